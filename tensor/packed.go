@@ -1,0 +1,65 @@
+package tensor
+
+import "fmt"
+
+// TileRows is the number of matrix rows that a packed tile interleaves: one 512-bit register of int32 sums,
+// four NEON registers, one AMX tile row.
+const TileRows = 16
+
+// Packed is a run of rows of a matrix [Rows of all][Cols] in the layout that kernels consume in place.
+//
+// A matrix of type F16, Q4_0, Q8_0, Q4_K or Q6_K is stored as tiles of [TileRows] rows; the last tile is padded
+// with zero rows. A tile is the concatenation of its blocks in column order; in a block, the same field of the 16 rows
+// stands together, and element bytes are interleaved in groups of four columns, so that one vector holds four columns of
+// many rows. Row r of the tile is called r, columns are relative to the block:
+//
+//	F16   per column: 16 × f16                                                               (32 B per column)
+//	Q4_0  16 × f16 d; for j in 0..3: for r: 4 bytes, byte i = q[4j+i] | q[16+4j+i]<<4          (288 B per 32 columns)
+//	Q8_0  16 × f16 d; for j in 0..7: for r: 4 × int8 q[4j..4j+3]                               (544 B per 32 columns)
+//	Q4_K  16 × f16 d; 16 × f16 dmin; for i in 0..11: 16 × scales[i];
+//	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2304 B per 256 columns)
+//	Q6_K  16 × f16 d; for i in 0..15: 16 × int8 scales[i]; for j in 0..31: for r: 4 bytes ql[4j..4j+3];
+//	      for j in 0..15: for r: 4 bytes qh[4j..4j+3]                                          (3360 B per 256 columns)
+//
+// where d, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form: packing permutes bytes and
+// loses nothing. A vector (norm gain) is F32, has one row and is stored plainly. Multi-byte values are little-endian.
+type Packed struct {
+	Type DType
+	Row  int // index of the first row; a multiple of TileRows
+	Rows int // rows held, not counting padding
+	Cols int // a multiple of Type.BlockElems()
+	Data []byte
+}
+
+// TileBytes returns the size of one tile of [TileRows] rows of cols columns of a packable type.
+func TileBytes(d DType, cols int) int { return TileRows * d.RowBytes(cols) }
+
+// PackedBytes returns the size of rows rows of cols columns in packed form.
+func PackedBytes(d DType, rows, cols int) int {
+	if d == F32 {
+		return rows * d.RowBytes(cols)
+	}
+	return (rows + TileRows - 1) / TileRows * TileBytes(d, cols)
+}
+
+// Packable reports whether matrices of type d have a packed form that kernels consume.
+func Packable(d DType) bool {
+	switch d {
+	case F16, Q4_0, Q8_0, Q4_K, Q6_K:
+		return true
+	}
+	return false
+}
+
+// Check reports an inconsistency between the fields of p, such as data of the wrong size.
+func (p Packed) Check() error {
+	switch {
+	case !Packable(p.Type) && !(p.Type == F32 && p.Rows == 1):
+		return fmt.Errorf("tensor: %v matrix [%d %d] has no packed form", p.Type, p.Rows, p.Cols)
+	case p.Rows <= 0 || p.Cols <= 0 || p.Row < 0 || p.Row%TileRows != 0 || p.Cols%p.Type.BlockElems() != 0:
+		return fmt.Errorf("tensor: bad packed shape: %v rows %d..%d × %d columns", p.Type, p.Row, p.Row+p.Rows, p.Cols)
+	case len(p.Data) != PackedBytes(p.Type, p.Rows, p.Cols):
+		return fmt.Errorf("tensor: packed %v [%d %d] needs %d bytes, got %d", p.Type, p.Rows, p.Cols, PackedBytes(p.Type, p.Rows, p.Cols), len(p.Data))
+	}
+	return nil
+}
