@@ -31,11 +31,11 @@ var dtypes = [...]struct {
 	BF16:    {"bf16", 1, 2},
 	I8:      {"i8", 1, 1},
 	I32:     {"i32", 1, 4},
-	Q4_0:    {"q4_0", 32, 2 + 16},
-	Q8_0:    {"q8_0", 32, 2 + 32},
-	Q4_K:    {"q4_k", 256, 2 + 2 + 12 + 128},
-	Q5_K:    {"q5_k", 256, 2 + 2 + 12 + 32 + 128},
-	Q6_K:    {"q6_k", 256, 128 + 64 + 16 + 2},
+	Q4_0:    {"q4_0", smallBlock, q40Bytes},
+	Q8_0:    {"q8_0", smallBlock, q80Bytes},
+	Q4_K:    {"q4_k", superBlock, q4kBytes},
+	Q5_K:    {"q5_k", superBlock, q5kBytes},
+	Q6_K:    {"q6_k", superBlock, q6kBytes},
 }
 
 // String returns the lower-case name of d, as manifests and the command line spell it.
@@ -45,6 +45,9 @@ func (d DType) String() string {
 	}
 	return fmt.Sprintf("dtype(%d)", uint8(d))
 }
+
+// valid reports whether d is one of the types above, other than Invalid.
+func (d DType) valid() bool { return d != Invalid && int(d) < len(dtypes) }
 
 // ParseDType is the inverse of [DType.String].
 func ParseDType(s string) (DType, error) {

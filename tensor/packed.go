@@ -53,13 +53,34 @@ func Packable(d DType) bool {
 
 // Check reports an inconsistency between the fields of p, such as data of the wrong size.
 func (p Packed) Check() error {
-	switch {
-	case !Packable(p.Type) && !(p.Type == F32 && p.Rows == 1):
-		return fmt.Errorf("tensor: %v matrix [%d %d] has no packed form", p.Type, p.Rows, p.Cols)
-	case p.Rows <= 0 || p.Cols <= 0 || p.Row < 0 || p.Row%TileRows != 0 || p.Cols%p.Type.BlockElems() != 0:
-		return fmt.Errorf("tensor: bad packed shape: %v rows %d..%d × %d columns", p.Type, p.Row, p.Row+p.Rows, p.Cols)
-	case len(p.Data) != PackedBytes(p.Type, p.Rows, p.Cols):
-		return fmt.Errorf("tensor: packed %v [%d %d] needs %d bytes, got %d", p.Type, p.Rows, p.Cols, PackedBytes(p.Type, p.Rows, p.Cols), len(p.Data))
+	if err := p.checkShape(); err != nil {
+		return fmt.Errorf("tensor: %w", err)
+	}
+	if want := PackedBytes(p.Type, p.Rows, p.Cols); len(p.Data) != want {
+		return fmt.Errorf("tensor: packed %v [%d %d] needs %d bytes, got %d", p.Type, p.Rows, p.Cols, want, len(p.Data))
 	}
 	return nil
+}
+
+// checkShape checks everything but the data.
+func (p Packed) checkShape() error {
+	switch {
+	case !Packable(p.Type) && !(p.Type == F32 && p.Rows == 1):
+		return fmt.Errorf("%v matrix [%d %d] has no packed form", p.Type, p.Rows, p.Cols)
+	case p.Rows <= 0 || p.Cols <= 0 || p.Row < 0 || p.Row%TileRows != 0 || p.Cols%p.Type.BlockElems() != 0:
+		return fmt.Errorf("bad packed shape: %v rows %d..%d × %d columns", p.Type, p.Row, p.Row+p.Rows, p.Cols)
+	}
+	return nil
+}
+
+// Slice returns rows row0 up to but not including row1 of p, counted within p, as a view of the same data. row0 must begin a tile;
+// where row1 ends inside one, the tile's other rows stay in the data in place of zero padding. As with Go's own slices,
+// bounds that are not 0 ≤ row0 < row1 ≤ p.Rows are a mistake of the caller and panic.
+func (p Packed) Slice(row0, row1 int) Packed {
+	if row0 < 0 || row0 >= row1 || row1 > p.Rows || row0%TileRows != 0 {
+		panic(fmt.Sprintf("tensor: Packed.Slice: rows %d..%d of %v [%d %d] in tiles of %d", row0, row1, p.Type, p.Rows, p.Cols, TileRows))
+	}
+	from := PackedBytes(p.Type, row0, p.Cols)
+	to := PackedBytes(p.Type, row1, p.Cols)
+	return Packed{Type: p.Type, Row: p.Row + row0, Rows: row1 - row0, Cols: p.Cols, Data: p.Data[from:to:to]}
 }

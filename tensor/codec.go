@@ -1,0 +1,150 @@
+package tensor
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrNotFinite is returned where a NaN, an infinity or a value beyond the range of a block scale would have to be quantised.
+var ErrNotFinite = errors.New("value has no finite quantised form")
+
+// codecs holds, for each type, the conversion from and to float32. Lengths were checked by the caller.
+var codecs = [...]struct {
+	decode func(dst []float32, src []byte)
+	encode func(dst []byte, src []float32) error // nil: cannot be encoded
+}{
+	F32:  {decodeF32, encodeF32},
+	F16:  {decodeF16, encodeF16},
+	BF16: {decodeBF16, encodeBF16},
+	I8:   {decodeI8, encodeI8},
+	I32:  {decodeI32, encodeI32},
+	Q4_0: {decodeQ4_0, encodeQ4_0},
+	Q8_0: {decodeQ8_0, encodeQ8_0},
+	Q4_K: {decodeQ4_K, nil},
+	Q5_K: {decodeQ5_K, nil},
+	Q6_K: {decodeQ6_K, nil},
+}
+
+// Decode converts src, elements of type d in their plain row-major form (for block types: blocks as in GGUF), to float32.
+// len(dst) is the number of elements, a multiple of d.BlockElems(); len(src) must be d.RowBytes(len(dst)).
+// I32 values beyond 2²⁴ are rounded; every other conversion is the exact value of the format, rounded at most once.
+// dst must not overlap src. Safe for concurrent use on disjoint dst.
+func Decode(dst []float32, src []byte, d DType) error {
+	if err := checkRun("decode", len(dst), len(src), d); err != nil {
+		return err
+	}
+	codecs[d].decode(dst, src)
+	return nil
+}
+
+// Encode converts src to type d, which may be F32, F16, BF16, I8, I32, Q4_0 or Q8_0. len(src) is the number of elements,
+// a multiple of d.BlockElems(); len(dst) must be d.RowBytes(len(src)).
+//
+// F16 and BF16 round to nearest, ties to even; overflow gives an infinity and a NaN stays a NaN. I8 and I32 round likewise, clamp
+// to their range and turn a NaN into 0. Q4_0 and Q8_0 give the bytes of ggml's reference quantiser; a block that holds
+// a NaN, an infinity or more than its F16 scale can express is refused with [ErrNotFinite], and dst is then unspecified.
+// dst must not overlap src. Safe for concurrent use on disjoint dst.
+func Encode(dst []byte, src []float32, d DType) error {
+	if err := checkRun("encode", len(src), len(dst), d); err != nil {
+		return err
+	}
+	encode := codecs[d].encode
+	if encode == nil {
+		return fmt.Errorf("tensor: encode: %v can only be decoded; encode to %v or %v", d, Q4_0, Q8_0)
+	}
+	if err := encode(dst, src); err != nil {
+		return fmt.Errorf("tensor: encode %v: %w", d, err)
+	}
+	return nil
+}
+
+// Encodable reports whether [Encode] can produce elements of type d.
+func Encodable(d DType) bool { return d.valid() && codecs[d].encode != nil }
+
+// checkRun checks that n elements of type d fill size bytes.
+func checkRun(op string, n, size int, d DType) error {
+	switch {
+	case !d.valid():
+		return fmt.Errorf("tensor: %s: invalid %v", op, d)
+	case n%d.BlockElems() != 0:
+		return fmt.Errorf("tensor: %s: %d elements are no whole number of %v blocks of %d", op, n, d, d.BlockElems())
+	case size != d.RowBytes(n):
+		return fmt.Errorf("tensor: %s: %d elements of %v take %d bytes, got %d", op, n, d, d.RowBytes(n), size)
+	}
+	return nil
+}
+
+func decodeF32(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
+
+func encodeF32(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
+	}
+	return nil
+}
+
+func decodeF16(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+	}
+}
+
+func encodeF16(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint16(dst[2*i:], F32ToF16(x))
+	}
+	return nil
+}
+
+func decodeBF16(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+	}
+}
+
+func encodeBF16(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint16(dst[2*i:], F32ToBF16(x))
+	}
+	return nil
+}
+
+func decodeI8(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(int8(src[i]))
+	}
+}
+
+func encodeI8(dst []byte, src []float32) error {
+	for i, x := range src {
+		dst[i] = byte(int8(roundClamp(x, math.MinInt8, math.MaxInt8)))
+	}
+	return nil
+}
+
+func decodeI32(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(int32(binary.LittleEndian.Uint32(src[4*i:])))
+	}
+}
+
+func encodeI32(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint32(dst[4*i:], uint32(int32(roundClamp(x, math.MinInt32, math.MaxInt32))))
+	}
+	return nil
+}
+
+// roundClamp returns x rounded to the nearest integer, ties to even, within lo..hi; 0 for a NaN.
+func roundClamp(x float32, lo, hi float64) int64 {
+	if x != x {
+		return 0
+	}
+	return int64(min(max(math.RoundToEven(float64(x)), lo), hi))
+}

@@ -1,0 +1,72 @@
+package tensor_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lever-go/lever/tensor"
+)
+
+var allTypes = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.I8, tensor.I32,
+	tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
+
+// benchRows×benchCols is a slice of a weight matrix of an 8B model.
+const benchRows, benchCols = 64, 4096
+
+func BenchmarkDecode(b *testing.B) {
+	for _, d := range allTypes {
+		b.Run("fmt="+d.String(), func(b *testing.B) {
+			dst, src := make([]float32, benchCols), make([]byte, d.RowBytes(benchCols))
+			for i := range src {
+				src[i] = byte(i * 37)
+			}
+			b.SetBytes(int64(4*len(dst) + len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := tensor.Decode(dst, src, d); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for _, d := range allTypes {
+		if !tensor.Encodable(d) {
+			continue
+		}
+		b.Run("fmt="+d.String(), func(b *testing.B) {
+			dst, src := make([]byte, d.RowBytes(benchCols)), make([]float32, benchCols)
+			for i := range src {
+				src[i] = float32(i*7919%1000-500) / 1000
+			}
+			b.SetBytes(int64(len(dst) + 4*len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := tensor.Encode(dst, src, d); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPack(b *testing.B) {
+	for _, d := range allTypes {
+		if !tensor.Packable(d) {
+			continue
+		}
+		b.Run(fmt.Sprintf("fmt=%v/rows=%d/cols=%d", d, benchRows, benchCols), func(b *testing.B) {
+			src := make([]byte, benchRows*d.RowBytes(benchCols))
+			dst := make([]byte, tensor.PackedBytes(d, benchRows, benchCols))
+			b.SetBytes(int64(len(src) + len(dst)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := tensor.Pack(dst, src, d, benchRows, benchCols); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package tensor
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// A packedField is a field of a block: size bytes at offset off, interleaved between rows in units of unit bytes.
+type packedField struct{ off, size, unit int }
+
+// f16Strip is the number of bytes of a row that are packed at a time where the format has no blocks.
+const f16Strip = 64
+
+// packedFields lists the fields of a block of each packable type in the order of its packed form.
+var packedFields = [...][]packedField{
+	F16:  {{0, f16Strip, 2}},
+	Q4_0: {{q40D, 2, 2}, {q40Qs, q40Bytes - q40Qs, 4}},
+	Q8_0: {{q80D, 2, 2}, {q80Qs, q80Bytes - q80Qs, 4}},
+	Q4_K: {{q4kD, 2, 2}, {q4kDmin, 2, 2}, {q4kScales, q4kQs - q4kScales, 1}, {q4kQs, q4kBytes - q4kQs, 4}},
+	Q6_K: {{q6kD, 2, 2}, {q6kScales, q6kD - q6kScales, 1}, {q6kQl, q6kQh - q6kQl, 4}, {q6kQh, q6kScales - q6kQh, 4}},
+}
+
+// Pack rearranges a matrix [rows][cols] of type d from its row-major form (for block types: blocks as in GGUF) into the layout that
+// [Packed] describes, padding the last tile with zeros. len(src) must be rows·d.RowBytes(cols) and len(dst)
+// PackedBytes(d, rows, cols); they must not overlap. An F32 vector (rows = 1) is copied. To pack a large matrix piece by
+// piece, cut it at multiples of [TileRows]. Safe for concurrent use on disjoint dst.
+func Pack(dst, src []byte, d DType, rows, cols int) error {
+	if err := checkPack("pack", len(dst), len(src), d, rows, cols); err != nil {
+		return err
+	}
+	if d == F32 {
+		copy(dst, src)
+		return nil
+	}
+	if pad := rows % TileRows; pad != 0 {
+		clear(dst[len(dst)-TileBytes(d, cols):])
+	}
+	moveTiles(dst, src, d, cols, interleave)
+	return nil
+}
+
+// Unpack is the inverse of [Pack]: it turns the packed src into the row-major dst, dropping the padding.
+func Unpack(dst, src []byte, d DType, rows, cols int) error {
+	if err := checkPack("unpack", len(src), len(dst), d, rows, cols); err != nil {
+		return err
+	}
+	if d == F32 {
+		copy(dst, src)
+		return nil
+	}
+	moveTiles(src, dst, d, cols, deinterleave)
+	return nil
+}
+
+// checkPack checks the sizes in bytes of the packed and of the plain form.
+func checkPack(op string, packed, plain int, d DType, rows, cols int) error {
+	p := Packed{Type: d, Rows: rows, Cols: cols}
+	if err := p.checkShape(); err != nil {
+		return fmt.Errorf("tensor: %s: %w", op, err)
+	}
+	// The product is compared by division, so that an absurd shape cannot overflow into the right size.
+	if row := d.RowBytes(cols); plain/row != rows || plain%row != 0 || packed != PackedBytes(d, rows, cols) {
+		return fmt.Errorf("tensor: %s: %v [%d %d] takes rows of %d bytes and %d packed bytes in all, got %d and %d",
+			op, d, rows, cols, row, PackedBytes(d, rows, cols), plain, packed)
+	}
+	return nil
+}
+
+// moveTiles calls move for each field of each row of each block; plain holds whole rows, packed the tiles that they belong to.
+func moveTiles(packed, plain []byte, d DType, cols int, move func(packed, plain []byte, unit, r int)) {
+	rowBytes := d.RowBytes(cols)
+	strip := d.BlockBytes()
+	if d == F16 {
+		strip = f16Strip
+	}
+	for len(plain) > 0 {
+		rows := min(TileRows, len(plain)/rowBytes)
+		for at := 0; at < rowBytes; at += strip {
+			end := min(at+strip, rowBytes)
+			for r := range rows {
+				block := plain[r*rowBytes+at : r*rowBytes+end]
+				tile := packed[at*TileRows : end*TileRows]
+				for _, f := range packedFields[d] {
+					field := block[f.off:min(f.off+f.size, len(block))]
+					move(tile[:len(field)*TileRows], field, f.unit, r)
+					tile = tile[len(field)*TileRows:]
+				}
+			}
+		}
+		packed, plain = packed[rowBytes*TileRows:], plain[rows*rowBytes:]
+	}
+}
+
+// interleave spreads the units of plain over packed, whose groups of TileRows units each take one unit from every row: this is row r.
+func interleave(packed, plain []byte, unit, r int) {
+	packed = packed[r*unit:]
+	switch unit {
+	case 1:
+		for i, b := range plain {
+			packed[i*TileRows] = b
+		}
+	case 2:
+		for i := 0; i < len(plain); i += 2 {
+			binary.LittleEndian.PutUint16(packed[i*TileRows:], binary.LittleEndian.Uint16(plain[i:]))
+		}
+	case 4:
+		for i := 0; i < len(plain); i += 4 {
+			binary.LittleEndian.PutUint32(packed[i*TileRows:], binary.LittleEndian.Uint32(plain[i:]))
+		}
+	}
+}
+
+// deinterleave is the inverse of interleave: it gathers row r of packed into plain.
+func deinterleave(packed, plain []byte, unit, r int) {
+	packed = packed[r*unit:]
+	switch unit {
+	case 1:
+		for i := range plain {
+			plain[i] = packed[i*TileRows]
+		}
+	case 2:
+		for i := 0; i < len(plain); i += 2 {
+			binary.LittleEndian.PutUint16(plain[i:], binary.LittleEndian.Uint16(packed[i*TileRows:]))
+		}
+	case 4:
+		for i := 0; i < len(plain); i += 4 {
+			binary.LittleEndian.PutUint32(plain[i:], binary.LittleEndian.Uint32(packed[i*TileRows:]))
+		}
+	}
+}
