@@ -1,0 +1,25 @@
+// Package safetensors reads the headers of safetensors files, single or sharded.
+//
+// Layout of a file:
+//
+//  1. u64 little-endian length n of the header;
+//  2. n bytes of JSON: an object from tensor name to {"dtype", "shape", "data_offsets": [begin, end]}, and optionally
+//     "__metadata__", an object of strings; offsets count from the end of the header;
+//  3. the data, row-major, little-endian.
+//
+// A sharded model has an index, model.safetensors.index.json, whose "weight_map" names the file of every tensor.
+//
+// Usage:
+//
+//	m, err := safetensors.OpenModel("Llama-3.2-1B")
+//	if err != nil {
+//		return err
+//	}
+//	defer m.Close()
+//	t := m.Tensors["model.norm.weight"]
+//	data := make([]byte, t.Size)
+//	_, err = t.Data.ReadAt(data, t.Offset)
+//
+// Limits: types F32, F16, BF16, I8 and I32; other types are refused with [ErrUnsupported]. Headers are at most 100 MB.
+// Tensor data is never read here.
+package safetensors

@@ -1,0 +1,118 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const (
+	singleName = "model.safetensors"
+	indexName  = "model.safetensors.index.json"
+)
+
+// Model is the set of tensors of a model folder.
+type Model struct {
+	Path    string            // of the index, or of the single file
+	Tensors map[string]Tensor // by name
+
+	files []*os.File
+}
+
+// OpenModel opens the safetensors files of folder dir: those that model.safetensors.index.json names, or else
+// model.safetensors. The caller closes the Model. Errors are [*Error] or come from the operating system.
+func OpenModel(dir string) (*Model, error) {
+	m := &Model{Path: filepath.Join(dir, indexName), Tensors: map[string]Tensor{}}
+	weightMap, err := readIndex(m.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		m.Path = filepath.Join(dir, singleName)
+		err = m.openSingle()
+	} else if err == nil {
+		err = m.openShards(dir, weightMap)
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close closes the files.
+func (m *Model) Close() error {
+	var errs []error
+	for _, f := range m.files {
+		errs = append(errs, f.Close())
+	}
+	m.files = nil
+	return errors.Join(errs...)
+}
+
+func (m *Model) openSingle() error {
+	tensors, err := m.open(m.Path)
+	for _, t := range tensors {
+		m.Tensors[t.Name] = t
+	}
+	return err
+}
+
+func (m *Model) openShards(dir string, weightMap map[string]string) error {
+	shards := map[string]map[string]Tensor{}
+	for name, file := range weightMap {
+		if filepath.Base(file) != file || !filepath.IsLocal(file) {
+			return &Error{File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %q, which is not a file of the folder", file), Err: ErrCorrupt}
+		}
+		if shards[file] == nil {
+			tensors, err := m.open(filepath.Join(dir, file))
+			if err != nil {
+				return err
+			}
+			shards[file] = map[string]Tensor{}
+			for _, t := range tensors {
+				shards[file][t.Name] = t
+			}
+		}
+		t, ok := shards[file][name]
+		if !ok {
+			return &Error{File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %s, but is not there", file), Err: ErrCorrupt}
+		}
+		m.Tensors[name] = t
+	}
+	return nil
+}
+
+func (m *Model) open(path string) ([]Tensor, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	m.files = append(m.files, f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	return Read(f, info.Size(), path)
+}
+
+func readIndex(path string) (map[string]string, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	return parseIndex(raw, path)
+}
+
+func parseIndex(raw []byte, path string) (map[string]string, error) {
+	var index struct {
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, &Error{File: path, Reason: err.Error(), Err: ErrCorrupt}
+	}
+	if len(index.WeightMap) == 0 {
+		return nil, &Error{File: path, Reason: "has no weight_map", Err: ErrCorrupt}
+	}
+	return index.WeightMap, nil
+}
