@@ -1,0 +1,159 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// KV is one layer's cache of keys and values, in pages [KVHeads][PageLen][HeadDim]: slot s is entry s%PageLen of page
+// s/PageLen. Either K and V (F16) or K32 and V32 (float32) are used, the others nil.
+type KV struct {
+	HeadDim, KVHeads, PageLen int
+	K, V                      [][]uint16
+	K32, V32                  [][]float32
+}
+
+// Visible is the sequence of slots that a query row sees: 0 … Prefix-1, then those of Path in order. A row of a token tree
+// has its ancestors in Path.
+type Visible struct {
+	Prefix int
+	Path   []int32
+}
+
+// AttentionScratch is the working memory of [Attention] for one goroutine. The zero value is ready; it grows as needed.
+type AttentionScratch struct {
+	scores   []float32 // [heads][attentionKeys]
+	max, sum []float32 // [heads]
+}
+
+// attentionKeys is the number of keys, counted along the visible sequence, between two corrections of the running maximum.
+const attentionKeys = 256
+
+// Attention computes, for one query row and each head h in [head0, head0+heads), all of which read key-value head kvHead,
+//
+//	dst[h] = Σ_j softmax_j(scale · q[h]·K[j]) V[j]
+//
+// over the slots j of visible, of which there is at least one. q and dst are [all heads][kv.HeadDim]; only the heads named
+// are read and written, so that several goroutines may share the heads of a row, each with its own scratch. dst must not
+// overlap q.
+//
+// The softmax is computed online (Milakov and Gimelshein 2018) over stretches of the sequence that are counted from its
+// start: the result depends on the sequence of keys and values, not on the slots that hold them, so a tree row equals the
+// plain row bit for bit.
+func Attention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible, scale float32, scratch *AttentionScratch) {
+	checkAttention(dst, q, kv, head0, heads, kvHead, visible)
+	dim := kv.HeadDim
+	q = q[head0*dim : (head0+heads)*dim]
+	dst = dst[head0*dim : (head0+heads)*dim]
+	clear(dst)
+	scratch.reset(heads)
+
+	total := visible.Prefix + len(visible.Path)
+	for first := 0; first < total; first += attentionKeys {
+		keys := min(attentionKeys, total-first)
+		for j := 0; j < keys; {
+			slot, run := visible.run(first+j, keys-j, kv.PageLen)
+			kv.scores(scratch.scores[j:], q, heads, kvHead, slot, run, scale)
+			j += run
+		}
+		for h := range heads {
+			scratch.weigh(h, keys, dst[h*dim:(h+1)*dim])
+		}
+		for j := 0; j < keys; {
+			slot, run := visible.run(first+j, keys-j, kv.PageLen)
+			kv.values(dst, scratch.scores[j:], heads, kvHead, slot, run)
+			j += run
+		}
+	}
+	for h := range heads {
+		active.Scale(dst[h*dim:(h+1)*dim], 1/scratch.sum[h])
+	}
+}
+
+// reset prepares the scratch for a row of heads heads.
+func (s *AttentionScratch) reset(heads int) {
+	if len(s.max) < heads {
+		s.scores = make([]float32, heads*attentionKeys)
+		s.max, s.sum = make([]float32, heads), make([]float32, heads)
+	}
+	for h := range heads {
+		s.max[h], s.sum[h] = float32(math.Inf(-1)), 0
+	}
+}
+
+// weigh turns the next keys scores of head h into weights relative to the largest score so far, to which it also scales
+// what has been summed up before.
+func (s *AttentionScratch) weigh(h, keys int, acc []float32) {
+	scores := s.scores[h*attentionKeys : h*attentionKeys+keys]
+	if m := active.Max(scores); m > s.max[h] {
+		if s.sum[h] != 0 {
+			correction := [1]float32{s.max[h]}
+			active.ExpSum(correction[:], m)
+			active.Scale(acc, correction[0])
+			s.sum[h] *= correction[0]
+		}
+		s.max[h] = m
+	}
+	s.sum[h] += active.ExpSum(scores, s.max[h])
+}
+
+// run returns the slot of element i of the sequence and how many of the n elements from there lie in consecutive slots of
+// one page.
+func (v Visible) run(i, n, pageLen int) (slot, run int) {
+	if i < v.Prefix {
+		return i, min(n, v.Prefix-i, pageLen-i%pageLen)
+	}
+	path := v.Path[i-v.Prefix:]
+	slot, run = int(path[0]), 1
+	for limit := min(n, len(path), pageLen-slot%pageLen); run < limit && int(path[run]) == slot+run; run++ {
+	}
+	return slot, run
+}
+
+// scores computes the scores of run keys from slot on.
+func (kv *KV) scores(s, q []float32, heads, kvHead, slot, run int, scale float32) {
+	page, first, last := kv.locate(kvHead, slot, run)
+	if kv.K != nil {
+		active.AttentionScoresF16(s, attentionKeys, q, heads, kv.HeadDim, kv.K[page][first:last], run, scale)
+		return
+	}
+	active.AttentionScoresF32(s, attentionKeys, q, heads, kv.HeadDim, kv.K32[page][first:last], run, scale)
+}
+
+// values adds run values from slot on, weighted by p.
+func (kv *KV) values(acc, p []float32, heads, kvHead, slot, run int) {
+	page, first, last := kv.locate(kvHead, slot, run)
+	if kv.V != nil {
+		active.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
+		return
+	}
+	active.AttentionValuesF32(acc, p, attentionKeys, heads, kv.HeadDim, kv.V32[page][first:last], run)
+}
+
+// locate returns the page of run slots from slot on and the bounds of their entries of one head in it.
+func (kv *KV) locate(kvHead, slot, run int) (page, first, last int) {
+	first = (kvHead*kv.PageLen + slot%kv.PageLen) * kv.HeadDim
+	return slot / kv.PageLen, first, first + run*kv.HeadDim
+}
+
+func checkAttention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible) {
+	switch {
+	case kv.HeadDim <= 0 || kv.PageLen <= 0 || kvHead < 0 || kvHead >= kv.KVHeads:
+		panic(fmt.Sprintf("kernels: Attention: head %d of a cache of %d heads of %d, pages of %d", kvHead, kv.KVHeads, kv.HeadDim, kv.PageLen))
+	case head0 < 0 || heads <= 0 || len(q) < (head0+heads)*kv.HeadDim || len(dst) < (head0+heads)*kv.HeadDim:
+		panic(fmt.Sprintf("kernels: Attention: heads %d..%d of %d need more than %d elements of q and %d of dst", head0, head0+heads-1, kv.HeadDim, len(q), len(dst)))
+	case visible.Prefix < 0 || visible.Prefix+len(visible.Path) == 0:
+		panic(fmt.Sprintf("kernels: Attention: no visible key (prefix %d)", visible.Prefix))
+	case (kv.K == nil) == (kv.K32 == nil) || len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32):
+		panic(fmt.Sprintf("kernels: Attention: needs either F16 or F32 pages, got %d+%d and %d+%d", len(kv.K), len(kv.V), len(kv.K32), len(kv.V32)))
+	}
+	slots := (len(kv.K) + len(kv.K32)) * kv.PageLen
+	if visible.Prefix > slots {
+		panic(fmt.Sprintf("kernels: Attention: prefix %d of %d slots", visible.Prefix, slots))
+	}
+	for _, s := range visible.Path {
+		if s < 0 || int(s) >= slots {
+			panic(fmt.Sprintf("kernels: Attention: slot %d of %d", s, slots))
+		}
+	}
+}

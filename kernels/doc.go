@@ -1,0 +1,63 @@
+// Package kernels is the arithmetic of Lever: quantised matrix products, attention over a paged cache, norms, rotary
+// positions, selection and conversion, each one function over slices with one definition, the scalar reference.
+//
+// # Layout
+//
+//  1. Weights are [tensor.Packed]: tiles of 16 rows, consumed in place.
+//  2. Activations are float32 rows [n][k]. Matrices of a quantised type are multiplied with an int8 form of the
+//     activations, which [Input] makes once and several products share; F16 matrices with the float32 rows themselves.
+//  3. Results are float32 [n][ldd]. The KV cache is F16 or F32 in pages [KVHeads][PageLen][HeadDim].
+//
+// # Usage
+//
+//	pool := kernels.NewPool(0) // one worker per performance core
+//	defer pool.Close()
+//	var in kernels.Input
+//	in.Reset(x, n, k)                                  // x [n][k]
+//	for part := range parts {                          // of one matrix
+//		kernels.MatMul(pool, dst, rows, part, &in)     // dst [n][rows]
+//	}
+//	kernels.SiLU(dst, dst)
+//
+// # Quantised activations
+//
+// A row is quantised in blocks of 32 columns, alone: nothing in it depends on other rows. With amax the largest magnitude
+// in the block, in float32 arithmetic:
+//
+//	amax not finite:  d = NaN, q = 0                    so that the products become NaN
+//	amax < 2^-100:    d = 0,   q = 0
+//	otherwise:        d = amax/127, q = roundToEven(x·(1/d))
+//
+// and sum = Σq. The plain form "q8" stores per block 32 int8 q, then d as float32, then sum as int32: 40 bytes,
+// little-endian, block after block, row after row.
+//
+// A product of a row of weights with a row of activations is, block by block, an integer sum, exact in every set, times the
+// scales in float32. Sets differ in the order and rounding of the float operations only, within a few eps·Σ|w·x|; a set
+// whose form rounds activations in another way (a [table.Form] of another name) is measured against its own form.
+//
+// # Batch invariance
+//
+// Row i of any result never depends on the other rows, on how many there are, or on the number of workers, bit for bit.
+//
+// # Sets
+//
+// A set is one implementation of all inner kernels: ref (the definition: short, never tuned), go (tuned, portable), and
+// those in assembly that the processor can run: neon, dotprod, i8mm on arm64, avx2, avx512, amx on amd64. The last of
+// [Sets] is in use from start-up; [Select] and the environment variable LEVER_KERNELS force another. Build tag purego
+// leaves ref and go.
+//
+// # Writing a kernel set
+//
+//  1. In kernels/ARCH, write the kernels of [table.Kernels] that the set improves: NAME_ARCH.go holds unexported
+//     //go:noescape stubs named like the table's field in lower case with the set's name behind (matMulQ4Q8Dotprod), each
+//     with the equal Go loop; NAME_ARCH.s the code. Entries left out are inherited from the set before.
+//  2. Append the table to Sets of kernels/ARCH behind a check of the processor's features.
+//  3. Run go test ./kernels/...: every test, fuzz target and benchmark there runs for every set; LEVER_EXPECT_KERNELS
+//     (comma-separated names) makes the absence of a set a failure.
+//
+// # Limits
+//
+// Wrong lengths and shapes are mistakes of the programmer and panic; values never do: NaN and infinity propagate.
+// Functions are safe for concurrent use on distinct memory, [Pool], [Input] and [AttentionScratch] by one goroutine at a
+// time. Nothing allocates once buffers have reached their size.
+package kernels

@@ -1,0 +1,96 @@
+// Package table declares [Kernels], the table of inner kernels through which package kernels dispatches. It exists so that
+// the architecture packages can fill a table without importing package kernels, which imports them.
+//
+// The exported functions of package kernels check every argument once; an inner kernel trusts what it gets. It runs on one
+// goroutine, allocates nothing, starts nothing and touches only the memory that its arguments describe.
+package table
+
+// GroupRows is the number of activation rows that are quantised together; see [Form].
+const GroupRows = 16
+
+// Kernels is one implementation of every inner operation. An entry left zero is taken from the set before it in the
+// registry (go ← neon ← dotprod ← i8mm, go ← avx2 ← avx512 ← amx).
+//
+// Batch invariance: what an entry computes for one row (or head, or key) must not depend on n, tiles, heads, keys or on
+// any other row: the same roundings in the same order in the gemv and the gemm path of one set.
+//
+// Throughout, tile and w are in the layout of [github.com/lever-go/lever/tensor.Packed], n counts activation rows, k
+// columns; k is a multiple of the weight format's block.
+type Kernels struct {
+	Name string // "ref", "go", "neon", "dotprod", "i8mm", "avx2", "avx512" or "amx"
+
+	MatMulQ4Q8  QuantMatMul // Q4_0 weights
+	MatMulQ8Q8  QuantMatMul // Q8_0 weights
+	MatMulQ4KQ8 QuantMatMul // Q4_K weights
+	MatMulQ6KQ8 QuantMatMul // Q6_K weights
+
+	// MatMulF16F32 is QuantMatMul.Run for F16 weights and float32 activations x [n][k], accumulated in float32.
+	MatMulF16F32 func(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int)
+	// MatMulF32F32: dst[i*ldd+r] = Σ_c w[r*k+c]·x[i*k+c] for r < rows, i < n; w is row-major, rows is any number.
+	MatMulF32F32 func(dst []float32, ldd int, w []float32, rows int, x []float32, n, k int)
+
+	// DequantizeX writes row r (0..15) of one tile of len(dst) columns.
+	DequantizeF16 func(dst []float32, tile []byte, r int)
+	DequantizeQ4  func(dst []float32, tile []byte, r int)
+	DequantizeQ8  func(dst []float32, tile []byte, r int)
+	DequantizeQ4K func(dst []float32, tile []byte, r int)
+	DequantizeQ6K func(dst []float32, tile []byte, r int)
+
+	// AttentionScores: s[h*lds+j] = scale·Σ_c q[h*headDim+c]·k[j*headDim+c] for h < heads, j < keys.
+	AttentionScoresF16 func(s []float32, lds int, q []float32, heads, headDim int, k []uint16, keys int, scale float32)
+	AttentionScoresF32 func(s []float32, lds int, q []float32, heads, headDim int, k []float32, keys int, scale float32)
+	// AttentionValues: for j = 0, 1, … keys-1 in this order, acc[h*headDim+c] += p[h*ldp+j]·v[j*headDim+c], one rounding
+	// chain per element, so that a call over keys equals two calls over its parts bit for bit.
+	AttentionValuesF16 func(acc []float32, p []float32, ldp int, heads, headDim int, v []uint16, keys int)
+	AttentionValuesF32 func(acc []float32, p []float32, ldp int, heads, headDim int, v []float32, keys int)
+
+	RMSNorm func(dst, x, gain []float32, eps float32) // dst[i] = x[i]·gain[i] / √(mean(x²)+eps); dst may be x
+	Add     func(dst, x []float32)                    // dst[i] += x[i]
+	Mul     func(dst, x []float32)                    // dst[i] *= x[i]
+	Scale   func(dst []float32, s float32)            // dst[i] *= s
+	SiLU    func(dst, x []float32)                    // dst[i] = x[i]/(1+exp(-x[i])); dst may be x
+	SiLUMul func(dst, gate, up []float32)             // dst[i] = silu(gate[i])·up[i]; dst may be gate or up
+
+	// RoPEHalves rotates pair (i, i+headDim/2) of each head by the angle of cos[i], sin[i]; RoPEAdjacent pair (2i, 2i+1).
+	RoPEHalves   func(x, cos, sin []float32, heads, headDim int)
+	RoPEAdjacent func(x, cos, sin []float32, heads, headDim int)
+
+	Max    func(x []float32) float32              // largest element, NaN passed over; -Inf for none
+	ExpSum func(x []float32, max float32) float32 // x[i] = exp(x[i]-max); returns Σ x[i]
+	Argmax func(x []float32) int                  // first index of Max(x); 0 if there is none
+	// IndexAbove returns the first i with x[i] > threshold, or len(x).
+	IndexAbove func(x []float32, threshold float32) int
+
+	// Conversions of len(dst) elements, rounding to nearest even; a NaN stays a NaN.
+	F16ToF32  func(dst []float32, src []uint16)
+	F32ToF16  func(dst []uint16, src []float32)
+	BF16ToF32 func(dst []float32, src []uint16)
+	F32ToBF16 func(dst []uint16, src []float32)
+}
+
+// QuantMatMul multiplies packed quantised weights with int8 activations.
+type QuantMatMul struct {
+	// Form is how Run wants the activations. Kernels that share a pointer share one quantisation of an input.
+	Form *Form
+	// Run computes dst[i*ldd+16t+r] = Σ_c w[16t+r][c]·x[i][c] for all i < n, r < 16, t < tiles: whole tiles only. w holds
+	// the tiles one after the other; q is the activations in the form's layout. n and tiles are at least 1. The caller
+	// cuts the work at tiles, not at rows, so that weights stream through once: a kernel blocks over rows as it likes.
+	Run func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int)
+}
+
+// Form is a layout of activations quantised to int8. Callers see bytes; the layout is a matter between the quantiser and
+// the kernels of a set.
+//
+// Rows are handled in groups of GroupRows: group g of an input begins at byte g·GroupRows·RowBytes(k) of the buffer
+// (64-byte aligned) and holds min(GroupRows, rows left) rows. A form may interleave the rows of one group, but what it
+// stores of a row depends on that row alone.
+type Form struct {
+	Name string // "q8" is the plain form of package kernels, which every set that uses the name must produce bit for bit
+	// RowBytes is the space of one row of k columns; a group of r rows takes r times as much.
+	RowBytes func(k int) int
+	// Quantize writes one group: the quantised form of x [rows][k], 1 ≤ rows ≤ GroupRows, k a multiple of 32.
+	Quantize func(q []byte, x []float32, rows, k int)
+	// Block reads back columns 32·block…32·block+31 of a row of a group of rows rows: column c stands for d·v[c].
+	// It defines the layout; only tests call it.
+	Block func(q []byte, rows, k, row, block int) (d float32, v [32]int32)
+}

@@ -1,0 +1,163 @@
+package kernels
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lever-go/lever/internal/cpufeat"
+)
+
+// Pool is a fixed set of workers that share out the pieces of one operation at a time. Its goroutines sleep while there is
+// nothing to do. A Pool is owned by one goroutine, which calls Run and in the end Close. A nil *Pool runs everything on the
+// caller's goroutine.
+type Pool struct {
+	wake    []chan struct{} // one per worker beside the caller, who is worker 0
+	done    chan struct{}   // the last worker of a Run reports here
+	stopped sync.WaitGroup
+
+	busy   atomic.Bool
+	closed bool
+
+	// The Run in progress.
+	f      func(worker, i int)
+	n      int64
+	next   atomic.Int64 // first piece not handed out
+	active atomic.Int64 // workers that have not finished, the caller not counted
+	failed atomic.Pointer[WorkerPanic]
+}
+
+// WorkerPanic is what [Pool.Run] panics with when a piece of work panicked on another goroutine.
+type WorkerPanic struct {
+	Value any    // what the piece panicked with
+	Stack []byte // where
+}
+
+// Error describes the panic with the stack of the worker.
+func (p *WorkerPanic) Error() string {
+	return fmt.Sprintf("kernels: panic in a pool worker: %v\n\n%s", p.Value, p.Stack)
+}
+
+// Unwrap returns the value if it is an error, such as a [runtime.Error].
+func (p *WorkerPanic) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}
+
+// NewPool starts a pool of threads workers, the goroutine that calls Run being one of them; 0 means one per performance
+// core of the machine, as far as the process may use them.
+func NewPool(threads int) *Pool {
+	if threads <= 0 {
+		threads = cpufeat.PerformanceCores()
+	}
+	p := &Pool{wake: make([]chan struct{}, threads-1), done: make(chan struct{}, 1)}
+	for i := range p.wake {
+		p.wake[i] = make(chan struct{}, 1)
+		p.stopped.Add(1)
+		go p.work(i+1, p.wake[i])
+	}
+	return p
+}
+
+// Workers returns the number of workers; worker numbers that Run passes are below it. It is 1 for a nil Pool.
+func (p *Pool) Workers() int {
+	if p == nil {
+		return 1
+	}
+	return len(p.wake) + 1
+}
+
+// Run calls f(worker, i) once for every i in [0, n), spread over the workers, and returns when all calls have. Pieces are
+// handed out one after the other, so that a slow worker takes fewer; which worker takes which is not determined. A panic in
+// f ends the hand-out and is passed on to the caller of Run. A pool runs one thing at a time: calling Run from within f, from
+// a second goroutine meanwhile, or after Close panics. Run does not allocate; neither does the caller who keeps f.
+func (p *Pool) Run(n int, f func(worker, i int)) {
+	if p == nil {
+		for i := range n {
+			f(0, i)
+		}
+		return
+	}
+	if !p.busy.CompareAndSwap(false, true) {
+		panic("kernels: Pool.Run: nested or concurrent use of one pool")
+	}
+	defer p.busy.Store(false)
+	if p.closed {
+		panic("kernels: Pool.Run: the pool is closed")
+	}
+	helpers := min(n-1, len(p.wake))
+	if helpers <= 0 {
+		for i := range n {
+			f(0, i)
+		}
+		return
+	}
+
+	p.f, p.n = f, int64(n)
+	p.next.Store(0)
+	p.active.Store(int64(helpers))
+	for _, c := range p.wake[:helpers] {
+		c <- struct{}{}
+	}
+	defer p.finish()
+	p.pieces(0)
+}
+
+// finish waits for the helpers of a Run, also when the caller's own share has panicked, and passes a panic on.
+func (p *Pool) finish() {
+	p.next.Store(p.n)
+	<-p.done
+	p.f = nil
+	if err := p.failed.Swap(nil); err != nil {
+		panic(err)
+	}
+}
+
+// pieces runs what is left of the current Run.
+func (p *Pool) pieces(worker int) {
+	for {
+		i := p.next.Add(1) - 1
+		if i >= p.n {
+			return
+		}
+		p.f(worker, int(i))
+	}
+}
+
+func (p *Pool) work(worker int, wake <-chan struct{}) {
+	defer p.stopped.Done()
+	for range wake {
+		p.help(worker)
+	}
+}
+
+// help takes part in the current Run and reports its end.
+func (p *Pool) help(worker int) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.failed.CompareAndSwap(nil, &WorkerPanic{Value: v, Stack: debug.Stack()})
+			p.next.Store(p.n)
+		}
+		if p.active.Add(-1) == 0 {
+			p.done <- struct{}{}
+		}
+	}()
+	p.pieces(worker)
+}
+
+// Close ends the workers and waits until they have. A second Close does nothing.
+func (p *Pool) Close() {
+	if p == nil || p.closed {
+		return
+	}
+	if !p.busy.CompareAndSwap(false, true) {
+		panic("kernels: Pool.Close: the pool is running")
+	}
+	defer p.busy.Store(false)
+	p.closed = true
+	for _, c := range p.wake {
+		close(c)
+	}
+	p.stopped.Wait()
+}

@@ -1,0 +1,10 @@
+package kernels
+
+// Softmax replaces x by exp(x[i]) / Σ exp(x[j]), computed from the largest element so that nothing overflows. A NaN or
+// +Inf makes all of x NaN.
+func Softmax(x []float32) {
+	if len(x) == 0 {
+		return
+	}
+	active.Scale(x, 1/active.ExpSum(x, active.Max(x)))
+}
