@@ -1,0 +1,38 @@
+// Package spec generates text with a target model, speculatively: a policy guesses a tree of next tokens, the target verifies
+// the whole tree in one pass, and the longest path on which it agrees is kept. The output is exactly the target's own.
+//
+// The parts:
+//
+//  1. [Tree] holds the tokens to verify: parents before children, the root being the last token of the sequence.
+//  2. [Policy] grows the tree: [None] (plain decoding: a tree of just the root) and [Chain] (a chain is a tree).
+//  3. [Draft] is the draft model that a policy asks, kept in step with the sequence.
+//  4. [Sampler] picks the target's next token from its logits.
+//  5. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
+//
+// What passes between them in one pass:
+//
+//	sequence  t0 t1 … tn          tn is the root; the KV caches of the models hold t0 … tn-1
+//	grow      tn → a → b, tn → c  the policy's guesses
+//	forward   rows tn a b c       in one batch, a row seeing t0 … tn-1 and its ancestors
+//	walk      tn: target picks a, which is a child; a: it picks x, which is none: keep tn a, next root x
+//	commit    t0 … tn a           x is the new last token; rows b and c are dropped
+//
+// Logits are computed one row at a time along the walk, so rejected rows cost no projection. The walk picks each token as
+// plain decoding would, from the same logits and with the same random number, and the tree does not depend on what it picks:
+// that is why neither greedy nor sampled output changes.
+//
+// Usage:
+//
+//	chain, err := spec.NewChain(8, 0.3)
+//	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: chain})
+//	result, err := g.Generate(ctx, spec.Request{
+//		Prompt: ids, MaxTokens: 256, StopTokens: eos, Decoder: tokenizer.NewStream(),
+//	}, func(p spec.Piece) error {
+//		_, err := io.WriteString(os.Stdout, p.Text)
+//		return err
+//	})
+//	fmt.Fprintln(os.Stderr, result.Finish, result.Stats.TokensPerSecond, result.Stats.AcceptedPerPass)
+//
+// Limits: one sequence at a time; a generation starts from an empty KV cache; draft and target share one vocabulary. The
+// package opens no files and starts no goroutines.
+package spec

@@ -1,0 +1,347 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// Errors that a caller can act on.
+var (
+	ErrEmptyPrompt   = errors.New("prompt is empty")
+	ErrPromptTooLong = errors.New("prompt is longer than the context")
+	ErrVocabulary    = errors.New("draft and target have different vocabularies")
+)
+
+// Options describe a [Generator].
+type Options struct {
+	Target Model
+	Draft  Model  // nil = the policy has no draft model
+	Policy Policy // nil = None
+	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. A pass has MaxNodes + 1 rows at most.
+	MaxNodes int
+	// Chunk is the largest number of prompt tokens in a forward; 0 = 128.
+	Chunk int
+	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
+	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
+	ProjectTree bool
+	// IO returns running totals of the target's reads, for Stats; nil = there are none.
+	IO func() IOStats
+}
+
+// TextDecoder turns a sequence of tokens into text, piece by piece.
+type TextDecoder interface {
+	// Next returns the text that token completes: whole UTF-8 characters, perhaps none.
+	Next(token int32) string
+	// Flush returns the text of what is left incomplete at the end.
+	Flush() string
+}
+
+// Request is one generation.
+type Request struct {
+	Prompt    []int32
+	MaxTokens int // 0 = until something else ends the text
+	Sampling  Sampling
+	// StopTokens end the text; the one that does is among the tokens and not in the text.
+	StopTokens []int32
+	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need Decoder.
+	StopStrings []string
+	// Decoder makes the text, from the first generated token on; nil = tokens only.
+	Decoder TextDecoder
+	// Progress reports the prompt tokens done during prefill, of total; nil = not wanted.
+	Progress func(done, total int)
+}
+
+// Finish is why a generation ended.
+type Finish string
+
+const (
+	FinishStop      Finish = "stop"      // a stop token or a stop string
+	FinishLength    Finish = "length"    // MaxTokens
+	FinishContext   Finish = "context"   // the target's context is full
+	FinishCancelled Finish = "cancelled" // the context.Context was done
+	FinishError     Finish = "error"     // any other error
+)
+
+// Piece is what one pass adds. All of its tokens but the last were drafted and accepted; the last is the target's own,
+// drafted or not. Text may lag behind the tokens while it could be the start of a stop string or of a character.
+type Piece struct {
+	Tokens []int32 // borrowed, until the callback returns
+	Text   string
+}
+
+// Result is what was generated, complete or, beside an error, up to that.
+type Result struct {
+	Tokens []int32
+	Text   string
+	Finish Finish
+	Stats  Stats
+}
+
+// Generator runs the decode loop: grow a tree, verify it in one pass of the target, keep the accepted path. Its output is
+// exactly the target's own: with greedy sampling token for token, otherwise in distribution and, given the seed, token for
+// token as well. It can be used for one prompt after the other; it is not safe for concurrent use. The models stay the
+// caller's, and are used by nobody else in the meantime.
+type Generator struct {
+	options Options
+	target  Model
+	draft   *Draft // nil without a draft model
+
+	sampler  *Sampler
+	tree     Tree
+	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
+	logits   []float32
+	rows     []int // nodes 0, 1, 2 …, to project
+	path     []int // accepted nodes
+	output   output
+	stats    Stats
+}
+
+// NewGenerator checks the options and returns a Generator. It fails with [ErrVocabulary] when the models do not match.
+func NewGenerator(o Options) (*Generator, error) {
+	if o.Target == nil {
+		return nil, errors.New("spec: no target model")
+	}
+	if o.MaxNodes < 0 || o.Chunk < 0 {
+		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, Chunk %d", o.MaxNodes, o.Chunk)
+	}
+	if o.Policy == nil {
+		o.Policy = None{}
+	}
+	if o.MaxNodes == 0 {
+		o.MaxNodes = 64
+	}
+	if o.Chunk == 0 {
+		o.Chunk = 128
+	}
+	sampler, err := NewSampler(Sampling{})
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{options: o, target: o.Target, sampler: sampler}
+	rows := 1
+	if o.ProjectTree {
+		rows += o.MaxNodes
+	}
+	g.logits = make([]float32, rows*o.Target.Vocab())
+	for i := range o.MaxNodes + 1 {
+		g.rows = append(g.rows, i)
+	}
+	if o.Draft != nil {
+		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
+			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
+		}
+		g.draft = newDraft(o.Draft, o.Chunk)
+	}
+	return g, nil
+}
+
+// Generate continues req.Prompt and calls emit, which may be nil, after each pass. The Result is valid beside an error too.
+// The error wraps [ErrEmptyPrompt] or [ErrPromptTooLong], tells of another fault of the request, or wraps what a model or
+// emit returned, or ctx's error when it is done.
+func (g *Generator) Generate(ctx context.Context, req Request, emit func(Piece) error) (Result, error) {
+	began := time.Now()
+	if err := g.begin(req, emit); err != nil {
+		return Result{Finish: FinishError}, fmt.Errorf("spec: generate: %w", err)
+	}
+	err := errors.Join(g.run(ctx, req, began), g.output.close())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		g.output.finish = FinishCancelled
+	case err != nil:
+		g.output.finish = FinishError
+	}
+	if err != nil {
+		err = fmt.Errorf("spec: generate: after %d tokens: %w", g.output.tokens, err)
+	}
+	return Result{slices.Clone(g.sequence[len(req.Prompt):]), g.output.text.String(), g.output.finish, g.stats}, err
+}
+
+// begin checks a request and prepares for it.
+func (g *Generator) begin(req Request, emit func(Piece) error) error {
+	if len(req.Prompt) == 0 {
+		return ErrEmptyPrompt
+	}
+	if n := g.target.Context(); len(req.Prompt) > n {
+		return fmt.Errorf("%w: %d tokens, room for %d", ErrPromptTooLong, len(req.Prompt), n)
+	}
+	for i, token := range req.Prompt {
+		if token < 0 || int(token) >= g.target.Vocab() {
+			return fmt.Errorf("prompt token %d is %d, outside the vocabulary of %d", i, token, g.target.Vocab())
+		}
+	}
+	if req.MaxTokens < 0 {
+		return fmt.Errorf("limit of %d tokens is negative", req.MaxTokens)
+	}
+	if slices.Contains(req.StopStrings, "") {
+		return errors.New("a stop string is empty")
+	}
+	if len(req.StopStrings) > 0 && req.Decoder == nil {
+		return errors.New("stop strings need a text decoder")
+	}
+	if err := g.sampler.reset(req.Sampling); err != nil {
+		return err
+	}
+	if err := g.target.Truncate(0); err != nil {
+		return err
+	}
+	if g.draft != nil {
+		if err := g.draft.model.Truncate(0); err != nil {
+			return fmt.Errorf("draft: %w", err)
+		}
+	}
+	longest := g.target.Context() + 1 // the last token needs no position
+	if req.MaxTokens > 0 {
+		longest = min(longest, len(req.Prompt)+req.MaxTokens)
+	}
+	g.sequence = append(slices.Grow(g.sequence[:0], longest), req.Prompt...)
+	g.stats = Stats{PromptTokens: len(req.Prompt)}
+	g.output.reset(req, emit)
+	return nil
+}
+
+// run does prefill and passes until the output is finished.
+func (g *Generator) run(ctx context.Context, req Request, began time.Time) error {
+	err := g.prefill(ctx, req.Progress)
+	started, io := time.Now(), g.io()
+	g.stats.PrefillSeconds = started.Sub(began).Seconds()
+	defer func() { g.stats.close(time.Since(started), g.output.tokens, g.io().since(io)) }()
+
+	for err == nil && g.output.finish == "" {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		before := len(g.sequence)
+		err = g.pass(ctx)
+		if before == len(req.Prompt) && len(g.sequence) > before {
+			g.stats.TimeToFirstToken = time.Since(began).Seconds()
+		}
+		err = errors.Join(err, g.output.send(g.sequence[before:]))
+		if g.output.finish == "" && g.target.Len() == g.target.Context() {
+			g.output.finish = FinishContext
+		}
+	}
+	return err
+}
+
+// prefill takes in the prompt but its last token, the root of the first tree.
+func (g *Generator) prefill(ctx context.Context, progress func(done, total int)) error {
+	prompt := g.sequence[:len(g.sequence)-1]
+	report := func(done int) {
+		if progress != nil {
+			progress(done, len(prompt))
+		}
+	}
+	if err := fill(ctx, g.target, prompt, g.options.Chunk, report); err != nil {
+		return err
+	}
+	if g.draft != nil && len(prompt) < g.draft.model.Context() {
+		return g.draft.follow(ctx, g.sequence)
+	}
+	return nil
+}
+
+// pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the
+// sequence. What it appended before an error stands.
+func (g *Generator) pass(ctx context.Context) error {
+	clock := time.Now()
+	if err := g.grow(ctx); err != nil {
+		return err
+	}
+	g.stats.DraftSeconds += lap(&clock)
+	err := g.verify(ctx)
+	g.stats.ComputeSeconds += lap(&clock)
+	if err != nil {
+		return err
+	}
+	if g.draft != nil {
+		err = g.draft.settle(g.path)
+	}
+	g.stats.DraftSeconds += lap(&clock)
+	return err
+}
+
+// grow makes the tree of a pass.
+func (g *Generator) grow(ctx context.Context) error {
+	// Deeper nodes could not be used: their positions are outside the context, or the last token comes before them.
+	depth := g.target.Context() - g.target.Len() - 1
+	if left := g.output.left(); left > 0 {
+		depth = min(depth, left-1)
+	}
+	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.MaxNodes, depth)
+	if g.draft != nil {
+		g.draft.start(g.sequence, &g.tree)
+	}
+	if err := g.options.Policy.Grow(ctx, g.sequence, &g.tree, g.draft); err != nil {
+		return err
+	}
+	for node, token := range g.tree.Tokens() {
+		if int(token) >= g.target.Vocab() {
+			return fmt.Errorf("tree node %d has token %d, outside the vocabulary of %d", node, token, g.target.Vocab())
+		}
+	}
+	g.stats.Drafted += g.tree.Len() - 1
+	return nil
+}
+
+// verify runs the target over the tree and walks down from the root: at each node it picks the target's next token, as if
+// there were no tree, and goes on to the child that has this token. The tree does not depend on what is drawn, so the tokens
+// are distributed as those of the target alone. The walk ends where there is no such child, or the text ends.
+func (g *Generator) verify(ctx context.Context) error {
+	if _, err := g.target.Forward(ctx, layers.Batch{Tokens: g.tree.Tokens(), Parents: g.tree.Parents()}); err != nil {
+		return err
+	}
+	g.stats.Passes++
+	g.stats.Verified += g.tree.Len() - 1
+	if g.options.ProjectTree {
+		if err := g.target.Project(ctx, g.logits[:g.tree.Len()*g.target.Vocab()], g.rows[:g.tree.Len()]); err != nil {
+			return err
+		}
+	}
+	g.path = g.path[:0]
+	for node := 0; node >= 0; {
+		logits, err := g.nodeLogits(ctx, node)
+		if err != nil {
+			return err
+		}
+		token, err := g.sampler.Sample(logits)
+		if err != nil {
+			return err
+		}
+		g.path = append(g.path, node)
+		g.sequence = append(g.sequence, token)
+		if g.output.take(token); g.output.finish != "" {
+			break
+		}
+		node = g.tree.Child(node, token)
+	}
+	return g.target.Commit(g.path)
+}
+
+// nodeLogits returns the target's logits after a node.
+func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error) {
+	vocab := g.target.Vocab()
+	if g.options.ProjectTree {
+		return g.logits[node*vocab : (node+1)*vocab], nil
+	}
+	return g.logits, g.target.Project(ctx, g.logits, g.rows[node:node+1])
+}
+
+func (g *Generator) io() IOStats {
+	if g.options.IO == nil {
+		return IOStats{}
+	}
+	return g.options.IO()
+}
+
+// lap returns the seconds since *clock and sets it to now.
+func lap(clock *time.Time) float64 {
+	now := time.Now()
+	seconds := now.Sub(*clock).Seconds()
+	*clock = now
+	return seconds
+}

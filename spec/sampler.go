@@ -1,0 +1,280 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// ErrLogits is returned when the target's logits are not a distribution: NaN or +Inf among them, or nothing above -Inf.
+var ErrLogits = errors.New("logits are not finite")
+
+// Sampling chooses how the next token is picked from the target's logits. The zero value is greedy: the token with the
+// largest logit, the lowest id among equals.
+//
+// With a temperature, the logits go through these steps, in Hugging Face's order; what is left is the filtered target
+// distribution, from which the token is drawn:
+//
+//  1. logits are divided by Temperature;
+//  2. TopK keeps the k largest, lower ids first among equals;
+//  3. softmax over what is left;
+//  4. TopP keeps the smallest set of most probable tokens whose probabilities sum to at least TopP;
+//  5. MinP keeps the tokens at least MinP times as probable as the most probable one;
+//  6. renormalisation.
+//
+// llama.cpp by default applies the temperature last, so at temperatures other than 1 its top-p and min-p keep other sets.
+type Sampling struct {
+	Temperature float32 // 0 = greedy; the other fields then have no effect
+	TopK        int     // 0 = all tokens
+	TopP        float32 // 0 or 1 = all tokens
+	MinP        float32 // 0 = all tokens
+	Seed        uint64  // the same seed, prompt and model give the same tokens, whatever the draft and its trees
+}
+
+func (s Sampling) check() error {
+	switch {
+	case !(s.Temperature >= 0) || math.IsInf(float64(s.Temperature), 0):
+		return fmt.Errorf("spec: sampling: temperature %v is not a finite number from 0 up", s.Temperature)
+	case s.TopK < 0:
+		return fmt.Errorf("spec: sampling: top-k %d is negative", s.TopK)
+	case !(s.TopP >= 0 && s.TopP <= 1):
+		return fmt.Errorf("spec: sampling: top-p %v is not between 0 and 1", s.TopP)
+	case !(s.MinP >= 0 && s.MinP <= 1):
+		return fmt.Errorf("spec: sampling: min-p %v is not between 0 and 1", s.MinP)
+	}
+	return nil
+}
+
+// Candidate is a token with its weight: a scaled logit in the first steps, later an unnormalised or final probability.
+type Candidate struct {
+	Token  int32
+	Weight float32
+}
+
+// Sampler picks tokens from logits. It draws exactly one random number per sampled token, so the i-th token of a
+// sequence uses the i-th number of the seed's stream whether or not it was drafted. After the first call it does not allocate
+// for the same vocabulary. It is not safe for concurrent use.
+type Sampler struct {
+	sampling   Sampling
+	random     *rand.ChaCha8
+	candidates []Candidate
+}
+
+// NewSampler returns a sampler at the start of its seed's stream.
+func NewSampler(s Sampling) (*Sampler, error) {
+	sampler := &Sampler{random: rand.NewChaCha8([32]byte{})}
+	return sampler, sampler.reset(s)
+}
+
+// reset makes the sampler equal to a new one, keeping its buffer.
+func (s *Sampler) reset(sampling Sampling) error {
+	if err := sampling.check(); err != nil {
+		return err
+	}
+	s.sampling = sampling
+	var seed [32]byte
+	for i := range 8 {
+		seed[i] = byte(sampling.Seed >> (8 * i))
+	}
+	s.random.Seed(seed)
+	return nil
+}
+
+// Sample picks the next token from logits, one per token of the vocabulary.
+func (s *Sampler) Sample(logits []float32) (int32, error) {
+	if s.sampling.Temperature == 0 {
+		best, err := argmax(logits)
+		return int32(best), err
+	}
+	candidates, err := s.filter(logits)
+	if err != nil {
+		return 0, err
+	}
+	return draw(candidates, s.random.Uint64()), nil
+}
+
+// Distribution returns the filtered target distribution from which [Sampler.Sample] draws: the tokens that are left and their
+// probabilities, which sum to 1. It draws nothing. The slice is valid until the next call of a method of s.
+func (s *Sampler) Distribution(logits []float32) ([]Candidate, error) {
+	if s.sampling.Temperature == 0 {
+		best, err := argmax(logits)
+		s.candidates = append(s.candidates[:0], Candidate{int32(best), 1})
+		return s.candidates, err
+	}
+	c, err := s.filter(logits)
+	if err != nil {
+		return nil, err
+	}
+	total := sum(c)
+	for i := range c {
+		c[i].Weight = float32(float64(c[i].Weight) / total)
+	}
+	return c, nil
+}
+
+// filter runs the steps of [Sampling] up to renormalisation: weights are probabilities up to a common factor.
+func (s *Sampler) filter(logits []float32) ([]Candidate, error) {
+	best, err := argmax(logits)
+	if err != nil {
+		return nil, err
+	}
+	c := load(s.candidates, logits)
+	s.candidates = c
+	scale(c, logits[best], s.sampling.Temperature)
+	if k := s.sampling.TopK; k > 0 && k < len(c) {
+		c = topK(c, k)
+	}
+	exponentiate(c)
+	if p := s.sampling.TopP; p > 0 && p < 1 {
+		c = topP(c, p)
+	}
+	if s.sampling.MinP > 0 {
+		c = minP(c, s.sampling.MinP)
+	}
+	return c, nil
+}
+
+// argmax returns the index of the largest logit, the lowest among equals.
+func argmax(logits []float32) (int, error) {
+	best, largest := -1, float32(math.Inf(-1))
+	for i, x := range logits {
+		if x > largest {
+			best, largest = i, x
+		} else if x != x {
+			return 0, fmt.Errorf("spec: sample: logit of token %d is NaN: %w", i, ErrLogits)
+		}
+	}
+	if best < 0 {
+		return 0, fmt.Errorf("spec: sample: none of %d logits is above -Inf: %w", len(logits), ErrLogits)
+	}
+	if math.IsInf(float64(largest), 1) {
+		return 0, fmt.Errorf("spec: sample: logit of token %d is +Inf: %w", best, ErrLogits)
+	}
+	return best, nil
+}
+
+// load fills c with all tokens, weighted by their logits.
+func load(c []Candidate, logits []float32) []Candidate {
+	c = slices.Grow(c[:0], len(logits))[:len(logits)]
+	for i, x := range logits {
+		c[i] = Candidate{int32(i), x}
+	}
+	return c
+}
+
+// scale divides by the temperature, after moving the largest logit to 0 so that nothing overflows later.
+func scale(c []Candidate, largest, temperature float32) {
+	for i := range c {
+		c[i].Weight = (c[i].Weight - largest) / temperature
+	}
+}
+
+// topK keeps the k heaviest candidates, heaviest first.
+func topK(c []Candidate, k int) []Candidate {
+	heapify(c)
+	for n := len(c); n > len(c)-k; n-- {
+		popHeap(c[:n])
+	}
+	c = c[len(c)-k:]
+	slices.Reverse(c)
+	return c
+}
+
+// exponentiate turns scaled logits into probabilities up to a common factor; the heaviest gets 1.
+func exponentiate(c []Candidate) {
+	for i := range c {
+		c[i].Weight = float32(math.Exp(float64(c[i].Weight)))
+	}
+}
+
+// topP keeps the heaviest candidates, heaviest first, until they hold the fraction p of the total weight.
+func topP(c []Candidate, p float32) []Candidate {
+	goal := float64(p) * sum(c)
+	heapify(c)
+	n := len(c)
+	for held := 0.0; n > 0 && held < goal; n-- {
+		held += float64(c[0].Weight)
+		popHeap(c[:n])
+	}
+	c = c[n:]
+	slices.Reverse(c)
+	return c
+}
+
+// minP keeps the candidates that weigh at least p times the heaviest, in their order.
+func minP(c []Candidate, p float32) []Candidate {
+	var heaviest float32
+	for _, x := range c {
+		heaviest = max(heaviest, x.Weight)
+	}
+	kept := c[:0]
+	for _, x := range c {
+		if x.Weight >= p*heaviest {
+			kept = append(kept, x)
+		}
+	}
+	return kept
+}
+
+// draw picks a candidate with probability proportional to its weight. The top 53 bits of random are a uniform fraction.
+func draw(c []Candidate, random uint64) int32 {
+	goal := float64(random>>11) * 0x1p-53 * sum(c)
+	last, passed := 0, 0.0
+	for i, x := range c {
+		if x.Weight == 0 {
+			continue
+		}
+		last, passed = i, passed+float64(x.Weight)
+		if passed > goal {
+			break
+		}
+	}
+	return c[last].Token
+}
+
+func sum(c []Candidate) float64 {
+	total := 0.0
+	for _, x := range c {
+		total += float64(x.Weight)
+	}
+	return total
+}
+
+// A binary heap with the heaviest candidate, the lowest token among equals, at index 0: reading off the first few of a large
+// vocabulary in order costs one linear pass and a short path per candidate, where sorting would cost the whole.
+
+func heavier(a, b Candidate) bool {
+	return a.Weight > b.Weight || a.Weight == b.Weight && a.Token < b.Token
+}
+
+func heapify(c []Candidate) {
+	for i := len(c)/2 - 1; i >= 0; i-- {
+		siftDown(c, i)
+	}
+}
+
+// popHeap moves the heaviest candidate of the heap c to its end, leaving a heap in c[:len(c)-1].
+func popHeap(c []Candidate) {
+	n := len(c) - 1
+	c[0], c[n] = c[n], c[0]
+	siftDown(c[:n], 0)
+}
+
+func siftDown(c []Candidate, i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(c) {
+			return
+		}
+		if right := child + 1; right < len(c) && heavier(c[right], c[child]) {
+			child = right
+		}
+		if !heavier(c[child], c[i]) {
+			return
+		}
+		c[i], c[child] = c[child], c[i]
+		i = child
+	}
+}

@@ -1,0 +1,58 @@
+package spec
+
+import "time"
+
+// Stats counts what one generation did. Prefill is the work on the prompt but its last token, which the first pass takes in;
+// all times but Prefill and TimeToFirstToken, and all counts but PromptTokens, are of what follows it.
+type Stats struct {
+	PromptTokens int `json:"prompt_tokens"`
+	// Tokens that were generated, the stop token included: len(Result.Tokens).
+	Tokens int `json:"tokens"`
+	// Seconds from the end of prefill to the end of generation.
+	Seconds float64 `json:"seconds"`
+	// TokensPerSecond is Tokens / Seconds.
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	// Passes is the number of forwards of the target.
+	Passes int `json:"passes"`
+	// AcceptedPerPass is Tokens / Passes: 1 without a draft.
+	AcceptedPerPass float64 `json:"accepted_per_pass"`
+	// Drafted is the number of tree nodes proposed, roots not counted: Verified + Pruned.
+	Drafted int `json:"drafted"`
+	// Verified is the number of drafted nodes that went through the whole target, accepted or not.
+	Verified int `json:"verified"`
+	// Pruned is the number of drafted nodes dropped on the way through the target.
+	Pruned int `json:"pruned"`
+	// ComputeSeconds were spent in the target, not counting those it waited for reads.
+	ComputeSeconds float64 `json:"compute_seconds"`
+	// DraftSeconds were spent growing trees and keeping the draft model in step.
+	DraftSeconds float64 `json:"draft_seconds"`
+	// PrefillSeconds were spent on prefill, in the target and the draft model.
+	PrefillSeconds float64 `json:"prefill_seconds"`
+	// TimeToFirstToken is the seconds from the call to the first token.
+	TimeToFirstToken float64 `json:"time_to_first_token"`
+	IOStats
+}
+
+// IOStats counts the reads of whatever streams the target's weights.
+type IOStats struct {
+	BytesRead     int64   `json:"bytes_read"`
+	IOSeconds     float64 `json:"io_seconds"`      // during which at least one read was under way
+	IOWaitSeconds float64 `json:"io_wait_seconds"` // that the target waited for reads
+}
+
+// since returns what was counted after start.
+func (s IOStats) since(start IOStats) IOStats {
+	return IOStats{s.BytesRead - start.BytesRead, s.IOSeconds - start.IOSeconds, s.IOWaitSeconds - start.IOWaitSeconds}
+}
+
+// close fills in what follows from the end of a generation.
+func (s *Stats) close(elapsed time.Duration, tokens int, io IOStats) {
+	s.Tokens, s.IOStats, s.Seconds = tokens, io, elapsed.Seconds()
+	s.ComputeSeconds = max(0, s.ComputeSeconds-io.IOWaitSeconds)
+	if s.Seconds > 0 {
+		s.TokensPerSecond = float64(tokens) / s.Seconds
+	}
+	if s.Passes > 0 {
+		s.AcceptedPerPass = float64(tokens) / float64(s.Passes)
+	}
+}
