@@ -1,0 +1,243 @@
+package tensor
+
+import (
+	"fmt"
+	"iter"
+)
+
+// CopyTo writes the elements in row-major order to dst as float32, like [Decode]. len(dst) must be t.Len().
+func (t *Tensor) CopyTo(dst []float32) error {
+	if len(dst) != t.Len() {
+		return fmt.Errorf("tensor: copy: %w: %v has %d elements, the slice %d", ErrShape, t.describe(), t.Len(), len(dst))
+	}
+	t.readAll(dst)
+	return nil
+}
+
+// CopyFrom stores src, in row-major order, in the elements of t, like [Encode]. len(src) must be t.Len(). The rows of a view of a block
+// type must be made of whole blocks. Where a broadcast view repeats an element, the last value written stays.
+func (t *Tensor) CopyFrom(src []float32) error {
+	if len(src) != t.Len() {
+		return fmt.Errorf("tensor: copy: %w: %v has %d elements, the slice %d", ErrShape, t.describe(), t.Len(), len(src))
+	}
+	n, stride := t.row()
+	if t.dtype.Quantized() && !t.wholeBlocks() {
+		return fmt.Errorf("tensor: copy: %w: %v has rows that are not made of whole blocks", ErrShape, t.describe())
+	}
+	size := t.dtype.BlockBytes()
+	for e := range t.rows() {
+		if stride == 1 {
+			if err := Encode(t.data[t.dtype.RowBytes(e):][:t.dtype.RowBytes(n)], src[:n], t.dtype); err != nil {
+				return err
+			}
+		} else {
+			for i := range n {
+				if err := Encode(t.data[(e+i*stride)*size:][:size], src[i:i+1], t.dtype); err != nil {
+					return err
+				}
+			}
+		}
+		src = src[n:]
+	}
+	return nil
+}
+
+// Contiguous returns t itself if [Tensor.IsContiguous], else a copy in row-major order. A view that takes blocks of a quantised type
+// apart has no such copy: convert it to F32.
+func (t *Tensor) Contiguous() (*Tensor, error) {
+	if t.IsContiguous() {
+		return t, nil
+	}
+	return t.Clone()
+}
+
+// Clone returns a contiguous copy of t in memory of its own. The restriction of [Tensor.Contiguous] holds here too.
+func (t *Tensor) Clone() (*Tensor, error) {
+	if t.dtype.Quantized() && !t.wholeBlocks() {
+		return nil, fmt.Errorf("tensor: copy: %w: %v takes blocks apart; convert it to F32", ErrShape, t.describe())
+	}
+	out, err := New(t.dtype, t.shape...)
+	if err != nil {
+		return nil, err
+	}
+	n, stride := t.row()
+	size := t.dtype.RowBytes(n)
+	dst := out.data
+	for e := range t.rows() {
+		t.gather(dst[:size], e, n, stride)
+		dst = dst[size:]
+	}
+	return out, nil
+}
+
+// To converts t to type d by way of float32, as [Decode] and [Encode] do. It returns t itself if it is contiguous and of that type,
+// else a new contiguous tensor.
+func (t *Tensor) To(d DType) (*Tensor, error) {
+	if t.dtype == d {
+		return t.Contiguous()
+	}
+	if !Encodable(d) {
+		return nil, fmt.Errorf("tensor: convert: %v to %v: there is no encoder for this type", t.describe(), d)
+	}
+	out, err := New(d, t.shape...)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: convert: %w", err)
+	}
+	if d == F32 {
+		values, err := out.Float32s()
+		if err != nil {
+			return nil, err
+		}
+		t.readAll(values)
+		return out, nil
+	}
+	n, stride := t.row()
+	values := make([]float32, n)
+	dst, size := out.data, d.RowBytes(n)
+	for e := range t.rows() {
+		t.readRow(values, e, stride)
+		if err := Encode(dst[:size], values, d); err != nil {
+			return nil, err
+		}
+		dst = dst[size:]
+	}
+	return out, nil
+}
+
+// Packed returns the matrix t in the layout that kernels consume (see [Packed]), in memory of its own. The type of a matrix must be
+// [Packable]. A vector of any type becomes a plain F32 row, which shares the memory of t if that is contiguous F32.
+func (t *Tensor) Packed() (Packed, error) {
+	var p Packed
+	switch len(t.shape) {
+	case 1:
+		p = Packed{Type: F32, Rows: 1, Cols: t.shape[0]}
+	case 2:
+		p = Packed{Type: t.dtype, Rows: t.shape[0], Cols: t.shape[1]}
+	default:
+		return Packed{}, fmt.Errorf("tensor: pack: %w: %v is neither a matrix nor a vector", ErrShape, t.describe())
+	}
+	if err := p.checkShape(); err != nil {
+		return Packed{}, fmt.Errorf("tensor: pack: %w", err)
+	}
+	plain, err := t.To(p.Type)
+	if err != nil {
+		return Packed{}, err
+	}
+	src, err := plain.Bytes()
+	if err != nil {
+		return Packed{}, err
+	}
+	if p.Type == F32 {
+		p.Data = src
+		return p, nil
+	}
+	p.Data = make([]byte, PackedBytes(p.Type, p.Rows, p.Cols))
+	return p, Pack(p.Data, src, p.Type, p.Rows, p.Cols)
+}
+
+// FromPacked returns the rows of p as a tensor [p.Rows][p.Cols] of the same type in row-major order, in memory of its own.
+func FromPacked(p Packed) (*Tensor, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	t, err := New(p.Type, p.Rows, p.Cols)
+	if err != nil {
+		return nil, err
+	}
+	return t, Unpack(t.data, p.Data, p.Type, p.Rows, p.Cols)
+}
+
+// row returns the length of the last dimension and its stride; a scalar is a row of one element.
+func (t *Tensor) row() (n, stride int) {
+	if last := len(t.shape) - 1; last >= 0 {
+		return t.shape[last], t.strides[last]
+	}
+	return 1, 1
+}
+
+// rows yields the place in the storage of the first element of each row, that is of each run along the last dimension, in row-major
+// order.
+func (t *Tensor) rows() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if t.Len() == 0 {
+			return
+		}
+		outer := max(len(t.shape)-1, 0)
+		index := make([]int, outer)
+		for e := t.offset; yield(e); {
+			dim := outer - 1
+			for ; dim >= 0; dim-- { // add 1 to the index, with carry
+				index[dim]++
+				e += t.strides[dim]
+				if index[dim] < t.shape[dim] {
+					break
+				}
+				e -= t.shape[dim] * t.strides[dim]
+				index[dim] = 0
+			}
+			if dim < 0 {
+				return
+			}
+		}
+	}
+}
+
+// wholeBlocks reports whether every row is a run of whole blocks.
+func (t *Tensor) wholeBlocks() bool {
+	block := t.dtype.BlockElems()
+	n, stride := t.row()
+	if block == 1 || t.Len() == 0 {
+		return true
+	}
+	whole := n%block == 0 && stride == 1 && t.offset%block == 0
+	for i := range len(t.shape) - 1 {
+		whole = whole && (t.shape[i] == 1 || t.strides[i]%block == 0)
+	}
+	return whole
+}
+
+// gather copies n elements of the storage, which begin at e and are stride apart, to dst without converting them. Those of a block
+// type must be whole blocks.
+func (t *Tensor) gather(dst []byte, e, n, stride int) {
+	if stride == 1 {
+		copy(dst, t.data[t.dtype.RowBytes(e):][:len(dst)])
+		return
+	}
+	size := t.dtype.BlockBytes()
+	for i := range n {
+		copy(dst[i*size:][:size], t.data[(e+i*stride)*size:])
+	}
+}
+
+// readAll writes all elements to dst as float32, in one go where that is possible.
+func (t *Tensor) readAll(dst []float32) {
+	if t.IsContiguous() {
+		t.readRow(dst, t.offset, 1)
+		return
+	}
+	n, stride := t.row()
+	for e := range t.rows() {
+		t.readRow(dst[:n], e, stride)
+		dst = dst[n:]
+	}
+}
+
+// readRow writes len(dst) elements of the storage, which begin at e and are stride apart, to dst.
+func (t *Tensor) readRow(dst []float32, e, stride int) {
+	decode := codecs[t.dtype].decode
+	block, size := t.dtype.BlockElems(), t.dtype.BlockBytes()
+	if stride == 1 && e%block == 0 && len(dst)%block == 0 {
+		decode(dst, t.data[t.dtype.RowBytes(e):])
+		return
+	}
+	var values [superBlock]float32 // of the block decoded last
+	last := -1
+	for i := range dst {
+		at := e + i*stride
+		if b := at / block; b != last {
+			decode(values[:block], t.data[b*size:])
+			last = b
+		}
+		dst[i] = values[at%block]
+	}
+}

@@ -1,0 +1,38 @@
+// Package tensor holds what every other package agrees on about arrays of numbers: their element types, how elements and blocks are laid
+// out in memory and on flash, and a strided view of such memory.
+//
+// # Element types
+//
+//  1. F32, F16, BF16, I8, I32: little-endian, one after the other.
+//  2. Q4_0, Q8_0: blocks of 32 elements with one F16 scale, as in GGUF.
+//  3. Q4_K, Q5_K, Q6_K: blocks of 256 elements with scales of scales, as in GGUF. They can be read, not written.
+//
+// [Decode] and [Encode] convert runs of elements from and to float32.
+//
+// # Layouts
+//
+//  1. Row-major: the last dimension is contiguous, quantised blocks lie along it. Files of others and [Tensor] storage have it.
+//  2. Packed tiles of 16 rows, the form in which package kernels multiplies: see [Packed]. [Pack] and [Unpack] convert.
+//
+// # Tensors
+//
+// A [Tensor] is a view of storage that it may share: with other views of the same data (Slice, Transpose, Permute, Reshape,
+// Broadcast move nothing) or with memory that was wrapped without copying, such as a mapped file.
+//
+//	x, err := tensor.FromFloat32s([]float32{1, 2, 3, 4, 5, 6}, 2, 3) // shares the slice
+//	if err != nil {
+//		return err
+//	}
+//	columns, err := x.Transpose()           // [3 2], the same memory
+//	half, err := columns.To(tensor.F16)     // a copy, rounded
+//	w, err := tensor.Wrap(data, tensor.Q8_0, 4096, 4096)
+//	p, err := w.Packed()                    // for kernels.MatMul
+//
+// Arithmetic on tensors is in package tensor/ops; conversion from and to the types of gonum and gorgonia is in tensor/gonummat and
+// tensor/gorgoniadense, so that only programs that want those libraries link them.
+//
+// # Limits
+//
+// Machines are little-endian. Shapes, indices and types that do not fit are errors, not panics; only [Must] and [Packed.Slice] panic,
+// and say so. The number of bytes of a tensor must fit in an int.
+package tensor

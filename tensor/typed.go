@@ -1,0 +1,61 @@
+package tensor
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/x448/float16"
+)
+
+// FromFloat32s returns an F32 tensor over x, without copying.
+func FromFloat32s(x []float32, shape ...int) (*Tensor, error) { return wrapSlice(x, F32, shape) }
+
+// FromFloat16s returns an F16 tensor over x, without copying.
+func FromFloat16s(x []float16.Float16, shape ...int) (*Tensor, error) {
+	return wrapSlice(x, F16, shape)
+}
+
+// FromInt8s returns an I8 tensor over x, without copying.
+func FromInt8s(x []int8, shape ...int) (*Tensor, error) { return wrapSlice(x, I8, shape) }
+
+// FromInt32s returns an I32 tensor over x, without copying.
+func FromInt32s(x []int32, shape ...int) (*Tensor, error) { return wrapSlice(x, I32, shape) }
+
+// Float32s returns the elements of a contiguous F32 tensor in row-major order as a slice of the same memory. It is an error if the
+// tensor is of another type (see [Tensor.To]), is not contiguous (see [Tensor.Contiguous]), or wraps memory that is not aligned to
+// 4 bytes (see [Tensor.Clone]).
+func (t *Tensor) Float32s() ([]float32, error) { return sliceOf[float32](t, F32) }
+
+// Float16s is [Tensor.Float32s] for F16.
+func (t *Tensor) Float16s() ([]float16.Float16, error) { return sliceOf[float16.Float16](t, F16) }
+
+// Int8s is [Tensor.Float32s] for I8.
+func (t *Tensor) Int8s() ([]int8, error) { return sliceOf[int8](t, I8) }
+
+// Int32s is [Tensor.Float32s] for I32.
+func (t *Tensor) Int32s() ([]int32, error) { return sliceOf[int32](t, I32) }
+
+// wrapSlice returns a tensor of type d over the memory of x. Storage is little-endian, and so is every machine that this
+// package builds on.
+func wrapSlice[E any](x []E, d DType, shape []int) (*Tensor, error) {
+	return Wrap(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*d.BlockBytes()), d, shape...)
+}
+
+// sliceOf is the inverse of wrapSlice.
+func sliceOf[E any](t *Tensor, d DType) ([]E, error) {
+	if t.dtype != d {
+		return nil, fmt.Errorf("tensor: %v is not %v; convert it with To", t.describe(), d)
+	}
+	data, err := t.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == 0 {
+		return []E{}, nil
+	}
+	start := unsafe.Pointer(unsafe.SliceData(data))
+	if align := unsafe.Alignof(*new(E)); uintptr(start)%align != 0 {
+		return nil, fmt.Errorf("tensor: the memory of %v is not aligned to %d bytes; copy it with Clone", t.describe(), align)
+	}
+	return unsafe.Slice((*E)(start), len(data)/d.BlockBytes()), nil
+}

@@ -1,0 +1,164 @@
+package tensor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The functions of this file return views: they move no element, and a write through one is seen through all.
+
+// Slice returns the part of t whose index along dimension dim is at least from and below to.
+func (t *Tensor) Slice(dim, from, to int) (*Tensor, error) {
+	if dim < 0 || dim >= len(t.shape) || from < 0 || from > to || to > t.shape[dim] {
+		return nil, fmt.Errorf("tensor: slice: %w: %d..%d of dimension %d of %v", ErrShape, from, to, dim, t.describe())
+	}
+	view := t.view(slices.Clone(t.shape), slices.Clone(t.strides))
+	view.shape[dim] = to - from
+	if to > from {
+		view.offset += from * t.strides[dim]
+	}
+	return view, nil
+}
+
+// Transpose exchanges the last two dimensions.
+func (t *Tensor) Transpose() (*Tensor, error) {
+	n := len(t.shape)
+	if n < 2 {
+		return nil, fmt.Errorf("tensor: transpose: %w: %v has fewer than 2 dimensions", ErrShape, t.describe())
+	}
+	view := t.view(slices.Clone(t.shape), slices.Clone(t.strides))
+	view.shape[n-2], view.shape[n-1] = t.shape[n-1], t.shape[n-2]
+	view.strides[n-2], view.strides[n-1] = t.strides[n-1], t.strides[n-2]
+	return view, nil
+}
+
+// Permute reorders the dimensions: dimension i of the result is dimension dims[i] of t. dims names each dimension once.
+func (t *Tensor) Permute(dims ...int) (*Tensor, error) {
+	sorted := slices.Sorted(slices.Values(dims))
+	shape, strides := make([]int, len(dims)), make([]int, len(dims))
+	for i, dim := range dims {
+		if len(dims) != len(t.shape) || sorted[i] != i {
+			return nil, fmt.Errorf("tensor: permute: %w: order %v of %v", ErrShape, dims, t.describe())
+		}
+		shape[i], strides[i] = t.shape[dim], t.strides[dim]
+	}
+	return t.view(shape, strides), nil
+}
+
+// Reshape gives the elements of t, in row-major order, another shape with as many elements; one dimension may be −1 and is then
+// what remains. If the elements of a view stand in memory in an order that no strides describe, that is an
+// error: call [Tensor.Contiguous] first.
+func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
+	resolved, err := t.resolveShape(shape)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: reshape: %w", err)
+	}
+	strides := rowMajor(resolved)
+	if !t.IsContiguous() {
+		if strides = splitStrides(t.shape, t.strides, resolved); strides == nil {
+			return nil, fmt.Errorf("tensor: reshape: %w: %v as %v is no view of the same memory; call Contiguous first", ErrShape, t.describe(), resolved)
+		}
+	}
+	return t.view(resolved, strides), nil
+}
+
+// resolveShape replaces a −1 in shape and checks that it fits t.
+func (t *Tensor) resolveShape(shape []int) ([]int, error) {
+	resolved := slices.Clone(shape)
+	known, unknown := 1, -1
+	for i, dim := range shape {
+		switch {
+		case dim == -1 && unknown < 0:
+			unknown = i
+		case dim < 0:
+			return nil, fmt.Errorf("%w: bad dimension in %v for %v", ErrShape, shape, t.describe())
+		default:
+			known *= dim
+		}
+	}
+	n := t.Len()
+	if unknown >= 0 && known > 0 {
+		resolved[unknown] = n / known
+	}
+	if checkDims(resolved) != nil || product(resolved) != n {
+		return nil, fmt.Errorf("%w: %v of %d elements as %v", ErrShape, t.describe(), n, shape)
+	}
+	return resolved, nil
+}
+
+// splitStrides returns the strides with which the elements of a view appear in another shape of the same, non-zero size, or nil if there
+// are none. It cuts both shapes into the shortest runs of dimensions with the same number of elements; inside a run, the
+// old dimensions must follow each other in memory without gaps, and the new ones then divide the run among them.
+func splitStrides(oldShape, oldStrides, newShape []int) []int {
+	var shape, strides []int // of the old dimensions, but for those of 1, whose stride says nothing
+	for i, dim := range oldShape {
+		if dim != 1 {
+			shape, strides = append(shape, dim), append(strides, oldStrides[i])
+		}
+	}
+	out := make([]int, len(newShape))
+	for from, newFrom := 0, 0; from < len(shape); {
+		to, newTo := from+1, newFrom+1
+		size, newSize := shape[from], newShape[newFrom]
+		for size != newSize {
+			if newSize < size {
+				newSize *= newShape[newTo]
+				newTo++
+				continue
+			}
+			if strides[to-1] != strides[to]*shape[to] {
+				return nil
+			}
+			size *= shape[to]
+			to++
+		}
+		stride := strides[to-1]
+		for i := newTo - 1; i >= newFrom; i-- {
+			out[i] = stride
+			stride *= newShape[i]
+		}
+		from, newFrom = to, newTo
+	}
+	return out
+}
+
+// Broadcast returns a view of t with the given shape: dimensions are matched from the last to the first, and a dimension of 1, or a
+// missing one, is repeated without copying. Writing to a repeated element writes all its repetitions.
+func (t *Tensor) Broadcast(shape ...int) (*Tensor, error) {
+	common, err := BroadcastShapes(t.shape, shape)
+	if err != nil || !slices.Equal(common, shape) || checkDims(shape) != nil {
+		return nil, fmt.Errorf("tensor: broadcast: %w: %v to %v", ErrShape, t.describe(), shape)
+	}
+	strides := make([]int, len(shape))
+	added := len(shape) - len(t.shape)
+	for i, dim := range t.shape {
+		if dim == shape[added+i] {
+			strides[added+i] = t.strides[i]
+		}
+	}
+	return t.view(common, strides), nil
+}
+
+// BroadcastShapes returns the shape that two tensors have in common after [Tensor.Broadcast], as an element-wise operation needs it.
+func BroadcastShapes(a, b []int) ([]int, error) {
+	long, short := a, b
+	if len(b) > len(a) {
+		long, short = b, a
+	}
+	out := slices.Clone(long)
+	for i, dim := range short {
+		at := len(long) - len(short) + i
+		switch {
+		case out[at] == 1:
+			out[at] = dim
+		case dim != 1 && dim != out[at]:
+			return nil, fmt.Errorf("tensor: broadcast: %w: %v and %v", ErrShape, a, b)
+		}
+	}
+	return out, nil
+}
+
+// view returns a tensor that shares the storage of t.
+func (t *Tensor) view(shape, strides []int) *Tensor {
+	return &Tensor{dtype: t.dtype, shape: shape, strides: strides, offset: t.offset, data: t.data}
+}
