@@ -1,0 +1,31 @@
+// Package tokenizer turns text into the token ids of byte-level BPE models and back, and conversations into prompts.
+//
+// Vocabularies are read from
+//
+//  1. tokenizer.json of Hugging Face;
+//  2. the metadata of GGUF files;
+//  3. tiktoken files: tokenizer.model of Llama-3, qwen.tiktoken.
+//
+// Encoding takes these steps: added tokens such as "<|eot_id|>" are cut out; what lies between is brought to NFC, if the
+// model says so, and split into pieces by a hand-written scanner that does what the model's regular expression says (those
+// of GPT-2, Llama-3 and Qwen2 to 3 are known); the bytes of each piece merge, pair of lowest rank first.
+//
+// Usage:
+//
+//	tok, err := tokenizer.Open(os.DirFS("models/llama"))
+//	if err != nil {
+//		return err
+//	}
+//	ids := tok.Encode("Hello, world", tokenizer.EncodeOptions{AddBOS: tok.AddBOS()})
+//	stream := tok.NewStream()
+//	for _, id := range ids {
+//		fmt.Print(stream.Next(id))
+//	}
+//	fmt.Print(stream.Flush())
+//
+// A chat template is a program that came with the model, so it runs in a sandbox: no files, no recursion, bounded output,
+// memory and time. Templates that ask for more fail, and a built-in one takes over, which [Prompt] tells.
+//
+// Limits: vocabularies that are not byte-level (SentencePiece), other pre-tokenizer patterns, and added tokens that strip the
+// space around them are refused with [ErrUnsupported].
+package tokenizer

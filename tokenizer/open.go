@@ -1,0 +1,176 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+// loaders are the files that Open takes a vocabulary from, in order of preference.
+var loaders = []struct {
+	pattern string
+	load    func(data []byte) (*Tokenizer, error)
+}{
+	{"tokenizer.json", fromJSON},
+	{"tokenizer.gguf", fromGGUFFile},
+	{"tokenizer.model", func(data []byte) (*Tokenizer, error) { return fromTiktoken(data, Llama3) }},
+	{"*.tiktoken", func(data []byte) (*Tokenizer, error) { return fromTiktoken(data, Qwen) }},
+}
+
+// Open makes the tokenizer of a model from its files: the vocabulary from the first of tokenizer.json, tokenizer.gguf,
+// tokenizer.model and *.tiktoken that exists, then, where they exist, tokenizer_config.json (beginning of sequence, chat
+// templates), generation_config.json (stop tokens) and chat_template.jinja. Errors name the file; without a vocabulary the
+// error wraps [fs.ErrNotExist].
+func Open(fsys fs.FS) (*Tokenizer, error) {
+	t, err := openVocabulary(fsys)
+	if err != nil {
+		return nil, err
+	}
+	steps := []struct {
+		name  string
+		apply func(data []byte) error
+	}{
+		{"generation_config.json", t.applyGenerationConfig},
+		{"tokenizer_config.json", t.applyTokenizerConfig},
+		{"chat_template.jinja", t.applyTemplateFile},
+	}
+	for _, step := range steps {
+		data, err := fs.ReadFile(fsys, step.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = step.apply(data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: %s: %w", step.name, err)
+		}
+	}
+	return t, nil
+}
+
+func openVocabulary(fsys fs.FS) (*Tokenizer, error) {
+	for _, l := range loaders {
+		names, err := fs.Glob(fsys, l.pattern)
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: look for %s: %w", l.pattern, err)
+		}
+		if len(names) == 0 {
+			continue
+		}
+		data, err := fs.ReadFile(fsys, names[0])
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: %w", err)
+		}
+		t, err := l.load(data)
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: %s: %w", path.Base(names[0]), err)
+		}
+		return t, nil
+	}
+	return nil, fmt.Errorf("tokenizer: no tokenizer.json, tokenizer.gguf, tokenizer.model or *.tiktoken: %w", fs.ErrNotExist)
+}
+
+// applyGenerationConfig takes over the stop tokens, in place of those guessed by name, and the beginning of sequence, which
+// tokenizer_config.json can still revoke.
+func (t *Tokenizer) applyGenerationConfig(data []byte) error {
+	var config struct {
+		BOS *int32          `json:"bos_token_id"`
+		EOS json.RawMessage `json:"eos_token_id"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return jsonError(err)
+	}
+	if config.BOS != nil {
+		if err := t.checkID("bos_token_id", *config.BOS); err != nil {
+			return err
+		}
+		if t.bos < 0 {
+			t.bos, t.addBOS = *config.BOS, true
+		}
+	}
+	if len(config.EOS) == 0 || string(config.EOS) == "null" {
+		return nil
+	}
+	var ids []int32
+	if config.EOS[0] != '[' {
+		config.EOS = fmt.Appendf(nil, "[%s]", config.EOS)
+	}
+	if err := json.Unmarshal(config.EOS, &ids); err != nil {
+		return fmt.Errorf("eos_token_id: %w", jsonError(err))
+	}
+	t.eos = nil
+	for _, id := range ids {
+		if err := t.checkID("eos_token_id", id); err != nil {
+			return err
+		}
+		t.addEOS(id)
+	}
+	return nil
+}
+
+func (t *Tokenizer) checkID(key string, id int32) error {
+	if t.Token(id) == "" {
+		return fmt.Errorf("%s %d is no token, in a vocabulary of %d: %w", key, id, t.Size(), ErrInvalid)
+	}
+	return nil
+}
+
+// applyTokenizerConfig takes over the tokens that begin and end a sequence, and the chat templates.
+func (t *Tokenizer) applyTokenizerConfig(data []byte) error {
+	var config struct {
+		BOS      json.RawMessage `json:"bos_token"`
+		EOS      json.RawMessage `json:"eos_token"`
+		AddBOS   *bool           `json:"add_bos_token"`
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return jsonError(err)
+	}
+	if string(config.BOS) == "null" {
+		t.bos = -1
+	}
+	if id, ok, err := t.configToken("bos_token", config.BOS); err != nil {
+		return err
+	} else if ok {
+		t.bos, t.addBOS = id, true
+	}
+	if id, ok, err := t.configToken("eos_token", config.EOS); err != nil {
+		return err
+	} else if ok {
+		t.addEOS(id)
+	}
+	if config.AddBOS != nil {
+		t.addBOS = *config.AddBOS
+	}
+	return t.applyTemplateField(config.Template)
+}
+
+// configToken returns the id of a token that is written as its text or as an object with its "content".
+func (t *Tokenizer) configToken(key string, raw json.RawMessage) (id int32, ok bool, err error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return 0, false, nil
+	}
+	var text string
+	if raw[0] == '{' {
+		var object struct {
+			Content string `json:"content"`
+		}
+		err = json.Unmarshal(raw, &object)
+		text = object.Content
+	} else {
+		err = json.Unmarshal(raw, &text)
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("%s: %w", key, jsonError(err))
+	}
+	id, ok = t.Special(text)
+	if !ok {
+		if id, ok = t.index[text]; !ok {
+			return 0, false, fmt.Errorf("%s %q is not in the vocabulary: %w", key, shorten(text), ErrInvalid)
+		}
+	}
+	return id, true, nil
+}

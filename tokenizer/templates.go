@@ -1,0 +1,53 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// defaultTemplate is the name of the template that serves where no special one is asked for.
+const defaultTemplate = "default"
+
+// namedTemplate is the source of a Jinja template.
+type namedTemplate struct{ name, source string }
+
+// setTemplate adds a template or replaces the one of the same name.
+func (t *Tokenizer) setTemplate(name, source string) {
+	for i := range t.templates {
+		if t.templates[i].name == name {
+			t.templates[i].source = source
+			return
+		}
+	}
+	t.templates = append(t.templates, namedTemplate{name, source})
+}
+
+// applyTemplateFile takes over the content of chat_template.jinja.
+func (t *Tokenizer) applyTemplateFile(data []byte) error {
+	t.setTemplate(defaultTemplate, string(data))
+	return nil
+}
+
+// applyTemplateField takes over "chat_template" of tokenizer_config.json: a template, or a list of named ones.
+func (t *Tokenizer) applyTemplateField(raw json.RawMessage) error {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	list := []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}{{Name: defaultTemplate}}
+	var err error
+	if raw[0] == '[' {
+		err = json.Unmarshal(raw, &list)
+	} else {
+		err = json.Unmarshal(raw, &list[0].Template)
+	}
+	if err != nil {
+		return fmt.Errorf("chat_template: %w", jsonError(err))
+	}
+	for _, entry := range list {
+		t.setTemplate(entry.Name, entry.Template)
+	}
+	return nil
+}

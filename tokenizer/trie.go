@@ -1,0 +1,71 @@
+package tokenizer
+
+// trie finds added tokens in text: at each place the longest one. The work is at most maxAddedLen look-ups a byte, whatever
+// the text is.
+type trie struct {
+	first [256]bool        // bytes with which a token begins
+	edges map[uint64]int32 // node<<8 | byte → node
+	found map[int32]added  // the token that ends at a node
+}
+
+func newTrie() *trie {
+	return &trie{edges: map[uint64]int32{}, found: map[int32]added{}}
+}
+
+func edgeKey(node int32, b byte) uint64 { return uint64(node)<<8 | uint64(b) }
+
+func (t *trie) insert(a added) {
+	t.first[a.text[0]] = true
+	node := int32(0)
+	for i := range len(a.text) {
+		key := edgeKey(node, a.text[i])
+		next, ok := t.edges[key]
+		if !ok {
+			next = int32(len(t.edges) + 1)
+			t.edges[key] = next
+		}
+		node = next
+	}
+	t.found[node] = a
+}
+
+// match returns the longest token with which s begins, control tokens only if control is set.
+func (t *trie) match(s string, control bool) (a added, ok bool) {
+	node := int32(0)
+	for i := range len(s) {
+		next, more := t.edges[edgeKey(node, s[i])]
+		if !more {
+			break
+		}
+		node = next
+		if f, end := t.found[node]; end && (control || !f.control) {
+			a, ok = f, true
+		}
+	}
+	return a, ok
+}
+
+// cut calls token for the tokens found in s and text for what lies between them, in order; empty texts are left out.
+func (t *trie) cut(s string, control bool, token func(id int32), text func(s string)) {
+	start := 0
+	for i := 0; i < len(s) && len(t.found) > 0; {
+		if !t.first[s[i]] {
+			i++
+			continue
+		}
+		a, ok := t.match(s[i:], control)
+		if !ok {
+			i++
+			continue
+		}
+		if start < i {
+			text(s[start:i])
+		}
+		token(a.id)
+		i += len(a.text)
+		start = i
+	}
+	if start < len(s) {
+		text(s[start:])
+	}
+}
