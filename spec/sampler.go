@@ -173,13 +173,12 @@ func scale(c []Candidate, largest, temperature float32) {
 
 // topK keeps the k heaviest candidates, heaviest first.
 func topK(c []Candidate, k int) []Candidate {
-	heapify(c)
-	for n := len(c); n > len(c)-k; n-- {
-		popHeap(c[:n])
+	// Each of k blocks has a candidate at least as heavy as the lightest of their heaviest, so lighter ones are out.
+	bound := float32(math.Inf(1))
+	for i, size := 0, len(c)/k; i < k; i++ {
+		bound = min(bound, heaviest(c[i*size:(i+1)*size]))
 	}
-	c = c[len(c)-k:]
-	slices.Reverse(c)
-	return c
+	return first(atLeast(c, bound), func(taken int, _ float64) bool { return taken == k })
 }
 
 // exponentiate turns scaled logits into probabilities up to a common factor; the heaviest gets 1.
@@ -191,31 +190,33 @@ func exponentiate(c []Candidate) {
 
 // topP keeps the heaviest candidates, heaviest first, until they hold the fraction p of the total weight.
 func topP(c []Candidate, p float32) []Candidate {
-	goal := float64(p) * sum(c)
-	heapify(c)
-	n := len(c)
-	for held := 0.0; n > 0 && held < goal; n-- {
-		held += float64(c[0].Weight)
-		popHeap(c[:n])
-	}
-	c = c[n:]
-	slices.Reverse(c)
-	return c
+	total := sum(c)
+	// All candidates below this bound together weigh less than what may be missing.
+	c = atLeast(c, float32((1-float64(p))*total/float64(len(c))))
+	return first(c, func(_ int, weight float64) bool { return weight >= float64(p)*total })
 }
 
-// minP keeps the candidates that weigh at least p times the heaviest, in their order.
-func minP(c []Candidate, p float32) []Candidate {
-	var heaviest float32
+// minP keeps the candidates that weigh at least p times the heaviest.
+func minP(c []Candidate, p float32) []Candidate { return atLeast(c, p*heaviest(c)) }
+
+// atLeast keeps the candidates of at least the given weight, in their order.
+func atLeast(c []Candidate, weight float32) []Candidate {
+	n := 0
 	for _, x := range c {
-		heaviest = max(heaviest, x.Weight)
-	}
-	kept := c[:0]
-	for _, x := range c {
-		if x.Weight >= p*heaviest {
-			kept = append(kept, x)
+		if x.Weight >= weight {
+			c[n] = x
+			n++
 		}
 	}
-	return kept
+	return c[:n]
+}
+
+func heaviest(c []Candidate) float32 {
+	weight := float32(math.Inf(-1))
+	for _, x := range c {
+		weight = max(weight, x.Weight)
+	}
+	return weight
 }
 
 // draw picks a candidate with probability proportional to its weight. The top 53 bits of random are a uniform fraction.
@@ -242,39 +243,44 @@ func sum(c []Candidate) float64 {
 	return total
 }
 
-// A binary heap with the heaviest candidate, the lowest token among equals, at index 0: reading off the first few of a large
-// vocabulary in order costs one linear pass and a short path per candidate, where sorting would cost the whole.
-
-func heavier(a, b Candidate) bool {
-	return a.Weight > b.Weight || a.Weight == b.Weight && a.Token < b.Token
-}
-
-func heapify(c []Candidate) {
+// first keeps the heaviest candidates, heaviest first and lower tokens first among equals, up to the one with which enough
+// is true of their number and weight. It takes them from a heap: one linear pass, and a short path for each, where sorting
+// would order all the others too.
+func first(c []Candidate, enough func(taken int, weight float64) bool) []Candidate {
 	for i := len(c)/2 - 1; i >= 0; i-- {
 		siftDown(c, i)
 	}
+	n, weight := len(c), 0.0
+	for n > 0 && !enough(len(c)-n, weight) {
+		weight += float64(c[0].Weight)
+		n--
+		c[0], c[n] = c[n], c[0]
+		siftDown(c[:n], 0)
+	}
+	c = c[n:]
+	slices.Reverse(c)
+	return c
 }
 
-// popHeap moves the heaviest candidate of the heap c to its end, leaving a heap in c[:len(c)-1].
-func popHeap(c []Candidate) {
-	n := len(c) - 1
-	c[0], c[n] = c[n], c[0]
-	siftDown(c[:n], 0)
-}
-
+// siftDown restores the heap, whose root is the heaviest candidate, where c[i] may be lighter than its children.
 func siftDown(c []Candidate, i int) {
 	for {
 		child := 2*i + 1
 		if child >= len(c) {
 			return
 		}
-		if right := child + 1; right < len(c) && heavier(c[right], c[child]) {
+		if right := child + 1; right < len(c) && before(c[right], c[child]) {
 			child = right
 		}
-		if !heavier(c[child], c[i]) {
+		if !before(c[child], c[i]) {
 			return
 		}
 		c[i], c[child] = c[child], c[i]
 		i = child
 	}
+}
+
+// before is the order in which candidates are kept: heaviest first, lower tokens first among equals.
+func before(a, b Candidate) bool {
+	return a.Weight > b.Weight || a.Weight == b.Weight && a.Token < b.Token
 }

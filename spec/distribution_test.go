@@ -1,0 +1,231 @@
+package spec
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// The joint distribution of the next three tokens over a vocabulary of six, 216 outcomes, is enumerated from the model and
+// compared with the frequencies of generations that differ in their seed alone.
+const (
+	jointVocab  = 6
+	jointTokens = 3
+	jointRuns   = 40_000
+)
+
+var jointPrompt = []int32{2, 4}
+
+// enumerate returns the exact probability of each outcome, a number in base jointVocab.
+func enumerate(t *testing.T, m *hashModel, s Sampling) []float64 {
+	t.Helper()
+	sampler := mustSampler(t, s)
+	probs := make([]float64, 1)
+	probs[0] = 1
+	states := []uint64{1}
+	for _, token := range jointPrompt {
+		states[0] = mix(states[0], uint64(token)+1)
+	}
+	logits := make([]float32, m.vocab)
+	for range jointTokens {
+		nextProbs, nextStates := make([]float64, len(probs)*m.vocab), make([]uint64, len(probs)*m.vocab)
+		for i := range probs {
+			for token := range m.vocab {
+				nextStates[i*m.vocab+token] = mix(states[i], uint64(token)+1)
+			}
+			m.logits(logits, states[i])
+			d, err := sampler.Distribution(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range d {
+				nextProbs[i*m.vocab+int(c.Token)] = probs[i] * float64(c.Weight)
+			}
+		}
+		probs, states = nextProbs, nextStates
+	}
+	return probs
+}
+
+func outcome(tokens []int32) int {
+	number := 0
+	for _, token := range tokens {
+		number = number*jointVocab + int(token)
+	}
+	return number
+}
+
+// chiSquare returns the probability of counts at least this far from probs. Outcomes expected less than ten times count as
+// one; one that can't happen and did gives 0.
+func chiSquare(counts []int, probs []float64) float64 {
+	runs := 0
+	for _, n := range counts {
+		runs += n
+	}
+	statistic, cells := 0.0, 0
+	add := func(count, expected float64) {
+		statistic += (count - expected) * (count - expected) / expected
+		cells++
+	}
+	rareCount, rareExpected := 0.0, 0.0
+	for i, p := range probs {
+		count, expected := float64(counts[i]), p*float64(runs)
+		switch {
+		case p == 0 && count > 0:
+			return 0
+		case expected >= 10:
+			add(count, expected)
+		default:
+			rareCount += count
+			rareExpected += expected
+		}
+	}
+	if rareExpected > 0 {
+		add(rareCount, rareExpected)
+	}
+	return distuv.ChiSquared{K: float64(cells - 1)}.Survival(statistic)
+}
+
+func jointModel() *hashModel {
+	m := newHashModel(11, jointVocab, 32)
+	m.levels = 48 // logits from 0 to 3
+	return m
+}
+
+func TestSampledDistributionIsTheTargets(t *testing.T) {
+	target := jointModel()
+	bushy := &treePolicy{oracle: target, shape: []byte("\x17anything that gives bushy trees\x09 of many shapes\x12")}
+	policies := []struct {
+		name   string
+		policy Policy
+		draft  Model
+	}{
+		{"none", None{}, nil},
+		{"chain", mustChain(t, 3, 0), newDraftOf(target, 80)},
+		{"short chain", mustChain(t, 1, 0.3), newDraftOf(target, 20)},
+		{"tree", bushy, nil},
+	}
+	seed := uint64(0)
+	samplings := []Sampling{
+		{Temperature: 1},
+		{Temperature: 1.4, TopK: 4},
+		{Temperature: 0.7, TopP: 0.9, MinP: 0.05},
+	}
+	for _, sampling := range samplings {
+		probs := enumerate(t, target, sampling)
+		for _, c := range policies {
+			g, err := NewGenerator(Options{Target: target, Draft: c.draft, Policy: c.policy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := make([]int, len(probs))
+			accepted := 0
+			for range jointRuns {
+				seed++
+				sampling.Seed = seed
+				// One token more than is counted, so that drafts are as long for the last as for the first.
+				result, err := g.Generate(ctx, Request{Prompt: jointPrompt, MaxTokens: jointTokens + 1, Sampling: sampling}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				counts[outcome(result.Tokens[:jointTokens])]++
+				accepted += result.Stats.Tokens - result.Stats.Passes
+			}
+			if p := chiSquare(counts, probs); p <= 0.001 {
+				t.Errorf("%s, %+v: p = %.2g", c.name, sampling, p)
+			} else {
+				t.Logf("%s, %+v: p = %.3f, %.2f tokens accepted per generation", c.name, sampling, p, float64(accepted)/jointRuns)
+			}
+			if c.name != "none" && accepted < jointRuns/10 {
+				t.Errorf("%s, %+v: only %d tokens were accepted", c.name, sampling, accepted)
+			}
+		}
+	}
+}
+
+// The same test on rules that are wrong, so that it is known to have the power to tell. All draft the draft model's most
+// probable token x and draw from the target's p and the draft's q.
+func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
+	target := jointModel()
+	draft := newDraftOf(target, 80)
+	sampling := Sampling{Temperature: 1}
+	probs := enumerate(t, target, sampling)
+	p, q := make([]float64, jointVocab), make([]float64, jointVocab)
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(weights []float64) int32 {
+		total := 0.0
+		for _, w := range weights {
+			total += w
+		}
+		goal := random.Float64() * total
+		for i, w := range weights {
+			if goal -= w; goal < 0 {
+				return int32(i)
+			}
+		}
+		return int32(len(weights) - 1)
+	}
+	distribution := func(m *hashModel, state uint64, dst []float64) (most int32) {
+		logits := make([]float32, jointVocab)
+		m.logits(logits, state)
+		d, err := mustSampler(t, sampling).Distribution(logits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(dst)
+		for _, c := range d {
+			dst[c.Token] = float64(c.Weight)
+			if dst[c.Token] > dst[most] {
+				most = c.Token
+			}
+		}
+		return most
+	}
+	rules := map[string]func(x int32) int32{
+		// The rule for a token that was drawn from q, applied to one that was not.
+		"ratio": func(x int32) int32 {
+			if random.Float64()*q[x] < p[x] {
+				return x
+			}
+			for i := range p {
+				p[i] = max(0, p[i]-q[i])
+			}
+			return pick(p)
+		},
+		// A rejected token is drawn again from all of p, itself included.
+		"no residual": func(x int32) int32 {
+			if random.Float64() < p[x] {
+				return x
+			}
+			return pick(p)
+		},
+		"right": func(x int32) int32 {
+			if random.Float64() < p[x] {
+				return x
+			}
+			p[x] = 0
+			return pick(p)
+		},
+	}
+	for name, rule := range rules {
+		counts := make([]int, len(probs))
+		for range jointRuns {
+			state := uint64(1)
+			for _, token := range jointPrompt {
+				state = mix(state, uint64(token)+1)
+			}
+			var tokens []int32
+			for range jointTokens {
+				distribution(target, state, p)
+				token := rule(distribution(draft, state, q))
+				tokens = append(tokens, token)
+				state = mix(state, uint64(token)+1)
+			}
+			counts[outcome(tokens)]++
+		}
+		if p := chiSquare(counts, probs); (p > 0.001) != (name == "right") {
+			t.Errorf("%s: p = %.2g", name, p)
+		}
+	}
+}
