@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // CopyTo writes the elements in row-major order to dst as float32, like [Decode]. len(dst) must be t.Len().
@@ -21,7 +22,7 @@ func (t *Tensor) CopyFrom(src []float32) error {
 		return fmt.Errorf("tensor: copy: %w: %v has %d elements, the slice %d", ErrShape, t.describe(), t.Len(), len(src))
 	}
 	n, stride := t.row()
-	if t.dtype.Quantized() && !t.wholeBlocks() {
+	if !t.wholeBlocks() {
 		return fmt.Errorf("tensor: copy: %w: %v has rows that are not made of whole blocks", ErrShape, t.describe())
 	}
 	size := t.dtype.BlockBytes()
@@ -42,6 +43,40 @@ func (t *Tensor) CopyFrom(src []float32) error {
 	return nil
 }
 
+// Assign stores the elements of src in those of t, which has the same shape: as they are if the types are equal, else converted like
+// [Tensor.To]. Rows of block types must be made of whole blocks. src and t must not overlap.
+func (t *Tensor) Assign(src *Tensor) error {
+	if !slices.Equal(t.shape, src.shape) {
+		return fmt.Errorf("tensor: assign: %w: %v to %v", ErrShape, src.describe(), t.describe())
+	}
+	if t.dtype != src.dtype {
+		converted, err := src.To(t.dtype)
+		if err != nil {
+			return err
+		}
+		src = converted
+	}
+	if !src.wholeBlocks() || !t.wholeBlocks() {
+		return fmt.Errorf("tensor: assign: %w: %v to %v takes blocks apart; convert to F32", ErrShape, src.describe(), t.describe())
+	}
+	n, from := src.row()
+	_, to := t.row()
+	size := t.dtype.BlockBytes()
+	places := slices.Collect(t.rows())
+	for e := range src.rows() {
+		at := places[0]
+		places = places[1:]
+		if from == 1 && to == 1 {
+			copy(t.data[t.dtype.RowBytes(at):][:t.dtype.RowBytes(n)], src.data[t.dtype.RowBytes(e):])
+			continue
+		}
+		for i := range n {
+			copy(t.data[(at+i*to)*size:][:size], src.data[(e+i*from)*size:])
+		}
+	}
+	return nil
+}
+
 // Contiguous returns t itself if [Tensor.IsContiguous], else a copy in row-major order. A view that takes blocks of a quantised type
 // apart has no such copy: convert it to F32.
 func (t *Tensor) Contiguous() (*Tensor, error) {
@@ -53,21 +88,14 @@ func (t *Tensor) Contiguous() (*Tensor, error) {
 
 // Clone returns a contiguous copy of t in memory of its own. The restriction of [Tensor.Contiguous] holds here too.
 func (t *Tensor) Clone() (*Tensor, error) {
-	if t.dtype.Quantized() && !t.wholeBlocks() {
+	if !t.wholeBlocks() {
 		return nil, fmt.Errorf("tensor: copy: %w: %v takes blocks apart; convert it to F32", ErrShape, t.describe())
 	}
 	out, err := New(t.dtype, t.shape...)
 	if err != nil {
 		return nil, err
 	}
-	n, stride := t.row()
-	size := t.dtype.RowBytes(n)
-	dst := out.data
-	for e := range t.rows() {
-		t.gather(dst[:size], e, n, stride)
-		dst = dst[size:]
-	}
-	return out, nil
+	return out, out.Assign(t)
 }
 
 // To converts t to type d by way of float32, as [Decode] and [Encode] do. It returns t itself if it is contiguous and of that type,
@@ -182,7 +210,7 @@ func (t *Tensor) rows() iter.Seq[int] {
 	}
 }
 
-// wholeBlocks reports whether every row is a run of whole blocks.
+// wholeBlocks reports whether every row is a run of whole blocks, as it always is where a block is one element.
 func (t *Tensor) wholeBlocks() bool {
 	block := t.dtype.BlockElems()
 	n, stride := t.row()
@@ -194,19 +222,6 @@ func (t *Tensor) wholeBlocks() bool {
 		whole = whole && (t.shape[i] == 1 || t.strides[i]%block == 0)
 	}
 	return whole
-}
-
-// gather copies n elements of the storage, which begin at e and are stride apart, to dst without converting them. Those of a block
-// type must be whole blocks.
-func (t *Tensor) gather(dst []byte, e, n, stride int) {
-	if stride == 1 {
-		copy(dst, t.data[t.dtype.RowBytes(e):][:len(dst)])
-		return
-	}
-	size := t.dtype.BlockBytes()
-	for i := range n {
-		copy(dst[i*size:][:size], t.data[(e+i*stride)*size:])
-	}
 }
 
 // readAll writes all elements to dst as float32, in one go where that is possible.

@@ -126,15 +126,14 @@ func (t *Tensor) Set(value float32, index ...int) error {
 
 // element returns the place of the element with the given index in the storage.
 func (t *Tensor) element(index []int) (int, error) {
-	if len(index) != len(t.shape) {
-		return 0, fmt.Errorf("%w: index %v of %v", ErrShape, index, t.describe())
-	}
 	e := t.offset
-	for i, x := range index {
-		if x < 0 || x >= t.shape[i] {
-			return 0, fmt.Errorf("%w: index %v of %v", ErrShape, index, t.describe())
-		}
-		e += x * t.strides[i]
+	ok := len(index) == len(t.shape)
+	for i := 0; ok && i < len(index); i++ {
+		ok = index[i] >= 0 && index[i] < t.shape[i]
+		e += index[i] * t.strides[i]
+	}
+	if !ok { // the error holds a copy, so that the index of a good call need not be on the heap
+		return 0, fmt.Errorf("%w: index %v of %v", ErrShape, slices.Clone(index), t.describe())
 	}
 	return e, nil
 }

@@ -269,6 +269,42 @@ func TestCopyFromWritesThroughViews(t *testing.T) {
 	}
 }
 
+func TestAsStrided(t *testing.T) {
+	x := tensor.Must(tensor.FromFloat32s(ramp(11), 11)) // two rows of 3, 8 apart
+	view := tensor.Must(x.AsStrided([]int{2, 3}, []int{8, 1}))
+	if got := values(t, view); !slices.Equal(got, []float32{0, 1, 2, 8, 9, 10}) || !slices.Equal(view.Strides(), []int{8, 1}) {
+		t.Errorf("got %v", got)
+	}
+	if empty := tensor.Must(x.AsStrided([]int{0, 3}, []int{99, 99})); empty.Len() != 0 {
+		t.Errorf("got %v", empty)
+	}
+}
+
+// TestAssign copies between views of all kinds and types.
+func TestAssign(t *testing.T) {
+	src := tensor.Must(tensor.FromFloat32s(ramp(128), 2, 64))
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.I8, tensor.Q8_0} {
+		dst := tensor.Must(tensor.New(d, 4, 64))
+		lower := tensor.Must(dst.Slice(0, 2, 4))
+		if err := lower.Assign(src); err != nil {
+			t.Fatal(err)
+		}
+		want := tensor.Must(src.To(d))
+		if got := values(t, dst); !slices.Equal(got[128:], values(t, want)) || got[127] != 0 {
+			t.Errorf("%v: got %v", d, got)
+		}
+	}
+	columns := tensor.Must(src.Transpose())
+	dst := tensor.Must(tensor.New(tensor.F32, 2, 64))
+	if err := tensor.Must(dst.Transpose()).Assign(columns); err != nil || !slices.Equal(values(t, dst), ramp(128)) {
+		t.Errorf("got %v, %v", dst, err)
+	}
+	halves := tensor.Must(tensor.Must(tensor.New(tensor.Q8_0, 2, 64)).Slice(1, 0, 16))
+	if err := halves.Assign(tensor.Must(src.Slice(1, 0, 16))); !errors.Is(err, tensor.ErrShape) {
+		t.Errorf("parts of blocks: got %v", err)
+	}
+}
+
 func TestWrapSharesMemory(t *testing.T) {
 	data := []float32{1, 2, 3, 4, 5, 6}
 	x := tensor.Must(tensor.FromFloat32s(data, 2, 3))
@@ -422,6 +458,13 @@ func TestShapeErrors(t *testing.T) {
 		{fail(x.Broadcast(3)), "[3]|[2 3]"},
 		{fail(x.Broadcast(1<<40, 1<<40, 2, 3)), "[2 3]"},
 		{fail(tensor.BroadcastShapes([]int{2, 3}, []int{2, 4})), "[2 3]|[2 4]"},
+		{fail(x.AsStrided([]int{2}, []int{1, 1})), "[2] with strides [1 1]|[2 3]"},
+		{fail(x.AsStrided([]int{2}, []int{-1})), "[2] with strides [-1]|[2 3]"},
+		{fail(x.AsStrided([]int{2, 2}, []int{3, 3})), "[2 2] with strides [3 3]|[2 3]"},
+		{fail(x.AsStrided([]int{1 << 40}, []int{1 << 40})), "[1099511627776]|[2 3]"},
+		{fail(columns.AsStrided([]int{2}, []int{1})), "[3 2] with strides"},
+		{fail(tensor.Must(x.Slice(0, 0, 0)).AsStrided([]int{1}, []int{1})), "[1]|[0 3]"},
+		{columns.Assign(x), "[2 3]|[3 2]"},
 		{fail(columns.Bytes()), "[3 2] with strides"},
 		{fail(columns.Float32s()), "[3 2] with strides"},
 		{fail(x.At(2, 0)), "[2 0]|[2 3]"},

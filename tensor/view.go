@@ -158,6 +158,33 @@ func BroadcastShapes(a, b []int) ([]int, error) {
 	return out, nil
 }
 
+// AsStrided returns a view of the memory of a contiguous tensor with any shape and strides, in elements and not negative, as other libraries
+// describe their arrays. Every element of the view must lie within t.
+func (t *Tensor) AsStrided(shape, strides []int) (*Tensor, error) {
+	if !t.IsContiguous() {
+		return nil, fmt.Errorf("tensor: as strided: %w: %v is not contiguous; call Contiguous first", ErrShape, t.describe())
+	}
+	outside := fmt.Errorf("tensor: as strided: %w: shape %v with strides %v on %v", ErrShape, shape, strides, t.describe())
+	if len(shape) != len(strides) || checkDims(shape) != nil {
+		return nil, outside
+	}
+	view := t.view(slices.Clone(shape), slices.Clone(strides))
+	if view.Len() == 0 {
+		return view, nil
+	}
+	left := t.Len() - 1 // elements behind the furthest one that the dimensions so far reach
+	for i, dim := range shape {
+		if strides[i] < 0 || dim > 1 && strides[i] > left/(dim-1) {
+			return nil, outside
+		}
+		left -= (dim - 1) * strides[i]
+	}
+	if left < 0 {
+		return nil, outside
+	}
+	return view, nil
+}
+
 // view returns a tensor that shares the storage of t.
 func (t *Tensor) view(shape, strides []int) *Tensor {
 	return &Tensor{dtype: t.dtype, shape: shape, strides: strides, offset: t.offset, data: t.data}
