@@ -1,0 +1,115 @@
+// Package gorgoniadense exchanges tensors with gorgonia.org/tensor, whose Dense type the gorgonia graphs compute with. It is a package
+// of its own so that only programs that train or experiment link gorgonia.
+//
+// What shares memory and what is copied:
+//
+//  1. [From]: a Dense of float32, int8 or int32 becomes a tensor over the same memory, views and transposes included. float64 is rounded to
+//     an F32 copy; a scalar is copied.
+//  2. [To]: a contiguous F32, I8 or I32 tensor in aligned memory becomes a Dense over the same memory. Other views of these types are
+//     copied to row-major order; other types, quantised ones among them, become a float32 copy.
+//
+// A usage:
+//
+//	hidden, err := gorgoniadense.To(t) // *tensor.Dense of gorgonia
+//	...
+//	node := gorgonia.NewMatrix(g, hidden.Dtype(), gorgonia.WithValue(hidden))
+//	back, err := gorgoniadense.From(node.Value().(*gt.Dense))
+//
+// Masked and empty arrays, and memory that is not the CPU's, are not exchanged.
+package gorgoniadense
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/tensor"
+	// gorgonia imports an old form of this package that stops programs built with a newer Go; naming it here makes
+	// the module use the present one.
+	_ "go4.org/unsafe/assume-no-moving-gc"
+	gt "gorgonia.org/tensor"
+)
+
+// From returns d as a tensor of the same shape. The package documentation says when the memory is shared; then a change through one is seen
+// through the other.
+func From(d *gt.Dense) (*tensor.Tensor, error) {
+	if d.IsMasked() || !d.IsNativelyAccessible() || d.Shape().TotalSize() == 0 {
+		return nil, fmt.Errorf("gorgoniadense: from: an array %v of %v that is masked, empty or outside of the CPU's memory", d.Shape(), d.Dtype())
+	}
+	all, err := fromData(d.Data())
+	if err != nil {
+		return nil, fmt.Errorf("gorgoniadense: from %v: %w", d.Shape(), err)
+	}
+	if d.IsScalar() {
+		return all.Reshape()
+	}
+	return all.AsStrided(d.Shape(), d.Strides())
+}
+
+// fromData returns the memory of a Dense, or the value of a scalar one, as a vector.
+func fromData(data any) (*tensor.Tensor, error) {
+	switch x := data.(type) {
+	case []float32:
+		return tensor.FromFloat32s(x, len(x))
+	case []int8:
+		return tensor.FromInt8s(x, len(x))
+	case []int32:
+		return tensor.FromInt32s(x, len(x))
+	case []float64:
+		rounded := make([]float32, len(x))
+		for i, v := range x {
+			rounded[i] = float32(v)
+		}
+		return tensor.FromFloat32s(rounded, len(x))
+	case float32:
+		return tensor.FromFloat32s([]float32{x}, 1)
+	case int8:
+		return tensor.FromInt8s([]int8{x}, 1)
+	case int32:
+		return tensor.FromInt32s([]int32{x}, 1)
+	case float64:
+		return tensor.FromFloat32s([]float32{float32(x)}, 1)
+	}
+	return nil, fmt.Errorf("elements of %T have no tensor type; use float32, float64, int8 or int32", data)
+}
+
+// To returns t as a Dense of the same shape. The package documentation says when the memory is shared; then a change through one is seen
+// through the other.
+func To(t *tensor.Tensor) (*gt.Dense, error) {
+	if t.Len() == 0 {
+		return nil, fmt.Errorf("gorgoniadense: to: %w: %v%v is empty", tensor.ErrShape, t.DType(), t.Shape())
+	}
+	data, err := toData(t)
+	if err != nil {
+		return nil, fmt.Errorf("gorgoniadense: to: %w", err)
+	}
+	return gt.New(gt.WithShape(t.Shape()...), gt.WithBacking(data)), nil
+}
+
+// toData returns the elements of t as a slice of a type that gorgonia knows.
+func toData(t *tensor.Tensor) (any, error) {
+	d := t.DType()
+	if d != tensor.I8 && d != tensor.I32 {
+		d = tensor.F32
+	}
+	plain, err := t.To(d)
+	if err != nil {
+		return nil, err
+	}
+	data, err := slice(plain)
+	if err != nil { // the memory is not aligned
+		if plain, err = plain.Clone(); err != nil {
+			return nil, err
+		}
+		data, err = slice(plain)
+	}
+	return data, err
+}
+
+func slice(t *tensor.Tensor) (any, error) {
+	switch t.DType() {
+	case tensor.I8:
+		return t.Int8s()
+	case tensor.I32:
+		return t.Int32s()
+	}
+	return t.Float32s()
+}
