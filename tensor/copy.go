@@ -98,11 +98,14 @@ func (t *Tensor) Clone() (*Tensor, error) {
 	return out, out.Assign(t)
 }
 
-// To converts t to type d by way of float32, as [Decode] and [Encode] do. It returns t itself if it is contiguous and of that type,
-// else a new contiguous tensor.
+// To converts t to type d by way of float32, as [Decode] and [Encode] do. The result is contiguous and can be viewed as a slice: it is t itself
+// if that is so already, with elements of type d, else a new tensor.
 func (t *Tensor) To(d DType) (*Tensor, error) {
 	if t.dtype == d {
-		return t.Contiguous()
+		if t.IsContiguous() && t.aligned() {
+			return t, nil
+		}
+		return t.Clone()
 	}
 	if !Encodable(d) {
 		return nil, fmt.Errorf("tensor: convert: %v to %v: there is no encoder for this type", t.describe(), d)

@@ -32,10 +32,8 @@ func New(d DType, shape ...int) (*Tensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tensor: new: %w", err)
 	}
-	if d == F32 { // typed memory is aligned for its elements
-		return wrapSlice(make([]float32, size/4), d, shape)
-	}
-	return Wrap(make([]byte, size), d, shape...)
+	words := make([]uint64, (size+7)/8) // aligned for elements of any type
+	return Wrap(bytesOf(words)[:size], d, shape...)
 }
 
 // Wrap returns a tensor over data without copying it: little-endian elements or blocks of type d in row-major order.

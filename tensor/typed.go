@@ -22,8 +22,7 @@ func FromInt8s(x []int8, shape ...int) (*Tensor, error) { return wrapSlice(x, I8
 func FromInt32s(x []int32, shape ...int) (*Tensor, error) { return wrapSlice(x, I32, shape) }
 
 // Float32s returns the elements of a contiguous F32 tensor in row-major order as a slice of the same memory. It is an error if the
-// tensor is of another type (see [Tensor.To]), is not contiguous (see [Tensor.Contiguous]), or wraps memory that is not aligned to
-// 4 bytes (see [Tensor.Clone]).
+// tensor is of another type, is not contiguous, or wraps memory that is not aligned to 4 bytes; [Tensor.To] mends all three.
 func (t *Tensor) Float32s() ([]float32, error) { return sliceOf[float32](t, F32) }
 
 // Float16s is [Tensor.Float32s] for F16.
@@ -38,7 +37,7 @@ func (t *Tensor) Int32s() ([]int32, error) { return sliceOf[int32](t, I32) }
 // wrapSlice returns a tensor of type d over the memory of x. Storage is little-endian, and so is every machine that this
 // package builds on.
 func wrapSlice[E any](x []E, d DType, shape []int) (*Tensor, error) {
-	return Wrap(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*d.BlockBytes()), d, shape...)
+	return Wrap(bytesOf(x), d, shape...)
 }
 
 // sliceOf is the inverse of wrapSlice.
@@ -50,12 +49,19 @@ func sliceOf[E any](t *Tensor, d DType) ([]E, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(data) == 0 {
-		return []E{}, nil
+	if !t.aligned() {
+		return nil, fmt.Errorf("tensor: the memory of %v is not aligned to %d bytes; copy it with To or Clone", t.describe(), d.BlockBytes())
 	}
-	start := unsafe.Pointer(unsafe.SliceData(data))
-	if align := unsafe.Alignof(*new(E)); uintptr(start)%align != 0 {
-		return nil, fmt.Errorf("tensor: the memory of %v is not aligned to %d bytes; copy it with Clone", t.describe(), align)
-	}
-	return unsafe.Slice((*E)(start), len(data)/d.BlockBytes()), nil
+	return unsafe.Slice((*E)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/d.BlockBytes()), nil
+}
+
+// bytesOf returns the memory of x.
+func bytesOf[E any](x []E) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(*new(E))))
+}
+
+// aligned reports whether the storage lies where a Go slice of its elements may. All elements of plain types are aligned to their size; blocks are
+// read byte by byte.
+func (t *Tensor) aligned() bool {
+	return t.dtype.Quantized() || uintptr(unsafe.Pointer(unsafe.SliceData(t.data)))%uintptr(t.dtype.BlockBytes()) == 0
 }

@@ -94,22 +94,11 @@ func toData(t *tensor.Tensor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := slice(plain)
-	if err != nil { // the memory is not aligned
-		if plain, err = plain.Clone(); err != nil {
-			return nil, err
-		}
-		data, err = slice(plain)
-	}
-	return data, err
-}
-
-func slice(t *tensor.Tensor) (any, error) {
-	switch t.DType() {
+	switch d {
 	case tensor.I8:
-		return t.Int8s()
+		return plain.Int8s()
 	case tensor.I32:
-		return t.Int32s()
+		return plain.Int32s()
 	}
-	return t.Float32s()
+	return plain.Float32s()
 }
