@@ -1,0 +1,144 @@
+package weights
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/lever-go/lever/tensor"
+)
+
+// ConvertOptions says how a model is converted. The zero value keeps what kernels can use and makes Q8_0 of the rest.
+type ConvertOptions struct {
+	// Type is the type of all matrices: tensor.Q4_0, Q8_0 or F16; blocks that have it already are kept bit for bit. With Q4_0, the
+	// embedding and the head, which suffer most, keep a quantised type or become Q8_0.
+	// The zero value, tensor.Invalid, keeps blocks of every quantised type that kernels consume and converts the rest to Q8_0.
+	// Always, matrices whose columns do not fill blocks become F16, and norms F32.
+	Type tensor.DType
+	// Overwrite replaces a store that is already at the destination, once the new one is complete.
+	Overwrite bool
+	// Progress is told of the bytes written; nil: nobody is. Calls do not overlap.
+	Progress func(Progress)
+
+	create func(path string) (chunkFile, error) // for tests; nil means os.Create
+}
+
+// Convert makes a store at dst from src, a Hugging Face folder or a GGUF file. The folder that dst lies in must exist.
+//
+// The store appears at dst in one step when it is complete and on the disk; a conversion that fails or is cancelled leaves
+// nothing. An existing dst is refused with [io/fs.ErrExist], or replaced if Overwrite is set and it is a store. Memory is
+// bounded by a segment and a few rows of the widest matrix. Errors about src wrap [ErrCorrupt], [ErrTruncated] or [ErrUnsupported] and
+// name file and tensor.
+func Convert(ctx context.Context, src, dst string, opts ConvertOptions) (err error) {
+	switch opts.Type {
+	case tensor.Invalid, tensor.Q4_0, tensor.Q8_0, tensor.F16:
+	default:
+		return fmt.Errorf("weights: convert: to type %v, not q4_0, q8_0 or f16: %w", opts.Type, ErrUnsupported)
+	}
+	if opts.create == nil {
+		opts.create = func(path string) (chunkFile, error) { return os.Create(path) }
+	}
+	dst = filepath.Clean(dst)
+	if err := checkDestination(dst, opts.Overwrite); err != nil {
+		return err
+	}
+	s, err := openSource(src)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return publish(dst, func(dir string) error { return s.write(ctx, dir, opts) })
+}
+
+// write writes the store into the empty folder dir, its manifest last.
+func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) error {
+	m := &manifest{Format: formatName, Version: formatVersion, Config: s.config, Tokenizer: []fileEntry{}}
+	var err error
+	if m.Chunks, m.Tensors, err = layout(s.plan(opts.Type)); err != nil {
+		return err
+	}
+	for _, f := range s.tokenizer {
+		entry, err := f.copyTo(dir)
+		if err != nil {
+			return err
+		}
+		m.Tokenizer = append(m.Tokenizer, entry)
+	}
+	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(chunkPattern)), 0o777); err != nil {
+		return fmt.Errorf("weights: convert: %w", err)
+	}
+	w := &chunkWriter{source: s, manifest: m, create: opts.create, meter: meter{report: opts.Progress, total: m.bytes()}}
+	if err := w.writeAll(ctx, dir); err != nil {
+		return err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("weights: convert: %w", err)
+	}
+	if err := syncDir(filepath.Join(dir, filepath.Dir(chunkPattern))); err != nil {
+		return fmt.Errorf("weights: convert: %w", err)
+	}
+	if err := maybe.WriteFile(filepath.Join(dir, manifestName), append(text, '\n'), 0o666); err != nil {
+		return fmt.Errorf("weights: convert: %w", err)
+	}
+	return nil
+}
+
+// plan decides the type of every tensor.
+func (s *source) plan(want tensor.DType) [][]stored {
+	steps := make([][]stored, len(s.steps))
+	for i, step := range s.steps {
+		for _, r := range step {
+			d := tensor.F32
+			if !r.vector {
+				d = storedType(want, s.tensors[r.name].dtype, r)
+			}
+			steps[i] = append(steps[i], stored{name: r.name, dtype: d, rows: r.rows, cols: r.cols})
+		}
+	}
+	return steps
+}
+
+// storedType returns the type in which matrix r, of type have in the source, is stored when want was asked for.
+func storedType(want, have tensor.DType, r role) tensor.DType {
+	consumable := have.Quantized() && tensor.Packable(have)
+	switch {
+	case want == tensor.Invalid && consumable:
+		return have
+	case want == tensor.Q4_0 && (r.name == embeddingName || r.name == headName):
+		if consumable {
+			return have
+		}
+		want = tensor.Q8_0
+	case want == tensor.Invalid:
+		want = tensor.Q8_0
+	}
+	if r.cols%want.BlockElems() != 0 {
+		return tensor.F16
+	}
+	return want
+}
+
+// checkDestination refuses a destination that exists, or with overwrite one that is no store.
+func checkDestination(dst string, overwrite bool) error {
+	info, err := os.Lstat(dst)
+	switch {
+	case os.IsNotExist(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("weights: convert: %w", err)
+	case !overwrite:
+		return fmt.Errorf("weights: convert: %s: %w", dst, fs.ErrExist)
+	case !info.IsDir():
+		return fmt.Errorf("weights: convert: %s is no store and is not overwritten: %w", dst, fs.ErrExist)
+	}
+	if _, err := os.Stat(filepath.Join(dst, manifestName)); err != nil {
+		return fmt.Errorf("weights: convert: %s has no %s and is not overwritten: %w", dst, manifestName, fs.ErrExist)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+// Package weights keeps models in chunked stores on flash: it converts Hugging Face folders and GGUF files into stores, checks them,
+// and reads them, either whole into memory ([Resident]) or as they are used ([Streamer]).
+//
+// # Format, version 1
+//
+// A store is a folder:
+//
+//  1. lever.json, the manifest, is written last; a folder without it is no store;
+//  2. chunks/0000.bin, chunks/0001.bin … hold the weights, one file per execution step in order of use: the embedding, block 0 …
+//     L−1, and the head, which is the final norm and, unless the model is tied, the output matrix;
+//  3. the tokenizer's files: copies of tokenizer.json, tokenizer_config.json, generation_config.json, tokenizer.model,
+//     *.tiktoken and chat_template.jinja as far as the source has them, or tokenizer.gguf, a GGUF file without tensors that holds
+//     general.architecture and the tokenizer.* keys of the source;
+//  4. verified.json, not part of the format, notes in which state of the files [Open] found all checksums right.
+//
+// A chunk is a sequence of segments without gaps. A segment is the unit of reading and checking. Its offset in the file and
+// its size are multiples of 4096; it has at most 8 MiB, about 4 MiB where there is enough to fill it. A segment holds parts, each at a
+// multiple of 4096; the bytes between them are zero.
+//
+// A tensor is cut into parts, each of whole tiles of 16 rows (the last may end inside a tile, which is padded with zero rows), in the
+// packed form that [tensor.Packed] describes, so that kernels use a buffer in place. A small tensor is one part and shares its segment
+// with its neighbours. Tensors are stored in the order in which a pass uses them, and so are their parts:
+//
+//	embedding                        [vocabulary][hidden]
+//	block.N.attn_norm                [1][hidden]
+//	block.N.q                        [heads·head size][hidden]
+//	block.N.k, block.N.v             [kv heads·head size][hidden]
+//	block.N.q_norm, block.N.k_norm   [1][head size], Qwen3 only
+//	block.N.o                        [hidden][heads·head size]
+//	block.N.mlp_norm                 [1][hidden]
+//	block.N.gate, block.N.up         [ffn][hidden]
+//	block.N.down                     [hidden][ffn]
+//	final_norm                       [1][hidden]
+//	head                             [vocabulary][hidden], absent where the embedding serves as the head
+//
+// Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
+//
+// The manifest is one JSON object. Unknown keys are refused.
+//
+//	{
+//	  "format": "lever-store",
+//	  "version": 1,
+//	  "config": {…},                         Hugging Face's config.json with sorted keys and explicit tie_word_embeddings;
+//	                                         rope_scaling may be {"rope_type": "factors", "factors": […]}, the divisors of the
+//	                                         head size/2 rotary frequencies
+//	  "tokenizer": [{"file", "size", "sha256"}],
+//	  "chunks": [{"file", "size", "sha256", "segments": [{"offset", "size", "crc32c"}]}],
+//	  "tensors": [{"name", "type", "rows", "cols",
+//	               "parts": [{"chunk", "segment", "offset", "row", "rows"}],
+//	               "tile_crc32c": […]}]
+//	}
+//
+// type is f32 (vectors), f16, q4_0, q8_0, q4_k or q6_k. A part's chunk and segment are indices, its offset counts from the start of the
+// segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
+// numbers. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
+//
+// # Usage
+//
+//	err := weights.Convert(ctx, "Llama-3.2-1B", "llama.lever", weights.ConvertOptions{Type: tensor.Q8_0})
+//	…
+//	store, err := weights.Open(ctx, "llama.lever", weights.OpenOptions{})
+//	…
+//	w, err := store.Stream(ctx, weights.StreamOptions{}) // or store.Resident(ctx, nil)
+//	…
+//	defer w.Close()
+//	for part, err := range w.Parts(ctx, "block.0.q") {
+//		…
+//	}
+//
+// # Limits
+//
+// Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases. Sources:
+// safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file, of F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q5_K and Q6_K.
+// The 16 rows of one tile take at most 7 MiB.
+package weights

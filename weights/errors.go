@@ -1,0 +1,69 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/safetensors"
+)
+
+// What can be wrong with a store or with a model to convert. Errors of this package wrap one of these, an error of the
+// operating system such as [io/fs.ErrNotExist], or the error of a context.
+var (
+	ErrCorrupt     = errors.New("data are corrupt")
+	ErrTruncated   = errors.New("data are truncated")
+	ErrVersion     = errors.New("unknown format version")
+	ErrUnsupported = errors.New("not supported")
+)
+
+// ChunkError says where in a store something is wrong.
+type ChunkError struct {
+	Op      string // "open", "read" or "check"
+	File    string // path of the chunk
+	Chunk   int    // index of the chunk
+	Segment int    // index of the segment in the chunk; -1 where the whole chunk is meant
+	Offset  int64  // of the segment in the file
+	Err     error
+}
+
+func (e *ChunkError) Error() string {
+	if e.Segment < 0 {
+		return fmt.Sprintf("weights: %s %s: chunk %d: %v", e.Op, e.File, e.Chunk, e.Err)
+	}
+	return fmt.Sprintf("weights: %s %s: chunk %d, segment %d at offset %d: %v", e.Op, e.File, e.Chunk, e.Segment, e.Offset, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *ChunkError) Unwrap() error { return e.Err }
+
+// sourceError is an error of a model to convert, as an error of this package.
+type sourceError struct {
+	kind  error // a sentinel of this package
+	cause error
+}
+
+func (e *sourceError) Error() string   { return "weights: convert: " + e.cause.Error() }
+func (e *sourceError) Unwrap() []error { return []error{e.kind, e.cause} }
+
+// fromParser gives an error of a file format's reader the sentinel of this package that stands for it.
+func fromParser(err error) error {
+	for _, k := range []struct{ of, kind error }{
+		{gguf.ErrCorrupt, ErrCorrupt}, {gguf.ErrTruncated, ErrTruncated}, {gguf.ErrUnsupported, ErrUnsupported},
+		{safetensors.ErrCorrupt, ErrCorrupt}, {safetensors.ErrTruncated, ErrTruncated}, {safetensors.ErrUnsupported, ErrUnsupported},
+	} {
+		if errors.Is(err, k.of) {
+			return &sourceError{k.kind, err}
+		}
+	}
+	return fmt.Errorf("weights: convert: %w", err)
+}
+
+// badSource makes an error about a tensor of a model to convert; name is empty where none is concerned.
+func badSource(kind error, file, name, format string, args ...any) error {
+	where := file
+	if name != "" {
+		where += ": tensor " + name
+	}
+	return fmt.Errorf("weights: convert: %s: %s: %w", where, fmt.Sprintf(format, args...), kind)
+}

@@ -1,0 +1,88 @@
+package weights
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Info describes a store.
+type Info struct {
+	Dir       string       `json:"dir"`
+	Version   int          `json:"version"`
+	Config    []byte       `json:"-"` // as [Store.Config]
+	Bytes     int64        `json:"bytes"`
+	Types     []TypeInfo   `json:"types"`   // largest first
+	Chunks    []ChunkInfo  `json:"chunks"`  // in order of use
+	Tensors   []TensorInfo `json:"tensors"` // in order of use
+	Tokenizer []FileInfo   `json:"tokenizer"`
+}
+
+// TypeInfo sums up the tensors of one type.
+type TypeInfo struct {
+	Type     string `json:"type"`
+	Tensors  int    `json:"tensors"`
+	Elements int64  `json:"elements"`
+	Bytes    int64  `json:"bytes"` // padding excluded
+}
+
+// ChunkInfo describes a chunk.
+type ChunkInfo struct {
+	File     string `json:"file"`
+	Bytes    int64  `json:"bytes"`
+	Segments int    `json:"segments"`
+	SHA256   string `json:"sha256"`
+}
+
+// TensorInfo describes a tensor.
+type TensorInfo struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Rows  int    `json:"rows"`
+	Cols  int    `json:"cols"`
+	Parts int    `json:"parts"`
+	Chunk int    `json:"chunk"`
+	Bytes int64  `json:"bytes"` // padding to pages excluded
+}
+
+// FileInfo describes a file of the tokenizer.
+type FileInfo struct {
+	File   string `json:"file"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Inspect describes the store dir. It checks the manifest and the sizes of the chunks, and reads none.
+func Inspect(dir string) (*Info, error) {
+	m, _, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := (&Store{dir: dir, manifest: m}).checkSizes(); err != nil {
+		return nil, err
+	}
+	info := &Info{Dir: dir, Version: m.Version, Config: m.Config, Bytes: m.bytes()}
+	types := map[string]TypeInfo{}
+	for i := range m.Tensors {
+		t := &m.Tensors[i]
+		size := int64(0)
+		for _, p := range t.Parts {
+			size += int64(t.partBytes(p))
+		}
+		info.Tensors = append(info.Tensors, TensorInfo{
+			Name: t.Name, Type: t.Type, Rows: t.Rows, Cols: t.Cols, Parts: len(t.Parts), Chunk: t.Parts[0].Chunk, Bytes: size,
+		})
+		sum := types[t.Type]
+		types[t.Type] = TypeInfo{t.Type, sum.Tensors + 1, sum.Elements + int64(t.Rows)*int64(t.Cols), sum.Bytes + size}
+	}
+	info.Types = slices.SortedFunc(maps.Values(types), func(a, b TypeInfo) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Type, b.Type))
+	})
+	for _, c := range m.Chunks {
+		info.Chunks = append(info.Chunks, ChunkInfo{c.File, c.Size, len(c.Segments), c.SHA256})
+	}
+	for _, f := range m.Tokenizer {
+		info.Tokenizer = append(info.Tokenizer, FileInfo{f.File, f.Size, f.SHA256})
+	}
+	return info, nil
+}

@@ -1,0 +1,179 @@
+package weights
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lever-go/lever/tensor"
+)
+
+// Resident holds all weights of a store in memory, outside the Go heap. It is safe for concurrent use.
+type Resident struct {
+	store   *Store
+	tensors map[string]*residentTensor
+	stats   Stats
+
+	mu     sync.Mutex
+	chunks []pages
+	leases int // sequences being iterated over
+	closed bool
+}
+
+// residentTensor is a tensor in memory. Its sequence is made once, so that a pass does not allocate.
+type residentTensor struct {
+	entry *tensorEntry
+	parts []tensor.Packed
+	all   iter.Seq2[tensor.Packed, error]
+}
+
+// Resident loads all weights and checks every segment. progress is told of the bytes loaded; nil: nobody is. Calls do not
+// overlap. The caller closes the Resident.
+func (s *Store) Resident(ctx context.Context, progress func(Progress)) (*Resident, error) {
+	started := time.Now()
+	r := &Resident{store: s, tensors: map[string]*residentTensor{}}
+	if err := r.load(ctx, &meter{report: progress, total: s.Bytes()}); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	for i := range s.manifest.Tensors {
+		t := &s.manifest.Tensors[i]
+		rt := &residentTensor{entry: t}
+		for _, p := range t.Parts {
+			segment := s.manifest.Chunks[p.Chunk].Segments[p.Segment]
+			rt.parts = append(rt.parts, t.packed(p, r.chunks[p.Chunk].bytes[segment.Offset:]))
+		}
+		rt.all = func(yield func(tensor.Packed, error) bool) { r.yieldParts(rt, yield) }
+		r.tensors[t.Name] = rt
+	}
+	took := time.Since(started)
+	r.stats = Stats{BytesRead: s.Bytes(), PeakBytes: s.Bytes(), ReadTime: took, WaitTime: took}
+	return r, nil
+}
+
+// load reads the chunks, several at a time.
+func (r *Resident) load(ctx context.Context, progress *meter) error {
+	files, err := r.store.openChunks()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, c := range r.store.manifest.Chunks {
+		mem, err := newPages(int(c.Size))
+		if err != nil {
+			return errors.Join(err, group.Wait(), closeAll(files))
+		}
+		r.chunks = append(r.chunks, mem)
+		group.Go(func() error {
+			for j, e := range c.Segments {
+				if err := ctx.Err(); err != nil {
+					return fmt.Errorf("weights: load %s: %w", r.store.dir, err)
+				}
+				if err := r.store.readSegment(files[i], i, j, mem.bytes[e.Offset:][:e.Size]); err != nil {
+					return err
+				}
+				progress.add(c.File, int64(e.Size))
+			}
+			return nil
+		})
+	}
+	return errors.Join(group.Wait(), closeAll(files))
+}
+
+// Parts yields the parts of a tensor in order. Their data are page-aligned and valid only during their iteration.
+func (r *Resident) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error] {
+	if err := ctx.Err(); err != nil {
+		return failed(fmt.Errorf("weights: read %s: %w", name, err))
+	}
+	t, ok := r.tensors[name]
+	if !ok {
+		return failed(r.store.unknownTensor(name))
+	}
+	return t.all
+}
+
+func (r *Resident) yieldParts(t *residentTensor, yield func(tensor.Packed, error) bool) {
+	if err := r.lease(); err != nil {
+		yield(tensor.Packed{}, err)
+		return
+	}
+	defer r.release()
+	for _, p := range t.parts {
+		if !yield(p, nil) {
+			return
+		}
+	}
+}
+
+// Tile returns the tile that holds row of a tensor. Its data stay valid until Close.
+func (r *Resident) Tile(ctx context.Context, name string, row int) (tensor.Packed, error) {
+	t, ok := r.tensors[name]
+	if !ok {
+		return tensor.Packed{}, r.store.unknownTensor(name)
+	}
+	if err := r.lease(); err != nil {
+		return tensor.Packed{}, err
+	}
+	defer r.release()
+	i, err := t.entry.partOf(row)
+	if err != nil {
+		return tensor.Packed{}, err
+	}
+	p := t.parts[i]
+	from := (row - p.Row) / tensor.TileRows * tensor.TileRows
+	return p.Slice(from, min(from+tensor.TileRows, p.Rows)), nil
+}
+
+// Stats returns what was read; loading counts as waiting.
+func (r *Resident) Stats() Stats { return r.stats }
+
+// Close frees the memory, as soon as the last iteration in progress ends. Later requests fail with [io/fs.ErrClosed].
+func (r *Resident) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	if r.leases > 0 {
+		return nil
+	}
+	return r.free()
+}
+
+func (r *Resident) lease() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return fmt.Errorf("weights: read %s: %w", r.store.dir, fs.ErrClosed)
+	}
+	r.leases++
+	return nil
+}
+
+func (r *Resident) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leases--; r.closed && r.leases == 0 {
+		_ = r.free() // unmapping what was mapped cannot fail
+	}
+}
+
+// free gives the memory back. The caller holds the lock.
+func (r *Resident) free() error {
+	var errs []error
+	for _, c := range r.chunks {
+		errs = append(errs, c.free())
+	}
+	r.chunks = nil
+	return errors.Join(errs...)
+}
+
+// failed is a sequence that consists of an error.
+func failed(err error) iter.Seq2[tensor.Packed, error] {
+	return func(yield func(tensor.Packed, error) bool) { yield(tensor.Packed{}, err) }
+}

@@ -1,0 +1,252 @@
+package weights
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/tensor"
+)
+
+const (
+	archKey         = "general.architecture"
+	ropeFreqsTensor = "rope_freqs.weight"
+	tokenizerGGUF   = "tokenizer.gguf"
+)
+
+// openGGUF opens a GGUF file.
+func openGGUF(path string) (*source, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, fromParser(err)
+	}
+	s := &source{close: f.Close}
+	if err := s.describeGGUF(path, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) describeGGUF(path string, f *gguf.File) error {
+	found := map[string]sourceTensor{}
+	for _, t := range f.Tensors {
+		shape := slices.Clone(t.Shape)
+		slices.Reverse(shape)
+		rows, cols := matrixShape(shape)
+		found[t.Name] = sourceTensor{name: t.Name, file: path, dtype: t.Type, rows: rows, cols: cols, data: f.Data, offset: t.Offset}
+	}
+	_, hasHead := found["output.weight"]
+	var err error
+	if s.config, err = configFromGGUF(path, f.Metadata, found, !hasHead); err != nil {
+		return err
+	}
+	arch, _, err := parseArchitecture(s.config, path)
+	if err != nil {
+		return err
+	}
+	s.steps = arch.steps(!hasHead)
+	ignored := func(name string) bool { return name == ropeFreqsTensor } // is part of the configuration
+	if err := s.resolve(found, path, func(r role) string { return r.gguf }, ignored); err != nil {
+		return err
+	}
+	if f.Metadata[archKey] == "llama" {
+		if arch.headDim%2 != 0 {
+			return badSource(ErrUnsupported, path, "", "heads of %d rows cannot be rotated in pairs", arch.headDim)
+		}
+		for _, r := range slices.Concat(s.steps...) {
+			if r.rotaryHeads {
+				t := s.tensors[r.name]
+				t.headDim = arch.headDim
+				s.tensors[r.name] = t
+			}
+		}
+	}
+	return s.tokenizerFromGGUF(f.Metadata)
+}
+
+// tokenizerFromGGUF keeps the metadata that a tokenizer reads, as a GGUF file without tensors.
+func (s *source) tokenizerFromGGUF(meta map[string]any) error {
+	keep := map[string]any{archKey: meta[archKey]}
+	for key, value := range meta {
+		if strings.HasPrefix(key, "tokenizer.") {
+			keep[key] = value
+		}
+	}
+	var buf bytes.Buffer
+	if err := gguf.Write(&buf, gguf.Content{Metadata: keep}); err != nil {
+		return fmt.Errorf("weights: convert: %s: %w", tokenizerGGUF, err)
+	}
+	s.tokenizer = []tokenizerFile{bytesFile(tokenizerGGUF, buf.Bytes())}
+	return nil
+}
+
+// metadata gives typed access to the keys of one architecture. The first error sticks.
+type metadata struct {
+	values map[string]any
+	prefix string
+	path   string
+	err    error
+}
+
+// integer returns the integer at key; absent means the given default, or an error where that is negative.
+func (m *metadata) integer(key string, absent int64) int64 {
+	value, ok := m.values[m.prefix+key]
+	if !ok && absent >= 0 {
+		return absent
+	}
+	n := int64(-1)
+	switch v := value.(type) {
+	case uint8:
+		n = int64(v)
+	case uint16:
+		n = int64(v)
+	case uint32:
+		n = int64(v)
+	case uint64:
+		n = int64(min(v, math.MaxInt64))
+	case int32:
+		n = int64(v)
+	case int64:
+		n = v
+	}
+	if n < 0 {
+		m.fail(key, value, "a count")
+	}
+	return n
+}
+
+// number returns the number at key; absent means the given default, or an error where that is negative.
+func (m *metadata) number(key string, absent float32) float32 {
+	value, ok := m.values[m.prefix+key]
+	if !ok && absent >= 0 {
+		return absent
+	}
+	x, ok := value.(float32)
+	if !ok || !(x > 0 && x <= math.MaxFloat32) {
+		m.fail(key, value, "a positive number")
+	}
+	return x
+}
+
+func (m *metadata) text(key string) string {
+	value, ok := m.values[m.prefix+key]
+	if !ok {
+		return ""
+	}
+	s, ok := value.(string)
+	if !ok {
+		m.fail(key, value, "a text")
+	}
+	return s
+}
+
+func (m *metadata) fail(key string, value any, want string) {
+	if m.err != nil {
+		return
+	}
+	if value == nil {
+		m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is missing", m.prefix, key)
+		return
+	}
+	m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is %v, not %s", m.prefix, key, value, want)
+}
+
+// configFromGGUF translates metadata into the vocabulary of config.json.
+func configFromGGUF(path string, meta map[string]any, found map[string]sourceTensor, tied bool) ([]byte, error) {
+	names := map[string]string{"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+	arch, _ := meta[archKey].(string)
+	if names[arch] == "" {
+		return nil, badSource(ErrUnsupported, path, "", "architecture %q; known are llama and qwen3", arch)
+	}
+	general := &metadata{values: meta, path: path}
+	if n := general.integer("split.count", 1); n > 1 {
+		return nil, badSource(ErrUnsupported, path, "", "one of %d parts; merge them into one file first", n)
+	}
+	embedding, ok := found["token_embd.weight"]
+	if !ok {
+		return nil, badSource(ErrCorrupt, path, "token_embd.weight", "is missing")
+	}
+	m := &metadata{values: meta, prefix: arch + ".", path: path}
+	heads := m.integer("attention.head_count", -1)
+	hidden := m.integer("embedding_length", -1)
+	headDim := m.integer("attention.key_length", hidden/max(heads, 1))
+	config := map[string]any{
+		"architectures":           []string{names[arch]},
+		"model_type":              arch,
+		"hidden_size":             hidden,
+		"intermediate_size":       m.integer("feed_forward_length", -1),
+		"num_hidden_layers":       m.integer("block_count", -1),
+		"num_attention_heads":     heads,
+		"num_key_value_heads":     m.integer("attention.head_count_kv", heads),
+		"head_dim":                headDim,
+		"vocab_size":              m.integer("vocab_size", int64(embedding.rows)),
+		"max_position_embeddings": m.integer("context_length", -1),
+		"rms_norm_eps":            m.number("attention.layer_norm_rms_epsilon", -1),
+		"rope_theta":              m.number("rope.freq_base", 10000),
+		"rope_scaling":            m.ropeScaling(),
+		"tie_word_embeddings":     tied,
+		"hidden_act":              "silu",
+		"attention_bias":          false,
+		"mlp_bias":                false,
+	}
+	for _, same := range []string{"attention.value_length", "rope.dimension_count"} {
+		if n := m.integer(same, headDim); n != headDim && m.err == nil {
+			return nil, badSource(ErrUnsupported, path, "", "metadata key %s%s is %d with heads of %d", m.prefix, same, n, headDim)
+		}
+	}
+	if n := m.integer("expert_count", 0); n > 0 {
+		return nil, badSource(ErrUnsupported, path, "", "a mixture of %d experts", n)
+	}
+	for _, key := range []string{"bos_token_id", "eos_token_id"} {
+		if _, ok := meta["tokenizer.ggml."+key]; ok {
+			config[key] = general.integer("tokenizer.ggml."+key, -1)
+		}
+	}
+	if err := cmp.Or(m.err, general.err); err != nil {
+		return nil, err
+	}
+	if t, ok := found[ropeFreqsTensor]; ok {
+		factors, err := ropeFactors(t, int(headDim))
+		if err != nil {
+			return nil, err
+		}
+		config["rope_scaling"] = factors
+	}
+	return json.Marshal(config)
+}
+
+// ropeScaling returns the rope_scaling that the metadata state, nil for none.
+func (m *metadata) ropeScaling() map[string]any {
+	kind := m.text("rope.scaling.type")
+	if kind == "" || kind == "none" {
+		return nil
+	}
+	return map[string]any{"rope_type": kind, "factor": m.number("rope.scaling.factor", 1)}
+}
+
+// ropeFactors turns the tensor of frequency divisors, by which GGUF files state the scaling of Llama 3.1 and later, into a
+// rope_scaling of type "factors".
+func ropeFactors(t sourceTensor, headDim int) (map[string]any, error) {
+	if t.dtype != tensor.F32 || t.rows != 1 || t.cols != headDim/2 {
+		return nil, badSource(ErrCorrupt, t.file, t.name, "is %v [%d %d], not %d f32 values", t.dtype, t.rows, t.cols, headDim/2)
+	}
+	raw := make([]byte, 4*t.cols)
+	if err := t.readRows(raw, 0, 1); err != nil {
+		return nil, err
+	}
+	factors := make([]float32, t.cols)
+	for i := range factors {
+		factors[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		if !(factors[i] > 0 && factors[i] <= math.MaxFloat32) {
+			return nil, badSource(ErrCorrupt, t.file, t.name, "factor %d is %v", i, factors[i])
+		}
+	}
+	return map[string]any{"rope_type": "factors", "factors": factors}, nil
+}

@@ -1,0 +1,99 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/internal/safetensors"
+)
+
+// tokenizerPatterns match the files of a model folder that a tokenizer may need.
+var tokenizerPatterns = []string{
+	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "tokenizer.model", "*.tiktoken", "chat_template.jinja",
+}
+
+// openHF opens a Hugging Face folder: config.json, safetensors, tokenizer files.
+func openHF(dir string) (*source, error) {
+	path := filepath.Join(dir, "config.json")
+	config, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("weights: convert: %s is no model folder: %w", dir, err)
+	}
+	arch, tied, err := parseArchitecture(config, path)
+	if err != nil {
+		return nil, err
+	}
+	model, err := safetensors.OpenModel(dir)
+	if err != nil {
+		return nil, fromParser(err)
+	}
+	s := &source{close: model.Close}
+	if err := s.describeHF(dir, config, arch, tied, model); err != nil {
+		model.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) describeHF(dir string, config []byte, arch architecture, tied *bool, model *safetensors.Model) (err error) {
+	found := map[string]sourceTensor{}
+	for name, t := range model.Tensors {
+		rows, cols := matrixShape(t.Shape)
+		found[name] = sourceTensor{name: name, file: t.File, dtype: t.Type, rows: rows, cols: cols, data: t.Data, offset: t.Offset}
+	}
+	// A configuration that says nothing means whatever the tensors show.
+	head := headRole(arch).hf
+	_, hasHead := found[head]
+	isTied := !hasHead
+	if tied != nil {
+		isTied = *tied
+	}
+	s.steps = arch.steps(isTied)
+	ignored := func(name string) bool {
+		return isTied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration
+	}
+	if err := s.resolve(found, model.Path, func(r role) string { return r.hf }, ignored); err != nil {
+		return err
+	}
+	if s.config, err = canonicalConfig(config, isTied); err != nil {
+		return badSource(ErrCorrupt, filepath.Join(dir, "config.json"), "", "%v", err)
+	}
+	s.tokenizer, err = tokenizerFiles(dir)
+	return err
+}
+
+// canonicalConfig sorts the keys of a config.json and makes tie_word_embeddings explicit. Numbers keep their text.
+func canonicalConfig(config []byte, tied bool) ([]byte, error) {
+	var keys map[string]any
+	dec := json.NewDecoder(bytes.NewReader(config))
+	dec.UseNumber()
+	if err := dec.Decode(&keys); err != nil {
+		return nil, err
+	}
+	keys["tie_word_embeddings"] = tied
+	return json.Marshal(keys)
+}
+
+// tokenizerFiles lists the tokenizer's files of a folder by name.
+func tokenizerFiles(dir string) ([]tokenizerFile, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("weights: convert: %w", err)
+	}
+	var files []tokenizerFile
+	for _, e := range entries {
+		matches := func(pattern string) bool {
+			ok, _ := filepath.Match(pattern, e.Name()) // the patterns are well-formed
+			return ok
+		}
+		if !e.IsDir() && slices.ContainsFunc(tokenizerPatterns, matches) {
+			files = append(files, diskFile(filepath.Join(dir, e.Name())))
+		}
+	}
+	return files, nil
+}

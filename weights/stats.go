@@ -1,0 +1,41 @@
+package weights
+
+import "time"
+
+// Stats counts what a reader did since it was made.
+type Stats struct {
+	BytesRead int64         // from files
+	ReadTime  time.Duration // during which at least one read was under way
+	WaitTime  time.Duration // that consumers waited for data
+	PeakBytes int64         // of memory held for weights
+	Seeks     int64         // requests that the read-ahead had not foreseen; always 0 for a Resident
+	TileHits  int64         // tiles found in the cache of a Streamer
+	TileReads int64         // tiles that it read
+}
+
+// readClock adds up the time during which at least one read is under way. Callers hold a lock.
+type readClock struct {
+	active int
+	since  time.Time
+	total  time.Duration
+}
+
+func (c *readClock) start() {
+	if c.active++; c.active == 1 {
+		c.since = time.Now()
+	}
+}
+
+func (c *readClock) stop() {
+	if c.active--; c.active == 0 {
+		c.total += time.Since(c.since)
+	}
+}
+
+// sum returns the time so far.
+func (c *readClock) sum() time.Duration {
+	if c.active > 0 {
+		return c.total + time.Since(c.since)
+	}
+	return c.total
+}

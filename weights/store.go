@@ -1,0 +1,169 @@
+package weights
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Store is an opened store: a manifest that has been checked, and files that fit it. It holds no files open and is safe for concurrent
+// use; its weights are read through a [Resident] or a [Streamer].
+type Store struct {
+	dir      string
+	manifest *manifest
+	openFile func(path string) (File, error)
+}
+
+// OpenOptions says how a store is opened. The zero value is usable.
+type OpenOptions struct {
+	// Progress is told of the bytes hashed when the store is opened for the first time; nil: nobody is. Calls do not overlap.
+	Progress func(Progress)
+	// OpenFile opens a chunk by its path; nil means os.Open.
+	OpenFile func(path string) (File, error)
+}
+
+// Open opens the store dir. It checks the manifest, the sizes of all files, the tokenizer's files, and, when the store is
+// opened for the first time or a chunk has changed, the SHA-256 of every chunk. Success is noted in a file of the store, where
+// that can be written, so that opening it again is fast.
+//
+// Errors wrap [ErrVersion], [ErrCorrupt], [ErrTruncated], [io/fs.ErrNotExist], or the error of ctx.
+func Open(ctx context.Context, dir string, opts OpenOptions) (*Store, error) {
+	m, text, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, manifest: m, openFile: opts.OpenFile}
+	if s.openFile == nil {
+		s.openFile = openFile
+	}
+	if err := s.checkSizes(); err != nil {
+		return nil, err
+	}
+	if err := s.checkTokenizer(); err != nil {
+		return nil, err
+	}
+	state, err := s.state(text)
+	if err != nil {
+		return nil, err
+	}
+	if s.isVerified(state) {
+		return s, nil
+	}
+	if err := s.checkChunks(ctx, &meter{report: opts.Progress, total: m.bytes()}); err != nil {
+		return nil, err
+	}
+	s.noteVerified(state)
+	return s, nil
+}
+
+// Dir returns the folder of the store.
+func (s *Store) Dir() string { return s.dir }
+
+// Config returns the model's configuration in the vocabulary of Hugging Face's config.json.
+func (s *Store) Config() []byte { return slices.Clone(s.manifest.Config) }
+
+// Bytes returns the size of all weights as they are stored and as a [Resident] holds them.
+func (s *Store) Bytes() int64 { return s.manifest.bytes() }
+
+// FS returns the tokenizer's files. It holds no others.
+func (s *Store) FS() fs.FS { return tokenizerFS{os.DirFS(s.dir), s.manifest.Tokenizer} }
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// checkSizes checks that every chunk is there with its size.
+func (s *Store) checkSizes() error {
+	for i, c := range s.manifest.Chunks {
+		bad := func(err error) error { return s.chunkError("open", i, -1, err) }
+		info, err := os.Stat(s.path(c.File))
+		switch {
+		case err != nil:
+			return bad(err)
+		case info.Size() < c.Size:
+			return bad(fmt.Errorf("%d of %d bytes: %w", info.Size(), c.Size, ErrTruncated))
+		case info.Size() > c.Size || !info.Mode().IsRegular():
+			return bad(corrupt("is not a file of %d bytes", c.Size))
+		}
+	}
+	return nil
+}
+
+// openChunks opens all chunks.
+func (s *Store) openChunks() ([]File, error) {
+	var files []File
+	for i, c := range s.manifest.Chunks {
+		f, err := s.openFile(s.path(c.File))
+		if err != nil {
+			return nil, errors.Join(s.chunkError("open", i, -1, err), closeAll(files))
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// chunkError says where in the store err happened; nil stays nil.
+func (s *Store) chunkError(op string, chunk, segment int, err error) error {
+	if err == nil {
+		return nil
+	}
+	c := s.manifest.Chunks[chunk]
+	e := &ChunkError{Op: op, File: s.path(c.File), Chunk: chunk, Segment: segment, Err: err}
+	if segment >= 0 {
+		e.Offset = c.Segments[segment].Offset
+	}
+	return e
+}
+
+// readSegment reads and checks a segment into buf, which has its size.
+func (s *Store) readSegment(f File, chunk, segment int, buf []byte) error {
+	e := s.manifest.Chunks[chunk].Segments[segment]
+	return s.chunkError("read", chunk, segment, readChecked(f, buf, e.Offset, e.CRC32C))
+}
+
+// unknownTensor is the error of a request for a tensor that the store lacks.
+func (s *Store) unknownTensor(name string) error {
+	return fmt.Errorf("weights: %s: no tensor %q: %w", s.path(manifestName), name, ErrCorrupt)
+}
+
+// tokenizerFS is the part of a folder that a list of files names.
+type tokenizerFS struct {
+	dir   fs.FS
+	files []fileEntry
+}
+
+// Open implements [fs.FS].
+func (t tokenizerFS) Open(name string) (fs.File, error) {
+	if !slices.ContainsFunc(t.files, func(f fileEntry) bool { return f.File == name }) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return t.dir.Open(name)
+}
+
+// ReadDir implements [fs.ReadDirFS] for the one folder that there is.
+func (t tokenizerFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name != "." {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
+	}
+	var entries []fs.DirEntry
+	for _, f := range t.files {
+		info, err := fs.Stat(t.dir, f.File)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, fs.FileInfoToDirEntry(info))
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
