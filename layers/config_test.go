@@ -1,0 +1,190 @@
+package layers_test
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/layers"
+)
+
+// llama31 is the computing part of the configuration of Llama-3.1-8B.
+const llama31 = `{
+  "architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": false, "attention_dropout": 0.0,
+  "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 131072, "mlp_bias": false,
+  "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+  "rope_scaling": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"},
+  "rope_theta": 500000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "vocab_size": 128256}`
+
+// qwen3 is the computing part of the configuration of Qwen3-0.6B, whose head size is not hidden_size / num_attention_heads.
+const qwen3 = `{
+  "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": false, "head_dim": 128, "hidden_act": "silu",
+  "hidden_size": 1024, "intermediate_size": 3072, "max_position_embeddings": 40960, "max_window_layers": 28,
+  "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": null,
+  "rope_theta": 1000000, "sliding_window": null, "tie_word_embeddings": true, "use_sliding_window": false, "vocab_size": 151936}`
+
+func TestParseConfig(t *testing.T) {
+	for name, c := range map[string]struct {
+		json string
+		want layers.Config
+	}{
+		"llama 3.1": {llama31, layers.Config{
+			Family: layers.Llama, Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 128256, MaxPositions: 131072, NormEps: 1e-5,
+			Rope: layers.Rope{Theta: 500000, Scaling: layers.RopeLlama3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192},
+		}},
+		"qwen3": {qwen3, layers.Config{
+			Family: layers.Qwen3, Width: 1024, Layers: 28, Heads: 16, KVHeads: 8, HeadDim: 128, FFN: 3072, Vocab: 151936, MaxPositions: 40960, NormEps: 1e-6, Tied: true,
+			Rope: layers.Rope{Theta: 1000000, Scaling: layers.RopeDefault},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := layers.ParseConfig([]byte(c.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got  %+v\nwant %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// with returns base, a JSON object, with one key set to value, or removed if value is empty.
+func with(t testing.TB, base, key, value string) string {
+	t.Helper()
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(base), &object); err != nil {
+		t.Fatal(err)
+	}
+	object[key] = json.RawMessage(value)
+	if value == "" {
+		delete(object, key)
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestParseConfigDefaults(t *testing.T) {
+	for _, c := range []struct {
+		key, value string
+		got        func(layers.Config) any
+		want       any
+	}{
+		{"num_key_value_heads", "", func(c layers.Config) any { return c.KVHeads }, 32},
+		{"rms_norm_eps", "", func(c layers.Config) any { return c.NormEps }, float32(1e-6)},
+		{"max_position_embeddings", "", func(c layers.Config) any { return c.MaxPositions }, 2048},
+		{"rope_theta", "", func(c layers.Config) any { return c.Rope.Theta }, 10000.0},
+		{"head_dim", "64", func(c layers.Config) any { return c.HeadDim }, 64},
+		{"architectures", "", func(c layers.Config) any { return c.Family }, layers.Llama},
+		{"model_type", "", func(c layers.Config) any { return c.Family }, layers.Llama},
+		{"rope_scaling", "null", func(c layers.Config) any { return c.Rope.Scaling }, layers.RopeDefault},
+		{"rope_scaling", `{"type": "default"}`, func(c layers.Config) any { return c.Rope.Scaling }, layers.RopeDefault},
+		{"rope_parameters", `{"rope_type": "default", "rope_theta": 7}`, func(c layers.Config) any { return c.Rope.Theta }, 7.0},
+		{"layer_types", `["full_attention"]`, func(c layers.Config) any { return c.Layers }, 32},
+		{"sliding_window", "null", func(c layers.Config) any { return c.Layers }, 32},
+	} {
+		cfg, err := layers.ParseConfig([]byte(with(t, llama31, c.key, c.value)))
+		if err != nil {
+			t.Errorf("%s = %s: %v", c.key, c.value, err)
+		} else if got := c.got(cfg); got != c.want {
+			t.Errorf("%s = %s: got %v, want %v", c.key, c.value, got, c.want)
+		}
+	}
+}
+
+func TestParseConfigErrors(t *testing.T) {
+	for _, c := range []struct {
+		key, value  string
+		want        string // in the error's text
+		unsupported bool
+	}{
+		{"architectures", `["MixtralForCausalLM"]`, "MixtralForCausalLM", true},
+		{"model_type", `"qwen3"`, "qwen3", true},
+		{"attention_bias", "true", "attention_bias = true", true},
+		{"mlp_bias", "true", "mlp_bias = true", true},
+		{"hidden_act", `"gelu"`, `hidden_act = "gelu"`, true},
+		{"sliding_window", "4096", "sliding_window = 4096", true},
+		{"use_sliding_window", "true", "use_sliding_window = true", true},
+		{"layer_types", `["full_attention", "sliding_attention"]`, "sliding_attention", true},
+		{"partial_rotary_factor", "0.5", "partial_rotary_factor = 0.5", true},
+		{"quantization_config", `{"quant_method": "fp8"}`, "quantization_config", true},
+		{"rope_scaling", `{"rope_type": "yarn", "factor": 4}`, `rope_type = "yarn"`, true},
+		{"rope_scaling", `{"type": "linear", "factor": 4}`, `rope_type = "linear"`, true},
+		{"rope_scaling", `{"rope_type": "llama3", "factor": 8}`, "low_freq_factor", false},
+		{"rope_scaling", `{"rope_type": "llama3", "factor": 0}`, "factor = 0", false},
+		{"rope_scaling", `{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}`, "original_max_position_embeddings = 0", false},
+		{"rope_scaling", `{"rope_type": "factors", "factors": [1, 2]}`, "2 factors", false},
+		{"rope_scaling", `{"rope_type": "factors", "factors": [` + strings.Repeat("1,", 63) + `0]}`, "factors[63] = 0", false},
+		{"rope_theta", "0", "rope_theta = 0", false},
+		{"hidden_size", "0", "hidden_size = 0", false},
+		{"hidden_size", "-4096", "hidden_size = -4096", false},
+		{"hidden_size", "", "hidden_size is missing", false},
+		{"hidden_size", "1e300", "hidden_size", false},
+		{"num_hidden_layers", "1000000000", "num_hidden_layers = 1000000000", false},
+		{"num_attention_heads", "33", "head_dim is missing", false},
+		{"num_key_value_heads", "5", "no multiple of num_key_value_heads = 5", false},
+		{"num_key_value_heads", "0", "num_key_value_heads = 0", false},
+		{"head_dim", "127", "head_dim = 127 is odd", false},
+		{"intermediate_size", "9223372036854775807", "intermediate_size", false},
+		{"vocab_size", "0", "vocab_size = 0", false},
+		{"max_position_embeddings", "0", "max_position_embeddings = 0", false},
+		{"rms_norm_eps", "0", "rms_norm_eps = 0", false},
+		{"rms_norm_eps", `"x"`, "rms_norm_eps", false},
+	} {
+		_, err := layers.ParseConfig([]byte(with(t, llama31, c.key, c.value)))
+		switch {
+		case err == nil:
+			t.Errorf("%s = %s: no error", c.key, c.value)
+		case !strings.Contains(err.Error(), c.want) || errors.Is(err, layers.ErrUnsupported) != c.unsupported:
+			t.Errorf("%s = %s: got %q (unsupported: %v), want %q (unsupported: %v)", c.key, c.value, err, errors.Is(err, layers.ErrUnsupported), c.want, c.unsupported)
+		}
+	}
+	for _, text := range []string{"", "null", "[]", "{}", `{"model_type": "llama"}`} {
+		if _, err := layers.ParseConfig([]byte(text)); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(llama31))
+	f.Add([]byte(qwen3))
+	f.Add([]byte(with(f, qwen3, "head_dim", "-2")))
+	f.Add([]byte(with(f, llama31, "rope_scaling", `{"rope_type": "factors", "factors": [1]}`)))
+	f.Add([]byte(`{"model_type": "llama", "hidden_size": 9e18}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		cfg, err := layers.ParseConfig(text)
+		if err != nil {
+			return
+		}
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("parsed but not valid: %v", err)
+		}
+		for _, v := range cfg.Rope.Frequencies(cfg.HeadDim) {
+			if math.IsNaN(v) || v < 0 {
+				t.Errorf("frequency %v of %+v", v, cfg.Rope)
+			}
+		}
+	})
+}
+
+func TestParseConfigOfSharedModels(t *testing.T) {
+	for _, name := range []string{"lever-tiny-llama/target", "lever-tiny-llama/draft", "qwen3-random"} {
+		text, err := os.ReadFile(filepath.Join(testdata.Shared(t, "models/"+name), "config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := layers.ParseConfig(text); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,338 @@
+package layers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
+)
+
+// Layer changes rows of the residual stream x, [rows.Len()][width], in place. [Block] is the usual one.
+type Layer interface {
+	Forward(ctx context.Context, x []float32, rows *Rows) error
+}
+
+// Model is the list of parts that a [Decoder] runs in order. All are built on one Workspace, and the layers share the cache.
+type Model struct {
+	Workspace *Workspace
+	Cache     *KVCache
+	Embedding *Embedding
+	Layers    []Layer
+	Norm      *RMSNorm // before the head
+	Head      *Linear  // hidden state to logits
+}
+
+// Options says how a [Decoder] runs. The zero value is usable.
+type Options struct {
+	Pool     *kernels.Pool // workers; nil computes on the calling goroutine. It stays the caller's
+	Context  int           // positions; 0 means all that the model was made for
+	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
+	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
+	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
+}
+
+const defaultMaxBatch = 128
+
+// maxMaxBatch bounds the scratch memory.
+const maxMaxBatch = 1 << 14
+
+// withDefaults fills in the zero fields and checks the others.
+func (o Options) withDefaults(cfg Config) (Options, error) {
+	for _, f := range []struct {
+		name    string
+		value   *int
+		zero    int
+		maximum int
+	}{
+		{"context", &o.Context, cfg.MaxPositions, cfg.MaxPositions},
+		{"vocabulary", &o.Vocab, cfg.Vocab, cfg.Vocab},
+		{"batch", &o.MaxBatch, defaultMaxBatch, maxMaxBatch},
+	} {
+		if *f.value == 0 {
+			*f.value = f.zero
+		}
+		if *f.value < 1 || *f.value > f.maximum {
+			return o, fmt.Errorf("layers: a %s of %d is outside 1..%d", f.name, *f.value, f.maximum)
+		}
+	}
+	return o, nil
+}
+
+// NewDecoder builds the decoder that cfg describes. No weights are read yet.
+func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	opts, err := opts.withDefaults(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := NewKVCache(KVConfig{Layers: cfg.Layers, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Context: opts.Context, Type: opts.KV})
+	if err != nil {
+		return nil, err
+	}
+	ws := NewWorkspace(w, opts.Pool, opts.MaxBatch)
+	head := "head"
+	if cfg.Tied {
+		head = "embedding"
+	}
+	m := Model{
+		Workspace: ws,
+		Cache:     cache,
+		Embedding: NewEmbedding(ws, "embedding", opts.Vocab, cfg.Width),
+		Norm:      NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
+		Head:      NewHead(ws, head, opts.Vocab, cfg.Vocab, cfg.Width),
+	}
+	rotary := NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
+	attention := AttentionConfig{
+		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim,
+		QKNorm: cfg.Family == Qwen3, NormEps: cfg.NormEps,
+	}
+	for i := range cfg.Layers {
+		m.Layers = append(m.Layers, NewBlock(ws, fmt.Sprintf("block.%d", i), attention, cfg.FFN, rotary, cache, i))
+	}
+	return Assemble(m)
+}
+
+// Decoder is a transformer with its cache. Rows that Forward computes are pending until Commit makes one path of them part of the
+// text. A Decoder is not safe for concurrent use.
+type Decoder struct {
+	model Model
+	cache *KVCache
+	ws    *Workspace
+	width int
+
+	rows    Rows
+	live    []int     // pending rows of the pass at its start
+	tokens  []int32   // theirs
+	offered []int     // what a hook gets to see
+	x       []float32 // [MaxRows][width], the residual stream
+	hidden  []float32 // [MaxRows][width]; that of pending row r lies at r mod MaxRows
+	holds   []int     // the pending row whose hidden state each row of hidden is
+
+	closed bool
+}
+
+// Assemble returns the decoder that runs the parts of m.
+func Assemble(m Model) (*Decoder, error) {
+	if m.Workspace == nil || m.Cache == nil || m.Embedding == nil || m.Norm == nil || m.Head == nil {
+		return nil, errors.New("layers: assemble: the model lacks a part")
+	}
+	if m.Workspace.maxRows < 1 {
+		return nil, fmt.Errorf("layers: assemble: a workspace for %d rows", m.Workspace.maxRows)
+	}
+	n, width := m.Workspace.maxRows, m.Embedding.Width()
+	return &Decoder{
+		model: m, cache: m.Cache, ws: m.Workspace, width: width,
+		x:      make([]float32, n*width),
+		hidden: make([]float32, n*width),
+		holds:  make([]int, n),
+	}, nil
+}
+
+// Batch is what one Forward computes.
+type Batch struct {
+	Tokens []int32
+
+	// Parents make the tokens a tree: the index of each one's parent among the pending rows, which are all rows forwarded
+	// since the last Commit, counted from 0; −1 is the last committed row. Nil is a chain that continues the last pending row.
+	Parents []int32
+
+	// Hook is called after each layer of HookAfter, which counts from 0.
+	Hook      Hook
+	HookAfter []int
+}
+
+// Hook sees the residual stream after a layer: rows are the pending indices of the live rows, ascending, and hidden, [len(rows)][width],
+// holds their states, which the hook must not change. It returns the rows that go on, ascending; it may filter rows in place.
+//
+// The others are dropped, and their descendants with them: later layers don't compute them, and they can be neither
+// projected nor committed. A batch larger than the workspace runs in pieces, and the hook sees them one by one.
+type Hook func(layer int, rows []int, hidden []float32) (keep []int, err error)
+
+// Len returns the number of committed rows.
+func (d *Decoder) Len() int { return d.cache.Len() }
+
+// Pending returns the number of rows forwarded since the last Commit.
+func (d *Decoder) Pending() int { return d.cache.Pending() }
+
+// Context returns the number of positions of the longest text.
+func (d *Decoder) Context() int { return d.cache.Context() }
+
+// Vocab returns the number of logits of a row.
+func (d *Decoder) Vocab() int { return d.model.Head.Out() }
+
+// Width returns the number of elements of a hidden state.
+func (d *Decoder) Width() int { return d.width }
+
+// Forward computes the rows of b and adds them to the pending rows; first is the pending index of the first, the others follow.
+// More rows than MaxBatch are computed in pieces of that size.
+//
+// After an error there are the pending rows of before and no others: the text is intact, and Forward may be called again. A
+// token whose position lies outside the context gives an error that wraps [ErrContextFull].
+func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
+	if d.closed {
+		return 0, errClosed
+	}
+	if len(b.Tokens) == 0 {
+		return 0, errors.New("layers: forward: no tokens")
+	}
+	if err := d.model.Embedding.Check(b.Tokens); err != nil {
+		return 0, err
+	}
+	first, err = d.cache.Append(len(b.Tokens), b.Parents)
+	if err != nil {
+		return 0, err
+	}
+	before, done := first, false
+	defer func() { // also when a worker panics
+		if !done {
+			d.cache.pending = d.cache.pending[:before]
+		}
+	}()
+	for from := 0; from < len(b.Tokens); from += d.ws.maxRows {
+		to := min(from+d.ws.maxRows, len(b.Tokens))
+		if err := d.pass(ctx, &b, first, from, to); err != nil {
+			return 0, err
+		}
+	}
+	done = true
+	return first, nil
+}
+
+// pass computes rows from..to−1 of the batch, whose first row is the pending row first.
+func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error {
+	d.live, d.tokens = d.live[:0], d.tokens[:0]
+	for i := from; i < to; i++ {
+		if !d.cache.inheritDrop(first + i) {
+			d.live, d.tokens = append(d.live, first+i), append(d.tokens, b.Tokens[i])
+		}
+	}
+	d.rows.Fill(d.cache, d.live)
+	x := d.x[:d.rows.Len()*d.width]
+	if err := d.model.Embedding.Forward(ctx, x, d.tokens); err != nil {
+		return err
+	}
+	for i, layer := range d.model.Layers {
+		if d.rows.Len() == 0 {
+			return nil
+		}
+		if err := layer.Forward(ctx, x, &d.rows); err != nil {
+			return err
+		}
+		if b.Hook != nil && slices.Contains(b.HookAfter, i) {
+			if err := d.prune(b.Hook, i, x); err != nil {
+				return err
+			}
+			x = x[:d.rows.Len()*d.width]
+		}
+	}
+	if err := d.model.Norm.Forward(ctx, x, x); err != nil {
+		return err
+	}
+	for i, row := range d.rows.Pending {
+		at := row % d.ws.maxRows
+		copy(d.hidden[at*d.width:(at+1)*d.width], x[i*d.width:])
+		d.holds[at] = row
+	}
+	return nil
+}
+
+// prune asks the hook which rows go on, drops the others, and closes the gaps they leave in x and d.rows.
+func (d *Decoder) prune(hook Hook, layer int, x []float32) error {
+	d.offered = append(d.offered[:0], d.rows.Pending...)
+	keep, err := hook(layer, d.offered, x)
+	if err != nil {
+		return fmt.Errorf("layers: hook after layer %d: %w", layer, err)
+	}
+	kept := 0
+	for i, row := range d.rows.Pending {
+		if len(keep) == 0 || keep[0] != row {
+			d.cache.Drop(row)
+			continue
+		}
+		keep = keep[1:]
+		if d.cache.inheritDrop(row) {
+			continue
+		}
+		copy(x[kept*d.width:(kept+1)*d.width], x[i*d.width:(i+1)*d.width])
+		d.rows.move(kept, i)
+		kept++
+	}
+	if len(keep) > 0 {
+		return fmt.Errorf("layers: hook after layer %d: row %d to keep is not a live row, or not in ascending order", layer, keep[0])
+	}
+	d.rows.cut(kept)
+	return nil
+}
+
+// Hidden returns the hidden state of a pending row after the final norm, [Width], which the head turns into logits. It is valid until
+// the next Forward. It is nil where there is none: see [Decoder.Project].
+func (d *Decoder) Hidden(row int) []float32 {
+	h, err := d.state(row)
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+func (d *Decoder) state(row int) ([]float32, error) {
+	if row < 0 || row >= d.Pending() {
+		return nil, fmt.Errorf("layers: row %d is not one of %d pending rows", row, d.Pending())
+	}
+	if d.cache.Dropped(row) {
+		return nil, fmt.Errorf("layers: row %d was dropped", row)
+	}
+	at := row % d.ws.maxRows
+	if d.holds[at] != row {
+		return nil, fmt.Errorf("layers: the hidden state of row %d is gone: those of the latest %d rows are kept", row, d.ws.maxRows)
+	}
+	return d.hidden[at*d.width : (at+1)*d.width], nil
+}
+
+// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. The hidden states of the latest MaxBatch pending rows are
+// kept; an older row, or one that a hook dropped, is an error.
+func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error {
+	if d.closed {
+		return errClosed
+	}
+	vocab := d.Vocab()
+	if len(dst) != len(rows)*vocab {
+		return fmt.Errorf("layers: project: %d logits do not hold %d rows of %d", len(dst), len(rows), vocab)
+	}
+	for part := range slices.Chunk(rows, d.ws.maxRows) {
+		for i, row := range part {
+			h, err := d.state(row)
+			if err != nil {
+				return err
+			}
+			copy(d.x[i*d.width:], h)
+		}
+		if err := d.model.Head.Forward(ctx, dst[:len(part)*vocab], d.ws.Input(d.x, len(part), d.width)); err != nil {
+			return err
+		}
+		dst = dst[len(part)*vocab:]
+	}
+	return nil
+}
+
+// Commit makes the pending rows of path, from a child of the last committed row down the tree, part of the text and drops the other
+// pending rows. An empty path drops all. After an error nothing has changed.
+func (d *Decoder) Commit(path []int) error { return d.cache.Commit(path) }
+
+// Rollback keeps the first n pending rows and drops the others.
+func (d *Decoder) Rollback(n int) error { return d.cache.Rollback(n) }
+
+// Truncate shortens the text to its first n rows and drops all pending rows.
+func (d *Decoder) Truncate(n int) error { return d.cache.Truncate(n) }
+
+var errClosed = errors.New("layers: the decoder is closed")
+
+// Close gives up the cache. Pool and weights stay open: they are the caller's.
+func (d *Decoder) Close() {
+	d.closed = true
+	d.cache.release(0)
+}

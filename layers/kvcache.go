@@ -1,0 +1,280 @@
+package layers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
+)
+
+// ErrContextFull is wrapped by the error about a token whose position lies beyond the context. Nothing has changed then.
+var ErrContextFull = errors.New("context full")
+
+// kvPageLen is the number of slots by which a cache grows.
+const kvPageLen = 256
+
+// KVConfig describes a [KVCache].
+type KVConfig struct {
+	Layers  int          // blocks with keys and values of their own
+	KVHeads int          // heads of a row
+	HeadDim int          // elements of a head
+	Context int          // positions
+	Type    tensor.DType // F16 or F32; the zero value means F16
+}
+
+// KVCache keeps the keys and values of each layer, and the tree of the rows that are not yet part of the text.
+//
+// A row has one slot in all layers. The committed rows, which are the text, fill slots 0 … Len−1 in order. Pending rows follow in the
+// order of their Append and form a tree: a row sees all committed rows, its ancestors among the pending ones, and itself, and
+// stands at position Len + number of pending ancestors. Commit moves the rows of one path down to continue the text and drops the rest.
+//
+// Memory is taken in pages of 256 slots as slots are used. A KVCache is not safe for concurrent use, except that Put may run
+// concurrently for different slots.
+type KVCache struct {
+	config    KVConfig
+	layers    []kernels.KV
+	pages     int // per layer
+	committed int
+	pending   []pendingRow
+}
+
+// pendingRow is a node of the tree of pending rows.
+type pendingRow struct {
+	parent  int // pending row, or −1
+	depth   int // pending ancestors
+	dropped bool
+}
+
+// NewKVCache returns an empty cache.
+func NewKVCache(config KVConfig) (*KVCache, error) {
+	if config.Type == tensor.Invalid {
+		config.Type = tensor.F16
+	}
+	if config.Type != tensor.F16 && config.Type != tensor.F32 {
+		return nil, fmt.Errorf("layers: KV cache: %w: keys and values of type %v", ErrUnsupported, config.Type)
+	}
+	if config.Layers < 1 || config.KVHeads < 1 || config.HeadDim < 1 || config.Context < 1 {
+		return nil, fmt.Errorf("layers: KV cache: %d layers, %d heads of %d, %d positions: all must be positive", config.Layers, config.KVHeads, config.HeadDim, config.Context)
+	}
+	c := &KVCache{config: config, layers: make([]kernels.KV, config.Layers)}
+	for i := range c.layers {
+		c.layers[i] = kernels.KV{HeadDim: config.HeadDim, KVHeads: config.KVHeads, PageLen: kvPageLen}
+	}
+	return c, nil
+}
+
+// Len returns the number of committed rows.
+func (c *KVCache) Len() int { return c.committed }
+
+// Pending returns the number of pending rows, dropped ones included.
+func (c *KVCache) Pending() int { return len(c.pending) }
+
+// Context returns the number of positions that the cache may hold.
+func (c *KVCache) Context() int { return c.config.Context }
+
+// Bytes returns the memory that keys and values take now.
+func (c *KVCache) Bytes() int64 {
+	elems := c.config.Layers * 2 * c.pages * kvPageLen * c.config.KVHeads * c.config.HeadDim
+	return int64(c.config.Type.RowBytes(elems))
+}
+
+// Append adds n pending rows and returns the index of the first among the pending rows. parents[i] is the parent of the i-th:
+// the index of an earlier pending row, or −1 for the last committed row. Nil parents are a chain that continues the last
+// pending row. After an error, which wraps [ErrContextFull] where a position lies outside the context, nothing has changed.
+func (c *KVCache) Append(n int, parents []int32) (first int, err error) {
+	if parents != nil && len(parents) != n {
+		return 0, fmt.Errorf("layers: %d parents for %d rows", len(parents), n)
+	}
+	first = len(c.pending)
+	for i := range n {
+		parent := first + i - 1
+		if parents != nil {
+			parent = int(parents[i])
+		}
+		row, err := c.child(parent)
+		if err != nil {
+			c.pending = c.pending[:first]
+			return 0, fmt.Errorf("layers: row %d: %w", i, err)
+		}
+		c.pending = append(c.pending, row)
+	}
+	c.grow(c.committed + len(c.pending))
+	return first, nil
+}
+
+// child returns the row that would be the next pending row under parent.
+func (c *KVCache) child(parent int) (pendingRow, error) {
+	if parent < -1 || parent >= len(c.pending) {
+		return pendingRow{}, fmt.Errorf("its parent %d is neither −1 nor one of the %d pending rows before it", parent, len(c.pending))
+	}
+	row := pendingRow{parent: parent}
+	if parent >= 0 {
+		if c.pending[parent].dropped {
+			return pendingRow{}, fmt.Errorf("its parent %d was dropped", parent)
+		}
+		row.depth = c.pending[parent].depth + 1
+	}
+	if c.committed+row.depth >= c.config.Context {
+		return pendingRow{}, fmt.Errorf("position %d: %w: it holds %d", c.committed+row.depth, ErrContextFull, c.config.Context)
+	}
+	return row, nil
+}
+
+// grow makes slots below n usable in all layers.
+func (c *KVCache) grow(n int) {
+	elems := c.config.KVHeads * kvPageLen * c.config.HeadDim
+	for ; c.pages*kvPageLen < n; c.pages++ {
+		for i := range c.layers {
+			kv := &c.layers[i]
+			if c.config.Type == tensor.F32 {
+				kv.K32, kv.V32 = append(kv.K32, make([]float32, elems)), append(kv.V32, make([]float32, elems))
+			} else {
+				kv.K, kv.V = append(kv.K, make([]uint16, elems)), append(kv.V, make([]uint16, elems))
+			}
+		}
+	}
+}
+
+// Slot returns the slot of a pending row.
+func (c *KVCache) Slot(row int) int { return c.committed + row }
+
+// Position returns the position of a pending row.
+func (c *KVCache) Position(row int) int { return c.committed + c.pending[row].depth }
+
+// Visible returns the keys that a pending row sees, itself included, in the order of their positions. Slots that do not
+// follow the committed ones without a gap are appended to path, which is returned extended and holds the result's Path.
+func (c *KVCache) Visible(row int, path []int32) (kernels.Visible, []int32) {
+	start := len(path)
+	// A row with as many ancestors as rows before it descends from all of them.
+	for row >= 0 && c.pending[row].depth != row {
+		path = append(path, int32(c.Slot(row)))
+		row = c.pending[row].parent
+	}
+	own := path[start:]
+	for i, j := 0, len(own)-1; i < j; i, j = i+1, j-1 {
+		own[i], own[j] = own[j], own[i]
+	}
+	return kernels.Visible{Prefix: c.Slot(row) + 1, Path: own}, path
+}
+
+// KV returns the keys and values of a layer as kernels take them. It is valid until the next Append or Truncate.
+func (c *KVCache) KV(layer int) *kernels.KV { return &c.layers[layer] }
+
+// Put stores the key and the value, each [KVHeads][HeadDim], of one slot of a layer.
+func (c *KVCache) Put(layer, slot int, key, value []float32) {
+	kv := &c.layers[layer]
+	page, dim := slot/kvPageLen, c.config.HeadDim
+	for h := range c.config.KVHeads {
+		at := (h*kvPageLen + slot%kvPageLen) * dim
+		k, v := key[h*dim:(h+1)*dim], value[h*dim:(h+1)*dim]
+		if c.config.Type == tensor.F32 {
+			copy(kv.K32[page][at:], k)
+			copy(kv.V32[page][at:], v)
+		} else {
+			kernels.F32ToF16(kv.K[page][at:at+dim], k)
+			kernels.F32ToF16(kv.V[page][at:at+dim], v)
+		}
+	}
+}
+
+// Drop marks a pending row as one that later layers know nothing of. It can have no further children and can't be committed.
+func (c *KVCache) Drop(row int) { c.pending[row].dropped = true }
+
+// Dropped reports whether a pending row was dropped.
+func (c *KVCache) Dropped(row int) bool { return c.pending[row].dropped }
+
+// inheritDrop drops a pending row whose parent was dropped, and reports whether the row is dropped.
+func (c *KVCache) inheritDrop(row int) bool {
+	r := &c.pending[row]
+	if r.parent >= 0 && c.pending[r.parent].dropped {
+		r.dropped = true
+	}
+	return r.dropped
+}
+
+// Commit appends the pending rows of path, which leads from a child of the last committed row down the tree, to the text, and
+// drops all other pending rows. An empty path drops them all. After an error nothing has changed.
+func (c *KVCache) Commit(path []int) error {
+	last := -1
+	for i, row := range path {
+		switch {
+		case row < 0 || row >= len(c.pending):
+			return fmt.Errorf("layers: commit: row %d is not one of %d pending rows", row, len(c.pending))
+		case c.pending[row].parent != last:
+			return fmt.Errorf("layers: commit: step %d of the path: the parent of row %d is %d, not %d", i, row, c.pending[row].parent, last)
+		case c.pending[row].dropped:
+			return fmt.Errorf("layers: commit: row %d was dropped", row)
+		}
+		last = row
+	}
+	// A row's index is at least its depth, so rows move down, and a row is never overwritten before it has moved.
+	for i, row := range path {
+		if row != i {
+			c.move(c.Slot(i), c.Slot(row))
+		}
+	}
+	c.committed += len(path)
+	c.pending = c.pending[:0]
+	return nil
+}
+
+// move copies the keys and values of slot src to slot dst in all layers.
+func (c *KVCache) move(dst, src int) {
+	for i := range c.layers {
+		kv := &c.layers[i]
+		if c.config.Type == tensor.F32 {
+			moveSlot(kv, kv.K32, dst, src)
+			moveSlot(kv, kv.V32, dst, src)
+		} else {
+			moveSlot(kv, kv.K, dst, src)
+			moveSlot(kv, kv.V, dst, src)
+		}
+	}
+}
+
+func moveSlot[T any](kv *kernels.KV, pages [][]T, dst, src int) {
+	for h := range kv.KVHeads {
+		to := (h*kvPageLen + dst%kvPageLen) * kv.HeadDim
+		from := (h*kvPageLen + src%kvPageLen) * kv.HeadDim
+		copy(pages[dst/kvPageLen][to:to+kv.HeadDim], pages[src/kvPageLen][from:from+kv.HeadDim])
+	}
+}
+
+// Rollback keeps the first n pending rows and drops the others, at no cost.
+func (c *KVCache) Rollback(n int) error {
+	if n < 0 || n > len(c.pending) {
+		return fmt.Errorf("layers: rollback to %d of %d pending rows", n, len(c.pending))
+	}
+	c.pending = c.pending[:n]
+	return nil
+}
+
+// Truncate shortens the text to its first n rows, drops all pending rows, and gives up the pages that are no longer used.
+func (c *KVCache) Truncate(n int) error {
+	if n < 0 || n > c.committed {
+		return fmt.Errorf("layers: truncate to %d of %d rows", n, c.committed)
+	}
+	c.committed, c.pending = n, c.pending[:0]
+	c.release((n + kvPageLen - 1) / kvPageLen)
+	return nil
+}
+
+// release gives up all but the first pages pages of each layer.
+func (c *KVCache) release(pages int) {
+	c.pages = min(c.pages, pages)
+	for i := range c.layers {
+		kv := &c.layers[i]
+		kv.K, kv.V = cutPages(kv.K, c.pages), cutPages(kv.V, c.pages)
+		kv.K32, kv.V32 = cutPages(kv.K32, c.pages), cutPages(kv.V32, c.pages)
+	}
+}
+
+// cutPages keeps the first n pages, and no reference to the others.
+func cutPages[T any](pages [][]T, n int) [][]T {
+	if pages == nil {
+		return nil
+	}
+	clear(pages[n:])
+	return pages[:n]
+}

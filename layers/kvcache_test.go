@@ -1,0 +1,259 @@
+package layers_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+// naiveCache is the definition that KVCache is compared with: the text and the pending rows as lists of marks, which stand for keys.
+type naiveCache struct {
+	text    []int
+	pending []naiveRow
+	context int
+}
+
+type naiveRow struct {
+	mark, parent int
+	dropped      bool
+}
+
+// path returns the marks from the first pending ancestor of a row to the row.
+func (c *naiveCache) path(row int) []int {
+	if row < 0 {
+		return nil
+	}
+	return append(c.path(c.pending[row].parent), c.pending[row].mark)
+}
+
+// marks returns the marks that a row of the cache sees, read from keys and values of every layer and head.
+func marks(t *rapid.T, c *layers.KVCache, v kernels.Visible) []int {
+	var slots, got []int
+	for s := range v.Prefix {
+		slots = append(slots, s)
+	}
+	for _, s := range v.Path {
+		slots = append(slots, int(s))
+	}
+	for _, s := range slots {
+		mark := -1
+		for layer := range cacheLayers {
+			kv := c.KV(layer)
+			for h := range kv.KVHeads {
+				at := (h*kv.PageLen + s%kv.PageLen) * kv.HeadDim
+				for i := range kv.HeadDim {
+					var k, v float32
+					if kv.K32 != nil {
+						k, v = kv.K32[s/kv.PageLen][at+i], kv.V32[s/kv.PageLen][at+i]
+					} else {
+						k, v = tensor.F16ToF32(kv.K[s/kv.PageLen][at+i]), tensor.F16ToF32(kv.V[s/kv.PageLen][at+i])
+					}
+					key, value := int(k)-layer-h-i, -int(v)-layer-h-i
+					if mark == -1 {
+						mark = key
+					}
+					if key != mark || value != mark {
+						t.Fatalf("slot %d layer %d head %d element %d: key of %d, value of %d in a row of %d", s, layer, h, i, key, value, mark)
+					}
+				}
+			}
+		}
+		got = append(got, mark)
+	}
+	return got
+}
+
+const cacheLayers, cacheHeads, cacheDim = 2, 2, 2
+
+// put stores keys and values that tell mark, layer, head and element.
+func put(c *layers.KVCache, slot, mark int) {
+	var k, v [cacheHeads * cacheDim]float32
+	for layer := range cacheLayers {
+		for h := range cacheHeads {
+			for i := range cacheDim {
+				k[h*cacheDim+i] = float32(mark + layer + h + i)
+				v[h*cacheDim+i] = -k[h*cacheDim+i]
+			}
+		}
+		c.Put(layer, slot, k[:], v[:])
+	}
+}
+
+func TestKVCacheRandomWalk(t *testing.T) {
+	for _, d := range []tensor.DType{tensor.F16, tensor.F32} {
+		t.Run(d.String(), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { walkCache(t, d) })
+		})
+	}
+}
+
+func walkCache(t *rapid.T, d tensor.DType) {
+	naive := &naiveCache{context: rapid.IntRange(1, 600).Draw(t, "context")}
+	c, err := layers.NewKVCache(layers.KVConfig{Layers: cacheLayers, KVHeads: cacheHeads, HeadDim: cacheDim, Context: naive.context, Type: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := 0
+	add := func(n int, parents []int32) {
+		first, err := c.Append(n, parents)
+		full := false
+		before := len(naive.pending)
+		for i := range n {
+			parent := before + i - 1
+			if parents != nil {
+				parent = int(parents[i])
+			}
+			mark = (mark + 1) % 1000
+			naive.pending = append(naive.pending, naiveRow{mark: mark, parent: parent})
+			full = full || len(naive.text)+len(naive.path(before+i)) > naive.context
+		}
+		if full {
+			naive.pending = naive.pending[:before]
+			if !errors.Is(err, layers.ErrContextFull) {
+				t.Fatalf("append beyond the context: got %v", err)
+			}
+			return
+		}
+		if err != nil || first != before {
+			t.Fatalf("append: got %d, %v; want %d", first, err, before)
+		}
+		for i := range n {
+			put(c, c.Slot(first+i), naive.pending[first+i].mark)
+		}
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"chain": func(t *rapid.T) {
+			if n := len(naive.pending); n > 0 && naive.pending[n-1].dropped {
+				t.Skip("the last row was dropped")
+			}
+			add(rapid.IntRange(1, 300).Draw(t, "rows"), nil)
+		},
+		"tree": func(t *rapid.T) {
+			parents := make([]int32, rapid.IntRange(1, 20).Draw(t, "rows"))
+			for i := range parents {
+				parent := rapid.IntRange(-1, len(naive.pending)+i-1).Draw(t, "parent")
+				if parent >= 0 && parent < len(naive.pending) && naive.pending[parent].dropped {
+					parent = -1
+				}
+				parents[i] = int32(parent)
+			}
+			add(len(parents), parents)
+		},
+		"drop": func(t *rapid.T) {
+			if len(naive.pending) == 0 {
+				t.Skip("nothing pending")
+			}
+			row := rapid.IntRange(0, len(naive.pending)-1).Draw(t, "row")
+			naive.pending[row].dropped = true
+			c.Drop(row)
+		},
+		"commit": func(t *rapid.T) {
+			row := rapid.IntRange(-1, len(naive.pending)-1).Draw(t, "row")
+			var path []int
+			dropped := false
+			for r := row; r >= 0; r = naive.pending[r].parent {
+				path = append(path, r)
+				dropped = dropped || naive.pending[r].dropped
+			}
+			slices.Reverse(path)
+			err := c.Commit(path)
+			if (err != nil) != dropped {
+				t.Fatalf("commit of %v, dropped: %v: %v", path, dropped, err)
+			}
+			if !dropped {
+				naive.text, naive.pending = append(naive.text, naive.path(row)...), nil
+			}
+		},
+		"bad commit": func(t *rapid.T) {
+			for _, path := range [][]int{{-1}, {len(naive.pending)}, {0, 0}} {
+				if c.Commit(path) == nil {
+					t.Fatalf("commit of %v: no error", path)
+				}
+			}
+		},
+		"rollback": func(t *rapid.T) {
+			n := rapid.IntRange(0, len(naive.pending)).Draw(t, "n")
+			if err := c.Rollback(n); err != nil {
+				t.Fatal(err)
+			}
+			naive.pending = naive.pending[:n]
+			if c.Rollback(n+1) == nil || c.Rollback(-1) == nil {
+				t.Fatal("rollback to what never was: no error")
+			}
+		},
+		"truncate": func(t *rapid.T) {
+			n := rapid.IntRange(0, len(naive.text)).Draw(t, "n")
+			if c.Truncate(len(naive.text)+1) == nil || c.Truncate(-1) == nil {
+				t.Fatal("truncate to what never was: no error")
+			}
+			if err := c.Truncate(n); err != nil {
+				t.Fatal(err)
+			}
+			naive.text, naive.pending = naive.text[:n], nil
+			if limit := int64((n+255)/256) * 256 * cacheLayers * cacheHeads * cacheDim * 2 * int64(d.RowBytes(1)); c.Bytes() > limit {
+				t.Fatalf("%d bytes for %d rows, want at most %d", c.Bytes(), n, limit)
+			}
+		},
+		"": func(t *rapid.T) {
+			if c.Len() != len(naive.text) || c.Pending() != len(naive.pending) {
+				t.Fatalf("got %d committed and %d pending rows, want %d and %d", c.Len(), c.Pending(), len(naive.text), len(naive.pending))
+			}
+			if got := marks(t, c, kernels.Visible{Prefix: c.Len()}); !slices.Equal(got, naive.text) {
+				t.Fatalf("text %v, want %v", got, naive.text)
+			}
+			if len(naive.pending) == 0 {
+				return
+			}
+			row := rapid.IntRange(0, len(naive.pending)-1).Draw(t, "row")
+			v, _ := c.Visible(row, nil)
+			want := append(slices.Clone(naive.text), naive.path(row)...)
+			if got := marks(t, c, v); !slices.Equal(got, want) {
+				t.Fatalf("row %d sees %v, want %v", row, got, want)
+			}
+			if c.Position(row) != len(want)-1 || c.Dropped(row) != naive.pending[row].dropped {
+				t.Fatalf("row %d: position %d, dropped %v", row, c.Position(row), c.Dropped(row))
+			}
+		},
+	})
+}
+
+func TestKVCacheVisibleIsAPrefixForChains(t *testing.T) {
+	c, err := layers.NewKVCache(layers.KVConfig{Layers: 1, KVHeads: 1, HeadDim: 2, Context: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parents := range [][]int32{nil, {1, 1, 4}} { // rows 0 to 2 a chain; 3 and 4 under row 1, 5 under 4
+		if _, err := c.Append(3, parents); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for row, want := range []kernels.Visible{{Prefix: 1}, {Prefix: 2}, {Prefix: 3}, {Prefix: 2, Path: []int32{3}}, {Prefix: 2, Path: []int32{4}}, {Prefix: 2, Path: []int32{4, 5}}} {
+		got, _ := c.Visible(row, nil)
+		if got.Prefix != want.Prefix || !slices.Equal(got.Path, want.Path) {
+			t.Errorf("row %d: got %+v, want %+v", row, got, want)
+		}
+	}
+}
+
+func TestNewKVCacheErrors(t *testing.T) {
+	good := layers.KVConfig{Layers: 1, KVHeads: 1, HeadDim: 2, Context: 1}
+	for _, change := range []func(*layers.KVConfig){
+		func(c *layers.KVConfig) { c.Layers = 0 },
+		func(c *layers.KVConfig) { c.KVHeads = -1 },
+		func(c *layers.KVConfig) { c.HeadDim = 0 },
+		func(c *layers.KVConfig) { c.Context = 0 },
+		func(c *layers.KVConfig) { c.Type = tensor.Q8_0 },
+	} {
+		config := good
+		change(&config)
+		if _, err := layers.NewKVCache(config); err == nil {
+			t.Errorf("%+v: no error", config)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package layers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
+)
+
+// Linear multiplies rows by a matrix: y = W·x, W [Out][In] without bias.
+type Linear struct {
+	pool   *kernels.Pool
+	reader *reader
+	out    int
+
+	// Of the Forward under way.
+	dst []float32
+	in  *kernels.Input
+}
+
+// NewLinear returns the layer of the matrix of that name, [out][in].
+func NewLinear(ws *Workspace, name string, out, in int) *Linear {
+	return NewHead(ws, name, out, out, in)
+}
+
+// NewHead returns a Linear that computes the first out of the stored rows, [stored][in], of the matrix of that name: rows that pad a
+// vocabulary are read and left away.
+func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
+	l := &Linear{pool: ws.pool, out: out}
+	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
+	return l
+}
+
+// Out returns the number of elements of an output row.
+func (l *Linear) Out() int { return l.out }
+
+// Forward writes the product of each row of in to dst, [n][Out] for an input of n rows; see [Workspace.Input].
+// dst must not overlap the input.
+func (l *Linear) Forward(ctx context.Context, dst []float32, in *kernels.Input) error {
+	l.dst, l.in = dst, in
+	err := l.reader.read(ctx)
+	l.dst, l.in = nil, nil
+	return err
+}
+
+// multiply computes the output elements of one part. Stored rows from out on are padding and are left away.
+func (l *Linear) multiply(p tensor.Packed) error {
+	if p.Row >= l.out {
+		return nil
+	}
+	if p.Row+p.Rows > l.out {
+		p.Rows = l.out - p.Row
+		p.Data = p.Data[:tensor.PackedBytes(p.Type, p.Rows, p.Cols)]
+	}
+	kernels.MatMul(l.pool, l.dst, l.out, p, l.in)
+	return nil
+}
+
+// Embedding looks up the rows of a matrix [Rows][Width] by token id.
+type Embedding struct {
+	weights     Weights
+	name        string
+	rows, width int
+}
+
+// NewEmbedding returns the look-up into the first rows rows of the matrix of that name; later rows are padding that no
+// token has.
+func NewEmbedding(ws *Workspace, name string, rows, width int) *Embedding {
+	return &Embedding{weights: ws.weights, name: name, rows: rows, width: width}
+}
+
+// Width returns the number of elements of a row.
+func (e *Embedding) Width() int { return e.width }
+
+// Check reports a token that has no row.
+func (e *Embedding) Check(tokens []int32) error {
+	for i, t := range tokens {
+		if t < 0 || int(t) >= e.rows {
+			return fmt.Errorf("layers: token %d of the batch: id %d is outside the vocabulary of %d", i, t, e.rows)
+		}
+	}
+	return nil
+}
+
+// Forward writes the row of each token to dst, [len(tokens)][Width].
+func (e *Embedding) Forward(ctx context.Context, dst []float32, tokens []int32) error {
+	if err := e.Check(tokens); err != nil {
+		return err
+	}
+	for i, t := range tokens {
+		tile, err := e.weights.Tile(ctx, e.name, int(t))
+		if err == nil {
+			err = tile.Check()
+		}
+		row := int(t) - tile.Row
+		if err == nil && (row < 0 || row >= tile.Rows || tile.Cols != e.width) {
+			err = fmt.Errorf("got rows %d..%d of %d columns, needs row %d of %d columns", tile.Row, tile.Row+tile.Rows, tile.Cols, t, e.width)
+		}
+		if err != nil {
+			return fmt.Errorf("layers: read %s: %w", e.name, err)
+		}
+		kernels.DequantizeRow(dst[i*e.width:(i+1)*e.width], tile, row)
+	}
+	return nil
+}

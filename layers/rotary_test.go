@@ -1,0 +1,69 @@
+package layers_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/lever-go/lever/layers"
+)
+
+func TestFrequencies(t *testing.T) {
+	const headDim = 128
+	plain := layers.Rope{Theta: 500000}
+	scaled := layers.Rope{Theta: 500000, Scaling: layers.RopeLlama3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192}
+	factors := layers.Rope{Theta: 500000, Scaling: layers.RopeFactors}
+	base := plain.Frequencies(headDim)
+	for i, f := range base {
+		if want := math.Pow(500000, -float64(i)/64); math.Abs(f/want-1) > 1e-14 {
+			t.Errorf("plain frequency %d: got %v, want %v", i, f, want)
+		}
+		factors.Factors = append(factors.Factors, 1+float64(i)/8)
+	}
+	for i, f := range factors.Frequencies(headDim) {
+		if want := base[i] / (1 + float64(i)/8); math.Abs(f/want-1) > 1e-14 {
+			t.Errorf("frequency %d divided: got %v, want %v", i, f, want)
+		}
+	}
+	// Llama 3.1's scaling as its authors state it, by wavelengths.
+	for i, f := range scaled.Frequencies(headDim) {
+		wavelength := 2 * math.Pi / base[i]
+		var want float64
+		switch {
+		case wavelength < 8192/4.0:
+			want = base[i]
+		case wavelength > 8192/1.0:
+			want = base[i] / 8
+		default:
+			smooth := (8192/wavelength - 1) / (4 - 1)
+			want = (1-smooth)*base[i]/8 + smooth*base[i]
+		}
+		if math.Abs(f/want-1) > 1e-14 {
+			t.Errorf("llama3 frequency %d: got %v, want %v", i, f, want)
+		}
+	}
+}
+
+func TestRotaryApply(t *testing.T) {
+	const headDim, heads = 8, 2
+	freqs := layers.Rope{Theta: 10000}.Frequencies(headDim)
+	r := layers.NewRotary(freqs)
+	for _, position := range []int{0, 1, 255, 256, 1000, 100000} {
+		x := make([]float32, heads*headDim)
+		for i := range x {
+			x[i] = float32(i%5) - 1.5
+		}
+		got := append([]float32(nil), x...)
+		r.Grow(position + 1)
+		r.Apply(got, heads, position)
+		for h := range heads {
+			for i, f := range freqs {
+				sin, cos := math.Sincos(float64(position) * f)
+				a, b := float64(x[h*headDim+i]), float64(x[h*headDim+i+headDim/2])
+				wantA, wantB := a*cos-b*sin, a*sin+b*cos
+				if gotA, gotB := got[h*headDim+i], got[h*headDim+i+headDim/2]; math.Abs(float64(gotA)-wantA) > 1e-6 || math.Abs(float64(gotB)-wantB) > 1e-6 {
+					t.Errorf("position %d head %d pair %d: got %v %v, want %v %v", position, h, i, gotA, gotB, wantA, wantB)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package layers
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
+)
+
+// Weights is where layers read their parameters from, by name, in the order in which a pass uses them (see the package
+// documentation). It is satisfied by the stores of package weights and by [Memory].
+type Weights interface {
+	// Parts yields the rows of a tensor in order, in parts of any number of tiles. The data of a part is valid only until the
+	// next one is asked for. An error ends the sequence.
+	//
+	// A source whose sequences are made once and returned again lets a decode step run without allocation.
+	Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error]
+
+	// Tile returns the tile of [tensor.TileRows] rows that holds the given row; valid until the next call of Tile.
+	Tile(ctx context.Context, name string, row int) (tensor.Packed, error)
+}
+
+// Workspace is what the layers of one model share: the source of weights, the workers, and scratch memory, which is
+// allocated when layers are built and reused by each of them in turn. Layers of one Workspace run one after the other; they
+// and the Workspace are not safe for concurrent use.
+type Workspace struct {
+	weights Weights
+	pool    *kernels.Pool
+	maxRows int
+
+	input     kernels.Input
+	attention []kernels.AttentionScratch // one per worker
+
+	// Rows of the layer at work, each [maxRows][the largest width asked for].
+	norm, out   []float32 // Block: normalised rows, what a sub-layer adds
+	q, k, v     []float32 // Attention: projections
+	mixed       []float32 // Attention: weighted values, before the output projection
+	gate, inner []float32 // MLP
+}
+
+// NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
+// stays the caller's.
+func NewWorkspace(w Weights, pool *kernels.Pool, maxRows int) *Workspace {
+	return &Workspace{weights: w, pool: pool, maxRows: maxRows, attention: make([]kernels.AttentionScratch, pool.Workers())}
+}
+
+// MaxRows returns the largest number of rows of one pass.
+func (ws *Workspace) MaxRows() int { return ws.maxRows }
+
+// Input returns x, n rows of k elements, as the input of one or more [Linear] layers, which share its quantised form. It
+// borrows x and is valid until the next call.
+func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
+	ws.input.Reset(x, n, k)
+	return &ws.input
+}
+
+// reserve makes a scratch buffer hold maxRows rows of the given width.
+func (ws *Workspace) reserve(buffer *[]float32, width int) {
+	if n := ws.maxRows * width; len(*buffer) < n {
+		*buffer = make([]float32, n)
+	}
+}
+
+// reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands
+// to the source is made once, so that reading does not allocate.
+type reader struct {
+	weights Weights
+	name    string
+	rows    int // rows of the stored tensor
+	cols    int
+	use     func(tensor.Packed) error
+
+	next  int   // first row of the next part
+	err   error // why reading stopped
+	yield func(tensor.Packed, error) bool
+}
+
+func newReader(w Weights, name string, rows, cols int, use func(tensor.Packed) error) *reader {
+	r := &reader{weights: w, name: name, rows: rows, cols: cols, use: use}
+	r.yield = r.part
+	return r
+}
+
+// read runs use over all parts of the tensor.
+func (r *reader) read(ctx context.Context) error {
+	r.next, r.err = 0, ctx.Err()
+	if r.err == nil {
+		r.weights.Parts(ctx, r.name)(r.yield)
+	}
+	if r.err == nil && r.next != r.rows {
+		r.err = fmt.Errorf("ends after row %d of %d", r.next, r.rows)
+	}
+	if r.err != nil {
+		return fmt.Errorf("layers: read %s: %w", r.name, r.err)
+	}
+	return nil
+}
+
+func (r *reader) part(p tensor.Packed, err error) bool {
+	if err == nil {
+		err = p.Check()
+	}
+	if err == nil && (p.Row != r.next || p.Row+p.Rows > r.rows || p.Cols != r.cols) {
+		err = fmt.Errorf("got rows %d..%d of %d columns where rows from %d to at most %d of %d columns belong",
+			p.Row, p.Row+p.Rows, p.Cols, r.next, r.rows, r.cols)
+	}
+	if err == nil {
+		err = r.use(p)
+	}
+	r.next += p.Rows
+	r.err = err
+	return err == nil
+}
