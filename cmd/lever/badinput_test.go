@@ -1,0 +1,323 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lever-go/lever/internal/demo"
+)
+
+// tinyModel is a Hugging Face folder in the making: one block, all sizes 32, 64 tokens.
+type tinyModel struct {
+	config  map[string]any
+	tensors map[string]tinyTensor
+}
+
+type tinyTensor struct {
+	Type    string `json:"dtype"`
+	Shape   []int  `json:"shape"`
+	Offsets [2]int `json:"data_offsets"`
+}
+
+func newTinyModel() *tinyModel {
+	m := &tinyModel{
+		config: map[string]any{
+			"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1,
+			"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 32, "intermediate_size": 32, "vocab_size": 64,
+			"rms_norm_eps": 1e-5, "rope_theta": 10000, "max_position_embeddings": 64, "hidden_act": "silu", "tie_word_embeddings": true,
+		},
+		tensors: map[string]tinyTensor{},
+	}
+	at := 0
+	add := func(name string, shape ...int) {
+		size := 2
+		for _, n := range shape {
+			size *= n
+		}
+		m.tensors[name] = tinyTensor{"BF16", shape, [2]int{at, at + size}}
+		at += size
+	}
+	add("model.embed_tokens.weight", 64, 32)
+	add("model.norm.weight", 32)
+	for _, name := range []string{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"} {
+		add("model.layers.0."+name+".weight", 32, 32)
+	}
+	add("model.layers.0.input_layernorm.weight", 32)
+	add("model.layers.0.post_attention_layernorm.weight", 32)
+	return m
+}
+
+// size returns the bytes of all tensors.
+func (m *tinyModel) size() (size int) {
+	for _, tensor := range m.tensors {
+		size = max(size, tensor.Offsets[1])
+	}
+	return size
+}
+
+// change edits one tensor's entry.
+func (m *tinyModel) change(name string, edit func(*tinyTensor)) {
+	tensor := m.tensors[name]
+	edit(&tensor)
+	m.tensors[name] = tensor
+}
+
+// write makes the folder and returns its path. The data part of the file has dataSize bytes.
+func (m *tinyModel) write(t *testing.T, dataSize int) string {
+	t.Helper()
+	dir := t.TempDir()
+	config, err := json.Marshal(m.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := json.Marshal(m.tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	file = append(append(file, header...), make([]byte, dataSize)...)
+	writeFile(t, filepath.Join(dir, "config.json"), config)
+	writeFile(t, filepath.Join(dir, "model.safetensors"), file)
+	writeFile(t, filepath.Join(dir, "tokenizer.json"), []byte(`{"model":{"type":"BPE","vocab":{},"merges":[]}}`))
+	return dir
+}
+
+func writeFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConvertAcceptsTinyModel(t *testing.T) {
+	m := newTinyModel()
+	dst := filepath.Join(t.TempDir(), "tiny.lever")
+	mustSucceed(t, "convert", m.write(t, m.size()), dst)
+	mustSucceed(t, "verify", dst)
+}
+
+func TestConvertRefusesBadModels(t *testing.T) {
+	const q = "model.layers.0.self_attn.q_proj.weight"
+	folder := func(edit func(*tinyModel)) func(*testing.T) string {
+		return func(t *testing.T) string {
+			m := newTinyModel()
+			size := m.size()
+			edit(m)
+			return m.write(t, size)
+		}
+	}
+	header := func(content string) func(*testing.T) string {
+		return func(t *testing.T) string {
+			m := newTinyModel()
+			dir := m.write(t, m.size())
+			writeFile(t, filepath.Join(dir, "model.safetensors"), []byte(content))
+			return dir
+		}
+	}
+	file := func(content string) func(*testing.T) string {
+		return func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "model.gguf")
+			writeFile(t, path, []byte(content))
+			return path
+		}
+	}
+	for name, test := range map[string]struct {
+		source func(*testing.T) string
+		says   []string
+	}{
+		"truncated header": {header("\xff\x10\x00\x00\x00\x00\x00\x00{\"a\""), []string{"model.safetensors", "header"}},
+		"empty file":       {header(""), []string{"model.safetensors"}},
+		"truncated data":   {func(t *testing.T) string { m := newTinyModel(); return m.write(t, m.size()-100) }, []string{"model.safetensors"}},
+		"offsets outside":  {folder(func(m *tinyModel) { m.change(q, func(e *tinyTensor) { e.Offsets = [2]int{1 << 30, 1<<30 + 2048} }) }), []string{"model.safetensors", q}},
+		"overlapping":      {folder(func(m *tinyModel) { m.change(q, func(e *tinyTensor) { e.Offsets = [2]int{0, 2048} }) }), []string{"model.safetensors", "overlap"}},
+		"missing tensor":   {folder(func(m *tinyModel) { delete(m.tensors, q) }), []string{q}},
+		"wrong shape":      {folder(func(m *tinyModel) { m.change(q, func(e *tinyTensor) { e.Shape = []int{16, 64} }) }), []string{q, "16", "64"}},
+		"unknown type":     {folder(func(m *tinyModel) { m.change(q, func(e *tinyTensor) { e.Type = "C64" }) }), []string{q, "C64"}},
+		"unknown architecture": {folder(func(m *tinyModel) {
+			m.config["architectures"] = []string{"MambaForCausalLM"}
+			m.config["model_type"] = "mamba"
+		}), []string{"config.json", "amba"}},
+		"no such source": {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"gone"}},
+		"not a GGUF":     {file("GIF89a and so on, for a while"), []string{"model.gguf"}},
+		"cut GGUF":       {file("GGUF\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00"), []string{"model.gguf"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parent := t.TempDir()
+			dst := filepath.Join(parent, "model.lever")
+			got := execute(t, "convert", test.source(t), dst)
+			if got.status != exitFailure {
+				t.Errorf("status %d, want %d", got.status, exitFailure)
+			}
+			for _, word := range test.says {
+				if !strings.Contains(got.stderr, word) {
+					t.Errorf("standard error lacks %q: %s", word, got.stderr)
+				}
+			}
+			checkEmpty(t, parent)
+		})
+	}
+}
+
+func checkEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		t.Errorf("%s was left behind", entry.Name())
+	}
+}
+
+func TestConvertUsage(t *testing.T) {
+	m := newTinyModel()
+	src := m.write(t, m.size())
+	existing := filepath.Join(t.TempDir(), "old.lever")
+	mustSucceed(t, "convert", src, existing)
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		says   string
+	}{
+		"one argument":    {[]string{src}, exitUsage, "2 arg"},
+		"wrong extension": {[]string{src, "model.bin"}, exitUsage, ".lever"},
+		"unknown type":    {[]string{src, "model.lever", "--type", "q2_0"}, exitUsage, "q2_0"},
+		"exists":          {[]string{src, existing}, exitFailure, "--overwrite"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := execute(t, append([]string{"convert"}, test.args...)...)
+			if got.status != test.status || !strings.Contains(got.stderr, test.says) {
+				t.Errorf("status %d, want %d; standard error %q", got.status, test.status, got.stderr)
+			}
+		})
+	}
+	mustSucceed(t, "verify", existing)
+	mustSucceed(t, "convert", src, existing, "--overwrite", "--type", "f16")
+	mustSucceed(t, "verify", existing)
+}
+
+// A store that is damaged in any way is refused by run and verify with an error that names the file.
+func TestDamagedStoreIsRefused(t *testing.T) {
+	const chunk = "chunks/0003.bin"
+	edit := func(name string, change func([]byte) []byte) func(*testing.T, string) {
+		return func(t *testing.T, store string) {
+			path := filepath.Join(store, name)
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, path, change(content))
+		}
+	}
+	for name, test := range map[string]struct {
+		damage func(*testing.T, string)
+		says   []string
+	}{
+		"flipped byte":    {edit(chunk, func(b []byte) []byte { b[len(b)/2] ^= 4; return b }), []string{"0003.bin", "corrupt"}},
+		"truncated chunk": {edit(chunk, func(b []byte) []byte { return b[:len(b)-1] }), []string{"0003.bin", "truncated"}},
+		"missing chunk": {func(t *testing.T, store string) {
+			if err := os.Remove(filepath.Join(store, chunk)); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"0003.bin"}},
+		"future version": {edit("lever.json", func(b []byte) []byte {
+			var manifest map[string]any
+			if err := json.Unmarshal(b, &manifest); err != nil {
+				t.Fatal(err)
+			}
+			manifest["version"] = 999
+			b, _ = json.Marshal(manifest)
+			return b
+		}), []string{"lever.json", "999"}},
+		"cut manifest":      {edit("lever.json", func(b []byte) []byte { return b[:len(b)/2] }), []string{"lever.json"}},
+		"changed tokenizer": {edit("tokenizer.json", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), []string{"tokenizer.json"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pair, err := demo.Unpack(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.damage(t, pair.Target)
+			for _, args := range [][]string{
+				{"run", "--model", pair.Target, ducks}, {"run", "--model", pair.Target, "--dram", "8MiB", ducks}, {"verify", pair.Target},
+			} {
+				got := execute(t, args...)
+				if got.status != exitFailure || got.stdout != "" {
+					t.Errorf("%s: status %d, output %q", args, got.status, got.stdout)
+				}
+				for _, word := range test.says {
+					if !strings.Contains(strings.ToLower(got.stderr), word) {
+						t.Errorf("%s: standard error lacks %q: %s", args, word, got.stderr)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestDraftWithOtherVocabularyIsRefused(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newTinyModel()
+	draft := filepath.Join(t.TempDir(), "other.lever")
+	mustSucceed(t, "convert", m.write(t, m.size()), draft)
+	got := execute(t, "run", "--model", pair.Target, "--draft", draft, ducks)
+	if got.status != exitFailure || !strings.Contains(got.stderr, "other.lever") || got.stdout != "" {
+		t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+	}
+}
+
+func TestInterruptedConversionLeavesNothing(t *testing.T) {
+	src := sharedModel(t, "lever-tiny-llama/target")
+	for _, delay := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond} {
+		parent := t.TempDir()
+		dst := filepath.Join(parent, "model.lever")
+		cmd := program(t, "convert", src, dst)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(delay)
+		cmd.Process.Signal(os.Interrupt)
+		if cmd.Wait() == nil {
+			continue // it was faster
+		}
+		if cmd.ProcessState.ExitCode() == -1 {
+			checkNoStore(t, dst) // killed before it could listen for interrupts
+			continue
+		}
+		checkEmpty(t, parent)
+	}
+}
+
+func checkNoStore(t *testing.T, path string) {
+	t.Helper()
+	if got := execute(t, "inspect", path); got.status == 0 {
+		t.Errorf("an interrupted conversion left a store that opens: %s", got.stdout)
+	}
+}
+
+func TestFullDiskLeavesNothing(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("skipped: needs root on Linux to mount a small file system")
+	}
+	src := sharedModel(t, "lever-tiny-llama/target")
+	disk := t.TempDir()
+	if output, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("skipped: can't mount a small file system: %v: %s", err, output)
+	}
+	t.Cleanup(func() { exec.Command("umount", disk).Run() })
+	got := execute(t, "convert", src, filepath.Join(disk, "model.lever"))
+	if got.status != exitFailure || !strings.Contains(got.stderr, "no space") {
+		t.Errorf("status %d, standard error %q", got.status, got.stderr)
+	}
+	checkEmpty(t, disk)
+}

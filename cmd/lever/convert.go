@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+func newConvertCommand() *cobra.Command {
+	var typeName string
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use:   "convert SRC DST.lever",
+		Short: "Convert a Hugging Face folder or a GGUF file into a flash store",
+		Long: `Convert a Hugging Face folder (config.json, *.safetensors, tokenizer.json) or a GGUF file into a flash store.
+
+Without --type, matrices that are already quantised in a form that the kernels consume (Q4_0, Q8_0, Q4_K, Q6_K) keep their exact
+values, and all others become q8_0. With --type, every matrix becomes that type; q4_0 keeps embedding and output head at q8_0.
+An f16 store is the precise form: its weights are multiplied with unrounded activations.`,
+		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
+  lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, dst := args[0], args[1]
+			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
+				return usageErrorf("the store's name must end in .lever: %q", dst)
+			}
+			options := weights.ConvertOptions{Overwrite: overwrite}
+			if typeName != "" {
+				var err error
+				if options.Type, err = parseStoreType(typeName); err != nil {
+					return err
+				}
+			}
+			bar := newProgress(os.Stderr)
+			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
+			err := weights.Convert(cmd.Context(), src, dst, options)
+			bar.Close()
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%w; --overwrite replaces it", err)
+			}
+			if err != nil {
+				return interrupted(cmd.Context(), err)
+			}
+			fmt.Fprintf(os.Stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&typeName, "type", "", "type of the matrices: q8_0, q4_0 or f16 (default: q8_0, quantised ones unchanged)")
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
+	return cmd
+}
+
+func parseStoreType(name string) (tensor.DType, error) {
+	switch strings.ToLower(name) {
+	case "q8_0":
+		return tensor.Q8_0, nil
+	case "q4_0":
+		return tensor.Q4_0, nil
+	case "f16":
+		return tensor.F16, nil
+	}
+	return tensor.Invalid, usageErrorf("unknown type %q; choose q8_0, q4_0 or f16", name)
+}

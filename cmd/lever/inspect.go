@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+func newInspectCommand() *cobra.Command {
+	var asJSON, tensors bool
+	cmd := &cobra.Command{
+		Use:   "inspect STORE",
+		Short: "Show what a flash store holds",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			info, err := weights.Inspect(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(inspectOutput{info, info.Config})
+			}
+			return printStore(os.Stdout, info, tensors)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
+	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
+	return cmd
+}
+
+// inspectOutput is what inspect --json prints.
+type inspectOutput struct {
+	*weights.Info
+	Config json.RawMessage `json:"config"`
+}
+
+// shownConfig are the keys of a model's configuration that inspect prints.
+var shownConfig = []string{
+	"model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size", "vocab_size",
+	"max_position_embeddings", "tie_word_embeddings", "rope_theta", "rope_scaling",
+}
+
+func printStore(out io.Writer, info *weights.Info, tensors bool) error {
+	var config map[string]json.RawMessage
+	if err := json.Unmarshal(info.Config, &config); err != nil {
+		return fmt.Errorf("inspect %s: configuration: %w", info.Dir, err)
+	}
+	fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, formatBytes(info.Bytes))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, key := range shownConfig {
+		if value, ok := config[key]; ok {
+			fmt.Fprintf(table, "%s\t%s\n", key, value)
+		}
+	}
+	fmt.Fprintln(table, "\ntype\ttensors\telements\tbytes")
+	for _, t := range info.Types {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", t.Type, t.Tensors, t.Elements, formatBytes(t.Bytes))
+	}
+	fmt.Fprintln(table, "\nchunk\tbytes\tsegments\tsha256")
+	for _, c := range info.Chunks {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%.16s…\n", c.File, formatBytes(c.Bytes), c.Segments, c.SHA256)
+	}
+	fmt.Fprintln(table, "\ntokenizer file\tbytes")
+	for _, f := range info.Tokenizer {
+		fmt.Fprintf(table, "%s\t%s\n", f.File, formatBytes(f.Bytes))
+	}
+	if tensors {
+		fmt.Fprintln(table, "\ntensor\ttype\trows\tcolumns\tchunk\tparts\tbytes")
+		for _, t := range info.Tensors {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", t.Name, t.Type, t.Rows, t.Cols, t.Chunk, t.Parts, formatBytes(t.Bytes))
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/spec"
+	"github.com/spf13/pflag"
+)
+
+// modelFlags are the flags that say which models to use and how to generate with them.
+type modelFlags struct {
+	model, draft string
+	dram         byteSize
+	context      int
+	threads      int
+
+	maxTokens int
+	sampling  spec.Sampling
+	stop      []string
+	noThink   bool
+
+	policy  string
+	budget  int
+	minProb float32
+}
+
+func (f *modelFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
+	flags.StringVar(&f.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
+	flags.Var(&f.dram, "dram", "memory for the target's weights; what does not fit is streamed from flash (default: all in memory)")
+	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
+	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
+	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
+	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
+	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0: all")
+	flags.Float32Var(&f.sampling.TopP, "top-p", 1, "sample from the most likely tokens that make up this probability")
+	flags.Float32Var(&f.sampling.MinP, "min-p", 0, "leave out tokens less likely than this share of the most likely one")
+	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")
+	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
+	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
+	flags.StringVar(&f.policy, "policy", "", "what is drafted: chain or none (default: chain if there is a draft)")
+	flags.IntVar(&f.budget, "budget", lever.DefaultBudget, "most tokens drafted for one pass of the target")
+	flags.Float32Var(&f.minProb, "min-prob", 0, "chain: stop drafting before a token that the draft finds less likely than this")
+}
+
+// open opens the models that the flags name.
+func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
+	cfg := lever.Config{
+		Model:    f.model,
+		Draft:    f.draft,
+		DRAM:     int64(f.dram),
+		Threads:  f.threads,
+		Context:  f.context,
+		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+	}
+	if f.policy == "none" {
+		cfg.Draft = ""
+	}
+	if cfg.Model == "" {
+		dir, err := lever.CacheDir()
+		if err != nil {
+			return nil, err
+		}
+		pair, err := demo.Unpack(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Model = pair.Target
+		if cfg.Draft == "" && f.policy != "none" {
+			cfg.Draft = pair.Draft
+		}
+	}
+	defer bar.Close()
+	return lever.Open(ctx, cfg)
+}
+
+// check reports flags that cannot be meant.
+func (f *modelFlags) check() error {
+	switch {
+	case f.policy != "" && f.policy != "chain" && f.policy != "none":
+		return usageErrorf("unknown policy %q; choose chain or none", f.policy)
+	case f.policy == "chain" && f.model != "" && f.draft == "":
+		return usageErrorf("policy chain needs a draft model; name one with --draft")
+	case f.policy != "none" && f.budget < 1:
+		return usageErrorf("a budget of %d tokens; it must be at least 1 (use --policy none for plain decoding)", f.budget)
+	case f.maxTokens < 0 || f.context < 0 || f.threads < 0:
+		return usageErrorf("--max-tokens, --context and --threads can't be negative")
+	}
+	if _, err := spec.NewSampler(f.sampling); err != nil {
+		return usageError{err}
+	}
+	if _, err := spec.NewChain(max(f.budget, 1), f.minProb); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// request returns the request that the flags describe for an engine.
+func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy string, err error) {
+	req = lever.Request{
+		NoThinking:  f.noThink,
+		MaxTokens:   f.maxTokens,
+		Sampling:    f.sampling,
+		StopStrings: f.stop,
+		Budget:      f.budget,
+	}
+	if !engine.HasDraft() {
+		req.Policy = spec.None{}
+		return req, "none", nil
+	}
+	req.Policy, err = spec.NewChain(f.budget, f.minProb)
+	return req, "chain", err
+}
+
+// readPrompt returns the prompt that an argument stands for: itself, or all of standard input for "-".
+func readPrompt(arg string) (string, error) {
+	if arg != "-" {
+		return arg, nil
+	}
+	return readAll(os.Stdin)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// progressDelay is how long a task runs before it is shown at all: most end sooner.
+const progressDelay = 500 * time.Millisecond
+
+// progress shows long work: a bar on a terminal, otherwise a plain line for every tenth. It is not safe for concurrent use.
+type progress struct {
+	out   io.Writer
+	bars  *mpb.Progress // nil when out is no terminal
+	task  string
+	began time.Time
+	bar   *mpb.Bar // nil until the task is shown
+	tenth int64    // last one shown, or -1
+}
+
+func newProgress(out *os.File) *progress {
+	p := &progress{out: out}
+	if term.IsTerminal(int(out.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
+	}
+	return p
+}
+
+// Update says that done of total bytes of task are through. A new task ends the one before.
+func (p *progress) Update(task string, done, total int64) {
+	if task != p.task {
+		p.endTask()
+		p.task, p.began = task, time.Now()
+	}
+	if time.Since(p.began) < progressDelay {
+		return
+	}
+	if p.bars == nil {
+		p.line(done, total)
+		return
+	}
+	if p.bar == nil {
+		p.bar = p.bars.AddBar(total,
+			mpb.PrependDecorators(decor.Name(task+" ")),
+			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+	}
+	p.bar.SetCurrent(done)
+}
+
+func (p *progress) line(done, total int64) {
+	tenth := int64(0)
+	if total > 0 {
+		tenth = done * 10 / total
+	}
+	if tenth > p.tenth {
+		p.tenth = tenth
+		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, tenth*10, formatBytes(done), formatBytes(total))
+	}
+}
+
+// Close ends the display; what has not reached its total stays as it stands.
+func (p *progress) Close() {
+	p.endTask()
+	if p.bars != nil {
+		p.bars.Wait()
+	}
+}
+
+func (p *progress) endTask() {
+	if p.bar != nil && !p.bar.Completed() {
+		p.bar.Abort(false)
+	}
+	p.task, p.bar, p.tenth = "", nil, -1
+}

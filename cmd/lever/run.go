@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/lever-go/lever"
+	"github.com/spf13/cobra"
+)
+
+func newRunCommand() *cobra.Command {
+	var flags modelFlags
+	var raw, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "run PROMPT",
+		Short: "Answer one prompt",
+		Long: `Answer one prompt. Text streams to standard output, statistics go to standard error.
+
+Without --model a pair of tiny demo models, embedded in this program, answers. They have the right shape and the wrong facts.`,
+		Example: `  lever run "Janet has 3 ducks. How many eggs does she get?"
+  lever run --model llama-8b.lever --draft llama-1b.lever --dram 2GiB "Why is the sky blue?"
+  lever run --raw --max-tokens 100 "def fibonacci(n):"
+  lever run - < question.txt`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return runPrompt(cmd.Context(), flags, args[0], raw, asJSON)
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().BoolVar(&raw, "raw", false, "continue the prompt as plain text, without a chat template")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with text and statistics instead of streaming text")
+	return cmd
+}
+
+// runOutput is what run --json prints.
+type runOutput struct {
+	lever.Result
+	Policy string `json:"policy"`
+}
+
+func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bool) error {
+	prompt, err := readPrompt(arg)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(os.Stderr)
+	engine, err := flags.open(ctx, bar)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	req, policy, err := flags.request(engine)
+	if err != nil {
+		return errors.Join(err, engine.Close())
+	}
+	req.Prompt, req.Raw = prompt, raw
+
+	emit := func(text string) error {
+		_, err := io.WriteString(os.Stdout, text)
+		return err
+	}
+	if asJSON {
+		emit = nil
+	}
+	result, err := engine.Generate(ctx, req, emit)
+	if result.TemplateFault != nil {
+		fmt.Fprintf(os.Stderr, "lever: the model's chat template can't be used, a built-in one is: %v\n", result.TemplateFault)
+	}
+	if result.Passes > 0 {
+		output := runOutput{result, policy}
+		if asJSON {
+			err = errors.Join(interrupted(ctx, err), printJSON(output))
+		} else {
+			fmt.Println()
+			printStatistics(output)
+			err = interrupted(ctx, err)
+		}
+	}
+	return errors.Join(err, engine.Close())
+}
+
+// interrupted replaces err by a short message where it comes from the user's interrupt.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errors.New("interrupted")
+	}
+	return err
+}
+
+func printStatistics(r runOutput) {
+	fmt.Fprintf(os.Stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
+		r.Tokens, r.Seconds, r.TokensPerSecond, r.PrefillSeconds, r.PromptTokens)
+	fmt.Fprintf(os.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted)", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	fmt.Fprintf(os.Stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
+	if r.BytesRead > 0 {
+		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s, waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOWaitSeconds)
+	}
+	fmt.Fprintf(os.Stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
+}
+
+// printJSON writes v as one indented JSON object to standard output.
+func printJSON(v any) error {
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+func readAll(r io.Reader) (string, error) {
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(r); err != nil {
+		return "", fmt.Errorf("read the prompt: %w", err)
+	}
+	return text.String(), nil
+}

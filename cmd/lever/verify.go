@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+func newVerifyCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify STORE",
+		Short: "Check every byte of a flash store against its checksums",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := args[0]
+			bar := newProgress(os.Stderr)
+			var checked int64
+			err := weights.Verify(cmd.Context(), dir, func(p weights.Progress) {
+				checked = p.Done
+				bar.Update("verifying "+filepath.Base(dir), p.Done, p.Total)
+			})
+			bar.Close()
+			err = interrupted(cmd.Context(), err)
+			if asJSON {
+				return errors.Join(err, printJSON(newVerifyOutput(dir, checked, err)))
+			}
+			if err == nil {
+				fmt.Printf("%s: all %s are as they were written\n", dir, formatBytes(checked))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// verifyOutput is what verify --json prints.
+type verifyOutput struct {
+	Store string `json:"store"`
+	OK    bool   `json:"ok"`
+	Bytes int64  `json:"bytes"` // checked
+	Error string `json:"error,omitempty"`
+}
+
+func newVerifyOutput(dir string, checked int64, err error) verifyOutput {
+	output := verifyOutput{Store: dir, OK: err == nil, Bytes: checked}
+	if err != nil {
+		output.Error = err.Error()
+	}
+	return output
+}

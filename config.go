@@ -1,0 +1,66 @@
+package lever
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+)
+
+// Config says which models to open and what they may use. Only Model must be set.
+type Config struct {
+	// Model is the target: a store directory, or a Hugging Face folder or GGUF file, which is converted into CacheDir once.
+	Model string
+	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
+	Draft string
+	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory.
+	DRAM int64
+	// Threads is the number of workers; 0: one per performance core.
+	Threads int
+	// Context is the largest number of tokens of prompt and answer; 0: what the model was made for, at most 8192.
+	Context int
+	// KV is the type of the cached keys and values: tensor.F16, also by default, or tensor.F32.
+	KV tensor.DType
+	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
+	CacheDir string
+	// Progress is told of long work while models are opened; nil: nobody is.
+	Progress func(Progress)
+}
+
+// Progress is the state of a piece of long work.
+type Progress struct {
+	Task        string // what is done, such as "converting model.gguf"
+	Done, Total int64  // bytes
+}
+
+const defaultContextLimit = 8192
+
+// report returns a callback for work of package weights, called task; nil when nobody listens.
+func (c Config) report(task string) func(weights.Progress) {
+	if c.Progress == nil {
+		return nil
+	}
+	return func(p weights.Progress) { c.Progress(Progress{Task: task, Done: p.Done, Total: p.Total}) }
+}
+
+// CacheDir returns the directory for converted models that is used when Config.CacheDir is empty: $LEVER_CACHE, or the directory
+// lever in the user's cache directory.
+func CacheDir() (string, error) {
+	if dir := os.Getenv("LEVER_CACHE"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("lever: find the user's cache directory (set LEVER_CACHE to choose one): %w", err)
+	}
+	return filepath.Join(dir, "lever"), nil
+}
+
+func (c Config) cacheDir() (string, error) {
+	if c.CacheDir != "" {
+		return c.CacheDir, nil
+	}
+	return CacheDir()
+}

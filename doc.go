@@ -1,0 +1,21 @@
+// Package lever generates text with a language model that is larger than memory.
+//
+// The target model lies on flash in a chunked store and is streamed through a bounded amount of memory; a small draft model in
+// memory guesses the next tokens, and one pass over the target verifies them all. The text is what the target alone would
+// write. The method is that of "Lever: Speculative LLM Inference on Smartphones" (arXiv 2605.16786).
+//
+//	engine, err := lever.Open(ctx, lever.Config{Model: "Llama-3.1-8B.lever", Draft: "Llama-3.2-1B.lever", DRAM: 2 << 30})
+//	if err != nil {
+//		return err
+//	}
+//	defer engine.Close()
+//	result, err := engine.Generate(ctx, lever.Request{Prompt: "Why is the sky blue?", MaxTokens: 200}, func(text string) error {
+//		_, err := fmt.Print(text)
+//		return err
+//	})
+//
+// This package only joins the rooms that do the work, each of which can be used alone: tensor (types and layouts), kernels
+// (arithmetic), weights (the store and its readers), tokenizer, layers (the transformer) and spec (speculative decoding).
+//
+// An [Engine] serves one generation at a time.
+package lever

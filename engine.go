@@ -1,0 +1,89 @@
+package lever
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+)
+
+// Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It serves one generation at a time
+// and must be closed.
+type Engine struct {
+	pool   *kernels.Pool
+	target *model
+	draft  *model // nil without a draft
+}
+
+// Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if cfg.Model == "" {
+		return nil, errors.New("lever: no model given")
+	}
+	if err := kernels.EnvError(); err != nil {
+		return nil, err
+	}
+	e := &Engine{pool: kernels.NewPool(cfg.Threads)}
+	if err := e.open(ctx, cfg); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
+	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
+		return fmt.Errorf("lever: target: %w", err)
+	}
+	if cfg.Draft == "" {
+		return nil
+	}
+	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
+		return fmt.Errorf("lever: draft: %w", err)
+	}
+	if err := tokenizer.Compatible(e.target.tokenizer, e.draft.tokenizer); err != nil {
+		return fmt.Errorf("lever: draft %s does not fit target %s: %w", cfg.Draft, cfg.Model, err)
+	}
+	return nil
+}
+
+// Close gives back all memory and files. It must not be called during a generation.
+func (e *Engine) Close() error {
+	var errs []error
+	for _, m := range []*model{e.draft, e.target} {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	e.pool.Close()
+	return errors.Join(errs...)
+}
+
+// Tokenizer returns the target's tokenizer.
+func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
+
+// Target returns the target's decoder, for those who want hidden states or logits. It must not be used during a generation.
+func (e *Engine) Target() *layers.Decoder { return e.target.decoder }
+
+// HasDraft reports whether there is a draft model.
+func (e *Engine) HasDraft() bool { return e.draft != nil }
+
+// generator makes the generate loop for a policy.
+func (e *Engine) generator(policy spec.Policy, maxNodes int) (*spec.Generator, error) {
+	options := spec.Options{
+		Target:   e.target.decoder,
+		Policy:   policy,
+		MaxNodes: maxNodes,
+		Chunk:    e.target.chunk,
+		IO:       e.target.ioStats,
+		// A streamed head is read from flash at every projection, so all nodes share one.
+		ProjectTree: e.target.streamed(),
+	}
+	if e.draft != nil {
+		options.Draft = e.draft.decoder
+	}
+	return spec.NewGenerator(options)
+}

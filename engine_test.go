@@ -1,0 +1,259 @@
+package lever_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+)
+
+// referenceCase is one entry of a model's reference.json, which an independent implementation wrote.
+type referenceCase struct {
+	Kind       string
+	Prompt     string
+	IDs        []int32
+	MeanNLL    float64      `json:"mean_nll"`
+	TopLogits  [][2]float64 `json:"top_logits"`
+	Greedy     []int32
+	GreedyGap  []float64 `json:"greedy_gap"`
+	GreedyText string    `json:"greedy_text"`
+}
+
+func references(t *testing.T, model string) []referenceCase {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(model, "reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Cases []referenceCase }
+	if err := json.Unmarshal(content, &file); err != nil || len(file.Cases) == 0 {
+		t.Fatalf("%s has no cases: %v", model, err)
+	}
+	return file.Cases
+}
+
+// benchmarkPrompts returns the first n prompts of each of the four benchmark sets.
+func benchmarkPrompts(t *testing.T, n int) (prompts []string) {
+	t.Helper()
+	for _, set := range []string{"gsm8k", "humaneval", "mbpp", "mt_bench"} {
+		file, err := os.Open(testdata.Shared(t, "data/prompts/"+set+".jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		lines := bufio.NewScanner(file)
+		lines.Buffer(nil, 1<<20)
+		for i := 0; i < n && lines.Scan(); i++ {
+			var line struct {
+				Prompt string
+				Turns  []string
+			}
+			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+				t.Fatalf("%s: %v", set, err)
+			}
+			prompts = append(prompts, append(line.Turns, line.Prompt)[0])
+		}
+	}
+	return prompts
+}
+
+// convert makes a store of a shared model.
+func convert(t *testing.T, src string, dtype tensor.DType) string {
+	t.Helper()
+	store := filepath.Join(t.TempDir(), "model.lever")
+	if err := weights.Convert(t.Context(), src, store, weights.ConvertOptions{Type: dtype}); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func open(t *testing.T, cfg lever.Config) *lever.Engine {
+	t.Helper()
+	engine, err := lever.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
+}
+
+// An F16 store with F32 keys and values computes what the reference computed in float32 from the BF16 weights.
+func TestStoreAgreesWithReference(t *testing.T) {
+	for _, name := range []string{"lever-tiny-llama/target", "lever-tiny-llama/draft", "qwen3-random"} {
+		t.Run(name, func(t *testing.T) {
+			model := testdata.Shared(t, "models/"+name)
+			engine := open(t, lever.Config{Model: convert(t, model, tensor.F16), KV: tensor.F32})
+			for i, ref := range references(t, model) {
+				t.Run(fmt.Sprintf("%s %d", ref.Kind, i), func(t *testing.T) { checkReference(t, engine, ref) })
+			}
+		})
+	}
+}
+
+func checkReference(t *testing.T, engine *lever.Engine, ref referenceCase) {
+	result, err := engine.Generate(t.Context(), lever.Request{
+		Prompt: ref.Prompt, Raw: ref.Kind == "text", MaxTokens: len(ref.Greedy), Policy: spec.None{},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.PromptTokens != len(ref.IDs) {
+		t.Fatalf("the prompt has %d tokens, want %d", result.PromptTokens, len(ref.IDs))
+	}
+	for i, token := range ref.Greedy {
+		if ref.GreedyGap[i] < 0.01 {
+			break
+		}
+		if i >= len(result.TokenIDs) || result.TokenIDs[i] != token {
+			t.Fatalf("token %d differs: got %v, want %v", i, result.TokenIDs, ref.Greedy)
+		}
+	}
+
+	logits := promptLogits(t, engine, ref.IDs)
+	last := logits[len(logits)-1]
+	for _, top := range ref.TopLogits {
+		if got := float64(last[int(top[0])]); math.Abs(got-top[1]) > 2e-3 {
+			t.Errorf("logit of token %v is %v, want %v", top[0], got, top[1])
+		}
+	}
+	nll := 0.0
+	for i, token := range ref.IDs[1:] {
+		nll += logSumExp(logits[i]) - float64(logits[i][token])
+	}
+	if nll /= float64(len(ref.IDs) - 1); math.Abs(nll-ref.MeanNLL) > 1e-4 {
+		t.Errorf("mean negative log-likelihood is %v, want %v", nll, ref.MeanNLL)
+	}
+}
+
+// promptLogits returns the logits after each token.
+func promptLogits(t *testing.T, engine *lever.Engine, ids []int32) [][]float32 {
+	t.Helper()
+	decoder := engine.Target()
+	if err := decoder.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	var logits [][]float32
+	for _, id := range ids {
+		row := make([]float32, decoder.Vocab())
+		logits = append(logits, row)
+		_, err := decoder.Forward(t.Context(), layers.Batch{Tokens: []int32{id}})
+		if err == nil {
+			err = decoder.Project(t.Context(), row, []int{0})
+		}
+		if err == nil {
+			err = decoder.Commit([]int{0})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return logits
+}
+
+func logSumExp(x []float32) float64 {
+	largest, sum := float64(slices.Max(x)), 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - largest)
+	}
+	return largest + math.Log(sum)
+}
+
+// Whatever is drafted and wherever the weights are, greedy text is that of the target alone.
+func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
+	pair := testdata.Shared(t, "models/lever-tiny-llama")
+	type prompt struct {
+		text string
+		raw  bool
+	}
+	var prompts []prompt
+	for _, ref := range references(t, filepath.Join(pair, "target")) {
+		prompts = append(prompts, prompt{ref.Prompt, ref.Kind == "text"})
+	}
+	for i, text := range benchmarkPrompts(t, 5) {
+		prompts = append(prompts, prompt{text, i%2 == 1})
+	}
+	if testing.Short() {
+		prompts = prompts[:6]
+	}
+	for _, dtype := range []tensor.DType{tensor.Q8_0, tensor.Q4_0} {
+		t.Run(dtype.String(), func(t *testing.T) {
+			target, draft := convert(t, filepath.Join(pair, "target"), dtype), convert(t, filepath.Join(pair, "draft"), dtype)
+			engines := map[string]*lever.Engine{
+				"resident": open(t, lever.Config{Model: target, Draft: draft}),
+				"streamed": open(t, lever.Config{Model: target, Draft: draft, DRAM: 6 << 20}),
+			}
+			var accepted, passes int
+			for i, p := range prompts {
+				req := lever.Request{Prompt: p.text, Raw: p.raw, MaxTokens: 48, Policy: spec.None{}}
+				want := generate(t, engines["resident"], req)
+				for name, engine := range engines {
+					for _, length := range []int{1, 4, 9} {
+						if name == "streamed" && length != 4 {
+							continue
+						}
+						chain, err := spec.NewChain(length, 0)
+						if err != nil {
+							t.Fatal(err)
+						}
+						req.Policy = chain
+						got := generate(t, engine, req)
+						if !slices.Equal(got.TokenIDs, want.TokenIDs) || got.Text != want.Text {
+							t.Errorf("prompt %d, %s, chain of %d:\n got %q\nwant %q", i, name, length, got.Text, want.Text)
+						}
+						accepted, passes = accepted+got.Tokens, passes+got.Passes
+					}
+				}
+			}
+			if accepted <= passes {
+				t.Errorf("%d tokens in %d passes: the draft model was of no use", accepted, passes)
+			}
+		})
+	}
+}
+
+func generate(t *testing.T, engine *lever.Engine, req lever.Request) lever.Result {
+	t.Helper()
+	result, err := engine.Generate(t.Context(), req, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func TestCancelledGenerationKeepsItsText(t *testing.T) {
+	engine := open(t, lever.Config{Model: convert(t, testdata.Shared(t, "models/lever-tiny-llama/target"), tensor.Q8_0)})
+	ctx, cancel := context.WithCancel(t.Context())
+	var streamed string
+	result, err := engine.Generate(ctx, lever.Request{Prompt: "def add(a, b):", Raw: true}, func(text string) error {
+		if streamed += text; len(streamed) > 20 {
+			cancel()
+		}
+		return nil
+	})
+	if err == nil || result.Finish != spec.FinishCancelled {
+		t.Errorf("finished by %q with error %v", result.Finish, err)
+	}
+	if result.Text != streamed || len(streamed) == 0 || result.Passes == 0 {
+		t.Errorf("streamed %q, result %q after %d passes", streamed, result.Text, result.Passes)
+	}
+	again := generate(t, engine, lever.Request{Prompt: "def add(a, b):", Raw: true, MaxTokens: result.Tokens})
+	if !slices.Equal(again.TokenIDs, result.TokenIDs) {
+		t.Errorf("the engine gave %v after being cancelled, %v before", again.TokenIDs, result.TokenIDs)
+	}
+}

@@ -1,0 +1,115 @@
+package lever
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+)
+
+// Request is one generation.
+type Request struct {
+	// Prompt is a user's message; the model's chat template is put around it. With Raw it is text that the model continues
+	// after its beginning-of-text token.
+	Prompt string
+	Raw    bool
+	// Messages is a conversation; it is used instead of Prompt when it is not empty.
+	Messages []tokenizer.Message
+	// NoThinking asks a model that can think before it answers not to.
+	NoThinking bool
+
+	MaxTokens   int // 0: until the model stops or the context is full
+	Sampling    spec.Sampling
+	StopStrings []string
+
+	// Policy decides what is drafted; nil: a chain of [DefaultBudget] tokens, or nothing when the engine has no draft.
+	Policy spec.Policy
+	// Budget is the most tokens drafted for one pass; 0: what the policy wants.
+	Budget int
+	// Prefill is told how many tokens of the prompt are done; nil: nobody is.
+	Prefill func(done, total int)
+}
+
+// DefaultBudget is the number of tokens that the default policy drafts for one pass.
+const DefaultBudget = 4
+
+// Result is what was generated and what it took.
+type Result struct {
+	Text     string      `json:"text"`
+	TokenIDs []int32     `json:"token_ids"`
+	Finish   spec.Finish `json:"finish_reason"`
+	spec.Stats
+	PeakRSS int64  `json:"peak_rss_bytes"` // of the whole process, since it began; 0 where the system does not tell
+	Kernels string `json:"kernels"`        // the kernel set in use
+	// TemplateFault is why a built-in chat template took the place of the model's own; nil if it did not, or if there is none.
+	TemplateFault error `json:"-"`
+}
+
+// Generate answers req. emit, which may be nil, gets the text piece by piece, whole characters at a time; an error of emit ends
+// the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error.
+func (e *Engine) Generate(ctx context.Context, req Request, emit func(text string) error) (Result, error) {
+	prompt, templateFault, err := e.prompt(req)
+	if err != nil {
+		return Result{}, err
+	}
+	policy := req.Policy
+	switch {
+	case policy != nil:
+	case e.draft == nil:
+		policy = spec.None{}
+	default:
+		if policy, err = spec.NewChain(DefaultBudget, 0); err != nil {
+			return Result{}, err
+		}
+	}
+	generator, err := e.generator(policy, req.Budget)
+	if err != nil {
+		return Result{}, err
+	}
+	generated, err := generator.Generate(ctx, spec.Request{
+		Prompt:      prompt,
+		MaxTokens:   req.MaxTokens,
+		Sampling:    req.Sampling,
+		StopTokens:  e.target.tokenizer.EOS(),
+		StopStrings: req.StopStrings,
+		Decoder:     e.target.tokenizer.NewStream(),
+		Progress:    req.Prefill,
+	}, func(p spec.Piece) error {
+		if emit == nil || p.Text == "" {
+			return nil
+		}
+		return emit(p.Text)
+	})
+	return Result{
+		Text:     generated.Text,
+		TokenIDs: generated.Tokens,
+		Finish:   generated.Finish,
+		Stats:    generated.Stats,
+		PeakRSS:  peakRSS(),
+		Kernels:  kernels.Features(),
+
+		TemplateFault: templateFault,
+	}, err
+}
+
+// prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
+func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
+	if len(req.Messages) == 0 && req.Prompt == "" {
+		return nil, nil, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
+	}
+	tok := e.target.tokenizer
+	if req.Raw {
+		return tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: true}), nil, nil
+	}
+	messages := req.Messages
+	if len(messages) == 0 {
+		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
+	}
+	chat, err := tok.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking})
+	if err != nil {
+		return nil, nil, err
+	}
+	return tok.Encode(chat.Text, tokenizer.EncodeOptions{ParseSpecial: true}), chat.Fallback, nil
+}

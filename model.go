@@ -1,0 +1,113 @@
+package lever
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
+)
+
+// model is a decoder and what it is made from.
+type model struct {
+	tokenizer *tokenizer.Tokenizer
+	decoder   *layers.Decoder
+	reader    reader
+	streamer  *weights.Streamer // reader, when it streams; else nil
+	chunk     int               // prompt tokens in one forward
+}
+
+// reader is a source of weights that holds memory and files.
+type reader interface {
+	layers.Weights
+	Close() error
+}
+
+// Prompt tokens in one forward. Every forward over a streamed model reads it from flash, which more rows share.
+const (
+	residentChunk = 128
+	streamedChunk = 256
+)
+
+// openModel opens the model at path with at most dram bytes for its weights; 0 is no bound.
+func openModel(ctx context.Context, cfg Config, path string, dram int64, pool *kernels.Pool) (*model, error) {
+	store, err := openStore(ctx, path, cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{chunk: residentChunk}
+	if err := m.open(ctx, cfg, store, dram, pool); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), m.Close())
+	}
+	return m, nil
+}
+
+func (m *model) open(ctx context.Context, cfg Config, store *weights.Store, dram int64, pool *kernels.Pool) error {
+	config, err := layers.ParseConfig(store.Config())
+	if err != nil {
+		return err
+	}
+	if m.tokenizer, err = tokenizer.Open(store.FS()); err != nil {
+		return err
+	}
+	if err := m.openReader(ctx, cfg, store, dram); err != nil {
+		return err
+	}
+	positions := cfg.Context
+	if positions == 0 {
+		positions = min(config.MaxPositions, defaultContextLimit)
+	}
+	m.decoder, err = layers.NewDecoder(config, m.reader, layers.Options{
+		Pool:     pool,
+		Context:  positions,
+		KV:       cfg.KV,
+		Vocab:    min(m.tokenizer.Size(), config.Vocab),
+		MaxBatch: m.chunk,
+	})
+	return err
+}
+
+// openReader loads the weights where they fit into dram bytes, and streams them otherwise.
+func (m *model) openReader(ctx context.Context, cfg Config, store *weights.Store, dram int64) error {
+	if dram == 0 || store.Bytes() <= dram {
+		resident, err := store.Resident(ctx, cfg.report("loading "+filepath.Base(store.Dir())))
+		if err != nil {
+			return err
+		}
+		m.reader = resident
+		return nil
+	}
+	streamer, err := store.Stream(ctx, weights.StreamOptions{Ahead: dram})
+	if err != nil {
+		return err
+	}
+	m.reader, m.streamer, m.chunk = streamer, streamer, streamedChunk
+	return nil
+}
+
+func (m *model) streamed() bool { return m.streamer != nil }
+
+// ioStats returns what has been read from flash so far.
+func (m *model) ioStats() spec.IOStats {
+	if m.streamer == nil {
+		return spec.IOStats{}
+	}
+	s := m.streamer.Stats()
+	return spec.IOStats{BytesRead: s.BytesRead, IOSeconds: s.ReadTime.Seconds(), IOWaitSeconds: s.WaitTime.Seconds()}
+}
+
+// Close gives back what was opened; a model of which only a part was opened can be closed too.
+func (m *model) Close() error {
+	if m.decoder != nil {
+		m.decoder.Close()
+	}
+	if m.reader == nil {
+		return nil
+	}
+	return m.reader.Close()
+}

@@ -1,0 +1,83 @@
+package lever
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lever-go/lever/weights"
+)
+
+// openStore opens the store at path. A Hugging Face folder or a GGUF file is first converted into the cache; a later call with
+// the unchanged source opens the store made then.
+func openStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
+	isStore, err := weights.IsStore(path)
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	if !isStore {
+		if path, err = convertOnce(ctx, path, cfg); err != nil {
+			return nil, err
+		}
+	}
+	return weights.Open(ctx, path, weights.OpenOptions{Progress: cfg.report("checking " + filepath.Base(path))})
+}
+
+// convertOnce converts the model at path into the cache, unless that has been done, and returns the store's path.
+func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
+	cache, err := cfg.cacheDir()
+	if err != nil {
+		return "", err
+	}
+	name, err := convertedName(path)
+	if err != nil {
+		return "", err
+	}
+	converted := filepath.Join(cache, "converted", name)
+	if _, err := os.Stat(converted); !errors.Is(err, fs.ErrNotExist) {
+		return converted, err
+	}
+	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
+		return "", fmt.Errorf("make model cache: %w", err)
+	}
+	return converted, weights.Convert(ctx, path, converted, weights.ConvertOptions{Progress: cfg.report("converting " + filepath.Base(path))})
+}
+
+// convertedName names the store made from the model at path, so that a changed source gets another name: it contains a digest of
+// the path and of the names, sizes and modification times of the files.
+func convertedName(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.New()
+	fmt.Fprintln(digest, path)
+	err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if file != path {
+				return fs.SkipDir // a model's files lie in one folder
+			}
+			return nil
+		}
+		info, err := os.Stat(file) // through links, of which Hugging Face's own cache consists
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(digest, file, info.Size(), info.ModTime().UnixNano())
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("open model: %w", err)
+	}
+	base := strings.TrimSuffix(filepath.Base(path), ".gguf")
+	return base + "-" + hex.EncodeToString(digest.Sum(nil)[:6]) + ".lever", nil
+}
