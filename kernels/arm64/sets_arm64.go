@@ -1,6 +1,43 @@
 package arm64
 
-import "github.com/lever-go/lever/kernels/internal/table"
+import (
+	"runtime"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/lever-go/lever/kernels/internal/table"
+)
 
 // Sets returns the sets that this processor can run, from the plainest to the fastest.
-func Sets() []table.Kernels { return nil }
+func Sets() []table.Kernels {
+	sets := []table.Kernels{neonSet}
+	if !hasDotprod() {
+		return sets
+	}
+	sets = append(sets, dotprodSet)
+	if cpu.ARM64.HasI8MM {
+		sets = append(sets, i8mmSet)
+	}
+	return sets
+}
+
+// hasDotprod reports whether the processor has SDOT. Every Apple processor that runs macOS or a current iOS has it, and
+// they are not asked through HWCAP.
+func hasDotprod() bool {
+	return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" || runtime.GOOS == "ios"
+}
+
+var neonSet = table.Kernels{
+	Name: "neon",
+}
+
+var dotprodSet = table.Kernels{
+	Name: "dotprod",
+
+	MatMulQ4Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Dotprod},
+	MatMulQ8Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Dotprod},
+}
+
+var i8mmSet = table.Kernels{
+	Name: "i8mm",
+}

@@ -1,0 +1,33 @@
+package arm64
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
+
+// TestCall makes one call of each kernel of medium size, for TestCost to measure.
+func TestCall(t *testing.T) {
+	const k, tiles = 2048, 4
+	product := func(d tensor.DType, p table.QuantMatMul, n int) func(t *testing.T) {
+		return func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			_, packed := weights(rng, d, tiles*tileRows, k)
+			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, packed, tiles, quantized(p.Form, normal(rng, n*k), n, k), n, k)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		call func(t *testing.T)
+	}{
+		{"gemvQ4Dotprod", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 1)},
+		{"gemmQ4Dotprod16", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 16)},
+		{"gemmQ4Dotprod4", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 4)},
+		{"gemvQ8Dotprod", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 1)},
+		{"gemmQ8Dotprod16", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 16)},
+	} {
+		t.Run(c.name, c.call)
+	}
+}

@@ -1,0 +1,80 @@
+// Instructions that the Go assembler does not know, as macros over the numbers of their registers: 3 is V3. Operands stand
+// in the order of Go's own instructions, the destination last: FSUB4(m, n, d) is Vd = Vn - Vm, as in VSUB Vm, Vn, Vd.
+// internal/enctest holds every macro to the word that another assembler makes of it.
+//
+// A name ends in the shape of the result: 4 is four 32-bit lanes (S4), 8 is eight 16-bit lanes (H8), E has one element of
+// Vm for all lanes. Instructions that end in H read the upper halves of their sources (mnemonics with a 2).
+
+#define ENC2(base, n, d)    WORD $((base) | ((n)<<5) | (d))
+#define ENC3(base, m, n, d) WORD $((base) | ((m)<<16) | ((n)<<5) | (d))
+// Element i (0..3) of a 32-bit lane index: its low bit is bit 21, its high bit is bit 11.
+#define ENCE(base, m, i, n, d) WORD $((base) | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+
+// Dot products of four bytes for each 32-bit lane: Vd += Vn·Vm. USDOT takes Vn as unsigned bytes.
+#define SDOTE(m, i, n, d)  ENCE(0x4f80e000, m, i, n, d) // Vm's four bytes of lane i for all lanes
+#define USDOTE(m, i, n, d) ENCE(0x4f80f000, m, i, n, d)
+
+// Matrix products of bytes: Vd, 2×2 row-major, += Vn, 2×8, times the transpose of Vm, 2×8. USMMLA takes Vn as unsigned.
+#define SMMLA(m, n, d)  ENC3(0x4e80a400, m, n, d)
+#define USMMLA(m, n, d) ENC3(0x4e80ac00, m, n, d)
+
+// Products and sums of bytes and halfwords.
+#define SMULL8(m, n, d)   ENC3(0x0e20c000, m, n, d) // Vd.H8 = Vn.B8 · Vm.B8
+#define SMULLH8(m, n, d)  ENC3(0x4e20c000, m, n, d)
+#define SMLAL8(m, n, d)   ENC3(0x0e208000, m, n, d) // Vd.H8 += Vn.B8 · Vm.B8
+#define SMLALH8(m, n, d)  ENC3(0x4e208000, m, n, d)
+#define SADDLP4(n, d)     ENC2(0x4e602800, n, d) // Vd.S4 = sums of neighbours of Vn.H8
+#define SADALP4(n, d)     ENC2(0x4e606800, n, d) // Vd.S4 += sums of neighbours of Vn.H8
+#define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
+#define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
+
+// Widening and narrowing of integers.
+#define SSHLL8(s, n, d)  WORD $(0x0f08a400 | ((s)<<16) | ((n)<<5) | (d)) // Vd.H8 = Vn.B8 << s, signed
+#define SSHLLH8(s, n, d) WORD $(0x4f08a400 | ((s)<<16) | ((n)<<5) | (d))
+#define SSHLL4(s, n, d)  WORD $(0x0f10a400 | ((s)<<16) | ((n)<<5) | (d)) // Vd.S4 = Vn.H4 << s, signed
+#define SSHLLH4(s, n, d) WORD $(0x4f10a400 | ((s)<<16) | ((n)<<5) | (d))
+#define SQXTN4(n, d)     ENC2(0x0e614800, n, d) // Vd.H4 = Vn.S4, saturated
+#define SQXTNH4(n, d)    ENC2(0x4e614800, n, d)
+#define SQXTN8(n, d)     ENC2(0x0e214800, n, d) // Vd.B8 = Vn.H8, saturated
+#define SQXTNH8(n, d)    ENC2(0x4e214800, n, d)
+#define XTN4(n, d)       ENC2(0x0e612800, n, d) // Vd.H4 = Vn.S4, cut off
+#define XTNH4(n, d)      ENC2(0x4e612800, n, d)
+#define SSHR4(s, n, d)   WORD $(0x4f000400 | ((64-(s))<<16) | ((n)<<5) | (d))
+
+// float32 arithmetic, four lanes.
+#define FADD4(m, n, d)     ENC3(0x4e20d400, m, n, d)
+#define FSUB4(m, n, d)     ENC3(0x4ea0d400, m, n, d)
+#define FMUL4(m, n, d)     ENC3(0x6e20dc00, m, n, d)
+#define FDIV4(m, n, d)     ENC3(0x6e20fc00, m, n, d)
+#define FMULE(m, i, n, d)  ENCE(0x4f809000, m, i, n, d)
+#define FMLAE(m, i, n, d)  ENCE(0x4f801000, m, i, n, d) // Vd += Vn·Vm[i]
+#define FMLSE(m, i, n, d)  ENCE(0x4f805000, m, i, n, d) // Vd -= Vn·Vm[i]
+#define FADDP4(m, n, d)    ENC3(0x6e20d400, m, n, d)    // sums of neighbours, of Vn, then of Vm
+#define FADDPS(n, d)       ENC2(0x7e30d800, n, d)       // Sd = Vn[0] + Vn[1]
+#define FABS4(n, d)        ENC2(0x4ea0f800, n, d)
+#define FNEG4(n, d)        ENC2(0x6ea0f800, n, d)
+#define FMAX4(m, n, d)     ENC3(0x4e20f400, m, n, d) // NaN wins
+#define FMIN4(m, n, d)     ENC3(0x4ea0f400, m, n, d) // NaN wins
+#define FMAXNM4(m, n, d)   ENC3(0x4e20c400, m, n, d) // NaN loses
+#define FMAXNMV(n, d)      ENC2(0x6e30c800, n, d)    // Sd = largest lane, NaN loses
+#define FCMEQ4(m, n, d)    ENC3(0x4e20e400, m, n, d) // all ones where Vn = Vm
+#define FCMGT4(m, n, d)    ENC3(0x6ea0e400, m, n, d) // all ones where Vn > Vm
+#define FCMGE4(m, n, d)    ENC3(0x6e20e400, m, n, d)
+#define UMAXV4(n, d)       ENC2(0x6eb0a800, n, d)    // Sd = largest lane, unsigned
+
+// Conversions.
+#define FCVTL4(n, d)  ENC2(0x0e217800, n, d) // Vd.S4 = Vn.H4 as float32
+#define FCVTLH4(n, d) ENC2(0x4e217800, n, d)
+#define FCVTN4(n, d)  ENC2(0x0e216800, n, d) // Vd.H4 = Vn.S4 as float16, to nearest even
+#define FCVTNH4(n, d) ENC2(0x4e216800, n, d)
+#define SCVTF4(n, d)  ENC2(0x4e21d800, n, d)
+#define FCVTNS4(n, d) ENC2(0x4e21a800, n, d) // int32, to nearest even, saturated, NaN is 0
+#define FRINTN4(n, d) ENC2(0x4e218800, n, d)
+
+// Instructions that the Go assembler knows, for macros that are given numbers.
+#define AND16(m, n, d)  ENC3(0x4e201c00, m, n, d)
+#define ZERO(d)         ENC3(0x6e201c00, d, d, d)
+#define SHL16(s, n, d)  WORD $(0x4f085400 | ((s)<<16) | ((n)<<5) | (d))
+#define USHR16(s, n, d) WORD $(0x6f000400 | ((16-(s))<<16) | ((n)<<5) | (d))
+#define FMLA4(m, n, d)  ENC3(0x4e20cc00, m, n, d)
+#define STQ(r, d)       WORD $(0x3d800000 | ((r)<<5) | (d)) // store Vd at Rr

@@ -1,0 +1,151 @@
+package enctest
+
+import (
+	"fmt"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// encodings lists the instructions of func words with their words.
+var encodings = []struct {
+	text string
+	word uint32
+}{
+	{"sdot v9.4s, v17.16b, v3.4b[0]", 0x4f83e229},
+	{"sdot v28.4s, v21.16b, v26.4b[1]", 0x4fbae2bc},
+	{"sdot v9.4s, v17.16b, v3.4b[2]", 0x4f83ea29},
+	{"sdot v28.4s, v21.16b, v26.4b[3]", 0x4fbaeabc},
+	{"usdot v9.4s, v17.16b, v3.4b[0]", 0x4f83f229},
+	{"usdot v28.4s, v21.16b, v26.4b[1]", 0x4fbaf2bc},
+	{"usdot v9.4s, v17.16b, v3.4b[2]", 0x4f83fa29},
+	{"usdot v28.4s, v21.16b, v26.4b[3]", 0x4fbafabc},
+	{"smmla v28.4s, v21.16b, v26.16b", 0x4e9aa6bc},
+	{"usmmla v28.4s, v21.16b, v26.16b", 0x4e9aaebc},
+	{"smull v28.8h, v21.8b, v26.8b", 0x0e3ac2bc},
+	{"smull2 v28.8h, v21.16b, v26.16b", 0x4e3ac2bc},
+	{"smlal v28.8h, v21.8b, v26.8b", 0x0e3a82bc},
+	{"smlal2 v28.8h, v21.16b, v26.16b", 0x4e3a82bc},
+	{"saddlp v28.4s, v21.8h", 0x4e602abc},
+	{"sadalp v28.4s, v21.8h", 0x4e606abc},
+	{"mul v28.4s, v21.4s, v26.4s", 0x4eba9ebc},
+	{"mla v28.4s, v21.4s, v26.4s", 0x4eba96bc},
+	{"sshll v28.8h, v21.8b, #0", 0x0f08a6bc},
+	{"sshll2 v28.8h, v21.16b, #0", 0x4f08a6bc},
+	{"sshll v28.8h, v21.8b, #7", 0x0f0fa6bc},
+	{"sshll2 v28.8h, v21.16b, #7", 0x4f0fa6bc},
+	{"sshll v28.4s, v21.4h, #0", 0x0f10a6bc},
+	{"sshll2 v28.4s, v21.8h, #0", 0x4f10a6bc},
+	{"sshll v28.4s, v21.4h, #13", 0x0f1da6bc},
+	{"sshll2 v28.4s, v21.8h, #13", 0x4f1da6bc},
+	{"sqxtn v28.4h, v21.4s", 0x0e614abc},
+	{"sqxtn2 v28.8h, v21.4s", 0x4e614abc},
+	{"sqxtn v28.8b, v21.8h", 0x0e214abc},
+	{"sqxtn2 v28.16b, v21.8h", 0x4e214abc},
+	{"xtn v28.4h, v21.4s", 0x0e612abc},
+	{"xtn2 v28.8h, v21.4s", 0x4e612abc},
+	{"sshr v28.4s, v21.4s, #1", 0x4f3f06bc},
+	{"sshr v28.4s, v21.4s, #31", 0x4f2106bc},
+	{"fadd v28.4s, v21.4s, v26.4s", 0x4e3ad6bc},
+	{"fsub v28.4s, v21.4s, v26.4s", 0x4ebad6bc},
+	{"fmul v28.4s, v21.4s, v26.4s", 0x6e3adebc},
+	{"fdiv v28.4s, v21.4s, v26.4s", 0x6e3afebc},
+	{"fmul v9.4s, v17.4s, v3.s[0]", 0x4f839229},
+	{"fmul v28.4s, v21.4s, v26.s[1]", 0x4fba92bc},
+	{"fmul v9.4s, v17.4s, v3.s[2]", 0x4f839a29},
+	{"fmul v28.4s, v21.4s, v26.s[3]", 0x4fba9abc},
+	{"fmla v9.4s, v17.4s, v3.s[0]", 0x4f831229},
+	{"fmla v28.4s, v21.4s, v26.s[1]", 0x4fba12bc},
+	{"fmla v9.4s, v17.4s, v3.s[2]", 0x4f831a29},
+	{"fmla v28.4s, v21.4s, v26.s[3]", 0x4fba1abc},
+	{"fmls v9.4s, v17.4s, v3.s[0]", 0x4f835229},
+	{"fmls v28.4s, v21.4s, v26.s[1]", 0x4fba52bc},
+	{"fmls v9.4s, v17.4s, v3.s[2]", 0x4f835a29},
+	{"fmls v28.4s, v21.4s, v26.s[3]", 0x4fba5abc},
+	{"faddp v28.4s, v21.4s, v26.4s", 0x6e3ad6bc},
+	{"faddp s28, v21.2s", 0x7e30dabc},
+	{"fabs v28.4s, v21.4s", 0x4ea0fabc},
+	{"fneg v28.4s, v21.4s", 0x6ea0fabc},
+	{"fmax v28.4s, v21.4s, v26.4s", 0x4e3af6bc},
+	{"fmin v28.4s, v21.4s, v26.4s", 0x4ebaf6bc},
+	{"fmaxnm v28.4s, v21.4s, v26.4s", 0x4e3ac6bc},
+	{"fmaxnmv s28, v21.4s", 0x6e30cabc},
+	{"fcmeq v28.4s, v21.4s, v26.4s", 0x4e3ae6bc},
+	{"fcmgt v28.4s, v21.4s, v26.4s", 0x6ebae6bc},
+	{"fcmge v28.4s, v21.4s, v26.4s", 0x6e3ae6bc},
+	{"umaxv s28, v21.4s", 0x6eb0aabc},
+	{"fcvtl v28.4s, v21.4h", 0x0e217abc},
+	{"fcvtl2 v28.4s, v21.8h", 0x4e217abc},
+	{"fcvtn v28.4h, v21.4s", 0x0e216abc},
+	{"fcvtn2 v28.8h, v21.4s", 0x4e216abc},
+	{"scvtf v28.4s, v21.4s", 0x4e21dabc},
+	{"fcvtns v28.4s, v21.4s", 0x4e21aabc},
+	{"frintn v28.4s, v21.4s", 0x4e218abc},
+	{"and v28.16b, v21.16b, v26.16b", 0x4e3a1ebc},
+	{"eor v28.16b, v28.16b, v28.16b", 0x6e3c1f9c},
+	{"shl v28.16b, v21.16b, #4", 0x4f0c56bc},
+	{"ushr v28.16b, v21.16b, #4", 0x6f0c06bc},
+	{"ushr v28.16b, v21.16b, #6", 0x6f0a06bc},
+	{"fmla v28.4s, v21.4s, v26.4s", 0x4e3acebc},
+	{"str q28, [x10]", 0x3d80015c},
+}
+
+func TestMacros(t *testing.T) {
+	code := unsafe.Slice((*uint32)(reflect.ValueOf(words).UnsafePointer()), len(encodings)+1)
+	// The function value of an assembly function is a wrapper; it ends in a jump to the code.
+	if code[0] != encodings[0].word {
+		code = behindWrapper(t, code)
+	}
+	for i, e := range encodings {
+		if code[i] != e.word {
+			t.Errorf("%s: %08x, want %08x", e.text, code[i], e.word)
+		}
+	}
+	const ret = 0xd65f03c0
+	if code[len(encodings)] != ret {
+		t.Errorf("the list ends before the code")
+	}
+}
+
+// behindWrapper follows the first branch of a function.
+func behindWrapper(t *testing.T, code []uint32) []uint32 {
+	for i, w := range code[:16] {
+		if op := w >> 26; op == 0b000101 || op == 0b100101 { // b, bl
+			offset := int32(w<<6) >> 6
+			target := unsafe.Add(unsafe.Pointer(&code[i]), 4*int(offset))
+			return unsafe.Slice((*uint32)(target), len(encodings)+1)
+		}
+	}
+	t.Fatal("no branch to the code of func words")
+	return nil
+}
+
+// TestEncodings asks another assembler whether the list itself is right.
+func TestEncodings(t *testing.T) {
+	path, err := exec.LookPath("llvm-mc-19")
+	if err != nil {
+		t.Skip("llvm-mc-19 is not installed (Debian: llvm-19)")
+	}
+	var source, want strings.Builder
+	for _, e := range encodings {
+		fmt.Fprintln(&source, e.text)
+		w := e.word
+		fmt.Fprintf(&want, "0x%02x,0x%02x,0x%02x,0x%02x\n", w&255, w>>8&255, w>>16&255, w>>24)
+	}
+	cmd := exec.Command(path, "-triple=aarch64", "-mattr=+dotprod,+i8mm", "-show-encoding")
+	cmd.Stdin = strings.NewReader(source.String())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, m := range regexp.MustCompile(`encoding: \[(.*?)\]`).FindAllStringSubmatch(string(out), -1) {
+		got += m[1] + "\n"
+	}
+	if got != want.String() {
+		t.Errorf("%s disagrees:\n%s\nwant\n%s", path, got, want.String())
+	}
+}

@@ -1,0 +1,177 @@
+package arm64
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
+
+// quantMatMuls lists the products with quantised weights of the sets that this processor has.
+func quantMatMuls() map[string]quantMatMul {
+	products := map[string]quantMatMul{}
+	for _, set := range Sets() {
+		for _, p := range []quantMatMul{
+			{tensor.Q4_0, set.MatMulQ4Q8},
+			{tensor.Q8_0, set.MatMulQ8Q8},
+			{tensor.Q4_K, set.MatMulQ4KQ8},
+			{tensor.Q6_K, set.MatMulQ6KQ8},
+		} {
+			if p.Run != nil {
+				products[fmt.Sprintf("%v/%s", p.dtype, set.Name)] = p
+			}
+		}
+	}
+	return products
+}
+
+type quantMatMul struct {
+	dtype tensor.DType
+	table.QuantMatMul
+}
+
+// weights returns random rows and the same packed.
+func weights(rng *rand.Rand, d tensor.DType, rows, cols int) (values []float32, packed []byte) {
+	data := make([]byte, rows*d.RowBytes(cols))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	scales := map[tensor.DType][]int{tensor.Q4_0: {0}, tensor.Q8_0: {0}, tensor.Q4_K: {0, 2}, tensor.Q6_K: {208}}[d]
+	for b := data; len(b) > 0; b = b[d.BlockBytes():] {
+		for _, at := range scales {
+			h := tensor.F32ToF16(float32(rng.NormFloat64()))
+			b[at], b[at+1] = byte(h), byte(h>>8)
+		}
+	}
+	values = make([]float32, rows*cols)
+	if err := tensor.Decode(values, data, d); err != nil {
+		panic(err)
+	}
+	packed = make([]byte, tensor.PackedBytes(d, rows, cols))
+	if err := tensor.Pack(packed, data, d, rows, cols); err != nil {
+		panic(err)
+	}
+	return values, packed
+}
+
+// quantized returns x [n][k] in a form, in groups.
+func quantized(form *table.Form, x []float32, n, k int) []byte {
+	q := make([]byte, n*form.RowBytes(k))
+	for row := 0; row < n; row += groupRows {
+		rows := min(groupRows, n-row)
+		form.Quantize(q[row*form.RowBytes(k):], x[row*k:(row+rows)*k], rows, k)
+	}
+	return q
+}
+
+func normal(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// TestQuantMatMul holds every product to the sum, in float64, of what its form says that the activations are.
+func TestQuantMatMul(t *testing.T) {
+	for name, p := range quantMatMuls() {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			const tiles, ldd = 2, 3 * tileRows
+			for _, k := range []int{256, 1024} {
+				values, packed := weights(rng, p.dtype, tiles*tileRows, k)
+				for _, n := range []int{1, 2, 3, 6, 15, 16, 19, 39} {
+					q := quantized(p.Form, normal(rng, n*k), n, k)
+					dst := make([]float32, n*ldd)
+					p.Run(dst, ldd, packed, tiles, q, n, k)
+					for i := range n {
+						x := read(p.Form, q, i, n, k)
+						for r := range ldd {
+							got := float64(dst[i*ldd+r])
+							if r >= tiles*tileRows {
+								if got != 0 {
+									t.Fatalf("k=%d n=%d: wrote behind row %d", k, n, i)
+								}
+								continue
+							}
+							want, magnitude := 0.0, 0.0
+							for c, v := range x {
+								w := float64(values[r*k+c])
+								want += w * v
+								magnitude += math.Abs(w * v)
+							}
+							if math.Abs(got-want) > 2e-6*magnitude {
+								t.Fatalf("k=%d n=%d: dst[%d][%d] = %g, want %g", k, n, i, r, got, want)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// read returns row i of n quantised rows.
+func read(form *table.Form, q []byte, i, n, k int) []float64 {
+	group := i / groupRows * groupRows
+	q = q[group*form.RowBytes(k):]
+	x := make([]float64, 0, k)
+	for block := range k / blockElems {
+		d, v := form.Block(q, min(groupRows, n-group), k, i-group, block)
+		for _, e := range v {
+			x = append(x, float64(d)*float64(e))
+		}
+	}
+	return x
+}
+
+// TestBatchInvariance compares bits between a row alone and among others.
+func TestBatchInvariance(t *testing.T) {
+	for name, p := range quantMatMuls() {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(3, 4))
+			const k, n, tiles, ldd = 512, 39, 1, tileRows
+			_, packed := weights(rng, p.dtype, tileRows, k)
+			x := normal(rng, n*k)
+			many, one := make([]float32, n*ldd), make([]float32, ldd)
+			p.Run(many, ldd, packed, tiles, quantized(p.Form, x, n, k), n, k)
+			for i := range n {
+				p.Run(one, ldd, packed, tiles, quantized(p.Form, x[i*k:(i+1)*k], 1, k), 1, k)
+				for r, v := range one {
+					if math.Float32bits(v) != math.Float32bits(many[i*ldd+r]) {
+						t.Fatalf("row %d of %d: %g at %d, alone %g", i, n, many[i*ldd+r], r, v)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestForms holds what forms store to the values that they stand for.
+func TestForms(t *testing.T) {
+	for _, form := range []*table.Form{&rowForm, &pairForm, &crossForm} {
+		t.Run(form.Name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(5, 6))
+			const k = 96
+			for _, n := range []int{1, 2, 5, 16, 17} {
+				for _, scale := range []float32{1, 1e-20, 1e30} {
+					x := normal(rng, n*k)
+					for i := range x {
+						x[i] *= scale
+					}
+					q := quantized(form, x, n, k)
+					for i := range n {
+						for c, v := range read(form, q, i, n, k) {
+							if err := math.Abs(v - float64(x[i*k+c])); err > 0.03*float64(scale) {
+								t.Fatalf("n=%d row %d column %d: %g became %g", n, i, c, x[i*k+c], v)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,47 @@
+package arm64
+
+var (
+	q4Dotprod = blocked{
+		blockElems: 32, blockBytes: 288, rowBytes: rowBlock,
+		gemv: gemvQ4Dotprod,
+		gemm: []gemm{{16, gemmQ4Dotprod16}, {4, gemmQ4Dotprod4}},
+	}
+	q8Dotprod = blocked{
+		blockElems: 32, blockBytes: 544, rowBytes: rowBlock,
+		gemv: gemvQ8Dotprod,
+		gemm: []gemm{{16, gemmQ8Dotprod16}, {4, gemmQ8Dotprod4}},
+	}
+)
+
+func matMulQ4Q8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q4Dotprod.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ8Q8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q8Dotprod.run(dst, ldd, w, tiles, q, n, k)
+}
+
+// gemvQ4Dotprod multiplies tiles tiles with one row of activations in rowForm whose blocks lie stride bytes apart:
+//
+//	dst[r] = 0; for each block b: dst[r] += float32(Σ_c w[r][32b+c]·q[b][c]) · (dw[r][b]·d[b])
+//
+// with one rounding for the product of the scales and one for the sum (a fused multiply-add). All kernels of Q4_0 and Q8_0
+// do this, in this order.
+//
+//go:noescape
+func gemvQ4Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemvQ8Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

@@ -1,0 +1,324 @@
+#include "textflag.h"
+#include "enc_arm64.h"
+
+// Products of Q4_0 and Q8_0 weights with activations in rowForm. A register of weights is 4 rows × 4 columns: of Q8_0
+// columns 4j..4j+3 of the block; of Q4_0 the same in the low and columns 16+4j..16+4j+3 in the high halves of the bytes.
+
+// Four times 1.5·2^23: sums without an offset begin here. A load of it takes no turn of the vector units.
+DATA magic<>+0(SB)/8, $0x4b4000004b400000
+DATA magic<>+8(SB)/8, $0x4b4000004b400000
+GLOBL magic<>(SB), RODATA|NOPTR, $16
+
+// SCALE multiplies the 16 scales of the weights at R1 with that of the activations, V18, to V0-V3.
+#define SCALE \
+	FLDPQ (R1), (F19, F4) \
+	FCVTL4(19, 0) \
+	FCVTLH4(19, 1) \
+	FCVTL4(4, 2) \
+	FCVTLH4(4, 3) \
+	FMULE(18, 0, 0, 0) \
+	FMULE(18, 0, 1, 1) \
+	FMULE(18, 0, 2, 2) \
+	FMULE(18, 0, 3, 3)
+
+// ADDUP reads the block's sums as floats and adds them, scaled, to the sums of the rows.
+#define ADDUP \
+	FSUB4(29, 20, 20) \
+	FSUB4(29, 21, 21) \
+	FSUB4(29, 22, 22) \
+	FSUB4(29, 23, 23) \
+	FMLA4(0, 20, 24) \
+	FMLA4(1, 21, 25) \
+	FMLA4(2, 22, 26) \
+	FMLA4(3, 23, 27)
+
+// GEMV is the body of a product with one row; BLOCK computes one block, of which the weights take bytes.
+#define GEMV(BLOCK, bytes) \
+	MOVD  dst+0(FP), R0 \
+	MOVD  w+8(FP), R1 \
+	MOVD  tiles+16(FP), R2 \
+	MOVD  q+24(FP), R3 \
+	MOVD  stride+32(FP), R4 \
+	MOVD  blocks+40(FP), R5 \
+	MOVD  $magic<>(SB), R8 \
+	FMOVQ (R8), F29 \
+	VMOVI $0x0f, V28.B16 \
+tile_loop: \
+	MOVD R3, R6 \
+	MOVD R5, R7 \
+	ZERO(24) \
+	ZERO(25) \
+	ZERO(26) \
+	ZERO(27) \
+block_loop: \
+	BLOCK \
+	SCALE \
+	ADD  $bytes, R1 \
+	ADD  R4, R6 \
+	ADDUP \
+	SUBS $1, R7 \
+	BNE  block_loop \
+	FSTPQ.P (F24, F25), 32(R0) \
+	FSTPQ.P (F26, F27), 32(R0) \
+	SUBS $1, R2 \
+	BNE  tile_loop \
+	RET
+
+// The products with one row, of one block of 16 rows × 32 columns a turn, have these registers:
+//
+//	R0  dst            R1  block of weights        R2  tiles left
+//	R3  activations    R4  stride                  R5  blocks
+//	R6  block of activations    R7  blocks left    R8  1.5·2^23
+//	V0-V15   weights; then V0-V3 products of scales
+//	V16, V17 activations    V18 their scale    V19 scales of the weights
+//	V20-V23  sums of the block    V24-V27 sums of the rows
+//	V28 mask 0x0f    V29 1.5·2^23
+
+// STEP unpacks V(n) to V(t), the low nibbles, and itself, the high ones, and adds the products with column group j to
+// V(acc).
+#define STEP(j, n, t, acc) \
+	AND16(28, n, t) \
+	USHR16(4, n, n) \
+	SDOTE(16, j, t, acc) \
+	SDOTE(17, j, n, acc)
+
+#define BLOCKQ4 \
+	FLDPQ (R6), (F16, F17) \
+	FMOVQ 32(R6), F20 \
+	FMOVQ 32(R6), F21 \
+	FMOVQ 32(R6), F22 \
+	FMOVQ 32(R6), F23 \
+	FMOVS 48(R6), F18 \
+	FLDPQ 32(R1), (F0, F1) \
+	FLDPQ 64(R1), (F2, F3) \
+	STEP(0, 0, 4, 20) \
+	STEP(0, 1, 5, 21) \
+	STEP(0, 2, 6, 22) \
+	STEP(0, 3, 7, 23) \
+	FLDPQ 96(R1), (F8, F9) \
+	FLDPQ 128(R1), (F10, F11) \
+	STEP(1, 8, 12, 20) \
+	STEP(1, 9, 13, 21) \
+	STEP(1, 10, 14, 22) \
+	STEP(1, 11, 15, 23) \
+	FLDPQ 160(R1), (F0, F1) \
+	FLDPQ 192(R1), (F2, F3) \
+	STEP(2, 0, 4, 20) \
+	STEP(2, 1, 5, 21) \
+	STEP(2, 2, 6, 22) \
+	STEP(2, 3, 7, 23) \
+	FLDPQ 224(R1), (F8, F9) \
+	FLDPQ 256(R1), (F10, F11) \
+	STEP(3, 8, 12, 20) \
+	STEP(3, 9, 13, 21) \
+	STEP(3, 10, 14, 22) \
+	STEP(3, 11, 15, 23)
+
+#define BLOCKQ8 \
+	FLDPQ (R6), (F16, F17) \
+	FMOVQ (R8), F20 \
+	FMOVQ (R8), F21 \
+	FMOVQ (R8), F22 \
+	FMOVQ (R8), F23 \
+	FMOVS 48(R6), F18 \
+	FLDPQ 32(R1), (F0, F1) \
+	FLDPQ 64(R1), (F2, F3) \
+	SDOTE(16, 0, 0, 20) \
+	SDOTE(16, 0, 1, 21) \
+	SDOTE(16, 0, 2, 22) \
+	SDOTE(16, 0, 3, 23) \
+	FLDPQ 96(R1), (F4, F5) \
+	FLDPQ 128(R1), (F6, F7) \
+	SDOTE(16, 1, 4, 20) \
+	SDOTE(16, 1, 5, 21) \
+	SDOTE(16, 1, 6, 22) \
+	SDOTE(16, 1, 7, 23) \
+	FLDPQ 160(R1), (F8, F9) \
+	FLDPQ 192(R1), (F10, F11) \
+	SDOTE(16, 2, 8, 20) \
+	SDOTE(16, 2, 9, 21) \
+	SDOTE(16, 2, 10, 22) \
+	SDOTE(16, 2, 11, 23) \
+	FLDPQ 224(R1), (F12, F13) \
+	FLDPQ 256(R1), (F14, F15) \
+	SDOTE(16, 3, 12, 20) \
+	SDOTE(16, 3, 13, 21) \
+	SDOTE(16, 3, 14, 22) \
+	SDOTE(16, 3, 15, 23) \
+	FLDPQ 288(R1), (F0, F1) \
+	FLDPQ 320(R1), (F2, F3) \
+	SDOTE(17, 0, 0, 20) \
+	SDOTE(17, 0, 1, 21) \
+	SDOTE(17, 0, 2, 22) \
+	SDOTE(17, 0, 3, 23) \
+	FLDPQ 352(R1), (F4, F5) \
+	FLDPQ 384(R1), (F6, F7) \
+	SDOTE(17, 1, 4, 20) \
+	SDOTE(17, 1, 5, 21) \
+	SDOTE(17, 1, 6, 22) \
+	SDOTE(17, 1, 7, 23) \
+	FLDPQ 416(R1), (F8, F9) \
+	FLDPQ 448(R1), (F10, F11) \
+	SDOTE(17, 2, 8, 20) \
+	SDOTE(17, 2, 9, 21) \
+	SDOTE(17, 2, 10, 22) \
+	SDOTE(17, 2, 11, 23) \
+	FLDPQ 480(R1), (F12, F13) \
+	FLDPQ 512(R1), (F14, F15) \
+	SDOTE(17, 3, 12, 20) \
+	SDOTE(17, 3, 13, 21) \
+	SDOTE(17, 3, 14, 22) \
+	SDOTE(17, 3, 15, 23)
+
+// The products with several rows, of one block of 4 rows × 32 columns a turn, have these:
+//
+//	R0  dst of 4 rows of weights      R1  bytes from row to row of dst     R2  weights, 16 B of each 64
+//	R3  activations                   R4  stride less the rows of a turn   R5  blocks
+//	R6  activations of the block      R7  blocks left                      R8  1.5·2^23
+//	R9  scales of the weights         R10 row of dst                       R11 weights of the block
+//	R12 scales of the first block     R13 row groups left
+//	V0-V7    weights, by column group
+//	V8       their scales
+//	V9, V10  activations    V11 sums of the block    V12 their scale    V13 1.5·2^23    V14 product of scales
+//	V15      mask 0x0f      V16-V31 sums of the rows, one register for each row of activations
+
+// UNPACKQ4 and UNPACKQ8 make one block of 4 rows of weights ready.
+#define UNPACKQ4 \
+	FMOVD (R9), F8 \
+	FMOVQ (R11), F0 \
+	FMOVQ 64(R11), F1 \
+	FMOVQ 128(R11), F2 \
+	FMOVQ 192(R11), F3 \
+	ADD   $288, R9 \
+	ADD   $288, R11 \
+	FCVTL4(8, 8) \
+	VUSHR $4, V0.B16, V4.B16 \
+	VUSHR $4, V1.B16, V5.B16 \
+	VUSHR $4, V2.B16, V6.B16 \
+	VUSHR $4, V3.B16, V7.B16 \
+	VAND  V15.B16, V0.B16, V0.B16 \
+	VAND  V15.B16, V1.B16, V1.B16 \
+	VAND  V15.B16, V2.B16, V2.B16 \
+	VAND  V15.B16, V3.B16, V3.B16
+
+#define UNPACKQ8 \
+	FMOVD (R9), F8 \
+	FMOVQ (R11), F0 \
+	FMOVQ 64(R11), F1 \
+	FMOVQ 128(R11), F2 \
+	FMOVQ 192(R11), F3 \
+	FMOVQ 256(R11), F4 \
+	FMOVQ 320(R11), F5 \
+	FMOVQ 384(R11), F6 \
+	FMOVQ 448(R11), F7 \
+	ADD   $544, R9 \
+	ADD   $544, R11 \
+	FCVTL4(8, 8)
+
+// ROWQ4(acc) and ROWQ8(acc) add the block's products with the next row of activations to V(acc).
+#define ROWQ4(acc) \
+	FLDPQ   32(R6), (F11, F12) \
+	ROW(acc)
+
+#define ROWQ8(acc) \
+	FMOVQ   (R8), F11 \
+	FMOVQ   48(R6), F12 \
+	ROW(acc)
+
+#define ROW(acc) \
+	FLDPQ.P 64(R6), (F9, F10) \
+	SDOTE(9, 0, 0, 11) \
+	SDOTE(9, 1, 1, 11) \
+	SDOTE(9, 2, 2, 11) \
+	SDOTE(9, 3, 3, 11) \
+	SDOTE(10, 0, 4, 11) \
+	SDOTE(10, 1, 5, 11) \
+	SDOTE(10, 2, 6, 11) \
+	SDOTE(10, 3, 7, 11) \
+	FMULE(12, 0, 8, 14) \
+	FSUB4(13, 11, 11) \
+	FMLA4(14, 11, acc)
+
+// STORE writes one row of dst.
+#define STORE(acc) \
+	STQ(10, acc) \
+	ADD   R1, R10
+
+// ROWS4(OP) is OP for the first four rows, ROWS16(OP) for all.
+#define ROWS4(OP) OP(16) \
+	OP(17) \
+	OP(18) \
+	OP(19)
+#define ROWS16(OP) ROWS4(OP) \
+	OP(20) \
+	OP(21) \
+	OP(22) \
+	OP(23) \
+	OP(24) \
+	OP(25) \
+	OP(26) \
+	OP(27) \
+	OP(28) \
+	OP(29) \
+	OP(30) \
+	OP(31)
+
+// GEMM is the body for the rows of ROWS, whose activations take bytes a block.
+#define GEMM(ROWS, bytes, UNPACK, PRODUCTS) \
+	MOVD  dst+0(FP), R0 \
+	MOVD  ldd+8(FP), R1 \
+	MOVD  w+16(FP), R12 \
+	MOVD  q+24(FP), R3 \
+	MOVD  stride+32(FP), R4 \
+	MOVD  blocks+40(FP), R5 \
+	LSL   $2, R1 \
+	SUB   $bytes, R4 \
+	ADD   $32, R12, R2 \
+	MOVD  $4, R13 \
+	VMOVI $0x0f, V15.B16 \
+	MOVD  $magic<>(SB), R8 \
+	FMOVQ (R8), F13 \
+group_loop: \
+	MOVD  R3, R6 \
+	MOVD  R5, R7 \
+	MOVD  R12, R9 \
+	MOVD  R2, R11 \
+	ROWS(ZERO) \
+block_loop: \
+	UNPACK \
+	ROWS(PRODUCTS) \
+	ADD   R4, R6 \
+	SUBS  $1, R7 \
+	BNE   block_loop \
+	MOVD  R0, R10 \
+	ROWS(STORE) \
+	ADD   $16, R0 \
+	ADD   $16, R2 \
+	ADD   $8, R12 \
+	SUBS  $1, R13 \
+	BNE   group_loop \
+	RET
+
+// func gemvQ4Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ4Dotprod(SB), NOSPLIT, $0-48
+	GEMV(BLOCKQ4, 288)
+
+// func gemvQ8Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ8Dotprod(SB), NOSPLIT, $0-48
+	GEMV(BLOCKQ8, 544)
+
+// func gemmQ4Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ4Dotprod16(SB), NOSPLIT, $0-48
+	GEMM(ROWS16, 1024, UNPACKQ4, ROWQ4)
+
+// func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ4Dotprod4(SB), NOSPLIT, $0-48
+	GEMM(ROWS4, 256, UNPACKQ4, ROWQ4)
+
+// func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ8Dotprod16(SB), NOSPLIT, $0-48
+	GEMM(ROWS16, 1024, UNPACKQ8, ROWQ8)
+
+// func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ8Dotprod4(SB), NOSPLIT, $0-48
+	GEMM(ROWS4, 256, UNPACKQ8, ROWQ8)

@@ -1,0 +1,283 @@
+#include "textflag.h"
+#include "enc_arm64.h"
+
+// Quantisers of activations. All work on blocks of 32 columns, one block a turn; form_arm64.go describes the layouts.
+//
+// Registers of every function here
+//   R0      where the block goes
+//   R1      bytes from block to block
+//   R2      x
+//   R3      blocks left
+//   R4      first word of the block's start values (pairs only)
+//   R5, R6  largest magnitude's bits; temporary
+//   R7      start value
+//   R10     bits of 2^-100, below which a block counts as zero
+//   R11     bits of +Inf
+//   R12     bits of 1.5·2^23, the start of a sum that is read as a float
+//   F28     127, or 63.5 for the crossed form
+//   F29     0 and then, for a block with values, 1/d
+//   F30     d
+//   V0-V7   the values, then the integers; V16-V23 temporary
+
+#define CONSTANTS \
+	MOVD $0x0d800000, R10 \
+	MOVD $0x7f800000, R11 \
+	MOVD $0x4b400000, R12
+
+// LOAD reads the block to V0-V7.
+#define LOAD \
+	VLD1.P 64(R2), [V0.S4, V1.S4, V2.S4, V3.S4] \
+	VLD1.P 64(R2), [V4.S4, V5.S4, V6.S4, V7.S4]
+
+// LARGEST leaves in R5 the largest of the magnitudes in V16-V23 and in F16. As integers, NaN is above infinity.
+#define LARGEST \
+	VUMAX  V17.S4, V16.S4, V16.S4 \
+	VUMAX  V19.S4, V18.S4, V18.S4 \
+	VUMAX  V21.S4, V20.S4, V20.S4 \
+	VUMAX  V23.S4, V22.S4, V22.S4 \
+	VUMAX  V18.S4, V16.S4, V16.S4 \
+	VUMAX  V22.S4, V20.S4, V20.S4 \
+	VUMAX  V20.S4, V16.S4, V16.S4 \
+	UMAXV4(16, 16) \
+	FMOVS  F16, R5
+
+// SCALE makes d (F30) and 1/d (F29) of the largest magnitude; both are 0 for a block that counts as zero, and NaN and 0
+// for one with a value that is not finite.
+#define SCALE \
+	FMOVS  ZR, F29 \
+	FMOVS  ZR, F30 \
+	CMPW   R10, R5 \
+	BLO    scaled \
+	MOVD   $0x7fc00000, R6 \
+	FMOVS  R6, F30 \
+	CMPW   R11, R5 \
+	BHS    scaled \
+	FDIVS  F28, F16, F30 \
+	FMOVS  $1.0, F29 \
+	FDIVS  F30, F29, F29 \
+scaled:
+
+// NARROW packs the 32 integers of V0-V7 to bytes: columns 0-15 to V0, 16-31 to V1.
+#define NARROW \
+	SQXTN4(0, 16) \
+	SQXTNH4(1, 16) \
+	SQXTN4(2, 17) \
+	SQXTNH4(3, 17) \
+	SQXTN4(4, 18) \
+	SQXTNH4(5, 18) \
+	SQXTN4(6, 19) \
+	SQXTNH4(7, 19) \
+	SQXTN8(16, 0) \
+	SQXTNH8(17, 0) \
+	SQXTN8(18, 1) \
+	SQXTNH8(19, 1)
+
+// PLAIN makes the int8 values of x/d in V0, V1, their sum in R7 and d in F30.
+#define PLAIN \
+	LOAD \
+	FABS4(0, 16) \
+	FABS4(1, 17) \
+	FABS4(2, 18) \
+	FABS4(3, 19) \
+	FABS4(4, 20) \
+	FABS4(5, 21) \
+	FABS4(6, 22) \
+	FABS4(7, 23) \
+	LARGEST \
+	SCALE \
+	FMULE(29, 0, 0, 0) \
+	FMULE(29, 0, 1, 1) \
+	FMULE(29, 0, 2, 2) \
+	FMULE(29, 0, 3, 3) \
+	FMULE(29, 0, 4, 4) \
+	FMULE(29, 0, 5, 5) \
+	FMULE(29, 0, 6, 6) \
+	FMULE(29, 0, 7, 7) \
+	FCVTNS4(0, 0) \
+	FCVTNS4(1, 1) \
+	FCVTNS4(2, 2) \
+	FCVTNS4(3, 3) \
+	FCVTNS4(4, 4) \
+	FCVTNS4(5, 5) \
+	FCVTNS4(6, 6) \
+	FCVTNS4(7, 7) \
+	VADD   V1.S4, V0.S4, V16.S4 \
+	VADD   V3.S4, V2.S4, V17.S4 \
+	VADD   V5.S4, V4.S4, V18.S4 \
+	VADD   V7.S4, V6.S4, V19.S4 \
+	VADD   V17.S4, V16.S4, V16.S4 \
+	VADD   V19.S4, V18.S4, V18.S4 \
+	VADD   V18.S4, V16.S4, V16.S4 \
+	VADDV  V16.S4, V16 \
+	FMOVS  F16, R7 \
+	NARROW
+
+// CROSSED makes the crossed form of the block: c0 in V0, a1 in V1, the start value in R7, the value of one unit of the
+// product in F30. V24, V25 hold 1/2 and 1/32, then 1/16.
+#define CROSSED \
+	LOAD \
+	FMOVS  $0.5, F24 \
+	FMOVS  $0.03125, F25 \
+	FMULE(24, 0, 0, 16) \
+	FMULE(24, 0, 1, 17) \
+	FMULE(24, 0, 2, 18) \
+	FMULE(24, 0, 3, 19) \
+	FMLSE(25, 0, 4, 16) \
+	FMLSE(25, 0, 5, 17) \
+	FMLSE(25, 0, 6, 18) \
+	FMLSE(25, 0, 7, 19) \
+	FMULE(24, 0, 4, 20) \
+	FMULE(24, 0, 5, 21) \
+	FMULE(24, 0, 6, 22) \
+	FMULE(24, 0, 7, 23) \
+	FABS4(16, 16) \
+	FABS4(17, 17) \
+	FABS4(18, 18) \
+	FABS4(19, 19) \
+	FABS4(20, 20) \
+	FABS4(21, 21) \
+	FABS4(22, 22) \
+	FABS4(23, 23) \
+	LARGEST \
+	SCALE \
+	FMULE(29, 0, 0, 0) \
+	FMULE(29, 0, 1, 1) \
+	FMULE(29, 0, 2, 2) \
+	FMULE(29, 0, 3, 3) \
+	FMULE(29, 0, 4, 4) \
+	FMULE(29, 0, 5, 5) \
+	FMULE(29, 0, 6, 6) \
+	FMULE(29, 0, 7, 7) \
+	FRINTN4(4, 4) \
+	FRINTN4(5, 5) \
+	FRINTN4(6, 6) \
+	FRINTN4(7, 7) \
+	FMOVS  $0.0625, F25 \
+	FMLSE(25, 0, 4, 0) \
+	FMLSE(25, 0, 5, 1) \
+	FMLSE(25, 0, 6, 2) \
+	FMLSE(25, 0, 7, 3) \
+	FCVTNS4(0, 0) \
+	FCVTNS4(1, 1) \
+	FCVTNS4(2, 2) \
+	FCVTNS4(3, 3) \
+	FCVTNS4(4, 4) \
+	FCVTNS4(5, 5) \
+	FCVTNS4(6, 6) \
+	FCVTNS4(7, 7) \
+	VADD   V1.S4, V0.S4, V16.S4 \
+	VADD   V3.S4, V2.S4, V17.S4 \
+	VADD   V5.S4, V4.S4, V18.S4 \
+	VADD   V7.S4, V6.S4, V19.S4 \
+	VADD   V17.S4, V16.S4, V16.S4 \
+	VADD   V19.S4, V18.S4, V18.S4 \
+	VADDV  V16.S4, V16 \
+	VADDV  V18.S4, V18 \
+	FMOVS  F16, R7 \
+	FMOVS  F18, R6 \
+	LSLW   $7, R7, R7 \
+	SUBW   R7, R12, R7 \
+	MOVD   $136, R5 \
+	MULW   R5, R6, R6 \
+	SUBW   R6, R7, R7 \
+	FMULS  F25, F30, F30 \
+	NARROW
+
+// ROW stores a block of a row that stands alone: 32 bytes, four times R7, then F30 and the float in V31.
+#define ROW \
+	FSTPQ  (F0, F1), (R0) \
+	VDUP   R7, V2.S4 \
+	FMOVQ  F2, 32(R0) \
+	FMOVS  F30, 48(R0) \
+	FMOVS  F31, 52(R0) \
+	ADD    R1, R0
+
+// PAIRED stores one row's part of a block of two rows.
+#define PAIRED \
+	FMOVD  F0, (R0) \
+	VEXT   $8, V0.B16, V0.B16, V0.B16 \
+	FMOVD  F0, 16(R0) \
+	FMOVD  F1, 32(R0) \
+	VEXT   $8, V1.B16, V1.B16, V1.B16 \
+	FMOVD  F1, 48(R0) \
+	MOVW   R7, (R4) \
+	MOVW   R7, 8(R4) \
+	FMOVS  F30, 16(R4) \
+	FMOVS  F30, 24(R4) \
+	ADD    R1, R0 \
+	ADD    R1, R4
+
+// func quantizeRow(q *byte, stride int, x *float32, blocks int)
+TEXT ·quantizeRow(SB), NOSPLIT, $0-32
+	MOVD q+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+24(FP), R3
+	CONSTANTS
+	MOVD  $0x42fe0000, R5 // 127
+	FMOVS R5, F28
+
+block_loop:
+	PLAIN
+	SCVTFWS R7, F31 // d·sum, exact until this product
+	FMULS   F30, F31, F31
+	SUBW    R7<<3, R12, R7
+	ROW
+	SUBS $1, R3
+	BNE  block_loop
+	RET
+
+// func quantizePair(q *byte, start *byte, stride int, x *float32, blocks int)
+TEXT ·quantizePair(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD start+8(FP), R4
+	MOVD stride+16(FP), R1
+	MOVD x+24(FP), R2
+	MOVD blocks+32(FP), R3
+	CONSTANTS
+	MOVD  $0x42fe0000, R5 // 127
+	FMOVS R5, F28
+
+block_loop:
+	PLAIN
+	MOVD R12, R7
+	PAIRED
+	SUBS $1, R3
+	BNE  block_loop
+	RET
+
+// func quantizeCrossRow(q *byte, stride int, x *float32, blocks int)
+TEXT ·quantizeCrossRow(SB), NOSPLIT, $0-32
+	MOVD q+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+24(FP), R3
+	CONSTANTS
+	MOVD  $0x427e0000, R5 // 63.5
+	FMOVS R5, F28
+	VEOR  V31.B16, V31.B16, V31.B16
+
+block_loop:
+	CROSSED
+	ROW
+	SUBS $1, R3
+	BNE  block_loop
+	RET
+
+// func quantizeCrossPair(q *byte, start *byte, stride int, x *float32, blocks int)
+TEXT ·quantizeCrossPair(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD start+8(FP), R4
+	MOVD stride+16(FP), R1
+	MOVD x+24(FP), R2
+	MOVD blocks+32(FP), R3
+	CONSTANTS
+	MOVD  $0x427e0000, R5 // 63.5
+	FMOVS R5, F28
+
+block_loop:
+	CROSSED
+	PAIRED
+	SUBS $1, R3
+	BNE  block_loop
+	RET
