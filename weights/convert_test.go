@@ -1,0 +1,504 @@
+package weights
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/tensor"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bf16Tensors reads a safetensors file of BF16 without any of the code under test.
+func bf16Tensors(t *testing.T, path string) map[string][]float32 {
+	t.Helper()
+	raw := readFile(t, path)
+	n := binary.LittleEndian.Uint64(raw)
+	var header map[string]json.RawMessage
+	if err := json.Unmarshal(raw[8:8+n], &header); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]float32{}
+	for name, text := range header {
+		var e hfTensor
+		if name == "__metadata__" {
+			continue
+		}
+		if err := json.Unmarshal(text, &e); err != nil {
+			t.Fatal(err)
+		}
+		data := raw[8+int(n)+e.Offsets[0] : 8+int(n)+e.Offsets[1]]
+		x := make([]float32, len(data)/2)
+		for i := range x {
+			x[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(data[2*i:])) << 16)
+		}
+		all[name] = x
+	}
+	return all
+}
+
+// quantError bounds the error of a value in a block whose largest magnitude is amax.
+func quantError(d tensor.DType, x, amax float64) float64 {
+	const f16 = 1.0 / 2048 // half a unit in the last place of an F16 scale
+	switch d {
+	case tensor.Q8_0:
+		return amax/127*0.5 + amax*f16*1.01
+	case tensor.Q4_0: // the value opposite to the largest is cut off at 7/8
+		return amax/8 + amax*f16*1.01
+	case tensor.F16:
+		return math.Abs(x)*f16 + 0x1p-25
+	}
+	return 0
+}
+
+func TestSharedModels(t *testing.T) {
+	for _, name := range []string{"lever-tiny-llama/target", "lever-tiny-llama/draft", "qwen3-random"} {
+		dir := testdata.Shared(t, "models/"+name)
+		want := bf16Tensors(t, filepath.Join(dir, "model.safetensors"))
+		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.F16} {
+			t.Run(name+"/"+d.String(), func(t *testing.T) {
+				store := convert(t, dir, d)
+				r := resident(t, store)
+				arch, _, err := parseArchitecture(r.store.Config(), "config")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, role := range slices.Concat(arch.steps(true)...) {
+					got, stored := numbers(t, r, role.name)
+					w := want[role.hf]
+					expected := d
+					switch {
+					case role.vector:
+						expected = tensor.F32
+					case d == tensor.Q4_0 && role.name == embeddingName:
+						expected = tensor.Q8_0
+					}
+					if stored != expected || len(got) != len(w) {
+						t.Fatalf("%s: %d values of %v, want %d of %v", role.name, len(got), stored, len(w), expected)
+					}
+					for b := 0; b < len(w); b += 32 {
+						amax := 0.0
+						for _, x := range w[b : b+32] {
+							amax = max(amax, math.Abs(float64(x)))
+						}
+						for i := b; i < b+32; i++ {
+							if e := math.Abs(float64(got[i]) - float64(w[i])); e > quantError(stored, float64(w[i]), amax) {
+								t.Fatalf("%s[%d]: %v stored as %v", role.name, i, w[i], got[i])
+							}
+						}
+					}
+				}
+				for _, file := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json"} {
+					stored, err := fs.ReadFile(r.store.FS(), file)
+					if err != nil || !bytes.Equal(stored, readFile(t, filepath.Join(dir, file))) {
+						t.Errorf("%s is not the same (%v)", file, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// chunkFiles returns the chunks of a store.
+func chunkFiles(t *testing.T, dir string) [][]byte {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "chunks", "*.bin"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no chunks", err)
+	}
+	var all [][]byte
+	for _, p := range paths {
+		all = append(all, readFile(t, p))
+	}
+	return all
+}
+
+// A store does not depend on the format that its weights came in.
+func TestSourcesGiveTheSameStore(t *testing.T) {
+	qwen := smallArch
+	qwen.qkNorm = true
+	for _, m := range []*model{newModel(smallArch, false), newModel(smallArch, true), newModel(qwen, false)} {
+		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.F16} {
+			name := fmt.Sprintf("%s/tied=%v/%v", m.config["model_type"], m.tied, d)
+			t.Run(name, func(t *testing.T) {
+				want := chunkFiles(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), d))
+				old := m.gguf(t, tensor.BF16)
+				old.Version = 2
+				sources := map[string]string{
+					"hf f16":       m.writeHF(t, m.hf(t, tensor.F16), 1),
+					"hf bf16":      m.writeHF(t, m.hf(t, tensor.BF16), 1),
+					"hf sharded":   m.writeHF(t, m.hf(t, tensor.BF16), 3),
+					"gguf f32":     writeGGUF(t, m.gguf(t, tensor.F32)),
+					"gguf f16":     writeGGUF(t, m.gguf(t, tensor.F16)),
+					"gguf v2 bf16": writeGGUF(t, old),
+				}
+				if d == tensor.Q8_0 {
+					sources["gguf q8_0"] = writeGGUF(t, m.gguf(t, tensor.Q8_0))
+				}
+				for source, path := range sources {
+					if !reflect.DeepEqual(chunkFiles(t, convert(t, path, d)), want) {
+						t.Errorf("%s differs", source)
+					}
+				}
+			})
+		}
+	}
+}
+
+// wideArch has rows that fill blocks of 256.
+var wideArch = architecture{hidden: 256, ffn: 512, vocab: 40, layers: 1, heads: 2, kvHeads: 1, headDim: 128}
+
+// blocks returns random bytes as a tensor of type d whose scales are finite.
+func blocks(d tensor.DType, elems int) []byte {
+	raw := make([]byte, d.RowBytes(elems))
+	for i := range raw {
+		raw[i] = byte(i*i>>3+i) & 0x3F // small exponents wherever the scales lie
+	}
+	return raw
+}
+
+func TestBlocksPassThrough(t *testing.T) {
+	m := newModel(wideArch, false)
+	tests := []struct {
+		have, want       tensor.DType
+		matrix, embedded tensor.DType // types in the store
+	}{
+		{tensor.Q4_0, tensor.Invalid, tensor.Q4_0, tensor.Q4_0},
+		{tensor.Q8_0, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
+		{tensor.Q4_K, tensor.Invalid, tensor.Q4_K, tensor.Q4_K},
+		{tensor.Q6_K, tensor.Invalid, tensor.Q6_K, tensor.Q6_K},
+		{tensor.Q5_K, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
+		{tensor.F16, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
+		{tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0},
+		{tensor.Q6_K, tensor.Q4_0, tensor.Q4_0, tensor.Q6_K},
+		{tensor.Q5_K, tensor.Q4_0, tensor.Q4_0, tensor.Q8_0},
+		{tensor.Q4_K, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0},
+		{tensor.Q6_K, tensor.F16, tensor.F16, tensor.F16},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%v to %v", tt.have, tt.want), func(t *testing.T) {
+			c := m.gguf(t, tensor.F32)
+			for i, x := range c.Tensors {
+				if len(x.Shape) == 2 {
+					c.Tensors[i].Type, c.Tensors[i].Data = tt.have, blocks(tt.have, x.Shape[0]*x.Shape[1])
+				}
+			}
+			r := resident(t, convert(t, writeGGUF(t, c), tt.want))
+			for i, role := range m.roles() {
+				raw, d := rowMajor(t, r, role.name)
+				want := tt.matrix
+				switch {
+				case role.vector:
+					want = tensor.F32
+				case role.name == embeddingName || role.name == headName:
+					want = tt.embedded
+				}
+				if d != want {
+					t.Errorf("%s is %v, want %v", role.name, d, want)
+				}
+				have := c.Tensors[i].Data
+				if role.rotaryHeads {
+					raw = interleave(raw, role.rows, m.arch.headDim)
+				}
+				if d == c.Tensors[i].Type && !bytes.Equal(raw, have) {
+					t.Errorf("%s: blocks changed", role.name)
+				}
+			}
+		})
+	}
+}
+
+func TestColumnsThatFillNoBlocks(t *testing.T) {
+	arch := smallArch
+	arch.ffn = 72 // columns of down
+	m := newModel(arch, true)
+	r := resident(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q4_0))
+	for name, want := range map[string]tensor.DType{"block.0.down": tensor.F16, "block.0.up": tensor.Q4_0} {
+		if got, d := numbers(t, r, name); d != want || d == tensor.F16 && !slices.Equal(got, m.values[name]) {
+			t.Errorf("%s is %v, want %v with the same values", name, d, want)
+		}
+	}
+}
+
+func config(t *testing.T, dir string) map[string]any {
+	t.Helper()
+	var c map[string]any
+	if err := json.Unmarshal(open(t, dir).Config(), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfig(t *testing.T) {
+	m := newModel(smallArch, false)
+	hf := config(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q8_0))
+	c := m.gguf(t, tensor.F32)
+	delete(c.Metadata, "llama.vocab_size")
+	delete(c.Metadata, "llama.rope.dimension_count")
+	fromGGUF := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))
+	if fromGGUF["bos_token_id"] != 0.0 || fromGGUF["eos_token_id"] != 1.0 {
+		t.Errorf("special tokens in %v", fromGGUF)
+	}
+	delete(fromGGUF, "bos_token_id")
+	delete(fromGGUF, "eos_token_id")
+	if !reflect.DeepEqual(hf, fromGGUF) {
+		t.Errorf("from Hugging Face\n%v, from GGUF\n%v", hf, fromGGUF)
+	}
+
+	factors := make([]float32, smallArch.headDim/2)
+	for i := range factors {
+		factors[i] = 1 + float32(i)/4
+	}
+	raw := make([]byte, 4*len(factors))
+	if err := tensor.Encode(raw, factors, tensor.F32); err != nil {
+		t.Fatal(err)
+	}
+	c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{len(factors)}, Type: tensor.F32, Data: raw})
+	scaling, _ := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))["rope_scaling"].(map[string]any)
+	list, _ := scaling["factors"].([]any)
+	if scaling["rope_type"] != "factors" || len(list) != len(factors) || list[3] != 1.75 {
+		t.Errorf("rope scaling %v", scaling)
+	}
+	c.Tensors = c.Tensors[:len(c.Tensors)-1]
+	c.Metadata["llama.rope.scaling.type"], c.Metadata["llama.rope.scaling.factor"] = "linear", float32(4)
+	if got := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))["rope_scaling"]; fmt.Sprint(got) != "map[factor:4 rope_type:linear]" {
+		t.Errorf("rope scaling %v", got)
+	}
+}
+
+func TestTied(t *testing.T) {
+	tests := []struct {
+		name   string
+		flag   any // tie_word_embeddings; nil: absent
+		head   bool
+		tied   bool
+		refuse bool
+	}{
+		{"flag", true, false, true, false},
+		{"flag beats the tensor", true, true, true, false},
+		{"head", false, true, false, false},
+		{"head alone", nil, true, false, false},
+		{"nothing", nil, false, true, false},
+		{"head missing", false, false, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModel(smallArch, !tt.head)
+			delete(m.config, "tie_word_embeddings")
+			if tt.flag != nil {
+				m.config["tie_word_embeddings"] = tt.flag
+			}
+			dst := filepath.Join(t.TempDir(), "x.lever")
+			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, ConvertOptions{})
+			if tt.refuse {
+				if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "lm_head.weight") {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, hasHead := resident(t, dst).tensors[headName]
+			if got := config(t, dst)["tie_word_embeddings"]; got != tt.tied || hasHead == tt.tied {
+				t.Errorf("tie_word_embeddings %v, head %v", got, hasHead)
+			}
+		})
+	}
+}
+
+func TestTokenizerFromGGUF(t *testing.T) {
+	s := open(t, convert(t, writeGGUF(t, newModel(smallArch, true).gguf(t, tensor.F32)), tensor.Invalid))
+	raw, err := fs.ReadFile(s.FS(), "tokenizer.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": []string{"a", "b"},
+		"tokenizer.ggml.bos_token_id": uint32(0), "tokenizer.ggml.eos_token_id": uint32(1),
+	}
+	if len(f.Tensors) != 0 || !reflect.DeepEqual(f.Metadata, want) {
+		t.Errorf("got %v", f.Metadata)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	m := newModel(smallArch, false)
+	var last Progress
+	dst := filepath.Join(t.TempDir(), "x.lever")
+	err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, ConvertOptions{Progress: func(p Progress) {
+		if p.Done <= last.Done || p.Name == "" || last.Total != 0 && p.Total != last.Total {
+			t.Errorf("%+v after %+v", p, last)
+		}
+		last = p
+	}})
+	if err != nil || last.Done != last.Total || last.Total != open(t, dst).Bytes() || last.Name != headName {
+		t.Errorf("%v, ends with %+v", err, last)
+	}
+}
+
+// onlyEntry fails if the folder holds anything but the named entries.
+func onlyEntries(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if !slices.Equal(got, names) {
+		t.Errorf("folder holds %q, want %q", got, names)
+	}
+}
+
+func TestDestination(t *testing.T) {
+	m := newModel(smallArch, true)
+	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "x.lever")
+	run := func(o ConvertOptions) error { return Convert(t.Context(), src, dst, o) }
+	if err := run(ConvertOptions{Type: tensor.Q8_0}); err != nil {
+		t.Fatal(err)
+	}
+	before := chunkFiles(t, dst)
+	if err := run(ConvertOptions{Type: tensor.F16}); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), dst) {
+		t.Errorf("existing store: %v", err)
+	}
+	failing := func(string) (chunkFile, error) { return nil, errors.New("no room") }
+	if err := run(ConvertOptions{Type: tensor.F16, Overwrite: true, create: failing}); err == nil {
+		t.Error("conversion without room succeeded")
+	}
+	if !reflect.DeepEqual(chunkFiles(t, dst), before) {
+		t.Error("the old store changed")
+	}
+	if err := run(ConvertOptions{Type: tensor.F16, Overwrite: true}); err != nil {
+		t.Error(err)
+	}
+	if reflect.DeepEqual(chunkFiles(t, dst), before) {
+		t.Error("the old store is still there")
+	}
+	open(t, dst)
+	onlyEntries(t, dir, "x.lever")
+
+	if err := os.Remove(filepath.Join(dst, manifestName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(ConvertOptions{Overwrite: true}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a folder that is no store: %v", err)
+	}
+	if err := Convert(t.Context(), src, filepath.Join(dir, "none", "x.lever"), ConvertOptions{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no such folder: %v", err)
+	}
+	if err := Convert(t.Context(), src, filepath.Join(dir, "y.lever"), ConvertOptions{Type: tensor.Q6_K}); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("to q6_k: %v", err)
+	}
+}
+
+// faultyFile fails its nth operation, counted over all files of a conversion.
+type faultyFile struct {
+	*os.File
+	left *int
+	err  error
+}
+
+func (f faultyFile) fail() bool {
+	*f.left--
+	return *f.left < 0
+}
+
+func (f faultyFile) Write(p []byte) (int, error) {
+	if f.fail() {
+		n, _ := f.File.Write(p[:len(p)/2])
+		return n, f.err
+	}
+	return f.File.Write(p)
+}
+
+func (f faultyFile) Sync() error {
+	if f.fail() {
+		return f.err
+	}
+	return f.File.Sync()
+}
+
+// Wherever writing fails, nothing is left.
+func TestWriteFailsAnywhere(t *testing.T) {
+	m := newModel(smallArch, true)
+	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	full := errors.New("disk is full")
+	for n := 0; ; n++ {
+		dir := t.TempDir()
+		dst := filepath.Join(dir, "x.lever")
+		left := n
+		err := Convert(t.Context(), src, dst, ConvertOptions{create: func(path string) (chunkFile, error) {
+			f, err := os.Create(path)
+			return faultyFile{f, &left, full}, err
+		}})
+		if err == nil {
+			if n < 8 {
+				t.Errorf("only %d operations", n)
+			}
+			return
+		}
+		if !errors.Is(err, full) {
+			t.Errorf("after %d operations: %v", n, err)
+		}
+		onlyEntries(t, dir)
+	}
+}
+
+func TestCancelWhileConverting(t *testing.T) {
+	m := newModel(smallArch, true)
+	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	for stop := 1; stop <= 3; stop++ {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		err := Convert(ctx, src, filepath.Join(dir, "x.lever"), ConvertOptions{Progress: func(Progress) {
+			if calls++; calls == stop {
+				cancel()
+			}
+		}})
+		cancel()
+		if !errors.Is(err, context.Canceled) || calls != stop {
+			t.Errorf("stopped at %d: %v after %d", stop, err, calls)
+		}
+		onlyEntries(t, dir)
+	}
+}
+
+func TestValuesThatTheTypeCannotHold(t *testing.T) {
+	for _, tt := range []struct {
+		value float32
+		d     tensor.DType
+	}{{float32(math.NaN()), tensor.Q8_0}, {float32(math.Inf(1)), tensor.Q4_0}, {70000, tensor.F16}, {float32(math.NaN()), tensor.F16}} {
+		m := newModel(smallArch, true)
+		m.values["block.1.up"][7] = tt.value
+		err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), filepath.Join(t.TempDir(), "x"), ConvertOptions{Type: tt.d})
+		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "model.layers.1.mlp.up_proj.weight") {
+			t.Errorf("%v to %v: %v", tt.value, tt.d, err)
+		}
+	}
+}
