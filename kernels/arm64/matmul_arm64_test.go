@@ -83,7 +83,7 @@ func TestQuantMatMul(t *testing.T) {
 			const tiles, ldd = 2, 3 * tileRows
 			for _, k := range []int{256, 1024} {
 				values, packed := weights(rng, p.dtype, tiles*tileRows, k)
-				for _, n := range []int{1, 2, 3, 6, 15, 16, 19, 39} {
+				for _, n := range []int{1, 2, 3, 6, 15, 16, 19, 29, 39} {
 					q := quantized(p.Form, normal(rng, n*k), n, k)
 					dst := make([]float32, n*ldd)
 					p.Run(dst, ldd, packed, tiles, q, n, k)

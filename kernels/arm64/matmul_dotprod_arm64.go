@@ -4,12 +4,12 @@ var (
 	q4Dotprod = blocked{
 		blockElems: 32, blockBytes: 288, rowBytes: rowBlock,
 		gemv: gemvQ4Dotprod,
-		gemm: []gemm{{16, gemmQ4Dotprod16}, {4, gemmQ4Dotprod4}},
+		gemm: []gemm{{16, gemmQ4Dotprod16}, {8, gemmQ4Dotprod8}, {4, gemmQ4Dotprod4}},
 	}
 	q8Dotprod = blocked{
 		blockElems: 32, blockBytes: 544, rowBytes: rowBlock,
 		gemv: gemvQ8Dotprod,
-		gemm: []gemm{{16, gemmQ8Dotprod16}, {4, gemmQ8Dotprod4}},
+		gemm: []gemm{{16, gemmQ8Dotprod16}, {8, gemmQ8Dotprod8}, {4, gemmQ8Dotprod4}},
 	}
 )
 
@@ -35,6 +35,9 @@ func gemvQ4Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int
 func gemmQ4Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 
 //go:noescape
+func gemmQ4Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
 func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 
 //go:noescape
@@ -42,6 +45,9 @@ func gemvQ8Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int
 
 //go:noescape
 func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 
 //go:noescape
 func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

@@ -244,16 +244,17 @@ block_loop: \
 	STQ(10, acc) \
 	ADD   R1, R10
 
-// ROWS4(OP) is OP for the first four rows, ROWS16(OP) for all.
+// ROWS4(OP) is OP for the first four rows, and so on.
 #define ROWS4(OP) OP(16) \
 	OP(17) \
 	OP(18) \
 	OP(19)
-#define ROWS16(OP) ROWS4(OP) \
+#define ROWS8(OP) ROWS4(OP) \
 	OP(20) \
 	OP(21) \
 	OP(22) \
-	OP(23) \
+	OP(23)
+#define ROWS16(OP) ROWS8(OP) \
 	OP(24) \
 	OP(25) \
 	OP(26) \
@@ -311,6 +312,10 @@ TEXT ·gemvQ8Dotprod(SB), NOSPLIT, $0-48
 TEXT ·gemmQ4Dotprod16(SB), NOSPLIT, $0-48
 	GEMM(ROWS16, 1024, UNPACKQ4, ROWQ4)
 
+// func gemmQ4Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ4Dotprod8(SB), NOSPLIT, $0-48
+	GEMM(ROWS8, 512, UNPACKQ4, ROWQ4)
+
 // func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod4(SB), NOSPLIT, $0-48
 	GEMM(ROWS4, 256, UNPACKQ4, ROWQ4)
@@ -318,6 +323,10 @@ TEXT ·gemmQ4Dotprod4(SB), NOSPLIT, $0-48
 // func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod16(SB), NOSPLIT, $0-48
 	GEMM(ROWS16, 1024, UNPACKQ8, ROWQ8)
+
+// func gemmQ8Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmQ8Dotprod8(SB), NOSPLIT, $0-48
+	GEMM(ROWS8, 512, UNPACKQ8, ROWQ8)
 
 // func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod4(SB), NOSPLIT, $0-48

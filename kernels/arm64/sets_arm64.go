@@ -40,4 +40,7 @@ var dotprodSet = table.Kernels{
 
 var i8mmSet = table.Kernels{
 	Name: "i8mm",
+
+	MatMulQ4Q8: table.QuantMatMul{Form: &crossForm, Run: matMulQ4Q8I8mm},
+	MatMulQ8Q8: table.QuantMatMul{Form: &pairForm, Run: matMulQ8Q8I8mm},
 }

@@ -91,6 +91,8 @@ var encodings = []struct {
 	{"ushr v28.16b, v21.16b, #6", 0x6f0a06bc},
 	{"fmla v28.4s, v21.4s, v26.4s", 0x4e3acebc},
 	{"str q28, [x10]", 0x3d80015c},
+	{"uzp1 v28.4s, v21.4s, v26.4s", 0x4e9a1abc},
+	{"uzp2 v28.4s, v21.4s, v26.4s", 0x4e9a5abc},
 }
 
 func TestMacros(t *testing.T) {

@@ -1,0 +1,52 @@
+package arm64
+
+// With one row of Q8_0, SDOT does as much in an instruction as matrices could: that is the kernel of the dotprod set.
+var (
+	q4I8mm = blocked{
+		blockElems: 32, blockBytes: 288, rowBytes: pairBlock / 2,
+		gemv: gemvQ4I8mm,
+		gemm: []gemm{{16, gemmQ4I8mm16}, {8, gemmQ4I8mm8}, {4, gemmQ4I8mm4}, {2, gemmQ4I8mm2}},
+	}
+	q8I8mm = blocked{
+		blockElems: 32, blockBytes: 544, rowBytes: pairBlock / 2,
+		gemv: gemvQ8Dotprod,
+		gemm: []gemm{{16, gemmQ8I8mm16}, {8, gemmQ8I8mm8}, {4, gemmQ8I8mm4}, {2, gemmQ8I8mm2}},
+	}
+)
+
+func matMulQ4Q8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q4I8mm.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ8Q8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q8I8mm.run(dst, ldd, w, tiles, q, n, k)
+}
+
+// gemvQ4I8mm is gemvQ4Dotprod for activations in crossForm.
+//
+//go:noescape
+func gemvQ4I8mm(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ4I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmQ8I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
