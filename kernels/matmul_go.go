@@ -63,7 +63,11 @@ type rowFloats [tensor.TileRows]float32
 func (d *rowFloats) read(b []byte) {
 	_ = b[f16Bytes-1]
 	for r := range d {
-		d[r] = halfToFloat(binary.LittleEndian.Uint16(b[2*r:]))
+		if h := binary.LittleEndian.Uint16(b[2*r:]); isNormalHalf(h) {
+			d[r] = normalHalf(h)
+		} else {
+			d[r] = tensor.F16ToF32(h)
+		}
 	}
 }
 
