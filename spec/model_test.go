@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -25,7 +26,7 @@ type hashModel struct {
 	maxBatch  int // rows of a Forward; 0 = any number
 
 	forwards, rows, projections int
-	fail                        error // returned by the next Forward
+	failIn                      int // 1 = the next call of a method that may fail does
 	logitsHook                  func(logits []float32)
 }
 
@@ -34,6 +35,16 @@ type hashRow struct {
 	token  int32
 	parent int
 	depth  int
+}
+
+var errFault = errors.New("flash is gone")
+
+// fault counts the calls of methods that may fail.
+func (m *hashModel) fault() error {
+	if m.failIn--; m.failIn == 0 {
+		return errFault
+	}
+	return nil
 }
 
 func newHashModel(seed uint64, vocab, context int) *hashModel {
@@ -69,8 +80,7 @@ func (m *hashModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := m.fail; err != nil {
-		m.fail = nil
+	if err := m.fault(); err != nil {
 		return 0, err
 	}
 	first := len(m.pending)
@@ -102,6 +112,9 @@ func (m *hashModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
 }
 
 func (m *hashModel) Project(_ context.Context, dst []float32, rows []int) error {
+	if err := m.fault(); err != nil {
+		return err
+	}
 	if len(dst) != len(rows)*m.vocab {
 		return fmt.Errorf("hashModel: %d logits for %d rows of %d", len(dst), len(rows), m.vocab)
 	}
@@ -130,6 +143,9 @@ func (m *hashModel) logits(dst []float32, state uint64) {
 }
 
 func (m *hashModel) Commit(path []int) error {
+	if err := m.fault(); err != nil {
+		return err
+	}
 	last := -1
 	for _, row := range path {
 		if row < 0 || row >= len(m.pending) || m.pending[row].parent != last {
@@ -145,6 +161,9 @@ func (m *hashModel) Commit(path []int) error {
 }
 
 func (m *hashModel) Truncate(n int) error {
+	if err := m.fault(); err != nil {
+		return err
+	}
 	if n < 0 || n > len(m.committed) {
 		return fmt.Errorf("hashModel: truncate to %d of %d", n, len(m.committed))
 	}
@@ -218,7 +237,7 @@ type pieceDecoder struct {
 
 // newPieceDecoder draws a table over a few characters of one to four bytes, whole and cut.
 func newPieceDecoder(seed uint64, vocab int) *pieceDecoder {
-	pieces := []string{"a", "b", "ab", "aab", "", "\xc3", "\xa9", "é", "€a", "\xe2\x82", "\xac", "😀", "\xf0\x9f", "b€"}
+	pieces := []string{"a", "b", "ab", "aab", "", "\xc3", "\xa9", "é", "€a", "\xe2\x82", "\xac", "😀", "\xf0\x9f", "b€", "b\xc3"}
 	d := &pieceDecoder{}
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range vocab {

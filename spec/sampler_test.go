@@ -98,6 +98,25 @@ func TestDistributionAgainstNaive(t *testing.T) {
 	})
 }
 
+func TestTopKOfMany(t *testing.T) {
+	order := rand.New(rand.NewPCG(5, 6)).Perm(1000)
+	logits := make([]float32, len(order))
+	for rank, token := range order {
+		logits[token] = -float32(rank) / 8
+	}
+	for k := 1; k < 1000; k += 1 + k/9 {
+		d, err := mustSampler(t, Sampling{Temperature: 1, TopK: k}).Distribution(logits)
+		if err != nil || len(d) != k {
+			t.Fatalf("k=%d: %d tokens, %v", k, len(d), err)
+		}
+		for rank, c := range d {
+			if int(c.Token) != order[rank] {
+				t.Fatalf("k=%d: token %d has rank %d", k, c.Token, rank)
+			}
+		}
+	}
+}
+
 func TestGreedyTakesLowestOfEquals(t *testing.T) {
 	s := mustSampler(t, Sampling{})
 	inf := float32(math.Inf(1))

@@ -46,6 +46,7 @@ func checkTree(t *testing.T, tree *Tree) {
 
 func FuzzTree(f *testing.F) {
 	f.Add(uint8(8), uint8(3), []byte{0, 1, 0, 1, 1, 2, 2, 2, 0, 3})
+	f.Add(uint8(20), uint8(3), []byte{0, 1, 0, 2, 0, 3, 0, 4, 1, 1, 1, 2, 1, 3, 0, 1, 0, 2, 0, 3, 0, 4, 1, 3})
 	f.Add(uint8(0), uint8(9), []byte{0, 1})
 	f.Add(uint8(9), uint8(0), []byte{0, 1})
 	f.Add(uint8(255), uint8(255), []byte("a tree of any shape, more or less"))

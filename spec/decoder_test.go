@@ -1,0 +1,81 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+var _ Model = (*layers.Decoder)(nil)
+
+// randomDecoder returns a small Llama of random weights. One with fewer layers has the first of one with more, so that it
+// often agrees with it.
+func randomDecoder(t *testing.T, d tensor.DType, blocks, context int) *layers.Decoder {
+	t.Helper()
+	const width, ffn, heads, kvHeads, headDim, vocab = 64, 128, 4, 2, 16, 40
+	cfg := layers.Config{
+		Family: layers.Llama, Width: width, Layers: blocks, Heads: heads, KVHeads: kvHeads, HeadDim: headDim, FFN: ffn,
+		Vocab: vocab, MaxPositions: context, NormEps: 1e-5, Rope: layers.Rope{Theta: 10000}, Tied: true,
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	weights := &layers.Memory{}
+	set := func(name string, d tensor.DType, rows, cols int, mean, deviation float64) {
+		values := make([]float32, rows*cols)
+		for i := range values {
+			values[i] = float32(mean + deviation*random.NormFloat64())
+		}
+		if err := weights.SetMatrix(name, d, rows, cols, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gain := func(name string) { set(name, tensor.F32, 1, width, 1, 0.1) }
+	matrix := func(name string, rows, cols int) { set(name, d, rows, cols, 0, 1.5/math.Sqrt(float64(cols))) }
+	matrix("embedding", vocab, width)
+	gain("final_norm")
+	for i := range blocks {
+		block := fmt.Sprintf("block.%d.", i)
+		gain(block + "attn_norm")
+		matrix(block+"q", heads*headDim, width)
+		matrix(block+"k", kvHeads*headDim, width)
+		matrix(block+"v", kvHeads*headDim, width)
+		matrix(block+"o", width, heads*headDim)
+		gain(block + "mlp_norm")
+		matrix(block+"gate", ffn, width)
+		matrix(block+"up", ffn, width)
+		matrix(block+"down", width, ffn)
+	}
+	decoder, err := layers.NewDecoder(cfg, weights, layers.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(decoder.Close)
+	return decoder
+}
+
+func TestDecoderSpeculationEqualsPlain(t *testing.T) {
+	const context = 64
+	for _, d := range []tensor.DType{tensor.F16, tensor.Q8_0, tensor.Q4_0} {
+		target, draft := randomDecoder(t, d, 3, context), randomDecoder(t, d, 2, context)
+		for i, sampling := range []Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
+			req := Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context
+			want := generate(t, Options{Target: target}, req, nil)
+			if len(want.Tokens) != context-len(req.Prompt)+1 || want.Finish != FinishContext {
+				t.Fatalf("%v: %d tokens, %s", d, len(want.Tokens), want.Finish)
+			}
+			accepted := 0
+			for _, k := range []int{1, 3, 8, 16} {
+				got := generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, k, 0), Chunk: k, ProjectTree: k == 3}, req, nil)
+				checkResult(t, got, want.Tokens, want.Finish)
+				accepted += got.Stats.Tokens - got.Stats.Passes
+			}
+			if accepted == 0 {
+				t.Errorf("%v, %+v: nothing was ever accepted", d, sampling)
+			}
+			t.Logf("%v, %+v: %d tokens, %d accepted in four runs", d, sampling, len(want.Tokens), accepted)
+		}
+	}
+}
