@@ -22,6 +22,8 @@ func TestCall(t *testing.T) {
 		name string
 		call func(t *testing.T)
 	}{
+		{"gemvQ4Neon", product(tensor.Q4_0, neonSet.MatMulQ4Q8, 1)},
+		{"gemvQ8Neon", product(tensor.Q8_0, neonSet.MatMulQ8Q8, 1)},
 		{"gemvQ4Dotprod", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 1)},
 		{"gemmQ4Dotprod16", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 16)},
 		{"gemmQ4Dotprod4", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 4)},

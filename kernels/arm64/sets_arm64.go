@@ -29,6 +29,9 @@ func hasDotprod() bool {
 
 var neonSet = table.Kernels{
 	Name: "neon",
+
+	MatMulQ4Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Neon},
+	MatMulQ8Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Neon},
 }
 
 var dotprodSet = table.Kernels{
