@@ -2,7 +2,10 @@ package arm64
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/cpu"
 
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
@@ -35,6 +38,11 @@ func TestCall(t *testing.T) {
 		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
 	} {
-		t.Run(c.name, c.call)
+		t.Run(c.name, func(t *testing.T) {
+			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !cpu.ARM64.HasI8MM {
+				t.Skip("the processor lacks an instruction")
+			}
+			c.call(t)
+		})
 	}
 }
