@@ -1,0 +1,77 @@
+package spec
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+)
+
+// loadShared returns the decoder of a shared model, converted to Q8_0.
+func loadShared(t *testing.T, src string, pool *kernels.Pool) *layers.Decoder {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "model.lever")
+	if err := weights.Convert(t.Context(), src, dir, weights.ConvertOptions{Type: tensor.Q8_0}); err != nil {
+		t.Fatal(err)
+	}
+	store, err := weights.Open(t.Context(), dir, weights.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := layers.ParseConfig(store.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resident, err := store.Resident(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder, err := layers.NewDecoder(cfg, resident, layers.Options{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		decoder.Close()
+		if err := resident.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return decoder
+}
+
+// A trained pair: the draft is right often enough that long runs are accepted, and cut in all places.
+func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
+	dir := testdata.Shared(t, "models/lever-tiny-llama")
+	content, err := os.ReadFile(filepath.Join(dir, "target", "reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reference struct{ Cases []struct{ IDs []int32 } }
+	if err := json.Unmarshal(content, &reference); err != nil {
+		t.Fatal(err)
+	}
+	pool := kernels.NewPool(0)
+	t.Cleanup(pool.Close)
+	target, draft := loadShared(t, filepath.Join(dir, "target"), pool), loadShared(t, filepath.Join(dir, "draft"), pool)
+	cases := reference.Cases
+	if testing.Short() {
+		cases = cases[:2]
+	}
+	for i, c := range cases {
+		for _, sampling := range []Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
+			req := Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
+			want := generate(t, Options{Target: target}, req, nil)
+			got := generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, 2+i, 0)}, req, nil)
+			checkResult(t, got, want.Tokens, want.Finish)
+			t.Logf("prompt %d, %+v, chain of %d: %d tokens, %.2f per pass, %.0f against %.0f tokens/s; draft %.0f%%, target %.0f%% of the time",
+				i, sampling, 2+i, got.Stats.Tokens, got.Stats.AcceptedPerPass, got.Stats.TokensPerSecond, want.Stats.TokensPerSecond,
+				100*got.Stats.DraftSeconds/got.Stats.Seconds, 100*got.Stats.ComputeSeconds/got.Stats.Seconds)
+		}
+	}
+}
