@@ -1,0 +1,233 @@
+package weights
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/tensor"
+)
+
+// refused checks that src cannot be converted, that the error is of a kind and has every text, and that nothing is left.
+func refused(t *testing.T, src string, kind error, texts ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	err := Convert(t.Context(), src, filepath.Join(dir, "x.lever"), ConvertOptions{})
+	if !errors.Is(err, kind) {
+		t.Errorf("got %v, want %v", err, kind)
+		return
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%q lacks %q", err, text)
+		}
+	}
+	onlyEntries(t, dir)
+}
+
+func TestBadHuggingFaceFolders(t *testing.T) {
+	const up = "model.layers.1.mlp.up_proj.weight"
+	tests := []struct {
+		name  string
+		spoil func(c map[string]any, ts map[string]hfTensor)
+		kind  error
+		texts []string
+	}{
+		{"missing tensor", func(_ map[string]any, ts map[string]hfTensor) { delete(ts, up) }, ErrCorrupt, []string{up, "missing"}},
+		{"wrong shape", func(_ map[string]any, ts map[string]hfTensor) {
+			x := ts[up]
+			x.Shape = []int{x.Shape[1], x.Shape[0]}
+			ts[up] = x
+		}, ErrCorrupt, []string{up, "64 rows of 96"}},
+		{"three dimensions", func(_ map[string]any, ts map[string]hfTensor) {
+			x := ts[up]
+			x.Shape = append(x.Shape, 1)
+			ts[up] = x
+		}, ErrCorrupt, []string{up}},
+		{"extra matrix", func(_ map[string]any, ts map[string]hfTensor) { ts["adapter.weight"] = ts[up] }, ErrUnsupported, []string{"adapter.weight"}},
+		{"bias", func(_ map[string]any, ts map[string]hfTensor) {
+			ts["model.layers.0.self_attn.q_proj.bias"] = ts["model.norm.weight"]
+		}, ErrUnsupported, []string{"q_proj.bias", "biases"}},
+		{"unknown type", func(_ map[string]any, ts map[string]hfTensor) {
+			x := ts[up]
+			x.DType = "F8_E5M2"
+			ts[up] = x
+		}, ErrUnsupported, []string{up, "F8_E5M2"}},
+		{"integers", func(_ map[string]any, ts map[string]hfTensor) {
+			x := ts[up]
+			x.DType, x.data = "I32", append(x.data, x.data...)
+			ts[up] = x
+		}, ErrUnsupported, []string{up, "i32"}},
+		{"unknown architecture", func(c map[string]any, _ map[string]hfTensor) { c["architectures"] = []string{"MambaForCausalLM"} }, ErrUnsupported, []string{"MambaForCausalLM", "config.json"}},
+		{"no architecture", func(c map[string]any, _ map[string]hfTensor) { delete(c, "architectures"); delete(c, "model_type") }, ErrUnsupported, []string{"config.json"}},
+		{"no width", func(c map[string]any, _ map[string]hfTensor) { delete(c, "hidden_size") }, ErrCorrupt, []string{"hidden_size"}},
+		{"absurd layers", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 << 40 }, ErrCorrupt, []string{"num_hidden_layers"}},
+		{"one layer more", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 3 }, ErrCorrupt, []string{"model.layers.2", "missing"}},
+		{"one layer less", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 }, ErrUnsupported, []string{"model.layers.1"}},
+		{"text as number", func(c map[string]any, _ map[string]hfTensor) { c["hidden_size"] = "64" }, ErrCorrupt, []string{"config.json"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModel(smallArch, false)
+			tensors := m.hf(t, tensor.BF16)
+			tt.spoil(m.config, tensors)
+			refused(t, m.writeHF(t, tensors, 1), tt.kind, tt.texts...)
+		})
+	}
+}
+
+func TestBadSafetensorsFiles(t *testing.T) {
+	m := newModel(smallArch, false)
+	good := safetensorsFile(t, m.hf(t, tensor.BF16))
+	for name, tt := range map[string]struct {
+		raw  []byte
+		kind error
+	}{
+		"truncated header": {good[:100], ErrTruncated},
+		"truncated data":   {good[:len(good)-1], ErrTruncated},
+		"empty":            {nil, ErrTruncated},
+	} {
+		dir := m.writeHF(t, m.hf(t, tensor.BF16), 1)
+		writeFile(t, filepath.Join(dir, "model.safetensors"), tt.raw)
+		t.Run(name, func(t *testing.T) { refused(t, dir, tt.kind, "model.safetensors") })
+	}
+	dir := m.writeHF(t, m.hf(t, tensor.BF16), 2)
+	if err := os.Remove(filepath.Join(dir, "model-00001.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, dir, fs.ErrNotExist, "model-00001.safetensors")
+	refused(t, t.TempDir(), fs.ErrNotExist, "config.json")
+	refused(t, filepath.Join(dir, "none"), fs.ErrNotExist, "none")
+}
+
+func TestBadGGUFFiles(t *testing.T) {
+	const up = "blk.1.ffn_up.weight"
+	tests := []struct {
+		name  string
+		spoil func(c *gguf.Content)
+		kind  error
+		texts []string
+	}{
+		{"unknown architecture", func(c *gguf.Content) { c.Metadata[archKey] = "mamba" }, ErrUnsupported, []string{"mamba"}},
+		{"no architecture", func(c *gguf.Content) { delete(c.Metadata, archKey) }, ErrUnsupported, []string{"architecture"}},
+		{"missing key", func(c *gguf.Content) { delete(c.Metadata, "llama.block_count") }, ErrCorrupt, []string{"llama.block_count", "missing"}},
+		{"wrong kind of value", func(c *gguf.Content) { c.Metadata["llama.block_count"] = "two" }, ErrCorrupt, []string{"llama.block_count"}},
+		{"missing tensor", func(c *gguf.Content) { drop(c, up) }, ErrCorrupt, []string{up, "missing"}},
+		{"missing embedding", func(c *gguf.Content) { drop(c, "token_embd.weight") }, ErrCorrupt, []string{"token_embd.weight"}},
+		{"wrong shape", func(c *gguf.Content) { slices.Reverse(find(c, up).Shape) }, ErrCorrupt, []string{up}},
+		{"extra matrix", func(c *gguf.Content) {
+			x := *find(c, up)
+			x.Name = "blk.0.extra.weight"
+			c.Tensors = append(c.Tensors, x)
+		}, ErrUnsupported, []string{"blk.0.extra.weight"}},
+		{"bias", func(c *gguf.Content) {
+			x := *find(c, "output_norm.weight")
+			x.Name = "blk.0.attn_q.bias"
+			c.Tensors = append(c.Tensors, x)
+		}, ErrUnsupported, []string{"attn_q.bias", "biases"}},
+		{"experts", func(c *gguf.Content) { c.Metadata["llama.expert_count"] = uint32(8) }, ErrUnsupported, []string{"8 experts"}},
+		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, ErrUnsupported, []string{"rope.dimension_count"}},
+		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, ErrUnsupported, []string{"one of 3 parts"}},
+		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, ErrCorrupt, []string{"epsilon"}},
+		{"bad rope factors", func(c *gguf.Content) {
+			c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{16}, Type: tensor.F32, Data: make([]byte, 64)})
+		}, ErrCorrupt, []string{ropeFreqsTensor}},
+		{"rope factors of another size", func(c *gguf.Content) {
+			c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{4}, Type: tensor.F32, Data: make([]byte, 16)})
+		}, ErrCorrupt, []string{ropeFreqsTensor}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newModel(smallArch, false).gguf(t, tensor.F16)
+			tt.spoil(&c)
+			refused(t, writeGGUF(t, c), tt.kind, append(tt.texts, "model.gguf")...)
+		})
+	}
+	path := writeGGUF(t, newModel(smallArch, false).gguf(t, tensor.F16))
+	raw := readFile(t, path)
+	writeFile(t, path, raw[:len(raw)/2])
+	refused(t, path, ErrTruncated, path)
+	writeFile(t, path, []byte("not a model at all"))
+	refused(t, path, ErrCorrupt, path)
+}
+
+func find(c *gguf.Content, name string) *gguf.Tensor {
+	i := slices.IndexFunc(c.Tensors, func(x gguf.Tensor) bool { return x.Name == name })
+	return &c.Tensors[i]
+}
+
+func drop(c *gguf.Content, name string) {
+	c.Tensors = slices.DeleteFunc(c.Tensors, func(x gguf.Tensor) bool { return x.Name == name })
+}
+
+// Every row of a head has one place in a GGUF file.
+func TestInterleavedRow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		headDim := 2 * rapid.IntRange(1, 64).Draw(t, "half")
+		heads := rapid.IntRange(1, 4).Draw(t, "heads")
+		rows := make([]byte, heads*headDim)
+		for i := range rows {
+			rows[i] = byte(rand.IntN(256))
+		}
+		there := interleave(rows, len(rows), headDim)
+		for i, want := range rows {
+			if got := there[interleavedRow(i, headDim)]; got != want {
+				t.Fatalf("row %d", i)
+			}
+		}
+	})
+}
+
+// FuzzConfig feeds a config.json to a folder whose tensors are good.
+func FuzzConfig(f *testing.F) {
+	m := newModel(smallArch, true)
+	text, err := json.Marshal(m.config)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{}`))
+	f.Add([]byte(`{"architectures":["LlamaForCausalLM"],"hidden_size":1e99}`))
+	f.Fuzz(func(t *testing.T, config []byte) {
+		arch, _, err := parseArchitecture(config, "config.json")
+		if err == nil && len(arch.steps(false)) > maxLayers+2 {
+			t.Fatalf("%d steps", len(arch.steps(false)))
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
+			t.Fatalf("untyped error %v", err)
+		}
+		if canonical, err := canonicalConfig(config, true); err == nil && !json.Valid(canonical) {
+			t.Fatalf("canonical form %q", canonical)
+		}
+	})
+}
+
+func TestCanonicalConfigKeepsNumbers(t *testing.T) {
+	got, err := canonicalConfig([]byte(`{"b": 1e-05, "a": 500000.0, "vocab_size": 12345678901234567}`), true)
+	if want := `{"a":500000.0,"b":1e-05,"tie_word_embeddings":true,"vocab_size":12345678901234567}`; err != nil || string(got) != want {
+		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
+}
+
+func TestFoundNamesAreUnique(t *testing.T) {
+	for _, arch := range []architecture{smallArch, {hidden: 8, ffn: 8, vocab: 8, layers: 3, heads: 1, kvHeads: 1, headDim: 8, qkNorm: true}} {
+		names := map[string]bool{}
+		all := slices.Concat(arch.steps(false)...)
+		for _, r := range all {
+			names[r.name], names[r.hf], names[r.gguf] = true, true, true
+		}
+		if len(names) != 3*len(all) {
+			t.Errorf("%d names of %d tensors: %v", len(names), len(all), slices.Sorted(maps.Keys(names)))
+		}
+	}
+}
