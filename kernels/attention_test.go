@@ -1,0 +1,322 @@
+package kernels_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever/internal/kerneltest"
+	"github.com/lever-go/lever/kernels"
+)
+
+// cache is a KV in both element types, with every slot's keys and values at hand as numbers.
+type cache struct {
+	kv   kernels.KV  // F16 and float32 pages both set; as says which to use
+	k, v [][]float32 // [slot][KVHeads*HeadDim]
+}
+
+func newCache(rng *rand.Rand, slots, pageLen, kvHeads, headDim int) *cache {
+	c := &cache{kv: kernels.KV{HeadDim: headDim, KVHeads: kvHeads, PageLen: pageLen}}
+	for range (slots + pageLen - 1) / pageLen {
+		n := kvHeads * pageLen * headDim
+		c.kv.K, c.kv.V = append(c.kv.K, make([]uint16, n)), append(c.kv.V, make([]uint16, n))
+		c.kv.K32, c.kv.V32 = append(c.kv.K32, make([]float32, n)), append(c.kv.V32, make([]float32, n))
+	}
+	for range len(c.kv.K) * pageLen {
+		c.k, c.v = append(c.k, nil), append(c.v, nil)
+		c.set(len(c.k)-1, normal(rng, kvHeads*headDim), normal(rng, kvHeads*headDim))
+	}
+	return c
+}
+
+// set stores keys and values of all heads in a slot, rounded to F16.
+func (c *cache) set(slot int, k, v []float32) {
+	half := make([]uint16, len(k))
+	store := func(x []float32, pages [][]uint16, pages32 [][]float32) []float32 {
+		x = slices.Clone(x)
+		kernels.F32ToF16(half, x)
+		kernels.F16ToF32(x, half)
+		for h := range c.kv.KVHeads {
+			at := (h*c.kv.PageLen + slot%c.kv.PageLen) * c.kv.HeadDim
+			copy(pages[slot/c.kv.PageLen][at:], half[h*c.kv.HeadDim:(h+1)*c.kv.HeadDim])
+			copy(pages32[slot/c.kv.PageLen][at:], x[h*c.kv.HeadDim:(h+1)*c.kv.HeadDim])
+		}
+		return x
+	}
+	c.k[slot], c.v[slot] = store(k, c.kv.K, c.kv.K32), store(v, c.kv.V, c.kv.V32)
+}
+
+// as returns the cache with F16 or float32 pages.
+func (c *cache) as(f16 bool) *kernels.KV {
+	kv := c.kv
+	if f16 {
+		kv.K32, kv.V32 = nil, nil
+	} else {
+		kv.K, kv.V = nil, nil
+	}
+	return &kv
+}
+
+// want computes one head in float64, and for each element the bound of a float32 computation's error.
+func (c *cache) want(q []float32, kvHead int, visible kernels.Visible, scale float32) (out, bound []float64) {
+	dim := c.kv.HeadDim
+	slots := make([]int, 0, visible.Prefix+len(visible.Path))
+	for s := range visible.Prefix {
+		slots = append(slots, s)
+	}
+	for _, s := range visible.Path {
+		slots = append(slots, int(s))
+	}
+	scores, top, largest := make([]float64, len(slots)), math.Inf(-1), 0.0
+	for j, s := range slots {
+		size := 0.0
+		for i, v := range q {
+			p := float64(v) * float64(c.k[s][kvHead*dim+i]) * float64(scale)
+			scores[j] += p
+			size += math.Abs(p)
+		}
+		top, largest = math.Max(top, scores[j]), math.Max(largest, size)
+	}
+	sum := 0.0
+	for j := range scores {
+		scores[j] = math.Exp(scores[j] - top)
+		sum += scores[j]
+	}
+	out, bound = make([]float64, dim), make([]float64, dim)
+	for j, s := range slots {
+		for i := range dim {
+			p := scores[j] / sum * float64(c.v[s][kvHead*dim+i])
+			out[i] += p
+			bound[i] += math.Abs(p)
+		}
+	}
+	for i := range bound {
+		bound[i] *= eps * (16 + float64(dim)*largest + math.Sqrt(float64(len(slots))))
+	}
+	return out, bound
+}
+
+func TestAttention(t *testing.T) {
+	lengths := []int{1, 2, 3, 7, 16, 33, 100, kernels.AttentionKeys - 1, kernels.AttentionKeys, kernels.AttentionKeys + 1, 700}
+	if testing.Short() {
+		lengths = []int{1, 7, 33, kernels.AttentionKeys + 1}
+	}
+	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+		rng := newRand()
+		var scratch kernels.AttentionScratch
+		for _, headDim := range []int{1, 4, 24, 64, 128, 300} {
+			for _, group := range []int{1, 3, 4} {
+				const kvHeads = 2
+				c := newCache(rng, 720, 48, kvHeads, headDim)
+				for _, f16 := range []bool{true, false} {
+					n := lengths[rng.IntN(len(lengths))]
+					path := rng.Perm(min(n, 20))
+					visible := kernels.Visible{Prefix: n - rng.IntN(len(path)+1)}
+					for i := range n - visible.Prefix {
+						visible.Path = append(visible.Path, int32(700+path[i]))
+					}
+					checkAttention(t, c, f16, group, visible, &scratch)
+				}
+			}
+		}
+		c := newCache(rng, 720, 64, 2, 64)
+		for _, n := range lengths {
+			checkAttention(t, c, n%2 == 0, 4, kernels.Visible{Prefix: n}, &scratch)
+		}
+	})
+}
+
+// checkAttention runs all heads of one row, one group at a time, with guards.
+func checkAttention(t *testing.T, c *cache, f16 bool, group int, visible kernels.Visible, scratch *kernels.AttentionScratch) {
+	t.Helper()
+	dim, heads := c.kv.HeadDim, c.kv.KVHeads*group
+	q := normal(newRand(), heads*dim)
+	scale := float32(1 / math.Sqrt(float64(dim)))
+	dst, check := guardedFloats(t, heads*dim, 5)
+	before := slices.Clone(q)
+	for kvHead := range c.kv.KVHeads {
+		kernels.Attention(dst, q, c.as(f16), kvHead*group, group, kvHead, visible, scale, scratch)
+	}
+	check()
+	if !slices.Equal(before, q) {
+		t.Fatal("the queries were changed")
+	}
+	for h := range heads {
+		want, bound := c.want(q[h*dim:(h+1)*dim], h/group, visible, scale)
+		for i := range want {
+			if got := dst[h*dim+i]; !near(got, want[i], bound[i]) {
+				t.Fatalf("dim=%d group=%d f16=%v %d+%d keys: head %d element %d: %v, want %v ± %.2g",
+					dim, group, f16, visible.Prefix, len(visible.Path), h, i, got, want[i], bound[i])
+			}
+		}
+	}
+}
+
+// TestAttentionSequence: the result has the same bits wherever the keys lie: in a plain prefix, on a path through scattered
+// slots, in pages of any length, and for any number of heads computed together.
+func TestAttentionSequence(t *testing.T) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+		rapid.Check(t, func(t *rapid.T) {
+			rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+			n := rapid.IntRange(1, 40).Draw(t, "keys")
+			if rapid.IntRange(0, 4).Draw(t, "long") == 0 {
+				n += kernels.AttentionKeys
+			}
+			headDim := rapid.IntRange(1, 70).Draw(t, "dim")
+			group := rapid.IntRange(1, 5).Draw(t, "group")
+			f16 := rapid.Bool().Draw(t, "f16")
+			plain := newCache(rng, n, rapid.IntRange(1, 64).Draw(t, "page"), 1, headDim)
+			prefix := n - rapid.IntRange(0, min(n, 30)).Draw(t, "path")
+			spare := n - prefix + 9
+			other := newCache(rng, n+spare, rapid.IntRange(1, 64).Draw(t, "otherPage"), 1, headDim)
+			for s := range prefix {
+				other.set(s, plain.k[s], plain.v[s])
+			}
+			var path []int32
+			for i, s := range rng.Perm(spare)[:n-prefix] {
+				other.set(prefix+s, plain.k[prefix+i], plain.v[prefix+i])
+				path = append(path, int32(prefix+s))
+			}
+
+			q := normal(rng, group*headDim)
+			want, got := make([]float32, len(q)), make([]float32, len(q))
+			var scratch, second kernels.AttentionScratch
+			kernels.Attention(want, q, plain.as(f16), 0, group, 0, kernels.Visible{Prefix: n}, 0.3, &scratch)
+			kernels.Attention(got, q, other.as(f16), 0, group, 0, kernels.Visible{Prefix: prefix, Path: path}, 0.3, &scratch)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d keys, %d of them on a path: the slots change the result", n, len(path))
+			}
+			for h := range group {
+				kernels.Attention(got, q, plain.as(f16), h, 1, 0, kernels.Visible{Prefix: n}, 0.3, &second)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d heads: the result of one depends on the others", group)
+			}
+		})
+	})
+}
+
+func TestAttentionNotFinite(t *testing.T) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+		const dim, n = 32, 50
+		var scratch kernels.AttentionScratch
+		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			for _, f16 := range []bool{true, false} {
+				c := newCache(newRand(), n, 16, 1, dim)
+				q, dst := normal(newRand(), dim), make([]float32, dim)
+				v := slices.Clone(c.v[7])
+				v[3] = float32(bad)
+				c.set(7, c.k[7], v)
+				kernels.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				for i, got := range dst {
+					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3) {
+						t.Fatalf("%v in a value gave %v at %d", bad, got, i)
+					}
+				}
+				q[5] = float32(bad)
+				kernels.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				if i := slices.IndexFunc(dst, func(v float32) bool { return v == v }); i >= 0 {
+					t.Fatalf("%v in the query gave %v", bad, dst[i])
+				}
+			}
+		}
+	})
+}
+
+func TestAttentionMisuse(t *testing.T) {
+	c := newCache(newRand(), 32, 16, 2, 8)
+	q, dst := make([]float32, 32), make([]float32, 32)
+	both := c.kv
+	run := func(dst, q []float32, kv *kernels.KV, head0, heads, kvHead int, visible kernels.Visible) func() {
+		return func() {
+			var scratch kernels.AttentionScratch
+			kernels.Attention(dst, q, kv, head0, heads, kvHead, visible, 1, &scratch)
+		}
+	}
+	one := kernels.Visible{Prefix: 1}
+	for name, f := range map[string]func(){
+		"head of the cache": run(dst, q, c.as(true), 0, 1, 2, one),
+		"short q":           run(dst, q[:31], c.as(true), 2, 2, 0, one),
+		"short dst":         run(dst[:31], q, c.as(true), 2, 2, 0, one),
+		"no heads":          run(dst, q, c.as(true), 0, 0, 0, one),
+		"nothing visible":   run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{}),
+		"long prefix":       run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Prefix: 33}),
+		"slot":              run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{32}}),
+		"negative slot":     run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
+		"two kinds":         run(dst, q, &both, 0, 1, 0, one),
+	} {
+		if panicOf(f) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestAttentionDoesNotAllocate(t *testing.T) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+		c := newCache(newRand(), 300, 64, 1, 64)
+		q, dst := make([]float32, 4*64), make([]float32, 4*64)
+		var scratch kernels.AttentionScratch
+		kv, visible := c.as(true), kernels.Visible{Prefix: 290, Path: []int32{291, 295}}
+		if allocs := testing.AllocsPerRun(5, func() {
+			kernels.Attention(dst, q, kv, 0, 4, 0, visible, 0.125, &scratch)
+		}); allocs != 0 {
+			t.Errorf("%v allocations", allocs)
+		}
+	})
+}
+
+// FuzzAttention runs any sequence of visible slots and any values through every set.
+func FuzzAttention(f *testing.F) {
+	f.Add(uint8(3), []byte{7, 1, 2}, []byte{0, 0x3c, 0, 0xc0})
+	f.Add(uint8(0), []byte{0}, []byte{0, 0x7c})
+	f.Fuzz(func(t *testing.T, prefix uint8, path, data []byte) {
+		const slots, dim = 40, 6
+		visible := kernels.Visible{Prefix: int(prefix) % (slots + 1)}
+		for _, s := range path {
+			visible.Path = append(visible.Path, int32(s)%slots)
+		}
+		if visible.Prefix+len(path) == 0 || len(data) < 2 {
+			return
+		}
+		kv := kernels.KV{HeadDim: dim, KVHeads: 1, PageLen: 8}
+		at := 0
+		for range slots / kv.PageLen {
+			page := make([]uint16, kv.PageLen*dim)
+			for i := range page {
+				page[i] = binary.LittleEndian.Uint16(data[at:])
+				at = (at + 2) % (len(data) - 1)
+			}
+			kv.K, kv.V = append(kv.K, page), append(kv.V, page)
+		}
+		q, dst := normal(newRand(), 2*dim), make([]float32, 2*dim)
+		var want []float32
+		for _, set := range kernels.Sets() {
+			kerneltest.Use(t, set)
+			var scratch kernels.AttentionScratch
+			kernels.Attention(dst, q, &kv, 0, 2, 0, visible, 0.5, &scratch)
+			if want == nil {
+				want = slices.Clone(dst)
+			}
+			for i := range dst {
+				if (dst[i] == dst[i]) != (want[i] == want[i]) && len(visible.Path) == 0 {
+					t.Fatalf("%s: element %d is %v, in the reference %v", set, i, dst[i], want[i])
+				}
+			}
+		}
+	})
+}
+
+func ExampleAttention() {
+	// Two keys of one head of two elements; the query matches the second.
+	kv := kernels.KV{HeadDim: 2, KVHeads: 1, PageLen: 2, K32: [][]float32{{1, 0, 0, 1}}, V32: [][]float32{{10, 20, 30, 40}}}
+	q, dst := []float32{0, 50}, make([]float32, 2)
+	var scratch kernels.AttentionScratch
+	kernels.Attention(dst, q, &kv, 0, 1, 0, kernels.Visible{Prefix: 2}, 1, &scratch)
+	fmt.Println(dst)
+	// Output: [30 40]
+}
