@@ -1,6 +1,7 @@
 package tensor_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -64,6 +65,38 @@ func BenchmarkPack(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := tensor.Pack(dst, src, d, benchRows, benchCols); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkConvert is what conversion of a model does to a matrix: decode its elements, encode them to another type, pack them. MB/s counts the
+// source alone, to be compared with the speed of the disk it comes from.
+func BenchmarkConvert(b *testing.B) {
+	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0} {
+		b.Run("from=bf16/to="+d.String(), func(b *testing.B) {
+			src := make([]byte, benchRows*tensor.BF16.RowBytes(benchCols))
+			for i := range benchRows * benchCols {
+				binary.LittleEndian.PutUint16(src[2*i:], tensor.F32ToBF16(float32(i*7919%1000-500)/10000))
+			}
+			row := make([]float32, benchCols)
+			plain := make([]byte, benchRows*d.RowBytes(benchCols))
+			packed := make([]byte, tensor.PackedBytes(d, benchRows, benchCols))
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for r := range benchRows {
+					from := src[r*tensor.BF16.RowBytes(benchCols):][:tensor.BF16.RowBytes(benchCols)]
+					if err := tensor.Decode(row, from, tensor.BF16); err != nil {
+						b.Fatal(err)
+					}
+					if err := tensor.Encode(plain[r*d.RowBytes(benchCols):][:d.RowBytes(benchCols)], row, d); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := tensor.Pack(packed, plain, d, benchRows, benchCols); err != nil {
 					b.Fatal(err)
 				}
 			}

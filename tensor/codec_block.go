@@ -126,19 +126,17 @@ func encodeQ8_0(dst []byte, src []float32) error {
 	return nil
 }
 
-// extremeOf returns the first element of the largest magnitude, or a NaN if there is one.
+// extremeOf returns the first element of the largest magnitude, or a NaN if there is one. Magnitudes are compared by their bits, whose order
+// is that of the values, with the NaNs above infinity.
 func extremeOf(x []float32) float32 {
-	var extreme, largest float32
+	var extreme, largest uint32
 	for _, v := range x {
-		abs := math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
-		if !(abs <= largest) {
-			extreme, largest = v, abs
-			if v != v {
-				break
-			}
+		bits := math.Float32bits(v)
+		if abs := bits &^ (1 << 31); abs > largest {
+			extreme, largest = bits, abs
 		}
 	}
-	return extreme
+	return math.Float32frombits(extreme)
 }
 
 // putScale stores d as F16 and returns 1/d, taken from the unrounded d. The inverse of a d that is zero, or so small that its

@@ -101,11 +101,11 @@ func interleave(packed, plain []byte, unit, r int) {
 		}
 	case 2:
 		for i := 0; i < len(plain); i += 2 {
-			binary.LittleEndian.PutUint16(packed[i*TileRows:], binary.LittleEndian.Uint16(plain[i:]))
+			binary.LittleEndian.PutUint16(packed[i*TileRows:i*TileRows+2], binary.LittleEndian.Uint16(plain[i:i+2]))
 		}
 	case 4:
 		for i := 0; i < len(plain); i += 4 {
-			binary.LittleEndian.PutUint32(packed[i*TileRows:], binary.LittleEndian.Uint32(plain[i:]))
+			binary.LittleEndian.PutUint32(packed[i*TileRows:i*TileRows+4], binary.LittleEndian.Uint32(plain[i:i+4]))
 		}
 	}
 }
@@ -120,11 +120,11 @@ func deinterleave(packed, plain []byte, unit, r int) {
 		}
 	case 2:
 		for i := 0; i < len(plain); i += 2 {
-			binary.LittleEndian.PutUint16(plain[i:], binary.LittleEndian.Uint16(packed[i*TileRows:]))
+			binary.LittleEndian.PutUint16(plain[i:i+2], binary.LittleEndian.Uint16(packed[i*TileRows:i*TileRows+2]))
 		}
 	case 4:
 		for i := 0; i < len(plain); i += 4 {
-			binary.LittleEndian.PutUint32(plain[i:], binary.LittleEndian.Uint32(packed[i*TileRows:]))
+			binary.LittleEndian.PutUint32(plain[i:i+4], binary.LittleEndian.Uint32(packed[i*TileRows:i*TileRows+4]))
 		}
 	}
 }
