@@ -73,7 +73,7 @@ func (d *definition) readGGUFTokens(m metadata) error {
 		return err
 	}
 	if len(kinds) != len(texts) {
-		return fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens: %w", len(kinds), len(texts), ErrInvalid)
+		return fmt.Errorf("tokenizer.ggml.token_type has %d entries, tokenizer.ggml.tokens %d: %w", len(kinds), len(texts), ErrInvalid)
 	}
 	for len(kinds) > 0 && kinds[len(kinds)-1] == ggufUnused {
 		kinds = kinds[:len(kinds)-1]
@@ -138,6 +138,9 @@ func (t *Tokenizer) applyGGUFEnds(m metadata, addBOS bool) error {
 		if ok {
 			t.addEOS(id)
 		}
+	}
+	if len(t.eos) > 0 {
+		t.eosToken = t.eos[0]
 	}
 	for _, id := range named {
 		t.addEOS(id)

@@ -244,9 +244,9 @@ func (s *jsonStep) preTokenizer() (splitter, error) {
 	case first.Type != "Split":
 		return nil, fmt.Errorf("first step of type %q (only Split): %w", shorten(first.Type), ErrUnsupported)
 	case first.Behavior != "Isolated" || first.Invert:
-		return nil, fmt.Errorf("Split with behavior %q, invert %v: %w", shorten(first.Behavior), first.Invert, ErrUnsupported)
+		return nil, fmt.Errorf("a Split with behavior %q, invert %v: %w", shorten(first.Behavior), first.Invert, ErrUnsupported)
 	case first.Pattern.Regex == nil:
-		return nil, fmt.Errorf("Split at a string: %w", ErrUnsupported)
+		return nil, fmt.Errorf("a Split at a string: %w", ErrUnsupported)
 	}
 	return splitterFor(*first.Pattern.Regex)
 }

@@ -8,8 +8,8 @@ import (
 	"path"
 )
 
-// loaders are the files that Open takes a vocabulary from, in order of preference.
-var loaders = []struct {
+// vocabularies are the files that Open takes a vocabulary from, in order of preference.
+var vocabularies = []struct {
 	pattern string
 	load    func(data []byte) (*Tokenizer, error)
 }{
@@ -52,7 +52,7 @@ func Open(fsys fs.FS) (*Tokenizer, error) {
 }
 
 func openVocabulary(fsys fs.FS) (*Tokenizer, error) {
-	for _, l := range loaders {
+	for _, l := range vocabularies {
 		names, err := fs.Glob(fsys, l.pattern)
 		if err != nil {
 			return nil, fmt.Errorf("tokenizer: look for %s: %w", l.pattern, err)
@@ -141,6 +141,7 @@ func (t *Tokenizer) applyTokenizerConfig(data []byte) error {
 		return err
 	} else if ok {
 		t.addEOS(id)
+		t.eosToken = id
 	}
 	if config.AddBOS != nil {
 		t.addBOS = *config.AddBOS

@@ -51,3 +51,16 @@ func (t *Tokenizer) applyTemplateField(raw json.RawMessage) error {
 	}
 	return nil
 }
+
+// template returns the source of the template for a conversation, the one for tools if there is one and they are in it.
+func (t *Tokenizer) template(tools bool) (source string, ok bool) {
+	for _, entry := range t.templates {
+		if tools && entry.name == "tool_use" {
+			return entry.source, true
+		}
+		if entry.name == defaultTemplate {
+			source, ok = entry.source, true
+		}
+	}
+	return source, ok
+}

@@ -49,6 +49,10 @@ func fromTiktoken(data []byte, family Family) (*Tokenizer, error) {
 
 // parseTiktoken lists the tokens by rank.
 func parseTiktoken(data []byte) ([]string, error) {
+	const enough = 4096 // to tell text from SentencePiece's binary format
+	if bytes.IndexByte(data[:min(len(data), enough)], 0) >= 0 {
+		return nil, fmt.Errorf("a binary file; SentencePiece models are not read, convert to tokenizer.json: %w", ErrUnsupported)
+	}
 	lines := bytes.Count(data, []byte("\n")) + 1
 	tokens := make([]string, 0, lines)
 	for number := 1; len(data) > 0; number++ {
@@ -57,9 +61,6 @@ func parseTiktoken(data []byte) ([]string, error) {
 		line = bytes.TrimSuffix(line, []byte("\r"))
 		if len(line) == 0 {
 			continue
-		}
-		if number == 1 && bytes.IndexByte(line, 0) >= 0 {
-			return nil, fmt.Errorf("a binary file; SentencePiece models are not read, convert to tokenizer.json: %w", ErrUnsupported)
 		}
 		encoded, rank, ok := bytes.Cut(line, []byte(" "))
 		if !ok {

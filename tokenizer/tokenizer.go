@@ -29,9 +29,10 @@ type Tokenizer struct {
 	rawAdded    *trie            // added tokens looked for in the text as it is
 	normalAdded *trie            // added tokens looked for after normalisation
 
-	bos    int32 // -1 where there is none
-	addBOS bool
-	eos    []int32
+	bos      int32 // -1 where there is none
+	addBOS   bool
+	eos      []int32
+	eosToken int32 // what templates call eos_token; -1 where there is none
 
 	templates []namedTemplate
 	cache     *pieceCache
@@ -72,6 +73,7 @@ func (d definition) build() (*Tokenizer, error) {
 		rawAdded:     newTrie(),
 		normalAdded:  newTrie(),
 		bos:          -1,
+		eosToken:     -1,
 		cache:        newPieceCache(),
 	}
 	isAdded := make(map[int32]bool, len(d.added))
@@ -119,6 +121,9 @@ func (t *Tokenizer) guessEnds() {
 		if id, ok := t.Special(name); ok {
 			t.addEOS(id)
 		}
+	}
+	if len(t.eos) > 0 {
+		t.eosToken = t.eos[0]
 	}
 }
 
