@@ -3,6 +3,8 @@
 package amd64
 
 import (
+	"encoding/binary"
+
 
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
@@ -22,6 +24,15 @@ func tileQ4Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 //go:noescape
 func tileQ8Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 
+// tileF16Avx512 multiplies one tile of F16 weights with rows rows of activations that lie ldx apart:
+//
+//	for i < rows: for r < 16: dst[i*ldd+r] = Σ_c w[r][c]·x[i*ldx+c] for c < 8·blocks
+//
+// 1 ≤ rows ≤ 16. Of the memory beyond it asks the caches for some.
+//
+//go:noescape
+func tileF16Avx512(dst *float32, ldd int, w *byte, x *float32, rows, blocks, ldx int)
+
 func matMulQ4Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
 	size := tensor.TileBytes(tensor.Q4_0, k)
 	walkTiles(tiles, size, n, func(t, i, rows int) {
@@ -34,6 +45,48 @@ func matMulQ8Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 	walkTiles(tiles, size, n, func(t, i, rows int) {
 		tileQ8Avx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/32)
 	})
+}
+
+func matMulF16F32Avx512(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
+	const blockCols = 8
+	size := tensor.TileBytes(tensor.F16, k)
+	walkTiles(tiles, size, n, func(t, i, rows int) {
+		tile := w[t*size : (t+1)*size]
+		out := dst[i*ldd+t*tensor.TileRows:]
+		tileF16Avx512(&out[0], ldd, &tile[0], &x[i*k], rows, k/blockCols, k)
+		for c := k - k%blockCols; c < k; c++ {
+			addColumn(out, ldd, tile[c*size/k:], x[i*k+c:], rows, k)
+		}
+	})
+}
+
+// addColumn adds the products of one column of a tile of F16 with rows activations that lie k apart.
+func addColumn(dst []float32, ldd int, w []byte, x []float32, rows, k int) {
+	for r := range tensor.TileRows {
+		v := tensor.F16ToF32(binary.LittleEndian.Uint16(w[2*r:]))
+		for i := range rows {
+			dst[i*ldd+r] += float32(v * x[i*k])
+		}
+	}
+}
+
+// dotF32Avx512 is Σ w[c]·x[c] for c < k.
+//
+//go:noescape
+func dotF32Avx512(w, x *float32, k int) float32
+
+func matMulF32F32Avx512(dst []float32, ldd int, w []float32, rows int, x []float32, n, k int) {
+	if k == 0 {
+		for i := range n {
+			clear(dst[i*ldd : i*ldd+rows])
+		}
+		return
+	}
+	for r := range rows {
+		for i := range n {
+			dst[i*ldd+r] = dotF32Avx512(&w[r*k], &x[i*k], k)
+		}
+	}
 }
 
 // walkTiles calls f for every pair of a tile and a group of activation rows, in an order that reads the tiles from memory

@@ -12,7 +12,7 @@ import (
 func Sets() []table.Kernels {
 	var sets []table.Kernels
 	x := cpu.X86
-	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI {
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI && x.HasBMI2 {
 		sets = append(sets, avx512)
 	}
 	return sets
@@ -20,7 +20,33 @@ func Sets() []table.Kernels {
 
 // avx512 needs F, BW, DQ, VL and VNNI.
 var avx512 = table.Kernels{
-	Name:       "avx512",
-	MatMulQ4Q8: table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Avx512},
-	MatMulQ8Q8: table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Avx512},
+	Name:         "avx512",
+	MatMulQ4Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Avx512},
+	MatMulQ8Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Avx512},
+	MatMulF16F32: matMulF16F32Avx512,
+	MatMulF32F32: matMulF32F32Avx512,
+
+	AttentionScoresF16: attentionScoresF16Avx512,
+	AttentionScoresF32: attentionScoresF32Avx512,
+	AttentionValuesF16: attentionValuesF16Avx512,
+	AttentionValuesF32: attentionValuesF32Avx512,
+
+	RMSNorm:      rmsNormAvx512,
+	Add:          addAvx512,
+	Mul:          mulAvx512,
+	Scale:        scaleAvx512,
+	SiLU:         siluAvx512,
+	SiLUMul:      siluMulAvx512,
+	RoPEHalves:   ropeHalvesAvx512,
+	RoPEAdjacent: ropeAdjacentAvx512,
+
+	Max:        maxAvx512,
+	ExpSum:     expSumAvx512,
+	Argmax:     argmaxAvx512,
+	IndexAbove: indexAboveAvx512,
+
+	F16ToF32:  f16ToF32Avx512,
+	F32ToF16:  f32ToF16Avx512,
+	BF16ToF32: bf16ToF32Avx512,
+	F32ToBF16: f32ToBF16Avx512,
 }

@@ -1,25 +1,20 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "tile_avx512_amd64.h"
 
-// One tile of 16 matrix rows times up to 16 activation rows in the form q8x16, with VNNI.
+// Tiles of Q4_0 and Q8_0 times int8 activations in the form q8x16, with VNNI; tile_avx512_amd64.h has the frame.
 //
-// Weights are made unsigned (plus 128) and activations are signed; every dot product of a block starts at the block's
-// -128·Σa, so that it ends exact. What a row of activations undergoes is the same in every path: block after block,
+// Weights are made unsigned (plus 128, Q4_0 after a shift to the upper half of a byte) and activations are signed; the dot
+// product of a block starts at the activations' -128·Σq, so that it ends exact. A row of activations undergoes, block after
+// block,
 //
 //	acc = fma(float(dot), dw·da, acc)
 //
-// with one accumulator register per row over all of k. Rows are taken as 1 to 4 first and then 4 at a time.
-//
-// Registers:
-//	DI  dst, one row              R8   rows that come first, 1..4
-//	BX  bytes from row to row     R9   groups of 4 that follow, 0..3
-//	SI  weights                   CX   blocks left
-//	DX  activations: records of 40 bytes, block after block and row after row
-//	Z0-Z3    accumulators of the first rows        Z24  mask of the high nibbles
-//	Z4-Z15   accumulators of the groups of 4       Z25  dw, the scales of the 16 matrix rows
-//	Z16-Z23  weights of columns 4i … 4i+3          Z26-Z29  dot products
-//	Z30      dw·da                                 Z31  0x80 in every byte
+//	DX       records of 40 bytes, block after block and in it row after row
+//	Z16-Z23  weights of columns 4i … 4i+3     Z24  mask of the upper halves of bytes
+//	Z25      dw                               Z26-Z29  dot products
+//	Z30      dw·da                            Z31  0x80 in every byte
 
 DATA highNibbles<>+0(SB)/4, $0xf0f0f0f0
 GLOBL highNibbles<>(SB), RODATA|NOPTR, $4
@@ -28,10 +23,7 @@ GLOBL signBits<>(SB), RODATA|NOPTR, $4
 DATA sixteenth<>+0(SB)/4, $0x3d800000 // 1/16
 GLOBL sixteenth<>(SB), RODATA|NOPTR, $4
 
-// PREFETCH_AHEAD is how far before their use weights are asked for, in bytes.
-#define PREFETCH_AHEAD 4096
-
-// DOT(row, i) adds columns 4i … 4i+3 of the row-th record to its dot product.
+// DOTn(i, w) adds columns 4i … 4i+3 of the next n records to their dot products.
 #define DOT1(i, w) \
 	VPDPBUSD.BCST (4*i)(DX), w, Z26
 
@@ -106,96 +98,6 @@ GLOBL sixteenth<>(SB), RODATA|NOPTR, $4
 	SCALE(3, Z29, a3) \
 	ADDQ $160, DX
 
-// BLOCK multiplies the block in Z16-Z25 with all rows.
-#define BLOCK \
-	CMPQ R8, $2                 \
-	JEQ  first2                 \
-	JLT  first1                 \
-	CMPQ R8, $3                 \
-	JEQ  first3                 \
-	ROWS4(Z0, Z1, Z2, Z3)       \
-	JMP  groups                 \
-first3:                         \
-	ROWS3(Z0, Z1, Z2)           \
-	JMP  groups                 \
-first2:                         \
-	ROWS2(Z0, Z1)               \
-	JMP  groups                 \
-first1:                         \
-	ROWS1(Z0)                   \
-groups:                         \
-	CMPQ R9, $1                 \
-	JLT  block_done             \
-	ROWS4(Z4, Z5, Z6, Z7)       \
-	CMPQ R9, $2                 \
-	JLT  block_done             \
-	ROWS4(Z8, Z9, Z10, Z11)     \
-	CMPQ R9, $3                 \
-	JLT  block_done             \
-	ROWS4(Z12, Z13, Z14, Z15)   \
-block_done:
-
-#define ZERO4(a0, a1, a2, a3) \
-	VPXORD a0, a0, a0 \
-	VPXORD a1, a1, a1 \
-	VPXORD a2, a2, a2 \
-	VPXORD a3, a3, a3
-
-#define ZERO \
-	ZERO4(Z0, Z1, Z2, Z3)       \
-	ZERO4(Z4, Z5, Z6, Z7)       \
-	ZERO4(Z8, Z9, Z10, Z11)     \
-	ZERO4(Z12, Z13, Z14, Z15)
-
-#define STORE(acc) \
-	VMOVUPS acc, (DI) \
-	ADDQ    BX, DI
-
-#define STORE4(a0, a1, a2, a3) \
-	STORE(a0) \
-	STORE(a1) \
-	STORE(a2) \
-	STORE(a3)
-
-// STORE_ALL writes the accumulators of all rows.
-#define STORE_ALL \
-	STORE(Z0)                   \
-	CMPQ R8, $2                 \
-	JLT  store_groups           \
-	STORE(Z1)                   \
-	CMPQ R8, $3                 \
-	JLT  store_groups           \
-	STORE(Z2)                   \
-	CMPQ R8, $4                 \
-	JLT  store_groups           \
-	STORE(Z3)                   \
-store_groups:                   \
-	CMPQ R9, $1                 \
-	JLT  store_done             \
-	STORE4(Z4, Z5, Z6, Z7)      \
-	CMPQ R9, $2                 \
-	JLT  store_done             \
-	STORE4(Z8, Z9, Z10, Z11)    \
-	CMPQ R9, $3                 \
-	JLT  store_done             \
-	STORE4(Z12, Z13, Z14, Z15)  \
-store_done:
-
-// ARGS loads the arguments that all tile kernels share, R8 and R9 from rows.
-#define ARGS \
-	MOVQ dst+0(FP), DI    \
-	MOVQ ldd+8(FP), BX    \
-	SHLQ $2, BX           \
-	MOVQ w+16(FP), SI     \
-	MOVQ q+24(FP), DX     \
-	MOVQ rows+32(FP), R9  \
-	MOVQ blocks+40(FP), CX \
-	SUBQ $1, R9           \
-	MOVQ R9, R8           \
-	ANDQ $3, R8           \
-	ADDQ $1, R8           \
-	SHRQ $2, R9
-
 // NIBBLES(j, low, high) unpacks the j-th group of a Q4_0 block: 16(q+8), as a byte with the nibble on top.
 #define NIBBLES(j, low, high) \
 	VMOVDQU32 (32+64*j)(SI), high \
@@ -205,7 +107,14 @@ store_done:
 
 // func tileQ4Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 TEXT ·tileQ4Avx512(SB), NOSPLIT, $0-48
-	ARGS
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ rows+32(FP), R9
+	MOVQ blocks+40(FP), CX
+	SPLIT_ROWS
+	MOVQ q+24(FP), DX
 	VPBROADCASTD highNibbles<>(SB), Z24
 	ZERO
 
@@ -235,7 +144,14 @@ block:
 
 // func tileQ8Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 TEXT ·tileQ8Avx512(SB), NOSPLIT, $0-48
-	ARGS
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ rows+32(FP), R9
+	MOVQ blocks+40(FP), CX
+	SPLIT_ROWS
+	MOVQ q+24(FP), DX
 	VPBROADCASTD signBits<>(SB), Z31
 	ZERO
 
