@@ -156,7 +156,11 @@ func TestMatMul(t *testing.T) {
 	if testing.Short() {
 		ns = []int{1, 2, 3, 5, 8, 17, 33}
 	}
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set string) {
+		ns := ns
+		if set == "ref" { // slow, and the same code for every n
+			ns = ns[:5]
+		}
 		for _, d := range packedTypes {
 			rng := newRand()
 			for _, blocks := range []int{1, 2, 3, 5} {
@@ -256,14 +260,18 @@ func TestMatMulBatchInvariance(t *testing.T) {
 			p.Close()
 		}
 	}()
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set string) {
+		maxRows, maxN := 70, 40
+		if set == "ref" { // slow, and the same code for every shape
+			maxRows, maxN = 20, 4
+		}
 		for _, d := range packedTypes {
 			t.Run(fmt.Sprintf("fmt=%v", d), func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) {
 					rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-					rows := rapid.IntRange(1, 70).Draw(t, "rows")
+					rows := rapid.IntRange(1, maxRows).Draw(t, "rows")
 					k := max(d.BlockElems(), 16) * rapid.IntRange(1, 3).Draw(t, "blocks")
-					n := rapid.IntRange(1, 40).Draw(t, "n")
+					n := rapid.IntRange(1, maxN).Draw(t, "n")
 					w, _ := randomMatrix(rng, d, rows, k)
 					x := normal(rng, n*k)
 					all := multiply(t, pools[rng.IntN(len(pools))], w, x, n, 0)
