@@ -57,8 +57,8 @@ func randomDecoder(t *testing.T, d tensor.DType, blocks, context int) *layers.De
 }
 
 func TestDecoderSpeculationEqualsPlain(t *testing.T) {
-	const context = 64
-	for _, d := range []tensor.DType{tensor.F16, tensor.Q8_0, tensor.Q4_0} {
+	const context = 48
+	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0} {
 		target, draft := randomDecoder(t, d, 3, context), randomDecoder(t, d, 2, context)
 		for i, sampling := range []Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
 			req := Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context

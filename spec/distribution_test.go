@@ -12,7 +12,7 @@ import (
 const (
 	jointVocab  = 6
 	jointTokens = 3
-	jointRuns   = 40_000
+	jointRuns   = 20_000
 )
 
 var jointPrompt = []int32{2, 4}

@@ -29,7 +29,7 @@ type Stats struct {
 	// PrefillSeconds were spent on prefill, in the target and the draft model.
 	PrefillSeconds float64 `json:"prefill_seconds"`
 	// TimeToFirstToken is the seconds from the call to the first token.
-	TimeToFirstToken float64 `json:"time_to_first_token"`
+	TimeToFirstToken float64 `json:"time_to_first_token_seconds"`
 	IOStats
 }
 
