@@ -23,7 +23,12 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(exitCode int) {
+		os.RemoveAll(bigStores.root)
+		os.Exit(exitCode)
+	}))
+}
 
 // bf16Tensors reads a safetensors file of BF16 without any of the code under test.
 func bf16Tensors(t *testing.T, path string) map[string][]float32 {

@@ -3,6 +3,7 @@ package weights
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,6 +75,9 @@ func canonicalConfig(config []byte, tied bool) ([]byte, error) {
 	dec.UseNumber()
 	if err := dec.Decode(&keys); err != nil {
 		return nil, err
+	}
+	if keys == nil {
+		return nil, errors.New("is null")
 	}
 	keys["tie_word_embeddings"] = tied
 	return json.Marshal(keys)

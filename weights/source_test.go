@@ -197,6 +197,7 @@ func FuzzConfig(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte(`{}`))
+	f.Add([]byte(`null`))
 	f.Add([]byte(`{"architectures":["LlamaForCausalLM"],"hidden_size":1e99}`))
 	f.Fuzz(func(t *testing.T, config []byte) {
 		arch, _, err := parseArchitecture(config, "config.json")

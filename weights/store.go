@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,35 +134,4 @@ func (s *Store) readSegment(f File, chunk, segment int, buf []byte) error {
 // unknownTensor is the error of a request for a tensor that the store lacks.
 func (s *Store) unknownTensor(name string) error {
 	return fmt.Errorf("weights: %s: no tensor %q: %w", s.path(manifestName), name, ErrCorrupt)
-}
-
-// tokenizerFS is the part of a folder that a list of files names.
-type tokenizerFS struct {
-	dir   fs.FS
-	files []fileEntry
-}
-
-// Open implements [fs.FS].
-func (t tokenizerFS) Open(name string) (fs.File, error) {
-	if !slices.ContainsFunc(t.files, func(f fileEntry) bool { return f.File == name }) {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return t.dir.Open(name)
-}
-
-// ReadDir implements [fs.ReadDirFS] for the one folder that there is.
-func (t tokenizerFS) ReadDir(name string) ([]fs.DirEntry, error) {
-	if name != "." {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
-	}
-	var entries []fs.DirEntry
-	for _, f := range t.files {
-		info, err := fs.Stat(t.dir, f.File)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, fs.FileInfoToDirEntry(info))
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
-	return entries, nil
 }

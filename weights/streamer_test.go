@@ -1,0 +1,475 @@
+package weights
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/lever-go/lever/tensor"
+)
+
+// bigArch fills several segments per block.
+var bigArch = architecture{hidden: 1024, ffn: 3072, vocab: 3000, layers: 3, heads: 8, kvHeads: 2, headDim: 128}
+
+var bigStores struct {
+	sync.Mutex
+	root string
+}
+
+// bigStore returns a store of F16, tied or not, that the tests share. It is made once and must not be changed.
+func bigStore(t testing.TB, tied bool) string {
+	t.Helper()
+	bigStores.Lock()
+	defer bigStores.Unlock()
+	if bigStores.root == "" {
+		root, err := os.MkdirTemp("", "lever-weights-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bigStores.root = root
+	}
+	name := map[bool]string{true: "tied.lever", false: "head.lever"}[tied]
+	dst := filepath.Join(bigStores.root, name)
+	if _, err := os.Stat(dst); err == nil {
+		return dst
+	}
+	m := newModel(bigArch, tied)
+	if err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F16), 1), dst, ConvertOptions{Type: tensor.F16}); err != nil {
+		t.Fatal(err)
+	}
+	return dst
+}
+
+func stream(t testing.TB, s *Store, opts StreamOptions) *Streamer {
+	t.Helper()
+	r, err := s.Stream(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// passNames lists the tensors of a pass in order of use.
+func passNames(s *Store) []string {
+	var names []string
+	head := embeddingName
+	for _, t := range s.manifest.Tensors {
+		switch t.Name {
+		case embeddingName:
+		case headName:
+			head = headName
+		default:
+			names = append(names, t.Name)
+		}
+	}
+	return append(names, head)
+}
+
+// same checks that a tensor read through r is what want holds.
+func same(t testing.TB, want *Resident, r *Streamer, name string) {
+	t.Helper()
+	next := 0
+	for p, err := range r.Parts(t.Context(), name) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := want.tensors[name].parts[next]
+		if p.Type != w.Type || p.Row != w.Row || p.Rows != w.Rows || p.Cols != w.Cols || !bytes.Equal(p.Data, w.Data) {
+			t.Fatalf("%s: part %d differs", name, next)
+		}
+		for _, data := range [][]byte{p.Data, w.Data} {
+			if uintptr(unsafe.Pointer(&data[0]))%4096 != 0 {
+				t.Fatalf("%s: part %d is not aligned", name, next)
+			}
+		}
+		next++
+	}
+	if next != len(want.tensors[name].parts) {
+		t.Fatalf("%s: %d parts", name, next)
+	}
+}
+
+func TestStreamedPasses(t *testing.T) {
+	for _, tied := range []bool{true, false} {
+		dir := bigStore(t, tied)
+		want := resident(t, dir)
+		for _, opts := range []StreamOptions{{}, {Ahead: 1, Readers: 1}, {Ahead: 1 << 40, Readers: 8}} {
+			s := open(t, dir)
+			r := stream(t, s, opts)
+			for range 3 {
+				for _, name := range passNames(s) {
+					same(t, want, r, name)
+				}
+			}
+			stats := r.Stats()
+			if stats.Seeks != 0 {
+				t.Errorf("%+v: %d seeks in order", opts, stats.Seeks)
+			}
+			if least := 3 * (s.Bytes() - s.manifest.Chunks[0].Size); stats.BytesRead < least || stats.ReadTime <= 0 || stats.PeakBytes != r.ring.bytes() {
+				t.Errorf("%+v: %+v", opts, stats)
+			}
+		}
+	}
+}
+
+func TestDefaultReadAheadIsABlock(t *testing.T) {
+	s := open(t, bigStore(t, false))
+	r := stream(t, s, StreamOptions{})
+	if n, want := len(r.ring.window), len(s.manifest.Chunks[1].Segments)+1; n != want || n < 4 {
+		t.Errorf("%d buffers, want %d", n, want)
+	}
+}
+
+func TestAnyOrder(t *testing.T) {
+	dir := bigStore(t, false)
+	want := resident(t, dir)
+	s := open(t, dir)
+	names := append(passNames(s), embeddingName)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, opts := range []StreamOptions{{Ahead: 1}, {}, {Ahead: 1 << 40}} {
+		r := stream(t, s, opts)
+		for range 60 {
+			name := names[rng.IntN(len(names))]
+			if rng.IntN(3) == 0 { // leave off in the middle
+				for _, err := range r.Parts(t.Context(), name) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					break
+				}
+				continue
+			}
+			same(t, want, r, name)
+		}
+		if r.Stats().Seeks == 0 {
+			t.Error("no seeks counted")
+		}
+	}
+}
+
+func TestTile(t *testing.T) {
+	dir := bigStore(t, true)
+	want := resident(t, dir)
+	s := open(t, dir)
+	r := stream(t, s, StreamOptions{Tiles: 4})
+	rng := rand.New(rand.NewPCG(5, 6))
+	check := func(row int) {
+		t.Helper()
+		p, err := r.Tile(t.Context(), embeddingName, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := want.Tile(t.Context(), embeddingName, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Row != w.Row || p.Rows != w.Rows || p.Cols != w.Cols || p.Type != w.Type || !bytes.Equal(p.Data, w.Data) {
+			t.Fatalf("tile of row %d differs", row)
+		}
+		if uintptr(unsafe.Pointer(&p.Data[0]))%4096 != 0 {
+			t.Fatal("not aligned")
+		}
+	}
+	for range 200 {
+		check(rng.IntN(bigArch.vocab))
+	}
+	check(bigArch.vocab - 1)
+	hits := r.Stats().TileHits
+	for range 5 {
+		check(0)
+		check(15)
+	}
+	stats := r.Stats()
+	if stats.TileHits < hits+9 || len(r.tiles.tiles) > 4 || stats.PeakBytes != r.ring.bytes()+4*32*1024 {
+		t.Errorf("%d tiles kept, %+v", len(r.tiles.tiles), stats)
+	}
+	for _, row := range []int{-1, bigArch.vocab} {
+		if _, err := r.Tile(t.Context(), embeddingName, row); err == nil {
+			t.Errorf("row %d exists", row)
+		}
+	}
+	if _, err := r.Tile(t.Context(), "block.0.q", 0); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Tile(t.Context(), "none", 0); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOneConsumer(t *testing.T) {
+	r := stream(t, open(t, smallStore(t)), StreamOptions{})
+	for _, err := range r.Parts(t.Context(), "block.0.q") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := firstError(r.Parts(t.Context(), "block.0.k")); err == nil || !strings.Contains(err.Error(), "still held") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := firstError(r.Parts(t.Context(), "block.0.k")); err != nil {
+		t.Error(err)
+	}
+	if err := firstError(r.Parts(t.Context(), "none")); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// stalledFile does not answer until it is told to.
+type stalledFile struct {
+	File
+	gate chan struct{}
+}
+
+func (f stalledFile) ReadAt(p []byte, off int64) (int, error) {
+	<-f.gate
+	return f.File.ReadAt(p, off)
+}
+
+// stalled opens a store whose reads wait until gate is closed.
+func stalled(t *testing.T, gate chan struct{}) *Streamer {
+	t.Helper()
+	dir := smallStore(t)
+	open(t, dir) // checks it
+	s, err := Open(t.Context(), dir, OpenOptions{OpenFile: func(path string) (File, error) {
+		f, err := os.Open(path)
+		return stalledFile{f, gate}, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream(t, s, StreamOptions{})
+}
+
+func TestCancelWhileWaiting(t *testing.T) {
+	gate := make(chan struct{})
+	r := stalled(t, gate)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := firstError(r.Parts(ctx, "block.0.q")); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Tile(ctx, embeddingName, 3); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.store.Stream(ctx, StreamOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(gate)
+	if err := firstError(r.Parts(t.Context(), "block.0.q")); err != nil {
+		t.Errorf("after a cancelled request: %v", err)
+	}
+	if _, err := r.Tile(t.Context(), embeddingName, 3); err != nil {
+		t.Errorf("after a cancelled request: %v", err)
+	}
+	if r.Stats().WaitTime < 10*time.Millisecond {
+		t.Errorf("waited %v", r.Stats().WaitTime)
+	}
+}
+
+func TestCloseWhileReading(t *testing.T) {
+	gate := make(chan struct{})
+	r := stalled(t, gate)
+	var consumers sync.WaitGroup
+	consumers.Go(func() {
+		if err := firstError(r.Parts(context.Background(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+	consumers.Go(func() {
+		if _, err := r.Tile(context.Background(), embeddingName, 3); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+	time.Sleep(10 * time.Millisecond)
+	closed := make(chan error)
+	go func() { closed <- r.Close() }()
+	consumers.Wait() // though the flash still does not answer
+	select {
+	case <-closed:
+		t.Error("Close did not wait for the reads")
+	default:
+	}
+	close(gate)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := firstError(r.Parts(t.Context(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPartOutlivesClose(t *testing.T) {
+	r := stream(t, open(t, smallStore(t)), StreamOptions{})
+	for p, err := range r.Parts(t.Context(), "block.0.q") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := bytes.Clone(p.Data)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if !bytes.Equal(before, p.Data) {
+			t.Error("data changed")
+		}
+	}
+	if len(r.ring.free)+len(r.ring.window) != 0 {
+		t.Error("buffers are left")
+	}
+}
+
+// Consumers in any order, cancelled and closed at any time, see right data or a named error, and nothing leaks.
+func TestRandomInterruptions(t *testing.T) {
+	dir := bigStore(t, true)
+	want := resident(t, dir)
+	s := open(t, dir)
+	names := passNames(s)
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		r, err := s.Stream(t.Context(), StreamOptions{Ahead: rng.Int64N(64 << 20), Readers: 1 + rng.IntN(4), Tiles: 1 + rng.IntN(3)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for range 2 {
+			order := rand.New(rand.NewPCG(rng.Uint64(), 8))
+			group.Go(func() {
+				for {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(order.IntN(3000))*time.Microsecond)
+					err := consume(ctx, order, r, want, names)
+					cancel()
+					if errors.Is(err, fs.ErrClosed) {
+						return
+					}
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "still held") {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		group.Wait()
+		if len(r.ring.free)+len(r.ring.window) != 0 {
+			t.Fatal("buffers are left")
+		}
+	}
+}
+
+// consume reads one tensor or tile and compares it.
+func consume(ctx context.Context, rng *rand.Rand, r *Streamer, want *Resident, names []string) error {
+	if rng.IntN(4) == 0 {
+		_, err := r.Tile(ctx, embeddingName, rng.IntN(bigArch.vocab))
+		return err
+	}
+	name := names[rng.IntN(len(names))]
+	next := 0
+	for p, err := range r.Parts(ctx, name) {
+		if err != nil {
+			return err
+		}
+		if w := want.tensors[name].parts[next]; !bytes.Equal(p.Data, w.Data) {
+			return errors.New(name + " differs")
+		}
+		if next++; rng.IntN(8) == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// With a flash that fails, every read gives right data or a named error, and reading goes on afterwards.
+func TestUnreliableFlash(t *testing.T) {
+	dir := bigStore(t, false)
+	want := resident(t, dir)
+	open(t, dir)
+	var faults atomic.Int64
+	s, err := Open(t.Context(), dir, OpenOptions{OpenFile: func(path string) (File, error) {
+		f, err := os.Open(path)
+		return unreliableFile{f, rand.New(rand.NewPCG(9, uint64(len(path)))), &faults}, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := stream(t, s, StreamOptions{Readers: 1})
+	failures := int64(0)
+	for range 6 {
+		for _, name := range passNames(s) {
+			next := 0
+			for p, err := range r.Parts(t.Context(), name) {
+				if err != nil {
+					failures++
+					var where *ChunkError
+					if !errors.As(err, &where) || where.Segment < 0 || !(errors.Is(err, errFlash) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrTruncated)) {
+						t.Fatalf("unnamed error %v", err)
+					}
+					break
+				}
+				if !bytes.Equal(p.Data, want.tensors[name].parts[next].Data) {
+					t.Fatalf("%s: part %d differs", name, next)
+				}
+				next++
+			}
+		}
+	}
+	if failures == 0 || failures > faults.Load() {
+		t.Errorf("%d failures of %d faults", failures, faults.Load())
+	}
+}
+
+// What happens to the files of an open store is an error with a name, or does not matter.
+func TestStoreChangesWhileOpen(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(path string) error
+		want  error
+	}{
+		{"truncated", func(path string) error { return os.Truncate(path, 4096) }, ErrTruncated},
+		{"overwritten", func(path string) error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) }, ErrCorrupt},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := smallStore(t)
+			s := open(t, dir)
+			r := stream(t, s, StreamOptions{Ahead: 1, Readers: 1})
+			if err := firstError(r.Parts(t.Context(), "block.0.attn_norm")); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.spoil(chunkPath(dir, "0003.bin")); err != nil {
+				t.Fatal(err)
+			}
+			var where *ChunkError
+			if err := firstError(r.Parts(t.Context(), headName)); !errors.Is(err, tt.want) || !errors.As(err, &where) || where.Chunk != 3 {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	dir := smallStore(t)
+	s := open(t, dir)
+	if err := os.Remove(chunkPath(dir, "0002.bin")); err != nil {
+		t.Fatal(err)
+	}
+	var where *ChunkError
+	if _, err := s.Stream(t.Context(), StreamOptions{}); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &where) || where.Chunk != 2 {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Resident(t.Context(), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
