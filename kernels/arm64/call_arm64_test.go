@@ -21,6 +21,18 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, packed, tiles, quantized(p.Form, normal(rng, n*k), n, k), n, k)
 		}
 	}
+	f16 := func(n int) func(t *testing.T) {
+		return func(t *testing.T) {
+			x, w := normal(rand.New(rand.NewPCG(1, 2)), n*k), make([]byte, tiles*tileRows*2*k)
+			matMulF16F32Neon(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, x, n, k)
+		}
+	}
+	f32 := func(n int) func(t *testing.T) {
+		return func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			matMulF32F32Neon(make([]float32, n*tileRows), tileRows, normal(rng, tileRows*k), tileRows, normal(rng, n*k), n, k)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		call func(t *testing.T)
@@ -37,6 +49,11 @@ func TestCall(t *testing.T) {
 		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},
 		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
+		{"gemvF16Neon", f16(1)},
+		{"gemmF16Neon16", f16(16)},
+		{"gemmF16Neon4", f16(4)},
+		{"gemmF32Neon4x4", f32(4)},
+		{"gemvF32Neon8", f32(1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !cpu.ARM64.HasI8MM {

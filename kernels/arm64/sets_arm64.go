@@ -32,6 +32,9 @@ var neonSet = table.Kernels{
 
 	MatMulQ4Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Neon},
 	MatMulQ8Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Neon},
+
+	MatMulF16F32: matMulF16F32Neon,
+	MatMulF32F32: matMulF32F32Neon,
 }
 
 var dotprodSet = table.Kernels{
