@@ -22,7 +22,8 @@ type Options struct {
 	Target Model
 	Draft  Model  // nil = the policy has no draft model
 	Policy Policy // nil = None
-	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. A pass has MaxNodes + 1 rows at most.
+	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. Target must be able to project all
+	// MaxNodes + 1 rows of a pass; a layers.Decoder is, if its MaxBatch is no smaller.
 	MaxNodes int
 	// Chunk is the largest number of prompt tokens in a forward; 0 = 128.
 	Chunk int
@@ -52,7 +53,7 @@ type Request struct {
 	StopStrings []string
 	// Decoder makes the text, from the first generated token on; nil = tokens only.
 	Decoder TextDecoder
-	// Progress reports the prompt tokens done during prefill, of total; nil = not wanted.
+	// Progress reports the prompt tokens done during prefill, of total: all but the last; nil = not wanted.
 	Progress func(done, total int)
 }
 
@@ -194,11 +195,11 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 			return fmt.Errorf("draft: %w", err)
 		}
 	}
-	longest := g.target.Context() + 1 // the last token needs no position
+	most := g.target.Context() + 1 - len(req.Prompt) // the last token needs no position
 	if req.MaxTokens > 0 {
-		longest = min(longest, len(req.Prompt)+req.MaxTokens)
+		most = min(most, req.MaxTokens)
 	}
-	g.sequence = append(slices.Grow(g.sequence[:0], longest), req.Prompt...)
+	g.sequence = append(slices.Grow(g.sequence[:0], len(req.Prompt)+most), req.Prompt...)
 	g.stats = Stats{PromptTokens: len(req.Prompt)}
 	g.output.reset(req, emit)
 	return nil
@@ -284,18 +285,18 @@ func (g *Generator) grow(ctx context.Context) error {
 			return fmt.Errorf("tree node %d has token %d, outside the vocabulary of %d", node, token, g.target.Vocab())
 		}
 	}
-	g.stats.Drafted += g.tree.Len() - 1
 	return nil
 }
 
 // verify runs the target over the tree and walks down from the root: at each node it picks the target's next token, as if
-// there were no tree, and goes on to the child that has this token. The tree does not depend on what is drawn, so the tokens
+// there were no tree, and goes on to the child that has this token. The tree was there before any of them is drawn, so they
 // are distributed as those of the target alone. The walk ends where there is no such child, or the text ends.
 func (g *Generator) verify(ctx context.Context) error {
 	if _, err := g.target.Forward(ctx, layers.Batch{Tokens: g.tree.Tokens(), Parents: g.tree.Parents()}); err != nil {
 		return err
 	}
 	g.stats.Passes++
+	g.stats.Drafted += g.tree.Len() - 1
 	g.stats.Verified += g.tree.Len() - 1
 	if g.options.ProjectTree {
 		if err := g.target.Project(ctx, g.logits[:g.tree.Len()*g.target.Vocab()], g.rows[:g.tree.Len()]); err != nil {

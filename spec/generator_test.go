@@ -283,7 +283,7 @@ func TestFaults(t *testing.T) {
 func TestContextEnd(t *testing.T) {
 	for n := 1; n <= 8; n++ {
 		target := newHashModel(1, 9, 8)
-		req := Request{Prompt: make([]int32, n)}
+		req := Request{Prompt: make([]int32, n), MaxTokens: math.MaxInt * (n % 2)}
 		result := generate(t, Options{Target: target, Draft: newDraftOf(target, 0), Policy: mustChain(t, 5, 0)}, req, nil)
 		if result.Finish != FinishContext || len(result.Tokens) != 8-n+1 {
 			t.Errorf("prompt of %d: %d tokens, %s", n, len(result.Tokens), result.Finish)
