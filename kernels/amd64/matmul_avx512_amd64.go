@@ -5,7 +5,6 @@ package amd64
 import (
 	"encoding/binary"
 
-
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
@@ -104,4 +103,3 @@ func walkTiles(tiles, tileBytes, n int, f func(tile, row, rows int)) {
 		}
 	}
 }
-
