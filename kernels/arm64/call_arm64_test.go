@@ -33,6 +33,12 @@ func TestCall(t *testing.T) {
 			matMulF32F32Neon(make([]float32, n*tileRows), tileRows, normal(rng, tileRows*k), tileRows, normal(rng, n*k), n, k)
 		}
 	}
+	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {
+		return func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			f(rng, make([]uint16, 64*128), normal(rng, 64*128))
+		}
+	}
 	for _, c := range []struct {
 		name string
 		call func(t *testing.T)
@@ -54,6 +60,18 @@ func TestCall(t *testing.T) {
 		{"gemmF16Neon4", f16(4)},
 		{"gemmF32Neon4x4", f32(4)},
 		{"gemvF32Neon8", f32(1)},
+		{"scoresF16x4Neon", attention(func(rng *rand.Rand, half []uint16, _ []float32) {
+			attentionScoresF16Neon(make([]float32, 4*64), 64, normal(rng, 4*128), 4, 128, half, 64, 1)
+		})},
+		{"scoresF32x4Neon", attention(func(rng *rand.Rand, _ []uint16, float []float32) {
+			attentionScoresF32Neon(make([]float32, 4*64), 64, normal(rng, 4*128), 4, 128, float, 64, 1)
+		})},
+		{"valuesF16x4Neon", attention(func(rng *rand.Rand, half []uint16, _ []float32) {
+			attentionValuesF16Neon(normal(rng, 4*128), normal(rng, 4*64), 64, 4, 128, half, 64)
+		})},
+		{"valuesF32x4Neon", attention(func(rng *rand.Rand, _ []uint16, float []float32) {
+			attentionValuesF32Neon(normal(rng, 4*128), normal(rng, 4*64), 64, 4, 128, float, 64)
+		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !cpu.ARM64.HasI8MM {

@@ -80,3 +80,5 @@
 #define UZP14(m, n, d)  ENC3(0x4e801800, m, n, d) // even lanes of Vn, then of Vm
 #define UZP24(m, n, d)  ENC3(0x4e805800, m, n, d) // odd lanes
 #define STQ(r, d)       WORD $(0x3d800000 | ((r)<<5) | (d)) // store Vd at Rr
+#define STQAT(r, i, d)  WORD $(0x3d800000 | ((i)<<10) | ((r)<<5) | (d)) // store Vd at Rr + 16i
+#define LDQ(r, i, d)    WORD $(0x3dc00000 | ((i)<<10) | ((r)<<5) | (d)) // load Vd from Rr + 16i

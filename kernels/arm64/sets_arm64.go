@@ -35,6 +35,11 @@ var neonSet = table.Kernels{
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,
+
+	AttentionScoresF16: attentionScoresF16Neon,
+	AttentionScoresF32: attentionScoresF32Neon,
+	AttentionValuesF16: attentionValuesF16Neon,
+	AttentionValuesF32: attentionValuesF32Neon,
 }
 
 var dotprodSet = table.Kernels{

@@ -93,6 +93,8 @@ var encodings = []struct {
 	{"str q28, [x10]", 0x3d80015c},
 	{"uzp1 v28.4s, v21.4s, v26.4s", 0x4e9a1abc},
 	{"uzp2 v28.4s, v21.4s, v26.4s", 0x4e9a5abc},
+	{"str q28, [x10, #48]", 0x3d800d5c},
+	{"ldr q28, [x10, #48]", 0x3dc00d5c},
 }
 
 func TestMacros(t *testing.T) {
