@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -505,5 +506,24 @@ func TestValuesThatTheTypeCannotHold(t *testing.T) {
 		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "model.layers.1.mlp.up_proj.weight") {
 			t.Errorf("%v to %v: %v", tt.value, tt.d, err)
 		}
+	}
+}
+
+// Conversion holds a segment and a few rows, not the model.
+func TestMemoryWhileConverting(t *testing.T) {
+	m := newModel(bigArch, true)
+	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	heap := func() int64 {
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	before, most := heap(), int64(0)
+	err := Convert(t.Context(), src, filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{
+		Type: tensor.F16, Progress: func(Progress) { most = max(most, heap()-before) },
+	})
+	if limit := int64(maxSegment + 4<<20); err != nil || most > limit {
+		t.Errorf("%v: %d bytes in use, more than %d", err, most, limit)
 	}
 }
