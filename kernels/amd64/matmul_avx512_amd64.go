@@ -2,12 +2,7 @@
 
 package amd64
 
-import (
-	"encoding/binary"
-
-	"github.com/lever-go/lever/kernels/internal/table"
-	"github.com/lever-go/lever/tensor"
-)
+import "github.com/lever-go/lever/tensor"
 
 // tileQ4Avx512 multiplies one tile of blocks Q4_0 blocks with one group of activations of the form q8x16:
 //
@@ -47,26 +42,12 @@ func matMulQ8Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 }
 
 func matMulF16F32Avx512(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
-	const blockCols = 8
 	size := tensor.TileBytes(tensor.F16, k)
 	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tile := w[t*size : (t+1)*size]
-		out := dst[i*ldd+t*tensor.TileRows:]
-		tileF16Avx512(&out[0], ldd, &tile[0], &x[i*k], rows, k/blockCols, k)
-		for c := k - k%blockCols; c < k; c++ {
-			addColumn(out, ldd, tile[c*size/k:], x[i*k+c:], rows, k)
-		}
+		tile, out := w[t*size:(t+1)*size], dst[i*ldd+t*tensor.TileRows:]
+		tileF16Avx512(&out[0], ldd, &tile[0], &x[i*k], rows, k/f16BlockCols, k)
+		addColumns(out, ldd, tile, x[i*k:], rows, k)
 	})
-}
-
-// addColumn adds the products of one column of a tile of F16 with rows activations that lie k apart.
-func addColumn(dst []float32, ldd int, w []byte, x []float32, rows, k int) {
-	for r := range tensor.TileRows {
-		v := tensor.F16ToF32(binary.LittleEndian.Uint16(w[2*r:]))
-		for i := range rows {
-			dst[i*ldd+r] += float32(v * x[i*k])
-		}
-	}
 }
 
 // dotF32Avx512 is Σ w[c]·x[c] for c < k.
@@ -76,30 +57,12 @@ func dotF32Avx512(w, x *float32, k int) float32
 
 func matMulF32F32Avx512(dst []float32, ldd int, w []float32, rows int, x []float32, n, k int) {
 	if k == 0 {
-		for i := range n {
-			clear(dst[i*ldd : i*ldd+rows])
-		}
+		clearRows(dst, ldd, rows, n)
 		return
 	}
 	for r := range rows {
 		for i := range n {
 			dst[i*ldd+r] = dotF32Avx512(&w[r*k], &x[i*k], k)
-		}
-	}
-}
-
-// walkTiles calls f for every pair of a tile and a group of activation rows, in an order that reads the tiles from memory
-// once: as many as the second-level cache holds beside a group of activations are used for all groups, then the next.
-func walkTiles(tiles, tileBytes, n int, f func(tile, row, rows int)) {
-	const cached = 256 << 10
-	step := max(1, cached/tileBytes)
-	for first := 0; first < tiles; first += step {
-		last := min(first+step, tiles)
-		for i := 0; i < n; i += table.GroupRows {
-			rows := min(table.GroupRows, n-i)
-			for t := first; t < last; t++ {
-				f(t, i, rows)
-			}
 		}
 	}
 }

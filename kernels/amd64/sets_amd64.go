@@ -12,10 +12,24 @@ import (
 func Sets() []table.Kernels {
 	var sets []table.Kernels
 	x := cpu.X86
+	if x.HasAVX2 && x.HasFMA && x.HasF16C {
+		sets = append(sets, avx2)
+	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI && x.HasBMI2 {
 		sets = append(sets, avx512)
 	}
 	return sets
+}
+
+// avx2 needs AVX2, FMA and F16C.
+var avx2 = table.Kernels{
+	Name:         "avx2",
+	MatMulQ4Q8:   table.QuantMatMul{Form: &q8, Run: matMulQ4Q8Avx2},
+	MatMulQ8Q8:   table.QuantMatMul{Form: &q8, Run: matMulQ8Q8Avx2},
+	MatMulQ4KQ8:  table.QuantMatMul{Form: &q8, Run: matMulQ4KQ8Avx2},
+	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8, Run: matMulQ6KQ8Avx2},
+	MatMulF16F32: matMulF16F32Avx2,
+	MatMulF32F32: matMulF32F32Avx2,
 }
 
 // avx512 needs F, BW, DQ, VL and VNNI.

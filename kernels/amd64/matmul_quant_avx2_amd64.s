@@ -1,0 +1,221 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "tile_avx2_amd64.h"
+
+// Tiles of Q4_0 and Q8_0; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
+//
+//	acc = fma(float(dot), dw·da, acc)
+//
+//	Y8-Y11  weights
+
+// NIBBLES(j) unpacks the j-th group of a Q4_0 block: q+8 of columns 4j … in Y8 (upper half of the tile: Y10), of columns
+// 16+4j … in Y9 (Y11).
+#define NIBBLES(j) \
+	VMOVDQU (32+64*j)(SI), Y8  \
+	VMOVDQU (64+64*j)(SI), Y10 \
+	VPSRLW  $4, Y8, Y9         \
+	VPSRLW  $4, Y10, Y11       \
+	VPAND   Y15, Y8, Y8        \
+	VPAND   Y15, Y9, Y9        \
+	VPAND   Y15, Y10, Y10      \
+	VPAND   Y15, Y11, Y11
+
+// NIBBLE_DOT adds the products of a group to 16-bit sums of pairs: 8 times 2·15·127 stays below 2^15.
+#define NIBBLE_DOT(j, row, s0, s1) \
+	VPBROADCASTD (4*j)(row), Y12      \
+	VPMADDUBSW   Y12, Y8, Y13         \
+	VPADDW       Y13, s0, s0          \
+	VPMADDUBSW   Y12, Y10, Y13        \
+	VPADDW       Y13, s1, s1          \
+	VPBROADCASTD (16+4*j)(row), Y12   \
+	VPMADDUBSW   Y12, Y9, Y13         \
+	VPADDW       Y13, s0, s0          \
+	VPMADDUBSW   Y12, Y11, Y13        \
+	VPADDW       Y13, s1, s1
+
+// NIBBLE_SUM makes dot products of sums of pairs, less 8·Σa.
+#define NIBBLE_SUM(row, s0, s1) \
+	VPBROADCASTD 36(row), Y12 \
+	VPSLLD       $3, Y12, Y12 \
+	VPMADDWD     Y14, s0, s0  \
+	VPMADDWD     Y14, s1, s1  \
+	VPSUBD       Y12, s0, s0  \
+	VPSUBD       Y12, s1, s1
+
+#define PREFETCH_Q4 \
+	PREFETCHT0 (PREFETCH_AHEAD+0)(SI)   \
+	PREFETCHT0 (PREFETCH_AHEAD+64)(SI)  \
+	PREFETCHT0 (PREFETCH_AHEAD+128)(SI) \
+	PREFETCHT0 (PREFETCH_AHEAD+192)(SI) \
+	PREFETCHT0 (PREFETCH_AHEAD+256)(SI)
+
+#define NIBBLES1(j) \
+	NIBBLES(j)                \
+	NIBBLE_DOT(j, R8, Y4, Y5)
+
+#define NIBBLES2(j) \
+	NIBBLES(j)                \
+	NIBBLE_DOT(j, R8, Y4, Y5) \
+	NIBBLE_DOT(j, R9, Y6, Y7)
+
+// func tileQ4Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileQ4Avx2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ q+24(FP), R8
+	MOVQ blocks+40(FP), CX
+	MOVQ R8, R9
+	ADDQ ldq+48(FP), R9
+	VPBROADCASTD ones<>(SB), Y14
+	VPBROADCASTD nibbles<>(SB), Y15
+	ZERO2(Y0, Y1)
+	ZERO2(Y2, Y3)
+	CMPQ rows+32(FP), $2
+	JEQ  pair
+
+single:
+	PREFETCH_Q4
+	ZERO2(Y4, Y5)
+	NIBBLES1(0)
+	NIBBLES1(1)
+	NIBBLES1(2)
+	NIBBLES1(3)
+	VCVTPH2PS (SI), Y8
+	VCVTPH2PS 16(SI), Y9
+	NIBBLE_SUM(R8, Y4, Y5)
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	ADDQ $288, SI
+	ADDQ $40, R8
+	SUBQ $1, CX
+	JNZ  single
+	STORE2(Y0, Y1)
+	VZEROUPPER
+	RET
+
+pair:
+	PREFETCH_Q4
+	ZERO2(Y4, Y5)
+	ZERO2(Y6, Y7)
+	NIBBLES2(0)
+	NIBBLES2(1)
+	NIBBLES2(2)
+	NIBBLES2(3)
+	VCVTPH2PS (SI), Y8
+	VCVTPH2PS 16(SI), Y9
+	NIBBLE_SUM(R8, Y4, Y5)
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	NIBBLE_SUM(R9, Y6, Y7)
+	SCALE(R9, Y6, Y7, Y2, Y3)
+	ADDQ $288, SI
+	ADDQ $40, R8
+	ADDQ $40, R9
+	SUBQ $1, CX
+	JNZ  pair
+	STORE2(Y0, Y1)
+	ADDQ BX, DI
+	STORE2(Y2, Y3)
+	VZEROUPPER
+	RET
+
+// BYTES(i) loads columns 4i … of a Q8_0 block: q in Y8 and Y9, |q| in Y10 and Y11.
+#define BYTES(i) \
+	VMOVDQU (32+64*i)(SI), Y8 \
+	VMOVDQU (64+64*i)(SI), Y9 \
+	VPABSB  Y8, Y10           \
+	VPABSB  Y9, Y11
+
+// BYTE_DOT multiplies |q| with activations that have the sign of q: a sum of a pair is at most 2·128·127, which 16 bits hold.
+#define BYTE_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*i)(row), Y12 \
+	VPSIGNB      Y8, Y12, Y13    \
+	VPMADDUBSW   Y13, Y10, Y13   \
+	VPMADDWD     Y14, Y13, Y13   \
+	VPADDD       Y13, s0, s0     \
+	VPSIGNB      Y9, Y12, Y13    \
+	VPMADDUBSW   Y13, Y11, Y13   \
+	VPMADDWD     Y14, Y13, Y13   \
+	VPADDD       Y13, s1, s1
+
+#define BYTES1(i) \
+	BYTES(i)                \
+	BYTE_DOT(i, R8, Y4, Y5)
+
+#define BYTES2(i) \
+	BYTES(i)                \
+	BYTE_DOT(i, R8, Y4, Y5) \
+	BYTE_DOT(i, R9, Y6, Y7)
+
+#define PREFETCH_Q8 \
+	PREFETCH_Q4                         \
+	PREFETCHT0 (PREFETCH_AHEAD+320)(SI) \
+	PREFETCHT0 (PREFETCH_AHEAD+384)(SI) \
+	PREFETCHT0 (PREFETCH_AHEAD+448)(SI) \
+	PREFETCHT0 (PREFETCH_AHEAD+512)(SI)
+
+// func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileQ8Avx2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ q+24(FP), R8
+	MOVQ blocks+40(FP), CX
+	MOVQ R8, R9
+	ADDQ ldq+48(FP), R9
+	VPBROADCASTD ones<>(SB), Y14
+	ZERO2(Y0, Y1)
+	ZERO2(Y2, Y3)
+	CMPQ rows+32(FP), $2
+	JEQ  pair
+
+single:
+	PREFETCH_Q8
+	ZERO2(Y4, Y5)
+	BYTES1(0)
+	BYTES1(1)
+	BYTES1(2)
+	BYTES1(3)
+	BYTES1(4)
+	BYTES1(5)
+	BYTES1(6)
+	BYTES1(7)
+	VCVTPH2PS (SI), Y8
+	VCVTPH2PS 16(SI), Y9
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	ADDQ $544, SI
+	ADDQ $40, R8
+	SUBQ $1, CX
+	JNZ  single
+	STORE2(Y0, Y1)
+	VZEROUPPER
+	RET
+
+pair:
+	PREFETCH_Q8
+	ZERO2(Y4, Y5)
+	ZERO2(Y6, Y7)
+	BYTES2(0)
+	BYTES2(1)
+	BYTES2(2)
+	BYTES2(3)
+	BYTES2(4)
+	BYTES2(5)
+	BYTES2(6)
+	BYTES2(7)
+	VCVTPH2PS (SI), Y8
+	VCVTPH2PS 16(SI), Y9
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	SCALE(R9, Y6, Y7, Y2, Y3)
+	ADDQ $544, SI
+	ADDQ $40, R8
+	ADDQ $40, R9
+	SUBQ $1, CX
+	JNZ  pair
+	STORE2(Y0, Y1)
+	ADDQ BX, DI
+	STORE2(Y2, Y3)
+	VZEROUPPER
+	RET
