@@ -9,12 +9,12 @@ import (
 
 // AttentionConfig describes an [Attention] layer.
 type AttentionConfig struct {
-	Width   int // elements of a row of the residual stream
-	Heads   int // query heads, a multiple of KVHeads
-	KVHeads int // key and value heads
-	HeadDim int // elements of a head
-	QKNorm  bool
-	NormEps float32 // of the norm of queries and keys, if QKNorm
+	Width   int     // elements of a row of the residual stream
+	Heads   int     // query heads, a multiple of KVHeads
+	KVHeads int     // key and value heads
+	HeadDim int     // elements of a head
+	QKNorm  bool    // queries and keys are normalised per head before the rotation
+	NormEps float32 // of all norms of the layer or block
 }
 
 // Attention is grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and a KV cache:

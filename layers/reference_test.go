@@ -95,6 +95,9 @@ func TestReferenceModels(t *testing.T) {
 			if err := json.Unmarshal(text, &reference); err != nil {
 				t.Fatal(err)
 			}
+			if testing.Short() {
+				reference.Cases = reference.Cases[len(reference.Cases)-2:]
+			}
 			t.Logf("weights: BF16 to F16 changes them by at most %.2g", worst)
 			for _, c := range []struct {
 				kv               tensor.DType
@@ -111,7 +114,10 @@ func TestReferenceModels(t *testing.T) {
 						steps += len(rc.Greedy)
 					}
 				}
-				t.Logf("KV %v: logits within %.2g, mean NLL within %.2g, greedy tokens equal in %d of %d steps", c.kv, logitErr, nllErr, equal, steps)
+				t.Logf("KV %v: logits within %.2g, mean NLL within %.2g", c.kv, logitErr, nllErr)
+				if steps > 0 {
+					t.Logf("KV %v: greedy tokens equal in %d of %d steps", c.kv, equal, steps)
+				}
 				if logitErr > c.logitTol || nllErr > c.nllTol {
 					t.Errorf("KV %v: logits off by %.2g (allowed %.2g), mean NLL by %.2g (allowed %.2g)", c.kv, logitErr, c.logitTol, nllErr, c.nllTol)
 				}

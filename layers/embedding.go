@@ -1,0 +1,56 @@
+package layers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+)
+
+// Embedding looks up the rows of a matrix [Rows][Width] by token id.
+type Embedding struct {
+	weights     Weights
+	name        string
+	rows, width int
+}
+
+// NewEmbedding returns the look-up into the first rows rows of the matrix of that name; later rows are padding that no
+// token has.
+func NewEmbedding(ws *Workspace, name string, rows, width int) *Embedding {
+	return &Embedding{weights: ws.weights, name: name, rows: rows, width: width}
+}
+
+// Width returns the number of elements of a row.
+func (e *Embedding) Width() int { return e.width }
+
+// Check reports a token that has no row.
+func (e *Embedding) Check(tokens []int32) error {
+	for i, t := range tokens {
+		if t < 0 || int(t) >= e.rows {
+			return fmt.Errorf("layers: token %d of the batch: id %d is outside the vocabulary of %d", i, t, e.rows)
+		}
+	}
+	return nil
+}
+
+// Forward writes the row of each token to dst, [len(tokens)][Width].
+func (e *Embedding) Forward(ctx context.Context, dst []float32, tokens []int32) error {
+	if err := e.Check(tokens); err != nil {
+		return err
+	}
+	for i, t := range tokens {
+		tile, err := e.weights.Tile(ctx, e.name, int(t))
+		if err == nil {
+			err = tile.Check()
+		}
+		row := int(t) - tile.Row
+		if err == nil && (row < 0 || row >= tile.Rows || tile.Cols != e.width) {
+			err = fmt.Errorf("got rows %d..%d of %d columns, needs row %d of %d columns", tile.Row, tile.Row+tile.Rows, tile.Cols, t, e.width)
+		}
+		if err != nil {
+			return fmt.Errorf("layers: read %s: %w", e.name, err)
+		}
+		kernels.DequantizeRow(dst[i*e.width:(i+1)*e.width], tile, row)
+	}
+	return nil
+}

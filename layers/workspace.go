@@ -1,0 +1,44 @@
+package layers
+
+import "github.com/lever-go/lever/kernels"
+
+// Workspace is what the layers of one model share: the source of weights, the workers, and scratch memory, which is
+// allocated when layers are built and reused by each of them in turn. Layers of one Workspace run one after the other; they
+// and the Workspace are not safe for concurrent use.
+type Workspace struct {
+	weights Weights
+	pool    *kernels.Pool
+	maxRows int
+
+	input     kernels.Input
+	attention []kernels.AttentionScratch // one per worker
+
+	// Rows of the layer at work, each [maxRows][the largest width asked for].
+	norm, out   []float32 // Block: normalised rows, what a sub-layer adds
+	q, k, v     []float32 // Attention: projections
+	mixed       []float32 // Attention: weighted values, before the output projection
+	gate, inner []float32 // MLP
+}
+
+// NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
+// stays the caller's.
+func NewWorkspace(w Weights, pool *kernels.Pool, maxRows int) *Workspace {
+	return &Workspace{weights: w, pool: pool, maxRows: maxRows, attention: make([]kernels.AttentionScratch, pool.Workers())}
+}
+
+// MaxRows returns the largest number of rows of one pass.
+func (ws *Workspace) MaxRows() int { return ws.maxRows }
+
+// Input returns x, n rows of k elements, as the input of one or more [Linear] layers, which share its quantised form. It
+// borrows x and is valid until the next call.
+func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
+	ws.input.Reset(x, n, k)
+	return &ws.input
+}
+
+// reserve makes a scratch buffer hold maxRows rows of the given width.
+func (ws *Workspace) reserve(buffer *[]float32, width int) {
+	if n := ws.maxRows * width; len(*buffer) < n {
+		*buffer = make([]float32, n)
+	}
+}
