@@ -3,8 +3,9 @@ package spec
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 )
 
@@ -19,21 +20,24 @@ type Draft struct {
 	tree     *Tree
 	rows     []int // pending row of each node that was expanded, else -1
 	lead     int   // pending rows before the root's: settled tokens that the model had not seen
+	pending  int   // all pending rows
 
-	batch  layers.Batch
-	row    [1]int
-	path   []int
-	logits []float32
+	batch   layers.Batch
+	path    []int
+	project []int
+	logits  []float32
+	ids     []int32
+	probs   []float32
 }
 
 func newDraft(m Model, chunk int) *Draft {
-	return &Draft{model: m, chunk: chunk, logits: make([]float32, m.Vocab())}
+	return &Draft{model: m, chunk: chunk}
 }
 
 // start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
 func (d *Draft) start(sequence []int32, tree *Tree) {
 	d.sequence, d.tree = sequence, tree
-	d.rows, d.lead = d.rows[:0], 0
+	d.rows, d.lead, d.pending = d.rows[:0], 0, 0
 }
 
 // Full reports whether the draft model's context is too short for node.
@@ -41,72 +45,104 @@ func (d *Draft) Full(node int) bool {
 	return len(d.sequence)-1+int(d.tree.Depths()[node]) >= d.model.Context()
 }
 
-// Next returns the draft model's most probable token after node, the lowest id among equals, with its probability. The
-// node's parent must have been given to Next before.
-func (d *Draft) Next(ctx context.Context, node int) (token int32, prob float32, err error) {
-	if err := d.expand(ctx, node); err != nil {
-		return 0, 0, err
+// Expand runs the draft model on a wave of nodes, all in one forward, and offers tree the k most probable tokens after each
+// node, the lowest id first among equals, with their probabilities (softmax of the logits): one candidate set per node, in the
+// order of nodes, fewer tokens only where the vocabulary is smaller. It adds no nodes. The parent of a node must be expanded
+// before it or come earlier in nodes, and no node can be expanded twice in a pass. After an error the pass can't go on.
+func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
+	if len(nodes) == 0 {
+		return nil
 	}
-	d.row[0] = d.rows[node]
-	if err := d.model.Project(ctx, d.logits, d.row[:]); err != nil {
-		return 0, 0, fmt.Errorf("spec: draft: %w", err)
+	if err := d.forward(ctx, nodes); err != nil {
+		return err
 	}
-	best, err := argmax(d.logits)
-	if err != nil {
-		return 0, 0, fmt.Errorf("spec: draft: %w", err)
-	}
-	return int32(best), softmaxOfLargest(d.logits, d.logits[best]), nil
-}
-
-// softmaxOfLargest returns the probability of the largest of logits, leaving out those that would change it by less than
-// 1e-8 each: they are most of a large vocabulary.
-func softmaxOfLargest(logits []float32, largest float32) float32 {
-	total := 0.0
-	for _, x := range logits {
-		if x > largest-18.5 {
-			total += math.Exp(float64(x - largest))
+	vocab := d.model.Vocab()
+	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
+	for len(nodes) > 0 {
+		n := min(len(nodes), projectRows)
+		d.project = d.project[:0]
+		for _, node := range nodes[:n] {
+			d.project = append(d.project, d.rows[node])
 		}
+		d.logits = resize(d.logits, n*vocab)
+		if err := d.model.Project(ctx, d.logits, d.project); err != nil {
+			return fmt.Errorf("spec: draft: %w", err)
+		}
+		for i, node := range nodes[:n] {
+			if err := d.offer(node, d.logits[i*vocab:(i+1)*vocab]); err != nil {
+				return err
+			}
+		}
+		nodes = nodes[n:]
 	}
-	return float32(1 / total)
+	return nil
 }
 
-// expand runs the draft model on a node, unless that was done, and together with the root on the settled tokens that it has
-// not seen.
-func (d *Draft) expand(ctx context.Context, node int) error {
+// projectRows is how many rows of logits are computed at once: enough that the head's weights are not read over and over,
+// few enough that the logits of a large vocabulary take little memory.
+const projectRows = 16
+
+// offer adds the candidate set of a node to the tree. It overwrites logits.
+func (d *Draft) offer(node int, logits []float32) error {
+	if _, err := argmax(logits); err != nil {
+		return fmt.Errorf("spec: draft: %w", err)
+	}
+	n := kernels.TopK(d.ids, d.probs, logits)
+	kernels.Softmax(logits)
+	for i, id := range d.ids[:n] {
+		d.probs[i] = min(1, logits[id])
+	}
+	return d.tree.Offer(node, FromDraft, d.ids[:n], d.probs[:n])
+}
+
+// resize returns s with length n, and any content.
+func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// forward runs the draft model on nodes, and together with the root on the settled tokens that it has not seen.
+func (d *Draft) forward(ctx context.Context, nodes []int) error {
 	for len(d.rows) < d.tree.Len() {
 		d.rows = append(d.rows, -1)
 	}
-	if d.rows[node] >= 0 {
-		return nil
-	}
 	d.batch.Tokens, d.batch.Parents = d.batch.Tokens[:0], d.batch.Parents[:0]
-	parent := -1
-	if node > 0 {
-		if parent = d.rows[d.tree.Parents()[node]]; parent < 0 {
-			return fmt.Errorf("spec: draft: node %d before its parent %d", node, d.tree.Parents()[node])
+	for _, node := range nodes {
+		if node < 0 || node >= d.tree.Len() {
+			return fmt.Errorf("spec: draft: node %d is not one of the %d nodes", node, d.tree.Len())
 		}
-	} else {
-		unseen := d.sequence[d.model.Len() : len(d.sequence)-1]
-		if len(unseen) >= d.chunk {
-			if err := d.follow(ctx, d.sequence); err != nil {
+		if d.rows[node] >= 0 {
+			return fmt.Errorf("spec: draft: node %d is expanded already", node)
+		}
+		var parent int
+		if node == 0 {
+			if err := d.catchUp(ctx); err != nil {
 				return err
 			}
-			unseen = nil
+			parent = d.lead - 1
+		} else if parent = d.rows[d.tree.Parents()[node]]; parent < 0 {
+			return fmt.Errorf("spec: draft: node %d before its parent %d", node, d.tree.Parents()[node])
 		}
-		for _, token := range unseen {
-			d.batch.Tokens = append(d.batch.Tokens, token)
-			d.batch.Parents = append(d.batch.Parents, int32(parent))
-			parent++
-		}
-		d.lead = len(unseen)
+		d.rows[node] = d.pending + len(d.batch.Tokens)
+		d.batch.Tokens = append(d.batch.Tokens, d.tree.Tokens()[node])
+		d.batch.Parents = append(d.batch.Parents, int32(parent))
 	}
-	d.batch.Tokens = append(d.batch.Tokens, d.tree.Tokens()[node])
-	d.batch.Parents = append(d.batch.Parents, int32(parent))
-	first, err := d.model.Forward(ctx, d.batch)
-	if err != nil {
+	if _, err := d.model.Forward(ctx, d.batch); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)
 	}
-	d.rows[node] = first + len(d.batch.Tokens) - 1
+	d.pending += len(d.batch.Tokens)
+	return nil
+}
+
+// catchUp puts the settled tokens that the model has not seen into the batch, before the root; if they are many, it runs the
+// model on them instead.
+func (d *Draft) catchUp(ctx context.Context) error {
+	unseen := d.sequence[d.model.Len() : len(d.sequence)-1]
+	if len(unseen) >= d.chunk {
+		return d.follow(ctx, d.sequence)
+	}
+	for i, token := range unseen {
+		d.batch.Tokens = append(d.batch.Tokens, token)
+		d.batch.Parents = append(d.batch.Parents, int32(i-1))
+	}
+	d.lead = len(unseen)
 	return nil
 }
 

@@ -100,6 +100,7 @@ type Generator struct {
 	path     []int // accepted nodes
 	output   output
 	stats    Stats
+	forecast forecast
 }
 
 // NewGenerator checks the options and returns a Generator. It fails with [ErrVocabulary] when the models do not match.
@@ -201,6 +202,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	}
 	g.sequence = append(slices.Grow(g.sequence[:0], len(req.Prompt)+most), req.Prompt...)
 	g.stats = Stats{PromptTokens: len(req.Prompt)}
+	g.forecast.reset(g.options.Policy, most)
 	g.output.reset(req, emit)
 	return nil
 }
@@ -210,7 +212,10 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 	err := g.prefill(ctx, req.Progress)
 	started, io := time.Now(), g.io()
 	g.stats.PrefillSeconds = started.Sub(began).Seconds()
-	defer func() { g.stats.close(time.Since(started), g.output.tokens, g.io().since(io)) }()
+	defer func() {
+		g.stats.close(time.Since(started), g.output.tokens, g.io().since(io))
+		g.forecast.close(&g.stats)
+	}()
 
 	for err == nil && g.output.finish == "" {
 		if err := ctx.Err(); err != nil {
@@ -249,21 +254,39 @@ func (g *Generator) prefill(ctx context.Context, progress func(done, total int))
 // pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the
 // sequence. What it appended before an error stands.
 func (g *Generator) pass(ctx context.Context) error {
+	observer, _ := g.options.Policy.(Observer)
+	var reads IOStats
+	if observer != nil {
+		reads = g.io()
+	}
 	clock := time.Now()
 	if err := g.grow(ctx); err != nil {
 		return err
 	}
-	g.stats.DraftSeconds += lap(&clock)
+	growing := lap(&clock)
+	g.stats.DraftSeconds += growing
 	err := g.verify(ctx)
-	g.stats.ComputeSeconds += lap(&clock)
+	verifying := lap(&clock)
+	g.stats.ComputeSeconds += verifying
 	if err != nil {
 		return err
 	}
 	if g.draft != nil {
 		err = g.draft.settle(g.path)
 	}
-	g.stats.DraftSeconds += lap(&clock)
-	return err
+	settling := lap(&clock)
+	g.stats.DraftSeconds += settling
+	if err != nil {
+		return err
+	}
+	g.forecast.compare(growing + verifying + settling)
+	if observer != nil {
+		observer.Observe(Observation{
+			Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1],
+			DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
+		})
+	}
+	return nil
 }
 
 // grow makes the tree of a pass.

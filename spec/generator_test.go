@@ -350,17 +350,6 @@ func TestTreeEndsWithTheText(t *testing.T) {
 	}
 }
 
-func TestSoftmaxOfLargest(t *testing.T) {
-	logits := []float32{3, 2.5, -1, 3, 2, -40, float32(math.Inf(-1))}
-	total := 0.0
-	for _, x := range logits {
-		total += math.Exp(float64(x) - 3)
-	}
-	if got := softmaxOfLargest(logits, 3); math.Abs(float64(got)*total-1) > 1e-6 {
-		t.Errorf("%v, want %v", got, 1/total)
-	}
-}
-
 func TestChainStopsBelowMinProb(t *testing.T) {
 	target := newHashModel(3, 30, 300)
 	req := Request{Prompt: []int32{1}, MaxTokens: 50}
@@ -496,8 +485,7 @@ func TestPolicyErrors(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, _, err = d.Next(ctx, node)
-			return err
+			return d.Expand(ctx, []int{node}, 1)
 		}), newDraftOf(target, 0), "node 1 before its parent 0"},
 	} {
 		g, err := NewGenerator(Options{Target: target, Draft: c.draft, Policy: c.policy})

@@ -1,9 +1,6 @@
 package spec
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // Policy decides which tokens a pass of the target verifies. Whatever it proposes, the output is the target's own: a policy
 // changes only how many passes that takes, as long as its choice is a function of the sequence (and of earlier ones), not of
@@ -20,45 +17,27 @@ type None struct{}
 // Grow leaves the tree as it is.
 func (None) Grow(context.Context, []int32, *Tree, *Draft) error { return nil }
 
-// Chain proposes the draft model's greedy continuation.
-type Chain struct {
-	length  int
-	minProb float32
+// Observer is a policy that learns from what verification shows.
+type Observer interface {
+	// Observe is called after each pass. It keeps none of o's slices, nor the tree.
+	Observe(o Observation)
 }
 
-// NewChain returns a policy that proposes up to length tokens, stopping before the first to which the draft model gives a
-// probability below minProb. A low minProb suits a target whose passes cost the same for one row as for many, as when it
-// waits for flash; 0 always proposes the full length.
-func NewChain(length int, minProb float32) (*Chain, error) {
-	if length < 1 {
-		return nil, fmt.Errorf("spec: chain: length %d is not positive", length)
-	}
-	if !(minProb >= 0 && minProb <= 1) {
-		return nil, fmt.Errorf("spec: chain: minimum probability %v is not between 0 and 1", minProb)
-	}
-	return &Chain{length, minProb}, nil
+// Observation is what one pass showed. After each node of Path the target's token is known: that of the next node in Path, and
+// Next after the last. In the candidate sets of these nodes it is a hit, also as a shadow candidate, or it is missing.
+type Observation struct {
+	Tree *Tree
+	Path []int // accepted nodes, from the root down
+	Next int32 // the target's token after the last of them
+
+	DraftSeconds  float64 // growing the tree and keeping the draft model in step
+	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows
+	IO            IOStats // reads of the target's weights meanwhile; zero if nothing counts them
 }
 
-// Grow adds a chain below the root.
-func (c *Chain) Grow(ctx context.Context, _ []int32, tree *Tree, draft *Draft) error {
-	if draft == nil {
-		return fmt.Errorf("spec: chain: needs a draft model")
-	}
-	node := 0
-	for range c.length {
-		if tree.Full(node) || draft.Full(node) {
-			return nil
-		}
-		token, prob, err := draft.Next(ctx, node)
-		if err != nil {
-			return err
-		}
-		if prob < c.minProb {
-			return nil
-		}
-		if node, err = tree.Add(node, token, prob); err != nil {
-			return err
-		}
-	}
-	return nil
+// Forecaster is a policy that can tell what it expects of a pass.
+type Forecaster interface {
+	// Predicted returns, for the tree of the latest Grow, the expected number of tokens that the pass will add and of seconds
+	// that it will take, growing the tree included. Seconds are 0 as long as they can't be told.
+	Predicted() (accepted, seconds float64)
 }

@@ -1,6 +1,10 @@
 package spec
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // Stats counts what one generation did. Prefill is the work on the prompt but its last token, which the first pass takes in;
 // all times but Prefill and TimeToFirstToken, and all counts but PromptTokens, are of what follows it.
@@ -26,6 +30,10 @@ type Stats struct {
 	ComputeSeconds float64 `json:"compute_seconds"`
 	// DraftSeconds were spent growing trees and keeping the draft model in step.
 	DraftSeconds float64 `json:"draft_seconds"`
+	// PredictedPerPass is the mean of what a [Forecaster] predicted for AcceptedPerPass.
+	PredictedPerPass float64 `json:"predicted_per_pass,omitempty"`
+	// PassTimeError is the median over passes of |predicted - measured| / measured time, for a [Forecaster].
+	PassTimeError float64 `json:"pass_time_error,omitempty"`
 	// PrefillSeconds were spent on prefill, in the target and the draft model.
 	PrefillSeconds float64 `json:"prefill_seconds"`
 	// TimeToFirstToken is the seconds from the call to the first token.
@@ -54,5 +62,45 @@ func (s *Stats) close(elapsed time.Duration, tokens int, io IOStats) {
 	}
 	if s.Passes > 0 {
 		s.AcceptedPerPass = float64(tokens) / float64(s.Passes)
+	}
+}
+
+// forecast compares what a policy predicted with what came of it.
+type forecast struct {
+	policy   Forecaster // nil: it predicts nothing
+	accepted float64    // sum of predictions
+	passes   int
+	errors   []float64 // of the time of each pass, relative
+}
+
+func (f *forecast) reset(p Policy, maxPasses int) {
+	f.policy, _ = p.(Forecaster)
+	f.accepted, f.passes, f.errors = 0, 0, f.errors[:0]
+	if f.policy != nil {
+		f.errors = slices.Grow(f.errors, maxPasses)
+	}
+}
+
+// compare takes in the time of a pass.
+func (f *forecast) compare(seconds float64) {
+	if f.policy == nil {
+		return
+	}
+	accepted, predicted := f.policy.Predicted()
+	f.accepted += accepted
+	f.passes++
+	if predicted > 0 && seconds > 0 {
+		f.errors = append(f.errors, math.Abs(predicted-seconds)/seconds)
+	}
+}
+
+// close adds the comparison to s.
+func (f *forecast) close(s *Stats) {
+	if f.passes > 0 {
+		s.PredictedPerPass = f.accepted / float64(f.passes)
+	}
+	if n := len(f.errors); n > 0 {
+		slices.Sort(f.errors)
+		s.PassTimeError = (f.errors[(n-1)/2] + f.errors[n/2]) / 2
 	}
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrTreeFull is returned by [Tree.Add] when the new node would exceed the limits given to [Tree.Reset].
@@ -12,8 +13,11 @@ var ErrTreeFull = errors.New("spec: tree is full")
 // target has not seen yet. Every other node is a guess at the token after its parent. A parent always has a smaller index
 // than its children (topological order) and siblings have different tokens. A chain is a tree with one child per node.
 //
+// Beside the nodes it holds candidate sets: what a source proposed after a node, whether or not it was added. See
+// [CandidateSet].
+//
 // The zero value has no root; call [Tree.Reset] first. Slices returned by methods are borrowed: they are valid, and must not
-// be written to, until the next Add or Reset. A Tree allocates only while it grows past its largest size so far. It is not
+// be written to, until the next Add, Offer or Reset. A Tree allocates only while it grows past its largest size so far. It is not
 // safe for concurrent use.
 type Tree struct {
 	tokens  []int32
@@ -23,6 +27,12 @@ type Tree struct {
 	first   []int32   // first child, or -1
 	next    []int32   // next sibling, or -1
 
+	sets     []CandidateSet
+	firstSet []int32 // of each node, or -1
+	nextSet  []int32 // of each set: another one of its node, or -1
+	offered  []int32 // what the sets hold, one after the other
+	chances  []float32
+
 	maxNodes, maxDepth int
 }
 
@@ -31,6 +41,8 @@ type Tree struct {
 func (t *Tree) Reset(root int32, maxNodes, maxDepth int) {
 	t.tokens, t.parents, t.depths = t.tokens[:0], t.parents[:0], t.depths[:0]
 	t.probs, t.first, t.next = t.probs[:0], t.first[:0], t.next[:0]
+	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
+	t.offered, t.chances = t.offered[:0], t.chances[:0]
 	t.maxNodes, t.maxDepth = maxNodes, maxDepth
 	t.push(root, -1, 0, 1)
 }
@@ -42,6 +54,7 @@ func (t *Tree) push(token, parent, depth int32, prob float32) {
 	t.probs = append(t.probs, prob)
 	t.first = append(t.first, -1)
 	t.next = append(t.next, -1)
+	t.firstSet = append(t.firstSet, -1)
 }
 
 // Add appends a node for token after the node parent and returns its index. prob is the drafter's probability of token given
@@ -72,6 +85,77 @@ func (t *Tree) Add(parent int, token int32, prob float32) (int, error) {
 	*link = int32(node)
 	t.push(token, int32(parent), t.depths[parent]+1, prob)
 	return node, nil
+}
+
+// Source is where candidates come from.
+type Source uint8
+
+// Sources of candidates.
+const (
+	FromDraft   Source = iota // the draft model
+	FromNGram                 // look-up of the latest tokens in the sequence itself
+	FromHistory               // answers to earlier prompts
+)
+
+// String returns the source's name.
+func (s Source) String() string {
+	switch s {
+	case FromDraft:
+		return "draft"
+	case FromNGram:
+		return "ngram"
+	case FromHistory:
+		return "history"
+	}
+	return fmt.Sprintf("source %d", uint8(s))
+}
+
+// CandidateSet is what one source proposes after one node of a [Tree]. Its tokens are candidates; those that are children of
+// the node as well are up for verification, the others are shadow candidates: [Tree.Child] tells. Both are needed to learn how
+// often a candidate of a given probability and rank is right.
+type CandidateSet struct {
+	Node   int
+	Source Source
+	Tokens []int32   // by rank, most probable first
+	Probs  []float32 // the source's probability of each token given the path to Node
+}
+
+// Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
+// arguments. A node takes one set of each source.
+func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
+	if node < 0 || node >= t.Len() {
+		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())
+	}
+	if len(tokens) != len(probs) {
+		return fmt.Errorf("spec: tree: offer: %d tokens with %d probabilities", len(tokens), len(probs))
+	}
+	for i, prob := range probs {
+		if tokens[i] < 0 || !(prob >= 0 && prob <= 1) {
+			return fmt.Errorf("spec: tree: offer: token %d with probability %v", tokens[i], prob)
+		}
+	}
+	if _, found := t.Set(node, source); found {
+		return fmt.Errorf("spec: tree: offer: node %d has a candidate set from %v already", node, source)
+	}
+	start := len(t.offered)
+	t.offered, t.chances = append(t.offered, tokens...), append(t.chances, probs...)
+	t.nextSet = append(t.nextSet, t.firstSet[node])
+	t.firstSet[node] = int32(len(t.sets))
+	t.sets = append(t.sets, CandidateSet{node, source, slices.Clip(t.offered[start:]), slices.Clip(t.chances[start:])})
+	return nil
+}
+
+// Sets returns the candidate sets in the order in which they were offered.
+func (t *Tree) Sets() []CandidateSet { return t.sets }
+
+// Set returns the candidates that source proposed after node.
+func (t *Tree) Set(node int, source Source) (set CandidateSet, found bool) {
+	for i := t.firstSet[node]; i >= 0; i = t.nextSet[i] {
+		if t.sets[i].Source == source {
+			return t.sets[i], true
+		}
+	}
+	return CandidateSet{}, false
 }
 
 // Full reports whether a child of node would exceed the tree's limits.
