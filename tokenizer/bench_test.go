@@ -126,3 +126,13 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkChat(b *testing.B) {
+	tok := withTemplate(b, thinkingTemplate)
+	b.ReportAllocs()
+	for b.Loop() {
+		if prompt, err := tok.Chat(conversation, ChatOptions{AddGenerationPrompt: true}); err != nil || prompt.Fallback != nil {
+			b.Fatal(err, prompt.Fallback)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func cutMerge(rank int, s string) ([2]string, error) {
 func shorten(s string) string {
 	const limit = 300
 	if len(s) > limit {
-		return s[:limit] + "…"
+		return strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return s
 }

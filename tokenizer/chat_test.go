@@ -291,6 +291,8 @@ func TestHostileTemplates(t *testing.T) {
 		{"a long template", strings.Repeat("x", maxTemplate+1), "bytes long"},
 		{"indent", "{{ [1]|tojson(indent=1000000000) }}", "indent"},
 		{"a stray sign", "{{ 'a'@messages[0].role }}", "cannot read"},
+		{"an endless number", "{{ 0.é }}", "cannot read"},
+		{"another endless number", "{{ 1.5.é }}", "cannot read"},
 		{"unknown function", "{{ open('/etc/passwd') }}", "not callable"},
 		{"unknown filter", "{{ 'x'|center(1000000000) }}", "center"},
 		{"unknown method", "{{ 'x'.center(1000000000) }}", "center"},
@@ -330,6 +332,7 @@ func FuzzJinja(f *testing.F) {
 	f.Add("{{ messages[::-1][0].content.split('a', 2)[-1].lstrip('x') }}", "banana", false)
 	f.Add("{{ raise_exception('no') }}", "", false)
 	f.Add("{{ ((1) }}{% if %}{#", "", false)
+	f.Add("{{ 0.é }}", "", false)
 	f.Fuzz(func(t *testing.T, template, content string, prompt bool) {
 		tok := &Tokenizer{tokens: []string{"<s>", "</s>"}, bos: 0, eosToken: 1}
 		messages := []Message{{Role: "user", Content: content}}

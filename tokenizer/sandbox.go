@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/nikolalohinski/gonja/v2/builtins"
 	controlstructures "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
@@ -56,13 +54,16 @@ func (s *sandbox) render(source string, vars map[string]any) (text string, err e
 		}
 		switch {
 		case s.refused:
-			err = fmt.Errorf("%w: %s", ErrRefused, shorten(s.refusal))
+			text, err = "", fmt.Errorf("%w: %s", ErrRefused, shorten(s.refusal))
 		case err != nil:
 			err = errors.New(shorten(err.Error()))
 		}
 	}()
 	if len(source) > maxTemplate {
 		return "", fmt.Errorf("%d bytes long, more than %d", len(source), maxTemplate)
+	}
+	if found := endlessNumber.FindString(source); found != "" {
+		return "", fmt.Errorf("cannot read %q", found)
 	}
 	source = lstripBlocks(source)
 	cfg := config.New()
@@ -86,84 +87,6 @@ type onlyTemplate string
 func (t onlyTemplate) Read(string) (io.Reader, error)         { return strings.NewReader(string(t)), nil }
 func (t onlyTemplate) Resolve(path string) (string, error)    { return path, nil }
 func (t onlyTemplate) Inherit(string) (loaders.Loader, error) { return t, nil }
-
-// vet refuses templates that the interpreter would misread, or on which it could not be held within bounds.
-func vet(stream *tokens.Stream) error {
-	blocks := 0
-	for !stream.EOF() {
-		t := stream.Next()
-		if t.Type == tokens.Error {
-			return fmt.Errorf("line %d: %s", t.Line, t.Val)
-		}
-		if t.Type != tokens.BlockBegin && t.Type != tokens.VariableBegin {
-			continue
-		}
-		tag, err := readTag(stream)
-		if err != nil {
-			return fmt.Errorf("line %d: %w", t.Line, err)
-		}
-		if t.Type == tokens.VariableBegin || len(tag) == 0 {
-			continue
-		}
-		switch name := tag[0].Val; {
-		case name == "for" || name == "if":
-			if blocks++; blocks > maxNesting {
-				return fmt.Errorf("line %d: blocks nested deeper than %d", t.Line, maxNesting)
-			}
-		case name == "endfor" || name == "endif":
-			blocks--
-		case name == "set" && !plainTarget(tag[1:]):
-			return fmt.Errorf("line %d: only {%% set name = … %%} and {%% set name.attribute = … %%} are supported", t.Line)
-		}
-	}
-	if stream.IsError() {
-		return errors.New(stream.Current().Val)
-	}
-	return nil
-}
-
-// readTag reads the tokens of a tag up to its end and checks each.
-func readTag(stream *tokens.Stream) ([]*tokens.Token, error) {
-	var tag []*tokens.Token
-	depth := 0
-	for !stream.End() {
-		t := stream.Next()
-		switch t.Type {
-		case tokens.BlockEnd, tokens.VariableEnd:
-			return tag, nil
-		case tokens.Multiply, tokens.Power:
-			return nil, fmt.Errorf("operator %s is not supported", t.Val)
-		case tokens.LeftParenthesis, tokens.LeftBracket, tokens.LeftBrace:
-			depth++
-		case tokens.RightParenthesis, tokens.RightBracket, tokens.RightBrace:
-			depth--
-		}
-		tag = append(tag, t)
-		switch {
-		case depth > maxNesting:
-			return nil, fmt.Errorf("brackets nested deeper than %d", maxNesting)
-		case len(tag) > maxTagTokens:
-			return nil, fmt.Errorf("a tag of more than %d words and signs", maxTagTokens)
-		case t.Type != tokens.String && strings.ContainsFunc(t.Val, strayCharacter):
-			return nil, fmt.Errorf("cannot read %.40q", t.Val)
-		}
-	}
-	if stream.IsError() {
-		return nil, errors.New(stream.Current().Val)
-	}
-	return nil, errors.New("a tag without an end")
-}
-
-// strayCharacter reports whether the lexer has swallowed r, which belongs to no token, into one.
-func strayCharacter(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("@#$^&`?\\;", r)
-}
-
-// plainTarget reports whether the tokens after "set" are a name, or a name and an attribute, and an assignment.
-func plainTarget(tag []*tokens.Token) bool {
-	is := func(i int, t tokens.Type) bool { return i < len(tag) && tag[i].Type == t }
-	return is(0, tokens.Name) && (is(1, tokens.Assign) || is(1, tokens.Dot) && is(2, tokens.Name) && is(3, tokens.Assign))
-}
 
 // Write collects the output.
 func (s *sandbox) Write(p []byte) (int, error) { return s.WriteString(string(p)) }
@@ -274,77 +197,3 @@ func (g guardedSet) Execute(r *exec.Renderer, tag *nodes.ControlStructureBlock) 
 	}
 	return g.s.checkDeep(value)
 }
-
-// checkShallow refuses a string or a list that is too long.
-func (s *sandbox) checkShallow(v *exec.Value) error {
-	const perItem = 16
-	size := 0
-	switch {
-	case v.IsString():
-		size = v.Val.Len()
-	case v.IsList():
-		size = perItem * v.Len()
-	}
-	if size > s.limit {
-		return fmt.Errorf("a value of more than %d bytes", s.limit)
-	}
-	return s.step()
-}
-
-// checkDeep refuses a value that is too large with all that it contains, each as often as it occurs, or too deep.
-func (s *sandbox) checkDeep(value any) error {
-	left := s.limit
-	return weigh(reflect.ValueOf(value), &left, 0)
-}
-
-var (
-	valueType     = reflect.TypeFor[exec.Value]()
-	dictType      = reflect.TypeFor[exec.Dict]()
-	pairType      = reflect.TypeFor[exec.Pair]()
-	namespaceType = reflect.TypeFor[map[string]any]()
-)
-
-// weigh subtracts the size of v from left.
-func weigh(v reflect.Value, left *int, depth int) error {
-	const perValue = 16
-	*left -= perValue
-	if *left < 0 || depth > 4*maxDepth {
-		return errors.New("a value too large or too deep")
-	}
-	switch v.Kind() {
-	case reflect.String:
-		*left -= v.Len()
-	case reflect.Interface, reflect.Pointer:
-		if !v.IsNil() && (v.Kind() == reflect.Interface || isValueType(v.Type().Elem())) {
-			return weigh(v.Elem(), left, depth+1)
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if err := weigh(v.Index(i), left, depth+1); err != nil {
-				return err
-			}
-		}
-	case reflect.Map:
-		if v.Type() == namespaceType {
-			return errors.New("a namespace within another value")
-		}
-	case reflect.Struct:
-		switch v.Type() {
-		case valueType:
-			return weigh(v.Interface().(exec.Value).Val, left, depth+1)
-		case dictType:
-			return weigh(v.FieldByName("Pairs"), left, depth+1)
-		case pairType:
-			if err := weigh(v.FieldByName("Key"), left, depth+1); err != nil {
-				return err
-			}
-			return weigh(v.FieldByName("Value"), left, depth+1)
-		}
-	}
-	if *left < 0 {
-		return errors.New("a value too large")
-	}
-	return nil
-}
-
-func isValueType(t reflect.Type) bool { return t == valueType || t == dictType || t == pairType }

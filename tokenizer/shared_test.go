@@ -101,3 +101,42 @@ func TestSharedModels(t *testing.T) {
 		})
 	}
 }
+
+// TestReferencePrompts compares whole inputs, chat template included, with what the models were run on.
+func TestReferencePrompts(t *testing.T) {
+	for _, name := range sharedModels {
+		t.Run(name, func(t *testing.T) {
+			dir := testdata.Shared(t, name)
+			tok := openDir(t, dir)
+			reference := readJSON[struct {
+				Cases []struct {
+					Kind       string  `json:"kind"`
+					Prompt     string  `json:"prompt"`
+					IDs        []int32 `json:"ids"`
+					Greedy     []int32 `json:"greedy"`
+					GreedyText string  `json:"greedy_text"`
+				} `json:"cases"`
+			}](t, filepath.Join(dir, "reference.json"))
+			for _, c := range reference.Cases {
+				text, opts := c.Prompt, EncodeOptions{AddBOS: true}
+				if c.Kind == "chat" {
+					prompt, err := tok.Chat([]Message{{Role: "user", Content: c.Prompt}}, ChatOptions{AddGenerationPrompt: true})
+					if err != nil || prompt.Builtin != "" {
+						t.Fatalf("Chat gives %+v, %v", prompt, err)
+					}
+					text, opts = prompt.Text, EncodeOptions{ParseSpecial: true}
+				}
+				if ids := tok.Encode(text, opts); !slices.Equal(ids, c.IDs) {
+					t.Errorf("%s %.40q: input %v, want %v", c.Kind, c.Prompt, ids, c.IDs)
+				}
+				stream, streamed := tok.NewStream(), ""
+				for _, id := range c.Greedy {
+					streamed += stream.Next(id)
+				}
+				if streamed += stream.Flush(); streamed != c.GreedyText {
+					t.Errorf("%s %.40q: text %q, want %q", c.Kind, c.Prompt, streamed, c.GreedyText)
+				}
+			}
+		})
+	}
+}
