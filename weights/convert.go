@@ -3,6 +3,7 @@ package weights
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -126,19 +127,16 @@ func storedType(want, have tensor.DType, r role) tensor.DType {
 
 // checkDestination refuses a destination that exists, or with overwrite one that is no store.
 func checkDestination(dst string, overwrite bool) error {
-	info, err := os.Lstat(dst)
+	isStore, err := IsStore(dst)
 	switch {
-	case os.IsNotExist(err):
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("weights: convert: %w", err)
 	case !overwrite:
 		return fmt.Errorf("weights: convert: %s: %w", dst, fs.ErrExist)
-	case !info.IsDir():
+	case !isStore:
 		return fmt.Errorf("weights: convert: %s is no store and is not overwritten: %w", dst, fs.ErrExist)
-	}
-	if _, err := os.Stat(filepath.Join(dst, manifestName)); err != nil {
-		return fmt.Errorf("weights: convert: %s has no %s and is not overwritten: %w", dst, manifestName, fs.ErrExist)
 	}
 	return nil
 }

@@ -363,7 +363,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// onlyEntry fails if the folder holds anything but the named entries.
+// onlyEntries fails if the folder holds anything but the named entries.
 func onlyEntries(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

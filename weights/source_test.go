@@ -220,7 +220,7 @@ func TestCanonicalConfigKeepsNumbers(t *testing.T) {
 	}
 }
 
-func TestFoundNamesAreUnique(t *testing.T) {
+func TestRoleNamesAreUnique(t *testing.T) {
 	for _, arch := range []architecture{smallArch, {hidden: 8, ffn: 8, vocab: 8, layers: 3, heads: 1, kvHeads: 1, headDim: 8, qkNorm: true}} {
 		names := map[string]bool{}
 		all := slices.Concat(arch.steps(false)...)

@@ -237,6 +237,18 @@ func TestFS(t *testing.T) {
 	}
 }
 
+func TestIsStore(t *testing.T) {
+	dir := smallStore(t)
+	for path, want := range map[string]bool{dir: true, filepath.Dir(dir): false, filepath.Join(dir, manifestName): false} {
+		if got, err := IsStore(path); got != want || err != nil {
+			t.Errorf("%s: %v, %v", path, got, err)
+		}
+	}
+	if _, err := IsStore(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestInspect(t *testing.T) {
 	dir := smallStore(t)
 	info, err := Inspect(dir)

@@ -85,15 +85,6 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
-// Tensor returns the tensor called name.
-func (f *File) Tensor(name string) (TensorInfo, bool) {
-	i := slices.IndexFunc(f.Tensors, func(t TensorInfo) bool { return t.Name == name })
-	if i < 0 {
-		return TensorInfo{}, false
-	}
-	return f.Tensors[i], true
-}
-
 func (f *File) alignment() (int64, error) {
 	value, ok := f.Metadata[alignmentKey]
 	if !ok {
