@@ -61,21 +61,29 @@
 #define FCMGT4(m, n, d)    ENC3(0x6ea0e400, m, n, d) // all ones where Vn > Vm
 #define FCMGE4(m, n, d)    ENC3(0x6e20e400, m, n, d)
 #define UMAXV4(n, d)       ENC2(0x6eb0a800, n, d)    // Sd = largest lane, unsigned
+#define FADD2(m, n, d)     ENC3(0x4e60d400, m, n, d) // two float64
+#define FADDPD(n, d)       ENC2(0x7e70d800, n, d)    // Dd = Vn[0] + Vn[1]
 
 // Conversions.
 #define FCVTL4(n, d)  ENC2(0x0e217800, n, d) // Vd.S4 = Vn.H4 as float32
 #define FCVTLH4(n, d) ENC2(0x4e217800, n, d)
 #define FCVTN4(n, d)  ENC2(0x0e216800, n, d) // Vd.H4 = Vn.S4 as float16, to nearest even
 #define FCVTNH4(n, d) ENC2(0x4e216800, n, d)
+#define FCVTL2(n, d)  ENC2(0x0e617800, n, d) // Vd.D2 = Vn.S2 as float64
+#define FCVTLH2(n, d) ENC2(0x4e617800, n, d)
 #define SCVTF4(n, d)  ENC2(0x4e21d800, n, d)
 #define FCVTNS4(n, d) ENC2(0x4e21a800, n, d) // int32, to nearest even, saturated, NaN is 0
 #define FRINTN4(n, d) ENC2(0x4e218800, n, d)
 
 // Instructions that the Go assembler knows, for macros that are given numbers.
 #define AND16(m, n, d)  ENC3(0x4e201c00, m, n, d)
+#define ORR16(m, n, d)  ENC3(0x4ea01c00, m, n, d)
+#define BIT16(m, n, d)  ENC3(0x6ea01c00, m, n, d) // the bits of Vn where those of Vm are set
+#define ADD4(m, n, d)   ENC3(0x4ea08400, m, n, d)
 #define ZERO(d)         ENC3(0x6e201c00, d, d, d)
 #define SHL16(s, n, d)  WORD $(0x4f085400 | ((s)<<16) | ((n)<<5) | (d))
 #define USHR16(s, n, d) WORD $(0x6f000400 | ((16-(s))<<16) | ((n)<<5) | (d))
+#define USHR4(s, n, d)  WORD $(0x6f000400 | ((64-(s))<<16) | ((n)<<5) | (d))
 #define FMLA4(m, n, d)  ENC3(0x4e20cc00, m, n, d)
 #define UZP14(m, n, d)  ENC3(0x4e801800, m, n, d) // even lanes of Vn, then of Vm
 #define UZP24(m, n, d)  ENC3(0x4e805800, m, n, d) // odd lanes

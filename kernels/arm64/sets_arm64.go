@@ -40,6 +40,23 @@ var neonSet = table.Kernels{
 	AttentionScoresF32: attentionScoresF32Neon,
 	AttentionValuesF16: attentionValuesF16Neon,
 	AttentionValuesF32: attentionValuesF32Neon,
+
+	RMSNorm:      rmsNormNeon,
+	Add:          addNeon,
+	Mul:          mulNeon,
+	Scale:        scaleNeon,
+	SiLU:         siluNeon,
+	SiLUMul:      siluMulNeon,
+	RoPEHalves:   ropeHalvesNeon,
+	RoPEAdjacent: ropeAdjacentNeon,
+	Max:          maxNeon,
+	ExpSum:       expSumNeon,
+	Argmax:       argmaxNeon,
+	IndexAbove:   indexAboveNeon,
+	F16ToF32:     f16ToF32Neon,
+	F32ToF16:     f32ToF16Neon,
+	BF16ToF32:    bf16ToF32Neon,
+	F32ToBF16:    f32ToBF16Neon,
 }
 
 var dotprodSet = table.Kernels{

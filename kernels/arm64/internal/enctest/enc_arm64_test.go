@@ -95,6 +95,14 @@ var encodings = []struct {
 	{"uzp2 v28.4s, v21.4s, v26.4s", 0x4e9a5abc},
 	{"str q28, [x10, #48]", 0x3d800d5c},
 	{"ldr q28, [x10, #48]", 0x3dc00d5c},
+	{"fadd v28.2d, v21.2d, v26.2d", 0x4e7ad6bc},
+	{"faddp d28, v21.2d", 0x7e70dabc},
+	{"fcvtl v28.2d, v21.2s", 0x0e617abc},
+	{"fcvtl2 v28.2d, v21.4s", 0x4e617abc},
+	{"orr v28.16b, v21.16b, v26.16b", 0x4eba1ebc},
+	{"bit v28.16b, v21.16b, v26.16b", 0x6eba1ebc},
+	{"add v28.4s, v21.4s, v26.4s", 0x4eba86bc},
+	{"ushr v28.4s, v21.4s, #16", 0x6f3006bc},
 }
 
 func TestMacros(t *testing.T) {
