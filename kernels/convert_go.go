@@ -25,14 +25,3 @@ func f32ToF16Go(dst []uint16, src []float32) {
 		}
 	}
 }
-
-func f32ToBF16Go(dst []uint16, src []float32) {
-	for i, f := range src[:len(dst)] {
-		bits := math.Float32bits(f)
-		if f == f {
-			dst[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16)
-		} else {
-			dst[i] = uint16(bits>>16) | 0x40
-		}
-	}
-}

@@ -22,7 +22,7 @@ type rowInts [tensor.TileRows]int32
 // nibbleRows multiplies 16 columns of low nibbles with xlo, and the 16 columns of high nibbles in the same bytes with xhi:
 // eight pairs each (see [pairsForm]). The pair (x0, x2) has x0 as its upper digit, so that w0·x0 + w2·x2 meet in the upper
 // digit of a row. A sum stays below 16·15·127 < 2^15.
-func nibbleRows(lo, hi *rowInts, w *[16 * tensor.TileRows]byte, xlo, xhi *[4 * pairsPerBlock]byte) {
+func nibbleRows(lo, hi *rowInts, w *[16 * tensor.TileRows]byte, xlo, xhi *[halfPairs]byte) {
 	for r := 0; r < tensor.TileRows; r += 2 {
 		var a, b uint64
 		for j := 0; j < 8; j += 2 {

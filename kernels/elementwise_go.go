@@ -2,22 +2,6 @@ package kernels
 
 import "math"
 
-// Simple loops gain from nothing but the absence of bounds checks; the compiler drops them when the lengths are tied.
-
-func addGo(dst, x []float32) {
-	dst = dst[:len(x)]
-	for i, v := range x {
-		dst[i] += v
-	}
-}
-
-func mulGo(dst, x []float32) {
-	dst = dst[:len(x)]
-	for i, v := range x {
-		dst[i] *= v
-	}
-}
-
 func siluGo(dst, x []float32) {
 	dst = dst[:len(x)]
 	for i, v := range x {
@@ -50,19 +34,6 @@ func rmsNormGo(dst, x, gain []float32, eps float32) {
 	dst, gain = dst[:len(x)], gain[:len(x)]
 	for i, v := range x {
 		dst[i] = v * scale * gain[i]
-	}
-}
-
-func ropeHalvesGo(x, cos, sin []float32, heads, headDim int) {
-	half := headDim / 2
-	cos, sin = cos[:half], sin[:half]
-	for ; len(x) >= headDim; x = x[headDim:] {
-		a, b := x[:half], x[half:headDim]
-		for i, v := range a {
-			w := b[i]
-			a[i] = v*cos[i] - w*sin[i]
-			b[i] = w*cos[i] + v*sin[i]
-		}
 	}
 }
 

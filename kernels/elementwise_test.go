@@ -275,6 +275,30 @@ func TestElementwiseMisuse(t *testing.T) {
 	}
 }
 
+func TestRowsDoNotAllocate(t *testing.T) {
+	kerneltest.Each(t, "rows", func(t *testing.T, _ string) {
+		x, y, half := normal(newRand(), 256), normal(newRand(), 256), make([]uint16, 256)
+		if allocs := testing.AllocsPerRun(10, func() {
+			kernels.RMSNorm(x, x, y, 1e-5)
+			kernels.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairHalves)
+			kernels.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairAdjacent)
+			kernels.SiLUMul(x, x, y)
+			kernels.SiLU(x, x)
+			kernels.Add(x, y)
+			kernels.Mul(x, y)
+			kernels.Scale(x, 0.5)
+			kernels.Softmax(x)
+			kernels.F32ToF16(half, x)
+			kernels.F16ToF32(x, half)
+			kernels.F32ToBF16(half, x)
+			kernels.BF16ToF32(x, half)
+			kernels.Argmax(x)
+		}); allocs != 0 {
+			t.Errorf("%v allocations", allocs)
+		}
+	})
+}
+
 func ExampleRMSNorm() {
 	x := []float32{3, 4}
 	kernels.RMSNorm(x, x, []float32{1, 2}, 0)

@@ -10,12 +10,13 @@ import (
 // q8GoForm is the plain form, quantised faster.
 var q8GoForm = table.Form{Name: "q8", RowBytes: q8RowBytes, Quantize: quantizeQ8Go, Block: q8Block}
 
-// pairsForm is the form for 4-bit weights in package Go: the columns of q8 in pairs, as [dotNibbles] multiplies them. Of each
+// pairsForm is the form for 4-bit weights in the portable set: the columns of q8 in pairs, as [nibbleRows] multiplies them. Of each
 // four columns x0 x1 x2 x3 it holds the numbers x0·2^16 + x2 and x1·2^16 + x3 as int64; then, as q8, scale and sum.
 var pairsForm = table.Form{Name: "pairs", RowBytes: pairsRowBytes, Quantize: quantizePairsGo, Block: pairsBlock}
 
 const (
 	pairsPerBlock   = QuantBlock / 2
+	halfPairs       = 8 * pairsPerBlock / 2 // bytes of the pairs of 16 columns
 	pairsBlockBytes = 8*pairsPerBlock + 4 + 4
 )
 

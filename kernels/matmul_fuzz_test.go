@@ -17,6 +17,8 @@ func FuzzMatMul(f *testing.F) {
 		f.Add(byte(i), []byte{0xff, 0x80, 0x7f, 0, 1}, []byte{0, 0, 0x80, 0x3f, 0, 0, 0xfe, 0xc2})
 	}
 	f.Add(byte(0), []byte{0x0f, 0xf0}, []byte{0, 0, 0xc0, 0x7f}) // NaN
+	f.Add(byte(4), []byte{0x30}, []byte("0\x0300"))              // equal terms, whose roundings add up
+	f.Add(byte(4), []byte{0x30}, []byte("0!\x00\x00"))           // subnormal
 	f.Fuzz(func(t *testing.T, format byte, weights, activations []byte) {
 		if len(weights) == 0 || len(activations) < 4 {
 			return

@@ -26,11 +26,8 @@ var goSet = table.Kernels{
 	AttentionValuesF32: attentionValuesF32Go,
 
 	RMSNorm:      rmsNormGo,
-	Add:          addGo,
-	Mul:          mulGo,
 	SiLU:         siluGo,
 	SiLUMul:      siluMulGo,
-	RoPEHalves:   ropeHalvesGo,
 	RoPEAdjacent: ropeAdjacentGo,
 	Max:          maxGo,
 	ExpSum:       expSumGo,
@@ -38,5 +35,4 @@ var goSet = table.Kernels{
 	IndexAbove:   indexAboveGo,
 	F16ToF32:     f16ToF32Go,
 	F32ToF16:     f32ToF16Go,
-	F32ToBF16:    f32ToBF16Go,
 }
