@@ -53,7 +53,7 @@ func Convert(ctx context.Context, src, dst string, opts ConvertOptions) (err err
 		return err
 	}
 	defer s.close()
-	return publish(dst, func(dir string) error { return s.write(ctx, dir, opts) })
+	return publish(dst, opts.Overwrite, func(dir string) error { return s.write(ctx, dir, opts) })
 }
 
 // write writes the store into the empty folder dir, its manifest last.

@@ -422,6 +422,28 @@ func TestDestination(t *testing.T) {
 	}
 }
 
+// Of two conversions to one place, the later to finish gives way.
+func TestDestinationAppearsMeanwhile(t *testing.T) {
+	m := newModel(smallArch, true)
+	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "x.lever")
+	err := Convert(t.Context(), src, dst, ConvertOptions{Type: tensor.F16, Progress: func(p Progress) {
+		if p.Done == p.Total {
+			if err := Convert(t.Context(), src, dst, ConvertOptions{Type: tensor.Q8_0}); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if info, err := Inspect(dst); err != nil || info.Types[0].Type != "q8_0" {
+		t.Errorf("%v: the first store is gone", err)
+	}
+	onlyEntries(t, dir, "x.lever")
+}
+
 // faultyFile fails its nth operation, counted over all files of a conversion.
 type faultyFile struct {
 	*os.File

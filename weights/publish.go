@@ -9,9 +9,10 @@ import (
 	"runtime"
 )
 
-// publish lets fill write a folder beside dst and then moves it to dst. A folder that is at dst already goes away only after the new one
-// has taken its place. Nothing is left behind by an error.
-func publish(dst string, fill func(dir string) error) (err error) {
+// publish lets fill write a folder beside dst and then moves it to dst. With overwrite, what is at dst already goes away after the new
+// folder has taken its place; without, something that appeared there meanwhile stays, with an error. Nothing is left
+// behind by an error.
+func publish(dst string, overwrite bool, fill func(dir string) error) (err error) {
 	tmp, err := os.MkdirTemp(filepath.Dir(dst), "."+filepath.Base(dst)+".tmp-")
 	if err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
@@ -32,10 +33,13 @@ func publish(dst string, fill func(dir string) error) (err error) {
 	if err := syncDir(fresh); err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
 	}
-	err = os.Rename(dst, old)
-	replaces := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("weights: convert: %w", err)
+	replaces := false
+	if overwrite {
+		err := os.Rename(dst, old)
+		replaces = err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("weights: convert: %w", err)
+		}
 	}
 	if err := os.Rename(fresh, dst); err != nil {
 		if replaces {
