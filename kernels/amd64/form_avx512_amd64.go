@@ -11,10 +11,11 @@ import (
 
 // q8x16 is the int8 form of activations as VNNI wants it. Its values are those of the plain form "q8". A group of rows is
 // stored block after block, in each block row after row, so that a kernel which takes all rows through one block of weights
-// reads straight ahead. A record is 32 int8 q, the float32 scale d, and the int32 -128·Σq: 40 bytes, little-endian.
+// reads straight ahead. A record is 32 int8 q, the float32 scale d, and as int32 -128·Σq, and -32·Σq of the first and of the
+// last 16 columns: 48 bytes, little-endian. The sums are where the dot products of weights that were made unsigned begin.
 var q8x16 = table.Form{Name: "q8x16", RowBytes: q8x16RowBytes, Quantize: quantizeQ8x16, Block: q8x16Block}
 
-const recordBytes = 40
+const recordBytes = 48
 
 func q8x16RowBytes(k int) int { return k / 32 * recordBytes }
 

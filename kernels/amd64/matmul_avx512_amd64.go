@@ -18,6 +18,16 @@ func tileQ4Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 //go:noescape
 func tileQ8Avx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 
+// tileQ4KAvx512 is tileQ4Avx512 for Q4_K weights, in blocks of 256 columns.
+//
+//go:noescape
+func tileQ4KAvx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
+
+// tileQ6KAvx512 is tileQ4Avx512 for Q6_K weights, in blocks of 256 columns.
+//
+//go:noescape
+func tileQ6KAvx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
+
 // tileF16Avx512 multiplies one tile of F16 weights with rows rows of activations that lie ldx apart:
 //
 //	for i < rows: for r < 16: dst[i*ldd+r] = Σ_c w[r][c]·x[i*ldx+c] for c < 8·blocks
@@ -38,6 +48,20 @@ func matMulQ8Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 	size := tensor.TileBytes(tensor.Q8_0, k)
 	walkTiles(tiles, size, n, func(t, i, rows int) {
 		tileQ8Avx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/32)
+	})
+}
+
+func matMulQ4KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	size := tensor.TileBytes(tensor.Q4_K, k)
+	walkTiles(tiles, size, n, func(t, i, rows int) {
+		tileQ4KAvx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/256)
+	})
+}
+
+func matMulQ6KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	size := tensor.TileBytes(tensor.Q6_K, k)
+	walkTiles(tiles, size, n, func(t, i, rows int) {
+		tileQ6KAvx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/256)
 	})
 }
 

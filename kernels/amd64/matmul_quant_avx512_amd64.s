@@ -2,6 +2,7 @@
 
 #include "textflag.h"
 #include "tile_avx512_amd64.h"
+#include "records_avx512_amd64.h"
 
 // Tiles of Q4_0 and Q8_0 times int8 activations in the form q8x16, with VNNI; tile_avx512_amd64.h has the frame.
 //
@@ -11,7 +12,7 @@
 //
 //	acc = fma(float(dot), dw·da, acc)
 //
-//	DX       records of 40 bytes, block after block and in it row after row
+//	DX       records of 48 bytes, block after block and in it row after row
 //	Z16-Z23  weights of columns 4i … 4i+3     Z24  mask of the upper halves of bytes
 //	Z25      dw                               Z26-Z29  dot products
 //	Z30      dw·da                            Z31  0x80 in every byte
@@ -23,80 +24,13 @@ GLOBL signBits<>(SB), RODATA|NOPTR, $4
 DATA sixteenth<>+0(SB)/4, $0x3d800000 // 1/16
 GLOBL sixteenth<>(SB), RODATA|NOPTR, $4
 
-// DOTn(i, w) adds columns 4i … 4i+3 of the next n records to their dot products.
-#define DOT1(i, w) \
-	VPDPBUSD.BCST (4*i)(DX), w, Z26
-
-#define DOT2(i, w) \
-	VPDPBUSD.BCST (4*i)(DX), w, Z26    \
-	VPDPBUSD.BCST (40+4*i)(DX), w, Z27
-
-#define DOT3(i, w) \
-	VPDPBUSD.BCST (4*i)(DX), w, Z26    \
-	VPDPBUSD.BCST (40+4*i)(DX), w, Z27 \
-	VPDPBUSD.BCST (80+4*i)(DX), w, Z28
-
-#define DOT4(i, w) \
-	VPDPBUSD.BCST (4*i)(DX), w, Z26     \
-	VPDPBUSD.BCST (40+4*i)(DX), w, Z27  \
-	VPDPBUSD.BCST (80+4*i)(DX), w, Z28  \
-	VPDPBUSD.BCST (120+4*i)(DX), w, Z29
-
-#define DOT_ALL(DOTN) \
-	DOTN(0, Z16) \
-	DOTN(1, Z17) \
-	DOTN(2, Z18) \
-	DOTN(3, Z19) \
-	DOTN(4, Z20) \
-	DOTN(5, Z21) \
-	DOTN(6, Z22) \
-	DOTN(7, Z23)
-
-// START(record, dot) starts a dot product; SCALE(record, dot, acc) brings it into its accumulator.
 #define START(record, dot) \
-	VPBROADCASTD (36+40*record)(DX), dot
+	VPBROADCASTD (36+48*record)(DX), dot
 
 #define SCALE(record, dot, acc) \
 	VCVTDQ2PS dot, dot                        \
-	VMULPS.BCST (32+40*record)(DX), Z25, Z30  \
+	VMULPS.BCST (32+48*record)(DX), Z25, Z30  \
 	VFMADD231PS dot, Z30, acc
-
-// ROWSn multiplies the block with the next n records and steps over them.
-#define ROWS1(a0) \
-	START(0, Z26) \
-	DOT_ALL(DOT1) \
-	SCALE(0, Z26, a0) \
-	ADDQ $40, DX
-
-#define ROWS2(a0, a1) \
-	START(0, Z26) \
-	START(1, Z27) \
-	DOT_ALL(DOT2) \
-	SCALE(0, Z26, a0) \
-	SCALE(1, Z27, a1) \
-	ADDQ $80, DX
-
-#define ROWS3(a0, a1, a2) \
-	START(0, Z26) \
-	START(1, Z27) \
-	START(2, Z28) \
-	DOT_ALL(DOT3) \
-	SCALE(0, Z26, a0) \
-	SCALE(1, Z27, a1) \
-	SCALE(2, Z28, a2) \
-	ADDQ $120, DX
-
-#define ROWS4(a0, a1, a2, a3) \
-	START(0, Z26) \
-	START(1, Z27) \
-	START(2, Z28) \
-	START(3, Z29) \
-	DOT_ALL(DOT4) \
-	SCALE(0, Z26, a0) \
-	SCALE(1, Z27, a1) \
-	SCALE(2, Z28, a2) \
-	SCALE(3, Z29, a3) \
-	ADDQ $160, DX
 
 // NIBBLES(j, low, high) unpacks the j-th group of a Q4_0 block: 16(q+8), as a byte with the nibble on top.
 #define NIBBLES(j, low, high) \

@@ -37,6 +37,8 @@ var avx512 = table.Kernels{
 	Name:         "avx512",
 	MatMulQ4Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Avx512},
 	MatMulQ8Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Avx512},
+	MatMulQ4KQ8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ4KQ8Avx512},
+	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ6KQ8Avx512},
 	MatMulF16F32: matMulF16F32Avx512,
 	MatMulF32F32: matMulF32F32Avx512,
 
