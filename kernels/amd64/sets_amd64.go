@@ -30,6 +30,30 @@ var avx2 = table.Kernels{
 	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8, Run: matMulQ6KQ8Avx2},
 	MatMulF16F32: matMulF16F32Avx2,
 	MatMulF32F32: matMulF32F32Avx2,
+
+	AttentionScoresF16: attentionScoresF16Avx2,
+	AttentionScoresF32: attentionScoresF32Avx2,
+	AttentionValuesF16: attentionValuesF16Avx2,
+	AttentionValuesF32: attentionValuesF32Avx2,
+
+	RMSNorm:      rmsNormAvx2,
+	Add:          addAvx2,
+	Mul:          mulAvx2,
+	Scale:        scaleAvx2,
+	SiLU:         siluAvx2,
+	SiLUMul:      siluMulAvx2,
+	RoPEHalves:   ropeHalvesAvx2,
+	RoPEAdjacent: ropeAdjacentAvx2,
+
+	Max:        maxAvx2,
+	ExpSum:     expSumAvx2,
+	Argmax:     argmaxAvx2,
+	IndexAbove: indexAboveAvx2,
+
+	F16ToF32:  f16ToF32Avx2,
+	F32ToF16:  f32ToF16Avx2,
+	BF16ToF32: bf16ToF32Avx2,
+	F32ToBF16: f32ToBF16Avx2,
 }
 
 // avx512 needs F, BW, DQ, VL and VNNI.
