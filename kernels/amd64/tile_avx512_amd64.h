@@ -10,7 +10,7 @@
 //	Z4-Z15  accumulators of the groups of 4
 
 // PREFETCH_AHEAD is how far before their use weights are asked for, in bytes.
-#define PREFETCH_AHEAD 4096
+#define PREFETCH_AHEAD 8192
 
 // BLOCK multiplies the weights of one block, in registers, with all rows.
 #define BLOCK \
