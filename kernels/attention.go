@@ -22,8 +22,9 @@ type Visible struct {
 
 // AttentionScratch is the working memory of [Attention] for one goroutine. The zero value is ready; it grows as needed.
 type AttentionScratch struct {
-	scores   []float32 // [heads][attentionKeys]
-	max, sum []float32 // [heads]
+	scores     []float32 // [heads][attentionKeys]
+	max, sum   []float32 // [heads]
+	correction [1]float32
 }
 
 // attentionKeys is the number of keys, counted along the visible sequence, between two corrections of the running maximum.
@@ -87,10 +88,10 @@ func (s *AttentionScratch) weigh(h, keys int, acc []float32) {
 	scores := s.scores[h*attentionKeys : h*attentionKeys+keys]
 	if m := active.Max(scores); m > s.max[h] {
 		if s.sum[h] != 0 {
-			correction := [1]float32{s.max[h]}
-			active.ExpSum(correction[:], m)
-			active.Scale(acc, correction[0])
-			s.sum[h] *= correction[0]
+			s.correction[0] = s.max[h]
+			correction := active.ExpSum(s.correction[:], m)
+			active.Scale(acc, correction)
+			s.sum[h] *= correction
 		}
 		s.max[h] = m
 	}
