@@ -27,7 +27,7 @@ func NewChain(length int, minProb float32) (*Chain, error) {
 // Grow adds a chain below the root.
 func (c *Chain) Grow(ctx context.Context, _ []int32, tree *Tree, draft *Draft) error {
 	if draft == nil {
-		return fmt.Errorf("spec: chain: needs a draft model")
+		return fmt.Errorf("spec: chain: %w", ErrNoDraft)
 	}
 	node := 0
 	for range c.length {

@@ -18,9 +18,8 @@ type Draft struct {
 
 	sequence []int32 // borrowed; the last token is the root of the tree
 	tree     *Tree
-	rows     []int // pending row of each node that was expanded, else -1
-	lead     int   // pending rows before the root's: settled tokens that the model had not seen
-	pending  int   // all pending rows
+	lead     int // pending rows before the root's: settled tokens that the model had not seen
+	pending  int // all pending rows
 
 	batch   layers.Batch
 	path    []int
@@ -37,12 +36,12 @@ func newDraft(m Model, chunk int) *Draft {
 // start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
 func (d *Draft) start(sequence []int32, tree *Tree) {
 	d.sequence, d.tree = sequence, tree
-	d.rows, d.lead, d.pending = d.rows[:0], 0, 0
+	d.lead, d.pending = 0, 0
 }
 
 // Full reports whether the draft model's context is too short for node.
 func (d *Draft) Full(node int) bool {
-	return len(d.sequence)-1+int(d.tree.Depths()[node]) >= d.model.Context()
+	return len(d.sequence)-1+int(d.tree.depths[node]) >= d.model.Context()
 }
 
 // Expand runs the draft model on a wave of nodes, all in one forward, and offers tree the k most probable tokens after each
@@ -50,6 +49,9 @@ func (d *Draft) Full(node int) bool {
 // order of nodes, fewer tokens only where the vocabulary is smaller. It adds no nodes. The parent of a node must be expanded
 // before it or come earlier in nodes, and no node can be expanded twice in a pass. After an error the pass can't go on.
 func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
+	if k < 1 {
+		return fmt.Errorf("spec: draft: %d candidates", k)
+	}
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -62,7 +64,7 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 		n := min(len(nodes), projectRows)
 		d.project = d.project[:0]
 		for _, node := range nodes[:n] {
-			d.project = append(d.project, d.rows[node])
+			d.project = append(d.project, int(d.tree.drafted[node]))
 		}
 		d.logits = resize(d.logits, n*vocab)
 		if err := d.model.Project(ctx, d.logits, d.project); err != nil {
@@ -84,13 +86,13 @@ const projectRows = 16
 
 // offer adds the candidate set of a node to the tree. It overwrites logits.
 func (d *Draft) offer(node int, logits []float32) error {
-	if _, err := argmax(logits); err != nil {
-		return fmt.Errorf("spec: draft: %w", err)
-	}
 	n := kernels.TopK(d.ids, d.probs, logits)
 	kernels.Softmax(logits)
 	for i, id := range d.ids[:n] {
 		d.probs[i] = min(1, logits[id])
+	}
+	if n == 0 || d.probs[0] != d.probs[0] {
+		return fmt.Errorf("spec: draft: %w", ErrLogits)
 	}
 	return d.tree.Offer(node, FromDraft, d.ids[:n], d.probs[:n])
 }
@@ -100,29 +102,26 @@ func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
 // forward runs the draft model on nodes, and together with the root on the settled tokens that it has not seen.
 func (d *Draft) forward(ctx context.Context, nodes []int) error {
-	for len(d.rows) < d.tree.Len() {
-		d.rows = append(d.rows, -1)
-	}
 	d.batch.Tokens, d.batch.Parents = d.batch.Tokens[:0], d.batch.Parents[:0]
 	for _, node := range nodes {
 		if node < 0 || node >= d.tree.Len() {
 			return fmt.Errorf("spec: draft: node %d is not one of the %d nodes", node, d.tree.Len())
 		}
-		if d.rows[node] >= 0 {
+		if d.tree.drafted[node] >= 0 {
 			return fmt.Errorf("spec: draft: node %d is expanded already", node)
 		}
-		var parent int
+		var parent int32
 		if node == 0 {
 			if err := d.catchUp(ctx); err != nil {
 				return err
 			}
-			parent = d.lead - 1
-		} else if parent = d.rows[d.tree.Parents()[node]]; parent < 0 {
-			return fmt.Errorf("spec: draft: node %d before its parent %d", node, d.tree.Parents()[node])
+			parent = int32(d.lead - 1)
+		} else if parent = d.tree.drafted[d.tree.parents[node]]; parent < 0 {
+			return fmt.Errorf("spec: draft: node %d before its parent %d", node, d.tree.parents[node])
 		}
-		d.rows[node] = d.pending + len(d.batch.Tokens)
-		d.batch.Tokens = append(d.batch.Tokens, d.tree.Tokens()[node])
-		d.batch.Parents = append(d.batch.Parents, int32(parent))
+		d.tree.drafted[node] = int32(d.pending + len(d.batch.Tokens))
+		d.batch.Tokens = append(d.batch.Tokens, d.tree.tokens[node])
+		d.batch.Parents = append(d.batch.Parents, parent)
 	}
 	if _, err := d.model.Forward(ctx, d.batch); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)
@@ -161,10 +160,11 @@ func (d *Draft) settle(path []int) error {
 		d.path = append(d.path, row)
 	}
 	for _, node := range path {
-		if node >= len(d.rows) || d.rows[node] < 0 {
+		row := d.tree.drafted[node]
+		if row < 0 {
 			break
 		}
-		d.path = append(d.path, d.rows[node])
+		d.path = append(d.path, int(row))
 	}
 	if err := d.model.Commit(d.path); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)

@@ -303,6 +303,9 @@ func (g *Generator) grow(ctx context.Context) error {
 	if err := g.options.Policy.Grow(ctx, g.sequence, &g.tree, g.draft); err != nil {
 		return err
 	}
+	if n := g.tree.Len() - 1; n > g.options.MaxNodes {
+		return fmt.Errorf("policy left %d nodes to verify, at most %d can be", n, g.options.MaxNodes)
+	}
 	for node, token := range g.tree.Tokens() {
 		if int(token) >= g.target.Vocab() {
 			return fmt.Errorf("tree node %d has token %d, outside the vocabulary of %d", node, token, g.target.Vocab())

@@ -55,6 +55,7 @@ func newHashModel(seed uint64, vocab, context int) *hashModel {
 func newDraftOf(target *hashModel, noise uint64) *hashModel {
 	draft := *target
 	draft.draftSeed, draft.noise = ^target.seed, noise
+	draft.committed, draft.pending = nil, nil
 	return &draft
 }
 

@@ -1,6 +1,14 @@
 package spec
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNoDraft is returned by policies that need a draft model where there is none.
+var ErrNoDraft = errors.New("policy needs a draft model")
 
 // Policy decides which tokens a pass of the target verifies. Whatever it proposes, the output is the target's own: a policy
 // changes only how many passes that takes, as long as its choice is a function of the sequence (and of earlier ones), not of
@@ -35,9 +43,43 @@ type Observation struct {
 	IO            IOStats // reads of the target's weights meanwhile; zero if nothing counts them
 }
 
+// Token returns the target's token after the i-th node of Path.
+func (o *Observation) Token(i int) int32 {
+	if i+1 < len(o.Path) {
+		return o.Tree.tokens[o.Path[i+1]]
+	}
+	return o.Next
+}
+
 // Forecaster is a policy that can tell what it expects of a pass.
 type Forecaster interface {
 	// Predicted returns, for the tree of the latest Grow, the expected number of tokens that the pass will add and of seconds
 	// that it will take, growing the tree included. Seconds are 0 as long as they can't be told.
 	Predicted() (accepted, seconds float64)
+}
+
+// PolicyNames are the names that [NewPolicy] knows.
+var PolicyNames = []string{"chain", "specinfer", "sequoia", "opttree", "eagle2", "none"}
+
+// NewPolicy returns the policy of that name, one of [PolicyNames], set up as its source recommends but for the number of tree
+// nodes besides the root, which is at most budget.
+func NewPolicy(name string, budget int) (Policy, error) {
+	if budget < 1 {
+		return nil, fmt.Errorf("spec: policy %s: budget %d is not positive", name, budget)
+	}
+	switch name {
+	case "chain":
+		return NewChain(budget, 0)
+	case "specinfer":
+		return NewSpecInfer(SpecInferOptions{Widths: SpecInferWidths(budget)})
+	case "sequoia":
+		return NewSequoia(SequoiaOptions{Nodes: budget})
+	case "opttree":
+		return NewOPTTree(OPTTreeOptions{Nodes: budget})
+	case "eagle2":
+		return NewEAGLE2(EAGLE2Options{Nodes: budget})
+	case "none":
+		return None{}, nil
+	}
+	return nil, fmt.Errorf("spec: no policy %q: choose from %s", name, strings.Join(PolicyNames, ", "))
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// ErrLogits is returned when the target's logits are not a distribution: NaN or +Inf among them, or nothing above -Inf.
+// ErrLogits is returned when the logits of a model are not a distribution: NaN or +Inf among them, or nothing above -Inf.
 var ErrLogits = errors.New("logits are not finite")
 
 // Sampling chooses how the next token is picked from the target's logits. The zero value is greedy: the token with the

@@ -17,13 +17,15 @@ var ErrTreeFull = errors.New("spec: tree is full")
 // [CandidateSet].
 //
 // The zero value has no root; call [Tree.Reset] first. Slices returned by methods are borrowed: they are valid, and must not
-// be written to, until the next Add, Offer or Reset. A Tree allocates only while it grows past its largest size so far. It is not
+// be written to, until the next Add, Offer, Select or Reset. A Tree allocates only while it grows past its largest size so far. It is not
 // safe for concurrent use.
 type Tree struct {
 	tokens  []int32
 	parents []int32   // -1 for the root
 	depths  []int32   // 0 for the root
 	probs   []float32 // draft's probability of the node's token after its parent's
+	weights []float32 // product of probs from the root
+	drafted []int32   // pending row of the draft model, or -1
 	first   []int32   // first child, or -1
 	next    []int32   // next sibling, or -1
 
@@ -34,24 +36,30 @@ type Tree struct {
 	chances  []float32
 
 	maxNodes, maxDepth int
+	exploring          bool // maxNodes does not hold until Select
+
+	renumbered []int32 // scratch of Select: new index of each node, or -1
 }
 
 // Reset empties the tree and gives it a root. It will take at most maxNodes nodes besides the root, none deeper than maxDepth;
 // the root has depth 0.
 func (t *Tree) Reset(root int32, maxNodes, maxDepth int) {
 	t.tokens, t.parents, t.depths = t.tokens[:0], t.parents[:0], t.depths[:0]
-	t.probs, t.first, t.next = t.probs[:0], t.first[:0], t.next[:0]
+	t.probs, t.weights, t.drafted = t.probs[:0], t.weights[:0], t.drafted[:0]
+	t.first, t.next = t.first[:0], t.next[:0]
 	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
 	t.offered, t.chances = t.offered[:0], t.chances[:0]
-	t.maxNodes, t.maxDepth = maxNodes, maxDepth
-	t.push(root, -1, 0, 1)
+	t.maxNodes, t.maxDepth, t.exploring = maxNodes, maxDepth, false
+	t.push(root, -1, 0, 1, 1)
 }
 
-func (t *Tree) push(token, parent, depth int32, prob float32) {
+func (t *Tree) push(token, parent, depth int32, prob, weight float32) {
 	t.tokens = append(t.tokens, token)
 	t.parents = append(t.parents, parent)
 	t.depths = append(t.depths, depth)
 	t.probs = append(t.probs, prob)
+	t.weights = append(t.weights, weight)
+	t.drafted = append(t.drafted, -1)
 	t.first = append(t.first, -1)
 	t.next = append(t.next, -1)
 	t.firstSet = append(t.firstSet, -1)
@@ -83,7 +91,7 @@ func (t *Tree) Add(parent int, token int32, prob float32) (int, error) {
 	}
 	node := t.Len()
 	*link = int32(node)
-	t.push(token, int32(parent), t.depths[parent]+1, prob)
+	t.push(token, int32(parent), t.depths[parent]+1, prob, t.weights[parent]*prob)
 	return node, nil
 }
 
@@ -160,7 +168,73 @@ func (t *Tree) Set(node int, source Source) (set CandidateSet, found bool) {
 
 // Full reports whether a child of node would exceed the tree's limits.
 func (t *Tree) Full(node int) bool {
-	return t.Len() > t.maxNodes || int(t.depths[node]) >= t.maxDepth
+	return t.Len() > t.maxNodes && !t.exploring || int(t.depths[node]) >= t.maxDepth
+}
+
+// Limit returns how many nodes besides the root can be verified.
+func (t *Tree) Limit() int { return t.maxNodes }
+
+// Explore lets the tree grow beyond what can be verified, until [Tree.Select].
+func (t *Tree) Explore() { t.exploring = true }
+
+// Select drops all nodes but the root and those in nodes, which are in ascending order and include the parent of each. It
+// renumbers the nodes, the i-th of nodes becoming i+1, and drops the candidate sets of those that go; in the sets that stay,
+// they turn into shadow candidates.
+func (t *Tree) Select(nodes []int) error {
+	if len(nodes) > t.maxNodes {
+		return fmt.Errorf("spec: tree: select: %d nodes: %w", len(nodes), ErrTreeFull)
+	}
+	t.renumbered = resize(t.renumbered, t.Len())
+	for i := range t.renumbered {
+		t.renumbered[i] = -1
+	}
+	t.renumbered[0] = 0
+	last := 0
+	for i, node := range nodes {
+		if node <= last || node >= t.Len() {
+			return fmt.Errorf("spec: tree: select: node %d is out of order, or not one of the %d nodes", node, t.Len())
+		}
+		if t.renumbered[t.parents[node]] < 0 {
+			return fmt.Errorf("spec: tree: select: node %d without its parent %d", node, t.parents[node])
+		}
+		t.renumbered[node] = int32(i + 1)
+		last = node
+	}
+	for i, node := range nodes {
+		to := i + 1
+		t.tokens[to], t.parents[to], t.depths[to] = t.tokens[node], t.renumbered[t.parents[node]], t.depths[node]
+		t.probs[to], t.weights[to], t.drafted[to] = t.probs[node], t.weights[node], t.drafted[node]
+	}
+	n := len(nodes) + 1
+	t.tokens, t.parents, t.depths = t.tokens[:n], t.parents[:n], t.depths[:n]
+	t.probs, t.weights, t.drafted = t.probs[:n], t.weights[:n], t.drafted[:n]
+	t.exploring = false
+	sets := t.sets
+	t.sets = t.sets[:0]
+	for _, set := range sets {
+		if to := t.renumbered[set.Node]; to >= 0 {
+			set.Node = int(to)
+			t.sets = append(t.sets, set)
+		}
+	}
+	t.relink()
+	return nil
+}
+
+// relink makes the lists of children and of candidate sets anew.
+func (t *Tree) relink() {
+	t.first, t.next, t.firstSet, t.nextSet = t.first[:0], t.next[:0], t.firstSet[:0], t.nextSet[:0]
+	for range t.Len() {
+		t.first, t.next, t.firstSet = append(t.first, -1), append(t.next, -1), append(t.firstSet, -1)
+	}
+	for node := t.Len() - 1; node > 0; node-- {
+		parent := t.parents[node]
+		t.next[node], t.first[parent] = t.first[parent], int32(node)
+	}
+	for i, set := range t.sets {
+		t.nextSet = append(t.nextSet, t.firstSet[set.Node])
+		t.firstSet[set.Node] = int32(i)
+	}
 }
 
 // Len returns the number of nodes, the root included.
@@ -178,6 +252,9 @@ func (t *Tree) Depths() []int32 { return t.depths }
 
 // Probs returns the drafter's probability of every node given its parent; the root's is 1.
 func (t *Tree) Probs() []float32 { return t.probs }
+
+// Weights returns for every node the product of the probabilities on its path from the root; the root's is 1.
+func (t *Tree) Weights() []float32 { return t.weights }
 
 // Child returns the child of node that holds token, or -1.
 func (t *Tree) Child(node int, token int32) int {

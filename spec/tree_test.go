@@ -6,15 +6,17 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // checkTree checks what always holds of a tree against its own parents.
-func checkTree(t *testing.T, tree *Tree) {
+func checkTree(t rapid.TB, tree *Tree) {
 	t.Helper()
-	tokens, parents, depths, probs := tree.Tokens(), tree.Parents(), tree.Depths(), tree.Probs()
-	if n := tree.Len(); len(tokens) != n || len(parents) != n || len(depths) != n || len(probs) != n || n > tree.maxNodes+1 {
-		t.Fatalf("%d nodes, at most %d below the root: %d tokens, %d parents, %d depths, %d probabilities",
-			n, tree.maxNodes, len(tokens), len(parents), len(depths), len(probs))
+	tokens, parents, depths, probs, weights := tree.Tokens(), tree.Parents(), tree.Depths(), tree.Probs(), tree.Weights()
+	if n := tree.Len(); len(tokens) != n || len(parents) != n || len(depths) != n || len(probs) != n || len(weights) != n || n > tree.Limit()+1 {
+		t.Fatalf("%d nodes, at most %d below the root: %d tokens, %d parents, %d depths, %d probabilities, %d weights",
+			n, tree.Limit(), len(tokens), len(parents), len(depths), len(probs), len(weights))
 	}
 	for node := range tree.Len() {
 		parent := int(parents[node])
@@ -22,6 +24,8 @@ func checkTree(t *testing.T, tree *Tree) {
 			if parent != -1 || depths[0] != 0 {
 				t.Fatalf("root: parent %d, depth %d", parent, depths[0])
 			}
+		} else if weights[node] != weights[parent]*probs[node] {
+			t.Fatalf("node %d: weight %v, parent's %v, probability %v", node, weights[node], weights[parent], probs[node])
 		} else if parent < 0 || parent >= node || depths[node] != depths[parent]+1 || int(depths[node]) > tree.maxDepth {
 			t.Fatalf("node %d: parent %d, depth %d", node, parent, depths[node])
 		} else if got := tree.Child(parent, tokens[node]); got != node {
@@ -42,40 +46,161 @@ func checkTree(t *testing.T, tree *Tree) {
 			}
 		}
 	}
+	found := 0
+	for node := range tree.Len() {
+		for _, source := range []Source{FromDraft, FromNGram, FromHistory} {
+			set, ok := tree.Set(node, source)
+			if !ok {
+				continue
+			}
+			found++
+			if set.Node != node || set.Source != source || len(set.Tokens) != len(set.Probs) ||
+				!slices.ContainsFunc(tree.Sets(), func(s CandidateSet) bool { return s.Node == node && s.Source == source && &s.Tokens[0] == &set.Tokens[0] }) {
+				t.Fatalf("node %d, %v: %+v", node, source, set)
+			}
+		}
+	}
+	if found != len(tree.Sets()) {
+		t.Fatalf("found %d of %d candidate sets", found, len(tree.Sets()))
+	}
 }
 
+// FuzzTree builds a tree from bytes, beside a plain list of what should be in it.
 func FuzzTree(f *testing.F) {
 	f.Add(uint8(8), uint8(3), []byte{0, 1, 0, 1, 1, 2, 2, 2, 0, 3})
 	f.Add(uint8(20), uint8(3), []byte{0, 1, 0, 2, 0, 3, 0, 4, 1, 1, 1, 2, 1, 3, 0, 1, 0, 2, 0, 3, 0, 4, 1, 3})
 	f.Add(uint8(0), uint8(9), []byte{0, 1})
 	f.Add(uint8(9), uint8(0), []byte{0, 1})
+	f.Add(uint8(9), uint8(9), []byte{0, 1, 64, 3, 1, 2, 65, 4, 100, 200, 0, 3, 1, 3, 126, 85, 0, 9})
+	f.Add(uint8(2), uint8(9), []byte{127, 0, 0, 1, 0, 2, 2, 2, 2, 3, 66, 1, 67, 2, 126, 4, 126, 1})
 	f.Add(uint8(255), uint8(255), []byte("a tree of any shape, more or less"))
 	f.Fuzz(func(t *testing.T, maxNodes, maxDepth uint8, steps []byte) {
+		if len(steps) > 512 {
+			t.Skip("checks take long in large trees")
+		}
 		var tree Tree
 		tree.Reset(77, 3, 3)
 		tree.Add(0, 5, 1)
+		tree.Offer(1, FromDraft, []int32{1}, []float32{1})
 		tree.Reset(7, int(maxNodes), int(maxDepth))
+		exploring := false
 		for ; len(steps) >= 2; steps = steps[2:] {
-			parent, token := int(int8(steps[0])), int32(int8(steps[1]))
-			before := tree.Len()
-			inside := parent >= 0 && parent < before
-			fits := inside && before <= int(maxNodes) && int(tree.Depths()[parent]) < int(maxDepth)
-			node, err := tree.Add(parent, token, float32(steps[1])/255)
-			switch {
-			case err == nil:
-				if node != before || !fits || token < 0 || tree.Len() != before+1 {
-					t.Fatalf("add(%d, %d) to %d nodes gave %d", parent, token, before, node)
+			switch op := steps[0]; op {
+			case 127:
+				tree.Explore()
+				exploring = true
+			case 126:
+				if fuzzSelect(t, &tree, steps[1]) {
+					exploring = false
 				}
-			case tree.Len() != before:
-				t.Fatalf("add(%d, %d) failed and changed the tree: %v", parent, token, err)
-			case errors.Is(err, ErrTreeFull) != (inside && token >= 0 && !fits):
-				t.Fatalf("add(%d, %d) to %d nodes: %v", parent, token, before, err)
-			case fits && token >= 0 && tree.Child(parent, token) < 0:
-				t.Fatalf("add(%d, %d): %v", parent, token, err)
+			default:
+				if op >= 64 && op < 126 {
+					fuzzOffer(t, &tree, int(op-64), steps[1])
+				} else {
+					fuzzAdd(t, &tree, exploring, int(int8(op)), steps[1])
+				}
+			}
+		}
+		if exploring && tree.Len()-1 > tree.Limit() {
+			if err := tree.Select(nil); err != nil || tree.Len() != 1 {
+				t.Fatalf("select nothing: %d nodes, %v", tree.Len(), err)
 			}
 		}
 		checkTree(t, &tree)
 	})
+}
+
+func fuzzAdd(t *testing.T, tree *Tree, exploring bool, parent int, b byte) {
+	token, before := int32(int8(b)), tree.Len()
+	inside := parent >= 0 && parent < before
+	fits := inside && (exploring || before <= tree.maxNodes) && int(tree.Depths()[parent]) < tree.maxDepth
+	node, err := tree.Add(parent, token, float32(b)/255)
+	switch {
+	case err == nil:
+		if node != before || !fits || token < 0 || tree.Len() != before+1 {
+			t.Fatalf("add(%d, %d) to %d nodes gave %d", parent, token, before, node)
+		}
+	case tree.Len() != before:
+		t.Fatalf("add(%d, %d) failed and changed the tree: %v", parent, token, err)
+	case errors.Is(err, ErrTreeFull) != (inside && token >= 0 && !fits):
+		t.Fatalf("add(%d, %d) to %d nodes: %v", parent, token, before, err)
+	case fits && token >= 0 && tree.Child(parent, token) < 0:
+		t.Fatalf("add(%d, %d): %v", parent, token, err)
+	}
+}
+
+func fuzzOffer(t *testing.T, tree *Tree, node int, b byte) {
+	source, tokens, probs := Source(b%3), []int32{int32(b), 3}[:1+b%2], []float32{0.5, 0.25}[:1+b%2]
+	had := false
+	if node < tree.Len() {
+		_, had = tree.Set(node, source)
+	}
+	err := tree.Offer(node, source, tokens, probs)
+	if (err == nil) != (node < tree.Len() && !had) {
+		t.Fatalf("offer %v of %v after %d of %d nodes: %v", tokens, source, node, tree.Len(), err)
+	}
+	if err == nil {
+		if set, ok := tree.Set(node, source); !ok || !slices.Equal(set.Tokens, tokens) || !slices.Equal(set.Probs, probs) {
+			t.Fatalf("offered %v, got %+v", tokens, set)
+		}
+	}
+}
+
+// fuzzSelect keeps the nodes whose bits in keep, taken over and over, are set, and reports whether they could be kept.
+func fuzzSelect(t *testing.T, tree *Tree, keep byte) bool {
+	// A node is known by its path of tokens.
+	path := func(tree *Tree, node int) string {
+		var tokens []int32
+		for _, n := range tree.Path(nil, node) {
+			tokens = append(tokens, tree.Tokens()[n])
+		}
+		return fmt.Sprint(tokens)
+	}
+	var nodes []int
+	var want []string
+	closed := true
+	for node := 1; node < tree.Len(); node++ {
+		if keep>>(node%8)&1 == 1 {
+			nodes, want = append(nodes, node), append(want, path(tree, node))
+			if parent := int(tree.Parents()[node]); parent > 0 && !slices.Contains(nodes, parent) {
+				closed = false
+			}
+		}
+	}
+	sets := map[string]string{}
+	for _, s := range tree.Sets() {
+		if s.Node == 0 || slices.Contains(nodes, s.Node) {
+			sets[path(tree, s.Node)+s.Source.String()] = fmt.Sprint(s.Tokens)
+		}
+	}
+	before := tree.Len()
+	err := tree.Select(nodes)
+	if (err == nil) != (closed && len(nodes) <= tree.Limit()) {
+		t.Fatalf("select %v of %d: %v", nodes, before, err)
+	}
+	if err != nil {
+		if tree.Len() != before {
+			t.Fatalf("select failed and changed the tree: %v", err)
+		}
+		return false
+	}
+	var got []string
+	for node := 1; node < tree.Len(); node++ {
+		got = append(got, path(tree, node))
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("selected %v, want %v", got, want)
+	}
+	if len(tree.Sets()) != len(sets) {
+		t.Fatalf("%d candidate sets, want %v", len(tree.Sets()), sets)
+	}
+	for _, s := range tree.Sets() {
+		if want := sets[path(tree, s.Node)+s.Source.String()]; fmt.Sprint(s.Tokens) != want {
+			t.Fatalf("%+v, want %s", s, want)
+		}
+	}
+	checkTree(t, tree)
+	return true
 }
 
 func TestTreeAddErrors(t *testing.T) {
@@ -93,6 +218,19 @@ func TestTreeAddErrors(t *testing.T) {
 	} {
 		if _, err := add(); err == nil || errors.Is(err, ErrTreeFull) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"no such node": tree.Offer(2, FromDraft, []int32{1}, []float32{1}),
+		"lengths":      tree.Offer(0, FromDraft, []int32{1}, nil),
+		"offered NaN":  tree.Offer(0, FromDraft, []int32{1}, []float32{float32(math.NaN())}),
+		"offered -1":   tree.Offer(0, FromDraft, []int32{-1}, []float32{1}),
+		"twice":        tree.Select([]int{1, 1}),
+		"root":         tree.Select([]int{0}),
+		"beyond":       tree.Select([]int{2}),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
 	checkTree(t, &tree)
