@@ -2,15 +2,14 @@ package arm64
 
 // blocked is a product with quantised weights, put together from kernels for fixed numbers of rows of activations.
 type blocked struct {
-	blockElems int // columns in a block of weights
-	blockBytes int // bytes of such a block of a tile
-	rowBytes   int // what one of several rows takes in a block of a group of activations
-	gemv       func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
-	gemm       []gemm // from many rows to few
+	elems, bytes int // columns in a block of weights, and its bytes in a tile
+	x            *layout
+	gemv         func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+	gemm         []gemm // from many rows to few
 }
 
 // gemm multiplies one tile with rows rows: dst[i*ldd+r] for i < rows, r < 16. q is the first row in the first block of
-// activations, stride the bytes to the next block, blocks the number of blocks of 32 columns.
+// activations, stride the bytes to the next block, blocks the number of blocks of weights.
 type gemm struct {
 	rows int
 	run  func(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
@@ -22,18 +21,18 @@ const cacheBytes = 128 << 10
 
 // run is table.QuantMatMul.Run for activations in groups as in form_arm64.go.
 func (b *blocked) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	blocks := k / blockElems
+	blocks := k / b.elems
 	if n == 1 {
-		b.gemv(&dst[0], &w[0], tiles, &q[0], rowBlock, blocks)
+		b.gemv(&dst[0], &w[0], tiles, &q[0], b.x.alone, blocks)
 		return
 	}
-	tileBytes := k / b.blockElems * b.blockBytes
+	tileBytes := blocks * b.bytes
 	step := max(1, cacheBytes/tileBytes)
 	for first := 0; first < tiles; first += step {
 		last := min(first+step, tiles)
 		for row := 0; row < n; row += groupRows {
 			rows := min(groupRows, n-row)
-			group := q[row*rowBytes(k):]
+			group := q[row*b.x.rowBytes(k):]
 			for t := first; t < last; t++ {
 				b.group(dst[row*ldd+t*tileRows:], ldd, w[t*tileBytes:], group, rows, blocks)
 			}
@@ -43,14 +42,14 @@ func (b *blocked) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 
 // group multiplies one tile with one group of activations.
 func (b *blocked) group(dst []float32, ldd int, tile, q []byte, rows, blocks int) {
-	stride := rows&^1*b.rowBytes + rows&1*rowBlock
+	stride := b.x.stride(rows)
 	i := 0
 	for _, g := range b.gemm {
 		for ; i+g.rows <= rows; i += g.rows {
-			g.run(&dst[i*ldd], ldd, &tile[0], &q[i*b.rowBytes], stride, blocks)
+			g.run(&dst[i*ldd], ldd, &tile[0], &q[i*b.x.paired], stride, blocks)
 		}
 	}
 	for ; i < rows; i++ {
-		b.gemv(&dst[i*ldd], &tile[0], 1, &q[i*b.rowBytes], stride, blocks)
+		b.gemv(&dst[i*ldd], &tile[0], 1, &q[i*b.x.paired], stride, blocks)
 	}
 }

@@ -27,6 +27,9 @@
 #define SADALP4(n, d)     ENC2(0x4e606800, n, d) // Vd.S4 += sums of neighbours of Vn.H8
 #define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
 #define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
+// Vd.S4 += Vn.H4 · element i (0..7) of Vm.H8, m below 16.
+#define SMLALE4(m, i, n, d)  WORD $(0x0f402000 | (((i)&3)<<20) | (((i)>>2)<<11) | ((m)<<16) | ((n)<<5) | (d))
+#define SMLALEH4(m, i, n, d) WORD $(0x4f402000 | (((i)&3)<<20) | (((i)>>2)<<11) | ((m)<<16) | ((n)<<5) | (d))
 
 // Widening and narrowing of integers.
 #define SSHLL8(s, n, d)  WORD $(0x0f08a400 | ((s)<<16) | ((n)<<5) | (d)) // Vd.H8 = Vn.B8 << s, signed
@@ -77,6 +80,7 @@
 
 // Instructions that the Go assembler knows, for macros that are given numbers.
 #define AND16(m, n, d)  ENC3(0x4e201c00, m, n, d)
+#define TBL16(m, n, d)  ENC3(0x4e000000, m, n, d) // bytes of Vn that Vm counts, 0 where there are none
 #define ORR16(m, n, d)  ENC3(0x4ea01c00, m, n, d)
 #define BIT16(m, n, d)  ENC3(0x6ea01c00, m, n, d) // the bits of Vn where those of Vm are set
 #define ADD4(m, n, d)   ENC3(0x4ea08400, m, n, d)

@@ -7,77 +7,107 @@ import (
 	"github.com/lever-go/lever/kernels/internal/table"
 )
 
-// Activations are quantised in blocks of 32 columns. A block of a row that stands alone takes 64 bytes:
-//
-//	32 × int8 q; 4 × int32 start; float32 d; float32 d·Σq; 8 bytes unused
-//
-// and a block of two rows a, b together, whose interleaving is that of the operands of SMMLA, takes 96:
-//
-//	a[0..7] b[0..7] a[8..15] b[8..15] … b[24..31]; int32 start of a, b, a, b; float32 d of a, b, a, b
-//
-// A sum of products begins at start, which is the bit pattern of the float 1.5·2^23 (whose neighbours are 1 apart, so that
-// the float reads as that number plus the sum as long as the sum is below 2^22) less what the offset of unsigned weights
-// adds: one float subtraction then replaces a conversion.
-//
-// The groups of a form stand block after block, in a block row after row.
 const (
-	tileRows   = 16
-	groupRows  = table.GroupRows
-	blockElems = 32
-	rowBlock   = 64
-	pairBlock  = 96
-	magic      = 0x4b400000 // 1.5·2^23 as float32
+	tileRows  = 16
+	groupRows = table.GroupRows
 )
 
-func rowBytes(k int) int { return k / blockElems * rowBlock }
+// layout is how a form lays out a group of activation rows: block of columns after block of columns, in a block row after
+// row, or pair of rows after pair of rows and then the row that is left.
+type layout struct {
+	elems  int // columns in a block
+	alone  int // bytes of a row that stands alone, in a block
+	paired int // bytes of one of two rows
+}
 
 var (
-	// rowForm rounds as the plain form does; every row stands alone. start counts 8·Σq off, for the nibbles of Q4_0.
-	rowForm = table.Form{Name: "q8row", RowBytes: rowBytes, Quantize: quantizeRows, Block: rowFormBlock}
-	// pairForm rounds as the plain form does; rows stand in pairs, the last of an odd number alone as in rowForm.
-	// start of a pair is for signed weights.
-	pairForm = table.Form{Name: "q8pair", RowBytes: rowBytes, Quantize: quantizePairs, Block: pairFormBlock}
+	// A block of a row that stands alone takes 64 bytes:
+	//
+	//	32 × int8 q; 4 × int32 start; float32 d; float32 d·Σq; 8 bytes unused
+	//
+	// A sum of products begins at start, which is the bit pattern of the float 1.5·2^23 (whose neighbours are 1 apart, so
+	// that the float reads as that number plus the sum as long as the sum is below 2^22) less what the offset of unsigned
+	// weights adds: one float subtraction then replaces a conversion.
+	rowLayout = layout{elems: 32, alone: 64, paired: 64}
+	// A block of two rows a, b together, interleaved as the operands of SMMLA are, takes 96 bytes:
+	//
+	//	a[0..7] b[0..7] a[8..15] b[8..15] … b[24..31]; int32 start of a, b, a, b; float32 d of a, b, a, b
+	//
+	// and a last row that stands alone the same as in rowLayout.
+	pairLayout = layout{elems: 32, alone: 64, paired: 48}
+	// K-quants have 8 or 16 scales of their own in 256 columns. To multiply by those in integers, there is one scale in 64
+	// columns here, in blocks of 144 bytes:
+	//
+	//	64 × int8 q; 4 × (4 × int32 -32·Σq of 16 columns); float32 d; 2 × int16 Σq of 32 columns; 8 bytes unused
+	wideLayout = layout{elems: 64, alone: 144, paired: 144}
+)
+
+// rowBytes is table.Form.RowBytes.
+func (l *layout) rowBytes(k int) int { return (k + l.elems - 1) / l.elems * l.alone }
+
+// stride returns the bytes of one block of a group of rows rows.
+func (l *layout) stride(rows int) int { return rows&^1*l.paired + rows&1*l.alone }
+
+var (
+	// rowForm rounds as the plain form does. start counts 8·Σq off, for the nibbles of Q4_0.
+	rowForm = table.Form{Name: "q8row", RowBytes: rowLayout.rowBytes, Quantize: quantizeRows, Block: rowFormBlock}
+	// pairForm rounds as the plain form does. start of a pair counts nothing off, for signed weights.
+	pairForm = table.Form{Name: "q8pair", RowBytes: pairLayout.rowBytes, Quantize: quantizePairs, Block: pairFormBlock}
 	// crossForm is for the bytes of Q4_0, l+16h with l, h in 0..15, taken as they are. Columns 0..15 of a block belong to
 	// l, 16..31 to h, called x0 and x1. q holds c0 = round(x0/s - a1/16), then a1 = round(x1/s), so that
 	//
 	//	16·l·c0 + (l+16h)·a1 = 16·(h·a1 + l·(c0 + a1/16))
 	//
 	// where c0 + a1/16 is x0/s with the rounding error of c0 alone; d is s/16.
-	crossForm = table.Form{Name: "q8cross", RowBytes: rowBytes, Quantize: quantizeCross, Block: crossFormBlock}
+	crossForm = table.Form{Name: "q8cross", RowBytes: pairLayout.rowBytes, Quantize: quantizeCross, Block: crossFormBlock}
+	// wideForm rounds as the plain form would with blocks of 64 columns; columns missing in the last block count as 0.
+	wideForm = table.Form{Name: "q8wide", Elems: 64, RowBytes: wideLayout.rowBytes, Quantize: quantizeWide, Block: wideFormBlock}
 )
 
 func quantizeRows(q []byte, x []float32, rows, k int) {
-	blocks := k / blockElems
 	for r := range rows {
-		quantizeRow(&q[r*rowBlock], rows*rowBlock, &x[r*k], blocks)
+		quantizeRow(&q[r*rowLayout.alone], rowLayout.stride(rows), &x[r*k], k/rowLayout.elems)
 	}
 }
 
 func quantizePairs(q []byte, x []float32, rows, k int) {
-	quantizeByTwo(q, x, rows, k, quantizePair, quantizeRow)
+	stride, blocks := pairLayout.stride(rows), k/pairLayout.elems
+	for r := range rows &^ 1 {
+		block := q[r/2*2*pairLayout.paired:]
+		quantizePair(&block[r%2*8], &block[64+r%2*4], stride, &x[r*k], blocks)
+	}
+	if last := rows - 1; rows%2 == 1 {
+		quantizeRow(&q[last*pairLayout.paired], stride, &x[last*k], blocks)
+	}
 }
 
 func quantizeCross(q []byte, x []float32, rows, k int) {
-	quantizeByTwo(q, x, rows, k, quantizeCrossPair, quantizeCrossRow)
+	stride, blocks := pairLayout.stride(rows), k/pairLayout.elems
+	for r := range rows &^ 1 {
+		block := q[r/2*2*pairLayout.paired:]
+		quantizeCrossPair(&block[r%2*8], &block[64+r%2*4], stride, &x[r*k], blocks)
+	}
+	if last := rows - 1; rows%2 == 1 {
+		quantizeCrossRow(&q[last*pairLayout.paired], stride, &x[last*k], blocks)
+	}
 }
 
-// pairStride returns the bytes of one block of a group of rows rows that stand in pairs.
-func pairStride(rows int) int { return rows/2*pairBlock + rows%2*rowBlock }
-
-func quantizeByTwo(q []byte, x []float32, rows, k int, pair func(q, start *byte, stride int, x *float32, blocks int),
-	row func(q *byte, stride int, x *float32, blocks int)) {
-	blocks, stride := k/blockElems, pairStride(rows)
-	for r := range rows &^ 1 {
-		block := q[r/2*pairBlock:]
-		pair(&block[r%2*8], &block[64+r%2*4], stride, &x[r*k], blocks)
-	}
-	if rows%2 == 1 {
-		row(&q[rows/2*pairBlock], stride, &x[(rows-1)*k], blocks)
+func quantizeWide(q []byte, x []float32, rows, k int) {
+	stride, blocks := wideLayout.stride(rows), k/wideLayout.elems
+	for r := range rows {
+		if blocks > 0 {
+			quantizeWideRow(&q[r*wideLayout.alone], stride, &x[r*k], blocks)
+		}
+		if k%wideLayout.elems != 0 {
+			var last [64]float32
+			copy(last[:], x[r*k+blocks*wideLayout.elems:(r+1)*k])
+			quantizeWideRow(&q[blocks*stride+r*wideLayout.alone], stride, &last[0], 1)
+		}
 	}
 }
 
 func rowFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
-	b := q[(block*rows+row)*rowBlock:]
+	b := q[block*rowLayout.stride(rows)+row*rowLayout.alone:]
 	for i := range v {
 		v[i] = int32(int8(b[i]))
 	}
@@ -85,7 +115,7 @@ func rowFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 }
 
 func pairFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
-	b := q[block*pairStride(rows)+row/2*pairBlock:]
+	b := q[block*pairLayout.stride(rows)+row&^1*pairLayout.paired:]
 	if row == rows-1 && rows%2 == 1 {
 		return rowFormBlock(b, 1, 0, 0, 0)
 	}
@@ -97,11 +127,19 @@ func pairFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 
 func crossFormBlock(q []byte, rows, k, row, block int) (d float32, v [32]int32) {
 	d, v = pairFormBlock(q, rows, k, row, block)
-	for i := range blockElems / 2 {
+	for i := range 16 {
 		a1 := v[16+i]
 		v[i], v[16+i] = 16*v[i]+a1, 16*a1
 	}
 	return d, v
+}
+
+func wideFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
+	b := q[block/2*wideLayout.stride(rows)+row*wideLayout.alone:]
+	for i := range v {
+		v[i] = int32(int8(b[block%2*32+i]))
+	}
+	return float32At(b, 128), v
 }
 
 func float32At(b []byte, off int) float32 {
@@ -127,3 +165,8 @@ func quantizeCrossRow(q *byte, stride int, x *float32, blocks int)
 //
 //go:noescape
 func quantizeCrossPair(q, start *byte, stride int, x *float32, blocks int)
+
+// quantizeWideRow is quantizeRow for blocks of 64 columns.
+//
+//go:noescape
+func quantizeWideRow(q *byte, stride int, x *float32, blocks int)

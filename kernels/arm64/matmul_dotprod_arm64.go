@@ -2,12 +2,12 @@ package arm64
 
 var (
 	q4Dotprod = blocked{
-		blockElems: 32, blockBytes: 288, rowBytes: rowBlock,
+		elems: 32, bytes: 288, x: &rowLayout,
 		gemv: gemvQ4Dotprod,
 		gemm: []gemm{{16, gemmQ4Dotprod16}, {8, gemmQ4Dotprod8}, {4, gemmQ4Dotprod4}},
 	}
 	q8Dotprod = blocked{
-		blockElems: 32, blockBytes: 544, rowBytes: rowBlock,
+		elems: 32, bytes: 544, x: &rowLayout,
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8Dotprod16}, {8, gemmQ8Dotprod8}, {4, gemmQ8Dotprod4}},
 	}

@@ -3,12 +3,12 @@ package arm64
 // With one row of Q8_0, SDOT does as much in an instruction as matrices could: that is the kernel of the dotprod set.
 var (
 	q4I8mm = blocked{
-		blockElems: 32, blockBytes: 288, rowBytes: pairBlock / 2,
+		elems: 32, bytes: 288, x: &pairLayout,
 		gemv: gemvQ4I8mm,
 		gemm: []gemm{{16, gemmQ4I8mm16}, {8, gemmQ4I8mm8}, {4, gemmQ4I8mm4}, {2, gemmQ4I8mm2}},
 	}
 	q8I8mm = blocked{
-		blockElems: 32, blockBytes: 544, rowBytes: pairBlock / 2,
+		elems: 32, bytes: 544, x: &pairLayout,
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8I8mm16}, {8, gemmQ8I8mm8}, {4, gemmQ8I8mm4}, {2, gemmQ8I8mm2}},
 	}

@@ -2,8 +2,8 @@ package arm64
 
 // Several rows are multiplied one by one: the unpacking that they could share is a small part of the work here.
 var (
-	q4Neon = blocked{blockElems: 32, blockBytes: 288, rowBytes: rowBlock, gemv: gemvQ4Neon}
-	q8Neon = blocked{blockElems: 32, blockBytes: 544, rowBytes: rowBlock, gemv: gemvQ8Neon}
+	q4Neon = blocked{elems: 32, bytes: 288, x: &rowLayout, gemv: gemvQ4Neon}
+	q8Neon = blocked{elems: 32, bytes: 544, x: &rowLayout, gemv: gemvQ8Neon}
 )
 
 func matMulQ4Q8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {

@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Quantisers of activations. All work on blocks of 32 columns, one block a turn; form_arm64.go describes the layouts.
+// Quantisers of activations, one block a turn: 32 columns, or 64 of wideForm. form_arm64.go describes the layouts.
 //
 // Registers of every function here
 //   R0      where the block goes
@@ -57,20 +57,14 @@
 	FDIVS  F30, F29, F29 \
 scaled:
 
-// NARROW packs the 32 integers of V0-V7 to bytes: columns 0-15 to V0, 16-31 to V1.
-#define NARROW \
-	SQXTN4(0, 16) \
-	SQXTNH4(1, 16) \
-	SQXTN4(2, 17) \
-	SQXTNH4(3, 17) \
-	SQXTN4(4, 18) \
-	SQXTNH4(5, 18) \
-	SQXTN4(6, 19) \
-	SQXTNH4(7, 19) \
-	SQXTN8(16, 0) \
-	SQXTNH8(17, 0) \
-	SQXTN8(18, 1) \
-	SQXTNH8(19, 1)
+// NARROW packs the integers of V(a) … V(d) to the bytes of V(out).
+#define NARROW(a, b, c, d, out) \
+	SQXTN4(a, 16) \
+	SQXTNH4(b, 16) \
+	SQXTN4(c, 17) \
+	SQXTNH4(d, 17) \
+	SQXTN8(16, out) \
+	SQXTNH8(17, out)
 
 // PLAIN makes the int8 values of x/d in V0, V1, their sum in R7 and d in F30.
 #define PLAIN \
@@ -110,7 +104,8 @@ scaled:
 	VADD   V18.S4, V16.S4, V16.S4 \
 	VADDV  V16.S4, V16 \
 	FMOVS  F16, R7 \
-	NARROW
+	NARROW(0, 1, 2, 3, 0) \
+	NARROW(4, 5, 6, 7, 1)
 
 // CROSSED makes the crossed form of the block: c0 in V0, a1 in V1, the start value in R7, the value of one unit of the
 // product in F30. V24, V25 hold 1/2 and 1/32, then 1/16.
@@ -181,7 +176,8 @@ scaled:
 	MULW   R5, R6, R6 \
 	SUBW   R6, R7, R7 \
 	FMULS  F25, F30, F30 \
-	NARROW
+	NARROW(0, 1, 2, 3, 0) \
+	NARROW(4, 5, 6, 7, 1)
 
 // ROW stores a block of a row that stands alone: 32 bytes, four times R7, then F30 and the float in V31.
 #define ROW \
@@ -280,4 +276,80 @@ block_loop:
 	PAIRED
 	SUBS $1, R3
 	BNE  block_loop
+	RET
+
+// WIDER adds to V16 the larger magnitudes of V(n).
+#define WIDER(n) \
+	FABS4(n, 17) \
+	VUMAX V17.S4, V16.S4, V16.S4
+
+#define WIDE(OP) OP(1) \
+	OP(2) \
+	OP(3) \
+	OP(4) \
+	OP(5) \
+	OP(6) \
+	OP(7) \
+	OP(8) \
+	OP(9) \
+	OP(10) \
+	OP(11) \
+	OP(12) \
+	OP(13) \
+	OP(14) \
+	OP(15)
+
+#define TIMES(n) FMULE(29, 0, n, n)
+#define ROUND(n) FCVTNS4(n, n)
+
+// RUN stores the start value of 16 columns, V(a) … V(d), leaves their sum in R(sum) and packs them to V(out).
+#define RUN(a, b, c, d, at, sum, out) \
+	ADD4(b, a, 18) \
+	ADD4(d, c, 19) \
+	ADD4(19, 18, 18) \
+	VADDV V18.S4, V18 \
+	FMOVS F18, sum \
+	LSLW  $5, sum, R6 \
+	NEGW  R6, R6 \
+	VDUP  R6, V19.S4 \
+	FMOVQ F19, at(R0) \
+	NARROW(a, b, c, d, out)
+
+// func quantizeWideRow(q *byte, stride int, x *float32, blocks int)
+TEXT ·quantizeWideRow(SB), NOSPLIT, $0-32
+	MOVD q+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+24(FP), R3
+	CONSTANTS
+	MOVD  $0x42fe0000, R5 // 127
+	FMOVS R5, F28
+
+block_loop:
+	LOAD
+	VLD1.P 64(R2), [V8.S4, V9.S4, V10.S4, V11.S4]
+	VLD1.P 64(R2), [V12.S4, V13.S4, V14.S4, V15.S4]
+	FABS4(0, 16)
+	WIDE(WIDER)
+	UMAXV4(16, 16)
+	FMOVS  F16, R5
+	SCALE
+	TIMES(0)
+	WIDE(TIMES)
+	ROUND(0)
+	WIDE(ROUND)
+	RUN(0, 1, 2, 3, 64, R7, 0)
+	RUN(4, 5, 6, 7, 80, R8, 1)
+	ADDW   R8, R7
+	RUN(8, 9, 10, 11, 96, R8, 2)
+	RUN(12, 13, 14, 15, 112, R9, 3)
+	ADDW   R9, R8
+	FSTPQ  (F0, F1), (R0)
+	FSTPQ  (F2, F3), 32(R0)
+	FMOVS  F30, 128(R0)
+	MOVH   R7, 132(R0)
+	MOVH   R8, 134(R0)
+	ADD    R1, R0
+	SUBS   $1, R3
+	BNE    block_loop
 	RET

@@ -62,8 +62,10 @@ var neonSet = table.Kernels{
 var dotprodSet = table.Kernels{
 	Name: "dotprod",
 
-	MatMulQ4Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Dotprod},
-	MatMulQ8Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Dotprod},
+	MatMulQ4Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Dotprod},
+	MatMulQ8Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Dotprod},
+	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8Dotprod},
+	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8Dotprod},
 }
 
 var i8mmSet = table.Kernels{

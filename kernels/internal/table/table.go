@@ -86,6 +86,8 @@ type QuantMatMul struct {
 // stores of a row depends on that row alone.
 type Form struct {
 	Name string // "q8" is the plain form of package kernels, which every set that uses the name must produce bit for bit
+	// Elems is the number of columns, a multiple of 32, that share a scale; 0 stands for 32.
+	Elems int
 	// RowBytes is the space of one row of k columns; a group of r rows takes r times as much.
 	RowBytes func(k int) int
 	// Quantize writes one group: the quantised form of x [rows][k], 1 ≤ rows ≤ GroupRows, k a multiple of 32.

@@ -103,6 +103,13 @@ var encodings = []struct {
 	{"bit v28.16b, v21.16b, v26.16b", 0x6eba1ebc},
 	{"add v28.4s, v21.4s, v26.4s", 0x4eba86bc},
 	{"ushr v28.4s, v21.4s, #16", 0x6f3006bc},
+	{"smlal v28.4s, v21.4h, v10.h[0]", 0x0f4a22bc},
+	{"smlal2 v28.4s, v21.8h, v10.h[0]", 0x4f4a22bc},
+	{"smlal v28.4s, v21.4h, v10.h[3]", 0x0f7a22bc},
+	{"smlal2 v28.4s, v21.8h, v10.h[3]", 0x4f7a22bc},
+	{"smlal v28.4s, v21.4h, v10.h[6]", 0x0f6a2abc},
+	{"smlal2 v28.4s, v21.8h, v10.h[6]", 0x4f6a2abc},
+	{"tbl v28.16b, { v21.16b }, v26.16b", 0x4e1a02bc},
 }
 
 func TestMacros(t *testing.T) {

@@ -1,0 +1,27 @@
+package arm64
+
+var (
+	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod}
+	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod}
+)
+
+func matMulQ4KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q4KDotprod.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ6KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q6KDotprod.run(dst, ldd, w, tiles, q, n, k)
+}
+
+// gemvQ4KDotprod multiplies tiles tiles with one row of activations in wideForm whose blocks lie stride bytes apart.
+// For each block of 256 columns, fused multiply-adds do
+//
+//	dst[r] += d[r]·Σ_64 dx·float32(Σ_j sc[r][j]·Σ_c w[r][c]·q[c]); dst[r] -= dmin[r]·Σ_64 dx·float32(Σ_j m[r][j]·Σ_c q[c])
+//
+//go:noescape
+func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+// gemvQ6KDotprod is the same without minima.
+//
+//go:noescape
+func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)

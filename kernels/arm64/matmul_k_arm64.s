@@ -1,0 +1,383 @@
+#include "textflag.h"
+#include "enc_arm64.h"
+
+// Products of Q4_K and Q6_K weights with activations in wideForm. The scales of the weights are multiplied in integers; the
+// sums of 64 columns become floats and are multiplied with the scale of the activations, those of 256 with d (and dmin).
+
+// For each group of 4 of 16 rows, TBL with these makes 32-bit lanes of its bytes. Behind them, a mask.
+DATA widen<>+0(SB)/8, $0xffffff01ffffff00
+DATA widen<>+8(SB)/8, $0xffffff03ffffff02
+DATA widen<>+16(SB)/8, $0xffffff05ffffff04
+DATA widen<>+24(SB)/8, $0xffffff07ffffff06
+DATA widen<>+32(SB)/8, $0xffffff09ffffff08
+DATA widen<>+40(SB)/8, $0xffffff0bffffff0a
+DATA widen<>+48(SB)/8, $0xffffff0dffffff0c
+DATA widen<>+56(SB)/8, $0xffffff0fffffff0e
+DATA widen<>+64(SB)/8, $0x3f3f3f3f3f3f3f3f
+DATA widen<>+72(SB)/8, $0x3f3f3f3f3f3f3f3f
+GLOBL widen<>(SB), RODATA|NOPTR, $80
+
+// Four times 1.5·2^23, and zeros: what sums begin with. Loads of them take no turn of the vector units.
+DATA start<>+0(SB)/8, $0x4b4000004b400000
+DATA start<>+8(SB)/8, $0x4b4000004b400000
+DATA start<>+16(SB)/8, $0
+DATA start<>+24(SB)/8, $0
+DATA start<>+32(SB)/8, $0
+DATA start<>+40(SB)/8, $0
+GLOBL start<>(SB), RODATA|NOPTR, $48
+
+// STEP multiplies 16 rows of column group j, V0-V3, unpacked to V4-V7 (low nibbles) and themselves (high), with lanes j of
+// V(lo), to V20-V23, and of V(hi), to V24-V27.
+#define STEP(j, lo, hi) \
+	AND16(14, 0, 4) \
+	AND16(14, 1, 5) \
+	AND16(14, 2, 6) \
+	AND16(14, 3, 7) \
+	USHR16(4, 0, 0) \
+	USHR16(4, 1, 1) \
+	USHR16(4, 2, 2) \
+	USHR16(4, 3, 3) \
+	SDOTE(lo, j, 4, 20) \
+	SDOTE(lo, j, 5, 21) \
+	SDOTE(lo, j, 6, 22) \
+	SDOTE(lo, j, 7, 23) \
+	SDOTE(hi, j, 0, 24) \
+	SDOTE(hi, j, 1, 25) \
+	SDOTE(hi, j, 2, 26) \
+	SDOTE(hi, j, 3, 27)
+
+// SCALED multiplies a group's sums with its scales, which TBL with V(widen) makes of V12 and V13, and adds them, as floats
+// times the scale of the activations, to V(acc).
+#define SCALED(widen, lo, hi, acc) \
+	TBL16(widen, 12, 0) \
+	TBL16(widen, 13, 1) \
+	MUL4(0, lo, 2) \
+	MLA4(1, hi, 2) \
+	SCVTF4(2, 2) \
+	FMLAE(15, 0, 2, acc)
+
+// LOWSCALES and HIGHSCALES make the 6-bit scales of two sub-blocks, to V12 and V13, and their minima, to V4 and V6: of
+// sub-blocks 2c and 2c+1 below 4 as they stand; of 4+2c and 5+2c, whose high bits stand above those of the former.
+#define LOWSCALES(c) \
+	FLDPQ (64+32*c)(R11), (F12, F13) \
+	FLDPQ (128+32*c)(R11), (F4, F6) \
+	FMOVQ 64(R12), F0 \
+	VAND  V0.B16, V12.B16, V12.B16 \
+	VAND  V0.B16, V13.B16, V13.B16 \
+	VAND  V0.B16, V4.B16, V4.B16 \
+	VAND  V0.B16, V6.B16, V6.B16
+
+#define HIGHSCALES(c) \
+	FLDPQ (192+32*c)(R11), (F12, F13) \
+	FLDPQ (64+32*c)(R11), (F0, F1) \
+	FLDPQ (128+32*c)(R11), (F4, F6) \
+	VUSHR $6, V0.B16, V0.B16 \
+	VUSHR $6, V1.B16, V1.B16 \
+	VUSHR $2, V4.B16, V4.B16 \
+	VUSHR $2, V6.B16, V6.B16 \
+	VSRI  $4, V12.B16, V4.B16 \
+	VSRI  $4, V13.B16, V6.B16 \
+	VSLI  $4, V0.B16, V12.B16 \
+	VSLI  $4, V1.B16, V13.B16
+
+// CHUNK multiplies 64 columns: the sub-blocks of the low and of the high nibbles.
+#define CHUNK(SCALES, c) \
+	FLDPQ (R6), (F16, F17) \
+	FLDPQ 32(R6), (F18, F19) \
+	FMOVQ 128(R6), F15 \
+	ADD   R4, R6 \
+	FLDPQ 16(R8), (F20, F21) \
+	FLDPQ 16(R8), (F22, F23) \
+	FLDPQ 16(R8), (F24, F25) \
+	FLDPQ 16(R8), (F26, F27) \
+	FLDPQ 0(R1), (F0, F1) \
+	FLDPQ 32(R1), (F2, F3) \
+	STEP(0, 16, 18) \
+	FLDPQ 64(R1), (F0, F1) \
+	FLDPQ 96(R1), (F2, F3) \
+	STEP(1, 16, 18) \
+	FLDPQ 128(R1), (F0, F1) \
+	FLDPQ 160(R1), (F2, F3) \
+	STEP(2, 16, 18) \
+	FLDPQ 192(R1), (F0, F1) \
+	FLDPQ 224(R1), (F2, F3) \
+	STEP(3, 16, 18) \
+	FLDPQ 256(R1), (F0, F1) \
+	FLDPQ 288(R1), (F2, F3) \
+	STEP(0, 17, 19) \
+	FLDPQ 320(R1), (F0, F1) \
+	FLDPQ 352(R1), (F2, F3) \
+	STEP(1, 17, 19) \
+	FLDPQ 384(R1), (F0, F1) \
+	FLDPQ 416(R1), (F2, F3) \
+	STEP(2, 17, 19) \
+	FLDPQ 448(R1), (F0, F1) \
+	FLDPQ 480(R1), (F2, F3) \
+	STEP(3, 17, 19) \
+	ADD   $512, R1 \
+	FLDPQ (R12), (F16, F17) \
+	FLDPQ 32(R12), (F18, F19) \
+	SCALES(c) \
+	SCALED(16, 20, 24, 28) \
+	SCALED(17, 21, 25, 29) \
+	SCALED(18, 22, 26, 30) \
+	SCALED(19, 23, 27, 31) \
+	MINIMA
+
+// MINIMA multiplies the minima with the sums of the activations and adds them, as floats times the scale of the
+// activations, to V8-V11.
+#define MINIMA \
+	VUXTL2 V4.B16, V5.H8 \
+	VUXTL  V4.B8, V4.H8 \
+	VUXTL2 V6.B16, V7.H8 \
+	VUXTL  V6.B8, V6.H8 \
+	FMOVQ  (R8), F0 \
+	FMOVQ  (R8), F1 \
+	FMOVQ  (R8), F2 \
+	FMOVQ  (R8), F3 \
+	FMOVQ  (R8), F12 \
+	SMLALE4(15, 2, 4, 0) \
+	SMLALEH4(15, 2, 4, 1) \
+	SMLALE4(15, 2, 5, 2) \
+	SMLALEH4(15, 2, 5, 3) \
+	SMLALE4(15, 3, 6, 0) \
+	SMLALEH4(15, 3, 6, 1) \
+	SMLALE4(15, 3, 7, 2) \
+	SMLALEH4(15, 3, 7, 3) \
+	FSUB4(12, 0, 0) \
+	FSUB4(12, 1, 1) \
+	FSUB4(12, 2, 2) \
+	FSUB4(12, 3, 3) \
+	FMLAE(15, 0, 0, 8) \
+	FMLAE(15, 0, 1, 9) \
+	FMLAE(15, 0, 2, 10) \
+	FMLAE(15, 0, 3, 11)
+
+// STEP6 makes of column group j of 4 rows, low bits V0 and V1 (twice: V3) and high bits V2, the columns 4j.. of the four
+// quarters of half a block, V0, V1, V4, V5, and multiplies them with lanes j of V(a) … V(d), to V24-V27.
+#define STEP6(j, off, a, b, c, d) \
+	FMOVQ (off)(R1), F0 \
+	FMOVQ (off+512)(R1), F1 \
+	FMOVQ (off+512)(R1), F3 \
+	FMOVQ (off)(R13), F2 \
+	VUSHR $2, V2.B16, V5.B16 \
+	VAND  V30.B16, V2.B16, V4.B16 \
+	VSRI  $4, V0.B16, V4.B16 \
+	VSLI  $4, V2.B16, V0.B16 \
+	VSLI  $4, V5.B16, V1.B16 \
+	VSRI  $4, V3.B16, V5.B16 \
+	VAND  V31.B16, V0.B16, V0.B16 \
+	VAND  V31.B16, V1.B16, V1.B16 \
+	SDOTE(a, j, 0, 24) \
+	SDOTE(b, j, 1, 25) \
+	SDOTE(c, j, 4, 26) \
+	SDOTE(d, j, 5, 27)
+
+// RUNS6 does so for the 16 columns (of each quarter) that share scales, and multiplies with those: to V28 the quarters 0
+// and 1, to V29 the quarters 2 and 3. at is where the start values stand, scales where the scales do.
+#define RUNS6(off, at, scales, a, b, c, d, PRODUCT) \
+	FMOVQ at(R6), F24 \
+	FMOVQ (at+32)(R6), F25 \
+	FMOVQ at(R14), F26 \
+	FMOVQ (at+32)(R14), F27 \
+	STEP6(0, (off), a, b, c, d) \
+	STEP6(1, (off+64), a, b, c, d) \
+	STEP6(2, (off+128), a, b, c, d) \
+	STEP6(3, (off+192), a, b, c, d) \
+	FMOVQ (scales)(R9), F6 \
+	FMOVQ (scales+128)(R9), F7 \
+	FMOVQ (scales+256)(R9), F8 \
+	FMOVQ (scales+384)(R9), F9 \
+	PRODUCT(6, 24, 28) \
+	MLA4(7, 25, 28) \
+	PRODUCT(8, 26, 29) \
+	MLA4(9, 27, 29)
+
+// EXPAND makes 32-bit lanes of 16 scales.
+#define EXPAND(n) \
+	FMOVQ (32+16*n)(R11), F0 \
+	SSHLL8(0, 0, 1) \
+	SSHLLH8(0, 0, 2) \
+	SSHLL4(0, 1, 4) \
+	SSHLLH4(0, 1, 5) \
+	SSHLL4(0, 2, 6) \
+	SSHLLH4(0, 2, 7) \
+	FSTPQ (F4, F5), (64*n)(R9) \
+	FSTPQ (F6, F7), (64*n+32)(R9)
+
+// func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+//
+//	R0  dst            R1  weights of the chunk    R2  tiles left
+//	R3  activations    R4  stride                  R5  blocks
+//	R6  activations of the chunk    R7  blocks left    R8  start<>
+//	R11 block of weights            R12 widen<>
+//	V0-V7    weights and their low nibbles, then temporary
+//	V8-V11   sums of the block's minima    V12, V13 scales of the chunk    V14 mask 0x0f
+//	V15      scale of the activations; sums of their two halves as elements 2 and 3 of H
+//	V16-V19  activations    V20-V27 sums of the chunk    V28-V31 sums of the block
+//
+// One block of 16 rows × 256 columns a turn, in four chunks. dst serves as the sums of the rows.
+TEXT ·gemvQ4KDotprod(SB), NOSPLIT, $0-48
+	MOVD  dst+0(FP), R0
+	MOVD  w+8(FP), R11
+	MOVD  tiles+16(FP), R2
+	MOVD  q+24(FP), R3
+	MOVD  stride+32(FP), R4
+	MOVD  blocks+40(FP), R5
+	MOVD  $start<>(SB), R8
+	MOVD  $widen<>(SB), R12
+	VMOVI $0x0f, V14.B16
+
+tile_loop:
+	MOVD  R3, R6
+	MOVD  R5, R7
+	FLDPQ 16(R8), (F0, F1)
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F0, F1), 32(R0)
+
+block_loop:
+	FLDPQ 16(R8), (F8, F9)
+	FLDPQ 16(R8), (F10, F11)
+	FLDPQ 16(R8), (F28, F29)
+	FLDPQ 16(R8), (F30, F31)
+	ADD   $256, R11, R1
+	CHUNK(LOWSCALES, 0)
+	CHUNK(LOWSCALES, 1)
+	CHUNK(HIGHSCALES, 0)
+	CHUNK(HIGHSCALES, 1)
+
+	// the block's sums times d, less those of the minima times dmin
+	FLDPQ (R11), (F1, F3)
+	FLDPQ 32(R11), (F5, F7)
+	ADD   $2304, R11
+	FLDPQ (R0), (F16, F17)
+	FLDPQ 32(R0), (F18, F19)
+	FCVTL4(1, 0)
+	FCVTLH4(1, 1)
+	FCVTL4(3, 2)
+	FCVTLH4(3, 3)
+	FCVTL4(5, 4)
+	FCVTLH4(5, 5)
+	FCVTL4(7, 6)
+	FCVTLH4(7, 7)
+	VFMLA V28.S4, V0.S4, V16.S4
+	VFMLA V29.S4, V1.S4, V17.S4
+	VFMLA V30.S4, V2.S4, V18.S4
+	VFMLA V31.S4, V3.S4, V19.S4
+	VFMLS V8.S4, V4.S4, V16.S4
+	VFMLS V9.S4, V5.S4, V17.S4
+	VFMLS V10.S4, V6.S4, V18.S4
+	VFMLS V11.S4, V7.S4, V19.S4
+	FSTPQ (F16, F17), (R0)
+	FSTPQ (F18, F19), 32(R0)
+
+	SUBS $1, R7
+	BNE  block_loop
+
+	ADD  $64, R0
+	SUBS $1, R2
+	BNE  tile_loop
+	RET
+
+// func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+//
+//	R0  dst of 4 rows  R1  low bits of the weights    R2  tiles left
+//	R3  activations    R4  stride                  R5  blocks
+//	R6, R14 activations of 64 columns each    R7  blocks left    R8  d    R9  scales of 4 rows    R10 halves left
+//	R11 block of weights    R12 row groups left    R13 high bits of the weights    R15 activations of the block
+//	R19 low bits of the next 4 rows
+//	V0-V5    weights    V6-V9 scales    V10, V11 scales of the activations
+//	V16-V23  activations    V24-V27 sums of 16 columns    V28, V29 sums of 64 columns
+//	V12 sum of the block    V30 mask 0x30    V31 mask 0x3f
+//
+// 4 rows × 128 columns a turn. The scratch memory holds the 16 × 16 scales of a block as 32-bit lanes. dst serves as the
+// sums of the rows.
+TEXT ·gemvQ6KDotprod(SB), $1024-48
+	MOVD  dst+0(FP), R0
+	MOVD  w+8(FP), R11
+	MOVD  tiles+16(FP), R2
+	MOVD  q+24(FP), R3
+	MOVD  stride+32(FP), R4
+	MOVD  blocks+40(FP), R5
+	VMOVI $0x30, V30.B16
+	VMOVI $0x3f, V31.B16
+
+tile_loop:
+	MOVD  R3, R15
+	MOVD  R5, R7
+	ZERO(0)
+	ZERO(1)
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F0, F1), 32(R0)
+
+block_loop:
+	MOVD $scratch-1024(SP), R9
+	MOVD R11, R8
+	ADD  $288, R11, R19
+	EXPAND(0)
+	EXPAND(1)
+	EXPAND(2)
+	EXPAND(3)
+	EXPAND(4)
+	EXPAND(5)
+	EXPAND(6)
+	EXPAND(7)
+	EXPAND(8)
+	EXPAND(9)
+	EXPAND(10)
+	EXPAND(11)
+	EXPAND(12)
+	EXPAND(13)
+	EXPAND(14)
+	EXPAND(15)
+	MOVD $4, R12
+
+group_loop:
+	MOVD $2, R10
+	MOVD R15, R6
+	MOVD R19, R1
+	ADD  $16, R19
+	ADD  $2048, R1, R13
+	ZERO(12)
+
+half_loop:
+	ADD   R4, R6, R14
+	FLDPQ (R6), (F16, F17)
+	FLDPQ 32(R6), (F18, F19)
+	FLDPQ (R14), (F20, F21)
+	FLDPQ 32(R14), (F22, F23)
+	FMOVS 128(R6), F10
+	FMOVS 128(R14), F11
+	RUNS6(0, 64, 0, 16, 18, 20, 22, MUL4)
+	RUNS6(256, 80, 64, 17, 19, 21, 23, MLA4)
+	SCVTF4(28, 28)
+	SCVTF4(29, 29)
+	FMLAE(10, 0, 28, 12)
+	FMLAE(11, 0, 29, 12)
+	ADD   R4, R14, R6
+	ADD   $1024, R1
+	ADD   $512, R13
+	ADD   $512, R9
+	SUBS  $1, R10
+	BNE   half_loop
+
+	// the block's sums times d
+	FMOVD.P 8(R8), F0
+	SUB     $(1024-16), R9
+	FMOVQ   (R0), F1
+	FCVTL4(0, 0)
+	VFMLA   V12.S4, V0.S4, V1.S4
+	FMOVQ.P F1, 16(R0)
+	SUBS    $1, R12
+	BNE     group_loop
+
+	MOVD R6, R15
+	SUB  $64, R0
+	ADD  $3360, R11
+	SUBS $1, R7
+	BNE  block_loop
+
+	ADD  $64, R0
+	SUBS $1, R2
+	BNE  tile_loop
+	RET
