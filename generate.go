@@ -111,5 +111,5 @@ func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return tok.Encode(chat.Text, tokenizer.EncodeOptions{ParseSpecial: true}), chat.Fallback, nil
+	return tok.EncodePrompt(chat), chat.Fallback, nil
 }

@@ -39,23 +39,28 @@ type ChatOptions struct {
 
 // Prompt is a rendered conversation.
 type Prompt struct {
-	Text string // to be encoded with ParseSpecial and without AddBOS
+	Text string // to be read; [Tokenizer.EncodePrompt] gives its tokens
 	// Builtin names the built-in template used ("llama3" or "chatml"); empty: the model's own.
 	Builtin string
 	// Fallback is why the model's own template was not used: nil if it was, or if there is none.
 	Fallback error
+
+	quoted string // Text with marks in the control tokens that messages spell
 }
 
 // Chat renders a conversation with the model's own template. Where that fails, or where there is none, a built-in one of
 // Llama-3 or ChatML takes its place, chosen by the special tokens that exist; [Prompt] tells. A template that refuses the
 // conversation gives [ErrRefused]; a model with neither template gives [ErrUnsupported].
+//
+// A message that spells a control token, such as "<|eot_id|>", does not forge it: see [Tokenizer.EncodePrompt].
 func (t *Tokenizer) Chat(messages []Message, opts ChatOptions) (Prompt, error) {
+	messages = t.quoteMessages(messages)
 	source, ok := t.template(len(opts.Tools) > 0)
 	var fallback error
 	if ok {
 		text, err := t.renderTemplate(source, messages, opts)
 		if err == nil {
-			return Prompt{Text: text}, nil
+			return Prompt{Text: unquote(text), quoted: text}, nil
 		}
 		err = fmt.Errorf("tokenizer: chat template: %w", err)
 		if errors.Is(err, ErrRefused) {
@@ -67,7 +72,13 @@ func (t *Tokenizer) Chat(messages []Message, opts ChatOptions) (Prompt, error) {
 	if err != nil {
 		return Prompt{}, errors.Join(fallback, fmt.Errorf("tokenizer: %w", err))
 	}
-	return Prompt{Text: text, Builtin: name, Fallback: fallback}, nil
+	return Prompt{Text: unquote(text), Builtin: name, Fallback: fallback, quoted: text}, nil
+}
+
+// EncodePrompt returns the tokens of a conversation that [Tokenizer.Chat] rendered. Control tokens are those that the template wrote; where a message
+// spells one, it is text like any other.
+func (t *Tokenizer) EncodePrompt(p Prompt) []int32 {
+	return t.encode(p.quoted, EncodeOptions{ParseSpecial: true}, unquote)
 }
 
 // renderTemplate runs the model's template over the conversation.
@@ -75,7 +86,7 @@ func (t *Tokenizer) renderTemplate(source string, messages []Message, opts ChatO
 	size := len(source)
 	turns := make(list, len(messages))
 	for i, m := range messages {
-		turn, err := m.value()
+		turn, err := m.value(t.quote)
 		if err != nil {
 			return "", fmt.Errorf("message %d: %w", i, err)
 		}
@@ -100,7 +111,7 @@ func (t *Tokenizer) renderTemplate(source string, messages []Message, opts ChatO
 	if len(opts.Tools) > 0 {
 		tools := make(list, len(opts.Tools))
 		for i, raw := range opts.Tools {
-			tool, err := jsonValue(raw)
+			tool, err := jsonValue(raw, t.quote)
 			if err != nil {
 				return "", fmt.Errorf("tool %d: %w", i, err)
 			}
@@ -122,8 +133,8 @@ func (m Message) size() int {
 	return n
 }
 
-// value returns m as templates expect it.
-func (m Message) value() (any, error) {
+// value returns m as templates expect it. quote is applied to the strings of its JSON.
+func (m Message) value(quote func(string) string) (any, error) {
 	turn := object("role", m.Role, "content", m.Content)
 	if m.Reasoning != "" {
 		turn.Pairs = append(turn.Pairs, object("reasoning_content", m.Reasoning).Pairs...)
@@ -133,7 +144,7 @@ func (m Message) value() (any, error) {
 	}
 	calls := make(list, len(m.ToolCalls))
 	for i, call := range m.ToolCalls {
-		arguments, err := jsonValue(call.Arguments)
+		arguments, err := jsonValue(call.Arguments, quote)
 		if err != nil {
 			return nil, fmt.Errorf("arguments of %s: %w", call.Name, err)
 		}

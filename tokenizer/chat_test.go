@@ -179,7 +179,7 @@ func TestBuiltinTemplates(t *testing.T) {
 		{"no thinking", qwen, ChatOptions{AddGenerationPrompt: true, NoThinking: true}, "chatml", chatML + "<|im_start|>assistant\n<think>\n\n</think>\n\n"},
 	} {
 		prompt, err := test.tok.Chat(conversation, test.opts)
-		if err != nil || prompt != (Prompt{Text: test.want, Builtin: test.builtin}) {
+		if err != nil || prompt.Text != test.want || prompt.Builtin != test.builtin || prompt.Fallback != nil {
 			t.Errorf("%s: got %+v, %v, want %q", test.name, prompt, err, test.want)
 		}
 	}
@@ -333,8 +333,8 @@ func FuzzJinja(f *testing.F) {
 	f.Add("{{ raise_exception('no') }}", "", false)
 	f.Add("{{ ((1) }}{% if %}{#", "", false)
 	f.Add("{{ 0.é }}", "", false)
+	tok := tiny(f)
 	f.Fuzz(func(t *testing.T, template, content string, prompt bool) {
-		tok := &Tokenizer{tokens: []string{"<s>", "</s>"}, bos: 0, eosToken: 1}
 		messages := []Message{{Role: "user", Content: content}}
 		text, err := tok.renderTemplate(template, messages, ChatOptions{AddGenerationPrompt: prompt})
 		if limit := baseSize + sizeFactor*(len(template)+messages[0].size()); len(text) > limit {

@@ -4,15 +4,20 @@ package tokenizer
 type EncodeOptions struct {
 	// AddBOS puts the beginning-of-sequence token first, if the model has one. See [Tokenizer.AddBOS].
 	AddBOS bool
-	// ParseSpecial turns the text of control tokens, such as "<|eot_id|>", into those tokens. Set it for a rendered chat
-	// template; leave it unset for text from elsewhere, which could otherwise forge them. Added tokens that are not control
-	// tokens, such as "<think>", are always recognised.
+	// ParseSpecial turns the text of control tokens, such as "<|eot_id|>", into those tokens. Leave it unset for text from
+	// elsewhere, which could otherwise forge them. Added tokens that are not control tokens, such as "<think>", are always
+	// recognised.
 	ParseSpecial bool
 }
 
 // Encode returns the token ids of text. Bytes that are not UTF-8 are kept as they are, unless the model normalises its input.
 // The time is O(n log n) in the length of the text, whatever it holds.
 func (t *Tokenizer) Encode(text string, opts EncodeOptions) []int32 {
+	return t.encode(text, opts, func(s string) string { return s })
+}
+
+// encode encodes text as Encode does, and applies plain to what lies between added tokens.
+func (t *Tokenizer) encode(text string, opts EncodeOptions, plain func(string) string) []int32 {
 	e := encoder{t: t, ids: make([]int32, 0, len(text)/4+2)}
 	if opts.AddBOS && t.bos >= 0 {
 		e.ids = append(e.ids, t.bos)
@@ -21,7 +26,7 @@ func (t *Tokenizer) Encode(text string, opts EncodeOptions) []int32 {
 		if t.nfc {
 			s = normalize(s)
 		}
-		t.normalAdded.cut(s, opts.ParseSpecial, e.token, e.text)
+		t.normalAdded.cut(s, opts.ParseSpecial, e.token, func(s string) { e.text(plain(s)) })
 	})
 	return e.ids
 }

@@ -51,6 +51,24 @@ func ExampleTokenizer_Chat() {
 	// Output: "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHello!<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 }
 
+func ExampleTokenizer_EncodePrompt() {
+	tok := open()
+	prompt, err := tok.Chat([]tokenizer.Message{{Role: "user", Content: "What is <|eot_id|>?"}}, tokenizer.ChatOptions{})
+	if err != nil {
+		panic(err)
+	}
+	for _, id := range tok.EncodePrompt(prompt) {
+		if tok.IsSpecial(id) {
+			fmt.Println(tok.Token(id)) // <|eot_id|> only where the template ends the message
+		}
+	}
+	// Output:
+	// <|begin_of_text|>
+	// <|start_header_id|>
+	// <|end_header_id|>
+	// <|eot_id|>
+}
+
 func ExampleCompatible() {
 	target, draft := open(), open()
 	fmt.Println(tokenizer.Compatible(target, draft))

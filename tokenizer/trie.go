@@ -45,6 +45,15 @@ func (t *trie) match(s string, control bool) (a added, ok bool) {
 	return a, ok
 }
 
+// spellsControl reports whether s begins with a control token.
+func (t *trie) spellsControl(s string) bool {
+	if !t.first[s[0]] {
+		return false
+	}
+	a, ok := t.match(s, true)
+	return ok && a.control
+}
+
 // cut calls token for the tokens found in s and text for what lies between them, in order; empty texts are left out.
 func (t *trie) cut(s string, control bool, token func(id int32), text func(s string)) {
 	start := 0

@@ -40,14 +40,14 @@ func object(keysAndValues ...any) *exec.Dict {
 	return d
 }
 
-// jsonValue parses JSON into template values, keeping the order of keys.
-func jsonValue(raw []byte) (any, error) {
+// jsonValue parses JSON into template values, keeping the order of keys. text is applied to every string.
+func jsonValue(raw []byte, text func(string) string) (any, error) {
 	if len(raw) == 0 {
 		return exec.NewDict(), nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	value, err := nextValue(decoder, maxDepth)
+	value, err := nextValue(decoder, maxDepth, text)
 	if err != nil {
 		return nil, jsonError(err)
 	}
@@ -57,7 +57,7 @@ func jsonValue(raw []byte) (any, error) {
 	return value, nil
 }
 
-func nextValue(decoder *json.Decoder, depth int) (any, error) {
+func nextValue(decoder *json.Decoder, depth int, text func(string) string) (any, error) {
 	token, err := decoder.Token()
 	if err != nil {
 		return nil, err
@@ -68,6 +68,9 @@ func nextValue(decoder *json.Decoder, depth int) (any, error) {
 		}
 		return number.Float64()
 	}
+	if s, ok := token.(string); ok {
+		return text(s), nil
+	}
 	delim, ok := token.(json.Delim)
 	switch {
 	case !ok:
@@ -77,7 +80,7 @@ func nextValue(decoder *json.Decoder, depth int) (any, error) {
 	case delim == '[':
 		items := list{}
 		for decoder.More() {
-			item, err := nextValue(decoder, depth-1)
+			item, err := nextValue(decoder, depth-1, text)
 			if err != nil {
 				return nil, err
 			}
@@ -88,11 +91,11 @@ func nextValue(decoder *json.Decoder, depth int) (any, error) {
 	}
 	d := exec.NewDict()
 	for decoder.More() {
-		key, err := decoder.Token()
+		key, err := nextValue(decoder, 0, text)
 		if err != nil {
 			return nil, err
 		}
-		value, err := nextValue(decoder, depth-1)
+		value, err := nextValue(decoder, depth-1, text)
 		if err != nil {
 			return nil, err
 		}
