@@ -55,7 +55,9 @@ func checkTree(t rapid.TB, tree *Tree) {
 			}
 			found++
 			if set.Node != node || set.Source != source || len(set.Tokens) != len(set.Probs) ||
-				!slices.ContainsFunc(tree.Sets(), func(s CandidateSet) bool { return s.Node == node && s.Source == source && &s.Tokens[0] == &set.Tokens[0] }) {
+				!slices.ContainsFunc(tree.Sets(), func(s CandidateSet) bool {
+					return s.Node == node && s.Source == source && &s.Tokens[0] == &set.Tokens[0]
+				}) {
 				t.Fatalf("node %d, %v: %+v", node, source, set)
 			}
 		}
