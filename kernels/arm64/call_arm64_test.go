@@ -45,6 +45,8 @@ func TestCall(t *testing.T) {
 	}{
 		{"gemvQ4Neon", product(tensor.Q4_0, neonSet.MatMulQ4Q8, 1)},
 		{"gemvQ8Neon", product(tensor.Q8_0, neonSet.MatMulQ8Q8, 1)},
+		{"gemvQ4KNeon", product(tensor.Q4_K, neonSet.MatMulQ4KQ8, 1)},
+		{"gemvQ6KNeon", product(tensor.Q6_K, neonSet.MatMulQ6KQ8, 1)},
 		{"gemvQ4Dotprod", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 1)},
 		{"gemmQ4Dotprod16", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 16)},
 		{"gemmQ4Dotprod4", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 4)},

@@ -25,6 +25,7 @@
 #define SMLALH8(m, n, d)  ENC3(0x4e208000, m, n, d)
 #define SADDLP4(n, d)     ENC2(0x4e602800, n, d) // Vd.S4 = sums of neighbours of Vn.H8
 #define SADALP4(n, d)     ENC2(0x4e606800, n, d) // Vd.S4 += sums of neighbours of Vn.H8
+#define ADDP4(m, n, d)    ENC3(0x4ea0bc00, m, n, d) // sums of neighbours, of Vn, then of Vm
 #define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
 #define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
 // Vd.S4 += Vn.H4 · element i (0..7) of Vm.H8, m below 16.
@@ -80,6 +81,7 @@
 
 // Instructions that the Go assembler knows, for macros that are given numbers.
 #define AND16(m, n, d)  ENC3(0x4e201c00, m, n, d)
+#define DUP4(i, n, d)   WORD $(0x4e040400 | ((i)<<19) | ((n)<<5) | (d)) // lane i of Vn to all of Vd.S4
 #define TBL16(m, n, d)  ENC3(0x4e000000, m, n, d) // bytes of Vn that Vm counts, 0 where there are none
 #define ORR16(m, n, d)  ENC3(0x4ea01c00, m, n, d)
 #define BIT16(m, n, d)  ENC3(0x6ea01c00, m, n, d) // the bits of Vn where those of Vm are set

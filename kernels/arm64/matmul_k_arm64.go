@@ -1,9 +1,19 @@
 package arm64
 
 var (
+	q4KNeon    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KNeon}
+	q6KNeon    = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KNeon}
 	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod}
 	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod}
 )
+
+func matMulQ4KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q4KNeon.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ6KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q6KNeon.run(dst, ldd, w, tiles, q, n, k)
+}
 
 func matMulQ4KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
 	q4KDotprod.run(dst, ldd, w, tiles, q, n, k)
@@ -25,3 +35,13 @@ func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks in
 //
 //go:noescape
 func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+// gemvQ4KNeon is gemvQ4KDotprod on processors without SDOT.
+//
+//go:noescape
+func gemvQ4KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+// gemvQ6KNeon is gemvQ6KDotprod on processors without SDOT.
+//
+//go:noescape
+func gemvQ6KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)

@@ -80,12 +80,10 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	VSLI  $4, V0.B16, V12.B16 \
 	VSLI  $4, V1.B16, V13.B16
 
-// CHUNK multiplies 64 columns: the sub-blocks of the low and of the high nibbles.
-#define CHUNK(SCALES, c) \
+// DOTSDOTPROD and DOTSNEON make the sums of 64 columns: of the sub-block of low nibbles in V20-V23, of high ones in V24-V27.
+#define DOTSDOTPROD \
 	FLDPQ (R6), (F16, F17) \
 	FLDPQ 32(R6), (F18, F19) \
-	FMOVQ 128(R6), F15 \
-	ADD   R4, R6 \
 	FLDPQ 16(R8), (F20, F21) \
 	FLDPQ 16(R8), (F22, F23) \
 	FLDPQ 16(R8), (F24, F25) \
@@ -113,7 +111,50 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	STEP(2, 17, 19) \
 	FLDPQ 448(R1), (F0, F1) \
 	FLDPQ 480(R1), (F2, F3) \
-	STEP(3, 17, 19) \
+	STEP(3, 17, 19)
+
+// STEPNEON multiplies 4 rows of one column group, with MUL and MULH in the lower and upper halves, by the activations at R9
+// (low nibbles) and R10, to V16, V17 and V18, V19 in 16 bits: eight products of 15·127 fit together.
+#define STEPNEON(MUL, MULH, off) \
+	FMOVQ (off)(R1), F0 \
+	VLD1R.P 4(R9), [V1.S4] \
+	VLD1R.P 4(R10), [V2.S4] \
+	AND16(14, 0, 3) \
+	USHR16(4, 0, 0) \
+	MUL(1, 3, 16) \
+	MULH(1, 3, 17) \
+	MUL(2, 0, 18) \
+	MULH(2, 0, 19)
+
+#define GROUPNEON(g, lo, hi) \
+	MOVD R6, R9 \
+	ADD  $32, R6, R10 \
+	STEPNEON(SMULL8, SMULLH8, (16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (64+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (128+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (192+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (256+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (320+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (384+16*g)) \
+	STEPNEON(SMLAL8, SMLALH8, (448+16*g)) \
+	SADDLP4(16, 16) \
+	SADDLP4(17, 17) \
+	SADDLP4(18, 18) \
+	SADDLP4(19, 19) \
+	ADDP4(17, 16, lo) \
+	ADDP4(19, 18, hi)
+
+#define DOTSNEON \
+	GROUPNEON(0, 20, 24) \
+	GROUPNEON(1, 21, 25) \
+	GROUPNEON(2, 22, 26) \
+	GROUPNEON(3, 23, 27)
+
+// CHUNK multiplies 64 columns: the sub-blocks of the low and of the high nibbles.
+#define CHUNK(DOTS, SCALES, c) \
+	DOTS \
+	FMOVQ 128(R6), F15 \
+	ADD   R4, R6 \
 	ADD   $512, R1 \
 	FLDPQ (R12), (F16, F17) \
 	FLDPQ 32(R12), (F18, F19) \
@@ -153,9 +194,76 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	FMLAE(15, 0, 2, 10) \
 	FMLAE(15, 0, 3, 11)
 
-// STEP6 makes of column group j of 4 rows, low bits V0 and V1 (twice: V3) and high bits V2, the columns 4j.. of the four
-// quarters of half a block, V0, V1, V4, V5, and multiplies them with lanes j of V(a) … V(d), to V24-V27.
-#define STEP6(j, off, a, b, c, d) \
+// GEMVQ4K is the body of a product of Q4_K with one row. One block of 16 rows × 256 columns a turn, in four chunks; at its
+// end, its sums times d, less those of the minima times dmin, are added to dst, which serves as the sums of the rows.
+//
+//	R0  dst            R1  weights of the chunk    R2  tiles left
+//	R3  activations    R4  stride                  R5  blocks
+//	R6  activations of the chunk    R7  blocks left    R8  start<>    R9, R10 activations of low and high nibbles
+//	R11 block of weights            R12 widen<>
+//	V0-V7    weights and their low nibbles, then temporary
+//	V8-V11   sums of the block's minima    V12, V13 scales of the chunk    V14 mask 0x0f
+//	V15      scale of the activations; sums of their two halves as elements 2 and 3 of H
+//	V16-V19  activations    V20-V27 sums of the chunk    V28-V31 sums of the block
+#define GEMVQ4K(DOTS) \
+	MOVD  dst+0(FP), R0 \
+	MOVD  w+8(FP), R11 \
+	MOVD  tiles+16(FP), R2 \
+	MOVD  q+24(FP), R3 \
+	MOVD  stride+32(FP), R4 \
+	MOVD  blocks+40(FP), R5 \
+	MOVD  $start<>(SB), R8 \
+	MOVD  $widen<>(SB), R12 \
+	VMOVI $0x0f, V14.B16 \
+tile_loop: \
+	MOVD  R3, R6 \
+	MOVD  R5, R7 \
+	FLDPQ 16(R8), (F0, F1) \
+	FSTPQ (F0, F1), (R0) \
+	FSTPQ (F0, F1), 32(R0) \
+block_loop: \
+	FLDPQ 16(R8), (F8, F9) \
+	FLDPQ 16(R8), (F10, F11) \
+	FLDPQ 16(R8), (F28, F29) \
+	FLDPQ 16(R8), (F30, F31) \
+	ADD   $256, R11, R1 \
+	CHUNK(DOTS, LOWSCALES, 0) \
+	CHUNK(DOTS, LOWSCALES, 1) \
+	CHUNK(DOTS, HIGHSCALES, 0) \
+	CHUNK(DOTS, HIGHSCALES, 1) \
+	FLDPQ (R11), (F1, F3) \
+	FLDPQ 32(R11), (F5, F7) \
+	ADD   $2304, R11 \
+	FLDPQ (R0), (F16, F17) \
+	FLDPQ 32(R0), (F18, F19) \
+	FCVTL4(1, 0) \
+	FCVTLH4(1, 1) \
+	FCVTL4(3, 2) \
+	FCVTLH4(3, 3) \
+	FCVTL4(5, 4) \
+	FCVTLH4(5, 5) \
+	FCVTL4(7, 6) \
+	FCVTLH4(7, 7) \
+	VFMLA V28.S4, V0.S4, V16.S4 \
+	VFMLA V29.S4, V1.S4, V17.S4 \
+	VFMLA V30.S4, V2.S4, V18.S4 \
+	VFMLA V31.S4, V3.S4, V19.S4 \
+	VFMLS V8.S4, V4.S4, V16.S4 \
+	VFMLS V9.S4, V5.S4, V17.S4 \
+	VFMLS V10.S4, V6.S4, V18.S4 \
+	VFMLS V11.S4, V7.S4, V19.S4 \
+	FSTPQ (F16, F17), (R0) \
+	FSTPQ (F18, F19), 32(R0) \
+	SUBS $1, R7 \
+	BNE  block_loop \
+	ADD  $64, R0 \
+	SUBS $1, R2 \
+	BNE  tile_loop \
+	RET
+
+// UNPACK6 makes of one column group of 4 rows, low bits V0 and V1 (twice: V3) and high bits V2, the columns of the four
+// quarters of half a block: V0, V1, V4, V5.
+#define UNPACK6(off) \
 	FMOVQ (off)(R1), F0 \
 	FMOVQ (off+512)(R1), F1 \
 	FMOVQ (off+512)(R1), F3 \
@@ -167,23 +275,42 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	VSLI  $4, V5.B16, V1.B16 \
 	VSRI  $4, V3.B16, V5.B16 \
 	VAND  V31.B16, V0.B16, V0.B16 \
-	VAND  V31.B16, V1.B16, V1.B16 \
+	VAND  V31.B16, V1.B16, V1.B16
+
+// STEP6DOTPROD multiplies them with lanes j of V(a) … V(d), to V24-V27.
+#define STEP6DOTPROD(j, off, a, b, c, d) \
+	UNPACK6(off) \
 	SDOTE(a, j, 0, 24) \
 	SDOTE(b, j, 1, 25) \
 	SDOTE(c, j, 4, 26) \
 	SDOTE(d, j, 5, 27)
 
-// RUNS6 does so for the 16 columns (of each quarter) that share scales, and multiplies with those: to V28 the quarters 0
-// and 1, to V29 the quarters 2 and 3. at is where the start values stand, scales where the scales do.
-#define RUNS6(off, at, scales, a, b, c, d, PRODUCT) \
-	FMOVQ at(R6), F24 \
-	FMOVQ (at+32)(R6), F25 \
-	FMOVQ at(R14), F26 \
-	FMOVQ (at+32)(R14), F27 \
-	STEP6(0, (off), a, b, c, d) \
-	STEP6(1, (off+64), a, b, c, d) \
-	STEP6(2, (off+128), a, b, c, d) \
-	STEP6(3, (off+192), a, b, c, d) \
+// STEP6NEON does so in 16 bits, which hold four products of 63·127: to V24-V27 of rows 0 and 1, V6, V13-V15 of 2 and 3.
+#define STEP6NEON(MUL, MULH, j, off, a, b, c, d) \
+	UNPACK6(off) \
+	DUP4(j, a, 7) \
+	DUP4(j, b, 8) \
+	MUL(7, 0, 24) \
+	MULH(7, 0, 6) \
+	MUL(8, 1, 25) \
+	MULH(8, 1, 13) \
+	DUP4(j, c, 7) \
+	DUP4(j, d, 8) \
+	MUL(7, 4, 26) \
+	MULH(7, 4, 14) \
+	MUL(8, 5, 27) \
+	MULH(8, 5, 15)
+
+// JOIN6 makes 32-bit sums of both, from the start value at at.
+#define JOIN6(lo, hi, at) \
+	FMOVQ at, F7 \
+	SADDLP4(lo, lo) \
+	SADDLP4(hi, hi) \
+	ADDP4(hi, lo, lo) \
+	ADD4(7, lo, lo)
+
+// TIMES6 multiplies V24-V27 with the scales, to V28 the quarters 0 and 1, to V29 the quarters 2 and 3.
+#define TIMES6(scales, PRODUCT) \
 	FMOVQ (scales)(R9), F6 \
 	FMOVQ (scales+128)(R9), F7 \
 	FMOVQ (scales+256)(R9), F8 \
@@ -192,6 +319,30 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	MLA4(7, 25, 28) \
 	PRODUCT(8, 26, 29) \
 	MLA4(9, 27, 29)
+
+// RUNS6DOTPROD and RUNS6NEON multiply the 16 columns of each quarter that share scales. at is where the start values stand,
+// scales where the scales do.
+#define RUNS6DOTPROD(off, at, scales, a, b, c, d, PRODUCT) \
+	FMOVQ at(R6), F24 \
+	FMOVQ (at+32)(R6), F25 \
+	FMOVQ at(R14), F26 \
+	FMOVQ (at+32)(R14), F27 \
+	STEP6DOTPROD(0, (off), a, b, c, d) \
+	STEP6DOTPROD(1, (off+64), a, b, c, d) \
+	STEP6DOTPROD(2, (off+128), a, b, c, d) \
+	STEP6DOTPROD(3, (off+192), a, b, c, d) \
+	TIMES6(scales, PRODUCT)
+
+#define RUNS6NEON(off, at, scales, a, b, c, d, PRODUCT) \
+	STEP6NEON(SMULL8, SMULLH8, 0, (off), a, b, c, d) \
+	STEP6NEON(SMLAL8, SMLALH8, 1, (off+64), a, b, c, d) \
+	STEP6NEON(SMLAL8, SMLALH8, 2, (off+128), a, b, c, d) \
+	STEP6NEON(SMLAL8, SMLALH8, 3, (off+192), a, b, c, d) \
+	JOIN6(24, 6, at(R6)) \
+	JOIN6(25, 13, (at+32)(R6)) \
+	JOIN6(26, 14, at(R14)) \
+	JOIN6(27, 15, (at+32)(R14)) \
+	TIMES6(scales, PRODUCT)
 
 // EXPAND makes 32-bit lanes of 16 scales.
 #define EXPAND(n) \
@@ -205,81 +356,8 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	FSTPQ (F4, F5), (64*n)(R9) \
 	FSTPQ (F6, F7), (64*n+32)(R9)
 
-// func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
-//
-//	R0  dst            R1  weights of the chunk    R2  tiles left
-//	R3  activations    R4  stride                  R5  blocks
-//	R6  activations of the chunk    R7  blocks left    R8  start<>
-//	R11 block of weights            R12 widen<>
-//	V0-V7    weights and their low nibbles, then temporary
-//	V8-V11   sums of the block's minima    V12, V13 scales of the chunk    V14 mask 0x0f
-//	V15      scale of the activations; sums of their two halves as elements 2 and 3 of H
-//	V16-V19  activations    V20-V27 sums of the chunk    V28-V31 sums of the block
-//
-// One block of 16 rows × 256 columns a turn, in four chunks. dst serves as the sums of the rows.
-TEXT ·gemvQ4KDotprod(SB), NOSPLIT, $0-48
-	MOVD  dst+0(FP), R0
-	MOVD  w+8(FP), R11
-	MOVD  tiles+16(FP), R2
-	MOVD  q+24(FP), R3
-	MOVD  stride+32(FP), R4
-	MOVD  blocks+40(FP), R5
-	MOVD  $start<>(SB), R8
-	MOVD  $widen<>(SB), R12
-	VMOVI $0x0f, V14.B16
-
-tile_loop:
-	MOVD  R3, R6
-	MOVD  R5, R7
-	FLDPQ 16(R8), (F0, F1)
-	FSTPQ (F0, F1), (R0)
-	FSTPQ (F0, F1), 32(R0)
-
-block_loop:
-	FLDPQ 16(R8), (F8, F9)
-	FLDPQ 16(R8), (F10, F11)
-	FLDPQ 16(R8), (F28, F29)
-	FLDPQ 16(R8), (F30, F31)
-	ADD   $256, R11, R1
-	CHUNK(LOWSCALES, 0)
-	CHUNK(LOWSCALES, 1)
-	CHUNK(HIGHSCALES, 0)
-	CHUNK(HIGHSCALES, 1)
-
-	// the block's sums times d, less those of the minima times dmin
-	FLDPQ (R11), (F1, F3)
-	FLDPQ 32(R11), (F5, F7)
-	ADD   $2304, R11
-	FLDPQ (R0), (F16, F17)
-	FLDPQ 32(R0), (F18, F19)
-	FCVTL4(1, 0)
-	FCVTLH4(1, 1)
-	FCVTL4(3, 2)
-	FCVTLH4(3, 3)
-	FCVTL4(5, 4)
-	FCVTLH4(5, 5)
-	FCVTL4(7, 6)
-	FCVTLH4(7, 7)
-	VFMLA V28.S4, V0.S4, V16.S4
-	VFMLA V29.S4, V1.S4, V17.S4
-	VFMLA V30.S4, V2.S4, V18.S4
-	VFMLA V31.S4, V3.S4, V19.S4
-	VFMLS V8.S4, V4.S4, V16.S4
-	VFMLS V9.S4, V5.S4, V17.S4
-	VFMLS V10.S4, V6.S4, V18.S4
-	VFMLS V11.S4, V7.S4, V19.S4
-	FSTPQ (F16, F17), (R0)
-	FSTPQ (F18, F19), 32(R0)
-
-	SUBS $1, R7
-	BNE  block_loop
-
-	ADD  $64, R0
-	SUBS $1, R2
-	BNE  tile_loop
-	RET
-
-// func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+// GEMVQ6K is the body of a product of Q6_K with one row. 4 rows × 128 columns a turn. The scratch memory holds the 16 × 16
+// scales of a block as 32-bit lanes; dst serves as the sums of the rows.
 //
 //	R0  dst of 4 rows  R1  low bits of the weights    R2  tiles left
 //	R3  activations    R4  stride                  R5  blocks
@@ -289,95 +367,100 @@ block_loop:
 //	V0-V5    weights    V6-V9 scales    V10, V11 scales of the activations
 //	V16-V23  activations    V24-V27 sums of 16 columns    V28, V29 sums of 64 columns
 //	V12 sum of the block    V30 mask 0x30    V31 mask 0x3f
-//
-// 4 rows × 128 columns a turn. The scratch memory holds the 16 × 16 scales of a block as 32-bit lanes. dst serves as the
-// sums of the rows.
-TEXT ·gemvQ6KDotprod(SB), $1024-48
-	MOVD  dst+0(FP), R0
-	MOVD  w+8(FP), R11
-	MOVD  tiles+16(FP), R2
-	MOVD  q+24(FP), R3
-	MOVD  stride+32(FP), R4
-	MOVD  blocks+40(FP), R5
-	VMOVI $0x30, V30.B16
-	VMOVI $0x3f, V31.B16
-
-tile_loop:
-	MOVD  R3, R15
-	MOVD  R5, R7
-	ZERO(0)
-	ZERO(1)
-	FSTPQ (F0, F1), (R0)
-	FSTPQ (F0, F1), 32(R0)
-
-block_loop:
-	MOVD $scratch-1024(SP), R9
-	MOVD R11, R8
-	ADD  $288, R11, R19
-	EXPAND(0)
-	EXPAND(1)
-	EXPAND(2)
-	EXPAND(3)
-	EXPAND(4)
-	EXPAND(5)
-	EXPAND(6)
-	EXPAND(7)
-	EXPAND(8)
-	EXPAND(9)
-	EXPAND(10)
-	EXPAND(11)
-	EXPAND(12)
-	EXPAND(13)
-	EXPAND(14)
-	EXPAND(15)
-	MOVD $4, R12
-
-group_loop:
-	MOVD $2, R10
-	MOVD R15, R6
-	MOVD R19, R1
-	ADD  $16, R19
-	ADD  $2048, R1, R13
-	ZERO(12)
-
-half_loop:
-	ADD   R4, R6, R14
-	FLDPQ (R6), (F16, F17)
-	FLDPQ 32(R6), (F18, F19)
-	FLDPQ (R14), (F20, F21)
-	FLDPQ 32(R14), (F22, F23)
-	FMOVS 128(R6), F10
-	FMOVS 128(R14), F11
-	RUNS6(0, 64, 0, 16, 18, 20, 22, MUL4)
-	RUNS6(256, 80, 64, 17, 19, 21, 23, MLA4)
-	SCVTF4(28, 28)
-	SCVTF4(29, 29)
-	FMLAE(10, 0, 28, 12)
-	FMLAE(11, 0, 29, 12)
-	ADD   R4, R14, R6
-	ADD   $1024, R1
-	ADD   $512, R13
-	ADD   $512, R9
-	SUBS  $1, R10
-	BNE   half_loop
-
-	// the block's sums times d
-	FMOVD.P 8(R8), F0
-	SUB     $(1024-16), R9
-	FMOVQ   (R0), F1
-	FCVTL4(0, 0)
-	VFMLA   V12.S4, V0.S4, V1.S4
-	FMOVQ.P F1, 16(R0)
-	SUBS    $1, R12
-	BNE     group_loop
-
-	MOVD R6, R15
-	SUB  $64, R0
-	ADD  $3360, R11
-	SUBS $1, R7
-	BNE  block_loop
-
-	ADD  $64, R0
-	SUBS $1, R2
-	BNE  tile_loop
+#define GEMVQ6K(RUNS) \
+	MOVD  dst+0(FP), R0 \
+	MOVD  w+8(FP), R11 \
+	MOVD  tiles+16(FP), R2 \
+	MOVD  q+24(FP), R3 \
+	MOVD  stride+32(FP), R4 \
+	MOVD  blocks+40(FP), R5 \
+	VMOVI $0x30, V30.B16 \
+	VMOVI $0x3f, V31.B16 \
+tile_loop: \
+	MOVD  R3, R15 \
+	MOVD  R5, R7 \
+	ZERO(0) \
+	ZERO(1) \
+	FSTPQ (F0, F1), (R0) \
+	FSTPQ (F0, F1), 32(R0) \
+block_loop: \
+	MOVD $scratch-1024(SP), R9 \
+	MOVD R11, R8 \
+	ADD  $288, R11, R19 \
+	EXPAND(0) \
+	EXPAND(1) \
+	EXPAND(2) \
+	EXPAND(3) \
+	EXPAND(4) \
+	EXPAND(5) \
+	EXPAND(6) \
+	EXPAND(7) \
+	EXPAND(8) \
+	EXPAND(9) \
+	EXPAND(10) \
+	EXPAND(11) \
+	EXPAND(12) \
+	EXPAND(13) \
+	EXPAND(14) \
+	EXPAND(15) \
+	MOVD $4, R12 \
+group_loop: \
+	MOVD $2, R10 \
+	MOVD R15, R6 \
+	MOVD R19, R1 \
+	ADD  $16, R19 \
+	ADD  $2048, R1, R13 \
+	ZERO(12) \
+half_loop: \
+	ADD   R4, R6, R14 \
+	FLDPQ (R6), (F16, F17) \
+	FLDPQ 32(R6), (F18, F19) \
+	FLDPQ (R14), (F20, F21) \
+	FLDPQ 32(R14), (F22, F23) \
+	FMOVS 128(R6), F10 \
+	FMOVS 128(R14), F11 \
+	RUNS(0, 64, 0, 16, 18, 20, 22, MUL4) \
+	RUNS(256, 80, 64, 17, 19, 21, 23, MLA4) \
+	SCVTF4(28, 28) \
+	SCVTF4(29, 29) \
+	FMLAE(10, 0, 28, 12) \
+	FMLAE(11, 0, 29, 12) \
+	ADD   R4, R14, R6 \
+	ADD   $1024, R1 \
+	ADD   $512, R13 \
+	ADD   $512, R9 \
+	SUBS  $1, R10 \
+	BNE   half_loop \
+	FMOVD.P 8(R8), F0 \
+	SUB     $(1024-16), R9 \
+	FMOVQ   (R0), F1 \
+	FCVTL4(0, 0) \
+	VFMLA   V12.S4, V0.S4, V1.S4 \
+	FMOVQ.P F1, 16(R0) \
+	SUBS    $1, R12 \
+	BNE     group_loop \
+	MOVD R6, R15 \
+	SUB  $64, R0 \
+	ADD  $3360, R11 \
+	SUBS $1, R7 \
+	BNE  block_loop \
+	ADD  $64, R0 \
+	SUBS $1, R2 \
+	BNE  tile_loop \
 	RET
+
+// func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ4KDotprod(SB), NOSPLIT, $0-48
+	GEMVQ4K(DOTSDOTPROD)
+
+// func gemvQ4KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ4KNeon(SB), NOSPLIT, $0-48
+	GEMVQ4K(DOTSNEON)
+
+// func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ6KDotprod(SB), $1024-48
+	GEMVQ6K(RUNS6DOTPROD)
+
+// func gemvQ6KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvQ6KNeon(SB), $1024-48
+	GEMVQ6K(RUNS6NEON)

@@ -30,8 +30,10 @@ func hasDotprod() bool {
 var neonSet = table.Kernels{
 	Name: "neon",
 
-	MatMulQ4Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Neon},
-	MatMulQ8Q8: table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Neon},
+	MatMulQ4Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Neon},
+	MatMulQ8Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Neon},
+	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8Neon},
+	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8Neon},
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,

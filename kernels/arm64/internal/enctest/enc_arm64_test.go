@@ -110,6 +110,11 @@ var encodings = []struct {
 	{"smlal v28.4s, v21.4h, v10.h[6]", 0x0f6a2abc},
 	{"smlal2 v28.4s, v21.8h, v10.h[6]", 0x4f6a2abc},
 	{"tbl v28.16b, { v21.16b }, v26.16b", 0x4e1a02bc},
+	{"dup v28.4s, v21.s[0]", 0x4e0406bc},
+	{"dup v28.4s, v21.s[1]", 0x4e0c06bc},
+	{"dup v28.4s, v21.s[2]", 0x4e1406bc},
+	{"dup v28.4s, v21.s[3]", 0x4e1c06bc},
+	{"addp v28.4s, v21.4s, v26.4s", 0x4ebabebc},
 }
 
 func TestMacros(t *testing.T) {
