@@ -26,7 +26,7 @@ type Request struct {
 
 	// Policy decides what is drafted; nil: a chain of [DefaultBudget] tokens, or nothing when the engine has no draft.
 	Policy spec.Policy
-	// Budget is the most tokens drafted for one pass; 0: what the policy wants.
+	// Budget is the most tokens drafted for one pass, at most [MaxBudget]; 0: what the policy wants.
 	Budget int
 	// Prefill is told how many tokens of the prompt are done; nil: nobody is.
 	Prefill func(done, total int)
@@ -34,6 +34,9 @@ type Request struct {
 
 // DefaultBudget is the number of tokens that the default policy drafts for one pass.
 const DefaultBudget = 4
+
+// MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
+const MaxBudget = residentChunk - 1
 
 // Result is what was generated and what it took.
 type Result struct {
@@ -53,6 +56,9 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	prompt, templateFault, err := e.prompt(req)
 	if err != nil {
 		return Result{}, err
+	}
+	if req.Budget < 0 || req.Budget > MaxBudget {
+		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
 	policy := req.Policy
 	switch {

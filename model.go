@@ -19,7 +19,7 @@ type model struct {
 	decoder   *layers.Decoder
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
-	chunk     int               // prompt tokens in one forward
+	chunk     int               // rows in one forward
 }
 
 // reader is a source of weights that holds memory and files.
@@ -28,7 +28,7 @@ type reader interface {
 	Close() error
 }
 
-// Prompt tokens in one forward. Every forward over a streamed model reads it from flash, which more rows share.
+// Rows in one forward: prompt tokens, or a tree. Every forward over a streamed model reads it from flash, which more rows share.
 const (
 	residentChunk = 128
 	streamedChunk = 256

@@ -46,7 +46,11 @@ func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
 		return "", fmt.Errorf("make model cache: %w", err)
 	}
-	return converted, weights.Convert(ctx, path, converted, weights.ConvertOptions{Progress: cfg.report("converting " + filepath.Base(path))})
+	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{Progress: cfg.report("converting " + filepath.Base(path))})
+	if isStore, _ := weights.IsStore(converted); isStore {
+		return converted, nil // made now, or by another process in the meantime
+	}
+	return "", err
 }
 
 // convertedName names the store made from the model at path, so that a changed source gets another name: it contains a digest of

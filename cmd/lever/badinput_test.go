@@ -14,7 +14,7 @@ import (
 	"github.com/lever-go/lever/internal/demo"
 )
 
-// tinyModel is a Hugging Face folder in the making: one block, all sizes 32, 64 tokens.
+// tinyModel is a Hugging Face folder in the making: one block, all sizes 32, 288 tokens of which the tokenizer has 283.
 type tinyModel struct {
 	config  map[string]any
 	tensors map[string]tinyTensor
@@ -30,7 +30,7 @@ func newTinyModel() *tinyModel {
 	m := &tinyModel{
 		config: map[string]any{
 			"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1,
-			"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 32, "intermediate_size": 32, "vocab_size": 64,
+			"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 32, "intermediate_size": 32, "vocab_size": 288,
 			"rms_norm_eps": 1e-5, "rope_theta": 10000, "max_position_embeddings": 64, "hidden_act": "silu", "tie_word_embeddings": true,
 		},
 		tensors: map[string]tinyTensor{},
@@ -44,7 +44,7 @@ func newTinyModel() *tinyModel {
 		m.tensors[name] = tinyTensor{"BF16", shape, [2]int{at, at + size}}
 		at += size
 	}
-	add("model.embed_tokens.weight", 64, 32)
+	add("model.embed_tokens.weight", 288, 32)
 	add("model.norm.weight", 32)
 	for _, name := range []string{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"} {
 		add("model.layers.0."+name+".weight", 32, 32)
@@ -85,7 +85,11 @@ func (m *tinyModel) write(t *testing.T, dataSize int) string {
 	file = append(append(file, header...), make([]byte, dataSize)...)
 	writeFile(t, filepath.Join(dir, "config.json"), config)
 	writeFile(t, filepath.Join(dir, "model.safetensors"), file)
-	writeFile(t, filepath.Join(dir, "tokenizer.json"), []byte(`{"model":{"type":"BPE","vocab":{},"merges":[]}}`))
+	tokenizer, err := os.ReadFile("../../tokenizer/testdata/tiny/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "tokenizer.json"), tokenizer)
 	return dir
 }
 
@@ -186,7 +190,7 @@ func TestConvertUsage(t *testing.T) {
 		status int
 		says   string
 	}{
-		"one argument":    {[]string{src}, exitUsage, "2 arg"},
+		"one argument":    {[]string{src}, exitUsage, "1 arguments"},
 		"wrong extension": {[]string{src, "model.bin"}, exitUsage, ".lever"},
 		"unknown type":    {[]string{src, "model.lever", "--type", "q2_0"}, exitUsage, "q2_0"},
 		"exists":          {[]string{src, existing}, exitFailure, "--overwrite"},
@@ -271,7 +275,7 @@ func TestDraftWithOtherVocabularyIsRefused(t *testing.T) {
 	draft := filepath.Join(t.TempDir(), "other.lever")
 	mustSucceed(t, "convert", m.write(t, m.size()), draft)
 	got := execute(t, "run", "--model", pair.Target, "--draft", draft, ducks)
-	if got.status != exitFailure || !strings.Contains(got.stderr, "other.lever") || got.stdout != "" {
+	if got.status != exitFailure || !strings.Contains(got.stderr, "other.lever does not fit") || got.stdout != "" {
 		t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
 	}
 }

@@ -26,7 +26,7 @@ values, and all others become q8_0. With --type, every matrix becomes that type;
 An f16 store is the precise form: its weights are multiplied with unrounded activations.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
   lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: exactArgs(2, "a source and the name of the store to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, dst := args[0], args[1]
 			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
@@ -43,7 +43,7 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
 			err := weights.Convert(cmd.Context(), src, dst, options)
 			bar.Close()
-			if errors.Is(err, fs.ErrExist) {
+			if errors.Is(err, fs.ErrExist) && !overwrite {
 				return fmt.Errorf("%w; --overwrite replaces it", err)
 			}
 			if err != nil {

@@ -16,7 +16,7 @@ func newInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect STORE",
 		Short: "Show what a flash store holds",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  exactArgs(1, "one store"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			info, err := weights.Inspect(args[0])
 			if err != nil {

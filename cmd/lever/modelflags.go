@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tensor"
 	"github.com/spf13/pflag"
 )
 
@@ -15,6 +17,7 @@ type modelFlags struct {
 	model, draft string
 	dram         byteSize
 	context      int
+	kv           string
 	threads      int
 
 	maxTokens int
@@ -32,6 +35,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
 	flags.Var(&f.dram, "dram", "memory for the target's weights; what does not fit is streamed from flash (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
+	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
 	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
@@ -46,6 +50,9 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Float32Var(&f.minProb, "min-prob", 0, "chain: stop drafting before a token that the draft finds less likely than this")
 }
 
+// kvTypes are the values of --kv.
+var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
+
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
 	cfg := lever.Config{
@@ -54,6 +61,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 		DRAM:     int64(f.dram),
 		Threads:  f.threads,
 		Context:  f.context,
+		KV:       kvTypes[f.kv],
 		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
 	if f.policy == "none" {
@@ -84,8 +92,12 @@ func (f *modelFlags) check() error {
 		return usageErrorf("unknown policy %q; choose chain or none", f.policy)
 	case f.policy == "chain" && f.model != "" && f.draft == "":
 		return usageErrorf("policy chain needs a draft model; name one with --draft")
-	case f.policy != "none" && f.budget < 1:
-		return usageErrorf("a budget of %d tokens; it must be at least 1 (use --policy none for plain decoding)", f.budget)
+	case f.policy != "none" && f.budget < 1 || f.budget > lever.MaxBudget:
+		return usageErrorf("a budget of %d tokens is outside 1..%d (use --policy none for plain decoding)", f.budget, lever.MaxBudget)
+	case kvTypes[f.kv] == tensor.Invalid:
+		return usageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
+	case slices.Contains(f.stop, ""):
+		return usageErrorf("--stop needs a string that is not empty")
 	case f.maxTokens < 0 || f.context < 0 || f.threads < 0:
 		return usageErrorf("--max-tokens, --context and --threads can't be negative")
 	}

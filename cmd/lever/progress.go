@@ -54,13 +54,13 @@ func (p *progress) Update(task string, done, total int64) {
 }
 
 func (p *progress) line(done, total int64) {
-	tenth := int64(0)
+	percent := int64(0)
 	if total > 0 {
-		tenth = done * 10 / total
+		percent = done * 100 / total
 	}
-	if tenth > p.tenth {
+	if tenth := percent / 10; tenth > p.tenth {
 		p.tenth = tenth
-		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, tenth*10, formatBytes(done), formatBytes(total))
+		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, percent, formatBytes(done), formatBytes(total))
 	}
 }
 

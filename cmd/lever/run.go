@@ -26,7 +26,7 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
   lever run --model llama-8b.lever --draft llama-1b.lever --dram 2GiB "Why is the sky blue?"
   lever run --raw --max-tokens 100 "def fibonacci(n):"
   lever run - < question.txt`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: exactArgs(1, "one prompt, in quotes, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err

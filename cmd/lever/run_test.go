@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 	want := runJSON(t, "--max-tokens", "60", "--policy", "none", ducks)
 	for name, flags := range map[string][]string{
 		"chain":      {"--policy", "chain"},
-		"long chain": {"--budget", "11"},
+		"long chain": {"--budget", "127"},
 		"sure chain": {"--min-prob", "0.8"},
 		"one thread": {"--threads", "1"},
 		"streamed":   {"--dram", "8MiB"},
@@ -119,12 +120,15 @@ func TestRunErrors(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"no prompt":        {[]string{}, 2, []string{"1 arg"}},
-		"two prompts":      {[]string{"a", "b"}, 2, []string{"1 arg"}},
+		"no prompt":        {[]string{}, 2, []string{"one prompt"}},
+		"two prompts":      {[]string{"a", "b"}, 2, []string{"one prompt", "2 arguments"}},
 		"empty prompt":     {[]string{""}, 1, []string{"prompt is empty"}},
 		"long prompt":      {[]string{strings.Repeat("duck ", 5000)}, 1, []string{"longer than the context", "2048"}},
 		"unknown flag":     {[]string{"--frobnicate", ducks}, 2, []string{"--frobnicate"}},
 		"unknown policy":   {[]string{"--policy", "hope", ducks}, 2, []string{"hope", "chain"}},
+		"large budget":     {[]string{"--budget", "1000", ducks}, 2, []string{"budget", "127"}},
+		"unknown KV type":  {[]string{"--kv", "q8", ducks}, 2, []string{"q8", "f16"}},
+		"empty stop":       {[]string{"--stop", "", ducks}, 2, []string{"--stop"}},
 		"no budget":        {[]string{"--budget", "0", ducks}, 2, []string{"budget"}},
 		"bad size":         {[]string{"--dram", "much", ducks}, 2, []string{"much", "2GiB"}},
 		"bad temperature":  {[]string{"--temperature", "-1", ducks}, 2, []string{"temperature"}},
@@ -144,6 +148,41 @@ func TestRunErrors(t *testing.T) {
 			}
 			if got.stdout != "" {
 				t.Errorf("standard output has %q", got.stdout)
+			}
+		})
+	}
+}
+
+func TestUnknownCommandIsAUsageError(t *testing.T) {
+	if got := execute(t, "walk"); got.status != exitUsage || !strings.Contains(got.stderr, "walk") || got.stdout != "" {
+		t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+	}
+}
+
+// Programs that start at once on a fresh machine unpack, and convert, into the same cache.
+func TestConcurrentFirstRuns(t *testing.T) {
+	models := t.TempDir()
+	m := newTinyModel()
+	src := m.write(t, m.size())
+	for name, args := range map[string][]string{
+		"unpack":  {"run", "--max-tokens", "4", ducks},
+		"convert": {"run", "--model", src, "--raw", "--max-tokens", "1", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outcomes := make([]outcome, 4)
+			var running sync.WaitGroup
+			for i := range outcomes {
+				running.Go(func() {
+					cmd := program(t, args...)
+					cmd.Env = append(cmd.Env, "LEVER_CACHE="+models)
+					outcomes[i] = finish(t, cmd)
+				})
+			}
+			running.Wait()
+			for _, got := range outcomes {
+				if got.status != 0 || got.stdout != outcomes[0].stdout {
+					t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+				}
 			}
 		})
 	}

@@ -15,7 +15,7 @@ func newVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify STORE",
 		Short: "Check every byte of a flash store against its checksums",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  exactArgs(1, "one store"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
 			bar := newProgress(os.Stderr)
@@ -30,7 +30,7 @@ func newVerifyCommand() *cobra.Command {
 				return errors.Join(err, printJSON(newVerifyOutput(dir, checked, err)))
 			}
 			if err == nil {
-				fmt.Printf("%s: all %s are as they were written\n", dir, formatBytes(checked))
+				_, err = fmt.Printf("%s: all %s are as they were written\n", dir, formatBytes(checked))
 			}
 			return err
 		},
