@@ -47,6 +47,9 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if err := tokenizer.Compatible(e.target.tokenizer, e.draft.tokenizer); err != nil {
 		return fmt.Errorf("lever: draft %s does not fit target %s: %w", cfg.Draft, cfg.Model, err)
 	}
+	if draft, target := e.draft.decoder.Vocab(), e.target.decoder.Vocab(); draft != target {
+		return fmt.Errorf("lever: draft %s does not fit target %s: it has %d tokens, the target %d", cfg.Draft, cfg.Model, draft, target)
+	}
 	return nil
 }
 

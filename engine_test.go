@@ -33,13 +33,10 @@ type referenceCase struct {
 
 func references(t *testing.T, model string) []referenceCase {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(model, "reference.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct{ Cases []referenceCase }
-	if err := json.Unmarshal(content, &file); err != nil || len(file.Cases) == 0 {
-		t.Fatalf("%s has no cases: %v", model, err)
+	readJSON(t, filepath.Join(model, "reference.json"), &file)
+	if len(file.Cases) == 0 {
+		t.Fatalf("%s has no cases", model)
 	}
 	return file.Cases
 }
@@ -93,12 +90,28 @@ func open(t *testing.T, cfg lever.Config) *lever.Engine {
 	return engine
 }
 
-// An F16 store with F32 keys and values computes what the reference computed in float32 from the BF16 weights.
+// An F16 store with F32 keys and values computes what the reference computed in float32 from the BF16 weights, whether they came
+// in a Hugging Face folder or in a GGUF file.
 func TestStoreAgreesWithReference(t *testing.T) {
-	for _, name := range []string{"lever-tiny-llama/target", "lever-tiny-llama/draft", "qwen3-random"} {
-		t.Run(name, func(t *testing.T) {
-			model := testdata.Shared(t, "models/"+name)
-			engine := open(t, lever.Config{Model: convert(t, model, tensor.F16), KV: tensor.F32})
+	folder := func(t *testing.T, model string) string { return model }
+	file := func(d tensor.DType) func(*testing.T, string) string {
+		return func(t *testing.T, model string) string { return writeGGUF(t, model, d) }
+	}
+	for _, test := range []struct {
+		model, form string
+		source      func(t *testing.T, model string) string
+	}{
+		{"lever-tiny-llama/target", "folder", folder},
+		{"lever-tiny-llama/target", "GGUF F32", file(tensor.F32)},
+		{"lever-tiny-llama/target", "GGUF F16", file(tensor.F16)},
+		{"lever-tiny-llama/draft", "folder", folder},
+		{"qwen3-random", "folder", folder},
+		{"qwen3-random", "GGUF F32", file(tensor.F32)},
+		{"qwen3-random", "GGUF BF16", file(tensor.BF16)},
+	} {
+		t.Run(test.model+" "+test.form, func(t *testing.T) {
+			model := testdata.Shared(t, "models/"+test.model)
+			engine := open(t, lever.Config{Model: convert(t, test.source(t, model), tensor.F16), KV: tensor.F32})
 			for i, ref := range references(t, model) {
 				t.Run(fmt.Sprintf("%s %d", ref.Kind, i), func(t *testing.T) { checkReference(t, engine, ref) })
 			}
