@@ -101,7 +101,10 @@ func TestBeamPoliciesAreWhatTheirSourcesSay(t *testing.T) {
 			m.committed, m.pending = nil, nil
 			var tree Tree
 			tree.Reset(sequence[len(sequence)-1], 100, 100)
-			draft := newDraft(m, 10)
+			draft, err := newDraft(m, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
 			draft.start(sequence, &tree)
 			if err := c.policy.Grow(ctx, sequence, &tree, draft); err != nil {
 				t.Fatal(err)

@@ -1,16 +1,19 @@
 package spec
 
 import (
+	"cmp"
+	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// The joint distribution of the next three tokens over a vocabulary of six, 216 outcomes, is enumerated from the model and
+// The joint distribution of the next three tokens over a vocabulary of five, 125 outcomes, is enumerated from the model and
 // compared with the frequencies of generations that differ in their seed alone.
 const (
-	jointVocab  = 6
+	jointVocab  = 5
 	jointTokens = 3
 	jointRuns   = 20_000
 )
@@ -93,45 +96,69 @@ func jointModel() *hashModel {
 	return m
 }
 
+var jointSamplings = []Sampling{
+	{Temperature: 1},
+	{Temperature: 1.4, TopK: 4},
+	{Temperature: 0.7, TopP: 0.9, MinP: 0.05},
+}
+
+// jointCounts counts the outcomes of generations with seeds from seed on, and how many tokens of them were accepted drafts.
+func jointCounts(t *testing.T, o Options, sampling Sampling, seed uint64) (counts []int, accepted int) {
+	t.Helper()
+	g, err := NewGenerator(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts = make([]int, jointVocab*jointVocab*jointVocab)
+	for i := range uint64(jointRuns) {
+		sampling.Seed = seed + i
+		// One token more than is counted, so that drafts are as long for the last as for the first.
+		result, err := g.Generate(ctx, Request{Prompt: jointPrompt, MaxTokens: jointTokens + 1, Sampling: sampling}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts[outcome(result.Tokens[:jointTokens])]++
+		accepted += result.Stats.Tokens - result.Stats.Passes
+	}
+	return counts, accepted
+}
+
+func mustSpecInfer(t *testing.T, draw Draw, widths ...int) Policy {
+	t.Helper()
+	p, err := NewSpecInfer(SpecInferOptions{Widths: widths, Draw: draw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func TestSampledDistributionIsTheTargets(t *testing.T) {
 	target := jointModel()
 	bushy := &treePolicy{oracle: target, shape: []byte("\x17anything that gives bushy trees\x09 of many shapes\x12")}
 	policies := []struct {
-		name   string
-		policy Policy
-		draft  Model
+		name     string
+		policy   Policy
+		noise    uint64 // of the draft
+		maxNodes int
 	}{
-		{"none", None{}, nil},
-		{"chain", mustChain(t, 3, 0), newDraftOf(target, 80)},
-		{"short chain", mustChain(t, 1, 0.3), newDraftOf(target, 20)},
-		{"tree", bushy, nil},
+		{"none", None{}, 80, 0},
+		{"chain", mustChain(t, 3, 0), 80, 0},
+		{"short chain", mustChain(t, 1, 0.3), 20, 0},
+		{"tree", bushy, 80, 0},
+		{"most probable", mustSpecInfer(t, MostProbable, 2, 2, 1), 256, 0},
+		{"with replacement", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0},
+		{"with replacement, little room", mustSpecInfer(t, WithReplacement, 3, 4, 2), 200, 4},
+		{"without replacement", mustSpecInfer(t, WithoutReplacement, 3, 2, 1), 256, 0},
+		{"without replacement, all tokens", mustSpecInfer(t, WithoutReplacement, 5, 1), 256, 0},
+		{"without replacement, little room", mustSpecInfer(t, WithoutReplacement, 2, 4, 2), 200, 5},
 	}
-	seed := uint64(0)
-	samplings := []Sampling{
-		{Temperature: 1},
-		{Temperature: 1.4, TopK: 4},
-		{Temperature: 0.7, TopP: 0.9, MinP: 0.05},
-	}
-	for _, sampling := range samplings {
+	seed := uint64(1)
+	for _, sampling := range jointSamplings {
 		probs := enumerate(t, target, sampling)
 		for _, c := range policies {
-			g, err := NewGenerator(Options{Target: target, Draft: c.draft, Policy: c.policy})
-			if err != nil {
-				t.Fatal(err)
-			}
-			counts := make([]int, len(probs))
-			accepted := 0
-			for range jointRuns {
-				seed++
-				sampling.Seed = seed
-				// One token more than is counted, so that drafts are as long for the last as for the first.
-				result, err := g.Generate(ctx, Request{Prompt: jointPrompt, MaxTokens: jointTokens + 1, Sampling: sampling}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				counts[outcome(result.Tokens[:jointTokens])]++
-				accepted += result.Stats.Tokens - result.Stats.Passes
-			}
+			o := Options{Target: target, Draft: newDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes}
+			counts, accepted := jointCounts(t, o, sampling, seed)
+			seed += jointRuns
 			if p := chiSquare(counts, probs); p <= 0.001 {
 				t.Errorf("%s, %+v: p = %.2g", c.name, sampling, p)
 			} else {
@@ -140,6 +167,54 @@ func TestSampledDistributionIsTheTargets(t *testing.T) {
 			if c.name != "none" && accepted < jointRuns/10 {
 				t.Errorf("%s, %+v: only %d tokens were accepted", c.name, sampling, accepted)
 			}
+		}
+	}
+}
+
+// misdeclared changes the candidate sets of a policy after they were made.
+type misdeclared struct {
+	Policy
+	change func(tree *Tree, set *CandidateSet)
+}
+
+func (m misdeclared) Grow(ctx context.Context, sequence []int32, tree *Tree, draft *Draft) error {
+	if err := m.Policy.Grow(ctx, sequence, tree, draft); err != nil {
+		return err
+	}
+	for i := range tree.sets {
+		m.change(tree, &tree.sets[i])
+	}
+	return nil
+}
+
+// Drawn candidates that are verified by any rule but their own change the distribution, and the test sees it.
+func TestChiSquareCatchesWrongDraws(t *testing.T) {
+	target := jointModel()
+	sampling := Sampling{Temperature: 1}
+	probs := enumerate(t, target, sampling)
+	fromDraft := func(set *CandidateSet) {
+		for i, token := range set.Tokens {
+			set.from = append(set.from, Candidate{token, set.Probs[i]})
+		}
+	}
+	for name, policy := range map[string]misdeclared{
+		"with replacement as without": {mustSpecInfer(t, WithReplacement, 3, 2, 1), func(_ *Tree, set *CandidateSet) { set.Draw = WithoutReplacement }},
+		"without replacement as with": {mustSpecInfer(t, WithoutReplacement, 3, 2, 1), func(_ *Tree, set *CandidateSet) { set.Draw = WithReplacement }},
+		"most probable as drawn": {mustSpecInfer(t, MostProbable, 1, 1, 1), func(_ *Tree, set *CandidateSet) {
+			fromDraft(set)
+			set.Draw = WithReplacement
+		}},
+		"in order of probability": {mustSpecInfer(t, WithoutReplacement, 3, 2, 1), func(tree *Tree, set *CandidateSet) {
+			probs := tree.probs
+			slices.SortFunc(set.Tokens, func(a, b int32) int {
+				return cmp.Compare(probs[tree.Child(set.Node, b)], probs[tree.Child(set.Node, a)])
+			})
+		}},
+	} {
+		o := Options{Target: target, Draft: newDraftOf(target, 256), Policy: policy}
+		counts, _ := jointCounts(t, o, sampling, 1<<40)
+		if p := chiSquare(counts, probs); p > 0.001 {
+			t.Errorf("%s: p = %.2g", name, p)
 		}
 	}
 }

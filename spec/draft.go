@@ -16,6 +16,8 @@ type Draft struct {
 	model Model
 	chunk int
 
+	sampler *Sampler // for draws from the draft's distribution
+
 	sequence []int32 // borrowed; the last token is the root of the tree
 	tree     *Tree
 	lead     int // pending rows before the root's: settled tokens that the model had not seen
@@ -27,10 +29,23 @@ type Draft struct {
 	logits  []float32
 	ids     []int32
 	probs   []float32
+	left    []Candidate
 }
 
-func newDraft(m Model, chunk int) *Draft {
-	return &Draft{model: m, chunk: chunk}
+// draftStream is the stream of the request's seed from which drafted tokens are drawn.
+const draftStream = 1
+
+func newDraft(m Model, chunk int) (*Draft, error) {
+	sampler, err := NewSampler(Sampling{})
+	return &Draft{model: m, chunk: chunk, sampler: sampler}, err
+}
+
+// begin prepares for a new sequence.
+func (d *Draft) begin(s Sampling) error {
+	if err := d.model.Truncate(0); err != nil {
+		return fmt.Errorf("draft: %w", err)
+	}
+	return d.sampler.reset(s, draftStream)
 }
 
 // start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
@@ -52,6 +67,23 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 	if k < 1 {
 		return fmt.Errorf("spec: draft: %d candidates", k)
 	}
+	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
+	return d.wave(ctx, nodes, d.offer)
+}
+
+// Sample runs the draft model on a wave of nodes as [Draft.Expand] does, draws k tokens after each from the draft's distribution,
+// filtered as the request's [Sampling] says, and adds them as children: fewer where the tree has no room for k, or where draws
+// without replacement exhaust the distribution. All that were drawn, and no others, are in the candidate set, so that
+// verification can take their distribution into account.
+func (d *Draft) Sample(ctx context.Context, nodes []int, k int, how Draw) error {
+	if k < 1 || how != WithReplacement && how != WithoutReplacement {
+		return fmt.Errorf("spec: draft: %d candidates by draw %d", k, how)
+	}
+	return d.wave(ctx, nodes, func(node int, logits []float32) error { return d.draw(node, logits, k, how) })
+}
+
+// wave runs the draft model on nodes and calls each with the logits of one after the other, which it may overwrite.
+func (d *Draft) wave(ctx context.Context, nodes []int, each func(node int, logits []float32) error) error {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -59,7 +91,6 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 		return err
 	}
 	vocab := d.model.Vocab()
-	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
 	for len(nodes) > 0 {
 		n := min(len(nodes), projectRows)
 		d.project = d.project[:0]
@@ -71,7 +102,7 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 			return fmt.Errorf("spec: draft: %w", err)
 		}
 		for i, node := range nodes[:n] {
-			if err := d.offer(node, d.logits[i*vocab:(i+1)*vocab]); err != nil {
+			if err := each(node, d.logits[i*vocab:(i+1)*vocab]); err != nil {
 				return err
 			}
 		}
@@ -84,7 +115,7 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 // few enough that the logits of a large vocabulary take little memory.
 const projectRows = 16
 
-// offer adds the candidate set of a node to the tree. It overwrites logits.
+// offer adds the most probable candidates of a node to the tree, as many as d.ids holds. It overwrites logits.
 func (d *Draft) offer(node int, logits []float32) error {
 	n := kernels.TopK(d.ids, d.probs, logits)
 	kernels.Softmax(logits)
@@ -95,6 +126,39 @@ func (d *Draft) offer(node int, logits []float32) error {
 		return fmt.Errorf("spec: draft: %w", ErrLogits)
 	}
 	return d.tree.Offer(node, FromDraft, d.ids[:n], d.probs[:n])
+}
+
+// draw adds children drawn from logits, and their candidate set. How many depends on how many nodes there are already, not on
+// what is drawn here: else verification would be wrong.
+func (d *Draft) draw(node int, logits []float32, k int, how Draw) error {
+	k = min(k, d.tree.Limit()+1-d.tree.Len())
+	if d.tree.Full(node) {
+		k = 0
+	}
+	from, err := d.sampler.Distribution(logits)
+	if err != nil {
+		return fmt.Errorf("spec: draft: %w", err)
+	}
+	d.left = append(d.left[:0], from...)
+	d.ids, d.probs = d.ids[:0], d.probs[:0]
+	for range k {
+		if sum(d.left) == 0 {
+			break
+		}
+		token := draw(d.left, d.sampler.random.Uint64())
+		at := slices.IndexFunc(from, func(c Candidate) bool { return c.Token == token })
+		if how == WithoutReplacement {
+			d.left[at].Weight = 0
+		}
+		prob := min(1, from[at].Weight)
+		d.ids, d.probs = append(d.ids, token), append(d.probs, prob)
+		if d.tree.Child(node, token) < 0 {
+			if _, err := d.tree.Add(node, token, prob); err != nil {
+				return err
+			}
+		}
+	}
+	return d.tree.offerDrawn(node, d.ids, d.probs, how, from)
 }
 
 // resize returns s with length n, and any content.

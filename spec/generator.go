@@ -93,6 +93,7 @@ type Generator struct {
 	draft   *Draft // nil without a draft model
 
 	sampler  *Sampler
+	rule     acceptance
 	tree     Tree
 	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
 	logits   []float32
@@ -137,7 +138,9 @@ func NewGenerator(o Options) (*Generator, error) {
 		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
 			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
 		}
-		g.draft = newDraft(o.Draft, o.Chunk)
+		if g.draft, err = newDraft(o.Draft, o.Chunk); err != nil {
+			return nil, err
+		}
 	}
 	return g, nil
 }
@@ -185,15 +188,15 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if len(req.StopStrings) > 0 && req.Decoder == nil {
 		return errors.New("stop strings need a text decoder")
 	}
-	if err := g.sampler.reset(req.Sampling); err != nil {
+	if err := g.sampler.reset(req.Sampling, 0); err != nil {
 		return err
 	}
 	if err := g.target.Truncate(0); err != nil {
 		return err
 	}
 	if g.draft != nil {
-		if err := g.draft.model.Truncate(0); err != nil {
-			return fmt.Errorf("draft: %w", err)
+		if err := g.draft.begin(req.Sampling); err != nil {
+			return err
 		}
 	}
 	most := g.target.Context() + 1 - len(req.Prompt) // the last token needs no position
@@ -314,9 +317,8 @@ func (g *Generator) grow(ctx context.Context) error {
 	return nil
 }
 
-// verify runs the target over the tree and walks down from the root: at each node it picks the target's next token, as if
-// there were no tree, and goes on to the child that has this token. The tree was there before any of them is drawn, so they
-// are distributed as those of the target alone. The walk ends where there is no such child, or the text ends.
+// verify runs the target over the tree and walks down from the root: at each node it picks the target's next token and goes on
+// to the child that has this token. The walk ends where there is no such child, or the text ends.
 func (g *Generator) verify(ctx context.Context) error {
 	if _, err := g.target.Forward(ctx, layers.Batch{Tokens: g.tree.Tokens(), Parents: g.tree.Parents()}); err != nil {
 		return err
@@ -335,7 +337,7 @@ func (g *Generator) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		token, err := g.sampler.Sample(logits)
+		token, err := g.rule.choose(g.sampler, &g.tree, node, logits)
 		if err != nil {
 			return err
 		}

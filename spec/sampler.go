@@ -65,11 +65,11 @@ type Sampler struct {
 // NewSampler returns a sampler at the start of its seed's stream.
 func NewSampler(s Sampling) (*Sampler, error) {
 	sampler := &Sampler{random: rand.NewChaCha8([32]byte{})}
-	return sampler, sampler.reset(s)
+	return sampler, sampler.reset(s, 0)
 }
 
-// reset makes the sampler equal to a new one, keeping its buffer.
-func (s *Sampler) reset(sampling Sampling) error {
+// reset makes the sampler equal to a new one, keeping its buffer. A seed has many streams; new ones have stream 0.
+func (s *Sampler) reset(sampling Sampling, stream byte) error {
 	if err := sampling.check(); err != nil {
 		return err
 	}
@@ -78,6 +78,7 @@ func (s *Sampler) reset(sampling Sampling) error {
 	for i := range 8 {
 		seed[i] = byte(sampling.Seed >> (8 * i))
 	}
+	seed[8] = stream
 	s.random.Seed(seed)
 	return nil
 }
@@ -219,9 +220,12 @@ func heaviest(c []Candidate) float32 {
 	return weight
 }
 
-// draw picks a candidate with probability proportional to its weight. The top 53 bits of random are a uniform fraction.
+// fraction turns the top 53 bits of random into a number from 0 up to, but not including, 1.
+func fraction(random uint64) float64 { return float64(random>>11) * 0x1p-53 }
+
+// draw picks a candidate with probability proportional to its weight.
 func draw(c []Candidate, random uint64) int32 {
-	goal := float64(random>>11) * 0x1p-53 * sum(c)
+	goal := fraction(random) * sum(c)
 	last, passed := 0, 0.0
 	for i, x := range c {
 		if x.Weight == 0 {

@@ -10,6 +10,8 @@ import (
 type SpecInferOptions struct {
 	// Widths is the expansion configuration: Widths[i] is the number of children of each node at depth i.
 	Widths []int
+	// Draw is how the children are chosen. Drawn ones change which tokens a seed gives, but not their distribution.
+	Draw Draw
 }
 
 // SpecInferWidths returns an expansion configuration of at most budget nodes: ⟨1,1,w,1,1,1,1,1⟩, the form that the source
@@ -23,13 +25,14 @@ func SpecInferWidths(budget int) []int {
 	return widths
 }
 
-// SpecInfer grows trees of one shape: each node of a level gets the same number of children, the draft model's most probable
-// next tokens.
+// SpecInfer grows trees of one shape: each node of a level gets the same number of children: the draft model's most probable
+// next tokens, or tokens drawn from its distribution.
 //
 // Source: Miao et al., "SpecInfer: Accelerating Large Language Model Serving with Tree-based Speculative Inference and
 // Verification" (2024), arXiv 2305.09781, expansion-based construction.
 type SpecInfer struct {
 	widths []int
+	draw   Draw
 	wave   []int
 }
 
@@ -38,7 +41,10 @@ func NewSpecInfer(o SpecInferOptions) (*SpecInfer, error) {
 	if len(o.Widths) == 0 || slices.Min(o.Widths) < 1 {
 		return nil, fmt.Errorf("spec: SpecInfer: widths %v: they must be positive", o.Widths)
 	}
-	return &SpecInfer{widths: slices.Clone(o.Widths)}, nil
+	if o.Draw > WithoutReplacement {
+		return nil, fmt.Errorf("spec: SpecInfer: there is no draw %d", o.Draw)
+	}
+	return &SpecInfer{widths: slices.Clone(o.Widths), draw: o.Draw}, nil
 }
 
 // Grow adds level after level, as far as they fit.
@@ -52,24 +58,38 @@ func (s *SpecInfer) Grow(ctx context.Context, _ []int32, tree *Tree, draft *Draf
 		if tree.Full(s.wave[0]) || draft.Full(s.wave[0]) {
 			return nil
 		}
-		if err := draft.Expand(ctx, s.wave, width); err != nil {
-			return err
-		}
 		before := tree.Len()
-		for _, node := range s.wave {
-			set, _ := tree.Set(node, FromDraft)
-			for i, token := range set.Tokens {
-				if tree.Full(node) {
-					return nil
-				}
-				if _, err := tree.Add(node, token, set.Probs[i]); err != nil {
-					return err
-				}
-			}
+		if err := s.level(ctx, tree, draft, width); err != nil {
+			return err
 		}
 		s.wave = s.wave[:0]
 		for node := before; node < tree.Len(); node++ {
 			s.wave = append(s.wave, node)
+		}
+		if len(s.wave) == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// level adds the children of a wave, as far as they fit.
+func (s *SpecInfer) level(ctx context.Context, tree *Tree, draft *Draft, width int) error {
+	if s.draw != MostProbable {
+		return draft.Sample(ctx, s.wave, width, s.draw)
+	}
+	if err := draft.Expand(ctx, s.wave, width); err != nil {
+		return err
+	}
+	for _, node := range s.wave {
+		set, _ := tree.Set(node, FromDraft)
+		for i, token := range set.Tokens {
+			if tree.Full(node) {
+				return nil
+			}
+			if _, err := tree.Add(node, token, set.Probs[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -34,6 +34,7 @@ type Tree struct {
 	nextSet  []int32 // of each set: another one of its node, or -1
 	offered  []int32 // what the sets hold, one after the other
 	chances  []float32
+	from     []Candidate
 
 	maxNodes, maxDepth int
 	exploring          bool // maxNodes does not hold until Select
@@ -48,7 +49,7 @@ func (t *Tree) Reset(root int32, maxNodes, maxDepth int) {
 	t.probs, t.weights, t.drafted = t.probs[:0], t.weights[:0], t.drafted[:0]
 	t.first, t.next = t.first[:0], t.next[:0]
 	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
-	t.offered, t.chances = t.offered[:0], t.chances[:0]
+	t.offered, t.chances, t.from = t.offered[:0], t.chances[:0], t.from[:0]
 	t.maxNodes, t.maxDepth, t.exploring = maxNodes, maxDepth, false
 	t.push(root, -1, 0, 1, 1)
 }
@@ -124,9 +125,22 @@ func (s Source) String() string {
 type CandidateSet struct {
 	Node   int
 	Source Source
-	Tokens []int32   // by rank, most probable first
+	Tokens []int32   // by rank, most probable first; in the order in which they were drawn, if they were
 	Probs  []float32 // the source's probability of each token given the path to Node
+	Draw   Draw      // how the tokens were chosen
+
+	from []Candidate // the distribution from which they were drawn, if they were
 }
+
+// Draw is how the tokens of a [CandidateSet] were chosen.
+type Draw uint8
+
+// Ways to choose candidates. All but the first need the draft model: see [Draft.Sample].
+const (
+	MostProbable       Draw = iota // no chance is involved: they are a function of the sequence
+	WithReplacement                // drawn independently of each other; a token may come more than once
+	WithoutReplacement             // drawn one after the other from what is left
+)
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
 // arguments. A node takes one set of each source.
@@ -149,7 +163,21 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 	t.offered, t.chances = append(t.offered, tokens...), append(t.chances, probs...)
 	t.nextSet = append(t.nextSet, t.firstSet[node])
 	t.firstSet[node] = int32(len(t.sets))
-	t.sets = append(t.sets, CandidateSet{node, source, slices.Clip(t.offered[start:]), slices.Clip(t.chances[start:])})
+	t.sets = append(t.sets, CandidateSet{
+		Node: node, Source: source, Tokens: slices.Clip(t.offered[start:]), Probs: slices.Clip(t.chances[start:]),
+	})
+	return nil
+}
+
+// offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies.
+func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []Candidate) error {
+	if err := t.Offer(node, FromDraft, tokens, probs); err != nil {
+		return err
+	}
+	start := len(t.from)
+	t.from = append(t.from, from...)
+	set := &t.sets[len(t.sets)-1]
+	set.Draw, set.from = draw, slices.Clip(t.from[start:])
 	return nil
 }
 
@@ -179,8 +207,12 @@ func (t *Tree) Explore() { t.exploring = true }
 
 // Select drops all nodes but the root and those in nodes, which are in ascending order and include the parent of each. It
 // renumbers the nodes, the i-th of nodes becoming i+1, and drops the candidate sets of those that go; in the sets that stay,
-// they turn into shadow candidates.
+// they turn into shadow candidates. Where candidates were drawn it fails: to drop some for what they are would change the
+// distribution of the output.
 func (t *Tree) Select(nodes []int) error {
+	if len(t.from) > 0 {
+		return errors.New("spec: tree: select: candidates were drawn")
+	}
 	if len(nodes) > t.maxNodes {
 		return fmt.Errorf("spec: tree: select: %d nodes: %w", len(nodes), ErrTreeFull)
 	}
