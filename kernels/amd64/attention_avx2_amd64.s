@@ -30,8 +30,16 @@
 	VXORPS c, c, c \
 	VXORPS d, d, d
 
-#define KEY_F16(base, y) VCVTPH2PS (base)(AX*2), y
-#define KEY_F32(base, y) VMOVUPS (base)(AX*4), y
+// The cache is longer than the caches: ask for keys and values this many bytes before their use.
+#define PREFETCH_AHEAD 4096
+
+#define KEY_F16(base, y) \
+	PREFETCHT0 PREFETCH_AHEAD(base)(AX*2) \
+	VCVTPH2PS  (base)(AX*2), y
+
+#define KEY_F32(base, y) \
+	PREFETCHT0 PREFETCH_AHEAD(base)(AX*4) \
+	VMOVUPS    (base)(AX*4), y
 
 #define HEAD(base, s0, s1) \
 	VMOVUPS     (base)(AX*4), Y10 \
@@ -145,8 +153,13 @@ TEXT ·scoresF32Avx2(SB), NOSPLIT, $0-60
 //	AX      key                       CX  keys                               R12     columns left    R13  heads
 //	Y0-Y7   sums, 2·head + part       Y8, Y9 values    Y10  weight
 
-#define VALUE_F16(part, y) VCVTPH2PS (16*part)(R14), y
-#define VALUE_F32(part, y) VMOVUPS (32*part)(R14), y
+#define VALUE_F16(part, y) \
+	PREFETCHT0 (PREFETCH_AHEAD+16*part)(R14) \
+	VCVTPH2PS  (16*part)(R14), y
+
+#define VALUE_F32(part, y) \
+	PREFETCHT0 (PREFETCH_AHEAD+32*part)(R14) \
+	VMOVUPS    (32*part)(R14), y
 
 #define WEIGH2(base, s0, s1) \
 	VBROADCASTSS (base)(AX*4), Y10 \

@@ -19,8 +19,16 @@
 	CMPQ    count, n \
 	CMOVQLT at, pointer
 
-#define LOAD_F16(base, reg) VCVTPH2PS.Z (base)(AX*2), K1, reg
-#define LOAD_F32(base, reg) VMOVUPS.Z (base)(AX*4), K1, reg
+// The cache is longer than the caches: ask for keys and values this many bytes before their use.
+#define PREFETCH_AHEAD 4096
+
+#define LOAD_F16(base, reg) \
+	PREFETCHT0  PREFETCH_AHEAD(base)(AX*2) \
+	VCVTPH2PS.Z (base)(AX*2), K1, reg
+
+#define LOAD_F32(base, reg) \
+	PREFETCHT0 PREFETCH_AHEAD(base)(AX*4) \
+	VMOVUPS.Z  (base)(AX*4), K1, reg
 
 #define HEAD(base, s0, s1, s2, s3) \
 	VMOVUPS.Z   (base)(AX*4), K1, Z20 \
@@ -181,8 +189,13 @@ TEXT ·scoresF32Avx512(SB), NOSPLIT, $8-60
 //	Z0-Z15   sums, 4·head + part                 Z16-Z19  values    Z20-Z23 weights
 //	K1-K4    columns of the parts
 
-#define VALUES_F16(offset, mask, reg) VCVTPH2PS.Z (32*offset)(R14), mask, reg
-#define VALUES_F32(offset, mask, reg) VMOVUPS.Z (64*offset)(R14), mask, reg
+#define VALUES_F16(part, mask, reg) \
+	PREFETCHT0  (PREFETCH_AHEAD+32*part)(R14) \
+	VCVTPH2PS.Z (32*part)(R14), mask, reg
+
+#define VALUES_F32(part, mask, reg) \
+	PREFETCHT0 (PREFETCH_AHEAD+64*part)(R14) \
+	VMOVUPS.Z  (64*part)(R14), mask, reg
 
 #define WEIGH(p, base, s0, s1, s2, s3) \
 	VBROADCASTSS (base)(AX*4), p \

@@ -1,7 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
-#include "lanes_avx512_amd64.h"
+#include "loop_avx512_amd64.h"
 
 // func dotF32Avx512(w, x *float32, k int) float32
 //

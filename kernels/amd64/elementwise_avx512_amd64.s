@@ -1,74 +1,57 @@
 //go:build !purego
 
 #include "textflag.h"
-#include "lanes_avx512_amd64.h"
+#include "loop_avx512_amd64.h"
 #include "exp_avx512_amd64.h"
 
-// Loops over one vector take 16 elements a turn, the last ones under the mask K1:
-//
 //	DI dst    SI x or gate    BX gain or up    CX elements left
+
+#define ADD_BODY(LD, ST) \
+	LD((DI), Z0)         \
+	LD((SI), Z1)         \
+	VADDPS Z1, Z0, Z0    \
+	ST(Z0, (DI))         \
+	ADDQ $64, DI         \
+	ADDQ $64, SI
 
 // func addAvx512(dst, x []float32)
 TEXT ·addAvx512(SB), NOSPLIT, $0-48
-	MOVQ  dst_base+0(FP), DI
-	MOVQ  dst_len+8(FP), CX
-	MOVQ  x_base+24(FP), SI
-	TESTQ CX, CX
-	JLE   done
-
-loop:
-	LANES
-	VMOVUPS.Z (DI), K1, Z0
-	VADDPS.Z  (SI), Z0, K1, Z0
-	VMOVUPS   Z0, K1, (DI)
-	ADDQ      $64, DI
-	ADDQ      $64, SI
-	SUBQ      $16, CX
-	JG        loop
-
-done:
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
+	LOOP_F32(ADD_BODY)
 	VZEROUPPER
 	RET
+
+#define MUL_BODY(LD, ST) \
+	LD((DI), Z0)         \
+	LD((SI), Z1)         \
+	VMULPS Z1, Z0, Z0    \
+	ST(Z0, (DI))         \
+	ADDQ $64, DI         \
+	ADDQ $64, SI
 
 // func mulAvx512(dst, x []float32)
 TEXT ·mulAvx512(SB), NOSPLIT, $0-48
-	MOVQ  dst_base+0(FP), DI
-	MOVQ  dst_len+8(FP), CX
-	MOVQ  x_base+24(FP), SI
-	TESTQ CX, CX
-	JLE   done
-
-loop:
-	LANES
-	VMOVUPS.Z (DI), K1, Z0
-	VMULPS.Z  (SI), Z0, K1, Z0
-	VMOVUPS   Z0, K1, (DI)
-	ADDQ      $64, DI
-	ADDQ      $64, SI
-	SUBQ      $16, CX
-	JG        loop
-
-done:
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
+	LOOP_F32(MUL_BODY)
 	VZEROUPPER
 	RET
 
+#define SCALE_BODY(LD, ST) \
+	LD((DI), Z0)           \
+	VMULPS Z2, Z0, Z0      \
+	ST(Z0, (DI))           \
+	ADDQ $64, DI
+
 // func scaleAvx512(dst []float32, s float32)
 TEXT ·scaleAvx512(SB), NOSPLIT, $0-28
-	MOVQ  dst_base+0(FP), DI
-	MOVQ  dst_len+8(FP), CX
-	VBROADCASTSS s+24(FP), Z1
-	TESTQ CX, CX
-	JLE   done
-
-loop:
-	LANES
-	VMULPS.Z (DI), Z1, K1, Z0
-	VMOVUPS  Z0, K1, (DI)
-	ADDQ     $64, DI
-	SUBQ     $16, CX
-	JG       loop
-
-done:
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	VBROADCASTSS s+24(FP), Z2
+	LOOP_F32(SCALE_BODY)
 	VZEROUPPER
 	RET
 
@@ -79,58 +62,57 @@ done:
 	VADDPS Z26, Z1, Z1  \
 	VDIVPS Z1, Z0, Z0
 
+#define SILU_BODY(LD, ST) \
+	LD((SI), Z0)          \
+	SILU                  \
+	ST(Z0, (DI))          \
+	ADDQ $64, DI          \
+	ADDQ $64, SI
+
 // func siluAvx512(dst, x []float32)
 TEXT ·siluAvx512(SB), NOSPLIT, $0-48
-	MOVQ  dst_base+0(FP), DI
-	MOVQ  dst_len+8(FP), CX
-	MOVQ  x_base+24(FP), SI
-	TESTQ CX, CX
-	JLE   done
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
 	EXP_CONSTANTS
 	VPTERNLOGD $0xff, Z31, Z31, Z31
 	VPSLLD     $31, Z31, Z31
-
-loop:
-	LANES
-	VMOVUPS.Z (SI), K1, Z0
-	SILU
-	VMOVUPS   Z0, K1, (DI)
-	ADDQ      $64, DI
-	ADDQ      $64, SI
-	SUBQ      $16, CX
-	JG        loop
-
-done:
+	LOOP_F32(SILU_BODY)
 	VZEROUPPER
 	RET
+
+#define SILU_MUL_BODY(LD, ST) \
+	LD((SI), Z0)              \
+	SILU                      \
+	LD((BX), Z1)              \
+	VMULPS Z1, Z0, Z0         \
+	ST(Z0, (DI))              \
+	ADDQ $64, DI              \
+	ADDQ $64, SI              \
+	ADDQ $64, BX
 
 // func siluMulAvx512(dst, gate, up []float32)
 TEXT ·siluMulAvx512(SB), NOSPLIT, $0-72
-	MOVQ  dst_base+0(FP), DI
-	MOVQ  dst_len+8(FP), CX
-	MOVQ  gate_base+24(FP), SI
-	MOVQ  up_base+48(FP), BX
-	TESTQ CX, CX
-	JLE   done
+	MOVQ dst_base+0(FP), DI
+	MOVQ dst_len+8(FP), CX
+	MOVQ gate_base+24(FP), SI
+	MOVQ up_base+48(FP), BX
 	EXP_CONSTANTS
 	VPTERNLOGD $0xff, Z31, Z31, Z31
 	VPSLLD     $31, Z31, Z31
-
-loop:
-	LANES
-	VMOVUPS.Z (SI), K1, Z0
-	SILU
-	VMULPS.Z  (BX), Z0, K1, Z0
-	VMOVUPS   Z0, K1, (DI)
-	ADDQ      $64, DI
-	ADDQ      $64, SI
-	ADDQ      $64, BX
-	SUBQ      $16, CX
-	JG        loop
-
-done:
+	LOOP_F32(SILU_MUL_BODY)
 	VZEROUPPER
 	RET
+
+#define NORM_BODY(LD, ST) \
+	LD((SI), Z1)          \
+	VMULPS Z0, Z1, Z1     \
+	LD((BX), Z2)          \
+	VMULPS Z2, Z1, Z1     \
+	ST(Z1, (DI))          \
+	ADDQ $64, DI          \
+	ADDQ $64, SI          \
+	ADDQ $64, BX
 
 // func rmsNormAvx512(dst, x, gain []float32, eps float32)
 //
@@ -141,7 +123,7 @@ TEXT ·rmsNormAvx512(SB), NOSPLIT, $0-76
 	MOVQ  x_len+32(FP), CX
 	MOVQ  gain_base+48(FP), BX
 	TESTQ CX, CX
-	JLE   done
+	JLE   none
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 
@@ -178,66 +160,50 @@ squares:
 	VBROADCASTSS  X0, Z0
 
 	MOVQ x_base+24(FP), SI
+	LOOP_F32(NORM_BODY)
 
-scale:
-	LANES
-	VMULPS.Z (SI), Z0, K1, Z1
-	VMULPS.Z (BX), Z1, K1, Z1
-	VMOVUPS  Z1, K1, (DI)
-	ADDQ $64, DI
-	ADDQ $64, SI
-	ADDQ $64, BX
-	SUBQ $16, CX
-	JG   scale
-
-done:
+none:
 	VZEROUPPER
 	RET
 
+#define HALVES_BODY(LD, ST) \
+	LD((SI)(DI*1), Z0)       \
+	LD((R13)(DI*1), Z1)      \
+	LD((BX)(DI*1), Z2)       \
+	LD((R10)(DI*1), Z3)      \
+	VMULPS Z3, Z1, Z4        \
+	VMULPS Z3, Z0, Z5        \
+	VFMSUB213PS Z4, Z2, Z0   \
+	VFMADD213PS Z5, Z2, Z1   \
+	ST(Z0, (SI)(DI*1))       \
+	ST(Z1, (R13)(DI*1))      \
+	ADDQ $64, DI
+
 // func ropeHalvesAvx512(x, cos, sin []float32, heads, headDim int)
 //
-//	SI first half of a head    R8 bytes in half a head    R9 heads left
-//	BX cos    R10 sin          DI bytes into both         CX pairs left
+//	SI, R13 halves of a head    R8 bytes in half a head    R9 heads left    R11 bytes in a head    R12 pairs in a head
+//	BX cos    R10 sin           DI bytes into all          CX pairs left
 TEXT ·ropeHalvesAvx512(SB), NOSPLIT, $0-88
 	MOVQ x_base+0(FP), SI
 	MOVQ cos_base+24(FP), BX
 	MOVQ sin_base+48(FP), R10
 	MOVQ heads+72(FP), R9
-	MOVQ headDim+80(FP), R8
-	MOVQ R8, R11
-	SHLQ $2, R11 // bytes in a head
-	SHRQ $1, R8
-	MOVQ R8, R12 // pairs in a head
-	SHLQ $2, R8
-	TESTQ R12, R12
-	JLE  done
+	MOVQ headDim+80(FP), R12
+	LEAQ (R12*4), R11
+	SHRQ $1, R12
+	LEAQ (R12*4), R8
 
 head:
 	SUBQ $1, R9
-	JLT  done
+	JLT  end
 	MOVQ R12, CX
 	XORL DI, DI
 	LEAQ (SI)(R8*1), R13
-
-loop:
-	LANES
-	VMOVUPS.Z (SI)(DI*1), K1, Z0
-	VMOVUPS.Z (R13)(DI*1), K1, Z1
-	VMOVUPS.Z (BX)(DI*1), K1, Z2
-	VMOVUPS.Z (R10)(DI*1), K1, Z3
-	VMULPS    Z3, Z1, Z4
-	VMULPS    Z3, Z0, Z5
-	VFMSUB213PS Z4, Z2, Z0 // a·cos - b·sin
-	VFMADD213PS Z5, Z2, Z1 // b·cos + a·sin
-	VMOVUPS   Z0, K1, (SI)(DI*1)
-	VMOVUPS   Z1, K1, (R13)(DI*1)
-	ADDQ $64, DI
-	SUBQ $16, CX
-	JG   loop
+	LOOP_F32(HALVES_BODY)
 	ADDQ R11, SI
 	JMP  head
 
-done:
+end:
 	VZEROUPPER
 	RET
 

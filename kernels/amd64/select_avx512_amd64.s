@@ -1,7 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
-#include "lanes_avx512_amd64.h"
+#include "loop_avx512_amd64.h"
 #include "exp_avx512_amd64.h"
 
 DATA minusInfinity<>+0(SB)/4, $0xff800000
