@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lever-go/lever/internal/testdata"
 )
 
 func TestMergesInBothForms(t *testing.T) {
@@ -153,7 +155,9 @@ func FuzzTokenizerJSON(f *testing.F) {
 	f.Add([]byte(`{"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel"}}`))
 	f.Add([]byte(`{"model":{"vocab":{"a":2147483647},"merges":[["a","b"]]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tok, err := FromJSON(data)
+		var tok *Tokenizer
+		var err error
+		testdata.CheckAllocation(t, len(data), 1<<20, 512, func() { tok, err = FromJSON(data) })
 		if err != nil {
 			return
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lever-go/lever/internal/testdata"
 )
 
 // tiktokenFile returns a file of the 256 bytes and of tokens.
@@ -85,7 +87,9 @@ func FuzzTiktoken(f *testing.F) {
 	f.Add([]byte("\x0a\x05"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, family := range []Family{Llama3, Qwen} {
-			tok, err := FromTiktoken(data, family)
+			var tok *Tokenizer
+			var err error
+			testdata.CheckAllocation(t, len(data), 1<<20, 512, func() { tok, err = FromTiktoken(data, family) })
 			if err != nil {
 				continue
 			}

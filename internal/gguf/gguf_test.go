@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -243,7 +244,9 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(magic))
 	f.Add(encode(f, Content{Version: 2}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		file, err := read(raw)
+		var file *File
+		var err error
+		testdata.CheckAllocation(t, len(raw), 1<<20, 64, func() { file, err = read(raw) })
 		if err != nil {
 			if !errors.As(err, new(*Error)) {
 				t.Fatalf("untyped error %v", err)

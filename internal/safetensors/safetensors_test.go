@@ -153,7 +153,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(file(`{}`, 0))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		tensors, err := read(raw)
+		var tensors []Tensor
+		var err error
+		testdata.CheckAllocation(t, len(raw), 64<<10, 64, func() { tensors, err = read(raw) })
 		if err != nil && !errors.As(err, new(*Error)) {
 			t.Fatalf("untyped error %v", err)
 		}

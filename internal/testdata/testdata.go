@@ -1,5 +1,5 @@
 // Package testdata finds the models, tokenizers and prompts that tests share. They lie outside the repository, in a folder
-// `shared` beside it; a test that needs them is skipped where they are absent.
+// `shared` beside it; a test that needs them is skipped where they are absent. It also measures what parsers take of memory.
 package testdata
 
 import (
@@ -19,4 +19,17 @@ func Shared(t testing.TB, name string) string {
 		t.Skipf("skipped: needs ../shared/%s beside the repository: %v", name, err)
 	}
 	return path
+}
+
+// CheckAllocation runs parse and fails the test if it allocates more than base bytes and factor bytes for each of the size bytes
+// of its input: what a file claims must not decide how much memory it takes. Nothing else may run at the same time.
+func CheckAllocation(t testing.TB, size, base, factor int, parse func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	parse()
+	runtime.ReadMemStats(&after)
+	if took, limit := after.TotalAlloc-before.TotalAlloc, uint64(base+factor*size); took > limit {
+		t.Errorf("%d bytes of input made it allocate %d, more than %d", size, took, limit)
+	}
 }
