@@ -13,7 +13,7 @@ import (
 
 // TestCall makes one call of each kernel of medium size, for TestCost to measure.
 func TestCall(t *testing.T) {
-	const k, tiles = 2048, 4
+	const k, tiles = 2048, 1
 	product := func(d tensor.DType, p table.QuantMatMul, n int) func(t *testing.T) {
 		return func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
