@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
 
 	"github.com/lever-go/lever"
@@ -125,12 +124,4 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 	}
 	req.Policy, err = spec.NewChain(f.budget, f.minProb)
 	return req, "chain", err
-}
-
-// readPrompt returns the prompt that an argument stands for: itself, or all of standard input for "-".
-func readPrompt(arg string) (string, error) {
-	if arg != "-" {
-		return arg, nil
-	}
-	return readAll(os.Stdin)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,9 +46,9 @@ type runOutput struct {
 }
 
 func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bool) error {
-	prompt, err := readPrompt(arg)
+	prompt, err := readPrompt(ctx, arg)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	bar := newProgress(os.Stderr)
 	engine, err := flags.open(ctx, bar)
@@ -111,12 +110,4 @@ func printJSON(v any) error {
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
-}
-
-func readAll(r io.Reader) (string, error) {
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(r); err != nil {
-		return "", fmt.Errorf("read the prompt: %w", err)
-	}
-	return text.String(), nil
 }

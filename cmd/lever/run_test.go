@@ -106,6 +106,24 @@ func TestRunReadsPromptFromStandardInput(t *testing.T) {
 	}
 }
 
+func TestInterruptWhileWaitingForThePrompt(t *testing.T) {
+	cmd := program(t, "run", "-")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	cmd.Process.Signal(os.Interrupt)
+	began := time.Now()
+	if err := cmd.Wait(); err == nil || time.Since(began) > 5*time.Second {
+		t.Errorf("ended with %v after %v", err, time.Since(began))
+	}
+}
+
 func TestRunEndsAtTheContext(t *testing.T) {
 	got := runJSON(t, "--max-tokens", "0", "--context", "32", "--raw", "def add(a, b):")
 	if got.Finish != spec.FinishContext || got.PromptTokens+got.Tokens != 33 {
