@@ -1,20 +1,6 @@
-// The exponential function of 8 lanes, as in exp_avx512_amd64.h; 2^n is multiplied in two factors, each of which is a normal
-// number.
+#include "exp_amd64.h"
 
-DATA expData<>+0(SB)/4, $0x42b20000  // 89
-DATA expData<>+4(SB)/4, $0xc2d00000  // -104
-DATA expData<>+8(SB)/4, $0x3fb8aa3b  // 1/ln 2
-DATA expData<>+12(SB)/4, $0x3f318000 // ln 2, upper part
-DATA expData<>+16(SB)/4, $0xb95e8083 // ln 2, lower part
-DATA expData<>+20(SB)/4, $0x3ab511e7 // P, highest power first
-DATA expData<>+24(SB)/4, $0x3c091d10
-DATA expData<>+28(SB)/4, $0x3d2aac79
-DATA expData<>+32(SB)/4, $0x3e2aaa49
-DATA expData<>+36(SB)/4, $0x3efffffe
-DATA expData<>+40(SB)/4, $0x3f800000 // 1
-GLOBL expData<>(SB), RODATA|NOPTR, $44
-
-// EXP replaces x by e^x and uses n, p and t.
+// EXP replaces x by e^x and uses n, p and t, in which it leaves 1. 2^n is multiplied in two factors, each a normal number.
 #define EXP(x, n, p, t) \
 	VBROADCASTSS expData<>+0(SB), t  \
 	VMINPS       x, t, x             \

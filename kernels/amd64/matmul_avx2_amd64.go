@@ -44,30 +44,26 @@ func tileF16Avx2(dst *float32, ldd int, w *byte, x *float32, rows, blocks, ldx i
 func dotF32Avx2(w, x *float32, k int) float32
 
 func matMulQ4Q8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q4_0, k)
-	walkPairs(tiles, size, n, func(t, i, rows int) {
-		tileQ4Avx2(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8RowBytes(k)], rows, k/32, q8RowBytes(k))
-	})
+	quantTilesAvx2(tileQ4Avx2, tensor.Q4_0, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ8Q8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q8_0, k)
-	walkPairs(tiles, size, n, func(t, i, rows int) {
-		tileQ8Avx2(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8RowBytes(k)], rows, k/32, q8RowBytes(k))
-	})
+	quantTilesAvx2(tileQ8Avx2, tensor.Q8_0, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ4KQ8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q4_K, k)
-	walkPairs(tiles, size, n, func(t, i, rows int) {
-		tileQ4KAvx2(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8RowBytes(k)], rows, k/256, q8RowBytes(k))
-	})
+	quantTilesAvx2(tileQ4KAvx2, tensor.Q4_K, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ6KQ8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q6_K, k)
+	quantTilesAvx2(tileQ6KAvx2, tensor.Q6_K, dst, ldd, w, tiles, q, n, k)
+}
+
+// quantTilesAvx2 does table.QuantMatMul.Run with a kernel for one tile of type d.
+func quantTilesAvx2(tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int), d tensor.DType, dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	size, rowBytes, blocks := tensor.TileBytes(d, k), q8RowBytes(k), k/d.BlockElems()
 	walkPairs(tiles, size, n, func(t, i, rows int) {
-		tileQ6KAvx2(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8RowBytes(k)], rows, k/256, q8RowBytes(k))
+		tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks, rowBytes)
 	})
 }
 

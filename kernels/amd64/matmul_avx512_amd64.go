@@ -38,30 +38,26 @@ func tileQ6KAvx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 func tileF16Avx512(dst *float32, ldd int, w *byte, x *float32, rows, blocks, ldx int)
 
 func matMulQ4Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q4_0, k)
-	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tileQ4Avx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/32)
-	})
+	quantTilesAvx512(tileQ4Avx512, tensor.Q4_0, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ8Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q8_0, k)
-	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tileQ8Avx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/32)
-	})
+	quantTilesAvx512(tileQ8Avx512, tensor.Q8_0, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ4KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q4_K, k)
-	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tileQ4KAvx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/256)
-	})
+	quantTilesAvx512(tileQ4KAvx512, tensor.Q4_K, dst, ldd, w, tiles, q, n, k)
 }
 
 func matMulQ6KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size := tensor.TileBytes(tensor.Q6_K, k)
+	quantTilesAvx512(tileQ6KAvx512, tensor.Q6_K, dst, ldd, w, tiles, q, n, k)
+}
+
+// quantTilesAvx512 does table.QuantMatMul.Run with a kernel for one tile of type d.
+func quantTilesAvx512(tile func(dst *float32, ldd int, w, q *byte, rows, blocks int), d tensor.DType, dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	size, rowBytes, blocks := tensor.TileBytes(d, k), q8x16RowBytes(k), k/d.BlockElems()
 	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tileQ6KAvx512(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*q8x16RowBytes(k)], rows, k/256)
+		tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks)
 	})
 }
 
