@@ -92,7 +92,7 @@ func (f *File) alignment() (int64, error) {
 	}
 	n, ok := value.(uint32)
 	if !ok || n == 0 || n%8 != 0 || n > maxAlignment {
-		return 0, &Error{Reason: fmt.Sprintf("%s is %v, not a multiple of 8 up to %d", alignmentKey, value, maxAlignment), Err: ErrCorrupt}
+		return 0, &Error{Format: "gguf", Reason: fmt.Sprintf("%s is %v, not a multiple of 8 up to %d", alignmentKey, value, maxAlignment), Err: ErrCorrupt}
 	}
 	return int64(n), nil
 }
@@ -102,10 +102,10 @@ func (f *File) locate(base, size, alignment int64) error {
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if t.Offset%alignment != 0 {
-			return &Error{Tensor: t.Name, Reason: fmt.Sprintf("offset %d is not a multiple of %d", t.Offset, alignment), Err: ErrCorrupt}
+			return &Error{Format: "gguf", Tensor: t.Name, Reason: fmt.Sprintf("offset %d is not a multiple of %d", t.Offset, alignment), Err: ErrCorrupt}
 		}
 		if base > size || t.Offset > size-base || t.Size > size-base-t.Offset {
-			return &Error{Tensor: t.Name, Reason: fmt.Sprintf("data at %d+%d, %d bytes long, ends past the file's %d bytes", base, t.Offset, t.Size, size), Err: ErrTruncated}
+			return &Error{Format: "gguf", Tensor: t.Name, Reason: fmt.Sprintf("data at %d+%d, %d bytes long, ends past the file's %d bytes", base, t.Offset, t.Size, size), Err: ErrTruncated}
 		}
 		t.Offset += base
 	}
@@ -113,7 +113,7 @@ func (f *File) locate(base, size, alignment int64) error {
 	slices.SortFunc(order, func(a, b TensorInfo) int { return cmp.Compare(a.Offset, b.Offset) })
 	for i := 1; i < len(order); i++ {
 		if prev := order[i-1]; prev.Offset+prev.Size > order[i].Offset {
-			return &Error{Tensor: order[i].Name, Reason: "data overlaps that of " + prev.Name, Err: ErrCorrupt}
+			return &Error{Format: "gguf", Tensor: order[i].Name, Reason: "data overlaps that of " + prev.Name, Err: ErrCorrupt}
 		}
 	}
 	return nil
@@ -128,7 +128,7 @@ type reader struct {
 
 func (r *reader) fail(tensorName string, cause error, format string, args ...any) {
 	if r.err == nil {
-		r.err = &Error{Tensor: tensorName, Reason: fmt.Sprintf(format, args...), Err: cause}
+		r.err = &Error{Format: "gguf", Tensor: tensorName, Reason: fmt.Sprintf(format, args...), Err: cause}
 	}
 }
 

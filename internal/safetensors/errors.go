@@ -1,36 +1,13 @@
 package safetensors
 
-import (
-	"errors"
-	"strings"
-)
+import "github.com/lever-go/lever/internal/fileerr"
 
 // What can be wrong with a file; an [Error] wraps one of them.
 var (
-	ErrTruncated   = errors.New("file is truncated")
-	ErrCorrupt     = errors.New("file is corrupt")
-	ErrUnsupported = errors.New("not supported")
+	ErrTruncated   = fileerr.ErrTruncated
+	ErrCorrupt     = fileerr.ErrCorrupt
+	ErrUnsupported = fileerr.ErrUnsupported
 )
 
-// Error says what is wrong with a safetensors file or index, and where.
-type Error struct {
-	File   string // path, or "" when the file has none
-	Tensor string // tensor concerned, or ""
-	Reason string
-	Err    error // ErrTruncated, ErrCorrupt, ErrUnsupported, or the error of a read
-}
-
-func (e *Error) Error() string {
-	parts := []string{"safetensors"}
-	if e.File != "" {
-		parts = append(parts, e.File)
-	}
-	if e.Tensor != "" {
-		parts = append(parts, "tensor "+e.Tensor)
-	}
-	parts = append(parts, e.Reason)
-	return strings.Join(append(parts, e.Err.Error()), ": ")
-}
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+// Error says what is wrong with a file, and where.
+type Error = fileerr.Error

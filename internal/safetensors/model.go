@@ -62,7 +62,7 @@ func (m *Model) openShards(dir string, weightMap map[string]string) error {
 	shards := map[string]map[string]Tensor{}
 	for name, file := range weightMap {
 		if filepath.Base(file) != file || !filepath.IsLocal(file) {
-			return &Error{File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %q, which is not a file of the folder", file), Err: ErrCorrupt}
+			return &Error{Format: "safetensors", File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %q, which is not a file of the folder", file), Err: ErrCorrupt}
 		}
 		if shards[file] == nil {
 			tensors, err := m.open(filepath.Join(dir, file))
@@ -76,7 +76,7 @@ func (m *Model) openShards(dir string, weightMap map[string]string) error {
 		}
 		t, ok := shards[file][name]
 		if !ok {
-			return &Error{File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %s, but is not there", file), Err: ErrCorrupt}
+			return &Error{Format: "safetensors", File: m.Path, Tensor: name, Reason: fmt.Sprintf("is said to be in %s, but is not there", file), Err: ErrCorrupt}
 		}
 		m.Tensors[name] = t
 	}
@@ -109,10 +109,10 @@ func parseIndex(raw []byte, path string) (map[string]string, error) {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(raw, &index); err != nil {
-		return nil, &Error{File: path, Reason: err.Error(), Err: ErrCorrupt}
+		return nil, &Error{Format: "safetensors", File: path, Reason: err.Error(), Err: ErrCorrupt}
 	}
 	if len(index.WeightMap) == 0 {
-		return nil, &Error{File: path, Reason: "has no weight_map", Err: ErrCorrupt}
+		return nil, &Error{Format: "safetensors", File: path, Reason: "has no weight_map", Err: ErrCorrupt}
 	}
 	return index.WeightMap, nil
 }

@@ -36,7 +36,7 @@ var dtypes = map[string]tensor.DType{"F32": tensor.F32, "F16": tensor.F16, "BF16
 // come in the order of their data. Errors are of type [*Error].
 func Read(data io.ReaderAt, size int64, path string) ([]Tensor, error) {
 	bad := func(name string, cause error, format string, args ...any) error {
-		return &Error{File: path, Tensor: name, Reason: fmt.Sprintf(format, args...), Err: cause}
+		return &Error{Format: "safetensors", File: path, Tensor: name, Reason: fmt.Sprintf(format, args...), Err: cause}
 	}
 	var prefix [8]byte
 	if size < int64(len(prefix)) {
