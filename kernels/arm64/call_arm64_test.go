@@ -54,6 +54,8 @@ func TestCall(t *testing.T) {
 		{"gemmQ8Dotprod16", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 16)},
 		{"gemvQ4KDotprod", product(tensor.Q4_K, dotprodSet.MatMulQ4KQ8, 1)},
 		{"gemvQ6KDotprod", product(tensor.Q6_K, dotprodSet.MatMulQ6KQ8, 1)},
+		{"gemmQ4KDotprod", product(tensor.Q4_K, dotprodSet.MatMulQ4KQ8, 16)},
+		{"gemmQ6KDotprod", product(tensor.Q6_K, dotprodSet.MatMulQ6KQ8, 16)},
 		{"gemvQ4I8mm", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 1)},
 		{"gemmQ4I8mm16", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 16)},
 		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},

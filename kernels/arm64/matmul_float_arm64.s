@@ -250,7 +250,9 @@ sum:
 // func gemvF32Neon8(dst, w, x *float32, k int)
 //
 //	R0 dst    R1-R8 rows of weights    R9 activations    R10 bytes from row to row    R11 columns left
-//	V0 activations    V1-V8 weights    V16-V23 sums
+//	V0, V9 activations    V1-V8, V24-V31 weights    V16-V23 sums
+//
+// Eight columns a turn, then four if there are so many left.
 TEXT ·gemvF32Neon8(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), R0
 	MOVD w+8(FP), R1
@@ -272,19 +274,19 @@ TEXT ·gemvF32Neon8(SB), NOSPLIT, $0-32
 	ZERO(21)
 	ZERO(22)
 	ZERO(23)
-	SUBS $4, R11
-	BLT  sum
+	SUBS $8, R11
+	BLT  four
 
 column_loop:
-	FMOVQ.P 16(R9), F0
-	FMOVQ.P 16(R1), F1
-	FMOVQ.P 16(R2), F2
-	FMOVQ.P 16(R3), F3
-	FMOVQ.P 16(R4), F4
-	FMOVQ.P 16(R5), F5
-	FMOVQ.P 16(R6), F6
-	FMOVQ.P 16(R7), F7
-	FMOVQ.P 16(R8), F8
+	FLDPQ.P 32(R9), (F0, F9)
+	FLDPQ.P 32(R1), (F1, F24)
+	FLDPQ.P 32(R2), (F2, F25)
+	FLDPQ.P 32(R3), (F3, F26)
+	FLDPQ.P 32(R4), (F4, F27)
+	FLDPQ.P 32(R5), (F5, F28)
+	FLDPQ.P 32(R6), (F6, F29)
+	FLDPQ.P 32(R7), (F7, F30)
+	FLDPQ.P 32(R8), (F8, F31)
 	FMLA4(0, 1, 16)
 	FMLA4(0, 2, 17)
 	FMLA4(0, 3, 18)
@@ -293,8 +295,37 @@ column_loop:
 	FMLA4(0, 6, 21)
 	FMLA4(0, 7, 22)
 	FMLA4(0, 8, 23)
-	SUBS    $4, R11
+	FMLA4(9, 24, 16)
+	FMLA4(9, 25, 17)
+	FMLA4(9, 26, 18)
+	FMLA4(9, 27, 19)
+	FMLA4(9, 28, 20)
+	FMLA4(9, 29, 21)
+	FMLA4(9, 30, 22)
+	FMLA4(9, 31, 23)
+	SUBS    $8, R11
 	BGE     column_loop
+
+four:
+	ADDS $4, R11
+	BLT  sum
+	FMOVQ (R9), F0
+	FMOVQ (R1), F1
+	FMOVQ (R2), F2
+	FMOVQ (R3), F3
+	FMOVQ (R4), F4
+	FMOVQ (R5), F5
+	FMOVQ (R6), F6
+	FMOVQ (R7), F7
+	FMOVQ (R8), F8
+	FMLA4(0, 1, 16)
+	FMLA4(0, 2, 17)
+	FMLA4(0, 3, 18)
+	FMLA4(0, 4, 19)
+	FMLA4(0, 5, 20)
+	FMLA4(0, 6, 21)
+	FMLA4(0, 7, 22)
+	FMLA4(0, 8, 23)
 
 sum:
 	FADDP4(17, 16, 16)

@@ -3,8 +3,8 @@ package arm64
 var (
 	q4KNeon    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KNeon}
 	q6KNeon    = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KNeon}
-	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod}
-	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod}
+	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod}
+	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod}
 )
 
 func matMulQ4KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
@@ -45,3 +45,11 @@ func gemvQ4KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 //
 //go:noescape
 func gemvQ6KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+// gemmQ4KDotprod multiplies one tile with rows rows, as gemvQ4KDotprod does with each.
+//
+//go:noescape
+func gemmQ4KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+
+//go:noescape
+func gemmQ6KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)

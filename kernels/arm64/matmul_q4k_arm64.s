@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Products of Q4_K and Q6_K weights with activations in wideForm. The scales of the weights are multiplied in integers; the
+// Products of Q4_K weights with activations in wideForm. The scales of the weights are multiplied in integers; the
 // sums of 64 columns become floats and are multiplied with the scale of the activations, those of 256 with d (and dmin).
 
 // For each group of 4 of 16 rows, TBL with these makes 32-bit lanes of its bytes. Behind them, a mask.
@@ -80,7 +80,7 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	VSLI  $4, V0.B16, V12.B16 \
 	VSLI  $4, V1.B16, V13.B16
 
-// DOTSDOTPROD and DOTSNEON make the sums of 64 columns: of the sub-block of low nibbles in V20-V23, of high ones in V24-V27.
+// DOTSDOTPROD, DOTSUNPACKED and DOTSNEON make the sums of 64 columns: of the sub-block of low nibbles in V20-V23, of high ones in V24-V27.
 #define DOTSDOTPROD \
 	FLDPQ (R6), (F16, F17) \
 	FLDPQ 32(R6), (F18, F19) \
@@ -111,7 +111,58 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	STEP(2, 17, 19) \
 	FLDPQ 448(R1), (F0, F1) \
 	FLDPQ 480(R1), (F2, F3) \
-	STEP(3, 17, 19)
+	STEP(3, 17, 19) \
+	ADD   $512, R1
+
+// UNPACK takes 16 rows of column group j at R1 apart: to R9 the low nibbles, 512 bytes behind them the high ones.
+#define UNPACK(j) \
+	FLDPQ (64*j)(R1), (F0, F1) \
+	FLDPQ (64*j+32)(R1), (F2, F3) \
+	VAND  V14.B16, V0.B16, V4.B16 \
+	VAND  V14.B16, V1.B16, V5.B16 \
+	VAND  V14.B16, V2.B16, V6.B16 \
+	VAND  V14.B16, V3.B16, V7.B16 \
+	VUSHR $4, V0.B16, V0.B16 \
+	VUSHR $4, V1.B16, V1.B16 \
+	VUSHR $4, V2.B16, V2.B16 \
+	VUSHR $4, V3.B16, V3.B16 \
+	FSTPQ (F4, F5), (64*j)(R9) \
+	FSTPQ (F6, F7), (64*j+32)(R9) \
+	FSTPQ (F0, F1), (512+64*j)(R9) \
+	FSTPQ (F2, F3), (544+64*j)(R9)
+
+// STEPUNPACKED is STEP for weights that are unpacked already.
+#define STEPUNPACKED(j, off, lo, hi) \
+	FLDPQ (off)(R1), (F0, F1) \
+	FLDPQ (off+32)(R1), (F2, F3) \
+	FLDPQ (off+512)(R1), (F4, F5) \
+	FLDPQ (off+544)(R1), (F6, F7) \
+	SDOTE(lo, j, 0, 20) \
+	SDOTE(lo, j, 1, 21) \
+	SDOTE(lo, j, 2, 22) \
+	SDOTE(lo, j, 3, 23) \
+	SDOTE(hi, j, 4, 24) \
+	SDOTE(hi, j, 5, 25) \
+	SDOTE(hi, j, 6, 26) \
+	SDOTE(hi, j, 7, 27)
+
+// DOTSUNPACKED is DOTSDOTPROD for unpacked weights.
+#define DOTSUNPACKED \
+	FLDPQ (R6), (F16, F17) \
+	FLDPQ 32(R6), (F18, F19) \
+	FLDPQ 16(R8), (F20, F21) \
+	FLDPQ 16(R8), (F22, F23) \
+	FLDPQ 16(R8), (F24, F25) \
+	FLDPQ 16(R8), (F26, F27) \
+	STEPUNPACKED(0, 0, 16, 18) \
+	STEPUNPACKED(1, 64, 16, 18) \
+	STEPUNPACKED(2, 128, 16, 18) \
+	STEPUNPACKED(3, 192, 16, 18) \
+	STEPUNPACKED(0, 256, 17, 19) \
+	STEPUNPACKED(1, 320, 17, 19) \
+	STEPUNPACKED(2, 384, 17, 19) \
+	STEPUNPACKED(3, 448, 17, 19) \
+	ADD   $1024, R1
 
 // STEPNEON multiplies 4 rows of one column group, with MUL and MULH in the lower and upper halves, by the activations at R9
 // (low nibbles) and R10, to V16, V17 and V18, V19 in 16 bits: eight products of 15·127 fit together.
@@ -148,14 +199,14 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	GROUPNEON(0, 20, 24) \
 	GROUPNEON(1, 21, 25) \
 	GROUPNEON(2, 22, 26) \
-	GROUPNEON(3, 23, 27)
+	GROUPNEON(3, 23, 27) \
+	ADD $512, R1
 
 // CHUNK multiplies 64 columns: the sub-blocks of the low and of the high nibbles.
 #define CHUNK(DOTS, SCALES, c) \
 	DOTS \
 	FMOVQ 128(R6), F15 \
 	ADD   R4, R6 \
-	ADD   $512, R1 \
 	FLDPQ (R12), (F16, F17) \
 	FLDPQ 32(R12), (F18, F19) \
 	SCALES(c) \
@@ -194,8 +245,8 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	FMLAE(15, 0, 2, 10) \
 	FMLAE(15, 0, 3, 11)
 
-// GEMVQ4K is the body of a product of Q4_K with one row. One block of 16 rows × 256 columns a turn, in four chunks; at its
-// end, its sums times d, less those of the minima times dmin, are added to dst, which serves as the sums of the rows.
+// BLOCK multiplies 16 rows × 256 columns, in four chunks of 64. At the end, the block's sums times d, less those of the
+// minima times dmin, are added to dst, which serves as the sums of the rows.
 //
 //	R0  dst            R1  weights of the chunk    R2  tiles left
 //	R3  activations    R4  stride                  R5  blocks
@@ -205,35 +256,17 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 //	V8-V11   sums of the block's minima    V12, V13 scales of the chunk    V14 mask 0x0f
 //	V15      scale of the activations; sums of their two halves as elements 2 and 3 of H
 //	V16-V19  activations    V20-V27 sums of the chunk    V28-V31 sums of the block
-#define GEMVQ4K(DOTS) \
-	MOVD  dst+0(FP), R0 \
-	MOVD  w+8(FP), R11 \
-	MOVD  tiles+16(FP), R2 \
-	MOVD  q+24(FP), R3 \
-	MOVD  stride+32(FP), R4 \
-	MOVD  blocks+40(FP), R5 \
-	MOVD  $start<>(SB), R8 \
-	MOVD  $widen<>(SB), R12 \
-	VMOVI $0x0f, V14.B16 \
-tile_loop: \
-	MOVD  R3, R6 \
-	MOVD  R5, R7 \
-	FLDPQ 16(R8), (F0, F1) \
-	FSTPQ (F0, F1), (R0) \
-	FSTPQ (F0, F1), 32(R0) \
-block_loop: \
+#define BLOCK(DOTS) \
 	FLDPQ 16(R8), (F8, F9) \
 	FLDPQ 16(R8), (F10, F11) \
 	FLDPQ 16(R8), (F28, F29) \
 	FLDPQ 16(R8), (F30, F31) \
-	ADD   $256, R11, R1 \
 	CHUNK(DOTS, LOWSCALES, 0) \
 	CHUNK(DOTS, LOWSCALES, 1) \
 	CHUNK(DOTS, HIGHSCALES, 0) \
 	CHUNK(DOTS, HIGHSCALES, 1) \
 	FLDPQ (R11), (F1, F3) \
 	FLDPQ 32(R11), (F5, F7) \
-	ADD   $2304, R11 \
 	FLDPQ (R0), (F16, F17) \
 	FLDPQ 32(R0), (F18, F19) \
 	FCVTL4(1, 0) \
@@ -253,214 +286,111 @@ block_loop: \
 	VFMLS V10.S4, V6.S4, V18.S4 \
 	VFMLS V11.S4, V7.S4, V19.S4 \
 	FSTPQ (F16, F17), (R0) \
-	FSTPQ (F18, F19), 32(R0) \
-	SUBS $1, R7 \
-	BNE  block_loop \
-	ADD  $64, R0 \
-	SUBS $1, R2 \
-	BNE  tile_loop \
-	RET
+	FSTPQ (F18, F19), 32(R0)
 
-// UNPACK6 makes of one column group of 4 rows, low bits V0 and V1 (twice: V3) and high bits V2, the columns of the four
-// quarters of half a block: V0, V1, V4, V5.
-#define UNPACK6(off) \
-	FMOVQ (off)(R1), F0 \
-	FMOVQ (off+512)(R1), F1 \
-	FMOVQ (off+512)(R1), F3 \
-	FMOVQ (off)(R13), F2 \
-	VUSHR $2, V2.B16, V5.B16 \
-	VAND  V30.B16, V2.B16, V4.B16 \
-	VSRI  $4, V0.B16, V4.B16 \
-	VSLI  $4, V2.B16, V0.B16 \
-	VSLI  $4, V5.B16, V1.B16 \
-	VSRI  $4, V3.B16, V5.B16 \
-	VAND  V31.B16, V0.B16, V0.B16 \
-	VAND  V31.B16, V1.B16, V1.B16
-
-// STEP6DOTPROD multiplies them with lanes j of V(a) … V(d), to V24-V27.
-#define STEP6DOTPROD(j, off, a, b, c, d) \
-	UNPACK6(off) \
-	SDOTE(a, j, 0, 24) \
-	SDOTE(b, j, 1, 25) \
-	SDOTE(c, j, 4, 26) \
-	SDOTE(d, j, 5, 27)
-
-// STEP6NEON does so in 16 bits, which hold four products of 63·127: to V24-V27 of rows 0 and 1, V6, V13-V15 of 2 and 3.
-#define STEP6NEON(MUL, MULH, j, off, a, b, c, d) \
-	UNPACK6(off) \
-	DUP4(j, a, 7) \
-	DUP4(j, b, 8) \
-	MUL(7, 0, 24) \
-	MULH(7, 0, 6) \
-	MUL(8, 1, 25) \
-	MULH(8, 1, 13) \
-	DUP4(j, c, 7) \
-	DUP4(j, d, 8) \
-	MUL(7, 4, 26) \
-	MULH(7, 4, 14) \
-	MUL(8, 5, 27) \
-	MULH(8, 5, 15)
-
-// JOIN6 makes 32-bit sums of both, from the start value at at.
-#define JOIN6(lo, hi, at) \
-	FMOVQ at, F7 \
-	SADDLP4(lo, lo) \
-	SADDLP4(hi, hi) \
-	ADDP4(hi, lo, lo) \
-	ADD4(7, lo, lo)
-
-// TIMES6 multiplies V24-V27 with the scales, to V28 the quarters 0 and 1, to V29 the quarters 2 and 3.
-#define TIMES6(scales, PRODUCT) \
-	FMOVQ (scales)(R9), F6 \
-	FMOVQ (scales+128)(R9), F7 \
-	FMOVQ (scales+256)(R9), F8 \
-	FMOVQ (scales+384)(R9), F9 \
-	PRODUCT(6, 24, 28) \
-	MLA4(7, 25, 28) \
-	PRODUCT(8, 26, 29) \
-	MLA4(9, 27, 29)
-
-// RUNS6DOTPROD and RUNS6NEON multiply the 16 columns of each quarter that share scales. at is where the start values stand,
-// scales where the scales do.
-#define RUNS6DOTPROD(off, at, scales, a, b, c, d, PRODUCT) \
-	FMOVQ at(R6), F24 \
-	FMOVQ (at+32)(R6), F25 \
-	FMOVQ at(R14), F26 \
-	FMOVQ (at+32)(R14), F27 \
-	STEP6DOTPROD(0, (off), a, b, c, d) \
-	STEP6DOTPROD(1, (off+64), a, b, c, d) \
-	STEP6DOTPROD(2, (off+128), a, b, c, d) \
-	STEP6DOTPROD(3, (off+192), a, b, c, d) \
-	TIMES6(scales, PRODUCT)
-
-#define RUNS6NEON(off, at, scales, a, b, c, d, PRODUCT) \
-	STEP6NEON(SMULL8, SMULLH8, 0, (off), a, b, c, d) \
-	STEP6NEON(SMLAL8, SMLALH8, 1, (off+64), a, b, c, d) \
-	STEP6NEON(SMLAL8, SMLALH8, 2, (off+128), a, b, c, d) \
-	STEP6NEON(SMLAL8, SMLALH8, 3, (off+192), a, b, c, d) \
-	JOIN6(24, 6, at(R6)) \
-	JOIN6(25, 13, (at+32)(R6)) \
-	JOIN6(26, 14, at(R14)) \
-	JOIN6(27, 15, (at+32)(R14)) \
-	TIMES6(scales, PRODUCT)
-
-// EXPAND makes 32-bit lanes of 16 scales.
-#define EXPAND(n) \
-	FMOVQ (32+16*n)(R11), F0 \
-	SSHLL8(0, 0, 1) \
-	SSHLLH8(0, 0, 2) \
-	SSHLL4(0, 1, 4) \
-	SSHLLH4(0, 1, 5) \
-	SSHLL4(0, 2, 6) \
-	SSHLLH4(0, 2, 7) \
-	FSTPQ (F4, F5), (64*n)(R9) \
-	FSTPQ (F6, F7), (64*n+32)(R9)
-
-// GEMVQ6K is the body of a product of Q6_K with one row. 4 rows × 128 columns a turn. The scratch memory holds the 16 × 16
-// scales of a block as 32-bit lanes; dst serves as the sums of the rows.
-//
-//	R0  dst of 4 rows  R1  low bits of the weights    R2  tiles left
-//	R3  activations    R4  stride                  R5  blocks
-//	R6, R14 activations of 64 columns each    R7  blocks left    R8  d    R9  scales of 4 rows    R10 halves left
-//	R11 block of weights    R12 row groups left    R13 high bits of the weights    R15 activations of the block
-//	R19 low bits of the next 4 rows
-//	V0-V5    weights    V6-V9 scales    V10, V11 scales of the activations
-//	V16-V23  activations    V24-V27 sums of 16 columns    V28, V29 sums of 64 columns
-//	V12 sum of the block    V30 mask 0x30    V31 mask 0x3f
-#define GEMVQ6K(RUNS) \
+// GEMV is the body of a product with one row.
+#define GEMV(DOTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  w+8(FP), R11 \
 	MOVD  tiles+16(FP), R2 \
 	MOVD  q+24(FP), R3 \
 	MOVD  stride+32(FP), R4 \
 	MOVD  blocks+40(FP), R5 \
-	VMOVI $0x30, V30.B16 \
-	VMOVI $0x3f, V31.B16 \
+	MOVD  $start<>(SB), R8 \
+	MOVD  $widen<>(SB), R12 \
+	VMOVI $0x0f, V14.B16 \
 tile_loop: \
-	MOVD  R3, R15 \
+	MOVD  R3, R6 \
 	MOVD  R5, R7 \
-	ZERO(0) \
-	ZERO(1) \
+	FLDPQ 16(R8), (F0, F1) \
 	FSTPQ (F0, F1), (R0) \
 	FSTPQ (F0, F1), 32(R0) \
 block_loop: \
-	MOVD $scratch-1024(SP), R9 \
-	MOVD R11, R8 \
-	ADD  $288, R11, R19 \
-	EXPAND(0) \
-	EXPAND(1) \
-	EXPAND(2) \
-	EXPAND(3) \
-	EXPAND(4) \
-	EXPAND(5) \
-	EXPAND(6) \
-	EXPAND(7) \
-	EXPAND(8) \
-	EXPAND(9) \
-	EXPAND(10) \
-	EXPAND(11) \
-	EXPAND(12) \
-	EXPAND(13) \
-	EXPAND(14) \
-	EXPAND(15) \
-	MOVD $4, R12 \
-group_loop: \
-	MOVD $2, R10 \
-	MOVD R15, R6 \
-	MOVD R19, R1 \
-	ADD  $16, R19 \
-	ADD  $2048, R1, R13 \
-	ZERO(12) \
-half_loop: \
-	ADD   R4, R6, R14 \
-	FLDPQ (R6), (F16, F17) \
-	FLDPQ 32(R6), (F18, F19) \
-	FLDPQ (R14), (F20, F21) \
-	FLDPQ 32(R14), (F22, F23) \
-	FMOVS 128(R6), F10 \
-	FMOVS 128(R14), F11 \
-	RUNS(0, 64, 0, 16, 18, 20, 22, MUL4) \
-	RUNS(256, 80, 64, 17, 19, 21, 23, MLA4) \
-	SCVTF4(28, 28) \
-	SCVTF4(29, 29) \
-	FMLAE(10, 0, 28, 12) \
-	FMLAE(11, 0, 29, 12) \
-	ADD   R4, R14, R6 \
-	ADD   $1024, R1 \
-	ADD   $512, R13 \
-	ADD   $512, R9 \
-	SUBS  $1, R10 \
-	BNE   half_loop \
-	FMOVD.P 8(R8), F0 \
-	SUB     $(1024-16), R9 \
-	FMOVQ   (R0), F1 \
-	FCVTL4(0, 0) \
-	VFMLA   V12.S4, V0.S4, V1.S4 \
-	FMOVQ.P F1, 16(R0) \
-	SUBS    $1, R12 \
-	BNE     group_loop \
-	MOVD R6, R15 \
-	SUB  $64, R0 \
-	ADD  $3360, R11 \
-	SUBS $1, R7 \
-	BNE  block_loop \
-	ADD  $64, R0 \
-	SUBS $1, R2 \
-	BNE  tile_loop \
+	ADD   $256, R11, R1 \
+	BLOCK(DOTS) \
+	ADD   $2304, R11 \
+	SUBS  $1, R7 \
+	BNE   block_loop \
+	ADD   $64, R0 \
+	SUBS  $1, R2 \
+	BNE   tile_loop \
 	RET
 
 // func gemvQ4KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ4KDotprod(SB), NOSPLIT, $0-48
-	GEMVQ4K(DOTSDOTPROD)
+	GEMV(DOTSDOTPROD)
 
 // func gemvQ4KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ4KNeon(SB), NOSPLIT, $0-48
-	GEMVQ4K(DOTSNEON)
+	GEMV(DOTSNEON)
 
-// func gemvQ6KDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
-TEXT ·gemvQ6KDotprod(SB), $1024-48
-	GEMVQ6K(RUNS6DOTPROD)
+// func gemmQ4KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+//
+// As in BLOCK, but
+//
+//	R3  activations of the block, first row    R19 of the next row
+//	R5  blocks left    R7 rows left    R9 where to unpack    R10 chunks left
+//	R13 first row of dst    R14 bytes from row to row of it    R15 rows
+//
+// Every block is unpacked to scratch memory and then multiplied with the rows one by one.
+TEXT ·gemmQ4KDotprod(SB), $4096-56
+	MOVD  dst+0(FP), R13
+	MOVD  ldd+8(FP), R14
+	MOVD  w+16(FP), R11
+	MOVD  q+24(FP), R3
+	MOVD  stride+32(FP), R4
+	MOVD  blocks+40(FP), R5
+	MOVD  rows+48(FP), R15
+	LSL   $2, R14
+	MOVD  $start<>(SB), R8
+	MOVD  $widen<>(SB), R12
+	VMOVI $0x0f, V14.B16
 
-// func gemvQ6KNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
-TEXT ·gemvQ6KNeon(SB), $1024-48
-	GEMVQ6K(RUNS6NEON)
+	MOVD  R13, R0
+	MOVD  R15, R7
+	FLDPQ 16(R8), (F0, F1)
+
+zero_loop:
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F0, F1), 32(R0)
+	ADD   R14, R0
+	SUBS  $1, R7
+	BNE   zero_loop
+
+block_loop:
+	ADD  $256, R11, R1
+	MOVD $scratch-4096(SP), R9
+	MOVD $4, R10
+
+unpack_loop:
+	UNPACK(0)
+	UNPACK(1)
+	UNPACK(2)
+	UNPACK(3)
+	UNPACK(4)
+	UNPACK(5)
+	UNPACK(6)
+	UNPACK(7)
+	ADD  $512, R1
+	ADD  $1024, R9
+	SUBS $1, R10
+	BNE  unpack_loop
+
+	MOVD R13, R0
+	MOVD R3, R19
+	MOVD R15, R7
+
+row_loop:
+	MOVD R19, R6
+	ADD  $144, R19
+	MOVD $scratch-4096(SP), R1
+	BLOCK(DOTSUNPACKED)
+	ADD  R14, R0
+	SUBS $1, R7
+	BNE  row_loop
+
+	ADD  $2304, R11
+	ADD  R4<<2, R3
+	SUBS $1, R5
+	BNE  block_loop
+	RET
