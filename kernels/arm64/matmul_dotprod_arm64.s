@@ -74,13 +74,26 @@ block_loop: \
 //	V20-V23  sums of the block    V24-V27 sums of the rows
 //	V28 mask 0x0f    V29 1.5·2^23
 
-// STEP unpacks V(n) to V(t), the low nibbles, and itself, the high ones, and adds the products with column group j to
-// V(acc).
-#define STEP(j, n, t, acc) \
-	AND16(28, n, t) \
-	USHR16(4, n, n) \
-	SDOTE(16, j, t, acc) \
-	SDOTE(17, j, n, acc)
+// STEP unpacks the 16 rows of column group j, V(a), V(b), V(c), V(d), to V(e) … V(h), the low nibbles, and themselves, the
+// high ones, and adds the products. Steps that do not wait for one another stand together, for processors that run
+// instructions in order.
+#define STEP(j, a, b, c, d, e, f, g, h) \
+	AND16(28, a, e) \
+	AND16(28, b, f) \
+	AND16(28, c, g) \
+	AND16(28, d, h) \
+	USHR16(4, a, a) \
+	USHR16(4, b, b) \
+	USHR16(4, c, c) \
+	USHR16(4, d, d) \
+	SDOTE(16, j, e, 20) \
+	SDOTE(16, j, f, 21) \
+	SDOTE(16, j, g, 22) \
+	SDOTE(16, j, h, 23) \
+	SDOTE(17, j, a, 20) \
+	SDOTE(17, j, b, 21) \
+	SDOTE(17, j, c, 22) \
+	SDOTE(17, j, d, 23)
 
 #define BLOCKQ4 \
 	FLDPQ (R6), (F16, F17) \
@@ -91,28 +104,16 @@ block_loop: \
 	FMOVS 48(R6), F18 \
 	FLDPQ 32(R1), (F0, F1) \
 	FLDPQ 64(R1), (F2, F3) \
-	STEP(0, 0, 4, 20) \
-	STEP(0, 1, 5, 21) \
-	STEP(0, 2, 6, 22) \
-	STEP(0, 3, 7, 23) \
+	STEP(0, 0, 1, 2, 3, 4, 5, 6, 7) \
 	FLDPQ 96(R1), (F8, F9) \
 	FLDPQ 128(R1), (F10, F11) \
-	STEP(1, 8, 12, 20) \
-	STEP(1, 9, 13, 21) \
-	STEP(1, 10, 14, 22) \
-	STEP(1, 11, 15, 23) \
+	STEP(1, 8, 9, 10, 11, 12, 13, 14, 15) \
 	FLDPQ 160(R1), (F0, F1) \
 	FLDPQ 192(R1), (F2, F3) \
-	STEP(2, 0, 4, 20) \
-	STEP(2, 1, 5, 21) \
-	STEP(2, 2, 6, 22) \
-	STEP(2, 3, 7, 23) \
+	STEP(2, 0, 1, 2, 3, 4, 5, 6, 7) \
 	FLDPQ 224(R1), (F8, F9) \
 	FLDPQ 256(R1), (F10, F11) \
-	STEP(3, 8, 12, 20) \
-	STEP(3, 9, 13, 21) \
-	STEP(3, 10, 14, 22) \
-	STEP(3, 11, 15, 23)
+	STEP(3, 8, 9, 10, 11, 12, 13, 14, 15)
 
 #define BLOCKQ8 \
 	FLDPQ (R6), (F16, F17) \

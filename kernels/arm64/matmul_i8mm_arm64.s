@@ -8,11 +8,21 @@ DATA magic<>+0(SB)/8, $0x4b4000004b400000
 DATA magic<>+8(SB)/8, $0x4b4000004b400000
 GLOBL magic<>(SB), RODATA|NOPTR, $16
 
-// STEP adds the products of the bytes V(n), column group j, to V(acc): as they are with a1, shifted left with c0.
-#define STEP(j, n, t, acc) \
-	SHL16(4, n, t) \
-	USDOTE(17, j, n, acc) \
-	USDOTE(16, j, t, acc)
+// STEP adds the products of the 16 rows of column group j, V(a), V(b), V(c), V(d): as they are with a1, shifted left to
+// V(e) … V(h) with c0.
+#define STEP(j, a, b, c, d, e, f, g, h) \
+	SHL16(4, a, e) \
+	SHL16(4, b, f) \
+	SHL16(4, c, g) \
+	SHL16(4, d, h) \
+	USDOTE(17, j, a, 20) \
+	USDOTE(17, j, b, 21) \
+	USDOTE(17, j, c, 22) \
+	USDOTE(17, j, d, 23) \
+	USDOTE(16, j, e, 20) \
+	USDOTE(16, j, f, 21) \
+	USDOTE(16, j, g, 22) \
+	USDOTE(16, j, h, 23)
 
 // The products with several rows, of one block of 4 rows of weights × 32 columns a turn, have these registers:
 //
@@ -196,31 +206,19 @@ block_loop:
 
 	FLDPQ 32(R1), (F0, F1)
 	FLDPQ 64(R1), (F2, F3)
-	STEP(0, 0, 4, 20)
-	STEP(0, 1, 5, 21)
-	STEP(0, 2, 6, 22)
-	STEP(0, 3, 7, 23)
+	STEP(0, 0, 1, 2, 3, 4, 5, 6, 7)
 
 	FLDPQ 96(R1), (F8, F9)
 	FLDPQ 128(R1), (F10, F11)
-	STEP(1, 8, 12, 20)
-	STEP(1, 9, 13, 21)
-	STEP(1, 10, 14, 22)
-	STEP(1, 11, 15, 23)
+	STEP(1, 8, 9, 10, 11, 12, 13, 14, 15)
 
 	FLDPQ 160(R1), (F0, F1)
 	FLDPQ 192(R1), (F2, F3)
-	STEP(2, 0, 4, 20)
-	STEP(2, 1, 5, 21)
-	STEP(2, 2, 6, 22)
-	STEP(2, 3, 7, 23)
+	STEP(2, 0, 1, 2, 3, 4, 5, 6, 7)
 
 	FLDPQ 224(R1), (F8, F9)
 	FLDPQ 256(R1), (F10, F11)
-	STEP(3, 8, 12, 20)
-	STEP(3, 9, 13, 21)
-	STEP(3, 10, 14, 22)
-	STEP(3, 11, 15, 23)
+	STEP(3, 8, 9, 10, 11, 12, 13, 14, 15)
 
 	// scale of weight × scale of activations
 	FLDPQ (R1), (F19, F4)

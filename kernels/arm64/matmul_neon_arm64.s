@@ -16,9 +16,9 @@ GLOBL magic<>(SB), RODATA|NOPTR, $16
 //	R3  activations    R4  stride                  R5  blocks
 //	R6  block of activations    R7  blocks left    R8  1.5·2^23
 //	V0-V7    activations of 4 columns each, four times
-//	V8-V11   weights    V12, V13 nibbles or products    V14, V15 sums of the block for rows 0, 1 and 2, 3 of a group
+//	V8-V11   weights    V12, V13 products    V14, V15 sums of the block for rows 0, 1 and 2, 3 of a group
 //	V16-V19  products of scales    V20 scale of the activations    V21 start value
-//	V22 mask 0x0f    V23 1.5·2^23    V24-V27 sums of the rows
+//	V22 mask 0x0f    V23 1.5·2^23    V24-V27 sums of the rows    V28-V31 low nibbles
 
 // LOAD fetches 4 rows of four column groups.
 #define LOAD(g) \
@@ -36,30 +36,30 @@ GLOBL magic<>(SB), RODATA|NOPTR, $16
 
 #define GROUPQ4(g, scale, sum) \
 	LOAD(g) \
-	AND16(22, 8, 12) \
-	USHR16(4, 8, 13) \
-	SMULL8(0, 12, 14) \
-	SMULLH8(0, 12, 15) \
-	SMLAL8(4, 13, 14) \
-	SMLALH8(4, 13, 15) \
-	AND16(22, 9, 12) \
-	USHR16(4, 9, 13) \
-	SMLAL8(1, 12, 14) \
-	SMLALH8(1, 12, 15) \
-	SMLAL8(5, 13, 14) \
-	SMLALH8(5, 13, 15) \
-	AND16(22, 10, 12) \
-	USHR16(4, 10, 13) \
-	SMLAL8(2, 12, 14) \
-	SMLALH8(2, 12, 15) \
-	SMLAL8(6, 13, 14) \
-	SMLALH8(6, 13, 15) \
-	AND16(22, 11, 12) \
-	USHR16(4, 11, 13) \
-	SMLAL8(3, 12, 14) \
-	SMLALH8(3, 12, 15) \
-	SMLAL8(7, 13, 14) \
-	SMLALH8(7, 13, 15) \
+	AND16(22, 8, 28) \
+	AND16(22, 9, 29) \
+	AND16(22, 10, 30) \
+	AND16(22, 11, 31) \
+	USHR16(4, 8, 8) \
+	USHR16(4, 9, 9) \
+	USHR16(4, 10, 10) \
+	USHR16(4, 11, 11) \
+	SMULL8(0, 28, 14) \
+	SMULLH8(0, 28, 15) \
+	SMLAL8(1, 29, 14) \
+	SMLALH8(1, 29, 15) \
+	SMLAL8(2, 30, 14) \
+	SMLALH8(2, 30, 15) \
+	SMLAL8(3, 31, 14) \
+	SMLALH8(3, 31, 15) \
+	SMLAL8(4, 8, 14) \
+	SMLALH8(4, 8, 15) \
+	SMLAL8(5, 9, 14) \
+	SMLALH8(5, 9, 15) \
+	SMLAL8(6, 10, 14) \
+	SMLALH8(6, 10, 15) \
+	SMLAL8(7, 11, 14) \
+	SMLALH8(7, 11, 15) \
 	SADDLP4(14, 14) \
 	SADDLP4(15, 15) \
 	FINISH(scale, sum)
