@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 )
@@ -78,4 +79,62 @@ func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 			t.Logf("%v, %+v: %d tokens, %d accepted in four runs", d, sampling, len(want.Tokens), accepted)
 		}
 	}
+}
+
+// Every policy with every kernel set, to the end of the context, with a stop token that may come in mid tree, and with a draft
+// model whose context ends earlier.
+func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
+	const context = 40
+	before := kernels.Features()
+	t.Cleanup(func() {
+		if err := kernels.Select(before); err != nil {
+			t.Error(err)
+		}
+	})
+	run := 0
+	for _, set := range kernels.Sets() {
+		if err := kernels.Select(set); err != nil {
+			t.Fatal(err)
+		}
+		d := []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.F16}[run%3]
+		target, draft := randomDecoder(t, d, 3, context), randomDecoder(t, d, 2, context-run%2*10)
+		for _, sampling := range []Sampling{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
+			req := Request{Prompt: []int32{1, 7, 1, 30, 30, 2}, Sampling: sampling}
+			want := generate(t, Options{Target: target}, req, nil)
+			stopped := req
+			stopped.StopTokens = []int32{want.Tokens[len(want.Tokens)*2/3]}
+			wantStopped := generate(t, Options{Target: target}, stopped, nil)
+			for _, name := range PolicyNames {
+				tried := budgets
+				if testing.Short() || set == "ref" {
+					tried = budgets[run%len(budgets):][:1]
+				}
+				accepted := 0
+				for _, budget := range tried {
+					run++
+					g, err := NewGenerator(Options{
+						Target: target, Draft: draft, MaxNodes: budget, ProjectTree: run%2 == 0,
+						Policy: &checked{mustPolicy(t, name, budget), t, budget, 0},
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := g.Generate(ctx, req, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					checkResult(t, got, want.Tokens, want.Finish)
+					accepted += got.Stats.Tokens - got.Stats.Passes
+					if got, err = g.Generate(ctx, stopped, nil); err != nil {
+						t.Fatal(err)
+					}
+					checkResult(t, got, wantStopped.Tokens, FinishStop)
+				}
+				if accepted == 0 && name != "none" && name != "ngram" && name != "lever" {
+					t.Errorf("%s, %s, %+v: nothing was ever accepted", set, name, sampling)
+				}
+			}
+		}
+	}
+	t.Logf("%d runs", run)
 }

@@ -67,11 +67,14 @@ func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
 		for _, sampling := range []Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
 			req := Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
 			want := generate(t, Options{Target: target}, req, nil)
-			got := generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, 2+i, 0)}, req, nil)
-			checkResult(t, got, want.Tokens, want.Finish)
-			t.Logf("prompt %d, %+v, chain of %d: %d tokens, %.2f per pass, %.0f against %.0f tokens/s; draft %.0f%%, target %.0f%% of the time",
-				i, sampling, 2+i, got.Stats.Tokens, got.Stats.AcceptedPerPass, got.Stats.TokensPerSecond, want.Stats.TokensPerSecond,
-				100*got.Stats.DraftSeconds/got.Stats.Seconds, 100*got.Stats.ComputeSeconds/got.Stats.Seconds)
+			for j, name := range PolicyNames {
+				budget := budgets[(i+j)%len(budgets)]
+				got := generate(t, Options{Target: target, Draft: draft, Policy: mustPolicy(t, name, budget)}, req, nil)
+				checkResult(t, got, want.Tokens, want.Finish)
+				t.Logf("prompt %d, %+v, %s of %d: %d tokens, %.2f per pass, %.0f against %.0f tokens/s; draft %.0f%%, target %.0f%% of the time",
+					i, sampling, name, budget, got.Stats.Tokens, got.Stats.AcceptedPerPass, got.Stats.TokensPerSecond, want.Stats.TokensPerSecond,
+					100*got.Stats.DraftSeconds/got.Stats.Seconds, 100*got.Stats.ComputeSeconds/got.Stats.Seconds)
+			}
 		}
 	}
 }
