@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/tensor"
@@ -23,7 +24,12 @@ type Model struct {
 	Layers    []Layer
 	Norm      *RMSNorm // before the head
 	Head      *Linear  // hidden state to logits
+	Trace     Trace    // nil: nobody is told
 }
+
+// Trace is told after each part of a pass: "embedding", "block.N" for layer N, and "head" for a projection; how many rows it
+// computed, and when it began. Reading the weights is included, and waiting for them. It is called on the goroutine of the pass.
+type Trace func(part string, rows int, began time.Time)
 
 // Options says how a [Decoder] runs. The zero value is usable.
 type Options struct {
@@ -32,6 +38,7 @@ type Options struct {
 	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
 	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
 	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
+	Trace    Trace         // nil: nobody is told
 }
 
 const defaultMaxBatch = 128
@@ -85,6 +92,7 @@ func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
 		Embedding: NewEmbedding(ws, "embedding", opts.Vocab, cfg.Width),
 		Norm:      NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
 		Head:      NewHead(ws, head, opts.Vocab, cfg.Vocab, cfg.Width),
+		Trace:     opts.Trace,
 	}
 	rotary := NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
 	attention := AttentionConfig{
@@ -112,6 +120,7 @@ type Decoder struct {
 	x       []float32 // [MaxRows][width], the residual stream
 	hidden  []float32 // [MaxRows][width]; that of pending row r lies at r mod MaxRows
 	holds   []int     // the pending row whose hidden state each row of hidden is
+	names   []string  // of the layers, for the trace
 
 	closed bool
 }
@@ -124,12 +133,17 @@ func Assemble(m Model) (*Decoder, error) {
 	if m.Workspace.maxRows < 1 {
 		return nil, fmt.Errorf("layers: assemble: a workspace for %d rows", m.Workspace.maxRows)
 	}
+	var names []string
+	for i := range m.Layers {
+		names = append(names, fmt.Sprintf("block.%d", i))
+	}
 	n, width := m.Workspace.maxRows, m.Embedding.Width()
 	return &Decoder{
 		model: m, cache: m.Cache, ws: m.Workspace, width: width,
 		x:      make([]float32, n*width),
 		hidden: make([]float32, n*width),
 		holds:  make([]int, n),
+		names:  names,
 	}, nil
 }
 
@@ -213,16 +227,20 @@ func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error
 	}
 	d.rows.Fill(d.cache, d.live)
 	x := d.x[:d.rows.Len()*d.width]
+	began := d.begin()
 	if err := d.model.Embedding.Forward(ctx, x, d.tokens); err != nil {
 		return err
 	}
+	d.traced("embedding", d.rows.Len(), began)
 	for i, layer := range d.model.Layers {
 		if d.rows.Len() == 0 {
 			return nil
 		}
+		began := d.begin()
 		if err := layer.Forward(ctx, x, &d.rows); err != nil {
 			return err
 		}
+		d.traced(d.names[i], d.rows.Len(), began)
 		if b.Hook != nil && slices.Contains(b.HookAfter, i) {
 			if err := d.prune(b.Hook, i, x); err != nil {
 				return err
@@ -239,6 +257,20 @@ func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error
 		d.holds[at] = row
 	}
 	return nil
+}
+
+// begin returns the time if there is a trace.
+func (d *Decoder) begin() time.Time {
+	if d.model.Trace == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (d *Decoder) traced(part string, rows int, began time.Time) {
+	if d.model.Trace != nil {
+		d.model.Trace(part, rows, began)
+	}
 }
 
 // prune asks the hook which rows go on, drops the others, and closes the gaps they leave in x and d.rows.
@@ -311,9 +343,11 @@ func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error 
 			}
 			copy(d.x[i*d.width:], h)
 		}
+		began := d.begin()
 		if err := d.model.Head.Forward(ctx, dst[:len(part)*vocab], d.ws.Input(d.x, len(part), d.width)); err != nil {
 			return err
 		}
+		d.traced("head", len(part), began)
 		dst = dst[len(part)*vocab:]
 	}
 	return nil
