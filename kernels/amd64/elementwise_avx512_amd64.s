@@ -114,32 +114,41 @@ TEXT ·siluMulAvx512(SB), NOSPLIT, $0-72
 	ADDQ $64, SI          \
 	ADDQ $64, BX
 
+#define SQUARES_BODY(LD) \
+	LD((SI), Z2)                  \
+	VEXTRACTF32X8 $1, Z2, Y3      \
+	VCVTPS2PD     Y2, Z2          \
+	VCVTPS2PD     Y3, Z3          \
+	VFMADD231PD   Z2, Z2, Z0      \
+	VFMADD231PD   Z3, Z3, Z1      \
+	ADDQ $64, SI
+
 // func rmsNormAvx512(dst, x, gain []float32, eps float32)
 //
 // Squares are added up as float64, where none overflows: Z0 those of the lower, Z1 those of the upper 8 lanes.
 TEXT ·rmsNormAvx512(SB), NOSPLIT, $0-76
-	MOVQ  dst_base+0(FP), DI
 	MOVQ  x_base+24(FP), SI
 	MOVQ  x_len+32(FP), CX
-	MOVQ  gain_base+48(FP), BX
 	TESTQ CX, CX
 	JLE   none
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
+	SUBQ   $16, CX
+	JLT    squares_tail
 
 squares:
-	LANES
-	VMOVUPS.Z (SI), K1, Z2
-	VEXTRACTF32X8 $1, Z2, Y3
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y3, Z3
-	VFMADD231PD   Z2, Z2, Z0
-	VFMADD231PD   Z3, Z3, Z1
-	ADDQ $64, SI
+	SQUARES_BODY(LOAD)
 	SUBQ $16, CX
-	JG   squares
+	JGE  squares
 
-	// X0 = float32(1/sqrt(sum/len + eps))
+squares_tail:
+	ADDQ $16, CX
+	JZ   sum
+	LANES
+	SQUARES_BODY(LOAD_TAIL)
+
+sum:
+	// Z0 = float32(1/sqrt(sum/len + eps))
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $1, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -159,7 +168,9 @@ squares:
 	VCVTSD2SS     X0, X0, X0
 	VBROADCASTSS  X0, Z0
 
+	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
+	MOVQ gain_base+48(FP), BX
 	LOOP_F32(NORM_BODY)
 
 none:
