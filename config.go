@@ -23,6 +23,9 @@ type Config struct {
 	Context int
 	// KV is the type of the cached keys and values: tensor.F16, also by default, or tensor.F32.
 	KV tensor.DType
+	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
+	// device's flash.
+	OpenFile func(path string) (weights.File, error)
 	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
 	CacheDir string
 	// Progress is told of long work while models are opened; nil: nobody is.

@@ -41,6 +41,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Draft == "" {
 		return nil
 	}
+	cfg.OpenFile = nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)
 	}
@@ -74,19 +75,18 @@ func (e *Engine) Target() *layers.Decoder { return e.target.decoder }
 // HasDraft reports whether there is a draft model.
 func (e *Engine) HasDraft() bool { return e.draft != nil }
 
-// generator makes the generate loop for a policy.
-func (e *Engine) generator(policy spec.Policy, maxNodes int) (*spec.Generator, error) {
+// SpecOptions returns the models as a [spec.Generator] takes them, for those who run the loop themselves. They must not be used
+// during a generation of the Engine, and are closed with it.
+func (e *Engine) SpecOptions() spec.Options {
 	options := spec.Options{
-		Target:   e.target.decoder,
-		Policy:   policy,
-		MaxNodes: maxNodes,
-		Chunk:    e.target.chunk,
-		IO:       e.target.ioStats,
+		Target: e.target.decoder,
+		Chunk:  e.target.chunk,
+		IO:     e.target.ioStats,
 		// A streamed head is read from flash at every projection, so all nodes share one.
 		ProjectTree: e.target.streamed(),
 	}
 	if e.draft != nil {
 		options.Draft = e.draft.decoder
 	}
-	return spec.NewGenerator(options)
+	return options
 }

@@ -70,7 +70,9 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 			return Result{}, err
 		}
 	}
-	generator, err := e.generator(policy, req.Budget)
+	options := e.SpecOptions()
+	options.Policy, options.MaxNodes = policy, req.Budget
+	generator, err := spec.NewGenerator(options)
 	if err != nil {
 		return Result{}, err
 	}

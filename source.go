@@ -26,7 +26,10 @@ func openStore(ctx context.Context, path string, cfg Config) (*weights.Store, er
 			return nil, err
 		}
 	}
-	return weights.Open(ctx, path, weights.OpenOptions{Progress: cfg.report("checking " + filepath.Base(path))})
+	return weights.Open(ctx, path, weights.OpenOptions{
+		Progress: cfg.report("checking " + filepath.Base(path)),
+		OpenFile: cfg.OpenFile,
+	})
 }
 
 // convertOnce converts the model at path into the cache, unless that has been done, and returns the store's path.
