@@ -525,36 +525,6 @@ func TestProgressAndIO(t *testing.T) {
 	}
 }
 
-func TestNoAllocationPerToken(t *testing.T) {
-	for _, sampling := range []Sampling{{}, {Temperature: 0.8, TopK: 40, TopP: 0.9, MinP: 0.05}} {
-		target := newHashModel(1, 500, 1<<20)
-		draft := newDraftOf(target, 60)
-		target.committed, draft.committed = make([]hashRow, 0, 1<<16), make([]hashRow, 0, 1<<16)
-		g, err := NewGenerator(Options{Target: target, Draft: draft, Policy: mustChain(t, 6, 0)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := g.begin(Request{Prompt: []int32{1, 2, 3}, Sampling: sampling}, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := g.prefill(ctx, nil); err != nil {
-			t.Fatal(err)
-		}
-		pass := func() {
-			before := len(g.sequence)
-			if err := errors.Join(g.pass(ctx), g.output.send(g.sequence[before:])); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 50 {
-			pass()
-		}
-		if n := testing.AllocsPerRun(200, pass); n != 0 {
-			t.Errorf("%+v: %v allocations per pass", sampling, n)
-		}
-	}
-}
-
 func ExampleGenerator() {
 	target := newHashModel(7, 26, 128) // stands for a *layers.Decoder
 	draft := newDraftOf(target, 50)
