@@ -58,10 +58,13 @@ type FlashSource struct {
 	Source string `json:"source"`
 }
 
+// What Format and Version of a [FlashProfile] say.
 const (
-	flashFormat  = "lever-flash"
-	flashVersion = 1
+	FlashFormat  = "lever-flash"
+	FlashVersion = 1
+)
 
+const (
 	maxFlashGrid    = 64      // sizes, depths and delays
 	maxFlashDepth   = 1 << 10 // reads under way
 	maxFlashSeconds = 3600    // of one read
@@ -114,11 +117,11 @@ func ParseFlashProfile(text []byte) (*FlashProfile, error) {
 	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, badFlash("%v", err)
 	}
-	if head.Format != flashFormat {
-		return nil, badFlash("format is %q, not %q", head.Format, flashFormat)
+	if head.Format != FlashFormat {
+		return nil, badFlash("format is %q, not %q", head.Format, FlashFormat)
 	}
-	if head.Version != flashVersion {
-		return nil, fmt.Errorf("weights: flash profile: version %d: %w: this program reads version %d", head.Version, ErrVersion, flashVersion)
+	if head.Version != FlashVersion {
+		return nil, fmt.Errorf("weights: flash profile: version %d: %w: this program reads version %d", head.Version, ErrVersion, FlashVersion)
 	}
 	var p FlashProfile
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -1,0 +1,387 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+)
+
+// Flash is how fast the device reads.
+type Flash struct {
+	Mode   Mode    `json:"mode"`
+	Source Source  `json:"source"`
+	Reads  []Reads `json:"reads"` // by size, then depth, both ascending
+	// BestSize and BestDepth reach 97 % of the best bandwidth with the least memory in flight.
+	BestSize  int64 `json:"best_size"`
+	BestDepth int   `json:"best_depth"`
+}
+
+// Mode is how the page cache was kept out.
+type Mode string
+
+const (
+	Direct  Mode = "direct"  // O_DIRECT
+	Dropped Mode = "dropped" // read through the page cache, which is told to forget the range before
+	Cached  Mode = "cached"  // the system offers neither: the figures may be those of memory
+)
+
+// Source is what was read.
+type Source string
+
+const (
+	FromStore Source = "store"          // the chunks of the target
+	FromFile  Source = "temporary file" // of random bytes, written for this
+)
+
+// Reads is what depth readers got that read size bytes at a time without pause.
+type Reads struct {
+	Size           int64   `json:"size"`
+	Depth          int     `json:"depth"`
+	Count          int     `json:"count"`
+	BytesPerSecond float64 `json:"bytes_per_second"`
+	// Latency is the time from the start of a read to its end.
+	Latency Quantiles `json:"latency"`
+	// Arrival is the time from the end of a read to the end of the next, of any reader.
+	Arrival spec.Latency `json:"arrival"`
+}
+
+// Quantiles of a time in seconds.
+type Quantiles struct {
+	Min float64 `json:"min"`
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+var (
+	readSizes  = []int64{4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20}
+	readDepths = []int{1, 2, 4, 8, 16}
+)
+
+const (
+	page           = 4096      // what direct reads are aligned to
+	maxReads       = 1 << 17   // samples of a point
+	sourceBytes    = 512 << 20 // of a temporary file, or at least of chunks, so that no cache in the drive holds all of it
+	minStreamBytes = 64 << 10  // smaller reads are no choice for streaming
+	goodEnough     = 0.97      // part of the best bandwidth
+)
+
+// find returns the reads of a size and depth.
+func (f *Flash) find(size int64, depth int) (Reads, bool) {
+	i := slices.IndexFunc(f.Reads, func(r Reads) bool { return r.Size == size && r.Depth == depth })
+	if i < 0 {
+		return Reads{}, false
+	}
+	return f.Reads[i], true
+}
+
+// Best returns the reads of the best size and depth.
+func (f *Flash) Best() Reads {
+	r, _ := f.find(f.BestSize, f.BestDepth) // there since the check
+	return r
+}
+
+// choose sets the best size and depth.
+func (f *Flash) choose() {
+	stream := slices.Clone(f.Reads)
+	stream = slices.DeleteFunc(stream, func(r Reads) bool { return r.Size < minStreamBytes && len(f.Reads) > 1 })
+	most := 0.0
+	for _, r := range stream {
+		most = max(most, r.BytesPerSecond)
+	}
+	good := slices.DeleteFunc(stream, func(r Reads) bool { return r.BytesPerSecond < goodEnough*most })
+	best := slices.MinFunc(good, func(a, b Reads) int { return int(a.Size*int64(a.Depth) - b.Size*int64(b.Depth)) })
+	f.BestSize, f.BestDepth = best.Size, best.Depth
+}
+
+const maxPoints = 1 << 12
+
+func (f *Flash) check() error {
+	if len(f.Reads) == 0 || len(f.Reads) > maxPoints {
+		return invalid("%d measurements of reads", len(f.Reads))
+	}
+	for i, r := range f.Reads {
+		q := r.Latency
+		if r.Size < 1 || r.Size > 1<<30 || r.Depth < 1 || r.Depth > 1<<10 || r.Count < 1 || !positive(r.BytesPerSecond) {
+			return invalid("%d reads of %d bytes at depth %d: %v bytes per second", r.Count, r.Size, r.Depth, r.BytesPerSecond)
+		}
+		if !(0 <= q.Min && q.Min <= q.P50 && q.P50 <= q.P90 && q.P90 <= q.P99 && q.P99 <= q.Max) {
+			return invalid("reads of %d bytes at depth %d: latencies %v do not ascend", r.Size, r.Depth, q)
+		}
+		if !(r.Arrival.Mean >= 0 && r.Arrival.Deviation >= 0) {
+			return invalid("reads of %d bytes at depth %d: arrivals %v", r.Size, r.Depth, r.Arrival)
+		}
+		if i > 0 && (r.Size < f.Reads[i-1].Size || r.Size == f.Reads[i-1].Size && r.Depth <= f.Reads[i-1].Depth) {
+			return invalid("reads of %d bytes at depth %d are out of order", r.Size, r.Depth)
+		}
+	}
+	if _, ok := f.find(f.BestSize, f.BestDepth); !ok {
+		return invalid("the best reads, of %d bytes at depth %d, were not measured", f.BestSize, f.BestDepth)
+	}
+	return nil
+}
+
+// Emulate returns the device as a profile for [weights.Throttle]. The tail of the delays is that of the smallest reads, one at a time. Where
+// a larger or a deeper read came out faster than the one before, which only noise can do, it is taken to be as fast.
+func (f *Flash) Emulate(name string) (*weights.FlashProfile, error) {
+	p := &weights.FlashProfile{Format: weights.FlashFormat, Version: weights.FlashVersion, Name: name}
+	for _, r := range f.Reads {
+		if !slices.Contains(p.Sizes, r.Size) {
+			p.Sizes = append(p.Sizes, r.Size)
+		}
+		if !slices.Contains(p.Depths, r.Depth) {
+			p.Depths = append(p.Depths, r.Depth)
+		}
+	}
+	slices.Sort(p.Depths)
+	above := make([]float64, len(p.Depths)) // seconds of the next smaller size
+	for _, size := range p.Sizes {
+		row, left := make([]float64, len(p.Depths)), 0.0
+		for j, depth := range p.Depths {
+			r, ok := f.find(size, depth)
+			if !ok {
+				return nil, invalid("no reads of %d bytes at depth %d", size, depth)
+			}
+			work := float64(size) * float64(depth)
+			left = max(left, above[j], work/r.BytesPerSecond)
+			row[j], above[j] = work/left, left
+		}
+		p.BytesPerSecond = append(p.BytesPerSecond, row)
+	}
+	first := f.Reads[0]
+	q := first.Latency
+	p.Delays = []weights.FlashDelay{
+		{Quantile: 0}, {Quantile: 0.5, Seconds: q.P50 - q.Min}, {Quantile: 0.9, Seconds: q.P90 - q.Min},
+		{Quantile: 0.99, Seconds: q.P99 - q.Min}, {Quantile: 1, Seconds: q.Max - q.Min},
+	}
+	// The quantiles, with straight lines between, can have a larger mean than the reads had: the last is a single read.
+	if err := p.Check(); err != nil {
+		p.Delays[4].Seconds = p.Delays[3].Seconds
+		if p.Check() != nil {
+			p.Delays = nil
+		}
+	}
+	return p, p.Check()
+}
+
+// extent is a file to read from.
+type extent struct {
+	file *os.File
+	size int64
+}
+
+// readable is what reads are measured on.
+type readable struct {
+	mode    Mode
+	source  Source
+	extents []extent
+	remove  string // path of a temporary file
+}
+
+// openReadable opens the chunks of a store, or a temporary file in dir if they are too few. report is told how much of the file is written.
+func openReadable(ctx context.Context, store *weights.Store, dir string, bytes int64, report func(done, total int64)) (*readable, error) {
+	if store != nil && store.Bytes() >= bytes {
+		paths, err := filepath.Glob(filepath.Join(store.Dir(), "chunks", "*.bin"))
+		if err != nil {
+			return nil, fmt.Errorf("profile: %w", err)
+		}
+		return openFiles(paths, FromStore)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "lever-profile-*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	err = errors.Join(fill(ctx, f, bytes, report), f.Close())
+	var r *readable
+	if err == nil {
+		r, err = openFiles([]string{f.Name()}, FromFile)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("profile: write a file to read: %w", err), os.Remove(f.Name()))
+	}
+	r.remove = f.Name()
+	return r, nil
+}
+
+// fill writes random bytes, which no drive compresses, and waits until they are on the device.
+func fill(ctx context.Context, f *os.File, bytes int64, report func(done, total int64)) error {
+	block := make([]byte, 4<<20)
+	random := rand.NewChaCha8([32]byte{1})
+	for done := int64(0); done < bytes; done += int64(len(block)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		random.Read(block)
+		if _, err := f.Write(block); err != nil {
+			return err
+		}
+		report(done, bytes)
+	}
+	return f.Sync()
+}
+
+func openFiles(paths []string, source Source) (*readable, error) {
+	r := &readable{mode: Direct, source: source}
+	for _, path := range paths {
+		f, mode, err := openUncached(path)
+		if err != nil {
+			return nil, errors.Join(err, r.close())
+		}
+		r.extents = append(r.extents, extent{file: f})
+		info, err := f.Stat()
+		if err != nil {
+			return nil, errors.Join(err, r.close())
+		}
+		r.extents[len(r.extents)-1].size = info.Size()
+		if mode != Direct {
+			r.mode = mode
+		}
+	}
+	return r, nil
+}
+
+func (r *readable) close() error {
+	var errs []error
+	for _, e := range r.extents {
+		errs = append(errs, e.file.Close())
+	}
+	if r.remove != "" {
+		errs = append(errs, os.Remove(r.remove))
+	}
+	return errors.Join(errs...)
+}
+
+// place is where a read begins.
+type place struct {
+	file   *os.File
+	offset int64
+}
+
+// places returns where reads of size bytes can begin, in the order of a pass.
+func (r *readable) places(size int64) (places []place) {
+	for _, e := range r.extents {
+		for at := int64(0); at+size <= e.size; at += size {
+			places = append(places, place{e.file, at})
+		}
+	}
+	return places
+}
+
+// measure reads size bytes at a time with depth readers, for the given time.
+func (r *readable) measure(ctx context.Context, size int64, depth int, duration time.Duration) (Reads, error) {
+	places := r.places(size)
+	if len(places) == 0 {
+		return Reads{}, fmt.Errorf("profile: nothing of %d bytes to read", size)
+	}
+	var (
+		next    atomic.Int64
+		mu      sync.Mutex
+		samples []sample
+		failure error
+		group   sync.WaitGroup
+	)
+	next.Store(rand.Int64N(int64(len(places))))
+	began := time.Now()
+	for range depth {
+		group.Go(func() {
+			own, err := r.reader(ctx, places, &next, size, began, duration)
+			mu.Lock()
+			defer mu.Unlock()
+			samples, failure = append(samples, own...), errors.Join(failure, err)
+		})
+	}
+	group.Wait()
+	if err := ctx.Err(); err != nil {
+		return Reads{}, fmt.Errorf("profile: %w", err)
+	}
+	if failure != nil {
+		return Reads{}, fmt.Errorf("profile: %w", failure)
+	}
+	return summarise(size, depth, samples)
+}
+
+// sample is one read: when it began and ended, in seconds from the start.
+type sample struct{ began, ended float64 }
+
+// reader is one reader of measure. At least one read is done.
+func (r *readable) reader(ctx context.Context, places []place, next *atomic.Int64, size int64, began time.Time, duration time.Duration) ([]sample, error) {
+	buf := aligned(int(size))
+	var samples []sample
+	for ctx.Err() == nil && len(samples) < maxReads {
+		at := places[next.Add(1)%int64(len(places))]
+		if r.mode == Dropped {
+			dropCache(at.file, at.offset, size)
+		}
+		from := time.Since(began)
+		if _, err := at.file.ReadAt(buf, at.offset); err != nil {
+			return nil, err
+		}
+		to := time.Since(began)
+		samples = append(samples, sample{from.Seconds(), to.Seconds()})
+		if to > duration {
+			break
+		}
+	}
+	return samples, nil
+}
+
+// aligned returns n bytes that start at a multiple of a page.
+func aligned(n int) []byte {
+	raw := make([]byte, n+page)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % page)
+	return raw[skip : skip+n : skip+n]
+}
+
+func summarise(size int64, depth int, samples []sample) (Reads, error) {
+	r := Reads{Size: size, Depth: depth, Count: len(samples)}
+	latencies, ends := make([]float64, len(samples)), make([]float64, len(samples))
+	for i, s := range samples {
+		latencies[i], ends[i] = s.ended-s.began, s.ended
+	}
+	slices.Sort(latencies)
+	slices.Sort(ends)
+	quantile := func(q float64) float64 { return latencies[int(q*float64(len(latencies)-1))] }
+	r.Latency = Quantiles{Min: latencies[0], P50: quantile(0.5), P90: quantile(0.9), P99: quantile(0.99), Max: latencies[len(latencies)-1]}
+	r.BytesPerSecond = float64(size) * float64(len(samples)) / max(ends[len(ends)-1], 1e-9)
+	arrivals := make([]float64, len(ends))
+	before := 0.0
+	for i, end := range ends {
+		arrivals[i], before = end-before, end
+	}
+	var err error
+	r.Arrival, err = spec.NewLatency(arrivals)
+	return r, err
+}
+
+// measureFlash measures all sizes and depths, for the given time together.
+func measureFlash(ctx context.Context, r *readable, duration time.Duration, report func(done, total int64)) (Flash, error) {
+	f := Flash{Mode: r.mode, Source: r.source}
+	points := len(readSizes) * len(readDepths)
+	for _, size := range readSizes {
+		for _, depth := range readDepths {
+			reads, err := r.measure(ctx, size, depth, duration/time.Duration(points))
+			if err != nil {
+				return f, err
+			}
+			f.Reads = append(f.Reads, reads)
+			report(int64(len(f.Reads)), int64(points))
+		}
+	}
+	f.choose()
+	return f, nil
+}

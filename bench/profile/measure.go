@@ -1,0 +1,98 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/weights"
+)
+
+// Options says what [Measure] measures. Target or Dir must be set.
+type Options struct {
+	Target *weights.Store // nil: no target
+	Draft  *weights.Store // nil: no draft
+	Pool   *kernels.Pool  // that will compute; nil: the calling goroutine
+	// Dir is where a file of 512 MiB is written to be read, and removed again, unless the target's chunks are as large. It must lie on
+	// the storage that models are streamed from.
+	Dir string
+	// Duration is the time for all measurements together, loading and writing not counted; 0: 30 s. Shorter is less exact.
+	Duration time.Duration
+	// Progress is told how far each step is; nil: nobody is. Calls do not overlap.
+	Progress func(Progress)
+}
+
+// Progress is the state of a step of [Measure].
+type Progress struct {
+	Task        string
+	Done, Total int64 // parts of no unit
+}
+
+const defaultDuration = 30 * time.Second
+
+// shares of the duration.
+const (
+	flashShare  = 0.5
+	targetShare = 0.3
+	draftShare  = 0.15
+	memoryShare = 0.05
+)
+
+// Measure measures this machine. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
+func Measure(ctx context.Context, o Options) (*Profile, error) {
+	return measure(ctx, o, sourceBytes)
+}
+
+// measure is Measure with a file of the given size.
+func measure(ctx context.Context, o Options, fileBytes int64) (*Profile, error) {
+	if o.Target == nil && o.Dir == "" {
+		return nil, errors.New("profile: neither a model nor a folder to measure")
+	}
+	if o.Duration < 0 {
+		return nil, fmt.Errorf("profile: a duration of %v", o.Duration)
+	}
+	if o.Duration == 0 {
+		o.Duration = defaultDuration
+	}
+	part := func(share float64) time.Duration { return time.Duration(share * float64(o.Duration)) }
+	report := func(task string) func(done, total int64) {
+		return func(done, total int64) {
+			if o.Progress != nil {
+				o.Progress(Progress{task, done, total})
+			}
+		}
+	}
+	p := &Profile{
+		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
+		Machine: thisMachine(o.Pool.Workers()), Kernels: kernels.Features(),
+	}
+	if err := p.measureFlash(ctx, o, fileBytes, part(flashShare), report); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.Memory, err = measureMemory(ctx, o.Pool, part(memoryShare)); err != nil {
+		return nil, err
+	}
+	if o.Target != nil {
+		if p.Target, err = measureModel(ctx, o.Target, o.Pool, part(targetShare), report("computing the target")); err != nil {
+			return nil, err
+		}
+	}
+	if o.Draft != nil {
+		if p.Draft, err = measureModel(ctx, o.Draft, o.Pool, part(draftShare), report("computing the draft")); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.check()
+}
+
+func (p *Profile) measureFlash(ctx context.Context, o Options, bytes int64, duration time.Duration, report func(task string) func(done, total int64)) error {
+	source, err := openReadable(ctx, o.Target, o.Dir, bytes, report("writing a file to read"))
+	if err != nil {
+		return err
+	}
+	p.Flash, err = measureFlash(ctx, source, duration, report("reading from flash"))
+	return errors.Join(err, source.close())
+}

@@ -1,0 +1,18 @@
+package weights
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+)
+
+// Hash identifies the content of the store: it is the SHA-256, hexadecimal, of the manifest, which holds the sums of all else.
+func (s *Store) Hash() (string, error) {
+	text, err := os.ReadFile(s.path(manifestName))
+	if err != nil {
+		return "", fmt.Errorf("weights: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
