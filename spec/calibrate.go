@@ -1,32 +1,39 @@
 package spec
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
 
 // knots are the probabilities at which a calibration is kept; between them it is interpolated.
 var knots = [...]float64{0, 0.01, 0.03, 0.07, 0.15, 0.25, 0.4, 0.55, 0.7, 0.82, 0.91, 0.96, 0.99, 1}
 
 const (
-	classes    = 4 // of candidates: see Calibration
+	classes    = 8 // of candidates: see Calibration
 	depthBands = 4 // of a candidate: 1, 2, 3 to 4, 5 and deeper
 )
 
 // Calibration turns the probability that a source gives a candidate into â, an estimate of how often the target picks such a
 // candidate once it has accepted the nodes before it: DESIGN's "light run-time statistics", after those of arXiv 2605.16786.
-// It counts how often candidates were right, by their probability, class and depth. Classes are the caller's; for a draft
-// model they are ranks.
+// It counts how often candidates were right, by their probability, class and depth. Classes, from 0 to 7, are
+// the caller's: ranks, for example.
 //
 // Three levels back each other up: a cell of probability, class and depth that was seen a few times only leans on the cell of
 // probability and class, that on the one of probability alone, and that on the source's own probability. Estimates never fall
 // where the probability rises. Old counts fade pass by pass, so that estimates follow the text. The zero value is ready, and
 // believes the source. It does not allocate, and is not safe for concurrent use.
 type Calibration struct {
-	byProb  [len(knots)]tally
-	byClass [classes][len(knots)]tally
-	cells   [classes][depthBands][len(knots)]tally
-
-	stale    bool
+	counts   counts
 	estimate [classes][depthBands][len(knots)]float64
-	ready    bool
+	current  bool // estimate is of counts
+}
+
+// counts are what a Calibration is stored as.
+type counts struct {
+	ByProb  [len(knots)]tally
+	ByClass [classes][len(knots)]tally
+	Cells   [classes][depthBands][len(knots)]tally
 }
 
 // tally counts trials and hits, as far as they have not faded.
@@ -35,10 +42,10 @@ type tally struct {
 }
 
 // The window of a calibration is 1/(1-calibrationKeep) passes.
-const calibrationKeep = 0.985
+const calibrationKeep = 0.993
 
 // backing is how many trials of the level below an estimate counts for.
-const backing = 4
+const backing = 8
 
 // band returns the index in the depth bands of a candidate.
 func band(depth int) int {
@@ -61,7 +68,7 @@ func place(prob float64) (k int, weight float64) {
 
 // At returns â for a candidate of the given probability, from 0 to 1, and class, depth levels below the root.
 func (c *Calibration) At(prob float32, class, depth int) float64 {
-	if c.stale || !c.ready {
+	if !c.current {
 		c.refresh()
 	}
 	k, weight := place(float64(prob))
@@ -77,11 +84,11 @@ func (c *Calibration) Count(prob float32, class, depth int, hit bool) {
 		y = 1
 	}
 	for i, w := range [2]float64{1 - weight, weight} {
-		c.byProb[k+i].add(w, y)
-		c.byClass[class][k+i].add(w, y)
-		c.cells[class][band(depth)][k+i].add(w, y)
+		c.counts.ByProb[k+i].add(w, y)
+		c.counts.ByClass[class][k+i].add(w, y)
+		c.counts.Cells[class][band(depth)][k+i].add(w, y)
 	}
-	c.stale = true
+	c.current = false
 }
 
 func (t *tally) add(weight, hit float64) {
@@ -91,34 +98,41 @@ func (t *tally) add(weight, hit float64) {
 
 // Fade lets all counts lose some of their weight: call it once a pass that counted something.
 func (c *Calibration) Fade() {
-	fade(c.byProb[:])
-	for class := range c.cells {
-		fade(c.byClass[class][:])
-		for depth := range c.cells[class] {
-			fade(c.cells[class][depth][:])
+	for _, level := range c.counts.levels() {
+		for i := range level {
+			level[i].Trials *= calibrationKeep
+			level[i].Hits *= calibrationKeep
 		}
 	}
-	c.stale = true
+	c.current = false
 }
 
-func fade(tallies []tally) {
-	for i := range tallies {
-		tallies[i].Trials *= calibrationKeep
-		tallies[i].Hits *= calibrationKeep
+// levels returns all tallies, by knots.
+func (c *counts) levels() (all [1 + classes + classes*depthBands][]tally) {
+	all[0] = c.ByProb[:]
+	n := 1
+	for class := range classes {
+		all[n] = c.ByClass[class][:]
+		n++
+		for depth := range depthBands {
+			all[n] = c.Cells[class][depth][:]
+			n++
+		}
 	}
+	return all
 }
 
 // refresh computes the estimates from the counts.
 func (c *Calibration) refresh() {
 	var byProb, byClass [len(knots)]float64
-	estimate(&byProb, &c.byProb, &knots)
-	for class := range c.cells {
-		estimate(&byClass, &c.byClass[class], &byProb)
-		for depth := range c.cells[class] {
-			estimate(&c.estimate[class][depth], &c.cells[class][depth], &byClass)
+	estimate(&byProb, &c.counts.ByProb, &knots)
+	for class := range classes {
+		estimate(&byClass, &c.counts.ByClass[class], &byProb)
+		for depth := range depthBands {
+			estimate(&c.estimate[class][depth], &c.counts.Cells[class][depth], &byClass)
 		}
 	}
-	c.stale, c.ready = false, true
+	c.current = true
 }
 
 // estimate computes the share of hits at each knot, leaning on another estimate, and makes it rise by pooling neighbours that
@@ -148,24 +162,22 @@ func estimate(dst *[len(knots)]float64, tallies *[len(knots)]tally, lean *[len(k
 	}
 }
 
-// calibrationState is the form in which a Calibration is stored.
-type calibrationState struct {
-	ByProb  [len(knots)]tally
-	ByClass [classes][len(knots)]tally
-	Cells   [classes][depthBands][len(knots)]tally
-}
-
 // MarshalJSON stores the counts, so that a later run can start from them.
-func (c *Calibration) MarshalJSON() ([]byte, error) {
-	return json.Marshal(calibrationState{c.byProb, c.byClass, c.cells})
-}
+func (c *Calibration) MarshalJSON() ([]byte, error) { return json.Marshal(&c.counts) }
 
 // UnmarshalJSON takes counts that MarshalJSON stored.
 func (c *Calibration) UnmarshalJSON(data []byte) error {
-	var s calibrationState
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
+	var stored counts
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return fmt.Errorf("spec: calibration: %w", err)
 	}
-	*c = Calibration{byProb: s.ByProb, byClass: s.ByClass, cells: s.Cells}
+	for _, level := range stored.levels() {
+		for _, t := range level {
+			if !(t.Hits >= 0 && t.Hits <= t.Trials) || math.IsInf(t.Trials, 0) {
+				return fmt.Errorf("spec: calibration: %v hits in %v trials", t.Hits, t.Trials)
+			}
+		}
+	}
+	*c = Calibration{counts: stored}
 	return nil
 }

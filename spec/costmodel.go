@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // CostModel predicts how long a pass takes. It starts from [Costs] and corrects them by what passes took: the computing of
@@ -19,6 +20,7 @@ type CostModel struct {
 	steps          []step // by rows: what compute does not explain
 	read           Latency
 	reads          float64 // passes that read stands for
+	readSeen       bool    // one of them was observed
 
 	forwards, forwardTime float64 // of the draft model, since the last observation: their number, and what Costs say of them
 	forwardRows           float64
@@ -33,9 +35,10 @@ type step struct {
 	count float64
 }
 
-// quadrature is a point of the distribution of the time that a pass reads.
+// quadrature is a point of the distribution of the time that a pass reads. What is above the median is a stall: it comes in one
+// place, where the few layers that are read ahead hide little of it, and not spread over the pass.
 type quadrature struct {
-	weight, read float64
+	weight, read, stall float64
 }
 
 // spread are the points at which a function of a standard normal deviate is averaged (Gauss and Hermite's rule).
@@ -103,6 +106,8 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	if !row.known {
 		for i, node := range m.nodes {
 			row.time[i] = m.pipe.pass(node.read, m.computeTime(rows))
+			row.time[i].least += node.stall
+			row.time[i].full += node.stall
 		}
 		row.known = true
 	}
@@ -135,32 +140,29 @@ func (m *CostModel) computeTime(rows int) float64 {
 	return seconds
 }
 
-// Observe corrects the model by a pass.
+// Observe corrects the model by a pass. It drops what a profile says if the first pass takes less than half or more than
+// twice as long.
 func (m *CostModel) Observe(o Observation) {
 	rows := o.Tree.Len()
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
 		m.observeCompute(rows, seconds)
 	}
 	if m.forwards > 0 && o.DraftSeconds > 0 {
-		if !m.draft.known() {
-			m.draft.guess(1, o.DraftSeconds/(0.8*m.forwards+0.2*m.forwardRows), 0.2)
-			m.forwardTime = o.DraftSeconds
-		}
-		m.draft.observe(m.forwards, m.forwardTime, o.DraftSeconds)
+		m.observeDraft(o.DraftSeconds)
 	}
 	m.forwards, m.forwardRows, m.forwardTime = 0, 0, 0
 	// Reads that wait for computing are slower than need be, so they can only show that reading is faster than was thought.
-	if seconds := o.IO.IOSeconds; seconds > 0 && (m.reads == 0 || seconds < m.read.Mean || m.readBound(&o)) {
+	if seconds := o.IO.IOSeconds; m.reads == 0 && seconds > 0 || m.reads > 0 && (seconds < m.read.Mean || m.readBound(&o)) {
 		m.observeRead(seconds)
 	}
 	m.refresh()
 }
 
 func (m *CostModel) observeCompute(rows int, seconds float64) {
-	if !m.compute.known() {
-		m.compute.guess(rows, seconds, 0.3)
+	if !m.compute.known() || m.compute.foreign(1, m.compute.base.At(rows), seconds) {
+		m.compute.guess(1, float64(rows), seconds, 0.3)
 	}
-	m.compute.observe(1, m.compute.base.At(rows), seconds)
+	m.compute.observe(rows, 1, m.compute.base.At(rows), seconds)
 	for rows >= len(m.steps) {
 		m.steps = append(m.steps, step{})
 	}
@@ -171,13 +173,21 @@ func (m *CostModel) observeCompute(rows int, seconds float64) {
 	s.count = min(s.count+1, 8)
 }
 
+func (m *CostModel) observeDraft(seconds float64) {
+	if !m.draft.known() || m.draft.foreign(m.forwards, m.forwardTime, seconds) {
+		m.draft.guess(m.forwards, m.forwardRows, seconds, 0.2)
+		m.forwardTime = seconds
+	}
+	m.draft.observe(int(m.forwardRows), m.forwards, m.forwardTime, seconds)
+}
+
 // observeRead moves mean and deviation of the time that a pass reads. The skewness stays the profile's; without one, it is
 // that of an exponential distribution, which has a long tail.
 func (m *CostModel) observeRead(seconds float64) {
-	if m.reads == 0 {
-		m.read = Latency{Mean: seconds, Skewness: 2}
+	if m.reads == 0 || !m.readSeen && (seconds > 2*m.read.Mean || seconds < m.read.Mean/2) {
+		m.read, m.reads = Latency{Mean: seconds, Skewness: 2}, 0
 	}
-	m.reads = min(m.reads+1, 30)
+	m.reads, m.readSeen = min(m.reads+1, 30), true
 	off := seconds - m.read.Mean
 	m.read.Mean += off / m.reads
 	variance := m.read.Deviation * m.read.Deviation
@@ -188,30 +198,36 @@ func (m *CostModel) observeRead(seconds float64) {
 func (m *CostModel) refresh() {
 	clear(m.table)
 	m.nodes = m.nodes[:0]
+	median := m.read.at(0)
+	add := func(weight, read float64) {
+		m.nodes = append(m.nodes, quadrature{weight, min(read, median), max(0, read-median)})
+	}
 	switch {
 	case m.quantile > 0:
-		m.nodes = append(m.nodes, quadrature{1, m.read.Quantile(m.quantile)})
+		add(1, m.read.Quantile(m.quantile))
 	case m.read.Deviation < 0.03*m.read.Mean:
-		m.nodes = append(m.nodes, quadrature{1, m.read.Mean})
+		add(1, median)
 	default:
 		for _, s := range spread {
-			m.nodes = append(m.nodes, quadrature{s.weight, m.read.at(s.z)})
+			add(s.weight, m.read.at(s.z))
 		}
 	}
 }
 
-// workTime predicts the time of work as a·u + b·v, where u is the number of batches and v what base says of them: a corrects
-// it by a constant, b by a factor. Both are fitted to the observations, weighing relative errors and forgetting old ones, and
-// drawn towards 0 and 1 as long as there are few.
+// workTime predicts the time of work as a·u + b·v, where u is the number of batches and v what a curve says of them: a corrects
+// it by a constant, b by a factor. Both are fitted to the observations, weighing relative errors, and drawn towards 0 and 1 as
+// long as there are few. Observations of one size fade as new ones of that size come: a size that was not seen for long is not
+// forgotten.
 type workTime struct {
-	base   Curve
-	ridge  [2]float64 // weight of a = 0 and b = 1, in observations that fit as well as they usually do
-	count  float64
-	uu, uv float64
-	vv     float64
-	u, v   float64
-	a, b   float64
+	base  Curve
+	ridge [2]float64 // weight of a = 0 and b = 1, in observations that fit as well as they usually do
+	seen  int        // observations
+	sizes [8]moments // by the binary logarithm of the rows
+	a, b  float64
 }
+
+// moments are sums over observations of u, v and y, each divided by y.
+type moments struct{ uu, uv, vv, u, v float64 }
 
 // workNoise is the relative error of a usual observation.
 const workNoise = 0.1
@@ -225,37 +241,43 @@ func (w *workTime) start(base Curve, doubt float64) {
 	}
 }
 
-// guess sets a curve on which a batch of rows takes the given seconds, and each row after the first adds the part growth of
-// what the first takes.
-func (w *workTime) guess(rows int, seconds, growth float64) {
-	one := seconds / (1 - growth + growth*float64(rows))
+// guess sets a curve on which the given batches of so many rows in total take the given seconds, and each row of a batch after
+// the first adds the part growth of what the first takes.
+func (w *workTime) guess(batches, rows, seconds, growth float64) {
+	one := seconds / ((1-growth)*batches + growth*rows)
 	w.start(Curve{Points: []Point{{1, one}, {11, one * (1 + 10*growth)}}}, 0.5)
 }
 
 func (w *workTime) known() bool { return len(w.base.Points) > 0 }
 
+// foreign reports whether a first observation shows that the curve is of another device or model.
+func (w *workTime) foreign(u, v, y float64) bool {
+	expected := w.predict(u, v)
+	return w.seen == 0 && (y > 2*expected || y < expected/2)
+}
+
 func (w *workTime) predict(u, v float64) float64 { return w.a*u + w.b*v }
 
-func (w *workTime) observe(u, v, y float64) {
-	if w.count >= 5 { // a stall of the machine must not count as more than a bad pass
+// observe adds work of so many rows that took y.
+func (w *workTime) observe(rows int, u, v, y float64) {
+	if w.seen++; w.seen > 5 { // a stall of the machine must not count for more than a bad pass
 		expected := w.predict(u, v)
 		y = min(max(y, expected/3), expected*3)
 	}
-	const keep = 0.97
-	w.count = keep*w.count + 1
-	w.uu = keep*w.uu + u*u/(y*y)
-	w.uv = keep*w.uv + u*v/(y*y)
-	w.vv = keep*w.vv + v*v/(y*y)
-	w.u = keep*w.u + u/y
-	w.v = keep*w.v + v/y
+	const keep = 0.9
+	m := &w.sizes[min(bits.Len(uint(rows)), len(w.sizes)-1)]
+	*m = moments{keep*m.uu + u*u/(y*y), keep*m.uv + u*v/(y*y), keep*m.vv + v*v/(y*y), keep*m.u + u/y, keep*m.v + v/y}
 
-	uu, vv, v1 := w.uu+w.ridge[0], w.vv+w.ridge[1], w.v+w.ridge[1]
-	det := uu*vv - w.uv*w.uv
-	w.a, w.b = (w.u*vv-v1*w.uv)/det, (uu*v1-w.uv*w.u)/det
+	s := moments{uu: w.ridge[0], vv: w.ridge[1], v: w.ridge[1]}
+	for _, m := range w.sizes {
+		s = moments{s.uu + m.uu, s.uv + m.uv, s.vv + m.vv, s.u + m.u, s.v + m.v}
+	}
+	det := s.uu*s.vv - s.uv*s.uv
+	w.a, w.b = (s.u*s.vv-s.v*s.uv)/det, (s.uu*s.v-s.uv*s.u)/det
 	switch { // neither batches nor rows give time back
 	case w.a < 0 || !(det > 0):
-		w.a, w.b = 0, v1/vv
+		w.a, w.b = 0, s.v/s.vv
 	case w.b < 0:
-		w.a, w.b = w.u/uu, 0
+		w.a, w.b = s.u/s.uu, 0
 	}
 }

@@ -18,9 +18,11 @@ type grower struct {
 	model   *CostModel
 	learned *[sources]Calibration
 	lookup  *Lookup // or nil
+	nodes   int     // at most, besides the root; 0 = as many as can be verified
 
 	sequence []int32 // borrowed
 	tree     *Tree
+	limit    int     // of nodes
 	rate     float64 // tokens per second
 	most     float64 // seconds that the pass may take, beyond which only plain decoding is left
 	drafting float64 // predicted seconds of the draft forwards so far
@@ -45,19 +47,24 @@ const sources = int(FromHistory) + 1
 // start begins a tree that has its root only.
 func (g *grower) start(sequence []int32, tree *Tree) {
 	tree.Explore()
-	g.sequence, g.tree = sequence, tree
+	g.sequence, g.tree, g.limit = sequence, tree, tree.Limit()
+	if g.nodes > 0 {
+		g.limit = min(g.limit, g.nodes)
+	}
 	g.chance, g.given, g.best = append(g.chance[:0], 1), append(g.given[:0], 1), g.best[:0]
 	g.looked, g.drafting = 0, 0
 }
+
+// likelyChance is the p̂ below which a node is not worth a look-up.
+const likelyChance = 0.05
 
 // lookUp offers what look-up finds after the nodes that are new and likely enough, and after those that this adds.
 func (g *grower) lookUp() error {
 	if g.lookup == nil {
 		return nil
 	}
-	const likely = 0.05
 	for ; g.looked < g.tree.Len(); g.looked++ {
-		if node := g.looked; g.chance[node] >= likely && !g.tree.Full(node) {
+		if node := g.looked; g.chance[node] >= likelyChance && !g.tree.Full(node) {
 			if err := g.lookUpNode(node); err != nil {
 				return err
 			}
@@ -114,31 +121,27 @@ func (g *grower) expand(ctx context.Context, draft *Draft, nodes []int, candidat
 	return g.lookUp()
 }
 
-// weigh estimates the candidates after a node, where it got a new set of them, and adds those to the tree that may be worth
-// it. A candidate of several sources gets the largest of its estimates.
+// weigh estimates the candidates after a node, where it got a new set of them, and adds those to the tree that may be among
+// the best.
 func (g *grower) weigh(node int) error {
 	t := g.tree
 	had := t.first[node] >= 0
-	for c := t.first[node]; c >= 0; c = t.next[c] {
-		g.given[c] = 0
-	}
-	total, depth := 0.0, int(t.depths[node])+1
+	total := 0.0
 	for i := t.firstSet[node]; i >= 0; i = t.nextSet[i] {
 		set := &t.sets[i]
 		for rank, token := range set.Tokens {
-			given := g.learned[set.Source].At(set.Probs[rank], class(t, set, rank), depth)
-			if c := t.Child(node, token); c < 0 {
-				total += given
-			} else if given > g.given[c] {
-				total += given - g.given[c]
+			given := g.estimate(set, rank)
+			total += given
+			if c := t.Child(node, token); c >= 0 && given > 0 {
 				g.given[c] = given
 			}
 		}
 	}
-	// The target picks one token only.
+	// The target picks one token only. But estimates err to both sides, so that cutting all sums at 1 would leave too little.
+	const most = 1.1
 	scale := 1.0
-	if total > 0.99 {
-		scale = 0.99 / total
+	if total > most {
+		scale = most / total
 	}
 	for c := t.first[node]; c >= 0; c = t.next[c] {
 		g.given[c] *= scale
@@ -152,40 +155,86 @@ func (g *grower) weigh(node int) error {
 	for i := t.firstSet[node]; i >= 0; i = t.nextSet[i] {
 		set := &t.sets[i]
 		for rank, token := range set.Tokens {
-			given := scale * g.learned[set.Source].At(set.Probs[rank], class(t, set, rank), depth)
+			given := scale * g.estimate(set, rank)
 			if chance := given * g.chance[node]; g.promising(chance) && t.Child(node, token) < 0 {
 				child, err := t.Add(node, token, set.Probs[rank])
 				if err != nil {
 					return err
 				}
 				g.chance, g.given = append(g.chance, chance), append(g.given, given)
-				g.best.insert(ranked{chance, child}, t.Limit())
+				g.best.insert(ranked{chance, child}, g.limit)
 			}
 		}
 	}
 	return nil
 }
 
-// class is a candidate's class in the calibration of its source. Of a draft model that is its rank; a looked-up candidate's
-// chances depend on whether there is a draft that agrees.
-func class(t *Tree, set *CandidateSet, rank int) int {
+// estimate returns â of a candidate; 0 for one that the draft model has too, whose set it is then weighed in.
+func (g *grower) estimate(set *CandidateSet, rank int) float64 {
+	class := min(rank, 1)
 	if set.Source == FromDraft {
-		return [...]int{0, 1, 2, 2, 3}[min(rank, 4)]
+		class = draftClass(g.tree, set, rank)
+	} else if drafted, found := g.tree.Set(set.Node, FromDraft); found {
+		if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
+			return 0
+		}
+		class = classRefuted
 	}
-	drafted, found := t.Set(set.Node, FromDraft)
-	switch {
-	case !found:
-		return min(rank, 1)
-	case slices.Contains(drafted.Tokens, set.Tokens[rank]):
-		return 2
+	return g.learned[set.Source].At(set.Probs[rank], class, int(g.tree.depths[set.Node])+1)
+}
+
+// Classes of candidates in the calibration of their source. Looked-up candidates are of class 0, the first of their set, or 1
+// as long as no draft is asked, and refuted where one does not have them among its own. The draft's are of classes 0 to 3 by
+// rank, and of those from 4 on where look-up confirms them.
+const (
+	classRefuted   = 2
+	classConfirmed = 4
+)
+
+func draftClass(t *Tree, set *CandidateSet, rank int) int {
+	class := [...]int{0, 1, 2, 2, 3}[min(rank, 4)]
+	for i := t.firstSet[set.Node]; i >= 0; i = t.nextSet[i] {
+		// A look-up that is not sure of its first candidate confirms nothing.
+		if s := &t.sets[i]; s.Source != FromDraft && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
+			return class + classConfirmed
+		}
 	}
-	return 3
+	return class
+}
+
+// learn counts the candidates after the accepted nodes of a pass.
+func learn(learned *[sources]Calibration, o *Observation) {
+	counted := false
+	for i, node := range o.Path {
+		token, depth := o.Token(i), int(o.Tree.depths[node])+1
+		drafted, asked := o.Tree.Set(node, FromDraft)
+		for s := o.Tree.firstSet[node]; s >= 0; s = o.Tree.nextSet[s] {
+			set := &o.Tree.sets[s]
+			c := &learned[set.Source]
+			counted = true
+			for rank, candidate := range set.Tokens {
+				prob, hit := set.Probs[rank], candidate == token
+				if set.Source == FromDraft {
+					c.Count(prob, draftClass(o.Tree, set, rank), depth, hit)
+					continue
+				}
+				c.Count(prob, min(rank, 1), depth, hit)
+				if asked && !slices.Contains(drafted.Tokens, candidate) {
+					c.Count(prob, classRefuted, depth, hit)
+				}
+			}
+		}
+	}
+	if counted {
+		for i := range learned {
+			learned[i].Fade()
+		}
+	}
 }
 
 // promising reports whether a candidate of this chance would be among the best.
 func (g *grower) promising(chance float64) bool {
-	limit := g.tree.Limit()
-	return len(g.best) < limit || limit > 0 && chance > g.best[limit-1].chance
+	return len(g.best) < g.limit || g.limit > 0 && chance > g.best[g.limit-1].chance
 }
 
 // reweigh computes all chances anew from those given the parents.
@@ -193,7 +242,7 @@ func (g *grower) reweigh() {
 	g.best = g.best[:0]
 	for node := 1; node < len(g.chance); node++ {
 		g.chance[node] = g.chance[g.tree.parents[node]] * g.given[node]
-		g.best.insert(ranked{g.chance[node], node}, g.tree.Limit())
+		g.best.insert(ranked{g.chance[node], node}, g.limit)
 	}
 }
 
@@ -256,7 +305,7 @@ func (g *grower) wave(draft *Draft, hits []float64) []int {
 		}
 		g.frontier = append(g.frontier, x.node)
 		for _, hit := range hits {
-			g.outlook.insert(ranked{x.chance * hit, -1}, g.tree.Limit())
+			g.outlook.insert(ranked{x.chance * hit, -1}, g.limit)
 		}
 		n := len(g.frontier)
 		switch n {

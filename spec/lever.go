@@ -12,6 +12,8 @@ type LeverOptions struct {
 	// Quantile, if above 0, makes trees for passes that read as slowly as at most this part of them does not exceed, instead of
 	// for the average over fast and slow ones. Near 1 it favours a steady pace over a high one.
 	Quantile float64
+	// Nodes is the largest number of nodes of a tree besides its root; 0 = as many as can be verified.
+	Nodes int
 	// Candidates of each node that the draft model expands; 0 = 8.
 	Candidates int
 	// NoLookup turns off look-up, else done as Lookup says.
@@ -42,6 +44,8 @@ type Lever struct {
 	seconds   float64
 	credit    float64 // plain passes that speculation may cost
 	measure   int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
+	sizes     bool    // no profile tells this
+	drafted   int     // passes since one without nodes
 	idle      int     // passes since the draft model was asked
 	patience  int     // of those between probes
 	probing   bool
@@ -66,25 +70,22 @@ func NewLever(o LeverOptions) (*Lever, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spec: lever: %w", err)
 	}
-	if o.Candidates < 0 {
-		return nil, fmt.Errorf("spec: lever: %d candidates", o.Candidates)
+	if o.Candidates < 0 || o.Nodes < 0 {
+		return nil, fmt.Errorf("spec: lever: %d nodes, %d candidates", o.Nodes, o.Candidates)
 	}
 	if o.Candidates == 0 {
 		o.Candidates = 8
 	}
 	l := &Lever{
 		model: model, candidates: o.Candidates,
-		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience,
-	}
-	if !model.Known() {
-		l.measure = 1
+		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
 	}
 	if !o.NoLookup {
 		if l.lookup, err = NewLookup(o.Lookup); err != nil {
 			return nil, fmt.Errorf("spec: lever: %w", err)
 		}
 	}
-	l.grower = grower{model: model, learned: &l.learned, lookup: l.lookup}
+	l.grower = grower{model: model, learned: &l.learned, lookup: l.lookup, nodes: o.Nodes}
 	return l, nil
 }
 
@@ -165,7 +166,7 @@ func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
 		others += hit
 	}
 	next := l.model.Forward(1)
-	limit := min(g.tree.Limit(), g.tree.maxDepth)
+	limit := min(g.limit, g.tree.maxDepth)
 	path, chain, bush := 1.0, 1.0, 1.0 // chances of the deepest node, gain of a chain of first candidates, and with its siblings
 	for depth := 1; depth <= limit && path > 0.01; depth++ {
 		bush += path * others
@@ -176,7 +177,7 @@ func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
 		if v, allowed := g.value(1+depth, drafting, chain); allowed && v > plain {
 			return true
 		}
-		if rows := 1 + depth*len(hits); rows <= 1+g.tree.Limit() {
+		if rows := 1 + depth*len(hits); rows <= 1+g.limit {
 			if v, allowed := g.value(rows, drafting, bush); allowed && v > plain {
 				return true
 			}
@@ -189,10 +190,13 @@ func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
 func (l *Lever) Observe(o Observation) {
 	l.model.Observe(o)
 	l.account(&o)
-	l.calibrate(&o)
-	if l.measure > 0 {
-		l.learnedSize(o.Tree.Len())
+	learn(&l.learned, &o)
+	for i, node := range o.Path {
+		if set, drafted := o.Tree.Set(node, FromDraft); drafted {
+			l.countHit(&set, o.Token(i))
+		}
 	}
+	l.measured(o.Tree.Len())
 	set, drafted := o.Tree.Set(0, FromDraft)
 	switch {
 	case !drafted:
@@ -226,38 +230,23 @@ func (l *Lever) account(o *Observation) {
 	l.credit = min(l.credit, maxCredit)
 }
 
-// learnedSize goes on to a pass of twice the rows, as long as that teaches something that is not told by the ones before.
-func (l *Lever) learnedSize(rows int) {
-	const enough = 32
-	if rows < l.measure {
-		return
+// measured decides what to measure next. Each now and then a pass is plain, as all is compared with that; without a profile,
+// the first passes double their rows as long as that is cheap.
+func (l *Lever) measured(rows int) {
+	const enough, seldom = 32, 256
+	if l.drafted++; rows == 1 {
+		l.drafted = 0
 	}
-	l.measure = 2 * rows
-	if l.measure > enough || l.model.Pass(l.measure, 0, 1) > 1.5*l.model.Pass(1, 0, 1) {
+	switch {
+	case l.measure > 0 && rows < l.measure: // there were no more candidates
+	case l.measure > 0 && l.sizes:
+		if l.measure = 2 * rows; l.measure > enough || l.model.Pass(l.measure, 0, 1) > 1.5*l.model.Pass(1, 0, 1) {
+			l.measure, l.sizes = 0, false
+		}
+	case l.drafted >= seldom:
+		l.measure = 1
+	default:
 		l.measure = 0
-	}
-}
-
-// calibrate counts the candidates after the accepted nodes.
-func (l *Lever) calibrate(o *Observation) {
-	counted := false
-	for i, node := range o.Path {
-		token, depth := o.Token(i), int(o.Tree.depths[node])+1
-		for s := o.Tree.firstSet[node]; s >= 0; s = o.Tree.nextSet[s] {
-			set := &o.Tree.sets[s]
-			counted = true
-			for rank, candidate := range set.Tokens {
-				l.learned[set.Source].Count(set.Probs[rank], class(o.Tree, set, rank), depth, candidate == token)
-			}
-			if set.Source == FromDraft {
-				l.countHit(set, token)
-			}
-		}
-	}
-	if counted {
-		for i := range l.learned {
-			l.learned[i].Fade()
-		}
 	}
 }
 

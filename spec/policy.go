@@ -59,7 +59,7 @@ type Forecaster interface {
 }
 
 // PolicyNames are the names that [NewPolicy] knows.
-var PolicyNames = []string{"chain", "specinfer", "sequoia", "opttree", "eagle2", "none"}
+var PolicyNames = []string{"lever", "chain", "specinfer", "sequoia", "opttree", "eagle2", "powerserve", "ngram", "none"}
 
 // NewPolicy returns the policy of that name, one of [PolicyNames], set up as its source recommends but for the number of tree
 // nodes besides the root, which is at most budget.
@@ -68,6 +68,8 @@ func NewPolicy(name string, budget int) (Policy, error) {
 		return nil, fmt.Errorf("spec: policy %s: budget %d is not positive", name, budget)
 	}
 	switch name {
+	case "lever":
+		return NewLever(LeverOptions{Nodes: budget})
 	case "chain":
 		return NewChain(budget, 0)
 	case "specinfer":
@@ -78,6 +80,10 @@ func NewPolicy(name string, budget int) (Policy, error) {
 		return NewOPTTree(OPTTreeOptions{Nodes: budget})
 	case "eagle2":
 		return NewEAGLE2(EAGLE2Options{Nodes: budget})
+	case "ngram":
+		return NewNGram(NGramOptions{Nodes: budget})
+	case "powerserve":
+		return NewPowerServe(PowerServeOptions{Nodes: budget})
 	case "none":
 		return None{}, nil
 	}
