@@ -4,11 +4,6 @@
 // Products of Q4_0 and Q8_0 weights with activations in rowForm. A register of weights is 4 rows × 4 columns: of Q8_0
 // columns 4j..4j+3 of the block; of Q4_0 the same in the low and columns 16+4j..16+4j+3 in the high halves of the bytes.
 
-// Four times 1.5·2^23: sums without an offset begin here. A load of it takes no turn of the vector units.
-DATA magic<>+0(SB)/8, $0x4b4000004b400000
-DATA magic<>+8(SB)/8, $0x4b4000004b400000
-GLOBL magic<>(SB), RODATA|NOPTR, $16
-
 // SCALE multiplies the 16 scales of the weights at R1 with that of the activations, V18, to V0-V3.
 #define SCALE \
 	FLDPQ (R1), (F19, F4) \
@@ -40,7 +35,7 @@ GLOBL magic<>(SB), RODATA|NOPTR, $16
 	MOVD  q+24(FP), R3 \
 	MOVD  stride+32(FP), R4 \
 	MOVD  blocks+40(FP), R5 \
-	MOVD  $magic<>(SB), R8 \
+	MOVD  $·start(SB), R8 \
 	FMOVQ (R8), F29 \
 	VMOVI $0x0f, V28.B16 \
 tile_loop: \
@@ -278,7 +273,7 @@ block_loop: \
 	ADD   $32, R12, R2 \
 	MOVD  $4, R13 \
 	VMOVI $0x0f, V15.B16 \
-	MOVD  $magic<>(SB), R8 \
+	MOVD  $·start(SB), R8 \
 	FMOVQ (R8), F13 \
 group_loop: \
 	MOVD  R3, R6 \

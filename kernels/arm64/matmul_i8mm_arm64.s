@@ -3,11 +3,6 @@
 
 // Products of Q4_0 weights with activations in crossForm, and of Q8_0 weights with activations in pairForm.
 
-// Four times 1.5·2^23.
-DATA magic<>+0(SB)/8, $0x4b4000004b400000
-DATA magic<>+8(SB)/8, $0x4b4000004b400000
-GLOBL magic<>(SB), RODATA|NOPTR, $16
-
 // STEP adds the products of the 16 rows of column group j, V(a), V(b), V(c), V(d): as they are with a1, shifted left to
 // V(e) … V(h) with c0.
 #define STEP(j, a, b, c, d, e, f, g, h) \
@@ -145,7 +140,7 @@ GLOBL magic<>(SB), RODATA|NOPTR, $16
 	SUB   $bytes, R4 \
 	ADD   $32, R12, R2 \
 	MOVD  $4, R13 \
-	MOVD  $magic<>(SB), R8 \
+	MOVD  $·start(SB), R8 \
 group_loop: \
 	MOVD  R3, R6 \
 	MOVD  R5, R7 \
@@ -184,7 +179,7 @@ TEXT ·gemvQ4I8mm(SB), NOSPLIT, $0-48
 	MOVD  q+24(FP), R3
 	MOVD  stride+32(FP), R4
 	MOVD  blocks+40(FP), R5
-	MOVD  $magic<>(SB), R8
+	MOVD  $·start(SB), R8
 	FMOVQ (R8), F29
 
 tile_loop:

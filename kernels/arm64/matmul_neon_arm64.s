@@ -5,11 +5,6 @@
 // is 4 rows × 4 columns, so the four activations stand repeated in theirs; its halves are multiplied to 16 bits: of Q4_0
 // eight such products fit together (8·15·127), of Q8_0 two (2·128·127).
 
-// Four times 1.5·2^23.
-DATA magic<>+0(SB)/8, $0x4b4000004b400000
-DATA magic<>+8(SB)/8, $0x4b4000004b400000
-GLOBL magic<>(SB), RODATA|NOPTR, $16
-
 // One block of 16 rows × 32 columns a turn, in these registers:
 //
 //	R0  dst            R1  block of weights        R2  tiles left
@@ -127,7 +122,7 @@ GLOBL magic<>(SB), RODATA|NOPTR, $16
 	MOVD  q+24(FP), R3 \
 	MOVD  stride+32(FP), R4 \
 	MOVD  blocks+40(FP), R5 \
-	MOVD  $magic<>(SB), R8 \
+	MOVD  $·start(SB), R8 \
 	FMOVQ (R8), F23 \
 	VMOVI $0x0f, V22.B16 \
 tile_loop: \

@@ -17,15 +17,6 @@ DATA widen<>+64(SB)/8, $0x3f3f3f3f3f3f3f3f
 DATA widen<>+72(SB)/8, $0x3f3f3f3f3f3f3f3f
 GLOBL widen<>(SB), RODATA|NOPTR, $80
 
-// Four times 1.5·2^23, and zeros: what sums begin with. Loads of them take no turn of the vector units.
-DATA start<>+0(SB)/8, $0x4b4000004b400000
-DATA start<>+8(SB)/8, $0x4b4000004b400000
-DATA start<>+16(SB)/8, $0
-DATA start<>+24(SB)/8, $0
-DATA start<>+32(SB)/8, $0
-DATA start<>+40(SB)/8, $0
-GLOBL start<>(SB), RODATA|NOPTR, $48
-
 // STEP multiplies 16 rows of column group j, V0-V3, unpacked to V4-V7 (low nibbles) and themselves (high), with lanes j of
 // V(lo), to V20-V23, and of V(hi), to V24-V27.
 #define STEP(j, lo, hi) \
@@ -250,7 +241,7 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 //
 //	R0  dst            R1  weights of the chunk    R2  tiles left
 //	R3  activations    R4  stride                  R5  blocks
-//	R6  activations of the chunk    R7  blocks left    R8  start<>    R9, R10 activations of low and high nibbles
+//	R6  activations of the chunk    R7  blocks left    R8  start    R9, R10 activations of low and high nibbles
 //	R11 block of weights            R12 widen<>
 //	V0-V7    weights and their low nibbles, then temporary
 //	V8-V11   sums of the block's minima    V12, V13 scales of the chunk    V14 mask 0x0f
@@ -296,7 +287,7 @@ GLOBL start<>(SB), RODATA|NOPTR, $48
 	MOVD  q+24(FP), R3 \
 	MOVD  stride+32(FP), R4 \
 	MOVD  blocks+40(FP), R5 \
-	MOVD  $start<>(SB), R8 \
+	MOVD  $·start(SB), R8 \
 	MOVD  $widen<>(SB), R12 \
 	VMOVI $0x0f, V14.B16 \
 tile_loop: \
@@ -342,7 +333,7 @@ TEXT ·gemmQ4KDotprod(SB), $4096-56
 	MOVD  blocks+40(FP), R5
 	MOVD  rows+48(FP), R15
 	LSL   $2, R14
-	MOVD  $start<>(SB), R8
+	MOVD  $·start(SB), R8
 	MOVD  $widen<>(SB), R12
 	VMOVI $0x0f, V14.B16
 

@@ -21,11 +21,8 @@ func Sets() []table.Kernels {
 	return sets
 }
 
-// hasDotprod reports whether the processor has SDOT. Every Apple processor that runs macOS or a current iOS has it, and
-// they are not asked through HWCAP.
-func hasDotprod() bool {
-	return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" || runtime.GOOS == "ios"
-}
+// hasDotprod reports whether the processor has SDOT. Every Mac has, though the first releases of macOS for arm64 do not say.
+func hasDotprod() bool { return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" }
 
 var neonSet = table.Kernels{
 	Name: "neon",
