@@ -231,6 +231,45 @@ func TestSequoiaLearns(t *testing.T) {
 	}
 }
 
+// A sure draft is followed in a chain; one that doubts gives a bush.
+func TestPowerServeSplitsWhereInDoubt(t *testing.T) {
+	p, err := NewPowerServe(PowerServeOptions{Nodes: 11})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		logits func(i int) float32
+		depth  int32 // of the tree
+		waves  int
+	}{
+		{func(i int) float32 { return -20 * float32(i) }, 11, 11},
+		{func(i int) float32 { return 0 }, 1, 1}, // a path of 1/15 is not expanded
+		{func(i int) float32 { return -20 * float32(i/2) }, 3, 7}, // paths of 1/2 and 1/4 are, of 1/8 not
+	} {
+		m := newFreeModel(20)
+		for _, row := range m.logits {
+			for i := range row {
+				row[i] = c.logits(i)
+			}
+		}
+		var tree Tree
+		tree.Reset(1, 64, 64)
+		draft, err := newDraft(m, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sequence := []int32{1}
+		draft.start(sequence, &tree)
+		if err := p.Grow(ctx, sequence, &tree, draft); err != nil {
+			t.Fatal(err)
+		}
+		checkTree(t, &tree)
+		if depth := slices.Max(tree.Depths()); tree.Len() != 12 || depth != c.depth || len(tree.Sets()) != c.waves {
+			t.Errorf("%d nodes, %d deep, %d expanded; want 12, %d, %d", tree.Len(), depth, len(tree.Sets()), c.depth, c.waves)
+		}
+	}
+}
+
 func TestSpecInferWidths(t *testing.T) {
 	for budget := 1; budget <= 300; budget++ {
 		widths, nodes, level := SpecInferWidths(budget), 0, 1
