@@ -10,7 +10,8 @@
 //	Y0-Y3  first row: halves of the tile, even columns, then odd    Y4-Y7  second row
 //	Y8, Y9 weights    Y10 activation
 
-#define PREFETCH_AHEAD 2048
+// PREFETCH_AHEAD is how far before their use weights are asked for, in bytes.
+#define PREFETCH_AHEAD 8192
 
 #define WEIGHTS(c) \
 	VCVTPH2PS (32*c)(SI), Y8    \

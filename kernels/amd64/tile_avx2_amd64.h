@@ -13,7 +13,8 @@ GLOBL nibbles<>(SB), RODATA|NOPTR, $4
 DATA ones<>+0(SB)/4, $0x00010001
 GLOBL ones<>(SB), RODATA|NOPTR, $4
 
-#define PREFETCH_AHEAD 2048
+// PREFETCH_AHEAD is how far before their use weights are asked for, in bytes.
+#define PREFETCH_AHEAD 8192
 
 #define ZERO2(a, b) \
 	VPXOR a, a, a \
