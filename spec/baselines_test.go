@@ -243,7 +243,7 @@ func TestPowerServeSplitsWhereInDoubt(t *testing.T) {
 		waves  int
 	}{
 		{func(i int) float32 { return -20 * float32(i) }, 11, 11},
-		{func(i int) float32 { return 0 }, 1, 1}, // a path of 1/15 is not expanded
+		{func(i int) float32 { return 0 }, 1, 1},                  // a path of 1/15 is not expanded
 		{func(i int) float32 { return -20 * float32(i/2) }, 3, 7}, // paths of 1/2 and 1/4 are, of 1/8 not
 	} {
 		m := newFreeModel(20)
