@@ -3,11 +3,24 @@
 //
 // The parts:
 //
-//  1. [Tree] holds the tokens to verify: parents before children, the root being the last token of the sequence.
-//  2. [Policy] grows the tree: [None] (plain decoding: a tree of just the root) and [Chain] (a chain is a tree).
+//  1. [Tree] holds the tokens to verify, parents before children, the root being the last token of the sequence, and the
+//     candidate sets that they were taken from.
+//  2. [Policy] grows the tree; see the table below.
 //  3. [Draft] is the draft model that a policy asks, kept in step with the sequence.
 //  4. [Sampler] picks the target's next token from its logits.
 //  5. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
+//
+// The policies, by the names that [NewPolicy] takes:
+//
+//	lever       Lever       most expected tokens for the time of the pass on this device, chances learned from the text
+//	chain       Chain       the draft's greedy continuation, of fixed length
+//	specinfer   SpecInfer   one shape: so many children for each node of a level
+//	sequoia     Sequoia     one shape: the best for how often the draft's first, second, … candidate is right
+//	opttree     OPTTree     most expected tokens by the draft's probabilities; drafts on while a level adds enough
+//	eagle2      EAGLE2      expands a few nodes on each of a fixed number of levels, then keeps the most probable
+//	powerserve  PowerServe  a chain that splits where the draft is in doubt, filled up with leaves
+//	ngram       NGram       what followed the latest tokens earlier; no draft model
+//	none        None        nothing: plain decoding
 //
 // What passes between them in one pass:
 //
@@ -19,12 +32,13 @@
 //
 // Logits are computed one row at a time along the walk, so rejected rows cost no projection. The walk picks each token as
 // plain decoding would, from the same logits and with the same random number, and the tree does not depend on what it picks:
-// that is why neither greedy nor sampled output changes.
+// that is why neither greedy nor sampled output changes. [SpecInfer] can draw its candidates at random; then tokens are accepted
+// by a rule that makes up for it, and a seed gives other tokens of the same distribution.
 //
 // Usage:
 //
-//	chain, err := spec.NewChain(8, 0.3)
-//	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: chain})
+//	policy, err := spec.NewPolicy("lever", 32)
+//	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy})
 //	result, err := g.Generate(ctx, spec.Request{
 //		Prompt: ids, MaxTokens: 256, StopTokens: eos, Decoder: tokenizer.NewStream(),
 //	}, func(p spec.Piece) error {

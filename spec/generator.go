@@ -22,8 +22,8 @@ type Options struct {
 	Target Model
 	Draft  Model  // nil = the policy has no draft model
 	Policy Policy // nil = None
-	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. Target must be able to project all
-	// MaxNodes + 1 rows of a pass; a layers.Decoder is, if its MaxBatch is no smaller.
+	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. Target and
+	// Draft must be able to project MaxNodes + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
 	MaxNodes int
 	// Chunk is the largest number of prompt tokens in a forward; 0 = 128.
 	Chunk int

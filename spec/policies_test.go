@@ -60,38 +60,64 @@ func TestPoliciesEqualPlain(t *testing.T) {
 	for _, name := range PolicyNames {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				target, req := drawCase(t)
-				tokens, finish := plain(t, target, req)
-				draft := newDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
-				draft.context = rapid.IntRange(1, 70).Draw(t, "draftContext")
 				budget := rapid.SampledFrom(budgets).Draw(t, "budget")
-				o := Options{
-					Target: target, Draft: draft,
-					Policy:      &checked{mustPolicy(t, name, budget), t, budget, 0},
-					MaxNodes:    rapid.IntRange(1, 70).Draw(t, "maxNodes"),
-					Chunk:       rapid.IntRange(1, 20).Draw(t, "chunk"),
-					ProjectTree: rapid.Bool().Draw(t, "projectTree"),
-				}
-				g, err := NewGenerator(o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for range 2 { // the second time with what was learned in the first
-					result, err := g.Generate(ctx, req, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					checkResult(t, result, tokens, finish)
-				}
-				sequence := slices.Concat(req.Prompt, tokens)
-				if got := target.tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
-					t.Fatalf("target holds %v of %v", got, sequence)
-				}
-				if got := draft.tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
-					t.Fatalf("draft holds %v of %v", got, sequence)
-				}
+				target, req := drawCase(t)
+				checkEqualsPlain(t, mustPolicy(t, name, budget), budget, target, req)
 			})
 		})
+	}
+}
+
+func FuzzPoliciesEqualPlain(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
+		budget := rapid.IntRange(1, 40).Draw(t, "budget")
+		target, req := drawCase(t)
+		checkEqualsPlain(t, mustPolicy(t, rapid.SampledFrom(PolicyNames).Draw(t, "policy"), budget), budget, target, req)
+	}))
+}
+
+// Where the target's choice is not left to chance, drawn candidates don't matter either.
+func TestDrawnCandidatesEqualPlain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		widths := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 4).Draw(t, "widths")
+		p, err := NewSpecInfer(SpecInferOptions{Widths: widths, Draw: rapid.SampledFrom([]Draw{WithReplacement, WithoutReplacement}).Draw(t, "draw")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, req := drawCase(t)
+		req.Sampling.Temperature = 0
+		checkEqualsPlain(t, p, 1000, target, req)
+	})
+}
+
+// checkEqualsPlain generates with a policy and any other options, and compares with plain decoding.
+func checkEqualsPlain(t *rapid.T, p Policy, budget int, target *hashModel, req Request) {
+	tokens, finish := plain(t, target, req)
+	draft := newDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
+	draft.context = rapid.IntRange(1, 70).Draw(t, "draftContext")
+	g, err := NewGenerator(Options{
+		Target: target, Draft: draft,
+		Policy:      &checked{p, t, budget, 0},
+		MaxNodes:    rapid.IntRange(1, 70).Draw(t, "maxNodes"),
+		Chunk:       rapid.IntRange(1, 20).Draw(t, "chunk"),
+		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time with what was learned in the first
+		result, err := g.Generate(ctx, req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkResult(t, result, tokens, finish)
+	}
+	sequence := slices.Concat(req.Prompt, tokens)
+	if got := target.tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
+		t.Fatalf("target holds %v of %v", got, sequence)
+	}
+	if got := draft.tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
+		t.Fatalf("draft holds %v of %v", got, sequence)
 	}
 }
 

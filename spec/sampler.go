@@ -30,7 +30,7 @@ type Sampling struct {
 	TopK        int     // 0 = all tokens
 	TopP        float32 // 0 or 1 = all tokens
 	MinP        float32 // 0 = all tokens
-	Seed        uint64  // the same seed, prompt and model give the same tokens, whatever the draft and its trees
+	Seed        uint64  // the same seed, prompt and model give the same tokens, whatever the draft and its trees, unless these are drawn
 }
 
 func (s Sampling) check() error {
