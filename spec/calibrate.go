@@ -24,28 +24,41 @@ const (
 // where the probability rises. Old counts fade pass by pass, so that estimates follow the text. The zero value is ready, and
 // believes the source. It does not allocate, and is not safe for concurrent use.
 type Calibration struct {
-	counts   counts
-	estimate [classes][depthBands][len(knots)]float64
-	current  bool // estimate is of counts
+	counts  counts
+	byProb  level
+	byClass [classes]level
+	cells   [classes][depthBands]level
+	version int // of the counts
 }
 
 // counts are what a Calibration is stored as.
 type counts struct {
+	// Weight is that of a trial now, less 1. It grows pass by pass, which makes older trials fade.
+	Weight  float64
 	ByProb  [len(knots)]tally
 	ByClass [classes][len(knots)]tally
 	Cells   [classes][depthBands][len(knots)]tally
 }
 
-// tally counts trials and hits, as far as they have not faded.
+// tally is the weight of trials, and of those that hit.
 type tally struct {
 	Trials, Hits float64
 }
 
-// The window of a calibration is 1/(1-calibrationKeep) passes.
-const calibrationKeep = 0.993
+// level holds the estimates at the knots.
+type level struct {
+	estimate [len(knots)]float64
+	version  int // of the counts, plus 1
+}
 
-// backing is how many trials of the level below an estimate counts for.
-const backing = 8
+const (
+	// calibrationKeep is the weight of a trial relative to those of the next pass: they fade over about 140 passes.
+	calibrationKeep = 0.993
+	// backing is how many trials of the level below an estimate counts for.
+	backing = 8
+	// maxWeight keeps weights within range.
+	maxWeight = 1e9
+)
 
 // band returns the index in the depth bands of a candidate.
 func band(depth int) int {
@@ -68,43 +81,47 @@ func place(prob float64) (k int, weight float64) {
 
 // At returns â for a candidate of the given probability, from 0 to 1, and class, depth levels below the root.
 func (c *Calibration) At(prob float32, class, depth int) float64 {
-	if !c.current {
-		c.refresh()
+	l := &c.cells[class][band(depth)]
+	if l.version != c.version+1 {
+		c.refresh(class, band(depth))
 	}
 	k, weight := place(float64(prob))
-	e := &c.estimate[class][band(depth)]
-	return e[k] + weight*(e[k+1]-e[k])
+	return l.estimate[k] + weight*(l.estimate[k+1]-l.estimate[k])
 }
 
 // Count adds a candidate whose fate is known: the nodes before it were accepted, and it was the target's token or not.
 func (c *Calibration) Count(prob float32, class, depth int, hit bool) {
-	k, weight := place(float64(prob))
-	y := 0.0
-	if hit {
-		y = 1
-	}
-	for i, w := range [2]float64{1 - weight, weight} {
-		c.counts.ByProb[k+i].add(w, y)
-		c.counts.ByClass[class][k+i].add(w, y)
-		c.counts.Cells[class][band(depth)][k+i].add(w, y)
-	}
-	c.current = false
-}
-
-func (t *tally) add(weight, hit float64) {
-	t.Trials += weight
-	t.Hits += weight * hit
-}
-
-// Fade lets all counts lose some of their weight: call it once a pass that counted something.
-func (c *Calibration) Fade() {
-	for _, level := range c.counts.levels() {
-		for i := range level {
-			level[i].Trials *= calibrationKeep
-			level[i].Hits *= calibrationKeep
+	k, right := place(float64(prob))
+	for i, weight := range [2]float64{1 - right, right} {
+		weight *= 1 + c.counts.Weight
+		for _, t := range [...]*tally{&c.counts.ByProb[k+i], &c.counts.ByClass[class][k+i], &c.counts.Cells[class][band(depth)][k+i]} {
+			t.Trials += weight
+			if hit {
+				t.Hits += weight
+			}
 		}
 	}
-	c.current = false
+	c.version++
+}
+
+// Fade lets what was counted so far lose some of its weight: call it once a pass that counted something.
+func (c *Calibration) Fade() {
+	c.counts.Weight = (1+c.counts.Weight)/calibrationKeep - 1
+	if c.counts.Weight > maxWeight {
+		c.counts.scale(1 / (1 + c.counts.Weight))
+	}
+	c.version++
+}
+
+// scale multiplies all weights.
+func (c *counts) scale(factor float64) {
+	c.Weight = (1+c.Weight)*factor - 1
+	for _, level := range c.levels() {
+		for i := range level {
+			level[i].Trials *= factor
+			level[i].Hits *= factor
+		}
+	}
 }
 
 // levels returns all tallies, by knots.
@@ -122,28 +139,31 @@ func (c *counts) levels() (all [1 + classes + classes*depthBands][]tally) {
 	return all
 }
 
-// refresh computes the estimates from the counts.
-func (c *Calibration) refresh() {
-	var byProb, byClass [len(knots)]float64
-	estimate(&byProb, &c.counts.ByProb, &knots)
-	for class := range classes {
-		estimate(&byClass, &c.counts.ByClass[class], &byProb)
-		for depth := range depthBands {
-			estimate(&c.estimate[class][depth], &c.counts.Cells[class][depth], &byClass)
-		}
+// refresh computes the estimates of a cell, and of those on which it leans, from the counts.
+func (c *Calibration) refresh(class, band int) {
+	now := c.version + 1
+	if c.byProb.version != now {
+		c.byProb.version = now
+		c.estimate(&c.byProb.estimate, &c.counts.ByProb, &knots)
 	}
-	c.current = true
+	if c.byClass[class].version != now {
+		c.byClass[class].version = now
+		c.estimate(&c.byClass[class].estimate, &c.counts.ByClass[class], &c.byProb.estimate)
+	}
+	l := &c.cells[class][band]
+	l.version = now
+	c.estimate(&l.estimate, &c.counts.Cells[class][band], &c.byClass[class].estimate)
 }
 
 // estimate computes the share of hits at each knot, leaning on another estimate, and makes it rise by pooling neighbours that
 // do not (isotonic regression: pool adjacent violators).
-func estimate(dst *[len(knots)]float64, tallies *[len(knots)]tally, lean *[len(knots)]float64) {
+func (c *Calibration) estimate(dst *[len(knots)]float64, tallies *[len(knots)]tally, lean *[len(knots)]float64) {
 	var weights [len(knots)]float64
 	var sizes [len(knots)]int
-	pools := 0
+	pools, leaning := 0, backing*(1+c.counts.Weight)
 	for k, t := range tallies {
-		weight, size := t.Trials+backing, 1
-		mean := (t.Hits + backing*lean[k]) / weight
+		weight, size := t.Trials+leaning, 1
+		mean := (t.Hits + leaning*lean[k]) / weight
 		for pools > 0 && dst[pools-1] > mean {
 			pools--
 			mean = (mean*weight + dst[pools]*weights[pools]) / (weight + weights[pools])
@@ -177,6 +197,9 @@ func (c *Calibration) UnmarshalJSON(data []byte) error {
 				return fmt.Errorf("spec: calibration: %v hits in %v trials", t.Hits, t.Trials)
 			}
 		}
+	}
+	if !(stored.Weight >= 0 && stored.Weight <= maxWeight) {
+		return fmt.Errorf("spec: calibration: weight %v", stored.Weight)
 	}
 	*c = Calibration{counts: stored}
 	return nil

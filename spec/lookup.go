@@ -10,14 +10,14 @@ import (
 const (
 	minMatch      = 2  // tokens that a context must share with an earlier place
 	maxMatch      = 32 // tokens compared
-	maxPlaces     = 16 // earlier places looked at
+	maxPlaces     = 8  // earlier places looked at
 	continuations = 4  // returned
 )
 
 // Lookup finds what followed the latest tokens of a sequence when they occurred before, in the sequence itself or, if it keeps
 // a history, in earlier ones: the answer to a repeated question, say. It indexes pairs of tokens; the places of a pair are
 // chained, the latest first, and there the longest match wins. Adding a token takes constant time, and so does a look-up: it
-// visits 16 places. Memory is bounded: the oldest tokens are forgotten. It does not allocate after NewLookup, and is not safe
+// visits 8 places. Memory is bounded: the oldest tokens are forgotten. It does not allocate after NewLookup, and is not safe
 // for concurrent use.
 type Lookup struct {
 	history bool
@@ -114,7 +114,7 @@ func (l *Lookup) goesOn(sequence []int32) bool {
 func (l *Lookup) at(position int) int32 { return l.tokens[position&l.mask] }
 
 // held reports whether the token at a position is still there.
-func (l *Lookup) held(position int) bool { return position >= 0 && position > l.end-len(l.tokens) }
+func (l *Lookup) held(position int) bool { return position >= max(0, l.end-len(l.tokens)) }
 
 func (l *Lookup) append(token int32) {
 	p := l.end
@@ -165,8 +165,10 @@ func (l *Lookup) Next(dst []Continuation, context []int32) []Continuation {
 
 // match returns how many tokens up to position p equal the end of context.
 func (l *Lookup) match(p int, context []int32) int {
+	oldest := max(0, l.end-len(l.tokens))
+	limit := min(len(context), maxMatch, p-oldest+1)
 	n := 0
-	for n < min(len(context), maxMatch) && l.held(p-n) && l.at(p-n) == context[len(context)-1-n] {
+	for n < limit && l.tokens[(p-n)&l.mask] == context[len(context)-1-n] {
 		n++
 	}
 	return n
