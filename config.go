@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -26,10 +27,14 @@ type Config struct {
 	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
 	// device's flash.
 	OpenFile func(path string) (weights.File, error)
+	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format; empty: none.
+	Trace string
 	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
 	CacheDir string
 	// Progress is told of long work while models are opened; nil: nobody is.
 	Progress func(Progress)
+
+	parts layers.Trace // told of the parts of passes; nil: nobody is
 }
 
 // Progress is the state of a piece of long work.

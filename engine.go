@@ -17,6 +17,7 @@ type Engine struct {
 	pool   *kernels.Pool
 	target *model
 	draft  *model // nil without a draft
+	trace  *tracer
 }
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
@@ -35,13 +36,17 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 }
 
 func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
+	if e.trace, err = newTracer(cfg.Trace); err != nil {
+		return err
+	}
+	cfg.OpenFile, cfg.parts = e.trace.opener(cfg.OpenFile), e.trace.parts()
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	if cfg.Draft == "" {
 		return nil
 	}
-	cfg.OpenFile = nil // the draft's files are read once
+	cfg.OpenFile, cfg.parts = nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)
 	}
@@ -63,6 +68,7 @@ func (e *Engine) Close() error {
 		}
 	}
 	e.pool.Close()
+	errs = append(errs, e.trace.close())
 	return errors.Join(errs...)
 }
 
@@ -88,5 +94,6 @@ func (e *Engine) SpecOptions() spec.Options {
 	if e.draft != nil {
 		options.Draft = e.draft.decoder
 	}
+	e.trace.models(&options)
 	return options
 }

@@ -36,7 +36,7 @@ const (
 
 // openModel opens the model at path with at most dram bytes for its weights; 0 is no bound.
 func openModel(ctx context.Context, cfg Config, path string, dram int64, pool *kernels.Pool) (*model, error) {
-	store, err := openStore(ctx, path, cfg)
+	store, err := OpenStore(ctx, path, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,7 @@ func (m *model) open(ctx context.Context, cfg Config, store *weights.Store, dram
 		KV:       cfg.KV,
 		Vocab:    min(m.tokenizer.Size(), config.Vocab),
 		MaxBatch: m.chunk,
+		Trace:    cfg.parts,
 	})
 	return err
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// openStore opens the store at path. A Hugging Face folder or a GGUF file is first converted into the cache; a later call with
-// the unchanged source opens the store made then.
-func openStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
+// OpenStore opens the store at path, as [Open] does with a model's. A Hugging Face folder or a GGUF file is first converted into the
+// cache; a later call with the unchanged source opens the store made then. Of cfg it uses OpenFile, CacheDir and Progress.
+func OpenStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
 	isStore, err := weights.IsStore(path)
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)

@@ -83,6 +83,9 @@ func (t *Throttle) Opener(open func(path string) (File, error)) func(path string
 	}
 }
 
+// OpenFile opens a file as a store does by itself, for those who wrap it for [OpenOptions].
+func OpenFile(path string) (File, error) { return openFile(path) }
+
 // Stats returns what was counted so far.
 func (t *Throttle) Stats() ThrottleStats {
 	t.mu.Lock()

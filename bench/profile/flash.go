@@ -71,11 +71,10 @@ var (
 )
 
 const (
-	page           = 4096      // what direct reads are aligned to
-	maxReads       = 1 << 17   // samples of a point
-	sourceBytes    = 512 << 20 // of a temporary file, or at least of chunks, so that no cache in the drive holds all of it
-	minStreamBytes = 64 << 10  // smaller reads are no choice for streaming
-	goodEnough     = 0.97      // part of the best bandwidth
+	page           = 4096     // what direct reads are aligned to
+	maxReads       = 1 << 17  // samples of a point
+	minStreamBytes = 64 << 10 // smaller reads are no choice for streaming
+	goodEnough     = 0.97     // part of the best bandwidth
 )
 
 // find returns the reads of a size and depth.

@@ -15,8 +15,8 @@ type Options struct {
 	Target *weights.Store // nil: no target
 	Draft  *weights.Store // nil: no draft
 	Pool   *kernels.Pool  // that will compute; nil: the calling goroutine
-	// Dir is where a file of 512 MiB is written to be read, and removed again, unless the target's chunks are as large. It must lie on
-	// the storage that models are streamed from.
+	// Dir is where a file is written to be read, and removed again, unless the target's chunks are as large: of 512 MiB, or less for
+	// a duration below 30 s. It must lie on the storage that models are streamed from.
 	Dir string
 	// Duration is the time for all measurements together, loading and writing not counted; 0: 30 s. Shorter is less exact.
 	Duration time.Duration
@@ -42,11 +42,6 @@ const (
 
 // Measure measures this machine. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
 func Measure(ctx context.Context, o Options) (*Profile, error) {
-	return measure(ctx, o, sourceBytes)
-}
-
-// measure is Measure with a file of the given size.
-func measure(ctx context.Context, o Options, fileBytes int64) (*Profile, error) {
 	if o.Target == nil && o.Dir == "" {
 		return nil, errors.New("profile: neither a model nor a folder to measure")
 	}
@@ -68,7 +63,7 @@ func measure(ctx context.Context, o Options, fileBytes int64) (*Profile, error) 
 		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
 		Machine: thisMachine(o.Pool.Workers()), Kernels: kernels.Features(),
 	}
-	if err := p.measureFlash(ctx, o, fileBytes, part(flashShare), report); err != nil {
+	if err := p.measureFlash(ctx, o, part(flashShare), report); err != nil {
 		return nil, err
 	}
 	var err error
@@ -88,8 +83,14 @@ func measure(ctx context.Context, o Options, fileBytes int64) (*Profile, error) 
 	return p, p.check()
 }
 
-func (p *Profile) measureFlash(ctx context.Context, o Options, bytes int64, duration time.Duration, report func(task string) func(done, total int64)) error {
-	source, err := openReadable(ctx, o.Target, o.Dir, bytes, report("writing a file to read"))
+// sourceBytes returns how much there is to read: too much for caches in the drive, where the duration allows it.
+func sourceBytes(d time.Duration) int64 {
+	const most, least = 512 << 20, 16 << 20
+	return int64(max(least, most*min(1, float64(d)/float64(defaultDuration))))
+}
+
+func (p *Profile) measureFlash(ctx context.Context, o Options, duration time.Duration, report func(task string) func(done, total int64)) error {
+	source, err := openReadable(ctx, o.Target, o.Dir, sourceBytes(o.Duration), report("writing a file to read"))
 	if err != nil {
 		return err
 	}

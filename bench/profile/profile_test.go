@@ -298,10 +298,10 @@ func TestMeasure(t *testing.T) {
 	pool := kernels.NewPool(2)
 	defer pool.Close()
 	tasks, dir := map[string]Progress{}, t.TempDir()
-	p, err := measure(t.Context(), Options{
+	p, err := Measure(t.Context(), Options{
 		Target: target, Draft: draft, Pool: pool, Dir: dir, Duration: 300 * time.Millisecond,
 		Progress: func(p Progress) { tasks[p.Task] = p },
-	}, 16<<20)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,11 +363,11 @@ func TestMeasureIsCancelled(t *testing.T) {
 	for _, when := range []string{"writing a file to read", "reading from flash"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		dir := t.TempDir()
-		_, err := measure(ctx, Options{Dir: dir, Duration: time.Minute, Progress: func(p Progress) {
+		_, err := Measure(ctx, Options{Dir: dir, Duration: 2 * time.Second, Progress: func(p Progress) {
 			if p.Task == when {
 				cancel()
 			}
-		}}, 8<<20)
+		}})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", when, err)
 		}

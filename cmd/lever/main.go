@@ -62,7 +62,7 @@ func newRootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand())
+	root.AddCommand(newRunCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(), newProfileCommand())
 	return root
 }
 

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 	"github.com/spf13/pflag"
 )
 
@@ -18,6 +21,7 @@ type modelFlags struct {
 	context      int
 	kv           string
 	threads      int
+	flash, trace string
 
 	maxTokens int
 	sampling  spec.Sampling
@@ -36,6 +40,8 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
+	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(weights.FlashProfileNames(), ", ")+", or a file")
+	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
 	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
 	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0: all")
@@ -54,34 +60,43 @@ var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
 
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
+	openFile, err := throttled(f.flash)
+	if err != nil {
+		return nil, err
+	}
 	cfg := lever.Config{
-		Model:    f.model,
-		Draft:    f.draft,
 		DRAM:     int64(f.dram),
 		Threads:  f.threads,
 		Context:  f.context,
 		KV:       kvTypes[f.kv],
+		OpenFile: openFile,
+		Trace:    f.trace,
 		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+	}
+	if cfg.Model, cfg.Draft, err = chooseModels(ctx, f.model, f.draft); err != nil {
+		return nil, err
 	}
 	if f.policy == "none" {
 		cfg.Draft = ""
 	}
-	if cfg.Model == "" {
-		dir, err := lever.CacheDir()
-		if err != nil {
-			return nil, err
-		}
-		pair, err := demo.Unpack(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Model = pair.Target
-		if cfg.Draft == "" && f.policy != "none" {
-			cfg.Draft = pair.Draft
-		}
-	}
 	defer bar.Close()
 	return lever.Open(ctx, cfg)
+}
+
+// chooseModels returns the models that are meant: those given, or else those of the demo.
+func chooseModels(ctx context.Context, model, draft string) (target, chosenDraft string, err error) {
+	if model != "" {
+		return model, draft, nil
+	}
+	dir, err := lever.CacheDir()
+	if err != nil {
+		return "", "", err
+	}
+	pair, err := demo.Unpack(ctx, dir)
+	if err != nil {
+		return "", "", err
+	}
+	return pair.Target, cmp.Or(draft, pair.Draft), nil
 }
 
 // check reports flags that cannot be meant.

@@ -22,6 +22,7 @@ type progress struct {
 	began time.Time
 	bar   *mpb.Bar // nil until the task is shown
 	tenth int64    // last one shown, or -1
+	steps bool     // what is counted are parts of no unit, not bytes
 }
 
 func newProgress(out *os.File) *progress {
@@ -46,9 +47,13 @@ func (p *progress) Update(task string, done, total int64) {
 		return
 	}
 	if p.bar == nil {
+		counters := decor.CountersKibiByte("% .1f / % .1f")
+		if p.steps {
+			counters = decor.Percentage()
+		}
 		p.bar = p.bars.AddBar(total,
 			mpb.PrependDecorators(decor.Name(task+" ")),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+			mpb.AppendDecorators(counters, decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
 	}
 	p.bar.SetCurrent(done)
 }
@@ -60,6 +65,10 @@ func (p *progress) line(done, total int64) {
 	}
 	if tenth := percent / 10; tenth > p.tenth {
 		p.tenth = tenth
+		if p.steps {
+			fmt.Fprintf(p.out, "%s: %d%%\n", p.task, percent)
+			return
+		}
 		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, percent, formatBytes(done), formatBytes(total))
 	}
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+// profileFlags are the flags of lever profile.
+type profileFlags struct {
+	model, draft, out string
+	threads           int
+	duration          time.Duration
+	asJSON            bool
+}
+
+func newProfileCommand() *cobra.Command {
+	var flags profileFlags
+	cmd := &cobra.Command{
+		Use:   "profile",
+		Short: "Measure how fast this device reads and computes",
+		Long: `Measure how fast this device reads from flash, by size and number of reads under way, and how long it computes a block and
+the logits of the target and of the draft, by rows. The result is kept as profile.json.
+
+Reads bypass the page cache where the system allows it. They go to the target's chunks where these are at least 512 MiB,
+otherwise to a temporary file of that size beside the target. Close other programs before.`,
+		Example: `  lever profile --model llama-8b.lever --draft llama-1b.lever
+  lever run --flash-profile profile.json "…"   # on another machine: with this one's flash`,
+		Args: exactArgs(0, "none"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.threads < 0 || flags.duration <= 0 {
+				return usageErrorf("--threads can't be negative, and --duration must be positive")
+			}
+			return interrupted(cmd.Context(), runProfile(cmd.Context(), flags))
+		},
+	}
+	cmd.Flags().StringVar(&flags.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
+	cmd.Flags().StringVar(&flags.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
+	cmd.Flags().StringVar(&flags.out, "out", "", "file to write (default: profile.json in the cache folder)")
+	cmd.Flags().IntVar(&flags.threads, "threads", 0, "worker threads (default: one per performance core)")
+	cmd.Flags().DurationVar(&flags.duration, "duration", 30*time.Second, "time for all measurements together")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print the profile as one JSON object instead of a table")
+	return cmd
+}
+
+func runProfile(ctx context.Context, flags profileFlags) (err error) {
+	if err := kernels.EnvError(); err != nil {
+		return err
+	}
+	if flags.out == "" {
+		dir, err := lever.CacheDir()
+		if err != nil {
+			return err
+		}
+		flags.out = filepath.Join(dir, "profile.json")
+	}
+	p, err := measure(ctx, flags)
+	if err != nil {
+		return err
+	}
+	if err := p.Save(flags.out); err != nil {
+		return err
+	}
+	if flags.asJSON {
+		return printJSON(p)
+	}
+	if err := printProfile(os.Stdout, p); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "\nwritten to %s\n", flags.out)
+	return nil
+}
+
+// measure opens the models and measures them.
+func measure(ctx context.Context, flags profileFlags) (*profile.Profile, error) {
+	bar := newProgress(os.Stderr)
+	defer bar.Close()
+	target, draft, err := chooseModels(ctx, flags.model, flags.draft)
+	if err != nil {
+		return nil, err
+	}
+	open := func(path string) (*weights.Store, error) {
+		if path == "" {
+			return nil, nil
+		}
+		return lever.OpenStore(ctx, path, lever.Config{Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) }})
+	}
+	var options profile.Options
+	var draftErr error
+	options.Target, err = open(target)
+	options.Draft, draftErr = open(draft)
+	if err := errors.Join(err, draftErr); err != nil {
+		return nil, err
+	}
+	options.Pool = kernels.NewPool(flags.threads)
+	defer options.Pool.Close()
+	options.Dir = filepath.Dir(options.Target.Dir())
+	options.Duration = flags.duration
+	bar.steps = true
+	options.Progress = func(p profile.Progress) { bar.Update(p.Task, p.Done, p.Total) }
+	return profile.Measure(ctx, options)
+}
+
+func printProfile(out io.Writer, p *profile.Profile) error {
+	fmt.Fprintf(out, "%s/%s, %d of %d processors, kernels %s\n", p.Machine.System, p.Machine.Architecture, p.Machine.Threads, p.Machine.Processors, p.Kernels)
+	fmt.Fprintf(out, "memory: %.1f GB/s read\n", p.Memory/1e9)
+	fmt.Fprintf(out, "flash: best %.0f MB/s with %d reads of %s under way (%s, %s)\n\n",
+		p.Flash.Best().BytesPerSecond/1e6, p.Flash.BestDepth, formatBytes(p.Flash.BestSize), p.Flash.Source, modeNotes[p.Flash.Mode])
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "read\tdepth\tMB/s\tmedian ms\t90 %\t99 %\tlongest\t")
+	for _, r := range p.Flash.Reads {
+		q := r.Latency
+		fmt.Fprintf(table, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%.3f\t\n",
+			formatBytes(r.Size), r.Depth, r.BytesPerSecond/1e6, 1e3*q.P50, 1e3*q.P90, 1e3*q.P99, 1e3*q.Max)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, m := range []*profile.Model{p.Target, p.Draft} {
+		if m == nil {
+			continue
+		}
+		if err := printModel(out, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printModel(out io.Writer, m *profile.Model) error {
+	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, formatBytes(m.Bytes), 1e6*m.Attention)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "rows\tblock ms\tprojection ms\tall ms\tall ms/row\t")
+	projection := spec.Curve{Points: m.Projection}
+	for _, at := range m.Block {
+		head := projection.At(at.Rows)
+		all := float64(m.Blocks)*at.Seconds + head
+		fmt.Fprintf(table, "%d\t%.3f\t%.3f\t%.3f\t%.3f\t\n", at.Rows, 1e3*at.Seconds, 1e3*head, 1e3*all, 1e3*all/float64(at.Rows))
+	}
+	return table.Flush()
+}
+
+// modeNotes say what the modes of reading mean.
+var modeNotes = map[profile.Mode]string{
+	profile.Direct:  "past the page cache",
+	profile.Dropped: "page cache dropped before each read",
+	profile.Cached:  "through the page cache: may be memory's speed",
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench/profile"
+)
+
+// A profile is shown, kept, and can be used as the flash of a run.
+func TestProfile(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "sub", "profile.json")
+	got := mustSucceed(t, "profile", "--duration", "300ms", "--out", out)
+	for _, word := range []string{"memory:", "flash: best", "target.lever", "draft.lever", "rows", "block ms"} {
+		if !strings.Contains(got.stdout, word) {
+			t.Errorf("standard output lacks %q: %s", word, got.stdout)
+		}
+	}
+	if !strings.Contains(got.stderr, out) {
+		t.Errorf("standard error does not say where the profile is: %s", got.stderr)
+	}
+	p, err := profile.Load(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Target == nil || p.Draft == nil {
+		t.Errorf("%+v", p)
+	}
+	if r := runJSON(t, "--max-tokens", "8", "--dram", "2MiB", "--flash-profile", out, ducks); r.BytesRead == 0 {
+		t.Error("nothing was read through the profile")
+	}
+
+	got = mustSucceed(t, "profile", "--duration", "100ms", "--json")
+	if _, err := profile.Parse([]byte(got.stdout)); err != nil {
+		t.Errorf("%v in %s", err, got.stdout)
+	}
+	if _, err := profile.Load(filepath.Join(cacheDir, "profile.json")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFlashProfileMakesReadingSlow(t *testing.T) {
+	args := []string{"--max-tokens", "12", "--dram", "2MiB", "--policy", "none", ducks}
+	fast := runJSON(t, args...)
+	slow := runJSON(t, append(args, "--flash-profile", "sd-card")...)
+	if slow.Text != fast.Text {
+		t.Errorf("text %q, want %q", slow.Text, fast.Text)
+	}
+	if bandwidth := float64(slow.BytesRead) / slow.Seconds; bandwidth > 100e6 || slow.BytesRead == 0 {
+		t.Errorf("an SD card read %.0f bytes per second", bandwidth)
+	}
+}
+
+func TestProfileErrors(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	writeFile(t, broken, []byte(`{"format": "lever-profile", "version": 9}`))
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		says   string
+	}{
+		"no such flash":    {[]string{"run", "--flash-profile", "floppy", ducks}, exitFailure, "ufs-4.0"},
+		"broken profile":   {[]string{"run", "--flash-profile", broken, ducks}, exitFailure, "broken.json"},
+		"no such model":    {[]string{"profile", "--model", "/nowhere.lever"}, exitFailure, "/nowhere.lever"},
+		"bad duration":     {[]string{"profile", "--duration", "0s"}, exitUsage, "duration"},
+		"no such folder":   {[]string{"run", "--trace", "/nowhere/trace.json", ducks}, exitFailure, "/nowhere"},
+		"too many":         {[]string{"profile", "now"}, exitUsage, "arg"},
+		"nothing to write": {[]string{"profile", "--duration", "50ms", "--out", "/proc/none/profile.json"}, exitFailure, "/proc/none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := execute(t, test.args...)
+			if got.status != test.status || !strings.Contains(got.stderr, test.says) {
+				t.Errorf("status %d, want %d; standard error %q", got.status, test.status, got.stderr)
+			}
+		})
+	}
+}
+
+// traceEvent is an event of Chrome's trace format.
+type traceEvent struct {
+	Name   string         `json:"name"`
+	Phase  string         `json:"ph"`
+	Thread int            `json:"tid"`
+	Begin  float64        `json:"ts"`
+	Length float64        `json:"dur"`
+	Args   map[string]any `json:"args"`
+}
+
+// readTrace returns the events of each lane.
+func readTrace(t *testing.T, path string) map[string][]traceEvent {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []traceEvent
+	if err := json.Unmarshal(text, &events); err != nil {
+		t.Fatalf("the trace is not valid: %v", err)
+	}
+	names, lanes := map[int]string{}, map[string][]traceEvent{}
+	for _, e := range events {
+		switch {
+		case e.Name == "thread_name":
+			names[e.Thread] = e.Args["name"].(string)
+		case e.Phase == "X":
+			lanes[names[e.Thread]] = append(lanes[names[e.Thread]], e)
+		}
+	}
+	return lanes
+}
+
+// A trace of a streamed run has all lanes, and reads go on while the models compute.
+func TestTrace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace.json")
+	r := runJSON(t, "--max-tokens", "40", "--dram", "4MiB", "--flash-profile", "ufs-3.1", "--trace", path, ducks)
+	lanes := readTrace(t, path)
+	for _, name := range []string{"reader 1", "reader 2", "target", "verification", "draft"} {
+		if len(lanes[name]) == 0 {
+			t.Errorf("nothing on lane %q", name)
+		}
+	}
+	trees := 0
+	for _, e := range lanes["verification"] {
+		if e.Name == "tree" {
+			trees++
+		}
+	}
+	if trees != r.Passes {
+		t.Errorf("%d trees on the verification lane, %d passes", trees, r.Passes)
+	}
+	overlapping := 0
+	for _, read := range append(lanes["reader 1"], lanes["reader 2"]...) {
+		for _, block := range lanes["target"] {
+			if read.Begin < block.Begin+block.Length && block.Begin < read.Begin+read.Length {
+				overlapping++
+				break
+			}
+		}
+	}
+	if overlapping == 0 {
+		t.Error("no read overlaps the target")
+	}
+}
+
+func TestTraceIsValidAfterInterrupt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace.json")
+	cmd := program(t, "run", "--max-tokens", "0", "--raw", "--dram", "4MiB", "--flash-profile", "sd-card", "--trace", path, "def add(a, b):")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdout.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if lanes := readTrace(t, path); len(lanes["target"]) == 0 {
+		t.Error("the trace is empty")
+	}
+}
