@@ -42,6 +42,8 @@ type ThrottleOptions struct {
 type ThrottleStats struct {
 	Reads int64 // done
 	Bytes int64 // read, not scaled
+	// ReadTime is the time of all reads, added up.
+	ReadTime time.Duration
 	// Overrun is the time by which the store's own device was slower than the profile; where it is more than a small part of the
 	// time of all reads, the profile is not reproduced.
 	Overrun time.Duration
@@ -165,6 +167,7 @@ func (t *Throttle) end(r *flashRead, n int, arrived, read float64) (wait time.Du
 	t.device.collect(r, now-r.end-overrun)
 	t.stats.Reads++
 	t.stats.Bytes += int64(n)
+	t.stats.ReadTime += time.Duration((now - arrived) * 1e9)
 	t.stats.Overrun += time.Duration(overrun * 1e9)
 	return 0
 }

@@ -54,11 +54,11 @@ type Model struct {
 	Hash   string `json:"hash"` // of the store; see [weights.Store.Hash]
 	Bytes  int64  `json:"bytes"`
 	Blocks int    `json:"blocks"`
-	// Block is the median time of one block at the start of a text, by the number of rows.
+	// Block is the lower quartile of the times of one block at the start of a text, by the number of rows.
 	Block []spec.Point `json:"block"`
 	// Attention is what a row takes longer, in one block, for each position of the text before it.
 	Attention float64 `json:"attention_seconds_per_position"`
-	// Projection is the median time of the logits of the whole vocabulary, by the number of rows.
+	// Projection is that of the logits of the whole vocabulary, by the number of rows.
 	Projection []spec.Point `json:"projection"`
 }
 

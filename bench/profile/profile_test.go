@@ -264,6 +264,17 @@ func TestSummarise(t *testing.T) {
 	}
 }
 
+func TestTypicalTimes(t *testing.T) {
+	if got := typical([]float64{9, 1, 2, 7, 3}); got != 2 {
+		t.Errorf("got %v", got)
+	}
+	points := []spec.Point{{Rows: 1, Seconds: 3}, {Rows: 2, Seconds: 5}, {Rows: 4, Seconds: 4}, {Rows: 8, Seconds: 6}}
+	settle(points)
+	if points[0].Seconds != 3 || points[1].Seconds != 4 || points[2].Seconds != 4 || points[3].Seconds != 6 {
+		t.Errorf("got %v", points)
+	}
+}
+
 func TestChoose(t *testing.T) {
 	f := Flash{Reads: []Reads{
 		{Size: 4096, Depth: 1, BytesPerSecond: 5e9}, // too small to stream with

@@ -1,16 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"io"
+
 	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/weights"
 )
 
-// throttled returns what opens files so that they are read at the speed of a flash device: that of a built-in profile, or of a file, which may
-// be one that lever profile wrote. Without a name it returns nil.
-func throttled(nameOrFile string) (func(path string) (weights.File, error), error) {
-	if nameOrFile == "" {
-		return nil, nil
-	}
+// newThrottle returns a flash device: that of a built-in profile, or of a file, which may be one that lever profile wrote.
+func newThrottle(nameOrFile string) (*weights.Throttle, error) {
 	flash, err := weights.LoadFlashProfile(nameOrFile)
 	if measured, loadErr := profile.Load(nameOrFile); err != nil && loadErr == nil {
 		flash, err = measured.Flash.Emulate(nameOrFile)
@@ -18,9 +17,15 @@ func throttled(nameOrFile string) (func(path string) (weights.File, error), erro
 	if err != nil {
 		return nil, err
 	}
-	throttle, err := weights.NewThrottle(flash, weights.ThrottleOptions{})
-	if err != nil {
-		return nil, err
+	return weights.NewThrottle(flash, weights.ThrottleOptions{})
+}
+
+// maxOverrun is the part of the time of reading that may be lost to this machine's own storage before it is worth a word.
+const maxOverrun = 0.05
+
+// printOverrun says so where this machine was too slow for the flash device that it was to stand for.
+func printOverrun(out io.Writer, s weights.ThrottleStats) {
+	if part := s.Overrun.Seconds() / s.ReadTime.Seconds(); part > maxOverrun {
+		fmt.Fprintf(out, "lever: this machine is slower than the flash profile: %.0f %% of the time to read is its own\n", 100*part)
 	}
-	return throttle.Opener(nil), nil
 }

@@ -22,6 +22,7 @@ type modelFlags struct {
 	kv           string
 	threads      int
 	flash, trace string
+	throttle     *weights.Throttle // of flash, since open; nil without
 
 	maxTokens int
 	sampling  spec.Sampling
@@ -60,18 +61,20 @@ var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
 
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
-	openFile, err := throttled(f.flash)
-	if err != nil {
-		return nil, err
-	}
 	cfg := lever.Config{
 		DRAM:     int64(f.dram),
 		Threads:  f.threads,
 		Context:  f.context,
 		KV:       kvTypes[f.kv],
-		OpenFile: openFile,
 		Trace:    f.trace,
 		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+	}
+	var err error
+	if f.flash != "" {
+		if f.throttle, err = newThrottle(f.flash); err != nil {
+			return nil, err
+		}
+		cfg.OpenFile = f.throttle.Opener(nil)
 	}
 	if cfg.Model, cfg.Draft, err = chooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/weights"
 )
 
 // A profile is shown, kept, and can be used as the flash of a run.
@@ -53,6 +55,20 @@ func TestFlashProfileMakesReadingSlow(t *testing.T) {
 	}
 	if bandwidth := float64(slow.BytesRead) / slow.Seconds; bandwidth > 100e6 || slow.BytesRead == 0 {
 		t.Errorf("an SD card read %.0f bytes per second", bandwidth)
+	}
+}
+
+func TestPrintOverrun(t *testing.T) {
+	for overrun, word := range map[time.Duration]string{0: "", time.Millisecond: "", time.Second: "10 %"} {
+		var out strings.Builder
+		printOverrun(&out, weights.ThrottleStats{ReadTime: 10 * time.Second, Overrun: overrun})
+		if !strings.Contains(out.String(), word) || (out.Len() > 0) != (word != "") {
+			t.Errorf("an overrun of %v gives %q", overrun, out.String())
+		}
+	}
+	var out strings.Builder
+	if printOverrun(&out, weights.ThrottleStats{}); out.Len() > 0 {
+		t.Errorf("no reads give %q", out.String())
 	}
 }
 

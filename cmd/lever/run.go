@@ -72,6 +72,9 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	if result.TemplateFault != nil {
 		fmt.Fprintf(os.Stderr, "lever: the model's chat template can't be used, a built-in one is: %v\n", result.TemplateFault)
 	}
+	if flags.throttle != nil {
+		printOverrun(os.Stderr, flags.throttle.Stats())
+	}
 	if result.Passes > 0 {
 		output := runOutput{result, policy}
 		if asJSON {
