@@ -89,7 +89,7 @@ func (e *Engine) SpecOptions() spec.Options {
 		Chunk:  e.target.chunk,
 		IO:     e.target.ioStats,
 		// A streamed head is read from flash at every projection, so all nodes share one.
-		ProjectTree: e.target.streamed(),
+		ProjectTree: e.target.headStreamed(),
 	}
 	if e.draft != nil {
 		options.Draft = e.draft.decoder

@@ -73,9 +73,9 @@ func (m *model) open(ctx context.Context, cfg Config, store *weights.Store, dram
 	return err
 }
 
-// openReader loads the weights where they fit into dram bytes, and streams them otherwise.
+// openReader loads all weights, or, where dram bounds their memory, streams what does not fit.
 func (m *model) openReader(ctx context.Context, cfg Config, store *weights.Store, dram int64) error {
-	if dram == 0 || store.Bytes() <= dram {
+	if dram == 0 {
 		resident, err := store.Resident(ctx, cfg.report("loading "+filepath.Base(store.Dir())))
 		if err != nil {
 			return err
@@ -83,15 +83,19 @@ func (m *model) openReader(ctx context.Context, cfg Config, store *weights.Store
 		m.reader = resident
 		return nil
 	}
-	streamer, err := store.Stream(ctx, weights.StreamOptions{Ahead: dram})
+	streamer, err := store.Stream(ctx, weights.StreamOptions{Budget: dram})
 	if err != nil {
 		return err
 	}
-	m.reader, m.streamer, m.chunk = streamer, streamer, streamedChunk
+	m.reader, m.streamer = streamer, streamer
+	if streamer.Plan().Streamed > 0 {
+		m.chunk = streamedChunk
+	}
 	return nil
 }
 
-func (m *model) streamed() bool { return m.streamer != nil }
+// headStreamed reports whether every projection reads the output head from flash.
+func (m *model) headStreamed() bool { return m.streamer != nil && !m.streamer.Plan().HeadPinned }
 
 // ioStats returns what has been read from flash so far.
 func (m *model) ioStats() spec.IOStats {

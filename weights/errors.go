@@ -15,6 +15,7 @@ var (
 	ErrTruncated   = errors.New("data are truncated")
 	ErrVersion     = errors.New("unknown format version")
 	ErrUnsupported = errors.New("not supported")
+	ErrReplaced    = errors.New("the store was changed while it was open")
 )
 
 // ChunkError says where in a store something is wrong.

@@ -7,11 +7,30 @@ import (
 	"os"
 )
 
-// File is a chunk as readers see it. The default is an [os.File]; a wrapper can slow reads down or make them fail. ReadAt is called
-// from several goroutines at once.
+// File is a chunk as readers see it. The default is an [os.File], and for a [Streamer] what [OpenDirect] opens; a wrapper can slow reads
+// down or make them fail. ReadAt is called from several goroutines at once. A Streamer reads whole pages of 4096 bytes into memory that
+// begins at such a page.
+//
+// A File may have the method Mode() IOMode, which says how it reads; without it a File counts as buffered.
 type File interface {
 	io.ReaderAt
 	io.Closer
+}
+
+// IOMode is the way in which files are read.
+type IOMode string
+
+const (
+	Direct   IOMode = "direct"   // from the device into the reader's memory, past the page cache
+	Buffered IOMode = "buffered" // through the page cache
+)
+
+// modeOf returns how f reads.
+func modeOf(f File) IOMode {
+	if m, ok := f.(interface{ Mode() IOMode }); ok {
+		return m.Mode()
+	}
+	return Buffered
 }
 
 func openFile(path string) (File, error) { return os.Open(path) }
@@ -38,7 +57,11 @@ func readChecked(f File, buf []byte, offset int64, crc uint32) error {
 	if err := readFull(f, buf, offset); err != nil {
 		return err
 	}
-	if sum := crc32.Checksum(buf, castagnoli); sum != crc {
+	return checkCRC(buf, crc)
+}
+
+func checkCRC(data []byte, crc uint32) error {
+	if sum := crc32.Checksum(data, castagnoli); sum != crc {
 		return corrupt("crc-32c is %08x, not %08x", sum, crc)
 	}
 	return nil

@@ -31,6 +31,9 @@ const (
 // embeddingName is the one tensor of which single tiles are read, and which a tied model uses again as its head.
 const embeddingName = "embedding"
 
+// finalNormName is the tensor that a pass uses before its head.
+const finalNormName = "final_norm"
+
 // headName is the tensor that a tied model lacks.
 const headName = "head"
 
@@ -305,3 +308,6 @@ func isSHA256(s string) bool {
 func tileCount(rows int) int { return (rows + tensor.TileRows - 1) / tensor.TileRows }
 
 func alignUp(n int) int { return (n + alignment - 1) / alignment * alignment }
+
+// tileBytes returns the size of one tile of a matrix.
+func (t *tensorEntry) tileBytes() int { return tensor.TileBytes(t.dtype, t.Cols) }

@@ -59,7 +59,7 @@ func (s *Store) Resident(ctx context.Context, progress func(Progress)) (*Residen
 
 // load reads the chunks, several at a time.
 func (r *Resident) load(ctx context.Context, progress *meter) error {
-	files, err := r.store.openChunks()
+	files, err := r.store.openChunks(openFile)
 	if err != nil {
 		return err
 	}

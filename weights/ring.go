@@ -1,174 +1,198 @@
 package weights
 
-import (
-	"errors"
-	"slices"
-)
+import "slices"
 
-// address is the place of a segment in a store.
-type address struct{ chunk, segment int }
+// The functions here decide which segments are in memory. Their callers hold the Streamer's lock.
 
-// ring is the part of a cyclic scan that is in memory or on its way there. window holds one read for each buffer: the segment that the
-// consumer asked for last, and those that follow it in the scan, around its end. It has no lock of its own.
-type ring struct {
-	scan   []segmentRead
-	place  map[address]int // index in scan
-	window []*read
-	free   []pages // buffers that are assigned to no read
-	size   int     // of a buffer
-}
-
-// segmentRead is a segment to scan.
-type segmentRead struct {
-	at    address
-	entry segmentEntry
-}
-
-// newRing makes the ring of a store, with buffers for a segment and for ahead bytes of those that follow it; 0 means for the
-// largest block. The window stands at the start of a pass.
-func newRing(m *manifest, ahead int64) (ring, error) {
-	r := ring{place: map[address]int{}}
-	for _, at := range passOrder(m) {
-		if _, twice := r.place[at]; !twice {
-			e := m.Chunks[at.chunk].Segments[at.segment]
-			r.place[at] = len(r.scan)
-			r.scan = append(r.scan, segmentRead{at, e})
-			r.size = max(r.size, e.Size)
+// begin gives memory to the first segment of the scan, from the consumer's place on, that is not in memory and can have some, and
+// returns its fetch; nil where there is none. Pinned segments have memory of their own and do not wait for the ring.
+func (r *Streamer) begin() *fetch {
+	ringFull := false
+	i := r.at
+	for range len(r.scan.segments) {
+		if r.fetches[i] == nil {
+			if l := r.provide(i, &ringFull); l != nil {
+				return l
+			}
+		}
+		if ringFull && r.missing == 0 {
+			return nil
+		}
+		i = r.scan.next(i)
+	}
+	for i := r.scan.pass; i < len(r.scan.segments) && r.missing > 0; i++ {
+		if r.fetches[i] == nil && r.pinned[i] {
+			return r.provide(i, &ringFull)
 		}
 	}
-	if len(r.scan) == 0 {
-		return r, corrupt("no tensors to read")
-	}
-	buffers := 1
-	if ahead > 0 {
-		buffers = int(min((ahead+int64(r.size)-1)/int64(r.size), int64(len(r.scan))))
-	} else {
-		for _, c := range m.Chunks[1:max(len(m.Chunks)-1, 1)] { // the blocks, without embedding and head
-			buffers = max(buffers, len(c.Segments))
-		}
-	}
-	for range buffers + 1 {
-		buf, err := newPages(r.size)
-		if err != nil {
-			return r, errors.Join(err, r.freeAll())
-		}
-		r.free = append(r.free, buf)
-	}
-	r.plan(0, buffers+1)
-	return r, nil
+	return nil
 }
 
-// passOrder lists the segments of a pass by part, in order of use. The embedding, of which a pass reads single rows, counts
-// only where it serves as the head too, and then comes last.
-func passOrder(m *manifest) []address {
-	var order, embedding []address
-	hasHead := false
-	for _, t := range m.Tensors {
-		hasHead = hasHead || t.Name == headName
-		for _, p := range t.Parts {
-			if at := (address{p.Chunk, p.Segment}); t.Name == embeddingName {
-				embedding = append(embedding, at)
-			} else {
-				order = append(order, at)
+// provide makes the fetch of a place; nil if there is no memory for it now.
+func (r *Streamer) provide(place int, ringFull *bool) *fetch {
+	e := r.scan.segments[place]
+	var mem pages
+	var ok bool
+	if r.pinned[place] {
+		mem, ok = r.allocate(e.Size)
+	} else if !*ringFull {
+		mem, ok = r.buffer(place)
+		*ringFull = !ok
+	}
+	if !ok {
+		return nil
+	}
+	l := &fetch{
+		address: e.address, offset: e.Offset, dst: mem.bytes[:e.Size], data: mem.bytes[:e.Size], crc: e.CRC32C,
+		newChunk: e.chunk != r.last, place: place, mem: mem, inRing: !r.pinned[place],
+	}
+	r.last = e.chunk
+	r.fetches[place] = l
+	if r.pinned[place] {
+		r.missing--
+	}
+	return l
+}
+
+// allocate takes memory from the system, unless the budget forbids it: while it shrinks, what is still in use counts.
+func (r *Streamer) allocate(n int) (pages, bool) {
+	if r.memory+int64(n) > r.plan.Budget {
+		return pages{}, false
+	}
+	mem, err := newPages(n)
+	if err != nil {
+		r.broken = err
+		r.announce()
+		return pages{}, false
+	}
+	r.count(n)
+	return mem, true
+}
+
+// count adds n bytes to the memory held.
+func (r *Streamer) count(n int) {
+	r.memory += int64(n)
+	r.stats.PeakBytes = max(r.stats.PeakBytes, r.memory)
+}
+
+// buffer returns a buffer of the ring for a place: a free one, a new one, or that of the segment that will not be needed for longest.
+func (r *Streamer) buffer(place int) (pages, bool) {
+	if n := len(r.free); n > 0 {
+		mem := r.free[n-1]
+		r.free = r.free[:n-1]
+		return mem, true
+	}
+	if r.buffers < r.plan.Buffers {
+		if mem, ok := r.allocate(r.plan.BufferBytes); ok {
+			r.buffers++
+			return mem, true
+		}
+	}
+	victim := r.farthest()
+	if victim == nil || r.scan.distance(r.at, victim.place) <= r.scan.distance(r.at, place) {
+		return pages{}, false
+	}
+	r.fetches[victim.place] = nil
+	if r.pinned[victim.place] {
+		r.missing++
+	}
+	return victim.mem, true
+}
+
+// farthest returns the idle fetch of the ring that the scan reaches last; nil if there is none.
+func (r *Streamer) farthest() *fetch {
+	var far *fetch
+	distance := -1
+	for _, l := range r.fetches {
+		if l != nil && l.inRing && l.done && !l.leased {
+			if d := r.scan.distance(r.at, l.place); d > distance {
+				far, distance = l, d
 			}
 		}
 	}
-	if hasHead {
-		return order
-	}
-	return append(order, embedding...)
+	return far
 }
 
-// bytes returns the memory that the buffers take.
-func (r *ring) bytes() int64 { return int64(len(r.window)) * int64(r.size) }
-
-// plan appends reads to the window, from index pos of the scan on, until there are n.
-func (r *ring) plan(pos, n int) {
-	for ; len(r.window) < n; pos++ {
-		s := r.scan[pos%len(r.scan)]
-		r.window = append(r.window, newRead(s.at, s.entry))
+// discard takes a fetch out of the scan. Its memory goes back at once if nobody uses it, or else when its users are done.
+func (r *Streamer) discard(l *fetch) {
+	r.fetches[l.place] = nil
+	if r.pinned[l.place] {
+		r.missing++
+	}
+	if l.drop = true; l.done && !l.leased {
+		r.giveBack(l)
 	}
 }
 
-func newRead(at address, e segmentEntry) *read {
-	return &read{at: at, offset: e.Offset, size: e.Size, crc: e.CRC32C, done: make(chan struct{})}
+// giveBack returns the memory of a fetch that is out of the scan: to the ring, if it is still wanted there, or to the system.
+func (r *Streamer) giveBack(l *fetch) {
+	switch {
+	case l.mem.bytes == nil: // it has none, or none any more
+		return
+	case l.inRing && r.buffers <= r.plan.Buffers && r.memory <= r.plan.Budget:
+		r.free = append(r.free, l.mem)
+	default:
+		if l.inRing {
+			r.buffers--
+		}
+		r.unmap(l.mem)
+	}
+	l.mem = pages{}
 }
 
-// moveTo makes the segment at the first of the window and returns its read. seeks reports that it was not in the window before; ok is
-// false when it does not belong to the scan.
-func (r *ring) moveTo(at address) (first *read, seeks, ok bool) {
-	pos, ok := r.place[at]
-	if !ok {
-		return nil, false, false
-	}
-	n, buffers := len(r.scan), len(r.window)
-	from := r.place[r.window[0].at]
-	skip := (pos - from + n) % n
-	if seeks = skip >= buffers; seeks {
-		r.skip(buffers)
-		r.plan(pos, buffers)
-	} else {
-		r.skip(skip)
-		r.plan(from+buffers, buffers)
-	}
-	return r.window[0], seeks, true
+// unmap gives memory back to the system.
+func (r *Streamer) unmap(mem pages) {
+	_ = mem.free() // unmapping what was mapped cannot fail
+	r.memory -= int64(len(mem.bytes))
 }
 
-// skip gives up the first n reads of the window.
-func (r *ring) skip(n int) {
-	for _, rd := range r.window[:n] {
-		if rd.begun && !isDone(rd) {
-			rd.unused = true // its worker gives the buffer back
-		} else {
-			r.takeBack(rd)
+// apply makes a plan the one in force and gives back at once what it leaves no room for and nobody uses.
+func (r *Streamer) apply(plan Plan, pins []bool) {
+	r.plan, r.pinned = plan, pins
+	r.missing = 0
+	for i, l := range r.fetches {
+		if l != nil && !l.inRing && !pins[i] {
+			r.discard(l)
+			l = nil
+		}
+		if l == nil && pins[i] {
+			r.missing++
 		}
 	}
-	r.window = slices.Delete(r.window, 0, n)
+	r.shrinkRing()
+	r.trimTiles(plan.TileCount)
+	r.wake.Broadcast()
 }
 
-// next assigns a free buffer to the first read of the window that has not begun; nil if there is none of either.
-func (r *ring) next() *read {
-	i := slices.IndexFunc(r.window, func(rd *read) bool { return !rd.begun })
-	last := len(r.free) - 1
-	if i < 0 || last < 0 {
-		return nil
-	}
-	r.window[i].buf, r.free = r.free[last], r.free[:last]
-	return r.window[i]
-}
-
-// retry plans a read that failed anew.
-func (r *ring) retry(rd *read) {
-	if r.window[0] == rd {
-		r.takeBack(rd)
-		s := r.scan[r.place[rd.at]]
-		r.window[0] = newRead(s.at, s.entry)
+// shrinkRing gives back the buffers that are more than planned, as far as nobody uses them.
+func (r *Streamer) shrinkRing() {
+	for r.buffers > r.plan.Buffers {
+		if n := len(r.free); n > 0 {
+			r.buffers--
+			r.unmap(r.free[n-1])
+			r.free = r.free[:n-1]
+		} else if l := r.farthest(); l != nil {
+			r.discard(l)
+		} else {
+			return
+		}
 	}
 }
 
-// takeBack frees the buffer of a read, if it has one.
-func (r *ring) takeBack(rd *read) {
-	if rd.buf.bytes != nil {
-		r.free = append(r.free, rd.buf)
+// freeAll gives everything back that the consumer does not hold. No worker is left.
+func (r *Streamer) freeAll() {
+	r.plan.Buffers = 0
+	// What is being read or waits to be checked may be out of the scan.
+	for _, l := range slices.Concat(r.fetches, r.begun, r.unchecked) {
+		if l == nil || l.place < 0 {
+			continue // a tile's memory belongs to the heap
+		}
+		if l.done = true; !l.drop {
+			r.discard(l)
+		} else if !l.leased {
+			r.giveBack(l)
+		}
 	}
-}
-
-// freeAll gives the buffers back to the system. No read is under way, and none can begin afterwards.
-func (r *ring) freeAll() error {
-	r.skip(len(r.window))
-	var errs []error
-	for _, buf := range r.free {
-		errs = append(errs, buf.free())
-	}
-	r.free = nil
-	return errors.Join(errs...)
-}
-
-func isDone(rd *read) bool {
-	select {
-	case <-rd.done:
-		return true
-	default:
-		return false
-	}
+	r.shrinkRing()
+	r.trimTiles(0)
 }

@@ -11,6 +11,10 @@ type Stats struct {
 	Seeks     int64         // requests that the read-ahead had not foreseen; always 0 for a Resident
 	TileHits  int64         // tiles found in the cache of a Streamer
 	TileReads int64         // tiles that it read
+	Retries   int64         // reads that failed or were not right, and were done again
+	CheckTime time.Duration // of checking, all workers together
+	HeldBytes int64         // of memory held for weights now
+	Mode      IOMode        // how files are read; buffered where at least one is
 }
 
 // readClock adds up the time during which at least one read is under way. Callers hold a lock.

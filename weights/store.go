@@ -15,14 +15,15 @@ import (
 type Store struct {
 	dir      string
 	manifest *manifest
-	openFile func(path string) (File, error)
+	openFile func(path string) (File, error) // nil: as suits the reader
+	files    []fs.FileInfo                   // of the chunks, when the store was opened
 }
 
 // OpenOptions says how a store is opened. The zero value is usable.
 type OpenOptions struct {
 	// Progress is told of the bytes hashed when the store is opened for the first time; nil: nobody is. Calls do not overlap.
 	Progress func(Progress)
-	// OpenFile opens a chunk by its path; nil means os.Open.
+	// OpenFile opens a chunk by its path; nil means [OpenDirect] for a [Streamer] and os.Open for others.
 	OpenFile func(path string) (File, error)
 }
 
@@ -37,9 +38,6 @@ func Open(ctx context.Context, dir string, opts OpenOptions) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, manifest: m, openFile: opts.OpenFile}
-	if s.openFile == nil {
-		s.openFile = openFile
-	}
 	if err := s.checkSizes(); err != nil {
 		return nil, err
 	}
@@ -74,8 +72,9 @@ func (s *Store) FS() fs.FS { return tokenizerFS{os.DirFS(s.dir), s.manifest.Toke
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
-// checkSizes checks that every chunk is there with its size.
+// checkSizes checks that every chunk is there with its size, and remembers which files they are.
 func (s *Store) checkSizes() error {
+	s.files = nil
 	for i, c := range s.manifest.Chunks {
 		bad := func(err error) error { return s.chunkError("open", i, -1, err) }
 		info, err := os.Stat(s.path(c.File))
@@ -87,21 +86,49 @@ func (s *Store) checkSizes() error {
 		case info.Size() > c.Size || !info.Mode().IsRegular():
 			return bad(corrupt("is not a file of %d bytes", c.Size))
 		}
+		s.files = append(s.files, info)
 	}
 	return nil
 }
 
-// openChunks opens all chunks.
-func (s *Store) openChunks() ([]File, error) {
+// checkFile reports when the file of a chunk is no longer the one that the store was opened with.
+func (s *Store) checkFile(chunk int) error {
+	c := s.manifest.Chunks[chunk]
+	info, err := os.Stat(s.path(c.File))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the file was deleted: %w", ErrReplaced)
+	case err != nil:
+		return err
+	case !os.SameFile(info, s.files[chunk]):
+		return fmt.Errorf("there is another file now: %w", ErrReplaced)
+	case info.Size() < c.Size:
+		return fmt.Errorf("%d of %d bytes are left: %w", info.Size(), c.Size, ErrTruncated)
+	}
+	return nil
+}
+
+// openChunks opens all chunks by open, unless the store was opened with a function for that.
+func (s *Store) openChunks(open func(path string) (File, error)) ([]File, error) {
 	var files []File
 	for i, c := range s.manifest.Chunks {
-		f, err := s.openFile(s.path(c.File))
+		f, err := s.opener(open)(s.path(c.File))
+		if err == nil {
+			files = append(files, f)
+			err = s.checkFile(i)
+		}
 		if err != nil {
 			return nil, errors.Join(s.chunkError("open", i, -1, err), closeAll(files))
 		}
-		files = append(files, f)
 	}
 	return files, nil
+}
+
+func (s *Store) opener(usual func(path string) (File, error)) func(path string) (File, error) {
+	if s.openFile != nil {
+		return s.openFile
+	}
+	return usual
 }
 
 func closeAll(files []File) error {

@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -373,30 +375,62 @@ func TestPaddingIsZero(t *testing.T) {
 	}
 }
 
-// unreliableFile fails some reads, gives short ones and flips bits.
+// unreliableFile fails some reads, gives short ones, flips bits and stalls.
 type unreliableFile struct {
 	File
-	rng    *rand.Rand
-	faults *atomic.Int64
+	f *faults
+}
+
+// faults decides which reads of a store go wrong.
+type faults struct {
+	perMille int
+	injected atomic.Int64
+
+	mu  sync.Mutex
+	rng *rand.Rand
 }
 
 var errFlash = errors.New("flash does not answer")
 
-func (f unreliableFile) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.File.ReadAt(p, off)
-	kind := f.rng.IntN(40)
-	if kind < 4 {
-		f.faults.Add(1)
+// open opens a store whose reads go wrong.
+func (f *faults) open(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, OpenOptions{OpenFile: func(path string) (File, error) {
+		file, err := os.Open(path)
+		return unreliableFile{file, f}, err
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	switch {
-	case kind == 0:
+	return s
+}
+
+// next returns the kind of the next fault, or -1, and a random number.
+func (f *faults) next(kinds int) (kind, random int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rng.IntN(1000) >= f.perMille {
+		return -1, 0
+	}
+	f.injected.Add(1)
+	return f.rng.IntN(kinds), f.rng.Int()
+}
+
+func (u unreliableFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := u.File.ReadAt(p, off)
+	switch kind, random := u.f.next(6); kind {
+	case 0:
 		return 0, errFlash
-	case kind == 1:
+	case 1:
 		return n / 2, io.EOF
-	case kind == 2:
-		p[f.rng.IntN(n)] ^= 1 << f.rng.IntN(8)
-	case kind == 3: // short, but without an error
+	case 2:
+		p[random%n] ^= 1 << (random >> 32 % 8)
+	case 3: // short, but without an error
 		return n / 2, nil
+	case 4:
+		clear(p[n/2 : n])
+	case 5:
+		time.Sleep(time.Millisecond)
 	}
 	return n, err
 }

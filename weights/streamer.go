@@ -12,85 +12,127 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// StreamOptions says how much a [Streamer] keeps and reads at once. The zero value is usable.
+// StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a device.
 type StreamOptions struct {
-	// Ahead is the number of bytes to read ahead of the consumer; 0 means those of the largest block. At least one segment is.
-	Ahead int64
-	// Readers is the number of reads under way at once; 0 means 2.
-	Readers int
-	// Tiles is the number of tiles of the embedding that are kept; 0 means 64.
+	// Budget is the number of bytes for weights: pinned segments, ring and tiles of the embedding together; see [Plan]. 0 means that
+	// nothing is pinned, and ring and tiles have their usual sizes.
+	Budget int64
+	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of the budget.
+	Ring int64
+	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces. 0 means 2 MiB.
+	ReadSize int
+	// Depth is the number of reads under way at once; 0 means 4.
+	Depth int
+	// Tiles is the most tiles of the embedding that are kept; 0 means 64.
 	Tiles int
+	// Buffered reads through the page cache even where direct reads would work.
+	Buffered bool
+	// Trace is told of every read and check, in the lane of the worker that did it, and of every wait of a consumer, in the lane
+	// "wait". It is called from several goroutines at once. Nil: nobody is told.
+	Trace func(lane, name string, start, end time.Time)
 }
 
-// Streamer reads weights from flash as they are used. A pass over a model asks for the tensors in the order of the store, again and
-// again; the Streamer reads the segments in that order into a ring of buffers, ahead of the consumer and across the end of
-// a pass, and checks each before it hands it out. Requests in another order are served too, but wait for their reads.
-//
-// A Streamer serves one consumer: a part is given back before the next is asked for, and a request that comes while
-// one is held is refused. Stats and Close may be called at any time.
-type Streamer struct {
-	store   *Store
-	files   []File // by chunk
-	tensors map[string]*tensorEntry
-	tiles   tileCache
-	closing chan struct{} // closed by Close
-	workers sync.WaitGroup
-
-	mu     sync.Mutex
-	wake   sync.Cond // there may be work for a worker, or the Streamer closes
-	ring   ring
-	direct []*read // reads outside the ring; the most urgent, because somebody waits for them
-	leased bool    // the consumer holds a part
-	closed bool
-	joined bool  // no worker is left
-	held   int64 // bytes of memory for weights
-	clock  readClock
-	stats  Stats
+func (o StreamOptions) withDefaults() StreamOptions {
+	o.ReadSize = alignUp(positive(o.ReadSize, 2<<20))
+	o.Depth = positive(o.Depth, 4)
+	o.Tiles = positive(o.Tiles, 64)
+	return o
 }
 
-// read is one read of a segment or tile. The Streamer's lock guards it until done is closed; afterwards its data and error do not
-// change.
-type read struct {
-	at     address
-	offset int64 // in the file
-	size   int
-	crc    uint32
-	buf    pages // no bytes until a buffer of the ring is assigned
-	begun  bool
-	unused bool // nobody wants the result any more
-	err    error
-	done   chan struct{}
-}
-
-// Stream opens all chunks and starts to read ahead. The caller closes the Streamer.
-func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("weights: stream %s: %w", s.dir, err)
-	}
-	r := &Streamer{store: s, tensors: s.manifest.tensors(), closing: make(chan struct{})}
-	r.wake.L = &r.mu
-	r.tiles.limit = positive(opts.Tiles, 64)
-	var err error
-	if r.ring, err = newRing(s.manifest, opts.Ahead); err != nil {
-		return nil, fmt.Errorf("weights: stream %s: %w", s.dir, err)
-	}
-	if r.files, err = s.openChunks(); err != nil {
-		return nil, errors.Join(err, r.ring.freeAll())
-	}
-	r.held = r.ring.bytes()
-	r.stats.PeakBytes = r.held
-	for range positive(opts.Readers, 2) {
-		r.workers.Go(r.work)
-	}
-	return r, nil
-}
-
-func positive(n, otherwise int) int {
+func positive[T int | int64](n, otherwise T) T {
 	if n > 0 {
 		return n
 	}
 	return otherwise
 }
+
+// Streamer reads weights from flash as they are used, within a budget of memory. A pass over a model asks for the tensors in the
+// order of the store, again and again; the Streamer keeps some segments in memory as its [Plan] says, and reads the others in that
+// order into a ring of buffers, ahead of the consumer and across the end of a pass, without waiting for anything but a free buffer.
+// It checks each segment, on each read, before it hands it out, and reads once more what does not arrive or is not right. Requests in
+// another order are served too, but wait for their reads.
+//
+// A Streamer serves one consumer: a part is given back before the next is asked for, and a request that comes while
+// one is held is refused. Plan, Stats, Resize, Trim and Close may be called at any time.
+type Streamer struct {
+	store   *Store
+	opts    StreamOptions
+	files   []File // by chunk
+	tensors map[string]*tensorEntry
+	scan    scan
+	workers sync.WaitGroup
+
+	tileBuffer int // bytes that a tile takes
+
+	closing                  chan struct{} // closed by Close
+	partArrived, tileArrived chan struct{} // something was loaded
+
+	tileMu sync.Mutex // held during a request for a tile
+
+	mu          sync.Mutex
+	wake        sync.Cond // there may be something to read, or the Streamer closes
+	wakeChecker sync.Cond // there may be something to check, or the Streamer closes
+
+	plan      Plan
+	base      int64 // budget without memory pressure
+	pinned    []bool
+	fetches   []*fetch            // by place in the scan; nil where nothing is in memory or on its way
+	missing   int                 // pinned places where nothing is loaded
+	at        int                 // place that the consumer uses, or will probably use next
+	held      bool                // the consumer waits for a part or has one
+	urgent    []*fetch            // tiles to read
+	begun     []*fetch            // the segment of which some reads have not begun, if there is one
+	unchecked []*fetch            // read, but not checked
+	last      int                 // chunk of the last fetch of a segment
+	buffers   int                 // of the ring, wherever they are
+	free      []pages             // those of them that are in no fetch
+	memory    int64               // that is held now
+	tiles     map[int]*cachedTile // by index
+	uses      int64               // of tiles
+	closed    bool
+	broken    error // the system had no memory
+	clock     readClock
+	stats     Stats
+}
+
+// Stream opens all chunks and starts to read. The caller closes the Streamer.
+func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, error) {
+	fail := func(err error) (*Streamer, error) { return nil, fmt.Errorf("weights: stream %s: %w", s.dir, err) }
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	plan, pins, err := s.manifest.plan(opts)
+	if err != nil {
+		return fail(err)
+	}
+	r := &Streamer{
+		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Budget, last: -1, tiles: map[int]*cachedTile{},
+		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
+	}
+	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu
+	if r.scan, err = newScan(s.manifest); err != nil {
+		return fail(err)
+	}
+	r.fetches = make([]*fetch, len(r.scan.segments))
+	r.apply(plan, pins)
+	open := OpenDirect
+	if opts.Buffered {
+		open = func(path string) (File, error) { return openBuffered(path) }
+	}
+	if r.files, err = s.openChunks(open); err != nil {
+		return nil, err
+	}
+	for i := range plan.Depth {
+		r.workers.Go(func() { r.keepReading(fmt.Sprintf("reader %d", i+1)) })
+	}
+	for i := range checkers {
+		r.workers.Go(func() { r.keepChecking(fmt.Sprintf("checker %d", i+1)) })
+	}
+	return r, nil
+}
+
+// checkers is the number of goroutines that check. One core computes CRC-32C several times faster than any flash reads.
+const checkers = 2
 
 // Parts yields the parts of a tensor in order. Their data are page-aligned and valid only during their iteration. An error ends the
 // sequence; asking again reads again.
@@ -110,133 +152,130 @@ func (r *Streamer) Parts(ctx context.Context, name string) iter.Seq2[tensor.Pack
 
 // yieldPart leases the segment of a part for the time of one call of yield, and reports whether to go on.
 func (r *Streamer) yieldPart(ctx context.Context, t *tensorEntry, p partEntry, yield func(tensor.Packed, error) bool) bool {
-	rd, err := r.lease(ctx, address{p.Chunk, p.Segment})
+	l, err := r.lease(ctx, t.Name, r.scan.place[address{p.Chunk, p.Segment}])
 	if err != nil {
 		yield(tensor.Packed{}, fmt.Errorf("weights: stream %s: %w", t.Name, err))
 		return false
 	}
-	defer r.release(rd)
-	return yield(t.packed(p, rd.buf.bytes), nil)
+	defer r.release(l, p)
+	return yield(t.packed(p, l.data), nil)
 }
 
-// lease waits for a segment and holds it for the consumer.
-func (r *Streamer) lease(ctx context.Context, at address) (*read, error) {
-	rd, err := r.request(ctx, at)
+// lease waits for the segment at a place of the scan and holds it for the consumer.
+func (r *Streamer) lease(ctx context.Context, name string, place int) (*fetch, error) {
+	if err := r.request(ctx, place); err != nil {
+		return nil, err
+	}
+	l, err := r.await(ctx, r.partArrived, name, func() (*fetch, error) {
+		l := r.fetches[place]
+		switch {
+		case l == nil || !l.done:
+			return nil, nil
+		case l.err != nil:
+			r.discard(l)
+			r.wake.Broadcast()
+			return nil, l.err
+		}
+		l.leased = true
+		return l, nil
+	})
 	if err != nil {
-		return nil, err
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.held = false
 	}
-	if err := r.await(ctx, rd); err != nil {
-		r.release(rd)
-		return nil, err
-	}
-	return rd, nil
+	return l, err
 }
 
-// request makes a segment the next that the workers provide.
-func (r *Streamer) request(ctx context.Context, at address) (*read, error) {
+// request moves the scan to a place, so that the workers provide it next.
+func (r *Streamer) request(ctx context.Context, place int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case r.closed:
-		return nil, fs.ErrClosed
-	case r.leased:
-		return nil, errors.New("another part is still held")
-	}
-	rd, seeks, ok := r.ring.moveTo(at)
-	if !ok {
-		segment := r.store.manifest.Chunks[at.chunk].Segments[at.segment]
-		rd = newRead(at, segment)
-		rd.buf = heapPages(segment.Size)
-		r.direct = append(r.direct, rd)
-	}
-	if seeks || !ok {
-		r.stats.Seeks++
-	}
-	r.leased = true
-	r.wake.Broadcast()
-	return rd, nil
-}
-
-// await waits until rd is done, ctx is cancelled or the Streamer closes.
-func (r *Streamer) await(ctx context.Context, rd *read) error {
-	select {
-	case <-rd.done:
-		return rd.err
-	default:
-	}
-	started := time.Now()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.stats.WaitTime += time.Since(started)
-	}()
-	select {
-	case <-rd.done:
-		return rd.err
-	case <-ctx.Done():
 		return ctx.Err()
-	case <-r.closing:
+	case r.closed:
 		return fs.ErrClosed
+	case r.held:
+		return errors.New("another part is still held")
 	}
-}
-
-// release ends the consumer's hold on rd.
-func (r *Streamer) release(rd *read) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.leased = false
-	if rd.err != nil {
-		r.ring.retry(rd)
+	r.held = true
+	if place != r.at {
+		if r.fetches[place] == nil {
+			r.stats.Seeks++
+		}
+		r.at = place
 		r.wake.Broadcast()
-	}
-	if r.joined {
-		_ = r.ring.freeAll() // unmapping what was mapped cannot fail
-	}
-}
-
-// work is a worker: it reads what is most urgent until the Streamer closes.
-func (r *Streamer) work() {
-	for rd := r.take(); rd != nil; rd = r.take() {
-		err := readChecked(r.files[rd.at.chunk], rd.buf.bytes[:rd.size], rd.offset, rd.crc)
-		r.finish(rd, r.store.chunkError("read", rd.at.chunk, rd.at.segment, err))
-	}
-}
-
-// take waits for a read that can begin; nil when the Streamer closes.
-func (r *Streamer) take() *read {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for !r.closed {
-		var rd *read
-		if len(r.direct) > 0 {
-			rd, r.direct = r.direct[0], r.direct[1:]
-		} else {
-			rd = r.ring.next()
-		}
-		if rd != nil {
-			rd.begun = true
-			r.clock.start()
-			return rd
-		}
-		r.wake.Wait()
 	}
 	return nil
 }
 
-func (r *Streamer) finish(rd *read, err error) {
+// await calls look, with the lock, whenever something has been fetched, until it returns a fetch or an error, ctx is cancelled
+// or the Streamer closes.
+func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name string, look func() (*fetch, error)) (*fetch, error) {
+	var started time.Time
+	for {
+		r.mu.Lock()
+		l, err := look()
+		switch {
+		case l != nil || err != nil:
+		case r.closed:
+			err = fs.ErrClosed
+		default:
+			err = r.broken
+		}
+		if (l != nil || err != nil) && !started.IsZero() {
+			r.stats.WaitTime += time.Since(started)
+		}
+		r.mu.Unlock()
+		if l != nil || err != nil {
+			if !started.IsZero() {
+				r.trace("wait", name, started)
+			}
+			return l, err
+		}
+		if started.IsZero() {
+			started = time.Now()
+		}
+		select {
+		case <-arrived:
+		case <-r.closing:
+		case <-ctx.Done():
+			r.mu.Lock()
+			r.stats.WaitTime += time.Since(started)
+			r.mu.Unlock()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// release ends the consumer's hold on the segment of part p. After its last part the scan moves on, and its buffer can be used for
+// another one.
+func (r *Streamer) release(l *fetch, p partEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.clock.stop()
-	if rd.err = err; err == nil {
-		r.stats.BytesRead += int64(rd.size)
+	r.held, l.leased = false, false
+	if r.at == l.place && p.Offset == r.scan.segments[l.place].last {
+		r.at = r.scan.next(l.place)
 	}
-	close(rd.done)
-	if rd.unused {
-		r.ring.takeBack(rd)
-		r.wake.Broadcast()
+	if l.drop {
+		r.giveBack(l)
 	}
+	r.shrinkRing()
+	r.wake.Broadcast()
+}
+
+func (r *Streamer) trace(lane, name string, started time.Time) {
+	if r.opts.Trace != nil {
+		r.opts.Trace(lane, name, started, time.Now())
+	}
+}
+
+// Plan returns how memory is used at present.
+func (r *Streamer) Plan() Plan {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan
 }
 
 // Stats returns what was counted so far.
@@ -245,6 +284,13 @@ func (r *Streamer) Stats() Stats {
 	defer r.mu.Unlock()
 	s := r.stats
 	s.ReadTime = r.clock.sum()
+	s.HeldBytes = r.memory
+	s.Mode = Direct
+	for _, f := range r.files {
+		if modeOf(f) != Direct {
+			s.Mode = Buffered
+		}
+	}
 	return s
 }
 
@@ -259,14 +305,11 @@ func (r *Streamer) Close() error {
 	r.closed = true
 	close(r.closing)
 	r.wake.Broadcast()
+	r.wakeChecker.Broadcast()
 	r.mu.Unlock()
 	r.workers.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.joined = true
-	err := closeAll(r.files)
-	if !r.leased {
-		err = errors.Join(err, r.ring.freeAll())
-	}
-	return err
+	r.freeAll()
+	return closeAll(r.files)
 }

@@ -290,7 +290,7 @@ func TestThrottledStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, began := throttle.Stats(), time.Now()
-	r := stream(t, s, StreamOptions{Readers: 2})
+	r := stream(t, s, StreamOptions{Depth: 2})
 	for _, name := range passNames(s) {
 		same(t, want, r, name)
 	}

@@ -7,22 +7,15 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/lever-go/lever/tensor"
 )
 
-// tileCache keeps the tiles of the embedding that were used last.
-type tileCache struct {
-	mu    sync.Mutex // held during a request
-	limit int
-	tiles map[int]*cachedTile // by index
-	uses  int64
-}
-
+// cachedTile is a tile of the embedding in memory. It is on the Go heap, so that it stays valid for a consumer while the Streamer is
+// trimmed or closed.
 type cachedTile struct {
-	index   int
-	buf     pages
+	mem     []byte // page-aligned
+	data    []byte // the part of mem that is the tile
 	lastUse int64
 }
 
@@ -50,78 +43,103 @@ func (r *Streamer) Tile(ctx context.Context, name string, row int) (tensor.Packe
 
 // tile returns the bytes of a tile of part p.
 func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index int) ([]byte, error) {
-	c := &r.tiles
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	kept := c.tiles[index]
-	if err := r.countTile(ctx, kept != nil); err != nil {
-		return nil, err
+	r.tileMu.Lock()
+	defer r.tileMu.Unlock()
+	at := address{p.Chunk, p.Segment}
+	size := t.tileBytes()
+	offset := p.Offset + (index-p.Row/tensor.TileRows)*size // in the segment
+	data, mem, err := r.findTile(ctx, index, r.scan.place[at], offset, size)
+	if data != nil || err != nil {
+		return data, err
 	}
-	c.uses++
-	if kept != nil {
-		kept.lastUse = c.uses
-		return kept.buf.bytes, nil
+	from := (r.store.manifest.Chunks[at.chunk].Segments[at.segment].Offset + int64(offset)) / alignment * alignment
+	skip := int(r.store.manifest.Chunks[at.chunk].Segments[at.segment].Offset + int64(offset) - from)
+	l := &fetch{
+		address: at, offset: from, dst: mem[:alignUp(skip+size)], data: mem[skip:][:size:size], crc: t.TileCRC32C[index],
+		newChunk: true, place: -1,
 	}
-	size := tensor.TileBytes(t.dtype, t.Cols)
-	buf := c.evict()
-	if buf.bytes == nil {
-		buf = heapPages(size)
-		r.grow(alignUp(size))
-	}
-	rd := newRead(address{p.Chunk, p.Segment}, r.store.manifest.Chunks[p.Chunk].Segments[p.Segment])
-	rd.offset += int64(p.Offset + (index-p.Row/tensor.TileRows)*size)
-	rd.size, rd.crc, rd.buf = size, t.TileCRC32C[index], buf
-	if err := r.fetch(ctx, rd); err != nil {
-		r.grow(-alignUp(size)) // a worker may still write to the buffer: it is left to the garbage collector
-		return nil, err
-	}
-	if c.tiles == nil {
-		c.tiles = map[int]*cachedTile{}
-	}
-	c.tiles[index] = &cachedTile{index, buf, c.uses}
-	return buf.bytes, nil
-}
-
-// evict removes the tile that was not used for longest, if the cache is full, and returns its buffer.
-func (c *tileCache) evict() pages {
-	if len(c.tiles) < c.limit {
-		return pages{}
-	}
-	oldest := slices.MinFunc(slices.Collect(maps.Values(c.tiles)), func(a, b *cachedTile) int { return cmp.Compare(a.lastUse, b.lastUse) })
-	delete(c.tiles, oldest.index)
-	return oldest.buf
-}
-
-// fetch lets a worker do rd at once and waits for it.
-func (r *Streamer) fetch(ctx context.Context, rd *read) error {
 	r.mu.Lock()
-	r.direct = append(r.direct, rd)
-	r.wake.Broadcast()
+	r.urgent = append(r.urgent, l)
+	r.wake.Signal()
 	r.mu.Unlock()
-	return r.await(ctx, rd)
+	_, err = r.await(ctx, r.tileArrived, embeddingName, func() (*fetch, error) {
+		if !l.done {
+			return nil, nil
+		}
+		return l, l.err
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		l.drop = true // a worker may still write to its memory, which is left to the garbage collector
+		r.count(-r.tileBuffer)
+		return nil, err
+	}
+	r.keepTile(index, mem, l.data)
+	return l.data, nil
 }
 
-// countTile counts a request for a tile, and refuses it when ctx is cancelled or the Streamer closed.
-func (r *Streamer) countTile(ctx context.Context, hit bool) error {
+// findTile returns a tile that is in memory: in the cache, or in a segment, from which it is copied. Otherwise it returns memory to read it
+// into.
+func (r *Streamer) findTile(ctx context.Context, index, place, offset, size int) (data, mem []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return nil, nil, ctx.Err()
 	case r.closed:
-		return fs.ErrClosed
-	case hit:
-		r.stats.TileHits++
-	default:
-		r.stats.TileReads++
+		return nil, nil, fs.ErrClosed
 	}
-	return nil
+	if kept := r.tiles[index]; kept != nil {
+		r.stats.TileHits++
+		r.uses++
+		kept.lastUse = r.uses
+		return kept.data, nil, nil
+	}
+	mem = r.tileMemory()
+	if l := r.fetches[place]; l != nil && l.done && l.err == nil {
+		r.stats.TileHits++
+		data = mem[:size:size]
+		copy(data, l.data[offset:])
+		r.keepTile(index, mem, data)
+		return data, nil, nil
+	}
+	r.stats.TileReads++
+	return nil, mem, nil
 }
 
-// grow adds n bytes to the memory held by tiles.
-func (r *Streamer) grow(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.held += int64(n)
-	r.stats.PeakBytes = max(r.stats.PeakBytes, r.held)
+// tileMemory returns memory for a tile: that of the one that was not used for longest, if the cache is full. The caller holds the lock, as
+// those of the following functions do.
+func (r *Streamer) tileMemory() []byte {
+	if len(r.tiles) < r.plan.TileCount {
+		r.count(r.tileBuffer)
+		return heapPages(r.tileBuffer - alignment).bytes
+	}
+	oldest := r.oldestTile()
+	mem := r.tiles[oldest].mem
+	delete(r.tiles, oldest)
+	return mem
+}
+
+func (r *Streamer) keepTile(index int, mem, data []byte) {
+	if r.closed {
+		r.count(-r.tileBuffer)
+		return
+	}
+	r.uses++
+	r.tiles[index] = &cachedTile{mem, data, r.uses}
+	r.trimTiles(r.plan.TileCount)
+}
+
+// trimTiles leaves at most n tiles in the cache, those that were used last.
+func (r *Streamer) trimTiles(n int) {
+	for len(r.tiles) > n {
+		delete(r.tiles, r.oldestTile())
+		r.count(-r.tileBuffer)
+	}
+}
+
+// oldestTile returns the index of the tile that was not used for longest.
+func (r *Streamer) oldestTile() int {
+	return slices.MinFunc(slices.Collect(maps.Keys(r.tiles)), func(a, b int) int { return cmp.Compare(r.tiles[a].lastUse, r.tiles[b].lastUse) })
 }

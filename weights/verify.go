@@ -27,7 +27,7 @@ func Verify(ctx context.Context, dir string, progress func(Progress)) error {
 	if err != nil {
 		return err
 	}
-	s := &Store{dir: dir, manifest: m, openFile: openFile}
+	s := &Store{dir: dir, manifest: m}
 	return errors.Join(s.checkTokenizer(), s.checkChunks(ctx, &meter{report: progress, total: m.bytes()}))
 }
 
@@ -75,7 +75,7 @@ func (s *Store) checkChunks(ctx context.Context, progress *meter) error {
 // checkChunk checks the size of a chunk, the CRC-32C of its segments and its SHA-256.
 func (s *Store) checkChunk(ctx context.Context, chunk int, progress *meter) error {
 	c := s.manifest.Chunks[chunk]
-	f, err := s.openFile(s.path(c.File))
+	f, err := s.opener(openFile)(s.path(c.File))
 	if err != nil {
 		return s.chunkError("open", chunk, -1, err)
 	}

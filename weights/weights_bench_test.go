@@ -49,9 +49,9 @@ func BenchmarkResident(b *testing.B) {
 // BenchmarkStreamedPass reads all tensors of a pass in order, mostly from the page cache.
 func BenchmarkStreamedPass(b *testing.B) {
 	for _, readers := range []int{1, 2, 4} {
-		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+		b.Run(fmt.Sprintf("depth=%d", readers), func(b *testing.B) {
 			s := open(b, bigStore(b, true))
-			r, err := s.Stream(context.Background(), StreamOptions{Readers: readers})
+			r, err := s.Stream(context.Background(), StreamOptions{Depth: readers})
 			if err != nil {
 				b.Fatal(err)
 			}

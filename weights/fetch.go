@@ -1,0 +1,205 @@
+package weights
+
+import "time"
+
+// fetch brings one segment, or the pages around one tile, into memory. The Streamer's lock guards it until it is done; afterwards
+// its data and error do not change.
+type fetch struct {
+	address
+	offset   int64  // of the bytes to read, in the file
+	dst      []byte // where they go
+	data     []byte // the part of dst that crc is the checksum of
+	crc      uint32
+	newChunk bool // the first read from this chunk after another: time to see whether the file is still there
+
+	place  int   // in the scan; -1 for a tile
+	mem    pages // the memory of dst; none for a tile, whose memory is on the heap
+	inRing bool  // mem is a buffer of the ring
+
+	issued int // bytes of dst whose reads have begun
+	active int // reads under way
+	leased bool
+	drop   bool // nobody wants the result: its memory is given back when the last user is done
+	done   bool
+	err    error
+}
+
+// piece is a read of dst[from:to] of a fetch.
+type piece struct {
+	*fetch
+	from, to int
+}
+
+// keepReading is a reader: it does the most urgent read, one after the other, until the Streamer closes. Checking is left to
+// others, so that the device does not wait for it.
+func (r *Streamer) keepReading(lane string) {
+	for p, ok := r.take(); ok; p, ok = r.take() {
+		r.pieceDone(p, r.read(lane, p))
+	}
+}
+
+// keepChecking is a checker: it checks what was read, gives what is not right a second chance, and hands out the result.
+func (r *Streamer) keepChecking(lane string) {
+	for l := r.takeUnchecked(); l != nil; l = r.takeUnchecked() {
+		if l.err == nil {
+			l.err = r.check(lane, l)
+		}
+		if l.err != nil && !r.isUnwanted(l) {
+			l.err = r.readAgain(lane, l)
+		}
+		r.finish(l)
+	}
+}
+
+// take waits for a read that can begin; ok is false when the Streamer closes.
+func (r *Streamer) take() (p piece, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.closed {
+		if l := r.nextFetch(); l != nil {
+			p = piece{l, l.issued, min(l.issued+r.plan.ReadSize, len(l.dst))}
+			l.issued = p.to
+			l.active++
+			r.clock.start()
+			return p, true
+		}
+		r.wake.Wait()
+	}
+	return p, false
+}
+
+// takeUnchecked waits for a fetch that was read; nil when the Streamer closes.
+func (r *Streamer) takeUnchecked() *fetch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.closed {
+		if len(r.unchecked) > 0 {
+			l := r.unchecked[0]
+			r.unchecked = r.unchecked[1:]
+			return l
+		}
+		r.wakeChecker.Wait()
+	}
+	return nil
+}
+
+// nextFetch returns the fetch whose next read is most urgent: a tile, for which somebody waits, then a segment that is partly
+// read, then the first one of the scan that is missing.
+func (r *Streamer) nextFetch() *fetch {
+	for _, queue := range []*[]*fetch{&r.urgent, &r.begun} {
+		for len(*queue) > 0 {
+			if l := (*queue)[0]; l.issued < len(l.dst) {
+				return l
+			}
+			*queue = (*queue)[1:]
+		}
+	}
+	l := r.begin()
+	if l != nil && r.plan.ReadSize < len(l.dst) {
+		r.begun = append(r.begun[:0], l)
+	}
+	return l
+}
+
+// read does one read.
+func (r *Streamer) read(lane string, p piece) error {
+	if p.newChunk && p.from == 0 {
+		if err := r.store.checkFile(p.chunk); err != nil {
+			return err
+		}
+	}
+	defer r.trace(lane, "read "+p.kind(), time.Now())
+	return readFull(r.files[p.chunk], p.dst[p.from:p.to], p.offset+int64(p.from))
+}
+
+// kind names what is loaded in a trace.
+func (l *fetch) kind() string {
+	if l.place < 0 {
+		return "tile"
+	}
+	return "segment"
+}
+
+// pieceDone notes the end of a read. After the last one of a fetch, that can be checked.
+func (r *Streamer) pieceDone(p piece, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.clock.stop()
+	p.active--
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	if p.err != nil || p.drop {
+		p.issued = len(p.dst) // the rest is not worth reading
+	}
+	if err == nil {
+		r.stats.BytesRead += int64(p.to - p.from)
+	}
+	if p.active == 0 && p.issued == len(p.dst) {
+		r.unchecked = append(r.unchecked, p.fetch)
+		r.wakeChecker.Signal()
+	}
+}
+
+// check compares the checksum of what was read.
+func (r *Streamer) check(lane string, l *fetch) error {
+	started := time.Now()
+	err := checkCRC(l.data, l.crc)
+	took := time.Since(started)
+	r.trace(lane, "check "+l.kind(), started)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.CheckTime += took
+	return err
+}
+
+// readAgain gives a fetch that failed a second chance, since errors of a device can be transient.
+func (r *Streamer) readAgain(lane string, l *fetch) error {
+	r.mu.Lock()
+	r.stats.Retries++
+	r.clock.start()
+	r.mu.Unlock()
+	l.newChunk = true // perhaps the file is not what it was
+	err := r.read(lane, piece{l, 0, len(l.dst)})
+	r.mu.Lock()
+	r.clock.stop()
+	if err == nil {
+		r.stats.BytesRead += int64(len(l.dst))
+	}
+	r.mu.Unlock()
+	if err == nil {
+		err = r.check(lane, l)
+	}
+	return err
+}
+
+// isUnwanted reports whether nobody waits for the result of l any more.
+func (r *Streamer) isUnwanted(l *fetch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return l.drop || r.closed
+}
+
+// finish hands out a fetch that was read and checked.
+func (r *Streamer) finish(l *fetch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.done = true
+	l.err = r.store.chunkError("read", l.chunk, l.segment, l.err)
+	if l.drop {
+		r.giveBack(l)
+	}
+	r.shrinkRing()
+	r.announce()
+	r.wake.Broadcast() // its buffer may be the one that a worker waits for
+}
+
+// announce makes the consumers look for what they wait for.
+func (r *Streamer) announce() {
+	for _, waiting := range []chan struct{}{r.partArrived, r.tileArrived} {
+		select {
+		case waiting <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}

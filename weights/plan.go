@@ -1,0 +1,212 @@
+package weights
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Plan says how a [Streamer] uses a budget of memory. It is plain data.
+type Plan struct {
+	Budget int64 `json:"budget_bytes"` // Pinned, Ring and Tiles together are no more
+
+	// Pinned segments stay in memory: first those of the head, which may be used several times in a pass, then others, spread
+	// evenly over the pass, so that computing them hides the reading of those between them, at last those of an embedding that is
+	// no head.
+	Pinned int64 `json:"pinned_bytes"`
+	// Ring is the memory of the buffers that the other segments pass through. The consumer holds one of them.
+	Ring        int64 `json:"ring_bytes"`
+	Buffers     int   `json:"ring_buffers"`
+	BufferBytes int   `json:"ring_buffer_bytes"`
+	// Tiles is the memory for rows of the embedding, which are looked up in tiles.
+	Tiles     int64 `json:"tile_bytes"`
+	TileCount int   `json:"tiles"`
+
+	ReadSize int `json:"read_bytes"` // of one read
+	Depth    int `json:"reads_in_flight"`
+
+	Pass       int64 `json:"pass_bytes"`          // of the segments that a pass uses
+	Streamed   int64 `json:"streamed_pass_bytes"` // of them, read from flash in every pass
+	HeadPinned bool  `json:"head_pinned"`         // final norm and head are in memory as a whole
+
+	Chunks []PlannedChunk `json:"chunks"` // in the order of the store
+}
+
+// PlannedChunk is the part of a [Plan] that concerns one chunk.
+type PlannedChunk struct {
+	File     string `json:"file"`
+	Bytes    int64  `json:"bytes"`
+	Segments int    `json:"segments"`
+	Pinned   int64  `json:"pinned_bytes"`
+	Pins     []int  `json:"pinned_segments"` // indices, ascending
+}
+
+// Total returns the memory that the plan takes in bytes.
+func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Tiles }
+
+// Plan returns the plan for budget bytes and otherwise usual options. It fails where the budget is too small, and says how much is the
+// least.
+func (s *Store) Plan(budget int64) (Plan, error) { return s.PlanFor(StreamOptions{Budget: budget}) }
+
+// PlanFor returns the plan of the Streamer with these options.
+func (s *Store) PlanFor(opts StreamOptions) (Plan, error) {
+	p, _, err := s.manifest.plan(opts)
+	if err != nil {
+		return Plan{}, fmt.Errorf("weights: plan %s: %w", s.dir, err)
+	}
+	return p, nil
+}
+
+const (
+	// fewBuffers let one segment be read while another is used. A budget that is too small for them works with one, though segments are
+	// then read and used by turns.
+	fewBuffers = 2
+	// usualRing bridges the times in which the consumer takes nothing: computing a pinned head takes some tens of milliseconds.
+	usualRing = 64 << 20
+	// ringShare is the part of a budget that the ring takes at most, unless it is asked for: beyond what keeps the reads
+	// going, a pinned byte saves more time than one of the ring.
+	ringShare = 4
+	tileShare = 16
+)
+
+// plan distributes a budget. pins says of each place of the scan whether it is pinned.
+func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
+	opts = opts.withDefaults()
+	s, err := newScan(m)
+	if err != nil {
+		return p, nil, err
+	}
+	p = Plan{
+		Budget: opts.Budget, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
+		Pass: s.bytes(0, s.pass),
+	}
+	tile := int64(m.tileBuffer())
+	all := s.bytes(0, len(s.segments))
+	pins = make([]bool, len(s.segments))
+	switch buffer := int64(p.BufferBytes); {
+	case opts.Budget >= all+tile:
+		for i := range pins {
+			pins[i] = true
+		}
+		p.TileCount = 1
+	case opts.Budget == 0:
+		p.Buffers = max(fewBuffers, int(positive(opts.Ring, usualRing)/buffer))
+		p.TileCount = opts.Tiles
+		p.Budget = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
+	default:
+		if least := m.least(&s); opts.Budget < least {
+			return p, nil, fmt.Errorf("a budget of %d bytes is too small; the least is %d (%d MiB)", opts.Budget, least, (least+1<<20-1)>>20)
+		}
+		if tile > 0 {
+			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Budget/tileShare, opts.Budget-fewBuffers*buffer)/tile)))
+		}
+		left := opts.Budget - int64(p.TileCount)*tile
+		ring := positive(opts.Ring, min(usualRing, opts.Budget/ringShare))
+		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
+		s.pin(pins, left-int64(p.Buffers)*buffer)
+	}
+	p.Buffers = min(p.Buffers, len(s.segments))
+	p.Ring, p.Tiles = int64(p.Buffers)*int64(p.BufferBytes), int64(p.TileCount)*tile
+	p.fill(m, &s, pins)
+	return p, pins, nil
+}
+
+// least returns the smallest budget that works.
+func (m *manifest) least(s *scan) int64 {
+	return int64(bufferBytes(s.largest())) + int64(m.tileBuffer())
+}
+
+// bufferBytes returns the size of a buffer of the ring for segments of at most n bytes: whole huge pages, where that wastes little.
+func bufferBytes(n int) int {
+	if whole := (n + hugePage - 1) / hugePage * hugePage; whole-n <= n/8 {
+		return whole
+	}
+	return n
+}
+
+// tileBuffer returns the memory that one tile of the embedding takes in the cache: for direct reads it begins and ends at a multiple of the
+// alignment, both in the file and in memory.
+func (m *manifest) tileBuffer() int {
+	t := m.tensors()[embeddingName]
+	if t == nil {
+		return 0
+	}
+	return t.tileSpan() + alignment
+}
+
+// tileSpan returns the most bytes that a direct read of one tile covers.
+func (t *tensorEntry) tileSpan() int {
+	size := t.tileBytes()
+	if size%alignment == 0 {
+		return size
+	}
+	return alignUp(size) + alignment
+}
+
+// pin chooses segments of at most left bytes: of the head, then of the rest of the pass, then the others.
+func (s *scan) pin(pins []bool, left int64) {
+	var head, blocks, others []int
+	for i, e := range s.segments {
+		switch {
+		case i >= s.pass:
+			others = append(others, i)
+		case e.head:
+			head = append(head, i)
+		default:
+			blocks = append(blocks, i)
+		}
+	}
+	for _, group := range [][]int{head, blocks, others} {
+		left -= s.spread(pins, group, left)
+	}
+}
+
+// spread pins segments of a group, at most left bytes, so that any stretch of it has about the same share of pinned bytes. It
+// returns how many bytes it has pinned.
+func (s *scan) spread(pins []bool, group []int, left int64) int64 {
+	total := int64(0)
+	for _, i := range group {
+		total += int64(s.segments[i].Size)
+	}
+	seen, pinned := int64(0), int64(0)
+	for _, i := range group {
+		size := int64(s.segments[i].Size)
+		seen += size
+		// Pinned so far would be seen/total of left; ahead of that by no more than half a segment.
+		due := float64(seen) * min(1, float64(left)/float64(total))
+		if float64(pinned)+float64(size)/2 <= due && pinned+size <= left {
+			pins[i] = true
+			pinned += size
+		}
+	}
+	for _, i := range group { // what rounding has left
+		if size := int64(s.segments[i].Size); !pins[i] && pinned+size <= left {
+			pins[i] = true
+			pinned += size
+		}
+	}
+	return pinned
+}
+
+// fill sums up what is pinned.
+func (p *Plan) fill(m *manifest, s *scan, pins []bool) {
+	for _, c := range m.Chunks {
+		p.Chunks = append(p.Chunks, PlannedChunk{File: c.File, Bytes: c.Size, Segments: len(c.Segments)})
+	}
+	p.HeadPinned, p.Streamed = true, p.Pass
+	for i, e := range s.segments {
+		if !pins[i] {
+			p.HeadPinned = p.HeadPinned && !e.head
+			continue
+		}
+		p.Pinned += int64(e.Size)
+		if i < s.pass {
+			p.Streamed -= int64(e.Size)
+		}
+		c := &p.Chunks[e.chunk]
+		c.Pinned += int64(e.Size)
+		c.Pins = append(c.Pins, e.segment)
+	}
+	for i := range p.Chunks {
+		slices.Sort(p.Chunks[i].Pins)
+	}
+}

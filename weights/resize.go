@@ -1,0 +1,72 @@
+package weights
+
+import (
+	"fmt"
+	"io/fs"
+)
+
+// TrimLevel says how much of its memory a [Streamer] shall give back. The levels follow those of Android's onTrimMemory for a running
+// app.
+type TrimLevel int
+
+// The budgets are shares of the one that [Store.Stream] or [Streamer.Resize] was given, but never less than two buffers and a tile need.
+const (
+	TrimNone     TrimLevel = iota // no pressure any more: the whole budget
+	TrimModerate                  // TRIM_MEMORY_RUNNING_MODERATE: three quarters
+	TrimLow                       // TRIM_MEMORY_RUNNING_LOW: half
+	TrimCritical                  // TRIM_MEMORY_RUNNING_CRITICAL: two buffers and a tile
+)
+
+// Trim gives memory back to the system, or takes what an earlier Trim gave back. Generation goes on, only slower or faster. See
+// [Streamer.Resize] for when the memory is free.
+func (r *Streamer) Trim(level TrimLevel) (Plan, error) {
+	r.mu.Lock()
+	base := r.base
+	r.mu.Unlock()
+	few := min(base, r.store.manifest.least(&r.scan)+int64(bufferBytes(r.scan.largest())))
+	switch level {
+	case TrimNone:
+		return r.resize(base)
+	case TrimModerate:
+		return r.resize(max(base/4*3, few))
+	case TrimLow:
+		return r.resize(max(base/2, few))
+	case TrimCritical:
+		return r.resize(few)
+	}
+	return Plan{}, fmt.Errorf("weights: trim: there is no level %d", level)
+}
+
+// Resize changes the budget, in either direction, and returns the new plan. Memory that is more than planned goes back to the system before
+// Resize returns, except what is in use at that moment: the segment that the consumer holds, and buffers that a read writes to, which follow
+// when they are done with. Segments that are to be pinned are loaded as the scan comes by.
+//
+// It may be called from any goroutine at any time. On an error, such as a budget that is too small, nothing changes.
+func (r *Streamer) Resize(budget int64) (Plan, error) {
+	if budget <= 0 {
+		return Plan{}, fmt.Errorf("weights: resize: a budget of %d bytes", budget)
+	}
+	p, err := r.resize(budget)
+	if err == nil {
+		r.mu.Lock()
+		r.base = budget
+		r.mu.Unlock()
+	}
+	return p, err
+}
+
+func (r *Streamer) resize(budget int64) (Plan, error) {
+	opts := r.opts
+	opts.Budget = budget
+	plan, pins, err := r.store.manifest.plan(opts)
+	if err != nil {
+		return Plan{}, fmt.Errorf("weights: resize %s: %w", r.store.dir, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return Plan{}, fmt.Errorf("weights: resize %s: %w", r.store.dir, fs.ErrClosed)
+	}
+	r.apply(plan, pins)
+	return plan, nil
+}

@@ -1,0 +1,104 @@
+package weights
+
+import (
+	"fmt"
+	"math"
+)
+
+// address is the place of a segment in a store.
+type address struct{ chunk, segment int }
+
+// scan is the order in which a [Streamer] provides the segments of a store: those of a pass, again and again. Segments that no pass
+// reads in order, those of an embedding beside a head, follow them; whoever has read the last of these starts a pass.
+type scan struct {
+	segments []scanned
+	pass     int             // the first ones are those of a pass
+	place    map[address]int // index in segments
+}
+
+// scanned is a segment in a scan.
+type scanned struct {
+	address
+	segmentEntry
+	head bool // it holds rows of the final norm or of the matrix that serves as the head
+	last int  // offset of its last part
+}
+
+// newScan returns the scan of a store. The embedding, of which a pass reads single rows, belongs to it only where it serves as the
+// head too, and then comes last.
+func newScan(m *manifest) (scan, error) {
+	s := scan{place: map[address]int{}}
+	tied := m.tensors()[headName] == nil
+	for i := range m.Tensors {
+		if t := &m.Tensors[i]; t.Name != embeddingName {
+			s.add(m, t, t.Name == headName || t.Name == finalNormName)
+		}
+	}
+	s.pass = len(s.segments)
+	if embedding := m.tensors()[embeddingName]; embedding != nil {
+		s.add(m, embedding, tied)
+	}
+	if tied {
+		s.pass = len(s.segments)
+	}
+	if s.pass == 0 {
+		return s, corrupt("no tensors to read")
+	}
+	return s, nil
+}
+
+func (s *scan) add(m *manifest, t *tensorEntry, head bool) {
+	for _, p := range t.Parts {
+		at := address{p.Chunk, p.Segment}
+		i, ok := s.place[at]
+		if !ok {
+			i = len(s.segments)
+			s.place[at] = i
+			s.segments = append(s.segments, scanned{address: at, segmentEntry: m.Chunks[at.chunk].Segments[at.segment]})
+		}
+		s.segments[i].head = s.segments[i].head || head
+		s.segments[i].last = max(s.segments[i].last, p.Offset)
+	}
+}
+
+// next returns the place that follows place i.
+func (s *scan) next(i int) int {
+	if i++; i == s.pass || i == len(s.segments) {
+		return 0
+	}
+	return i
+}
+
+// distance returns how many places after i the scan reaches j.
+func (s *scan) distance(i, j int) int {
+	switch {
+	case i < s.pass && j < s.pass:
+		return (j - i + s.pass) % s.pass
+	case j < s.pass:
+		return len(s.segments) - i + j
+	case i <= j && i >= s.pass:
+		return j - i
+	}
+	return math.MaxInt
+}
+
+// bytes returns the size of the segments in places from..to−1.
+func (s *scan) bytes(from, to int) int64 {
+	n := int64(0)
+	for _, e := range s.segments[from:to] {
+		n += int64(e.Size)
+	}
+	return n
+}
+
+// largest returns the size of the largest segment.
+func (s *scan) largest() int {
+	n := 0
+	for _, e := range s.segments {
+		n = max(n, e.Size)
+	}
+	return n
+}
+
+// String names a segment in a trace.
+func (s scanned) String() string { return fmt.Sprintf("chunk %d, segment %d", s.chunk, s.segment) }

@@ -1,0 +1,130 @@
+package weights
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// benchStore opens the store that LEVER_BENCH_STORE names. It should be larger than the caches of the device; reads are direct.
+func benchStore(b *testing.B) *Store {
+	b.Helper()
+	dir := os.Getenv("LEVER_BENCH_STORE")
+	if dir == "" {
+		b.Skip("LEVER_BENCH_STORE does not name a store to read")
+	}
+	return open(b, dir)
+}
+
+// pass reads all tensors of a pass in order and calls use with the bytes of each part.
+func pass(b *testing.B, r *Streamer, use func(bytes int)) time.Duration {
+	b.Helper()
+	started := time.Now()
+	for _, name := range passNames(r.store) {
+		for p, err := range r.Parts(b.Context(), name) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			use(len(p.Data))
+		}
+	}
+	return time.Since(started)
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
+// plainPass reads the segments of a pass with direct reads of the same size and number as a Streamer, and does nothing else.
+func plainPass(b *testing.B, s *Store, p Plan) time.Duration {
+	b.Helper()
+	files, err := s.openChunks(OpenDirect)
+	if err != nil {
+		b.Fatal(err)
+	}
+	order, err := newScan(s.manifest)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var reads []fetch
+	for _, e := range order.segments[:order.pass] {
+		for from := 0; from < e.Size; from += p.ReadSize {
+			reads = append(reads, fetch{address: e.address, offset: e.Offset + int64(from), issued: min(p.ReadSize, e.Size-from)})
+		}
+	}
+	var next atomic.Int64
+	var group sync.WaitGroup
+	started := time.Now()
+	for range p.Depth {
+		mem, err := newPages(p.ReadSize)
+		if err != nil {
+			b.Fatal(err)
+		}
+		group.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(reads); i = next.Add(1) - 1 {
+				if err := readFull(files[reads[i].chunk], mem.bytes[:reads[i].issued], reads[i].offset); err != nil {
+					b.Error(err)
+				}
+			}
+			if err := mem.free(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	took := time.Since(started)
+	if err := closeAll(files); err != nil {
+		b.Fatal(err)
+	}
+	return took
+}
+
+// processorTime returns the time that the process has computed.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkStreamedOverPlain compares a Streamer of which nothing is pinned with a plain reader that checks nothing, by turns.
+func BenchmarkStreamedOverPlain(b *testing.B) {
+	for _, opts := range []StreamOptions{{}, {Depth: 1, ReadSize: 4 << 20}, {Depth: 2, ReadSize: 4 << 20}, {Depth: 8, ReadSize: 1 << 20}} {
+		b.Run(fmt.Sprintf("size=%d/depth=%d", opts.withDefaults().ReadSize, opts.withDefaults().Depth), func(b *testing.B) {
+			s := benchStore(b)
+			r, err := s.Stream(context.Background(), opts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Close()
+			p := r.Plan()
+			pass(b, r, func(int) {})
+			var ratios, streamed, plain, cost []float64
+			for b.Loop() {
+				// The ring is full before a pass and after it.
+				time.Sleep(100 * time.Millisecond)
+				before, read := processorTime(b), r.Stats().BytesRead
+				one := pass(b, r, func(int) {})
+				cost = append(cost, (processorTime(b)-before).Seconds()/float64(r.Stats().BytesRead-read)*1e9)
+				time.Sleep(100 * time.Millisecond)
+				other := plainPass(b, s, p)
+				ratios = append(ratios, other.Seconds()/one.Seconds())
+				streamed = append(streamed, float64(p.Pass)/one.Seconds()/1e6)
+				plain = append(plain, float64(p.Pass)/other.Seconds()/1e6)
+			}
+			b.SetBytes(p.Pass)
+			b.ReportMetric(median(ratios), "streamed/plain")
+			b.ReportMetric(median(streamed), "streamed-MB/s")
+			b.ReportMetric(median(plain), "plain-MB/s")
+			b.ReportMetric(median(cost), "cpu-s/GB")
+		})
+	}
+}
