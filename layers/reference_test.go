@@ -96,7 +96,9 @@ func TestReferenceModels(t *testing.T) {
 				t.Fatal(err)
 			}
 			if testing.Short() {
-				reference.Cases = reference.Cases[len(reference.Cases)-2:]
+				last := reference.Cases[len(reference.Cases)-1]
+				last.Greedy = last.Greedy[:8]
+				reference.Cases = []referenceCase{last}
 			}
 			t.Logf("weights: BF16 to F16 changes them by at most %.2g", worst)
 			for _, c := range []struct {
