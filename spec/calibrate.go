@@ -104,7 +104,7 @@ func (c *Calibration) Count(prob float32, class, depth int, hit bool) {
 	c.version++
 }
 
-// Fade lets what was counted so far lose some of its weight: call it once a pass that counted something.
+// Fade lets what was counted so far lose some of its weight: call it once a pass.
 func (c *Calibration) Fade() {
 	c.counts.Weight = (1+c.counts.Weight)/calibrationKeep - 1
 	if c.counts.Weight > maxWeight {

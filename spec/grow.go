@@ -204,14 +204,12 @@ func draftClass(t *Tree, set *CandidateSet, rank int) int {
 
 // learn counts the candidates after the accepted nodes of a pass.
 func learn(learned *[sources]Calibration, o *Observation) {
-	counted := false
 	for i, node := range o.Path {
 		token, depth := o.Token(i), int(o.Tree.depths[node])+1
 		drafted, asked := o.Tree.Set(node, FromDraft)
 		for s := o.Tree.firstSet[node]; s >= 0; s = o.Tree.nextSet[s] {
 			set := &o.Tree.sets[s]
 			c := &learned[set.Source]
-			counted = true
 			for rank, candidate := range set.Tokens {
 				prob, hit := set.Probs[rank], candidate == token
 				if set.Source == FromDraft {
@@ -225,10 +223,8 @@ func learn(learned *[sources]Calibration, o *Observation) {
 			}
 		}
 	}
-	if counted {
-		for i := range learned {
-			learned[i].Fade()
-		}
+	for i := range learned {
+		learned[i].Fade()
 	}
 }
 

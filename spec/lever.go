@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // LeverOptions describe a [Lever]. The zero value has no profile of the device and looks up n-grams.
@@ -57,11 +58,11 @@ type Lever struct {
 const outlookRanks = 3
 
 const (
-	startCredit = 4.0 // plain passes
+	startCredit = 3.5 // plain passes
 	maxCredit   = 6.0
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
-	maxPatience = 256
+	maxPatience = 64
 )
 
 // NewLever returns the policy.
@@ -206,12 +207,12 @@ func (l *Lever) Observe(o Observation) {
 		l.idle, l.patience = 0, minPatience
 		return
 	}
-	// A probe that hits is followed by others soon, if it takes little more to make drafting pay.
+	// A probe that hits is soon followed by others, if a draft that is right more often would pay.
 	l.idle = 0
 	better := l.hits
-	better[0] = min(1, better[0]+0.2)
-	if set.Tokens[0] == o.Token(0) && l.promises(l.model.Forward(1), better) {
-		l.patience = max(1, l.patience/2)
+	better[0] = min(0.95, better[0]+0.5)
+	if slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0)) && l.promises(l.model.Forward(1), better) {
+		l.patience = max(1, l.patience/4)
 	} else {
 		l.patience = min(2*l.patience, maxPatience)
 	}
@@ -250,9 +251,13 @@ func (l *Lever) measured(rows int) {
 	}
 }
 
-// countHit updates the chances of the draft's first candidates.
+// countHit updates the chances of the draft's first candidates. Probes are few, so each counts for more.
 func (l *Lever) countHit(set *CandidateSet, token int32) {
-	l.hitsSeen = min(l.hitsSeen+1, 36)
+	window := 36.0
+	if l.probing {
+		window = 8
+	}
+	l.hitsSeen = min(l.hitsSeen+1, window)
 	for rank := range min(len(set.Tokens), outlookRanks) {
 		hit := 0.0
 		if set.Tokens[rank] == token {
