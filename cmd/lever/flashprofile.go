@@ -8,12 +8,18 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// newThrottle returns a flash device: that of a built-in profile, or of a file, which may be one that lever profile wrote.
-func newThrottle(nameOrFile string) (*weights.Throttle, error) {
+// loadFlash returns a built-in flash profile, or that in a file, which may be one that lever profile wrote.
+func loadFlash(nameOrFile string) (*weights.FlashProfile, error) {
 	flash, err := weights.LoadFlashProfile(nameOrFile)
 	if measured, loadErr := profile.Load(nameOrFile); err != nil && loadErr == nil {
 		flash, err = measured.Flash.Emulate(nameOrFile)
 	}
+	return flash, err
+}
+
+// newThrottle returns the flash device of a profile.
+func newThrottle(nameOrFile string) (*weights.Throttle, error) {
+	flash, err := loadFlash(nameOrFile)
 	if err != nil {
 		return nil, err
 	}

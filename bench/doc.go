@@ -1,0 +1,16 @@
+// Package bench holds what the experiments share: prompts, the description of the machine, and statistics. Each experiment is a
+// package below it; command lever runs them.
+//
+//  1. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
+//  2. profile: what a device takes for the parts of a pass.
+//
+// Usage:
+//
+//	sets, err := bench.LoadSets("../shared/data/prompts")
+//	if errors.Is(err, fs.ErrNotExist) {
+//		sets = bench.BuiltinSets()
+//	}
+//	fmt.Println(bench.ThisMachine(), len(sets), bench.Median(rates))
+//
+// Limits: prompts have one turn.
+package bench

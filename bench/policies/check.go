@@ -1,0 +1,228 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/spec"
+)
+
+// CheckBudgets are the numbers of drafted tokens with which [Check] runs every policy.
+var CheckBudgets = []int{1, 2, 7, 16, 64}
+
+// CheckOptions say what [Check] compares. Pairs and Sets must be set.
+type CheckOptions struct {
+	Pairs   []Pair
+	Sets    []bench.Set
+	Kernels []string // sets; nil: all that this processor has
+	Budgets []int    // nil: CheckBudgets
+	Prompts int      // of each set; 0: all
+	Tokens  int      // of each answer; 0: 32
+	Threads int
+	// Progress is told of answers done; nil: nobody is.
+	Progress func(done, total int)
+}
+
+// Pair is a target with its draft, and how it is named.
+type Pair struct {
+	Name          string
+	Model, Draft  string
+	StreamingDRAM int64 // memory for the target when it is streamed
+}
+
+// CheckReport is the result of [Check].
+type CheckReport struct {
+	Machine bench.Machine `json:"machine"`
+	Cells   []CheckCell   `json:"cells"`
+	// Differences tells of the first few.
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// CheckCell counts the answers of one pair, kernel set and way of reading, with all policies and budgets.
+type CheckCell struct {
+	Pair      string `json:"pair"`
+	Kernels   string `json:"kernels"`
+	Mode      string `json:"mode"` // resident or streamed
+	Prompts   int    `json:"prompts"`
+	Answers   int    `json:"answers"`
+	Tokens    int    `json:"tokens"`
+	Passes    int    `json:"passes"`
+	Different int    `json:"different"`
+}
+
+// Difference is an answer that is not plain decoding's.
+type Difference struct {
+	Pair, Kernels, Mode, Policy, Prompt string
+	Budget                              int
+	Want, Got                           []int32
+}
+
+const (
+	resident = "resident"
+	streamed = "streamed"
+	// mostDifferences bounds those that are reported in full.
+	mostDifferences = 20
+)
+
+// Different returns the number of answers that are not plain decoding's.
+func (r *CheckReport) Different() (n int) {
+	for _, c := range r.Cells {
+		n += c.Different
+	}
+	return n
+}
+
+// Answers returns the number of answers that were compared.
+func (r *CheckReport) Answers() (n int) {
+	for _, c := range r.Cells {
+		n += c.Answers
+	}
+	return n
+}
+
+// WriteTable writes the report as text.
+func (r *CheckReport) WriteTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\n\nmodels\tkernels\tweights\tprompts\tanswers\ttokens\tpasses\tdifferent\n", r.Machine)
+	for _, c := range r.Cells {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", c.Pair, c.Kernels, c.Mode, c.Prompts, c.Answers, c.Tokens, c.Passes, c.Different)
+	}
+	fmt.Fprintf(w, "%d answers compared with plain decoding: %d differ\n", r.Answers(), r.Different())
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "%s, %s, %s, %s of %d, prompt %s: %v, want %v\n", d.Pair, d.Kernels, d.Mode, d.Policy, d.Budget, d.Prompt, d.Got, d.Want)
+	}
+	return w.Flush()
+}
+
+// check is a check on its way.
+type check struct {
+	CheckOptions
+	report      CheckReport
+	done, total int
+}
+
+// Check compares the greedy answers of all policies and budgets, resident and streamed, with every kernel set, to those of plain decoding
+// by the resident target with the same kernels. It changes the kernel set in use, and puts it back; nothing else may compute meanwhile.
+func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error) {
+	if o.Kernels == nil {
+		o.Kernels = kernels.Sets()
+	}
+	if o.Budgets == nil {
+		o.Budgets = CheckBudgets
+	}
+	if o.Tokens == 0 {
+		o.Tokens = 32
+	}
+	prompts := 0
+	o.Sets = slices.Clone(o.Sets)
+	for i, s := range o.Sets {
+		if o.Prompts > 0 {
+			o.Sets[i].Prompts = s.Prompts[:min(o.Prompts, len(s.Prompts))]
+		}
+		prompts += len(o.Sets[i].Prompts)
+	}
+	c := &check{CheckOptions: o, report: CheckReport{Machine: bench.ThisMachine()}}
+	c.total = 2 * len(o.Pairs) * len(o.Kernels) * prompts * (1 + (len(spec.PolicyNames)-1)*len(o.Budgets))
+	inUse := kernels.Features()
+	defer func() { err = errors.Join(err, kernels.Select(inUse)) }()
+	for _, pair := range o.Pairs {
+		for _, set := range o.Kernels {
+			if err := kernels.Select(set); err != nil {
+				return nil, err
+			}
+			var want [][]int32
+			for _, mode := range []string{resident, streamed} {
+				if want, err = c.cell(ctx, pair, set, mode, want); err != nil {
+					return nil, fmt.Errorf("policies: check: %s, %s, %s: %w", pair.Name, set, mode, err)
+				}
+			}
+		}
+	}
+	return &c.report, nil
+}
+
+// cell checks one pair, kernel set and mode. want are the answers by prompt; nil: they are made here, by plain decoding.
+func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]int32) (answers [][]int32, err error) {
+	cfg := lever.Config{Model: pair.Model, Draft: pair.Draft, Threads: c.Threads}
+	if mode == streamed {
+		cfg.DRAM = pair.StreamingDRAM
+	}
+	engine, err := lever.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	cell := CheckCell{Pair: pair.Name, Kernels: set, Mode: mode}
+	var ids []string
+	var prompts [][]int32
+	for _, s := range c.Sets {
+		for _, p := range s.Prompts {
+			tokens, err := Encode(engine.Tokenizer(), p)
+			if err != nil {
+				return nil, err
+			}
+			ids, prompts = append(ids, p.ID), append(prompts, tokens)
+		}
+	}
+	cell.Prompts = len(prompts)
+
+	answerAll := func(policy string, budget int) error {
+		options := engine.SpecOptions()
+		if policy == plainName {
+			options.Draft = nil
+		}
+		options.MaxNodes = budget
+		var err error
+		if options.Policy, err = spec.NewPolicy(policy, budget); err != nil {
+			return err
+		}
+		generator, err := spec.NewGenerator(options)
+		if err != nil {
+			return err
+		}
+		for i, prompt := range prompts {
+			got, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: c.Tokens, StopTokens: engine.Tokenizer().EOS()}, nil)
+			if err != nil {
+				return fmt.Errorf("%s of %d, prompt %s: %w", policy, budget, ids[i], err)
+			}
+			cell.Answers++
+			cell.Tokens += len(got.Tokens)
+			cell.Passes += got.Stats.Passes
+			if len(want) <= i {
+				want = append(want, got.Tokens)
+			}
+			if !slices.Equal(got.Tokens, want[i]) {
+				cell.Different++
+				if len(c.report.Differences) < mostDifferences {
+					c.report.Differences = append(c.report.Differences, Difference{pair.Name, set, mode, policy, ids[i], budget, want[i], got.Tokens})
+				}
+			}
+			if c.done++; c.Progress != nil {
+				c.Progress(c.done, c.total)
+			}
+		}
+		return nil
+	}
+	if err := answerAll(plainName, 1); err != nil {
+		return nil, err
+	}
+	for _, policy := range spec.PolicyNames {
+		if policy == plainName {
+			continue
+		}
+		for _, budget := range c.Budgets {
+			if err := answerAll(policy, budget); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.report.Cells = append(c.report.Cells, cell)
+	return want, nil
+}

@@ -1,0 +1,40 @@
+package policies
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/spec"
+)
+
+// Contender is a policy under the settings that it is compared with.
+type Contender struct {
+	Name   string `json:"name"`   // as the table shows it: "chain 8"
+	Policy string `json:"policy"` // for spec.NewPolicy
+	Budget int    `json:"budget"` // most drafted tokens in a pass
+}
+
+// The policies that the comparison is about, by name.
+const (
+	plainName = "none"
+	leverName = "lever"
+	chainName = "chain"
+)
+
+// ChainLengths are those of the fixed chains that are compared.
+var ChainLengths = []int{2, 4, 8, 16}
+
+// Contenders returns all policies, each with at most budget drafted tokens in a pass: plain decoding first, lever last.
+func Contenders(budget int) []Contender {
+	all := []Contender{{plainName, plainName, 1}}
+	for _, n := range ChainLengths {
+		all = append(all, Contender{fmt.Sprintf("chain %d", n), chainName, n})
+	}
+	for _, name := range spec.PolicyNames {
+		if name != plainName && name != chainName && name != leverName {
+			all = append(all, Contender{name, name, budget})
+		}
+	}
+	return append(all, Contender{leverName, leverName, budget})
+}
+
+func (c Contender) new() (spec.Policy, error) { return spec.NewPolicy(c.Policy, c.Budget) }

@@ -1,0 +1,181 @@
+package policies_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+)
+
+const streamingDRAM = 4 << 20 // of about 15 MB
+
+func unpackDemo(t *testing.T) demo.Pair {
+	t.Helper()
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+func ufs(t *testing.T) *weights.FlashProfile {
+	t.Helper()
+	flash, err := weights.LoadFlashProfile("ufs-4.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flash
+}
+
+// A sample of what `lever bench policies --check` runs in full.
+func TestPoliciesGiveTheTextOfPlainDecoding(t *testing.T) {
+	pair := unpackDemo(t)
+	options := policies.CheckOptions{
+		Pairs:   []policies.Pair{{Name: "demo", Model: pair.Target, Draft: pair.Draft, StreamingDRAM: streamingDRAM}},
+		Sets:    bench.BuiltinSets()[3:], // the shortest prompts
+		Kernels: kernels.Sets()[2:],      // all but the definition and portable Go, which take long, where there are others
+		Prompts: 1,
+		Tokens:  16,
+	}
+	if len(options.Kernels) == 0 {
+		options.Kernels = kernels.Sets()[1:]
+	}
+	if testing.Short() {
+		options.Kernels, options.Budgets = options.Kernels[len(options.Kernels)-1:], []int{2, 16}
+	}
+	inUse := kernels.Features()
+	report, err := policies.Check(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := kernels.Features(); got != inUse {
+		t.Errorf("kernel set %s is left in use, not %s", got, inUse)
+	}
+	var table bytes.Buffer
+	if err := report.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", table.String())
+	if report.Different() > 0 || report.Answers() == 0 {
+		t.Errorf("%d of %d answers differ", report.Different(), report.Answers())
+	}
+	if cells := 2 * len(options.Kernels); len(report.Cells) != cells {
+		t.Errorf("%d cells, want %d", len(report.Cells), cells)
+	}
+}
+
+// A comparison in small: what is reported must fit together, whatever the machine's speed.
+func TestRunReportsWhatFitsTogether(t *testing.T) {
+	pair := unpackDemo(t)
+	var steps, total int
+	report, err := policies.Run(t.Context(), policies.Options{
+		Model: pair.Target, Draft: pair.Draft, DRAM: streamingDRAM, Flash: ufs(t),
+		Sets: bench.BuiltinSets()[:2], Prompts: 2, Devices: 2, Tokens: 12, PlainTokens: 4, WarmTokens: 4,
+		PassBytes: policies.Bytes8B / 200, Trees: true,
+		Progress: func(done, all int) { steps, total = done, all },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contenders := report.Settings.Contenders
+	if len(report.Results) != 2*len(contenders) || steps != total || total != 2*2*len(contenders) {
+		t.Fatalf("%d results, %d of %d answers", len(report.Results), steps, total)
+	}
+	for _, c := range contenders {
+		if _, err := spec.NewPolicy(c.Policy, c.Budget); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, x := range report.Results {
+		if x.Differences != 0 {
+			t.Errorf("%s, %s: %d answers differ", x.Set, x.Policy, x.Differences)
+		}
+		passes, tokens := 0, 0
+		for accepted, n := range x.AcceptedByCount {
+			passes, tokens = passes+n, tokens+n*accepted
+		}
+		traced := 0
+		for _, a := range x.Answers {
+			for _, p := range a.Trace {
+				traced++
+				if p.Tree == nil || len(p.Tree.Tokens) != p.Rows || len(p.Tree.Path) != p.Accepted {
+					t.Fatalf("%s, %s: pass %+v", x.Set, x.Policy, p)
+				}
+			}
+		}
+		if passes != x.Passes || tokens != x.Tokens || traced != passes {
+			t.Errorf("%s, %s: %d passes and %d tokens by count, %d traced; in all %d and %d", x.Set, x.Policy, passes, tokens, traced, x.Passes, x.Tokens)
+		}
+		if x.Policy == "none" && (x.AcceptedPerPass != 1 || x.DraftedPerPass != 0) || x.AcceptedPerPass < 1 {
+			t.Errorf("%s, %s: %.2f tokens per pass, %.2f drafted", x.Set, x.Policy, x.AcceptedPerPass, x.DraftedPerPass)
+		}
+		if !(x.RooflineShare > 0 && x.RooflineShare < 1.1) || x.Overhead < 0 || x.Overhead > 1 {
+			t.Errorf("%s, %s: %.3f of the roofline, overhead %.3f", x.Set, x.Policy, x.RooflineShare, x.Overhead)
+		}
+	}
+	if s := report.Summary; len(s.Leads) != 2*(len(contenders)-1) || s.OverPlain <= 0 || s.OverBestChain <= 0 || !strings.HasPrefix(s.BestChain, "chain") {
+		t.Errorf("summary %+v", s)
+	}
+	checkSaved(t, report)
+}
+
+// checkSaved checks that a report can be written, and read again.
+func checkSaved(t *testing.T, report *policies.Report) {
+	dir := filepath.Join(t.TempDir(), "results")
+	if err := report.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "policies.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again policies.Report
+	if err := json.Unmarshal(text, &again); err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Results) != len(report.Results) || !slices.Equal(again.Settings.Prompts, report.Settings.Prompts) {
+		t.Errorf("read back %d results", len(again.Results))
+	}
+	for name, magic := range map[string]string{"policies.png": "\x89PNG", "policies.svg": "<?xml"} {
+		if picture, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.HasPrefix(picture, []byte(magic)) {
+			t.Errorf("%s: %d bytes, %v", name, len(picture), err)
+		}
+	}
+	var table bytes.Buffer
+	if err := report.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gsm8k", "geometric mean", "lever ÷ plain decoding", "0 differ"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table does not say %q:\n%s", want, table.String())
+		}
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	good := policies.Options{Model: "m", Draft: "d", DRAM: 1, Flash: ufs(t), Sets: bench.BuiltinSets()}
+	for name, spoil := range map[string]func(*policies.Options){
+		"no draft":        func(o *policies.Options) { o.Draft = "" },
+		"no prompts":      func(o *policies.Options) { o.Sets = nil },
+		"no bound":        func(o *policies.Options) { o.DRAM = 0 },
+		"negative tokens": func(o *policies.Options) { o.Tokens = -1 },
+		"no profile":      func(o *policies.Options) { o.Flash = nil },
+		"no model":        func(o *policies.Options) {},
+	} {
+		o := good
+		spoil(&o)
+		if _, err := policies.Run(t.Context(), o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say what [Run] compares, and how. Model, Draft, Sets, DRAM and Flash must be set.
+type Options struct {
+	Model, Draft string
+	// DRAM is the memory for the target's weights, less than they need: the rest is streamed.
+	DRAM    int64
+	Threads int // 0: one per performance core
+	Sets    []bench.Set
+	// Contenders are the policies; nil: those of the function Contenders, with Budget.
+	Contenders []Contender
+	Budget     int // drafted tokens in a pass; 0: 64
+	Prompts    int // of each set; 0: 6
+	Tokens     int // of each answer; 0: 64
+	// PlainTokens bounds the answers of plain decoding, whose passes are all alike; 0: 16.
+	PlainTokens int
+	WarmTokens  int // generated beforehand by policies that learn; 0: 32
+	// Flash is the device that is simulated.
+	Flash *weights.FlashProfile
+	// PassBytes is what the bytes that a pass streams count for; 0: those of a model of 8 billion parameters in Q4_0.
+	PassBytes int64
+	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; 0: 3.
+	Devices int
+	Trees   bool // record every pass with its tree
+	// Progress is told of work done, in answers; nil: nobody is. Calls do not overlap.
+	Progress func(done, total int)
+}
+
+// Bytes8B is the size of 8 billion parameters in Q4_0: 4.5 bits each.
+const Bytes8B = 4_500_000_000
+
+func (o Options) withDefaults() Options {
+	set := func(v *int, otherwise int) {
+		if *v == 0 {
+			*v = otherwise
+		}
+	}
+	set(&o.Budget, 64)
+	set(&o.Prompts, 6)
+	set(&o.Tokens, 64)
+	set(&o.PlainTokens, 16)
+	set(&o.WarmTokens, 32)
+	set(&o.Devices, 3)
+	if o.Contenders == nil {
+		o.Contenders = Contenders(o.Budget)
+	}
+	if o.PassBytes == 0 {
+		o.PassBytes = Bytes8B
+	}
+	o.Sets = slices.Clone(o.Sets)
+	for i, s := range o.Sets {
+		o.Sets[i].Prompts = s.Prompts[:min(o.Prompts, len(s.Prompts))]
+	}
+	return o
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Model == "" || o.Draft == "":
+		return errors.New("policies: a target and a draft model are needed")
+	case len(o.Sets) == 0:
+		return errors.New("policies: no prompts")
+	case o.DRAM <= 0:
+		return errors.New("policies: no bound of memory: nothing would be streamed")
+	case o.Flash == nil:
+		return errors.New("policies: no flash profile")
+	case min(o.Threads, o.Budget, o.Prompts, o.Tokens, o.PlainTokens, o.WarmTokens, o.Devices) < 0 || o.PassBytes < 0:
+		return errors.New("policies: a negative option")
+	}
+	return nil
+}
+
+// run is one comparison on its way.
+type run struct {
+	Options
+	scale float64
+	texts [][]text // by set and prompt
+
+	total int // answers
+	mu    sync.Mutex
+	done  int // of total
+}
+
+// text is a prompt and what plain decoding makes of it.
+type text struct {
+	id     string
+	prompt []int32
+	answer []int32
+}
+
+// Run compares policies. It takes minutes: see [Options].
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r := &run{Options: o.withDefaults()}
+	report := &Report{Machine: bench.ThisMachine(), Began: time.Now()}
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	answers := make([][][]answer, len(r.Sets)) // by set, contender and prompt
+	for set := range r.Sets {
+		for range r.Contenders {
+			answers[set] = append(answers[set], make([]answer, len(r.texts[set])))
+			r.total += len(r.texts[set])
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for set := range r.Sets {
+		for device := range min(r.Devices, len(r.texts[set])) {
+			group.Go(func() error {
+				if err := r.runDevice(ctx, set, device, answers[set]); err != nil {
+					return fmt.Errorf("policies: %s: %w", r.Sets[set].Name, err)
+				}
+				return nil
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	report.Seconds = time.Since(report.Began).Seconds()
+	report.Settings = r.settings()
+	for set := range r.Sets {
+		for i, c := range r.Contenders {
+			report.Results = append(report.Results, r.result(r.Sets[set].Name, c.Name, answers[set][i]))
+		}
+	}
+	report.summarise()
+	return report, nil
+}
+
+// engine opens the models, the target on flash that is read by openFile.
+func (r *run) engine(ctx context.Context, openFile func(string) (weights.File, error)) (*lever.Engine, error) {
+	return lever.Open(ctx, lever.Config{Model: r.Model, Draft: r.Draft, DRAM: r.DRAM, Threads: r.Threads, OpenFile: openFile})
+}
+
+// prepare encodes all prompts, decodes them plainly at this machine's own speed, and measures how many bytes a pass streams.
+func (r *run) prepare(ctx context.Context) (err error) {
+	engine, err := r.engine(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	options := engine.SpecOptions()
+	options.Draft = nil
+	generator, err := spec.NewGenerator(options)
+	if err != nil {
+		return err
+	}
+	var bytes int64
+	passes := 0
+	for _, set := range r.Sets {
+		var texts []text
+		for _, p := range set.Prompts {
+			prompt, err := Encode(engine.Tokenizer(), p)
+			if err != nil {
+				return fmt.Errorf("policies: %s: %w", p.ID, err)
+			}
+			result, err := generator.Generate(ctx, r.request(engine, prompt, r.Tokens), nil)
+			if err != nil {
+				return fmt.Errorf("policies: %s: %w", p.ID, err)
+			}
+			bytes += result.Stats.BytesRead
+			passes += result.Stats.Passes
+			texts = append(texts, text{p.ID, prompt, result.Tokens})
+		}
+		r.texts = append(r.texts, texts)
+	}
+	if bytes == 0 {
+		return fmt.Errorf("policies: the target fits into %d bytes: nothing would be streamed", r.DRAM)
+	}
+	r.scale = float64(r.PassBytes) * float64(passes) / float64(bytes)
+	return nil
+}
+
+// Encode returns the tokens of a prompt: the user's message in the model's chat template, or text to continue.
+func Encode(t *tokenizer.Tokenizer, p bench.Prompt) ([]int32, error) {
+	if p.Raw {
+		return t.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: true}), nil
+	}
+	chat, err := t.Chat([]tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
+	if err != nil {
+		return nil, err
+	}
+	return t.EncodePrompt(chat), nil
+}
+
+func (r *run) request(engine *lever.Engine, prompt []int32, tokens int) spec.Request {
+	return spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: engine.Tokenizer().EOS()}
+}
+
+// entrant is a contender at work on a device.
+type entrant struct {
+	Contender
+	recorder  *recorder
+	generator *spec.Generator
+}
+
+// runDevice lets all contenders answer their share of the prompts of a set on a device of its own.
+func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer) (err error) {
+	seed := uint64(set*r.Devices + device)
+	throttle, err := weights.NewThrottle(r.Flash, weights.ThrottleOptions{Scale: r.scale, Seed: seed})
+	if err != nil {
+		return err
+	}
+	engine, err := r.engine(ctx, throttle.Opener(nil))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	var entrants []*entrant
+	for _, c := range r.Contenders {
+		e, err := r.enter(ctx, engine, c, r.Sets[set].Name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		entrants = append(entrants, e)
+	}
+	for i := device; i < len(r.texts[set]); i += r.Devices {
+		t := r.texts[set][i]
+		for turn := range entrants {
+			which := (turn + i) % len(entrants)
+			a, err := r.answer(ctx, engine, entrants[which], t)
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", entrants[which].Name, t.id, err)
+			}
+			answers[which][i] = a
+			r.step()
+		}
+	}
+	return nil
+}
+
+// enter makes a contender ready.
+func (r *run) enter(ctx context.Context, engine *lever.Engine, c Contender, set string) (*entrant, error) {
+	policy, err := c.new()
+	if err != nil {
+		return nil, err
+	}
+	options := engine.SpecOptions()
+	draft := &timedModel{Model: options.Draft}
+	e := &entrant{Contender: c, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
+	options.Draft, options.Policy, options.MaxNodes = draft, e.recorder, c.Budget
+	if e.generator, err = spec.NewGenerator(options); err != nil {
+		return nil, err
+	}
+	if _, learns := policy.(spec.Observer); !learns {
+		return e, nil
+	}
+	prompt, err := Encode(engine.Tokenizer(), warmPrompt(set))
+	if err != nil {
+		return nil, err
+	}
+	_, err = e.generator.Generate(ctx, r.request(engine, prompt, r.WarmTokens), nil)
+	e.recorder.take()
+	return e, err
+}
+
+// warmPrompt returns a prompt of our own that is like those of a set.
+func warmPrompt(set string) bench.Prompt {
+	own := bench.BuiltinSets()
+	i := slices.IndexFunc(own, func(s bench.Set) bool { return s.Name == set })
+	return own[max(i, 0)].Prompts[1]
+}
+
+// answer lets a contender answer a prompt.
+func (r *run) answer(ctx context.Context, engine *lever.Engine, e *entrant, t text) (answer, error) {
+	want := t.answer
+	if e.Policy == plainName {
+		want = want[:min(r.PlainTokens, len(want))]
+	}
+	got, err := e.generator.Generate(ctx, r.request(engine, t.prompt, len(want)), nil)
+	return answer{t.id, got.Stats, e.recorder.take(), slices.Equal(got.Tokens, want)}, err
+}
+
+// step counts an answer that is done.
+func (r *run) step() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	if r.Progress != nil {
+		r.Progress(r.done, r.total)
+	}
+}
