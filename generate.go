@@ -7,6 +7,7 @@ import (
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
 )
 
 // Request is one generation.
@@ -44,8 +45,9 @@ type Result struct {
 	TokenIDs []int32     `json:"token_ids"`
 	Finish   spec.Finish `json:"finish_reason"`
 	spec.Stats
-	PeakRSS int64  `json:"peak_rss_bytes"` // of the whole process, since it began; 0 where the system does not tell
-	Kernels string `json:"kernels"`        // the kernel set in use
+	IOMode  weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
+	PeakRSS int64          `json:"peak_rss_bytes"`    // of the whole process, since it began; 0 where the system does not tell
+	Kernels string         `json:"kernels"`           // the kernel set in use
 	// TemplateFault is why a built-in chat template took the place of the model's own; nil if it did not, or if there is none.
 	TemplateFault error `json:"-"`
 }
@@ -95,6 +97,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		TokenIDs: generated.Tokens,
 		Finish:   generated.Finish,
 		Stats:    generated.Stats,
+		IOMode:   e.target.ioMode(),
 		PeakRSS:  peakRSS(),
 		Kernels:  kernels.Features(),
 

@@ -106,6 +106,14 @@ func (m *model) ioStats() spec.IOStats {
 	return spec.IOStats{BytesRead: s.BytesRead, IOSeconds: s.ReadTime.Seconds(), IOWaitSeconds: s.WaitTime.Seconds()}
 }
 
+// ioMode returns how the weights are read; empty where they are in memory.
+func (m *model) ioMode() weights.IOMode {
+	if m.streamer == nil {
+		return ""
+	}
+	return m.streamer.Stats().Mode
+}
+
 // Close gives back what was opened; a model of which only a part was opened can be closed too.
 func (m *model) Close() error {
 	if m.decoder != nil {

@@ -16,7 +16,12 @@ type Info struct {
 	Chunks    []ChunkInfo  `json:"chunks"`  // in order of use
 	Tensors   []TensorInfo `json:"tensors"` // in order of use
 	Tokenizer []FileInfo   `json:"tokenizer"`
+
+	store *Store
 }
+
+// Plan returns how a [Streamer] of the store would use budget bytes of memory.
+func (i *Info) Plan(budget int64) (Plan, error) { return i.store.Plan(budget) }
 
 // TypeInfo sums up the tensors of one type.
 type TypeInfo struct {
@@ -58,10 +63,11 @@ func Inspect(dir string) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := (&Store{dir: dir, manifest: m}).checkSizes(); err != nil {
+	s := &Store{dir: dir, manifest: m}
+	if err := s.checkSizes(); err != nil {
 		return nil, err
 	}
-	info := &Info{Dir: dir, Version: m.Version, Config: m.Config, Bytes: m.bytes()}
+	info := &Info{Dir: dir, Version: m.Version, Config: m.Config, Bytes: m.bytes(), store: s}
 	types := map[string]TypeInfo{}
 	for i := range m.Tensors {
 		t := &m.Tensors[i]

@@ -94,7 +94,7 @@ func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 		p.Budget = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
 	default:
 		if least := m.least(&s); opts.Budget < least {
-			return p, nil, fmt.Errorf("a budget of %d bytes is too small; the least is %d (%d MiB)", opts.Budget, least, (least+1<<20-1)>>20)
+			return p, nil, fmt.Errorf("a budget of %d bytes is too small; the least is %d (%d MiB suffice)", opts.Budget, least, (least+1<<20-1)>>20)
 		}
 		if tile > 0 {
 			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Budget/tileShare, opts.Budget-fewBuffers*buffer)/tile)))

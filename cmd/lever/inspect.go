@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 func newInspectCommand() *cobra.Command {
 	var asJSON, tensors bool
+	var dram dramSize
 	cmd := &cobra.Command{
 		Use:   "inspect STORE",
 		Short: "Show what a flash store holds",
@@ -22,13 +24,22 @@ func newInspectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(inspectOutput{info, info.Config})
+			var plan *weights.Plan
+			if dram.byteSize > 0 {
+				p, err := info.Plan(int64(dram.byteSize))
+				if err != nil {
+					return err
+				}
+				plan = &p
 			}
-			return printStore(os.Stdout, info, tensors)
+			if asJSON {
+				return printJSON(inspectOutput{info, info.Config, plan})
+			}
+			return printStore(os.Stdout, info, tensors, plan)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
+	cmd.Flags().Var(&dram, "dram", "show how this much memory would be used for streaming; auto: half of what is available")
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
 	return cmd
 }
@@ -37,6 +48,7 @@ func newInspectCommand() *cobra.Command {
 type inspectOutput struct {
 	*weights.Info
 	Config json.RawMessage `json:"config"`
+	Plan   *weights.Plan   `json:"plan,omitempty"`
 }
 
 // shownConfig are the keys of a model's configuration that inspect prints.
@@ -45,7 +57,7 @@ var shownConfig = []string{
 	"max_position_embeddings", "tie_word_embeddings", "rope_theta", "rope_scaling",
 }
 
-func printStore(out io.Writer, info *weights.Info, tensors bool) error {
+func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.Plan) error {
 	var config map[string]json.RawMessage
 	if err := json.Unmarshal(info.Config, &config); err != nil {
 		return fmt.Errorf("inspect %s: configuration: %w", info.Dir, err)
@@ -75,5 +87,9 @@ func printStore(out io.Writer, info *weights.Info, tensors bool) error {
 			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", t.Name, t.Type, t.Rows, t.Cols, t.Chunk, t.Parts, formatBytes(t.Bytes))
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil || plan == nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return errors.Join(printPlan(out, *plan), printPins(out, *plan))
 }

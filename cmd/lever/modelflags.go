@@ -17,7 +17,7 @@ import (
 // modelFlags are the flags that say which models to use and how to generate with them.
 type modelFlags struct {
 	model, draft string
-	dram         byteSize
+	dram         dramSize
 	context      int
 	kv           string
 	threads      int
@@ -37,7 +37,7 @@ type modelFlags struct {
 func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
 	flags.StringVar(&f.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
-	flags.Var(&f.dram, "dram", "memory for the target's weights; what does not fit is streamed from flash (default: all in memory)")
+	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
@@ -62,7 +62,7 @@ var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
 	cfg := lever.Config{
-		DRAM:     int64(f.dram),
+		DRAM:     int64(f.dram.byteSize),
 		Threads:  f.threads,
 		Context:  f.context,
 		KV:       kvTypes[f.kv],

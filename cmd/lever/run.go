@@ -67,6 +67,10 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	}
 	if asJSON {
 		emit = nil
+	} else if plan, ok := engine.Plan(); ok {
+		if err := printPlan(os.Stderr, plan); err != nil {
+			return errors.Join(err, engine.Close())
+		}
 	}
 	result, err := engine.Generate(ctx, req, emit)
 	if result.TemplateFault != nil {
@@ -102,7 +106,7 @@ func printStatistics(r runOutput) {
 	fmt.Fprintf(os.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted)", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
 	fmt.Fprintf(os.Stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
 	if r.BytesRead > 0 {
-		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s, waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOWaitSeconds)
+		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
 	}
 	fmt.Fprintf(os.Stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
 }

@@ -1,0 +1,36 @@
+package lever
+
+import (
+	"errors"
+
+	"github.com/lever-go/lever/weights"
+)
+
+var errNotStreamed = errors.New("lever: resize: the model was opened without a bound of its memory")
+
+// Plan returns how the target's weights use memory at present. ok is false where their memory has no bound: then all are in memory.
+func (e *Engine) Plan() (plan weights.Plan, ok bool) {
+	if e.target.streamer == nil {
+		return plan, false
+	}
+	return e.target.streamer.Plan(), true
+}
+
+// Trim gives memory of the target's weights back to the system, or takes it again when the pressure is over; a generation under way goes on.
+// Where memory has no bound it does nothing. It may be called from any goroutine until the Engine is closed.
+func (e *Engine) Trim(level weights.TrimLevel) error {
+	if e.target.streamer == nil {
+		return nil
+	}
+	_, err := e.target.streamer.Trim(level)
+	return err
+}
+
+// Resize changes the bound of the memory of the target's weights, in the same way. Where there is none, it fails.
+func (e *Engine) Resize(dram int64) error {
+	if e.target.streamer == nil {
+		return errNotStreamed
+	}
+	_, err := e.target.streamer.Resize(dram)
+	return err
+}
