@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/kernels"
+)
+
+// The tests run where there is no folder ../shared.
+func TestBenchPoliciesSaysThatItHasNoDataSets(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "results")
+	got := mustSucceed(t, "bench", "policies", "--prompts-per-set", "1", "--tokens", "6", "--pass-bytes", "10MB", "--out", out)
+	if !strings.Contains(got.stderr, "no data sets in") || !strings.Contains(got.stderr, out) {
+		t.Errorf("standard error:\n%s", got.stderr)
+	}
+	for _, want := range []string{"gsm8k", "mt_bench", "lever ÷ plain decoding", "0 differ"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("the table does not say %q:\n%s", want, got.stdout)
+		}
+	}
+	if files, err := filepath.Glob(filepath.Join(out, "policies.*")); err != nil || len(files) != 3 {
+		t.Errorf("wrote %v, %v", files, err)
+	}
+}
+
+func TestBenchPoliciesJSON(t *testing.T) {
+	prompts := testdata.Shared(t, "data/prompts")
+	got := mustSucceed(t, "bench", "policies", "--prompts", prompts, "--prompts-per-set", "1", "--tokens", "4", "--pass-bytes", "10MB",
+		"--flash-profile", "ufs-3.1", "--json", "--out", t.TempDir())
+	var report policies.Report
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
+		t.Fatalf("%v in\n%s", err, got.stdout)
+	}
+	if report.Settings.Flash != "ufs-3.1" || !slices.Contains(report.Settings.Prompts, "gsm8k/0") || report.Machine.System == "" {
+		t.Errorf("settings %+v, machine %+v", report.Settings, report.Machine)
+	}
+}
+
+func TestBenchPoliciesCheck(t *testing.T) {
+	sets := kernels.Sets()
+	got := mustSucceed(t, "bench", "policies", "--check", "--prompts-per-set", "1", "--tokens", "3", "--kernels", sets[len(sets)-1])
+	if !strings.Contains(got.stdout, ": 0 differ") || !strings.Contains(got.stdout, "streamed") {
+		t.Errorf("standard output:\n%s", got.stdout)
+	}
+}
+
+func TestBenchUsageErrors(t *testing.T) {
+	for name, args := range map[string][]string{
+		"no experiment":      {"bench"},
+		"unknown experiment": {"bench", "weather"},
+		"model alone":        {"bench", "policies", "--model", "a.lever"},
+		"negative":           {"bench", "policies", "--tokens", "-1"},
+		"large budget":       {"bench", "policies", "--budget", "1000"},
+		"unknown type":       {"bench", "policies", "--check", "--types", "q3", "--model", t.TempDir(), "--draft", "d"},
+	} {
+		if got := execute(t, args...); got.status != exitUsage {
+			t.Errorf("%s: status %d, standard error %q", name, got.status, got.stderr)
+		}
+	}
+	if got := execute(t, "bench", "policies", "--prompts", t.TempDir()); got.status != exitFailure {
+		t.Errorf("a folder without prompts: status %d, standard error %q", got.status, got.stderr)
+	}
+}
