@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
@@ -34,7 +35,9 @@ type Config struct {
 	// Progress is told of long work while models are opened; nil: nobody is.
 	Progress func(Progress)
 
-	parts layers.Trace // told of the parts of passes; nil: nobody is
+	// Told of the parts of the target's passes, and of its reads; nil: nobody is.
+	parts layers.Trace
+	reads func(lane, name string, began, ended time.Time)
 }
 
 // Progress is the state of a piece of long work.

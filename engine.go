@@ -39,14 +39,14 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if e.trace, err = newTracer(cfg.Trace); err != nil {
 		return err
 	}
-	cfg.OpenFile, cfg.parts = e.trace.opener(cfg.OpenFile), e.trace.parts()
+	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	if cfg.Draft == "" {
 		return nil
 	}
-	cfg.OpenFile, cfg.parts = nil, nil // the draft's files are read once
+	cfg.OpenFile, cfg.parts, cfg.reads = nil, nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)
 	}

@@ -83,7 +83,7 @@ func (m *model) openReader(ctx context.Context, cfg Config, store *weights.Store
 		m.reader = resident
 		return nil
 	}
-	streamer, err := store.Stream(ctx, weights.StreamOptions{Budget: dram})
+	streamer, err := store.Stream(ctx, weights.StreamOptions{Budget: dram, Trace: cfg.reads})
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,12 @@ package lever
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/lever-go/lever/internal/trace"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/weights"
 )
 
 // tracer writes what an Engine does when. The methods of a nil tracer leave everything as it is.
@@ -18,9 +16,8 @@ type tracer struct {
 	writer                *trace.Writer
 	target, verify, draft *trace.Lane
 
-	mu      sync.Mutex
-	readers []*trace.Lane
-	idle    []int // of readers, those without a read under way
+	mu    sync.Mutex
+	lanes map[string]*trace.Lane // of the streamer, by name
 }
 
 // newTracer begins a trace in the file of that name; an empty name gives a nil tracer.
@@ -32,7 +29,7 @@ func newTracer(path string) (*tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lever: %w", err)
 	}
-	return &tracer{writer: w, verify: w.Lane("verification"), target: w.Lane("target"), draft: w.Lane("draft")}, nil
+	return &tracer{writer: w, verify: w.Lane("verification"), target: w.Lane("target"), draft: w.Lane("draft"), lanes: map[string]*trace.Lane{}}, nil
 }
 
 func (t *tracer) close() error {
@@ -52,62 +49,24 @@ func (t *tracer) parts() layers.Trace {
 	}
 }
 
-// opener returns a function that opens files as open does and tells of their reads.
-func (t *tracer) opener(open func(path string) (weights.File, error)) func(path string) (weights.File, error) {
+// reads returns what tells of the target's reads, each on the lane of its reader.
+func (t *tracer) reads() func(lane, name string, began, ended time.Time) {
 	if t == nil {
-		return open
+		return nil
 	}
-	if open == nil {
-		open = weights.OpenFile
-	}
-	return func(path string) (weights.File, error) {
-		f, err := open(path)
-		if err != nil {
-			return nil, err
-		}
-		return &tracedFile{f, filepath.Base(path), t}, nil
-	}
+	return func(lane, name string, began, ended time.Time) { t.lane(lane).Span(name, began, ended) }
 }
 
-// tracedFile tells of the reads of a file. Reads that are under way at once are on lanes of their own.
-type tracedFile struct {
-	weights.File
-	name   string
-	tracer *tracer
-}
-
-func (f *tracedFile) ReadAt(p []byte, offset int64) (int, error) {
-	reader, lane := f.tracer.begin()
-	began := time.Now()
-	n, err := f.File.ReadAt(p, offset)
-	lane.Span(f.name, began, time.Now(), trace.Arg{Key: "bytes", Value: int64(n)}, trace.Arg{Key: "offset", Value: offset})
-	f.tracer.end(reader)
-	return n, err
-}
-
-// begin returns the first idle reader.
-func (t *tracer) begin() (reader int, lane *trace.Lane) {
+// lane returns the lane of that name.
+func (t *tracer) lane(name string) *trace.Lane {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.idle) == 0 {
-		t.idle = append(t.idle, len(t.readers))
-		t.readers = append(t.readers, t.writer.Lane(fmt.Sprintf("reader %d", len(t.readers)+1)))
+	l, ok := t.lanes[name]
+	if !ok {
+		l = t.writer.Lane(name)
+		t.lanes[name] = l
 	}
-	first := 0
-	for i, r := range t.idle {
-		if r < t.idle[first] {
-			first = i
-		}
-	}
-	reader = t.idle[first]
-	t.idle = append(t.idle[:first], t.idle[first+1:]...)
-	return reader, t.readers[reader]
-}
-
-func (t *tracer) end(reader int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.idle = append(t.idle, reader)
+	return l
 }
 
 // models makes the models of options tell of what they do.

@@ -70,11 +70,11 @@ func newThrottle(profile *FlashProfile, opts ThrottleOptions, c clock) *Throttle
 	return &Throttle{clock: c, begun: c.now(), scale: opts.Scale, device: newFlashDevice(profile, opts.Seed)}
 }
 
-// Opener returns a function for [OpenOptions]: it opens files by open, or as a store does by itself if open is nil, and reads them at the
+// Opener returns a function for [OpenOptions]: it opens files by open, or by [OpenDirect] if open is nil, and reads them at the
 // speed of the device. Closing a file ends its reads with [io/fs.ErrClosed].
 func (t *Throttle) Opener(open func(path string) (File, error)) func(path string) (File, error) {
 	if open == nil {
-		open = openFile
+		open = OpenDirect
 	}
 	return func(path string) (File, error) {
 		f, err := open(path)
@@ -84,9 +84,6 @@ func (t *Throttle) Opener(open func(path string) (File, error)) func(path string
 		return &throttledFile{throttle: t, file: f, closing: make(chan struct{})}, nil
 	}
 }
-
-// OpenFile opens a file as a store does by itself, for those who wrap it for [OpenOptions].
-func OpenFile(path string) (File, error) { return openFile(path) }
 
 // Stats returns what was counted so far.
 func (t *Throttle) Stats() ThrottleStats {
@@ -102,6 +99,9 @@ type throttledFile struct {
 	closing  chan struct{}
 	close    sync.Once
 }
+
+// Mode returns how the file below is read.
+func (f *throttledFile) Mode() IOMode { return modeOf(f.file) }
 
 func (f *throttledFile) Close() (err error) {
 	err = fs.ErrClosed

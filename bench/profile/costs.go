@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
 )
 
 // Plan says what a pass over the target reads.
@@ -18,6 +19,18 @@ type Plan struct {
 	Ring int64
 	// Position is the length of the text for which attention is counted.
 	Position int
+}
+
+// PlanOf returns what a streamer with the plan p reads, at the start of a text. The chunks of a store are the embedding,
+// the blocks, and the head; what is streamed of the first and the last is for the head.
+func PlanOf(p weights.Plan) Plan {
+	plan, last := Plan{Ring: p.Ring}, len(p.Chunks)-1
+	plan.Head = p.Streamed
+	for _, c := range p.Chunks[1:last] {
+		plan.Blocks = append(plan.Blocks, c.Bytes-c.Pinned)
+		plan.Head -= c.Bytes - c.Pinned
+	}
+	return plan
 }
 
 // Costs returns what the cost model of package spec starts from. Without a draft its part is empty.

@@ -19,22 +19,13 @@ import (
 
 // Flash is how fast the device reads.
 type Flash struct {
-	Mode   Mode    `json:"mode"`
-	Source Source  `json:"source"`
-	Reads  []Reads `json:"reads"` // by size, then depth, both ascending
+	Mode   weights.IOMode `json:"mode"`
+	Source Source         `json:"source"`
+	Reads  []Reads        `json:"reads"` // by size, then depth, both ascending
 	// BestSize and BestDepth reach 97 % of the best bandwidth with the least memory in flight.
 	BestSize  int64 `json:"best_size"`
 	BestDepth int   `json:"best_depth"`
 }
-
-// Mode is how the page cache was kept out.
-type Mode string
-
-const (
-	Direct  Mode = "direct"  // O_DIRECT
-	Dropped Mode = "dropped" // read through the page cache, which is told to forget the range before
-	Cached  Mode = "cached"  // the system offers neither: the figures may be those of memory
-)
 
 // Source is what was read.
 type Source string
@@ -111,6 +102,9 @@ func (f *Flash) check() error {
 	if len(f.Reads) == 0 || len(f.Reads) > maxPoints {
 		return invalid("%d measurements of reads", len(f.Reads))
 	}
+	if f.Mode != weights.Direct && f.Mode != weights.Buffered {
+		return invalid("mode %q of reading", f.Mode)
+	}
 	for i, r := range f.Reads {
 		q := r.Latency
 		if r.Size < 1 || r.Size > 1<<30 || r.Depth < 1 || r.Depth > 1<<10 || r.Count < 1 || !positive(r.BytesPerSecond) {
@@ -177,13 +171,12 @@ func (f *Flash) Emulate(name string) (*weights.FlashProfile, error) {
 
 // extent is a file to read from.
 type extent struct {
-	file *os.File
+	file weights.File
 	size int64
 }
 
 // readable is what reads are measured on.
 type readable struct {
-	mode    Mode
 	source  Source
 	extents []extent
 	remove  string // path of a temporary file
@@ -235,23 +228,45 @@ func fill(ctx context.Context, f *os.File, bytes int64, report func(done, total 
 }
 
 func openFiles(paths []string, source Source) (*readable, error) {
-	r := &readable{mode: Direct, source: source}
+	r := &readable{source: source}
 	for _, path := range paths {
-		f, mode, err := openUncached(path)
+		info, err := os.Stat(path)
 		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
-		r.extents = append(r.extents, extent{file: f})
-		info, err := f.Stat()
+		f, err := weights.OpenDirect(path)
 		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
-		r.extents[len(r.extents)-1].size = info.Size()
-		if mode != Direct {
-			r.mode = mode
+		r.extents = append(r.extents, extent{f, info.Size()})
+	}
+	return r, r.forget()
+}
+
+// mode returns how the files are read.
+func (r *readable) mode() weights.IOMode {
+	for _, e := range r.extents {
+		if m, ok := e.file.(interface{ Mode() weights.IOMode }); !ok || m.Mode() != weights.Direct {
+			return weights.Buffered
 		}
 	}
-	return r, nil
+	return weights.Direct
+}
+
+// forget reads everything once where reads go through the page cache: what has been read is dropped from there, what was written or
+// checked a moment ago is not.
+func (r *readable) forget() error {
+	if r.mode() == weights.Direct {
+		return nil
+	}
+	const size = 4 << 20
+	buf := aligned(size)
+	for _, p := range r.places(size) {
+		if _, err := p.file.ReadAt(buf, p.offset); err != nil {
+			return errors.Join(err, r.close())
+		}
+	}
+	return nil
 }
 
 func (r *readable) close() error {
@@ -267,7 +282,7 @@ func (r *readable) close() error {
 
 // place is where a read begins.
 type place struct {
-	file   *os.File
+	file   weights.File
 	offset int64
 }
 
@@ -323,9 +338,6 @@ func (r *readable) reader(ctx context.Context, places []place, next *atomic.Int6
 	var samples []sample
 	for ctx.Err() == nil && len(samples) < maxReads {
 		at := places[next.Add(1)%int64(len(places))]
-		if r.mode == Dropped {
-			dropCache(at.file, at.offset, size)
-		}
 		from := time.Since(began)
 		if _, err := at.file.ReadAt(buf, at.offset); err != nil {
 			return nil, err
@@ -369,7 +381,7 @@ func summarise(size int64, depth int, samples []sample) (Reads, error) {
 
 // measureFlash measures all sizes and depths, for the given time together.
 func measureFlash(ctx context.Context, r *readable, duration time.Duration, report func(done, total int64)) (Flash, error) {
-	f := Flash{Mode: r.mode, Source: r.source}
+	f := Flash{Source: r.source}
 	points := len(readSizes) * len(readDepths)
 	for _, size := range readSizes {
 		for _, depth := range readDepths {
@@ -382,5 +394,6 @@ func measureFlash(ctx context.Context, r *readable, duration time.Duration, repo
 		}
 	}
 	f.choose()
+	f.Mode = r.mode()
 	return f, nil
 }

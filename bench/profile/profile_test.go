@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func synthetic() *Profile {
 		Format: format, Version: version, Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Machine: Machine{"linux", "arm64", 8, 4}, Kernels: "ref", Memory: 1e10,
 		Flash: Flash{
-			Mode: Direct, Source: FromFile, BestSize: 1 << 20, BestDepth: 2,
+			Mode: weights.Direct, Source: FromFile, BestSize: 1 << 20, BestDepth: 2,
 			Reads: []Reads{reads(4096, 1, 1e8), reads(4096, 2, 2e8), reads(1<<20, 1, 1e9), reads(1<<20, 2, 1<<30)},
 		},
 		Target: &Model{
@@ -92,6 +93,7 @@ func TestParseRefuses(t *testing.T) {
 		"other format":     {func(p *Profile) { p.Format = "lever-store" }, ErrInvalid},
 		"future version":   {func(p *Profile) { p.Version = 2 }, ErrVersion},
 		"no memory":        {func(p *Profile) { p.Memory = 0 }, ErrInvalid},
+		"mode":             {func(p *Profile) { p.Flash.Mode = "guessed" }, ErrInvalid},
 		"no reads":         {func(p *Profile) { p.Flash.Reads = nil }, ErrInvalid},
 		"negative reads":   {func(p *Profile) { p.Flash.Reads[0].BytesPerSecond = -1 }, ErrInvalid},
 		"latencies":        {func(p *Profile) { p.Flash.Reads[0].Latency.P50 = 9 }, ErrInvalid},
@@ -192,6 +194,29 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+// A plan of a streamer says what is read of each block and of the head.
+func TestPlanOf(t *testing.T) {
+	target, _ := openDemo(t)
+	p, err := target.Plan(8 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := PlanOf(p)
+	streamed := plan.Head
+	for _, n := range plan.Blocks {
+		streamed += n
+	}
+	if len(plan.Blocks) != 8 || streamed != p.Streamed || plan.Ring != p.Ring {
+		t.Errorf("%+v of %+v", plan, p)
+	}
+	if p, err = target.Plan(1 << 30); err != nil {
+		t.Fatal(err)
+	}
+	if plan := PlanOf(p); plan.Head != 0 || slices.ContainsFunc(plan.Blocks, func(n int64) bool { return n != 0 }) {
+		t.Errorf("%+v although all is pinned", plan)
+	}
+}
+
 func nearly(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }
 
 func TestEmulate(t *testing.T) {
@@ -232,6 +257,7 @@ func TestEmulateSmoothsNoise(t *testing.T) {
 				f.Reads = append(f.Reads, r)
 			}
 		}
+		f.Mode = weights.Direct
 		f.choose()
 		if err := f.check(); err != nil {
 			t.Fatal(err)

@@ -153,8 +153,7 @@ func printModel(out io.Writer, m *profile.Model) error {
 }
 
 // modeNotes say what the modes of reading mean.
-var modeNotes = map[profile.Mode]string{
-	profile.Direct:  "past the page cache",
-	profile.Dropped: "page cache dropped before each read",
-	profile.Cached:  "through the page cache: may be memory's speed",
+var modeNotes = map[weights.IOMode]string{
+	weights.Direct:   "past the page cache",
+	weights.Buffered: "through the page cache, which is told to forget what was read",
 }
