@@ -16,7 +16,8 @@ import (
 type Engine struct {
 	pool   *kernels.Pool
 	target *model
-	draft  *model // nil without a draft
+	draft  *model      // nil without a draft
+	policy spec.Policy // of requests that name none; nil without a draft
 	trace  *tracer
 }
 
@@ -56,7 +57,8 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if draft, target := e.draft.decoder.Vocab(), e.target.decoder.Vocab(); draft != target {
 		return fmt.Errorf("lever: draft %s does not fit target %s: it has %d tokens, the target %d", cfg.Draft, cfg.Model, draft, target)
 	}
-	return nil
+	e.policy, err = spec.NewLever(spec.LeverOptions{})
+	return err
 }
 
 // Close gives back all memory and files. It must not be called during a generation.

@@ -25,16 +25,14 @@ type Request struct {
 	Sampling    spec.Sampling
 	StopStrings []string
 
-	// Policy decides what is drafted; nil: a chain of [DefaultBudget] tokens, or nothing when the engine has no draft.
+	// Policy decides what is drafted; nil: the engine's own [spec.Lever], which has learned from earlier requests, or [spec.None] when
+	// the engine has no draft.
 	Policy spec.Policy
-	// Budget is the most tokens drafted for one pass, at most [MaxBudget]; 0: what the policy wants.
+	// Budget is the most tokens drafted for one pass, at most [MaxBudget]; 0: 64.
 	Budget int
 	// Prefill is told how many tokens of the prompt are done; nil: nobody is.
 	Prefill func(done, total int)
 }
-
-// DefaultBudget is the number of tokens that the default policy drafts for one pass.
-const DefaultBudget = 4
 
 // MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
 const MaxBudget = residentChunk - 1
@@ -62,18 +60,11 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if req.Budget < 0 || req.Budget > MaxBudget {
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
-	policy := req.Policy
-	switch {
-	case policy != nil:
-	case e.draft == nil:
-		policy = spec.None{}
-	default:
-		if policy, err = spec.NewChain(DefaultBudget, 0); err != nil {
-			return Result{}, err
-		}
-	}
 	options := e.SpecOptions()
-	options.Policy, options.MaxNodes = policy, req.Budget
+	options.Policy, options.MaxNodes = req.Policy, req.Budget
+	if options.Policy == nil {
+		options.Policy = e.policy
+	}
 	generator, err := spec.NewGenerator(options)
 	if err != nil {
 		return Result{}, err

@@ -51,9 +51,9 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")
 	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
-	flags.StringVar(&f.policy, "policy", "", "what is drafted: chain or none (default: chain if there is a draft)")
-	flags.IntVar(&f.budget, "budget", lever.DefaultBudget, "most tokens drafted for one pass of the target")
-	flags.Float32Var(&f.minProb, "min-prob", 0, "chain: stop drafting before a token that the draft finds less likely than this")
+	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(spec.PolicyNames, ", ")+" (default: lever if there is a draft, else none)")
+	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
+	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
 }
 
 // kvTypes are the values of --kv.
@@ -79,7 +79,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	if cfg.Model, cfg.Draft, err = chooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err
 	}
-	if f.policy == "none" {
+	if f.policy != "" && !needsDraft(f.policy) && f.policy != "lever" {
 		cfg.Draft = ""
 	}
 	defer bar.Close()
@@ -105,12 +105,14 @@ func chooseModels(ctx context.Context, model, draft string) (target, chosenDraft
 // check reports flags that cannot be meant.
 func (f *modelFlags) check() error {
 	switch {
-	case f.policy != "" && f.policy != "chain" && f.policy != "none":
-		return usageErrorf("unknown policy %q; choose chain or none", f.policy)
-	case f.policy == "chain" && f.model != "" && f.draft == "":
-		return usageErrorf("policy chain needs a draft model; name one with --draft")
-	case f.policy != "none" && f.budget < 1 || f.budget > lever.MaxBudget:
-		return usageErrorf("a budget of %d tokens is outside 1..%d (use --policy none for plain decoding)", f.budget, lever.MaxBudget)
+	case f.policy != "" && !slices.Contains(spec.PolicyNames, f.policy):
+		return usageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(spec.PolicyNames, ", "))
+	case f.policy != "" && needsDraft(f.policy) && f.model != "" && f.draft == "":
+		return usageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
+	case f.budget < 0 || f.budget > lever.MaxBudget:
+		return usageErrorf("a budget of %d tokens is outside 1..%d", f.budget, lever.MaxBudget)
+	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != "chain":
+		return usageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
 		return usageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
 	case slices.Contains(f.stop, ""):
@@ -121,25 +123,43 @@ func (f *modelFlags) check() error {
 	if _, err := spec.NewSampler(f.sampling); err != nil {
 		return usageError{err}
 	}
-	if _, err := spec.NewChain(max(f.budget, 1), f.minProb); err != nil {
-		return usageError{err}
-	}
 	return nil
 }
 
+// needsDraft reports whether a policy can do nothing without a draft model.
+func needsDraft(policy string) bool {
+	return policy != "lever" && policy != "ngram" && policy != "none"
+}
+
+// defaultBudgets are the numbers of drafted tokens that suit policies, most of them those of their sources.
+var defaultBudgets = map[string]int{"chain": 8, "powerserve": 11, "opttree": 50, "eagle2": 59}
+
+// defaultBudget suits all other policies; lever itself chooses how many of them to use.
+const defaultBudget = 64
+
 // request returns the request that the flags describe for an engine.
 func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy string, err error) {
+	policy = f.policy
+	if policy == "" {
+		policy = "none"
+		if engine.HasDraft() {
+			policy = "lever"
+		}
+	}
 	req = lever.Request{
 		NoThinking:  f.noThink,
 		MaxTokens:   f.maxTokens,
 		Sampling:    f.sampling,
 		StopStrings: f.stop,
-		Budget:      f.budget,
+		Budget:      cmp.Or(f.budget, defaultBudgets[policy], defaultBudget),
 	}
-	if !engine.HasDraft() {
-		req.Policy = spec.None{}
-		return req, "none", nil
+	switch {
+	case policy == "lever" && engine.HasDraft():
+		// The engine's own goes on learning.
+	case policy == "chain":
+		req.Policy, err = spec.NewChain(req.Budget, f.minProb)
+	default:
+		req.Policy, err = spec.NewPolicy(policy, req.Budget)
 	}
-	req.Policy, err = spec.NewChain(f.budget, f.minProb)
-	return req, "chain", err
+	return req, policy, err
 }

@@ -52,14 +52,18 @@ func TestRunJSONHoldsTextAndStatistics(t *testing.T) {
 
 func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 	want := runJSON(t, "--max-tokens", "60", "--policy", "none", ducks)
-	for name, flags := range map[string][]string{
-		"chain":      {"--policy", "chain"},
-		"long chain": {"--budget", "127"},
-		"sure chain": {"--min-prob", "0.8"},
+	ways := map[string][]string{
+		"long chain": {"--policy", "chain", "--budget", "127"},
+		"large tree": {"--budget", "127"},
+		"sure chain": {"--policy", "chain", "--min-prob", "0.8"},
 		"one thread": {"--threads", "1"},
 		"streamed":   {"--dram", "8MiB"},
 		"small room": {"--context", "200"},
-	} {
+	}
+	for _, policy := range spec.PolicyNames {
+		ways[policy] = []string{"--policy", policy}
+	}
+	for name, flags := range ways {
 		t.Run(name, func(t *testing.T) {
 			got := runJSON(t, append(flags, "--max-tokens", "60", ducks)...)
 			if !slices.Equal(got.TokenIDs, want.TokenIDs) || got.Text != want.Text {
@@ -147,11 +151,12 @@ func TestRunErrors(t *testing.T) {
 		"large budget":     {[]string{"--budget", "1000", ducks}, 2, []string{"budget", "127"}},
 		"unknown KV type":  {[]string{"--kv", "q8", ducks}, 2, []string{"q8", "f16"}},
 		"empty stop":       {[]string{"--stop", "", ducks}, 2, []string{"--stop"}},
-		"no budget":        {[]string{"--budget", "0", ducks}, 2, []string{"budget"}},
+		"no budget":        {[]string{"--budget", "-1", ducks}, 2, []string{"budget"}},
 		"bad size":         {[]string{"--dram", "much", ducks}, 2, []string{"much", "2GiB"}},
 		"bad temperature":  {[]string{"--temperature", "-1", ducks}, 2, []string{"temperature"}},
 		"missing model":    {[]string{"--model", "/nowhere/model.gguf", ducks}, 1, []string{"/nowhere/model.gguf"}},
 		"folder, no model": {[]string{"--model", other, ducks}, 1, []string{other, "config.json"}},
+		"sure tree":        {[]string{"--min-prob", "0.5", ducks}, 2, []string{"--min-prob", "chain"}},
 		"chain, no draft":  {[]string{"--model", other, "--policy", "chain", ducks}, 2, []string{"--draft"}},
 	} {
 		t.Run(name, func(t *testing.T) {
