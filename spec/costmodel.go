@@ -226,7 +226,7 @@ type workTime struct {
 	a, b  float64
 }
 
-// moments are sums over observations of u, v and y, each divided by y.
+// moments are sums over observations of u², uv, v², uy and vy, each divided by the square of the time that was expected.
 type moments struct{ uu, uv, vv, u, v float64 }
 
 // workNoise is the relative error of a usual observation.
@@ -260,14 +260,26 @@ func (w *workTime) predict(u, v float64) float64 { return w.a*u + w.b*v }
 
 // observe adds work of so many rows that took y.
 func (w *workTime) observe(rows int, u, v, y float64) {
-	if w.seen++; w.seen > 5 { // a stall of the machine must not count for more than a bad pass
-		expected := w.predict(u, v)
+	expected := w.predict(u, v)
+	if w.seen++; w.seen == 1 {
+		expected = y
+	} else if w.seen > 5 { // a stall of the machine must not count for more than a bad pass
 		y = min(max(y, expected/3), expected*3)
 	}
+	// What slows down or speeds up one size, heat or other work on the machine, likely does so for all.
+	const common = 0.05
+	if drift := math.Pow(y/expected, common); w.seen > 5 {
+		for i := range w.sizes {
+			w.sizes[i].u *= drift
+			w.sizes[i].v *= drift
+		}
+	}
 	const keep = 0.9
+	scale := 1 / (expected * expected)
 	m := &w.sizes[min(bits.Len(uint(rows)), len(w.sizes)-1)]
-	*m = moments{keep*m.uu + u*u/(y*y), keep*m.uv + u*v/(y*y), keep*m.vv + v*v/(y*y), keep*m.u + u/y, keep*m.v + v/y}
-
+	*m = moments{
+		keep*m.uu + scale*u*u, keep*m.uv + scale*u*v, keep*m.vv + scale*v*v, keep*m.u + scale*u*y, keep*m.v + scale*v*y,
+	}
 	s := moments{uu: w.ridge[0], vv: w.ridge[1], v: w.ridge[1]}
 	for _, m := range w.sizes {
 		s = moments{s.uu + m.uu, s.uv + m.uv, s.vv + m.vv, s.u + m.u, s.v + m.v}

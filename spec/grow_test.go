@@ -101,8 +101,7 @@ func TestGrownTreeIsTheBest(t *testing.T) {
 				want, ratio = max(want, gain-g.rate*seconds), max(ratio, gain/seconds)
 			}
 		}
-		nodes, value := g.size(g.best, g.drafting)
-		if math.Abs(value-want) > 1e-9 {
+		if _, value := g.size(g.best, g.drafting); math.Abs(value-want) > 1e-9 {
 			t.Fatalf("value %v, the best tree's is %v", value, want)
 		}
 		gain := 1.0
@@ -113,7 +112,8 @@ func TestGrownTreeIsTheBest(t *testing.T) {
 		}
 
 		g.rate = ratio
-		if nodes, value = g.size(g.best, g.drafting); math.Abs(value) > 1e-9 {
+		nodes, value := g.size(g.best, g.drafting)
+		if math.Abs(value) > 1e-9 {
 			t.Fatalf("value %v at the best ratio %v", value, ratio)
 		}
 		gain, err := g.finish(nodes)

@@ -60,6 +60,7 @@ const outlookRanks = 3
 const (
 	startCredit = 3.5 // plain passes
 	maxCredit   = 6.0
+	minCredit   = -1.0
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
 	maxPatience = 64
@@ -224,11 +225,12 @@ func (l *Lever) account(o *Observation) {
 	seconds, tokens := o.DraftSeconds+o.VerifySeconds, float64(len(o.Path))
 	l.tokens, l.seconds = keep*l.tokens+tokens, keep*l.seconds+seconds
 	l.credit += creditRate
-	if o.Tree.Len() > 1 || len(o.Tree.Sets()) > 0 {
-		plain := l.model.plain(o)
-		l.credit += tokens - seconds/plain
+	if _, drafted := o.Tree.Set(0, FromDraft); drafted || o.Tree.Len() > 1 {
+		// A stall of the machine is not the tree's fault.
+		seconds = min(seconds, 2*l.model.Pass(o.Tree.Len(), o.DraftSeconds, tokens))
+		l.credit += tokens - seconds/l.model.plain(o)
 	}
-	l.credit = min(l.credit, maxCredit)
+	l.credit = min(max(l.credit, minCredit), maxCredit)
 }
 
 // measured decides what to measure next. Each now and then a pass is plain, as all is compared with that; without a profile,

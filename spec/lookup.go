@@ -9,7 +9,7 @@ import (
 
 const (
 	minMatch      = 2  // tokens that a context must share with an earlier place
-	maxMatch      = 32 // tokens compared
+	maxMatch      = 16 // tokens compared
 	maxPlaces     = 8  // earlier places looked at
 	continuations = 4  // returned
 )
@@ -133,7 +133,7 @@ func (l *Lookup) hash(a, b int32) int {
 }
 
 // Next appends to dst up to four tokens that followed earlier occurrences of the end of context, the most probable first; the
-// guesses at their probabilities sum to less than 1. At most the last 32 tokens of context count.
+// guesses at their probabilities sum to less than 1. At most the last 16 tokens of context count.
 func (l *Lookup) Next(dst []Continuation, context []int32) []Continuation {
 	if len(context) < minMatch {
 		return dst
