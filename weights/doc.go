@@ -67,6 +67,14 @@
 //		…
 //	}
 //
+// A [Throttle] makes a store as slow as a flash device that a [FlashProfile] describes:
+//
+//	flash, err := weights.LoadFlashProfile("ufs-3.1")
+//	…
+//	throttle, err := weights.NewThrottle(flash, weights.ThrottleOptions{})
+//	…
+//	store, err := weights.Open(ctx, "llama.lever", weights.OpenOptions{OpenFile: throttle.Opener(nil)})
+//
 // # Limits
 //
 // Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases. Sources:

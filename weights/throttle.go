@@ -70,11 +70,12 @@ func newThrottle(profile *FlashProfile, opts ThrottleOptions, c clock) *Throttle
 	return &Throttle{clock: c, begun: c.now(), scale: opts.Scale, device: newFlashDevice(profile, opts.Seed)}
 }
 
-// Opener returns a function for [OpenOptions]: it opens files by open, or by [OpenDirect] if open is nil, and reads them at the
-// speed of the device. Closing a file ends its reads with [io/fs.ErrClosed].
+// Opener returns a function for [OpenOptions]: it opens files by open, and reads them at the speed of the device. With a nil open they
+// are read through the page cache and stay there, so that this machine's own storage may be slower than the device once they have been read.
+// Closing a file ends its reads with [io/fs.ErrClosed].
 func (t *Throttle) Opener(open func(path string) (File, error)) func(path string) (File, error) {
 	if open == nil {
-		open = OpenDirect
+		open = openFile
 	}
 	return func(path string) (File, error) {
 		f, err := open(path)
