@@ -56,15 +56,15 @@ func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
 	return "", err
 }
 
-// convertedName names the store made from the model at path, so that a changed source gets another name: it contains a digest of
-// the path and of the names, sizes and modification times of the files.
+// convertedName names the store made from the model at path, so that a changed source or store format gets another name: it contains a
+// digest of the format version, the path and the names, sizes and modification times of the files.
 func convertedName(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	digest := sha256.New()
-	fmt.Fprintln(digest, path)
+	fmt.Fprintln(digest, weights.FormatVersion, path)
 	err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

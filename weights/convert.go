@@ -58,7 +58,7 @@ func Convert(ctx context.Context, src, dst string, opts ConvertOptions) (err err
 
 // write writes the store into the empty folder dir, its manifest last.
 func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) error {
-	m := &manifest{Format: formatName, Version: formatVersion, Config: s.config, Tokenizer: []fileEntry{}}
+	m := &manifest{Format: formatName, Version: FormatVersion, Config: s.config, Tokenizer: []fileEntry{}}
 	var err error
 	if m.Chunks, m.Tensors, err = layout(s.plan(opts.Type)); err != nil {
 		return err

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lever-go/lever/internal/gguf"
-	"github.com/lever-go/lever/internal/safetensors"
+	"github.com/lever-go/lever/internal/fileerr"
 )
 
 // What can be wrong with a store or with a model to convert. Errors of this package wrap one of these, an error of the
@@ -50,8 +49,7 @@ func (e *sourceError) Unwrap() []error { return []error{e.kind, e.cause} }
 // fromParser gives an error of a file format's reader the sentinel of this package that stands for it.
 func fromParser(err error) error {
 	for _, k := range []struct{ of, kind error }{
-		{gguf.ErrCorrupt, ErrCorrupt}, {gguf.ErrTruncated, ErrTruncated}, {gguf.ErrUnsupported, ErrUnsupported},
-		{safetensors.ErrCorrupt, ErrCorrupt}, {safetensors.ErrTruncated, ErrTruncated}, {safetensors.ErrUnsupported, ErrUnsupported},
+		{fileerr.ErrCorrupt, ErrCorrupt}, {fileerr.ErrTruncated, ErrTruncated}, {fileerr.ErrUnsupported, ErrUnsupported},
 	} {
 		if errors.Is(err, k.of) {
 			return &sourceError{k.kind, err}

@@ -15,11 +15,13 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
+// FormatVersion is the version of the store format that this package writes and reads.
+const FormatVersion = 1
+
 const (
-	manifestName  = "lever.json"
-	formatName    = "lever-store"
-	formatVersion = 1
-	chunkPattern  = "chunks/%04d.bin"
+	manifestName = "lever.json"
+	formatName   = "lever-store"
+	chunkPattern = "chunks/%04d.bin"
 
 	alignment  = 4096    // of segments in a file and of parts in a segment
 	maxSegment = 8 << 20 // bytes
@@ -149,8 +151,8 @@ func parseManifest(raw []byte) (*manifest, error) {
 	if head.Format != formatName {
 		return nil, corrupt("format is %q, not %q", head.Format, formatName)
 	}
-	if head.Version != formatVersion {
-		return nil, fmt.Errorf("format version %d, this program knows %d: %w", head.Version, formatVersion, ErrVersion)
+	if head.Version != FormatVersion {
+		return nil, fmt.Errorf("format version %d, this program knows %d: %w", head.Version, FormatVersion, ErrVersion)
 	}
 	m := &manifest{}
 	dec := json.NewDecoder(bytes.NewReader(raw))

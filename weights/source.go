@@ -45,8 +45,16 @@ func openSource(path string) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weights: convert: %w", err)
 	}
-	if info.IsDir() {
+	isStore, err := IsStore(path)
+	switch ext := filepath.Ext(path); {
+	case err != nil:
+		return nil, fmt.Errorf("weights: convert: %w", err)
+	case isStore:
+		return nil, badSource(ErrUnsupported, path, "", "it is a store already; convert from the model that it was made from")
+	case info.IsDir():
 		return openHF(path)
+	case ext == ".safetensors" || ext == ".json":
+		return nil, badSource(ErrUnsupported, path, "", "it is one file of a model; give the folder that holds it")
 	}
 	return openGGUF(path)
 }

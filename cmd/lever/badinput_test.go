@@ -149,8 +149,12 @@ func TestConvertRefusesBadModels(t *testing.T) {
 			m.config["model_type"] = "mamba"
 		}), []string{"config.json", "amba"}},
 		"no such source": {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"gone"}},
-		"not a GGUF":     {file("GIF89a and so on, for a while"), []string{"model.gguf"}},
-		"cut GGUF":       {file("GGUF\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00"), []string{"model.gguf"}},
+		"part of a model": {func(t *testing.T) string {
+			m := newTinyModel()
+			return filepath.Join(m.write(t, m.size()), "model.safetensors")
+		}, []string{"model.safetensors", "folder"}},
+		"not a GGUF": {file("GIF89a and so on, for a while"), []string{"model.gguf"}},
+		"cut GGUF":   {file("GGUF\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00"), []string{"model.gguf"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parent := t.TempDir()
