@@ -19,6 +19,9 @@ type Config struct {
 	Draft string
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory.
 	DRAM int64
+	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; 0: what suits
+	// most devices. The command lever profile finds out what suits this one.
+	ReadSize, ReadDepth int
 	// Threads is the number of workers; 0: one per performance core.
 	Threads int
 	// Context is the largest number of tokens of prompt and answer; 0: what the model was made for, at most 8192.

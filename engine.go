@@ -9,6 +9,7 @@ import (
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
 )
 
 // Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It serves one generation at a time
@@ -79,6 +80,14 @@ func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
 
 // Target returns the target's decoder, for those who want hidden states or logits. It must not be used during a generation.
 func (e *Engine) Target() *layers.Decoder { return e.target.decoder }
+
+// Stores returns the stores of the target and of the draft, which is nil where there is none.
+func (e *Engine) Stores() (target, draft *weights.Store) {
+	if e.draft != nil {
+		draft = e.draft.store
+	}
+	return e.target.store, draft
+}
 
 // HasDraft reports whether there is a draft model.
 func (e *Engine) HasDraft() bool { return e.draft != nil }

@@ -15,6 +15,7 @@ import (
 
 // model is a decoder and what it is made from.
 type model struct {
+	store     *weights.Store
 	tokenizer *tokenizer.Tokenizer
 	decoder   *layers.Decoder
 	reader    reader
@@ -40,22 +41,22 @@ func openModel(ctx context.Context, cfg Config, path string, dram int64, pool *k
 	if err != nil {
 		return nil, err
 	}
-	m := &model{chunk: residentChunk}
-	if err := m.open(ctx, cfg, store, dram, pool); err != nil {
+	m := &model{store: store, chunk: residentChunk}
+	if err := m.open(ctx, cfg, dram, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), m.Close())
 	}
 	return m, nil
 }
 
-func (m *model) open(ctx context.Context, cfg Config, store *weights.Store, dram int64, pool *kernels.Pool) error {
-	config, err := layers.ParseConfig(store.Config())
+func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.Pool) error {
+	config, err := layers.ParseConfig(m.store.Config())
 	if err != nil {
 		return err
 	}
-	if m.tokenizer, err = tokenizer.Open(store.FS()); err != nil {
+	if m.tokenizer, err = tokenizer.Open(m.store.FS()); err != nil {
 		return err
 	}
-	if err := m.openReader(ctx, cfg, store, dram); err != nil {
+	if err := m.openReader(ctx, cfg, dram); err != nil {
 		return err
 	}
 	positions := cfg.Context
@@ -74,16 +75,16 @@ func (m *model) open(ctx context.Context, cfg Config, store *weights.Store, dram
 }
 
 // openReader loads all weights, or, where dram bounds their memory, streams what does not fit.
-func (m *model) openReader(ctx context.Context, cfg Config, store *weights.Store, dram int64) error {
+func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 	if dram == 0 {
-		resident, err := store.Resident(ctx, cfg.report("loading "+filepath.Base(store.Dir())))
+		resident, err := m.store.Resident(ctx, cfg.report("loading "+filepath.Base(m.store.Dir())))
 		if err != nil {
 			return err
 		}
 		m.reader = resident
 		return nil
 	}
-	streamer, err := store.Stream(ctx, weights.StreamOptions{Budget: dram, Trace: cfg.reads})
+	streamer, err := m.store.Stream(ctx, weights.StreamOptions{Budget: dram, ReadSize: cfg.ReadSize, Depth: cfg.ReadDepth, Trace: cfg.reads})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
@@ -21,6 +22,8 @@ type modelFlags struct {
 	context      int
 	kv           string
 	threads      int
+	profile      string
+	device       *profile.Profile // named by profile, since open; nil without
 	flash, trace string
 	throttle     *weights.Throttle // of flash, since open; nil without
 
@@ -41,6 +44,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
+	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(weights.FlashProfileNames(), ", ")+", or a file")
 	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
@@ -75,6 +79,14 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 			return nil, err
 		}
 		cfg.OpenFile = f.throttle.Opener(nil)
+	} else {
+		// What was measured of this machine's flash says nothing about another's.
+		if f.device, err = loadProfile(f.profile); err != nil {
+			return nil, err
+		}
+		if f.device != nil {
+			cfg.ReadSize, cfg.ReadDepth = int(f.device.Flash.BestSize), f.device.Flash.BestDepth
+		}
 	}
 	if cfg.Model, cfg.Draft, err = chooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err
@@ -154,8 +166,11 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		Budget:      cmp.Or(f.budget, defaultBudgets[policy], defaultBudget),
 	}
 	switch {
-	case policy == "lever" && engine.HasDraft():
-		// The engine's own goes on learning.
+	case policy == "lever":
+		var costs spec.Costs
+		if costs, err = profiledCosts(f.device, engine); err == nil {
+			req.Policy, err = spec.NewLever(spec.LeverOptions{Costs: costs, Nodes: req.Budget})
+		}
 	case policy == "chain":
 		req.Policy, err = spec.NewChain(req.Budget, f.minProb)
 	default:

@@ -60,11 +60,9 @@ func runProfile(ctx context.Context, flags profileFlags) (err error) {
 		return err
 	}
 	if flags.out == "" {
-		dir, err := lever.CacheDir()
-		if err != nil {
+		if flags.out, err = defaultProfilePath(); err != nil {
 			return err
 		}
-		flags.out = filepath.Join(dir, "profile.json")
 	}
 	p, err := measure(ctx, flags)
 	if err != nil {

@@ -278,3 +278,28 @@ func directorySize(t *testing.T, dir string) (size int64) {
 	}
 	return size
 }
+
+// What lever profile leaves in the cache folder is used by run, and a profile that can't be read is reported.
+func TestRunUsesTheProfile(t *testing.T) {
+	cache := t.TempDir()
+	withCache := func(args ...string) outcome {
+		cmd := program(t, args...)
+		cmd.Env = append(cmd.Env, "LEVER_CACHE="+cache)
+		return finish(t, cmd)
+	}
+	if got := withCache("profile", "--duration", "2s"); got.status != 0 {
+		t.Fatalf("profile: status %d: %s", got.status, got.stderr)
+	}
+	want := runJSON(t, "--max-tokens", "40", "--dram", "9MiB", ducks)
+	got := withCache("run", "--json", "--max-tokens", "40", "--dram", "9MiB", ducks)
+	var result runOutput
+	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || result.Text != want.Text {
+		t.Errorf("with a profile the text is %q (%v), want %q; %s", result.Text, err, want.Text, got.stderr)
+	}
+	if err := os.WriteFile(filepath.Join(cache, "profile.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := withCache("run", ducks); got.status != exitFailure || !strings.Contains(got.stderr, "profile.json") {
+		t.Errorf("with a bad profile: status %d, %s", got.status, got.stderr)
+	}
+}
