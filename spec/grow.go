@@ -138,7 +138,7 @@ func (g *grower) weigh(node int) error {
 		}
 	}
 	// The target picks one token only. But estimates err to both sides, so that cutting all sums at 1 would leave too little.
-	const most = 1.1
+	const most = 1.2
 	scale := 1.0
 	if total > most {
 		scale = most / total
@@ -171,16 +171,16 @@ func (g *grower) weigh(node int) error {
 
 // estimate returns â of a candidate; 0 for one that the draft model has too, whose set it is then weighed in.
 func (g *grower) estimate(set *CandidateSet, rank int) float64 {
-	class := min(rank, 1)
+	class, prob := min(rank, 1), set.Probs[rank]
 	if set.Source == FromDraft {
-		class = draftClass(g.tree, set, rank)
+		class, prob = draftCandidate(g.tree, set, rank)
 	} else if drafted, found := g.tree.Set(set.Node, FromDraft); found {
 		if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
 			return 0
 		}
 		class = classRefuted
 	}
-	return g.learned[set.Source].At(set.Probs[rank], class, int(g.tree.depths[set.Node])+1)
+	return g.learned[set.Source].At(prob, class, int(g.tree.depths[set.Node])+1)
 }
 
 // Classes of candidates in the calibration of their source. Looked-up candidates are of class 0, the first of their set, or 1
@@ -191,15 +191,17 @@ const (
 	classConfirmed = 4
 )
 
-func draftClass(t *Tree, set *CandidateSet, rank int) int {
-	class := [...]int{0, 1, 2, 2, 3}[min(rank, 4)]
+// draftCandidate returns the class of a candidate of the draft model, and its probability. Where look-up confirms it, that is the
+// probability that at least one of the two is right, as if they erred independently of each other.
+func draftCandidate(t *Tree, set *CandidateSet, rank int) (class int, prob float32) {
+	class, prob = [...]int{0, 1, 2, 2, 3}[min(rank, 4)], set.Probs[rank]
 	for i := t.firstSet[set.Node]; i >= 0; i = t.nextSet[i] {
 		// A look-up that is not sure of its first candidate confirms nothing.
 		if s := &t.sets[i]; s.Source != FromDraft && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
-			return class + classConfirmed
+			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[0])
 		}
 	}
-	return class
+	return class, prob
 }
 
 // learn counts the candidates after the accepted nodes of a pass.
@@ -213,7 +215,8 @@ func learn(learned *[sources]Calibration, o *Observation) {
 			for rank, candidate := range set.Tokens {
 				prob, hit := set.Probs[rank], candidate == token
 				if set.Source == FromDraft {
-					c.Count(prob, draftClass(o.Tree, set, rank), depth, hit)
+					class, prob := draftCandidate(o.Tree, set, rank)
+					c.Count(prob, class, depth, hit)
 					continue
 				}
 				c.Count(prob, min(rank, 1), depth, hit)
