@@ -99,8 +99,8 @@ func processorTime(b *testing.B) time.Duration {
 
 // BenchmarkStreamedOverPlain compares a Streamer of which nothing is pinned with a plain reader that checks nothing, by turns.
 func BenchmarkStreamedOverPlain(b *testing.B) {
-	for _, opts := range []StreamOptions{{}, {Depth: 1, ReadSize: 4 << 20}, {Depth: 2, ReadSize: 4 << 20}, {Depth: 8, ReadSize: 1 << 20}} {
-		b.Run(fmt.Sprintf("size=%d/depth=%d", opts.withDefaults().ReadSize, opts.withDefaults().Depth), func(b *testing.B) {
+	for _, opts := range []StreamOptions{{}, {Depth: 1, ReadSize: 4 << 20}, {Depth: 2, ReadSize: 4 << 20}, {Depth: 8, ReadSize: 1 << 20}, {Buffered: true}} {
+		b.Run(fmt.Sprintf("size=%d/depth=%d/buffered=%t", opts.withDefaults().ReadSize, opts.withDefaults().Depth, opts.Buffered), func(b *testing.B) {
 			s := benchStore(b)
 			r, err := s.Stream(context.Background(), opts)
 			if err != nil {
@@ -128,5 +128,89 @@ func BenchmarkStreamedOverPlain(b *testing.B) {
 			b.ReportMetric(median(plain), "plain-MB/s")
 			b.ReportMetric(median(cost), "cpu-s/GB")
 		})
+	}
+}
+
+// BenchmarkPassOverMax compares the time of a pass with that of reading alone and of computing alone, of which the longer one bounds it,
+// by turns. Computing is simulated: it keeps a processor busy for a time in proportion to the bytes of a part. Where LEVER_BENCH_STORE is
+// not set, the store is a small one on a simulated device.
+func BenchmarkPassOverMax(b *testing.B) {
+	for _, share := range []int{0, 25, 50, 75} {
+		for _, balance := range []float64{0.5, 1, 2} { // time of computing over time of reading
+			b.Run(fmt.Sprintf("pinned=%d/compute=%v", share, balance), func(b *testing.B) {
+				var s *Store
+				if os.Getenv("LEVER_BENCH_STORE") != "" {
+					s = benchStore(b)
+				} else {
+					s = simulatedStore(b)
+				}
+				benchmarkPass(b, s, int64(share), balance)
+			})
+		}
+	}
+}
+
+// simulatedStore opens a small store that is as slow as a phone's.
+func simulatedStore(b *testing.B) *Store {
+	b.Helper()
+	profile, err := LoadFlashProfile("ufs-3.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	device, err := NewThrottle(profile, ThrottleOptions{Scale: 8})
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := bigStore(b, true)
+	open(b, dir) // checks it at full speed
+	s, err := Open(b.Context(), dir, OpenOptions{OpenFile: device.Opener(openFile)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func benchmarkPass(b *testing.B, s *Store, share int64, balance float64) {
+	usual, err := s.PlanFor(StreamOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ring := min(int64(usualRing), usual.Pass/8)
+	r, err := s.Stream(context.Background(), StreamOptions{Budget: usual.Pass*share/100 + ring + usual.Tiles, Ring: ring})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	nothing := func(int) {}
+	pass(b, r, nothing) // loads what is pinned
+	if r.Plan().Streamed == 0 {
+		b.Skip("all fits")
+	}
+	var sizes []int
+	before := pass(b, r, func(bytes int) { sizes = append(sizes, bytes) })
+	var ratios, reading, computing, passes []float64
+	for b.Loop() {
+		perByte := balance * before.Seconds() / float64(usual.Pass)
+		compute := func(bytes int) { spin(time.Duration(perByte * float64(bytes) * 1e9)) }
+		both := pass(b, r, compute).Seconds()
+		after := pass(b, r, nothing)
+		started := time.Now()
+		for _, n := range sizes {
+			compute(n)
+		}
+		alone := time.Since(started).Seconds()
+		ratios = append(ratios, both/max((before+after).Seconds()/2, alone))
+		reading, computing, passes = append(reading, after.Seconds()), append(computing, alone), append(passes, both)
+		before = after
+	}
+	b.ReportMetric(median(ratios), "pass/max")
+	b.ReportMetric(median(passes), "pass-s")
+	b.ReportMetric(median(reading), "read-s")
+	b.ReportMetric(median(computing), "compute-s")
+}
+
+// spin keeps a processor busy for a time.
+func spin(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
 	}
 }

@@ -96,3 +96,14 @@ func BenchmarkTile(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCheck computes the checksum of a segment.
+func BenchmarkCheck(b *testing.B) {
+	segment := make([]byte, targetSegment)
+	b.SetBytes(targetSegment)
+	for b.Loop() {
+		if err := checkCRC(segment, 0); err == nil {
+			b.Fatal("the checksum is 0")
+		}
+	}
+}
