@@ -30,7 +30,7 @@ type Options struct {
 	Tokens     int // of each answer; 0: 64
 	// PlainTokens bounds the answers of plain decoding, whose passes are all alike; 0: 16.
 	PlainTokens int
-	WarmTokens  int // generated beforehand by policies that learn; 0: 32
+	WarmTokens  int // generated beforehand by policies that learn; 0: 96
 	// Flash is the device that is simulated.
 	Flash *weights.FlashProfile
 	// PassBytes is what the bytes that a pass streams count for; 0: those of a model of 8 billion parameters in Q4_0.
@@ -55,7 +55,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Prompts, 6)
 	set(&o.Tokens, 64)
 	set(&o.PlainTokens, 16)
-	set(&o.WarmTokens, 32)
+	set(&o.WarmTokens, 96)
 	set(&o.Devices, 3)
 	if o.Contenders == nil {
 		o.Contenders = Contenders(o.Budget)
@@ -95,6 +95,7 @@ type run struct {
 	total int // answers
 	mu    sync.Mutex
 	done  int // of total
+	flash weights.ThrottleStats
 }
 
 // text is a prompt and what plain decoding makes of it.
@@ -137,6 +138,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	report.Seconds = time.Since(report.Began).Seconds()
 	report.Settings = r.settings()
+	report.Overrun = r.flash.Overrun.Seconds() / r.flash.ReadTime.Seconds()
 	for set := range r.Sets {
 		for i, c := range r.Contenders {
 			report.Results = append(report.Results, r.result(r.Sets[set].Name, c.Name, answers[set][i]))
@@ -233,6 +235,7 @@ func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer
 		}
 		entrants = append(entrants, e)
 	}
+	defer func() { r.account(throttle.Stats()) }()
 	for i := device; i < len(r.texts[set]); i += r.Devices {
 		t := r.texts[set][i]
 		for turn := range entrants {
@@ -288,6 +291,14 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, e *entrant, t te
 	}
 	got, err := e.generator.Generate(ctx, r.request(engine, t.prompt, len(want)), nil)
 	return answer{t.id, got.Stats, e.recorder.take(), slices.Equal(got.Tokens, want)}, err
+}
+
+// account adds up what simulated devices did.
+func (r *run) account(s weights.ThrottleStats) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flash.ReadTime += s.ReadTime
+	r.flash.Overrun += s.Overrun
 }
 
 // step counts an answer that is done.

@@ -81,7 +81,7 @@ Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/d
 	flags.BoolVar(&f.Trees, "trees", false, "record every pass and its tree in policies.json")
 	flags.StringVar(&f.out, "out", "lever-bench", "folder for the results")
 	flags.BoolVar(&f.asJSON, "json", false, "print the JSON object in place of the table")
-	flags.BoolVar(&f.quick, "quick", false, "one short answer for each set and policy, on a model of a fifth: under a minute")
+	flags.BoolVar(&f.quick, "quick", false, "one short answer for each set and policy, on a model of a sixth: under a minute")
 	flags.BoolVar(&f.check, "check", false, "compare the output of all policies with plain decoding instead")
 	flags.StringSliceVar(&f.kernels, "kernels", nil, "with --check: kernel sets (default: all that this processor has)")
 	flags.StringSliceVar(&f.types, "types", nil, "with --check: element types that the models are converted to (default: q4_0,q8_0)")
@@ -138,7 +138,8 @@ func (f *benchPoliciesFlags) runComparison(ctx context.Context) error {
 	if f.quick {
 		setDefault(&o.Prompts, 1)
 		setDefault(&o.Tokens, 24)
-		setDefault(&o.PassBytes, policies.Bytes8B/5)
+		setDefault(&o.WarmTokens, 24)
+		setDefault(&o.PassBytes, policies.Bytes8B/6)
 	}
 	o.Progress = answerProgress("policies")
 	report, err := policies.Run(ctx, o)
