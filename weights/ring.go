@@ -148,7 +148,7 @@ func (r *Streamer) unmap(mem pages) {
 
 // apply makes a plan the one in force and gives back at once what it leaves no room for and nobody uses.
 func (r *Streamer) apply(plan Plan, pins []bool) {
-	r.plan, r.pinned = plan, pins
+	r.plan, r.pinned, r.broken = plan, pins, nil
 	r.missing = 0
 	for i, l := range r.fetches {
 		if l != nil && !l.inRing && !pins[i] {
