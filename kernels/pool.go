@@ -10,11 +10,12 @@ import (
 )
 
 // Pool is a fixed set of workers that share out the pieces of one operation at a time. Its goroutines sleep while there is
-// nothing to do. A Pool is owned by one goroutine, which calls Run and in the end Close. A nil *Pool runs everything on the
+// nothing to do; between the operations of a pass, which follow each other within microseconds, they look out for the next one
+// for a moment, because waking a sleeper takes longer than some operations. A Pool is owned by one goroutine, which calls Run and in the end Close. A nil *Pool runs everything on the
 // caller's goroutine.
 type Pool struct {
-	wake    []chan struct{} // one per worker beside the caller, who is worker 0
-	done    chan struct{}   // the last worker of a Run reports here
+	helpers []*helper // the workers beside the caller, who is worker 0
+	done    gate      // opened by the last helper of a Run
 	stopped sync.WaitGroup
 
 	busy   atomic.Bool
@@ -26,6 +27,52 @@ type Pool struct {
 	next   atomic.Int64 // first piece not handed out
 	active atomic.Int64 // workers that have not finished, the caller not counted
 	failed atomic.Pointer[WorkerPanic]
+}
+
+// helper is a worker with a goroutine of its own.
+type helper struct {
+	call gate // opened when a Run wants the helper
+	_    [64]byte
+}
+
+// gate lets one goroutine wait for another, which opens it once for each wait.
+type gate struct {
+	state atomic.Int32
+	sleep chan struct{}
+}
+
+const (
+	gateShut = iota
+	gateOpen
+	gateAsleep // shut, and the waiter sleeps
+)
+
+// gateLooks is how often a waiter looks at a gate before it sleeps: some 10 microseconds.
+const gateLooks = 1 << 14
+
+func newGate() gate { return gate{sleep: make(chan struct{}, 1)} }
+
+// open lets the waiter through, or the next one to come.
+func (g *gate) open() {
+	if g.state.Swap(gateOpen) == gateAsleep {
+		g.sleep <- struct{}{}
+	}
+}
+
+// wait returns once the gate is open, and shuts it. It is false when the gate was closed for good.
+func (g *gate) wait() bool {
+	for range gateLooks {
+		if g.state.CompareAndSwap(gateOpen, gateShut) {
+			return true
+		}
+	}
+	if g.state.CompareAndSwap(gateShut, gateAsleep) {
+		if _, ok := <-g.sleep; !ok {
+			return false
+		}
+	}
+	g.state.Store(gateShut)
+	return true
 }
 
 // WorkerPanic is what [Pool.Run] panics with when a piece of work panicked on another goroutine.
@@ -51,11 +98,11 @@ func NewPool(threads int) *Pool {
 	if threads <= 0 {
 		threads = cpufeat.PerformanceCores()
 	}
-	p := &Pool{wake: make([]chan struct{}, threads-1), done: make(chan struct{}, 1)}
-	for i := range p.wake {
-		p.wake[i] = make(chan struct{}, 1)
+	p := &Pool{helpers: make([]*helper, threads-1), done: newGate()}
+	for i := range p.helpers {
+		p.helpers[i] = &helper{call: newGate()}
 		p.stopped.Add(1)
-		go p.work(i+1, p.wake[i])
+		go p.work(i+1, p.helpers[i])
 	}
 	return p
 }
@@ -65,7 +112,7 @@ func (p *Pool) Workers() int {
 	if p == nil {
 		return 1
 	}
-	return len(p.wake) + 1
+	return len(p.helpers) + 1
 }
 
 // Run calls f(worker, i) once for every i in [0, n), spread over the workers, and returns when all calls have. Pieces are
@@ -86,7 +133,7 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 	if p.closed {
 		panic("kernels: Pool.Run: the pool is closed")
 	}
-	helpers := min(n-1, len(p.wake))
+	helpers := min(n-1, len(p.helpers))
 	if helpers <= 0 {
 		for i := range n {
 			f(0, i)
@@ -97,8 +144,8 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 	p.f, p.n = f, int64(n)
 	p.next.Store(0)
 	p.active.Store(int64(helpers))
-	for _, c := range p.wake[:helpers] {
-		c <- struct{}{}
+	for _, h := range p.helpers[:helpers] {
+		h.call.open()
 	}
 	defer p.finish()
 	p.pieces(0)
@@ -107,7 +154,7 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 // finish waits for the helpers of a Run, also when the caller's own share has panicked, and passes a panic on.
 func (p *Pool) finish() {
 	p.next.Store(p.n)
-	<-p.done
+	p.done.wait()
 	p.f = nil
 	if err := p.failed.Swap(nil); err != nil {
 		panic(err)
@@ -125,9 +172,9 @@ func (p *Pool) pieces(worker int) {
 	}
 }
 
-func (p *Pool) work(worker int, wake <-chan struct{}) {
+func (p *Pool) work(worker int, h *helper) {
 	defer p.stopped.Done()
-	for range wake {
+	for h.call.wait() {
 		p.help(worker)
 	}
 }
@@ -140,7 +187,7 @@ func (p *Pool) help(worker int) {
 			p.next.Store(p.n)
 		}
 		if p.active.Add(-1) == 0 {
-			p.done <- struct{}{}
+			p.done.open()
 		}
 	}()
 	p.pieces(worker)
@@ -156,8 +203,8 @@ func (p *Pool) Close() {
 	}
 	defer p.busy.Store(false)
 	p.closed = true
-	for _, c := range p.wake {
-		close(c)
+	for _, h := range p.helpers {
+		close(h.call.sleep)
 	}
 	p.stopped.Wait()
 }
