@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
+	"golang.org/x/sync/errgroup"
 )
 
 // CheckBudgets are the numbers of drafted tokens with which [Check] runs every policy.
@@ -25,8 +28,10 @@ type CheckOptions struct {
 	Budgets []int    // nil: CheckBudgets
 	Prompts int      // of each set; 0: all
 	Tokens  int      // of each answer; 0: 32
+	// Threads is the number of workers of each model; 0: one. Several models, of a number that keeps all processors busy, share the
+	// prompts.
 	Threads int
-	// Progress is told of answers done; nil: nobody is.
+	// Progress is told of answers done; nil: nobody is. Calls do not overlap.
 	Progress func(done, total int)
 }
 
@@ -104,8 +109,12 @@ func (r *CheckReport) WriteTable(out io.Writer) error {
 // check is a check on its way.
 type check struct {
 	CheckOptions
-	report      CheckReport
-	done, total int
+	prompts []bench.Prompt
+	total   int // answers
+
+	mu     sync.Mutex // guards what follows
+	report CheckReport
+	done   int // of total
 }
 
 // Check compares the greedy answers of all policies and budgets, resident and streamed, with every kernel set, to those of plain decoding
@@ -120,16 +129,16 @@ func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error)
 	if o.Tokens == 0 {
 		o.Tokens = 32
 	}
-	prompts := 0
-	o.Sets = slices.Clone(o.Sets)
-	for i, s := range o.Sets {
-		if o.Prompts > 0 {
-			o.Sets[i].Prompts = s.Prompts[:min(o.Prompts, len(s.Prompts))]
-		}
-		prompts += len(o.Sets[i].Prompts)
-	}
+	o.Threads = max(o.Threads, 1)
 	c := &check{CheckOptions: o, report: CheckReport{Machine: bench.ThisMachine()}}
-	c.total = 2 * len(o.Pairs) * len(o.Kernels) * prompts * (1 + (len(spec.PolicyNames)-1)*len(o.Budgets))
+	for _, s := range o.Sets {
+		prompts := s.Prompts
+		if o.Prompts > 0 {
+			prompts = prompts[:min(o.Prompts, len(prompts))]
+		}
+		c.prompts = append(c.prompts, prompts...)
+	}
+	c.total = 2 * len(o.Pairs) * len(o.Kernels) * len(c.prompts) * (1 + (len(spec.PolicyNames)-1)*len(o.Budgets))
 	inUse := kernels.Features()
 	defer func() { err = errors.Join(err, kernels.Select(inUse)) }()
 	for _, pair := range o.Pairs {
@@ -137,9 +146,9 @@ func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error)
 			if err := kernels.Select(set); err != nil {
 				return nil, err
 			}
-			var want [][]int32
+			want := make([][]int32, len(c.prompts))
 			for _, mode := range []string{resident, streamed} {
-				if want, err = c.cell(ctx, pair, set, mode, want); err != nil {
+				if err := c.cell(ctx, pair, set, mode, want); err != nil {
 					return nil, fmt.Errorf("policies: check: %s, %s, %s: %w", pair.Name, set, mode, err)
 				}
 			}
@@ -148,36 +157,30 @@ func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error)
 	return &c.report, nil
 }
 
-// cell checks one pair, kernel set and mode. want are the answers by prompt; nil: they are made here, by plain decoding.
-func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]int32) (answers [][]int32, err error) {
+// cell checks one pair, kernel set and mode. want are the answers by prompt; the first to come, plain decoding's, fills it.
+func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]int32) error {
+	c.report.Cells = append(c.report.Cells, CheckCell{Pair: pair.Name, Kernels: set, Mode: mode, Prompts: len(c.prompts)})
+	workers := max(1, min(runtime.NumCPU()/c.Threads, len(c.prompts)))
+	group, ctx := errgroup.WithContext(ctx)
+	for first := range workers {
+		group.Go(func() error { return c.share(ctx, pair, mode, first, workers, want) })
+	}
+	return group.Wait()
+}
+
+// share checks every step-th prompt from first on.
+func (c *check) share(ctx context.Context, pair Pair, mode string, first, step int, want [][]int32) (err error) {
 	cfg := lever.Config{Model: pair.Model, Draft: pair.Draft, Threads: c.Threads}
 	if mode == streamed {
 		cfg.DRAM = pair.StreamingDRAM
 	}
 	engine, err := lever.Open(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	cell := CheckCell{Pair: pair.Name, Kernels: set, Mode: mode}
-	var ids []string
-	var prompts [][]int32
-	for _, s := range c.Sets {
-		for _, p := range s.Prompts {
-			tokens, err := Encode(engine.Tokenizer(), p)
-			if err != nil {
-				return nil, err
-			}
-			ids, prompts = append(ids, p.ID), append(prompts, tokens)
-		}
-	}
-	cell.Prompts = len(prompts)
-
 	answerAll := func(policy string, budget int) error {
 		options := engine.SpecOptions()
-		if policy == plainName {
-			options.Draft = nil
-		}
 		options.MaxNodes = budget
 		var err error
 		if options.Policy, err = spec.NewPolicy(policy, budget); err != nil {
@@ -187,31 +190,24 @@ func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]
 		if err != nil {
 			return err
 		}
-		for i, prompt := range prompts {
+		for i := first; i < len(c.prompts); i += step {
+			prompt, err := Encode(engine.Tokenizer(), c.prompts[i])
+			if err != nil {
+				return err
+			}
 			got, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: c.Tokens, StopTokens: engine.Tokenizer().EOS()}, nil)
 			if err != nil {
-				return fmt.Errorf("%s of %d, prompt %s: %w", policy, budget, ids[i], err)
+				return fmt.Errorf("%s of %d, prompt %s: %w", policy, budget, c.prompts[i].ID, err)
 			}
-			cell.Answers++
-			cell.Tokens += len(got.Tokens)
-			cell.Passes += got.Stats.Passes
-			if len(want) <= i {
-				want = append(want, got.Tokens)
+			if want[i] == nil {
+				want[i] = got.Tokens
 			}
-			if !slices.Equal(got.Tokens, want[i]) {
-				cell.Different++
-				if len(c.report.Differences) < mostDifferences {
-					c.report.Differences = append(c.report.Differences, Difference{pair.Name, set, mode, policy, ids[i], budget, want[i], got.Tokens})
-				}
-			}
-			if c.done++; c.Progress != nil {
-				c.Progress(c.done, c.total)
-			}
+			c.count(policy, budget, c.prompts[i].ID, got, want[i])
 		}
 		return nil
 	}
 	if err := answerAll(plainName, 1); err != nil {
-		return nil, err
+		return err
 	}
 	for _, policy := range spec.PolicyNames {
 		if policy == plainName {
@@ -219,10 +215,29 @@ func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]
 		}
 		for _, budget := range c.Budgets {
 			if err := answerAll(policy, budget); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	c.report.Cells = append(c.report.Cells, cell)
-	return want, nil
+	return nil
+}
+
+// count adds an answer to the cell that is being checked.
+func (c *check) count(policy string, budget int, prompt string, got spec.Result, want []int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cell := &c.report.Cells[len(c.report.Cells)-1]
+	cell.Answers++
+	cell.Tokens += len(got.Tokens)
+	cell.Passes += got.Stats.Passes
+	if !slices.Equal(got.Tokens, want) {
+		cell.Different++
+		if len(c.report.Differences) < mostDifferences {
+			c.report.Differences = append(c.report.Differences,
+				Difference{cell.Pair, cell.Kernels, cell.Mode, policy, prompt, budget, want, got.Tokens})
+		}
+	}
+	if c.done++; c.Progress != nil {
+		c.Progress(c.done, c.total)
+	}
 }

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -42,7 +43,7 @@ type Settings struct {
 
 func (r *run) settings() Settings {
 	s := Settings{
-		Model: r.Model, Draft: r.Draft, DRAM: r.DRAM, Flash: r.Flash.Name, PassBytes: r.PassBytes, Scale: r.scale, Devices: r.Devices,
+		Model: filepath.Base(r.Model), Draft: filepath.Base(r.Draft), DRAM: r.DRAM, Flash: r.Flash.Name, PassBytes: r.PassBytes, Scale: r.scale, Devices: r.Devices,
 		Contenders: r.Contenders, Tokens: r.Tokens, PlainTokens: r.PlainTokens, WarmTokens: r.WarmTokens,
 	}
 	for _, row := range r.Flash.BytesPerSecond {
@@ -96,9 +97,11 @@ type Result struct {
 
 // AnswerResult is one answer of a policy.
 type AnswerResult struct {
-	Prompt string `json:"prompt"`
-	spec.Stats
-	Trace []Pass `json:"trace,omitempty"`
+	Prompt  string  `json:"prompt"`
+	Tokens  int     `json:"tokens"`
+	Passes  int     `json:"passes"`
+	Seconds float64 `json:"seconds"`
+	Trace   []Pass  `json:"trace,omitempty"`
 }
 
 // answer is what a contender's answer to one prompt took.
@@ -138,7 +141,7 @@ func (r *run) result(set, policy string, answers []answer) Result {
 		if !a.equal {
 			s.Differences++
 		}
-		result := AnswerResult{Prompt: a.prompt, Stats: a.stats}
+		result := AnswerResult{Prompt: a.prompt, Tokens: a.stats.Tokens, Passes: a.stats.Passes, Seconds: a.stats.Seconds}
 		if r.Trees {
 			result.Trace = a.passes
 		}

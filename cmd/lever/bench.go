@@ -74,7 +74,7 @@ Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/d
 	flags.StringVar(&f.prompts, "prompts", "", "folder of gsm8k.jsonl, humaneval.jsonl, mbpp.jsonl and mt_bench.jsonl (default: "+sharedFolder+"/data/prompts)")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 6; all with --check)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64; 32 with --check)")
-	flags.IntVar(&f.Budget, "budget", 0, "most tokens drafted for a pass, but for chains (default: 64)")
+	flags.IntVar(&f.Budget, "budget", 0, "most tokens drafted for a pass, but for chains (default: 64; 1, 2, 7, 16 and 64 with --check)")
 	flags.StringVar(&f.flash, "flash-profile", "ufs-4.0", "flash device: the name or file of a profile")
 	flags.Var(&f.passBytes, "pass-bytes", "what the bytes that a pass streams count for (default: 4.5GB, 8 billion parameters in Q4_0)")
 	flags.IntVar(&f.Devices, "devices", 0, "simulated devices for each set, at work at the same time on its prompts (default: 3)")
@@ -191,10 +191,14 @@ func (f *benchPoliciesFlags) runCheck(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	report, err := policies.Check(ctx, policies.CheckOptions{
+	options := policies.CheckOptions{
 		Pairs: pairs, Sets: f.Sets, Kernels: f.kernels, Prompts: f.Prompts, Tokens: f.Tokens, Threads: f.Threads,
 		Progress: answerProgress("check"),
-	})
+	}
+	if f.Budget > 0 {
+		options.Budgets = []int{f.Budget}
+	}
+	report, err := policies.Check(ctx, options)
 	if err != nil {
 		return err
 	}

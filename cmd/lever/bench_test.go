@@ -44,7 +44,7 @@ func TestBenchPoliciesJSON(t *testing.T) {
 
 func TestBenchPoliciesCheck(t *testing.T) {
 	sets := kernels.Sets()
-	got := mustSucceed(t, "bench", "policies", "--check", "--prompts-per-set", "1", "--tokens", "3", "--kernels", sets[len(sets)-1])
+	got := mustSucceed(t, "bench", "policies", "--check", "--prompts-per-set", "1", "--tokens", "3", "--budget", "4", "--kernels", sets[len(sets)-1])
 	if !strings.Contains(got.stdout, ": 0 differ") || !strings.Contains(got.stdout, "streamed") {
 		t.Errorf("standard output:\n%s", got.stdout)
 	}
