@@ -16,6 +16,7 @@ import (
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -241,6 +242,34 @@ func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
 				t.Errorf("%d tokens in %d passes: the draft model was of no use", accepted, passes)
 			}
 		})
+	}
+}
+
+// The turns of a conversation take in only what is new, and are answered as by an engine that has nothing of them yet.
+func TestConversationIsTakenInOnce(t *testing.T) {
+	pair := testdata.Shared(t, "models/lever-tiny-llama")
+	cfg := lever.Config{Model: convert(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: convert(t, filepath.Join(pair, "draft"), tensor.Q8_0)}
+	engine, fresh := open(t, cfg), open(t, cfg)
+	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopP: 0.9, Seed: 3}} {
+		var req lever.Request
+		req.MaxTokens, req.Sampling = 24, sampling
+		known := 0
+		for _, question := range []string{"Tom has 3 apples and buys 4. How many has he?", "And if he eats two?", "Why?"} {
+			req.Messages = append(req.Messages, tokenizer.Message{Role: "user", Content: question})
+			got := generate(t, engine, req)
+			if err := fresh.Target().Truncate(0); err != nil {
+				t.Fatal(err)
+			}
+			want := generate(t, fresh, req)
+			if !slices.Equal(got.TokenIDs, want.TokenIDs) {
+				t.Errorf("got %q, want %q", got.Text, want.Text)
+			}
+			if got.ReusedTokens < known || want.ReusedTokens != 0 {
+				t.Errorf("%d tokens used again, at least %d were known; %d of nothing", got.ReusedTokens, known, want.ReusedTokens)
+			}
+			known = got.PromptTokens - 1
+			req.Messages = append(req.Messages, tokenizer.Message{Role: "assistant", Content: got.Text})
+		}
 	}
 }
 

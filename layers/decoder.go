@@ -114,6 +114,8 @@ type Decoder struct {
 	width int
 
 	rows    Rows
+	text    []int32   // tokens of the committed rows
+	pending []int32   // and of the pending ones
 	live    []int     // pending rows of the pass at its start
 	tokens  []int32   // theirs
 	offered []int     // what a hook gets to see
@@ -170,6 +172,9 @@ type Hook func(layer int, rows []int, hidden []float32) (keep []int, err error)
 // Len returns the number of committed rows.
 func (d *Decoder) Len() int { return d.cache.Len() }
 
+// Tokens returns the tokens of the committed rows. The slice is valid until the next Commit or Truncate.
+func (d *Decoder) Tokens() []int32 { return d.text }
+
 // Pending returns the number of rows forwarded since the last Commit.
 func (d *Decoder) Pending() int { return d.cache.Pending() }
 
@@ -204,9 +209,10 @@ func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
 	before, done := first, false
 	defer func() { // also when a worker panics
 		if !done {
-			d.cache.pending = d.cache.pending[:before]
+			d.cache.pending, d.pending = d.cache.pending[:before], d.pending[:before]
 		}
 	}()
+	d.pending = append(d.pending, b.Tokens...)
 	for from := 0; from < len(b.Tokens); from += d.ws.maxRows {
 		to := min(from+d.ws.maxRows, len(b.Tokens))
 		if err := d.pass(ctx, &b, first, from, to); err != nil {
@@ -355,13 +361,34 @@ func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error 
 
 // Commit makes the pending rows of path, from a child of the last committed row down the tree, part of the text and drops the other
 // pending rows. An empty path drops all. After an error nothing has changed.
-func (d *Decoder) Commit(path []int) error { return d.cache.Commit(path) }
+func (d *Decoder) Commit(path []int) error {
+	if err := d.cache.Commit(path); err != nil {
+		return err
+	}
+	for _, row := range path {
+		d.text = append(d.text, d.pending[row])
+	}
+	d.pending = d.pending[:0]
+	return nil
+}
 
 // Rollback keeps the first n pending rows and drops the others.
-func (d *Decoder) Rollback(n int) error { return d.cache.Rollback(n) }
+func (d *Decoder) Rollback(n int) error {
+	if err := d.cache.Rollback(n); err != nil {
+		return err
+	}
+	d.pending = d.pending[:n]
+	return nil
+}
 
 // Truncate shortens the text to its first n rows and drops all pending rows.
-func (d *Decoder) Truncate(n int) error { return d.cache.Truncate(n) }
+func (d *Decoder) Truncate(n int) error {
+	if err := d.cache.Truncate(n); err != nil {
+		return err
+	}
+	d.text, d.pending = d.text[:n], d.pending[:0]
+	return nil
+}
 
 var errClosed = errors.New("layers: the decoder is closed")
 

@@ -51,9 +51,10 @@ func (m *freeModel) Truncate(n int) error {
 	return nil
 }
 
-func (m *freeModel) Len() int     { return m.committed }
-func (m *freeModel) Context() int { return 1 << 20 }
-func (m *freeModel) Vocab() int   { return m.vocab }
+func (m *freeModel) Tokens() []int32 { return nil }
+func (m *freeModel) Len() int        { return m.committed }
+func (m *freeModel) Context() int    { return 1 << 20 }
+func (m *freeModel) Vocab() int      { return m.vocab }
 
 // steady returns a function that does one more pass of a long generation.
 func steady(t testing.TB, o Options, sampling Sampling) (g *Generator, pass func()) {

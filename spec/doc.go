@@ -47,6 +47,8 @@
 //	})
 //	fmt.Fprintln(os.Stderr, result.Finish, result.Stats.TokensPerSecond, result.Stats.AcceptedPerPass)
 //
-// Limits: one sequence at a time; a generation starts from an empty KV cache; draft and target share one vocabulary. The
-// package opens no files and starts no goroutines.
+// A prompt that begins as the sequence before did, such as a conversation's next turn, is taken in from the first token that
+// differs: what the models hold of it already is kept.
+//
+// Limits: one sequence at a time; draft and target share one vocabulary. The package opens no files and starts no goroutines.
 package spec

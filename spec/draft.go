@@ -40,9 +40,9 @@ func newDraft(m Model, chunk int) (*Draft, error) {
 	return &Draft{model: m, chunk: chunk, sampler: sampler}, err
 }
 
-// begin prepares for a new sequence.
-func (d *Draft) begin(s Sampling) error {
-	if err := d.model.Truncate(0); err != nil {
+// begin prepares for a new sequence that starts with prompt.
+func (d *Draft) begin(prompt []int32, s Sampling) error {
+	if err := keepPrefix(d.model, prompt); err != nil {
 		return fmt.Errorf("draft: %w", err)
 	}
 	return d.sampler.reset(s, draftStream)
@@ -211,7 +211,7 @@ func (d *Draft) catchUp(ctx context.Context) error {
 
 // follow takes in all tokens of sequence that the model has not seen, but the last.
 func (d *Draft) follow(ctx context.Context, sequence []int32) error {
-	if err := fill(ctx, d.model, sequence[d.model.Len():len(sequence)-1], d.chunk, nil); err != nil {
+	if err := fill(ctx, d.model, sequence[:len(sequence)-1], d.chunk, nil); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)
 	}
 	return nil
@@ -236,22 +236,34 @@ func (d *Draft) settle(path []int) error {
 	return nil
 }
 
-// fill appends tokens to the model's sequence, at most chunk in a forward, and reports how many are done after each.
-func fill(ctx context.Context, m Model, tokens []int32, chunk int, progress func(done int)) error {
-	path := make([]int, min(chunk, len(tokens)))
+// keepPrefix drops what the model has committed that is not the start of prompt. The last token of the prompt, the root of
+// the first tree, is computed anew in any case.
+func keepPrefix(m Model, prompt []int32) error {
+	committed := m.Tokens()
+	n := 0
+	for n < len(committed) && n < len(prompt)-1 && committed[n] == prompt[n] {
+		n++
+	}
+	return m.Truncate(n)
+}
+
+// fill appends the tokens of sequence that the model has not committed, at most chunk in a forward, and reports each.
+func fill(ctx context.Context, m Model, sequence []int32, chunk int, progress func()) error {
+	path := make([]int, min(chunk, len(sequence)-m.Len()))
 	for i := range path {
 		path[i] = i
 	}
-	for done := 0; done < len(tokens); {
-		n := min(chunk, len(tokens)-done)
-		if _, err := m.Forward(ctx, layers.Batch{Tokens: tokens[done : done+n]}); err != nil {
+	for m.Len() < len(sequence) {
+		tokens := sequence[m.Len():]
+		tokens = tokens[:min(chunk, len(tokens))]
+		if _, err := m.Forward(ctx, layers.Batch{Tokens: tokens}); err != nil {
 			return err
 		}
-		if err := m.Commit(path[:n]); err != nil {
+		if err := m.Commit(path[:len(tokens)]); err != nil {
 			return err
 		}
-		if done += n; progress != nil {
-			progress(done)
+		if progress != nil {
+			progress()
 		}
 	}
 	return nil

@@ -53,7 +53,8 @@ type Request struct {
 	StopStrings []string
 	// Decoder makes the text, from the first generated token on; nil = tokens only.
 	Decoder TextDecoder
-	// Progress reports the prompt tokens done during prefill, of total: all but the last; nil = not wanted.
+	// Progress reports the prompt tokens done during prefill, those still there included, of total: all but the last; nil =
+	// not wanted.
 	Progress func(done, total int)
 }
 
@@ -87,6 +88,9 @@ type Result struct {
 // exactly the target's own: with greedy sampling token for token, otherwise in distribution and, given the seed, token for
 // token as well. It can be used for one prompt after the other; it is not safe for concurrent use. The models stay the
 // caller's, and are used by nobody else in the meantime.
+//
+// What the models still hold from before is used again: a prompt that begins with the tokens that a model has committed, as
+// the next turn of a conversation does, is taken in from the first other token on. The models compute the same bits for it.
 type Generator struct {
 	options Options
 	target  Model
@@ -191,11 +195,11 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if err := g.sampler.reset(req.Sampling, 0); err != nil {
 		return err
 	}
-	if err := g.target.Truncate(0); err != nil {
+	if err := keepPrefix(g.target, req.Prompt); err != nil {
 		return err
 	}
 	if g.draft != nil {
-		if err := g.draft.begin(req.Sampling); err != nil {
+		if err := g.draft.begin(req.Prompt, req.Sampling); err != nil {
 			return err
 		}
 	}
@@ -204,7 +208,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 		most = min(most, req.MaxTokens)
 	}
 	g.sequence = append(slices.Grow(g.sequence[:0], len(req.Prompt)+most), req.Prompt...)
-	g.stats = Stats{PromptTokens: len(req.Prompt)}
+	g.stats = Stats{PromptTokens: len(req.Prompt), ReusedTokens: g.target.Len()}
 	g.forecast.reset(g.options.Policy, most)
 	g.output.reset(req, emit)
 	return nil
@@ -239,16 +243,16 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 
 // prefill takes in the prompt but its last token, the root of the first tree.
 func (g *Generator) prefill(ctx context.Context, progress func(done, total int)) error {
-	prompt := g.sequence[:len(g.sequence)-1]
-	report := func(done int) {
+	total := len(g.sequence) - 1
+	report := func() {
 		if progress != nil {
-			progress(done, len(prompt))
+			progress(g.target.Len(), total)
 		}
 	}
-	if err := fill(ctx, g.target, prompt, g.options.Chunk, report); err != nil {
+	if err := fill(ctx, g.target, g.sequence[:total], g.options.Chunk, report); err != nil {
 		return err
 	}
-	if g.draft != nil && len(prompt) < g.draft.model.Context() {
+	if g.draft != nil && total < g.draft.model.Context() {
 		return g.draft.follow(ctx, g.sequence)
 	}
 	return nil

@@ -136,10 +136,10 @@ func TestChainEqualsPlain(t *testing.T) {
 		result := generate(t, o, req, nil)
 		checkResult(t, result, tokens, finish)
 		sequence := slices.Concat(req.Prompt, tokens)
-		if got := target.tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
+		if got := target.Tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
 			t.Fatalf("target holds %v of %v", got, sequence)
 		}
-		if got := draft.tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
+		if got := draft.Tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
 			t.Fatalf("draft holds %v of %v", got, sequence)
 		}
 		s := result.Stats
@@ -225,7 +225,42 @@ func FuzzTreeVerify(f *testing.F) {
 	})
 }
 
-// Wherever a generation ends, the next one starts afresh.
+// What the models hold of a prompt is not computed again, and changes nothing.
+func TestSharedPrefixIsKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		target, req := drawCase(t)
+		draft := newDraftOf(target, 60)
+		draft.context = rapid.IntRange(1, 70).Draw(t, "draftContext")
+		g, err := NewGenerator(Options{Target: target, Draft: draft, Policy: mustChain(t, 3, 0), Chunk: rapid.IntRange(1, 9).Draw(t, "chunk")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sequence []int32 // of the generation before
+		for range 4 {
+			kept := rapid.IntRange(0, len(sequence)).Draw(t, "kept")
+			req.Prompt = append(slices.Clone(sequence[:kept]), req.Prompt...)
+			req.Prompt = req.Prompt[:min(len(req.Prompt), target.context)]
+			tokens, finish := plain(t, target, req)
+			shared := 0
+			for shared < min(len(sequence), len(req.Prompt))-1 && sequence[shared] == req.Prompt[shared] {
+				shared++
+			}
+			rows := target.rows
+			result, err := g.Generate(ctx, req, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkResult(t, result, tokens, finish)
+			s := result.Stats
+			if want := len(req.Prompt) - 1 - shared + s.Passes + s.Verified; s.ReusedTokens != shared || target.rows-rows != want {
+				t.Fatalf("%d tokens of %d used again, %d rows computed, want %d and %d", s.ReusedTokens, len(req.Prompt), target.rows-rows, shared, want)
+			}
+			sequence = slices.Concat(req.Prompt, tokens)
+		}
+	})
+}
+
+// Wherever a generation ends, the next one starts from its own prompt.
 func TestReuse(t *testing.T) {
 	target := newHashModel(5, 12, 100)
 	g, err := NewGenerator(Options{Target: target, Draft: newDraftOf(target, 60), Policy: mustChain(t, 4, 0)})

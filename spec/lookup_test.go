@@ -168,7 +168,7 @@ type copyModel struct {
 
 func (m *copyModel) Project(_ context.Context, dst []float32, rows []int) error {
 	for i, row := range rows {
-		path := m.tokens()
+		path := m.Tokens()
 		depth := len(path)
 		for r := row; r >= 0; r = m.pending[r].parent {
 			path = slices.Insert(path, depth, m.pending[r].token)

@@ -23,6 +23,8 @@ type Model interface {
 	Commit(path []int) error
 	// Truncate keeps the first n committed tokens and drops all pending rows.
 	Truncate(n int) error
+	// Tokens returns the committed tokens. The slice is valid until the next Commit or Truncate.
+	Tokens() []int32
 	// Len returns the number of committed tokens.
 	Len() int
 	// Context returns the number of positions: the longest sequence that can be committed.

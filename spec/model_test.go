@@ -176,8 +176,8 @@ func (m *hashModel) Len() int     { return len(m.committed) }
 func (m *hashModel) Context() int { return m.context }
 func (m *hashModel) Vocab() int   { return m.vocab }
 
-// tokens returns the committed sequence.
-func (m *hashModel) tokens() []int32 {
+// Tokens returns the committed sequence.
+func (m *hashModel) Tokens() []int32 {
 	var out []int32
 	for _, row := range m.committed {
 		out = append(out, row.token)

@@ -113,10 +113,10 @@ func checkEqualsPlain(t *rapid.T, p Policy, budget int, target *hashModel, req R
 		checkResult(t, result, tokens, finish)
 	}
 	sequence := slices.Concat(req.Prompt, tokens)
-	if got := target.tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
+	if got := target.Tokens(); !slices.Equal(got, sequence[:len(sequence)-1]) {
 		t.Fatalf("target holds %v of %v", got, sequence)
 	}
-	if got := draft.tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
+	if got := draft.Tokens(); len(got) >= len(sequence) || !slices.Equal(got, sequence[:len(got)]) {
 		t.Fatalf("draft holds %v of %v", got, sequence)
 	}
 }

@@ -10,6 +10,8 @@ import (
 // all times but Prefill and TimeToFirstToken, and all counts but PromptTokens, are of what follows it.
 type Stats struct {
 	PromptTokens int `json:"prompt_tokens"`
+	// ReusedTokens is how many of them, from the first on, the target still held from the generation before.
+	ReusedTokens int `json:"reused_tokens"`
 	// Tokens that were generated, the stop token included: len(Result.Tokens).
 	Tokens int `json:"tokens"`
 	// Seconds from the end of prefill to the end of generation.

@@ -35,7 +35,7 @@ func TestRunJSONHoldsTextAndStatistics(t *testing.T) {
 		t.Fatalf("standard output is not one JSON object: %v\n%s", err, got.stdout)
 	}
 	for _, key := range []string{
-		"text", "token_ids", "prompt_tokens", "tokens", "seconds", "tokens_per_second", "passes", "accepted_per_pass", "drafted", "verified",
+		"text", "token_ids", "prompt_tokens", "reused_tokens", "tokens", "seconds", "tokens_per_second", "passes", "accepted_per_pass", "drafted", "verified",
 		"pruned", "bytes_read", "io_seconds", "io_wait_seconds", "compute_seconds", "draft_seconds", "peak_rss_bytes", "kernels", "policy",
 	} {
 		if _, ok := fields[key]; !ok {
