@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/lever-go/lever/internal/offheap"
 )
 
 // OpenDirect opens a file for reads that bypass the page cache, as a [Streamer] does by itself. Where the file system refuses them, as
@@ -31,8 +33,7 @@ func OpenDirect(path string) (File, error) {
 
 // probe tries a direct read.
 func probe(f *os.File) error {
-	mem := heapPages(alignment)
-	_, err := f.ReadAt(mem.bytes, 0)
+	_, err := f.ReadAt(offheap.FromHeap(alignment), 0)
 	if isRefusal(err) {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/lever-go/lever/internal/offheap"
 )
 
 // residentMemory returns the memory of the process that is in use now, in bytes.
@@ -91,7 +93,7 @@ func TestBufferedFallBack(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	mode := modeOf(f)
-	aligned := heapPages(8192).bytes
+	aligned := offheap.FromHeap(8192)
 	if n, err := f.ReadAt(aligned, 4096); n != len(aligned) || err != nil || !bytes.Equal(aligned, want[4096:][:8192]) || modeOf(f) != mode {
 		t.Errorf("%d bytes, %v", n, err)
 	}

@@ -3,6 +3,8 @@ package weights
 import (
 	"fmt"
 	"slices"
+
+	"github.com/lever-go/lever/internal/offheap"
 )
 
 // Plan says how a [Streamer] uses a budget of memory. It is plain data.
@@ -117,7 +119,7 @@ func (m *manifest) least(s *scan) int64 {
 
 // bufferBytes returns the size of a buffer of the ring for segments of at most n bytes: whole huge pages, where that wastes little.
 func bufferBytes(n int) int {
-	if whole := (n + hugePage - 1) / hugePage * hugePage; whole-n <= n/8 {
+	if whole := (n + offheap.HugePage - 1) / offheap.HugePage * offheap.HugePage; whole-n <= n/8 {
 		return whole
 	}
 	return n

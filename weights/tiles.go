@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -113,7 +114,7 @@ func (r *Streamer) findTile(ctx context.Context, index, place, offset, size int)
 func (r *Streamer) tileMemory() []byte {
 	if len(r.tiles) < r.plan.TileCount {
 		r.count(r.tileBuffer)
-		return heapPages(r.tileBuffer - alignment).bytes
+		return offheap.FromHeap(r.tileBuffer - alignment)
 	}
 	oldest := r.oldestTile()
 	mem := r.tiles[oldest].mem

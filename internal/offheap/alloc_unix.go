@@ -1,6 +1,6 @@
 //go:build unix
 
-package weights
+package offheap
 
 import (
 	"errors"
@@ -10,30 +10,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPages returns n zero bytes outside the Go heap, so that gigabytes of weights do not make the garbage collector's heap grow, and
-// so that they go back to the system when they are freed. Buffers that can have huge pages begin at one.
-func newPages(n int) (pages, error) {
+// Alloc returns n zero bytes that begin at a page of the system, and a function that gives them back. What can have huge pages begins at one.
+func Alloc(n int) (mem []byte, free func() error, err error) {
 	align := 1
-	if n >= hugePage {
-		align = hugePage
+	if n >= HugePage {
+		align = HugePage
 	}
 	// Of a mapping that is larger by align, all but n aligned bytes are given back.
 	start, err := unix.MmapPtr(-1, 0, nil, uintptr(n+align-1), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return pages{}, fmt.Errorf("weights: allocate %d bytes: %w", n, err)
+		return nil, nil, fmt.Errorf("allocate %d bytes: %w", n, err)
 	}
 	before := -uintptr(start) % uintptr(align)
-	mem := unsafe.Add(start, before)
-	end := unsafe.Add(mem, systemPages(n))
+	begin := unsafe.Add(start, before)
+	end := unsafe.Add(begin, systemPages(n))
 	err = errors.Join(unmap(start, before), unmap(end, uintptr(systemPages(n+align-1))-before-uintptr(systemPages(n))))
 	if err != nil {
-		return pages{}, fmt.Errorf("weights: allocate %d bytes: %w", n, err)
+		return nil, nil, fmt.Errorf("allocate %d bytes: %w", n, err)
 	}
-	bytes := unsafe.Slice((*byte)(mem), n)
-	if align == hugePage {
-		adviseHugePages(bytes)
+	mem = unsafe.Slice((*byte)(begin), n)
+	if align == HugePage {
+		adviseHugePages(mem)
 	}
-	return pages{bytes, func() error { return unmap(mem, uintptr(systemPages(n))) }}, nil
+	return mem, func() error { return unmap(begin, uintptr(systemPages(n))) }, nil
 }
 
 // systemPages rounds n up to whole pages of the system.

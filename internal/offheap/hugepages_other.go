@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package weights
+package offheap
 
 // adviseHugePages does nothing: the system chooses its pages by itself.
 func adviseHugePages([]byte) {}

@@ -1,4 +1,4 @@
-package weights
+package offheap
 
 import "golang.org/x/sys/unix"
 

@@ -1,0 +1,251 @@
+// Package nputest is the conformance suite of package npu: what every driver must show.
+//
+//	func TestConformance(t *testing.T) {
+//		nputest.TestDevice(t, func() (npu.Device, error) { return npu.Open(t.Context(), "mine") })
+//	}
+//
+// Results are compared with package kernels: bit for bit where the device claims [npu.RoundingExact], otherwise within a bound that rounding of
+// activations to 8 bits can reach. A device that claims at least [npu.RoundingOwn] must compute a row alike in every batch. What a device
+// does not claim is not tested, except that it is refused with [npu.ErrUnsupported].
+package nputest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/tensor"
+)
+
+// TestDevice runs all tests, each on a device of its own from open.
+func TestDevice(t *testing.T, open func() (npu.Device, error)) {
+	for _, test := range []struct {
+		name string
+		run  func(*suite)
+	}{
+		{"capabilities", (*suite).capabilities},
+		{"buffers", (*suite).buffers},
+		{"graphs that are wrong", (*suite).wrongGraphs},
+		{"submits that are wrong", (*suite).wrongSubmits},
+		{"MatMul", (*suite).matMul},
+		{"MatMul of parts", (*suite).matMulParts},
+		{"MatMul of unchanged rows", (*suite).matMulUnchanged},
+		{"rows do not depend on the batch", (*suite).batchInvariance},
+		{"NaN and infinity", (*suite).notFinite},
+		{"RMSNorm", (*suite).rmsNorm},
+		{"RoPE", (*suite).rope},
+		{"SiLUMul and Add", (*suite).elementwise},
+		{"Attention", (*suite).attention},
+		{"a transformer block", (*suite).block},
+		{"submits in flight", (*suite).inFlight},
+		{"cancelled waits", (*suite).cancelled},
+		{"close", (*suite).close},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &suite{T: t, d: d, caps: d.Capabilities(), rng: rand.New(rand.NewPCG(7, 11))}
+			defer s.end()
+			test.run(s)
+		})
+	}
+}
+
+// suite is one test on its device.
+type suite struct {
+	*testing.T
+	d         npu.Device
+	caps      npu.Capabilities
+	rng       *rand.Rand
+	programs  []npu.Program
+	allocated []npu.Buffer
+}
+
+// end gives everything back.
+func (s *suite) end() {
+	s.Helper()
+	for _, p := range s.programs {
+		s.must(p.Close())
+	}
+	for _, b := range s.allocated {
+		s.must(b.Free())
+	}
+	s.must(s.d.Close())
+}
+
+func (s *suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// alloc returns a buffer that is freed in the end.
+func (s *suite) alloc(bytes int) npu.Buffer {
+	s.Helper()
+	b, err := s.d.Alloc(bytes)
+	s.must(err)
+	s.allocated = append(s.allocated, b)
+	return b
+}
+
+// compile returns a program that is closed in the end. A graph that the device does not support although it claims its operations and
+// types, such as one that is too large, ends the test.
+func (s *suite) compile(g npu.Graph, batch int) npu.Program {
+	s.Helper()
+	p, err := s.d.Compile(g, batch)
+	if errors.Is(err, npu.ErrUnsupported) {
+		s.Skip(err)
+	}
+	s.must(err)
+	s.programs = append(s.programs, p)
+	return p
+}
+
+// need skips the test of a device that lacks an operation.
+func (s *suite) need(ops ...npu.Op) {
+	s.Helper()
+	for _, op := range ops {
+		if !s.caps.Has(op) {
+			s.Skipf("the device has no %v", op)
+		}
+	}
+}
+
+// batches returns the batch sizes to test, at most 64 rows.
+func (s *suite) batches() []int {
+	batches := s.caps.Batches
+	if len(batches) == 0 {
+		batches = []int{1, 3, 16, 32}
+	}
+	var few []int
+	for _, b := range batches {
+		if b <= 64 || len(few) == 0 {
+			few = append(few, b)
+		}
+	}
+	return few
+}
+
+// normal returns n normally distributed numbers.
+func (s *suite) normal(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(s.rng.NormFloat64())
+	}
+	return x
+}
+
+// matrix returns a packed matrix of small random weights.
+func (s *suite) matrix(d tensor.DType, rows, cols int) tensor.Packed {
+	s.Helper()
+	plain := make([]byte, rows*d.RowBytes(cols))
+	switch d {
+	case tensor.Q4_K, tensor.Q6_K: // which can't be encoded
+		s.randomBlocks(plain, d)
+	default:
+		values := s.normal(rows * cols)
+		for i := range values {
+			values[i] /= float32(math.Sqrt(float64(cols)))
+		}
+		s.must(tensor.Encode(plain, values, d))
+	}
+	p := tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(d, rows, cols))}
+	s.must(tensor.Pack(p.Data, plain, d, rows, cols))
+	return p
+}
+
+// randomBlocks fills blocks with random bytes and small scales.
+func (s *suite) randomBlocks(blocks []byte, d tensor.DType) {
+	for i := range blocks {
+		blocks[i] = byte(s.rng.Uint32())
+	}
+	scales := []int{0, 2} // offsets of d and dmin in a block
+	if d == tensor.Q6_K {
+		scales = []int{208} // of d
+	}
+	for ; len(blocks) > 0; blocks = blocks[d.BlockBytes():] {
+		for _, at := range scales {
+			binary.LittleEndian.PutUint16(blocks[at:], 0x0800+uint16(s.rng.IntN(0x0400))) // 0.00012 … 0.00024
+		}
+	}
+}
+
+// put binds a buffer that holds data.
+func put[T float32 | uint16](s *suite, data []T) npu.Binding {
+	s.Helper()
+	size := len(data) * int(unsafe.Sizeof(data[0]))
+	b := s.alloc(size)
+	copy(view[T](b, len(data)), data)
+	s.must(b.Flush(0, size))
+	return npu.Binding{Buffer: b}
+}
+
+// padded binds rows of cols columns, and garbage as the rest of the batch.
+func (s *suite) padded(x []float32, batch, cols int) npu.Binding {
+	s.Helper()
+	all := make([]float32, batch*cols)
+	for i := range all {
+		all[i] = float32(math.NaN())
+	}
+	copy(all, x)
+	return put(s, all)
+}
+
+func view[T float32 | uint16](b npu.Buffer, n int) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b.Bytes()))), n)
+}
+
+// output binds a buffer for a batch of rows of cols columns.
+func (s *suite) output(batch, cols int) npu.Binding {
+	s.Helper()
+	b := s.alloc(4 * batch * cols)
+	out := view[float32](b, batch*cols)
+	for i := range out {
+		out[i] = -12345.75
+	}
+	s.must(b.Flush(0, 4*len(out)))
+	return npu.Binding{Buffer: b}
+}
+
+// result returns the first n numbers of an output.
+func (s *suite) result(b npu.Binding, n int) []float32 {
+	s.Helper()
+	s.must(b.Buffer.Invalidate(0, 4*n))
+	return append([]float32(nil), view[float32](b.Buffer, n)...)
+}
+
+// run submits a program and waits for it.
+func (s *suite) run(p npu.Program, rows int, b ...npu.Binding) {
+	s.Helper()
+	e, err := p.Submit(context.Background(), rows, b)
+	s.must(err)
+	s.must(e.Wait(context.Background()))
+}
+
+// near compares results with those of package kernels. tolerance is for devices that are not exact: the largest difference relative to
+// the root mean square of want.
+func (s *suite) near(what string, got, want []float32, tolerance float64) {
+	s.Helper()
+	square := 0.0
+	for _, w := range want {
+		square += float64(w) * float64(w)
+	}
+	bound := tolerance * math.Sqrt(square/float64(len(want)))
+	for i := range want {
+		same := math.Float32bits(got[i]) == math.Float32bits(want[i])
+		if s.caps.Rounding != npu.RoundingExact {
+			same = math.Abs(float64(got[i])-float64(want[i])) <= bound
+		}
+		if !same {
+			s.Fatalf("%s: value %d of %d is %v, want %v (rounding: %v, bound %v)", what, i, len(want), got[i], want[i], s.caps.Rounding, bound)
+		}
+	}
+}
