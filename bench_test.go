@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
@@ -61,29 +63,117 @@ func BenchmarkModel(b *testing.B) {
 	})
 }
 
-// openWhole loads a model with all rows of its head: an engine leaves those away that no token has, and other programs do not.
+// BenchmarkStreamedModel compares decoding a token with streamed weights, of which a part is pinned, with reading what it reads and
+// with decoding in memory, by turns. The longer one of these bounds it.
+func BenchmarkStreamedModel(b *testing.B) {
+	path := os.Getenv("LEVER_BENCH_STORE")
+	if path == "" {
+		b.Skip("skipped: set LEVER_BENCH_STORE to a store")
+	}
+	resident := openWhole(b, path)
+	logits := make([]float32, resident.Vocab())
+	decode := func(b *testing.B, d *layers.Decoder) float64 {
+		began := time.Now()
+		if err := pass(b.Context(), d, 1, 1, logits); err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Commit([]int{0}); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(began).Seconds()
+	}
+	for _, share := range []int64{0, 25, 50, 75} {
+		b.Run(fmt.Sprintf("pinned=%d", share), func(b *testing.B) {
+			store := openBenchStore(b, path)
+			least, err := store.PlanFor(weights.StreamOptions{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			streamer, err := store.Stream(b.Context(), weights.StreamOptions{
+				Budget: least.Total() + least.Pass*share/100, Ring: least.Ring, HeadOnce: true,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer streamer.Close()
+			streamed := newWholeDecoder(b, store, streamer)
+			decode(b, streamed) // loads what is pinned
+			var over, both, read, compute []float64
+			for b.Loop() {
+				before := readPass(b, store, streamer)
+				one := decode(b, streamed)
+				after := readPass(b, store, streamer)
+				alone := decode(b, resident)
+				over = append(over, one/max((before+after)/2, alone))
+				both, read, compute = append(both, one), append(read, before, after), append(compute, alone)
+			}
+			b.ReportMetric(median(over), "pass/max")
+			b.ReportMetric(median(both), "pass-s")
+			b.ReportMetric(median(read), "read-s")
+			b.ReportMetric(median(compute), "compute-s")
+		})
+	}
+}
+
+// readPass reads the weights of a pass in order and returns the time in seconds.
+func readPass(b *testing.B, store *weights.Store, streamer *weights.Streamer) float64 {
+	info, err := weights.Inspect(store.Dir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	order := info.Tensors[1:]
+	if embedding := info.Tensors[0]; order[len(order)-1].Name != "head" {
+		order = append(order, embedding) // which serves as the head
+	}
+	began := time.Now()
+	for _, t := range order {
+		for _, err := range streamer.Parts(b.Context(), t.Name) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return time.Since(began).Seconds()
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+// openWhole loads a model.
 func openWhole(b *testing.B, path string) *layers.Decoder {
-	store, err := weights.Open(b.Context(), path, weights.OpenOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	config, err := layers.ParseConfig(store.Config())
-	if err != nil {
-		b.Fatal(err)
-	}
+	store := openBenchStore(b, path)
 	resident, err := store.Resident(b.Context(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Cleanup(func() { resident.Close() })
+	return newWholeDecoder(b, store, resident)
+}
+
+func openBenchStore(b *testing.B, path string) *weights.Store {
+	store, err := weights.Open(b.Context(), path, weights.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return store
+}
+
+// newWholeDecoder returns a decoder with all rows of its head: an engine leaves those away that no token has, and other programs do not.
+func newWholeDecoder(b *testing.B, store *weights.Store, from layers.Weights) *layers.Decoder {
+	config, err := layers.ParseConfig(store.Config())
+	if err != nil {
+		b.Fatal(err)
+	}
 	pool := kernels.NewPool(0)
-	decoder, err := layers.NewDecoder(config, resident, layers.Options{Pool: pool})
+	decoder, err := layers.NewDecoder(config, from, layers.Options{Pool: pool})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
 		decoder.Close()
 		pool.Close()
-		resident.Close()
 	})
 	return decoder
 }

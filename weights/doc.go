@@ -58,11 +58,16 @@
 //
 // A pass uses all segments in the same order as the one before, so a [Streamer] knows what comes next. A [Plan] divides its budget, to the byte:
 //
-//  1. pinned segments, in memory of their own: the head first, since a pass may use it several times, then segments spread evenly over
+//  1. pinned segments, in memory of their own: the head first, where a pass may use it several times, then segments spread evenly over
 //     the pass, then the embedding;
 //  2. the ring: buffers for the others. A buffer is filled ahead of use, over the borders of layers and passes, and handed out in
 //     place. The next read takes the buffer whose segment will not be needed for longest, which is the one just used;
 //  3. tiles of the embedding that were looked up last.
+//
+// With pins that are spread evenly a pass takes as long as reading the rest or as computing, whichever is longer. A head that stays in memory
+// as a whole adds the time in which it is computed to that of reading: whatever is read meanwhile needs memory, and a byte
+// more in the ring is a byte less that is pinned, to be read in every pass. That pays where it is used more than once;
+// otherwise [StreamOptions].HeadOnce has it pinned like the rest.
 //
 // Only the tiles are on the Go heap. Readers keep a fixed number of reads under way and do nothing else; checkers compute CRC-32C beside
 // them. Buffers of 2 MiB and more are backed by huge pages where the system has them: a device fills a huge page with a piece of one

@@ -11,9 +11,8 @@ import (
 type Plan struct {
 	Budget int64 `json:"budget_bytes"` // Pinned, Ring and Tiles together are no more
 
-	// Pinned segments stay in memory: first those of the head, which may be used several times in a pass, then others, spread
-	// evenly over the pass, so that computing them hides the reading of those between them, at last those of an embedding that is
-	// no head.
+	// Pinned segments stay in memory: first those of the head, unless a pass uses it only once, then others, spread evenly over the
+	// pass, so that computing them hides the reading of those between them, at last those of an embedding that is no head.
 	Pinned int64 `json:"pinned_bytes"`
 	// Ring is the memory of the buffers that the other segments pass through. The consumer holds one of them.
 	Ring        int64 `json:"ring_bytes"`
@@ -104,7 +103,7 @@ func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 		left := opts.Budget - int64(p.TileCount)*tile
 		ring := positive(opts.Ring, min(usualRing, opts.Budget/ringShare))
 		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
-		s.pin(pins, left-int64(p.Buffers)*buffer)
+		s.pin(pins, left-int64(p.Buffers)*buffer, !opts.HeadOnce)
 	}
 	p.Buffers = min(p.Buffers, len(s.segments))
 	p.Ring, p.Tiles = int64(p.Buffers)*int64(p.BufferBytes), int64(p.TileCount)*tile
@@ -144,20 +143,20 @@ func (t *tensorEntry) tileSpan() int {
 	return alignUp(size) + alignment
 }
 
-// pin chooses segments of at most left bytes: of the head, then of the rest of the pass, then the others.
-func (s *scan) pin(pins []bool, left int64) {
-	var head, blocks, others []int
+// pin chooses segments of at most left bytes: of the head, if it comes first, then of the rest of the pass, then the others.
+func (s *scan) pin(pins []bool, left int64, headFirst bool) {
+	var head, rest, others []int
 	for i, e := range s.segments {
 		switch {
 		case i >= s.pass:
 			others = append(others, i)
-		case e.head:
+		case e.head && headFirst:
 			head = append(head, i)
 		default:
-			blocks = append(blocks, i)
+			rest = append(rest, i)
 		}
 	}
-	for _, group := range [][]int{head, blocks, others} {
+	for _, group := range [][]int{head, rest, others} {
 		left -= s.spread(pins, group, left)
 	}
 }

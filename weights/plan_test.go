@@ -46,6 +46,8 @@ func TestPlanUsesTheBudget(t *testing.T) {
 			Budget: rapid.Int64Range(1, s.Bytes()*5/4).Draw(rt, "budget"),
 			Ring:   rapid.Int64Range(0, s.Bytes()).Draw(rt, "ring"),
 			Tiles:  rapid.IntRange(0, 200).Draw(rt, "tiles"),
+
+			HeadOnce: rapid.Bool().Draw(rt, "head once"),
 		}
 		p, pins, err := s.manifest.plan(opts)
 		least := s.manifest.least(&order)
@@ -79,36 +81,40 @@ func TestPlanUsesTheBudget(t *testing.T) {
 		if sum != p.Pinned || streamed != p.Streamed || p.Pass != order.bytes(0, order.pass) || inPlan == 0 && sum > 0 {
 			rt.Fatalf("%d pinned, %d streamed: %+v", sum, streamed, p)
 		}
-		checkOrder(rt, &order, pins, p)
+		checkOrder(rt, &order, pins, p, !opts.HeadOnce)
 	})
 }
 
-// checkOrder checks that the head is pinned before blocks, and that the pins of blocks are spread evenly.
-func checkOrder(t *rapid.T, s *scan, pins []bool, p Plan) {
-	blocks, head, pinned := int64(0), true, int64(0)
+// checkOrder checks that the head is pinned before the rest, if it comes first, and that pins of the rest are spread evenly.
+func checkOrder(t *rapid.T, s *scan, pins []bool, p Plan, headFirst bool) {
+	rest, head, pinned := int64(0), true, int64(0)
 	for i, e := range s.segments[:s.pass] {
 		if e.head {
 			head = head && pins[i]
-		} else if blocks += int64(e.Size); pins[i] {
+		}
+		if e.head && headFirst {
+			continue
+		}
+		if rest += int64(e.Size); pins[i] {
 			pinned += int64(e.Size)
 		}
 	}
 	if head != p.HeadPinned {
 		t.Fatalf("head pinned: %t", p.HeadPinned)
 	}
-	if !head && pinned > int64(s.largest()) {
+	if headFirst && !head && pinned > int64(s.largest()) {
 		t.Fatalf("%d bytes of blocks are pinned before the head", pinned)
 	}
 	seen, sum := int64(0), int64(0)
 	for i, e := range s.segments[:s.pass] {
-		if e.head {
+		if e.head && headFirst {
 			continue
 		}
 		seen += int64(e.Size)
 		if pins[i] {
 			sum += int64(e.Size)
 		}
-		due := float64(pinned) * float64(seen) / float64(blocks)
+		due := float64(pinned) * float64(seen) / float64(rest)
 		if off := float64(sum) - due; off > 3*float64(s.largest()) || off < -3*float64(s.largest()) {
 			t.Fatalf("%d of the first %d bytes are pinned, %.0f would be even", sum, seen, due)
 		}

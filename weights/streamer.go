@@ -25,6 +25,8 @@ type StreamOptions struct {
 	Depth int
 	// Tiles is the most tiles of the embedding that are kept; 0 means 64.
 	Tiles int
+	// HeadOnce says that a pass uses the head once, as plain decoding does. It is then pinned like the rest, not before it.
+	HeadOnce bool
 	// Buffered reads through the page cache even where direct reads would work.
 	Buffered bool
 	// Trace is told of every read and check, in the lane of the worker that did it, and of every wait of a consumer, in the lane
