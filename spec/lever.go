@@ -50,6 +50,9 @@ type Lever struct {
 	idle      int     // passes since the draft model was asked
 	patience  int     // of those between probes
 	probing   bool
+	gain      float64 // of the latest tree, by the estimates
+	promised  float64 // drafted tokens of late that gains promised, and those that came
+	come      float64
 	predicted struct{ accepted, seconds float64 }
 	root      [1]int
 }
@@ -64,6 +67,7 @@ const (
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
 	maxPatience = 64
+	doubt       = 20 // tokens, before what gains promise is thought to be more or less than what comes
 )
 
 // NewLever returns the policy.
@@ -81,6 +85,7 @@ func NewLever(o LeverOptions) (*Lever, error) {
 	l := &Lever{
 		model: model, candidates: o.Candidates,
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
+		promised: doubt, come: doubt,
 	}
 	if !o.NoLookup {
 		if l.lookup, err = NewLookup(o.Lookup); err != nil {
@@ -118,7 +123,8 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *Tree, draft *D
 		}
 	}
 	gain, err := g.finish(nodes)
-	l.predicted.accepted, l.predicted.seconds = gain, l.model.Pass(nodes+1, g.drafting, gain)
+	l.gain, l.predicted.accepted = gain, 1+(gain-1)*l.come/l.promised
+	l.predicted.seconds = l.model.Pass(nodes+1, g.drafting, gain)
 	return err
 }
 
@@ -224,6 +230,8 @@ func (l *Lever) account(o *Observation) {
 	const keep = 0.98
 	seconds, tokens := o.DraftSeconds+o.VerifySeconds, float64(len(o.Path))
 	l.tokens, l.seconds = keep*l.tokens+tokens, keep*l.seconds+seconds
+	l.promised += (1-keep)*(doubt-l.promised) + l.gain - 1
+	l.come += (1-keep)*(doubt-l.come) + tokens - 1
 	l.credit += creditRate
 	if _, drafted := o.Tree.Set(0, FromDraft); drafted || o.Tree.Len() > 1 {
 		// A stall of the machine is not the tree's fault.

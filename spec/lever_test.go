@@ -137,6 +137,28 @@ func TestLeverAgainstFixedTrees(t *testing.T) {
 	t.Logf("with a profile, %.3f times the best fixed tree in the geometric mean", math.Exp(mean))
 }
 
+// A draft that is right more, or less, often than it thinks misleads predictions for a few passes only.
+func TestLeverCorrectsWhatItExpects(t *testing.T) {
+	for name, right := range map[string]func(p float64, position int) float64{
+		"modest": func(p float64, _ int) float64 { return math.Sqrt(p) },
+		"vain":   func(p float64, _ int) float64 { return p * p },
+	} {
+		predicted, tokens := 0.0, 0
+		for seed := range uint64(8) {
+			w := world{seed: seed, sure: [2]float64{0.3, 1}, right: right, layers: 32, ring: 4, read: 1, compute: line(0.1, 0.001), draft: line(0.002, 0.0005)}
+			r := w.run(t, mustLever(t, LeverOptions{Costs: w.costs()}), 60, 64)
+			for _, pass := range r.perPass[10:] {
+				predicted, tokens = predicted+pass.predictedTokens, tokens+pass.tokens
+			}
+		}
+		if ratio := predicted / float64(tokens); math.Abs(ratio-1) > 0.05 {
+			t.Errorf("a %s draft: predicted %.2f of the tokens that came", name, ratio)
+		} else {
+			t.Logf("a %s draft: predicted %.2f of the tokens that came", name, ratio)
+		}
+	}
+}
+
 // predicted returns the mean of the predicted tokens, and the median error of the predicted seconds.
 func (r simResult) predicted() (tokens, timeError float64) {
 	var errors []float64
