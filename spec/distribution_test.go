@@ -140,23 +140,26 @@ func TestSampledDistributionIsTheTargets(t *testing.T) {
 		policy   Policy
 		noise    uint64 // of the draft
 		maxNodes int
+		pruner   Pruner
 	}{
-		{"none", None{}, 80, 0},
-		{"chain", mustChain(t, 3, 0), 80, 0},
-		{"short chain", mustChain(t, 1, 0.3), 20, 0},
-		{"tree", bushy, 80, 0},
-		{"most probable", mustSpecInfer(t, MostProbable, 2, 2, 1), 256, 0},
-		{"with replacement", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0},
-		{"with replacement, little room", mustSpecInfer(t, WithReplacement, 3, 4, 2), 200, 4},
-		{"without replacement", mustSpecInfer(t, WithoutReplacement, 3, 2, 1), 256, 0},
-		{"without replacement, all tokens", mustSpecInfer(t, WithoutReplacement, 5, 1), 256, 0},
-		{"without replacement, little room", mustSpecInfer(t, WithoutReplacement, 2, 4, 2), 200, 5},
+		{"none", None{}, 80, 0, nil},
+		{"chain", mustChain(t, 3, 0), 80, 0, nil},
+		{"short chain", mustChain(t, 1, 0.3), 20, 0, nil},
+		{"tree", bushy, 80, 0, nil},
+		{"pruned tree", bushy, 80, 0, chancePruner{0.2}},
+		{"most probable", mustSpecInfer(t, MostProbable, 2, 2, 1), 256, 0, nil},
+		{"with replacement", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0, nil},
+		{"with replacement, a pruner at hand", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0, chancePruner{0.7}},
+		{"with replacement, little room", mustSpecInfer(t, WithReplacement, 3, 4, 2), 200, 4, nil},
+		{"without replacement", mustSpecInfer(t, WithoutReplacement, 3, 2, 1), 256, 0, nil},
+		{"without replacement, all tokens", mustSpecInfer(t, WithoutReplacement, 5, 1), 256, 0, nil},
+		{"without replacement, little room", mustSpecInfer(t, WithoutReplacement, 2, 4, 2), 200, 5, nil},
 	}
 	seed := uint64(1)
 	for _, sampling := range jointSamplings {
 		probs := enumerate(t, target, sampling)
 		for _, c := range policies {
-			o := Options{Target: target, Draft: newDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes}
+			o := Options{Target: target, Draft: newDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes, Pruner: c.pruner}
 			counts, accepted := jointCounts(t, o, sampling, seed)
 			seed += jointRuns
 			if p := chiSquare(counts, probs); p <= 0.001 {

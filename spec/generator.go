@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/lever-go/lever/layers"
 )
 
 // Errors that a caller can act on.
@@ -30,6 +28,9 @@ type Options struct {
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
 	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
 	ProjectTree bool
+	// Pruner drops nodes half-way through verification; nil = all go through the whole target. Trees whose candidates were drawn at
+	// random are never pruned.
+	Pruner Pruner
 	// IO returns running totals of the target's reads, for Stats; nil = there are none.
 	IO func() IOStats
 }
@@ -101,7 +102,7 @@ type Generator struct {
 	tree     Tree
 	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
 	logits   []float32
-	rows     []int // nodes 0, 1, 2 …, to project
+	pruning  pruning
 	path     []int // accepted nodes
 	output   output
 	stats    Stats
@@ -129,15 +130,12 @@ func NewGenerator(o Options) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{options: o, target: o.Target, sampler: sampler}
+	g := &Generator{options: o, target: o.Target, sampler: sampler, pruning: pruning{pruner: o.Pruner}}
 	rows := 1
 	if o.ProjectTree {
 		rows += o.MaxNodes
 	}
 	g.logits = make([]float32, rows*o.Target.Vocab())
-	for i := range o.MaxNodes + 1 {
-		g.rows = append(g.rows, i)
-	}
 	if o.Draft != nil {
 		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
 			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
@@ -261,11 +259,7 @@ func (g *Generator) prefill(ctx context.Context, progress func(done, total int))
 // pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the
 // sequence. What it appended before an error stands.
 func (g *Generator) pass(ctx context.Context) error {
-	observer, _ := g.options.Policy.(Observer)
-	var reads IOStats
-	if observer != nil {
-		reads = g.io()
-	}
+	reads := g.io()
 	clock := time.Now()
 	if err := g.grow(ctx); err != nil {
 		return err
@@ -287,11 +281,14 @@ func (g *Generator) pass(ctx context.Context) error {
 		return err
 	}
 	g.forecast.compare(growing + verifying + settling)
-	if observer != nil {
-		observer.Observe(Observation{
-			Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1],
-			DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
-		})
+	observation := Observation{
+		Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1], Cuts: g.pruning.cuts,
+		DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
+	}
+	for _, learner := range [...]any{g.options.Policy, g.options.Pruner} {
+		if observer, learns := learner.(Observer); learns {
+			observer.Observe(observation)
+		}
 	}
 	return nil
 }
@@ -322,16 +319,16 @@ func (g *Generator) grow(ctx context.Context) error {
 }
 
 // verify runs the target over the tree and walks down from the root: at each node it picks the target's next token and goes on
-// to the child that has this token. The walk ends where there is no such child, or the text ends.
+// to the child that has this token. The walk ends where there is no such child, or it was pruned, or the text ends.
 func (g *Generator) verify(ctx context.Context) error {
-	if _, err := g.target.Forward(ctx, layers.Batch{Tokens: g.tree.Tokens(), Parents: g.tree.Parents()}); err != nil {
+	if err := g.pruning.forward(ctx, g.target, &g.tree, g.options.Policy); err != nil {
 		return err
 	}
 	g.stats.Passes++
-	g.stats.Drafted += g.tree.Len() - 1
-	g.stats.Verified += g.tree.Len() - 1
+	g.pruning.count(&g.stats)
 	if g.options.ProjectTree {
-		if err := g.target.Project(ctx, g.logits[:g.tree.Len()*g.target.Vocab()], g.rows[:g.tree.Len()]); err != nil {
+		left := g.pruning.left
+		if err := g.target.Project(ctx, g.logits[:len(left)*g.target.Vocab()], left); err != nil {
 			return err
 		}
 	}
@@ -350,18 +347,22 @@ func (g *Generator) verify(ctx context.Context) error {
 		if g.output.take(token); g.output.finish != "" {
 			break
 		}
-		node = g.tree.Child(node, token)
+		pruned := false
+		if node, pruned = g.pruning.child(node, token); pruned {
+			g.stats.WronglyPruned++
+		}
 	}
 	return g.target.Commit(g.path)
 }
 
 // nodeLogits returns the target's logits after a node.
 func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error) {
-	vocab := g.target.Vocab()
+	vocab, left := g.target.Vocab(), g.pruning.left
+	at, _ := slices.BinarySearch(left, node)
 	if g.options.ProjectTree {
-		return g.logits[node*vocab : (node+1)*vocab], nil
+		return g.logits[at*vocab : (at+1)*vocab], nil
 	}
-	return g.logits, g.target.Project(ctx, g.logits, g.rows[node:node+1])
+	return g.logits, g.target.Project(ctx, g.logits, left[at:at+1])
 }
 
 func (g *Generator) io() IOStats {

@@ -217,10 +217,12 @@ func FuzzTreeVerify(f *testing.F) {
 		}
 		tokens, finish := plain(t, target, req)
 		for _, projectTree := range []bool{false, true} {
-			result := generate(t, Options{
-				Target: target, Policy: &treePolicy{oracle: target, shape: shape}, MaxNodes: int(maxNodes), ProjectTree: projectTree,
-			}, req, nil)
-			checkResult(t, result, tokens, finish)
+			for _, pruner := range []Pruner{nil, chancePruner{0.3}, chancePruner{1}} {
+				result := generate(t, Options{
+					Target: target, Policy: &treePolicy{oracle: target, shape: shape}, MaxNodes: int(maxNodes), ProjectTree: projectTree, Pruner: pruner,
+				}, req, nil)
+				checkResult(t, result, tokens, finish)
+			}
 		}
 	})
 }

@@ -35,7 +35,11 @@ type hashRow struct {
 	token  int32
 	parent int
 	depth  int
+	gone   bool // a hook dropped it
 }
+
+// hashLayers is the number of layers that hooks see; hidden states have one element.
+const hashLayers = 6
 
 var errFault = errors.New("flash is gone")
 
@@ -105,11 +109,37 @@ func (m *hashModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
 			m.pending = m.pending[:first]
 			return 0, fmt.Errorf("hashModel: position %d: %w", len(m.committed)+depth, layers.ErrContextFull)
 		}
-		m.pending = append(m.pending, hashRow{mix(state, uint64(token)+1), token, parent, depth})
+		m.pending = append(m.pending, hashRow{state: mix(state, uint64(token)+1), token: token, parent: parent, depth: depth})
+	}
+	for _, layer := range b.HookAfter {
+		if err := m.hook(b.Hook, layer, first); err != nil {
+			m.pending = m.pending[:first]
+			return 0, err
+		}
 	}
 	m.forwards++
 	m.rows += len(b.Tokens)
 	return first, nil
+}
+
+// hook lets a hook drop some of the rows from first on.
+func (m *hashModel) hook(hook layers.Hook, layer, first int) error {
+	var rows []int
+	var hidden []float32
+	for row := first; row < len(m.pending); row++ {
+		if !m.pending[row].gone {
+			rows, hidden = append(rows, row), append(hidden, float32(unit(mix(m.pending[row].state, uint64(layer)))))
+		}
+	}
+	keep, err := hook(layer, slices.Clone(rows), hidden)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		parent := m.pending[row].parent
+		m.pending[row].gone = !slices.Contains(keep, row) || parent >= first && m.pending[parent].gone
+	}
+	return nil
 }
 
 func (m *hashModel) Project(_ context.Context, dst []float32, rows []int) error {
@@ -120,7 +150,7 @@ func (m *hashModel) Project(_ context.Context, dst []float32, rows []int) error 
 		return fmt.Errorf("hashModel: %d logits for %d rows of %d", len(dst), len(rows), m.vocab)
 	}
 	for i, row := range rows {
-		if row < 0 || row >= len(m.pending) {
+		if row < 0 || row >= len(m.pending) || m.pending[row].gone {
 			return fmt.Errorf("hashModel: project: row %d of %d", row, len(m.pending))
 		}
 		m.logits(dst[i*m.vocab:(i+1)*m.vocab], m.pending[row].state)
@@ -149,7 +179,7 @@ func (m *hashModel) Commit(path []int) error {
 	}
 	last := -1
 	for _, row := range path {
-		if row < 0 || row >= len(m.pending) || m.pending[row].parent != last {
+		if row < 0 || row >= len(m.pending) || m.pending[row].parent != last || m.pending[row].gone {
 			return fmt.Errorf("hashModel: commit: %v is no path", path)
 		}
 		last = row

@@ -37,6 +37,7 @@ type Observation struct {
 	Tree *Tree
 	Path []int // accepted nodes, from the root down
 	Next int32 // the target's token after the last of them
+	Cuts []Cut // what was pruned on the way through the target, in order; none where nothing was to be
 
 	DraftSeconds  float64 // growing the tree and keeping the draft model in step
 	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows

@@ -28,6 +28,13 @@ type Stats struct {
 	Verified int `json:"verified"`
 	// Pruned is the number of drafted nodes dropped on the way through the target.
 	Pruned int `json:"pruned"`
+	// WronglyPruned is the number of pruned nodes that the target would have accepted, as far as the walk shows: at most one a pass.
+	// What would have been accepted after it is not known.
+	WronglyPruned int `json:"wrongly_pruned"`
+	// RowLayers is the number of rows of all trees times the target's layers, which a pass takes where nothing is pruned, and
+	// RowLayersSaved how many of these pruning did without. Both are 0 without a [Pruner].
+	RowLayers      int `json:"row_layers"`
+	RowLayersSaved int `json:"row_layers_saved"`
 	// ComputeSeconds were spent in the target, not counting those it waited for reads.
 	ComputeSeconds float64 `json:"compute_seconds"`
 	// DraftSeconds were spent growing trees and keeping the draft model in step.

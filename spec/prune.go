@@ -1,0 +1,120 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// Pruner drops nodes of a tree half-way through its verification: after some layers of the target it looks at the hidden states of
+// the nodes and says which go on. What it drops counts as absent from the tree, which leaves the output as it is: see [Generator].
+// [EarlyExit] is one.
+type Pruner interface {
+	// Layers returns the number of the target's layers.
+	Layers() int
+	// Begin prepares for a pass over a tree that policy has grown, and returns the layers, counted from 0, after which Prune is to be
+	// called: ascending, and none where nothing is to be pruned. The tree stays as it is until the pass ends.
+	Begin(tree *Tree, policy Policy) []int
+	// Prune returns which of nodes go on. They are those left so far, ascending, and the root is one of them; hidden are their states
+	// after the layer, [len(nodes)][width], which it must not change. It may filter nodes in place. With a node its descendants
+	// are dropped. The root goes on in any case.
+	Prune(layer int, nodes []int, hidden []float32) (keep []int, err error)
+}
+
+// Cut says what a [Pruner] did at one place of a pass.
+type Cut struct {
+	Done float64 // part of the target's layers that lies before it
+	Rows int     // that went on
+}
+
+// pruning is the state of a pass whose tree may be pruned.
+type pruning struct {
+	pruner Pruner // nil: none
+	tree   *Tree
+	alive  []bool // by node
+	left   []int  // alive nodes, ascending
+	cuts   []Cut
+	saved  int // rows × layers
+	hook   layers.Hook
+}
+
+// drawn reports whether candidates of the tree were drawn at random.
+func (t *Tree) drawn() bool { return len(t.from) > 0 }
+
+// forward runs the target over the tree.
+func (p *pruning) forward(ctx context.Context, target Model, tree *Tree, policy Policy) error {
+	p.tree, p.cuts, p.saved = tree, p.cuts[:0], 0
+	p.alive, p.left = p.alive[:0], p.left[:0]
+	for node := range tree.Len() {
+		p.alive, p.left = append(p.alive, true), append(p.left, node)
+	}
+	batch := layers.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}
+	// To drop drawn candidates for what they are would change the distribution of the output.
+	if p.pruner != nil && tree.Len() > 1 && !tree.drawn() {
+		if batch.HookAfter = p.pruner.Begin(tree, policy); len(batch.HookAfter) > 0 {
+			if p.hook == nil {
+				p.hook = p.prune
+			}
+			batch.Hook = p.hook
+		}
+	}
+	_, err := target.Forward(ctx, batch)
+	return err
+}
+
+// prune is the hook of the target. The rows of a tree are numbered as its nodes are: nothing else is pending.
+func (p *pruning) prune(layer int, rows []int, hidden []float32) ([]int, error) {
+	before := len(rows)
+	if before != len(p.left) {
+		return nil, fmt.Errorf("prune: %d of %d nodes in one piece", before, len(p.left))
+	}
+	keep, err := p.pruner.Prune(layer, rows, hidden)
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	for _, node := range p.left[1:] {
+		p.alive[node] = false
+	}
+	for _, node := range keep {
+		if node < 0 || node >= len(p.alive) || !slices.Contains(p.left, node) {
+			return nil, fmt.Errorf("prune: node %d to keep is not in the tree any more", node)
+		}
+		p.alive[node] = true
+	}
+	n := 1
+	for _, node := range p.left[1:] {
+		if p.alive[node] = p.alive[node] && p.alive[p.tree.parents[node]]; p.alive[node] {
+			p.left[n] = node
+			n++
+		}
+	}
+	p.left = p.left[:n]
+	layersInAll := p.pruner.Layers()
+	p.cuts = append(p.cuts, Cut{float64(layer+1) / float64(layersInAll), n})
+	p.saved += (before - n) * (layersInAll - layer - 1)
+	return append(rows[:0], p.left...), nil
+}
+
+// child returns the child of node that holds token if it went through the whole target, or -1. pruned reports that there is one that did
+// not.
+func (p *pruning) child(node int, token int32) (child int, pruned bool) {
+	child = p.tree.Child(node, token)
+	if child >= 0 && !p.alive[child] {
+		return -1, true
+	}
+	return child, false
+}
+
+// count adds what was pruned to the statistics.
+func (p *pruning) count(s *Stats) {
+	nodes := p.tree.Len() - 1
+	s.Drafted += nodes
+	s.Verified += len(p.left) - 1
+	s.Pruned += nodes - (len(p.left) - 1)
+	if p.pruner != nil {
+		s.RowLayers += p.tree.Len() * p.pruner.Layers()
+		s.RowLayersSaved += p.saved
+	}
+}
