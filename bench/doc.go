@@ -1,8 +1,9 @@
 // Package bench holds what the experiments share: prompts, the description of the machine, and statistics. Each experiment is a
 // package below it; command lever runs them.
 //
-//  1. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
-//  2. profile: what a device takes for the parts of a pass.
+//  1. report: the form of all results, and the page that shows them.
+//  2. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
+//  3. profile: what a device takes for the parts of a pass.
 //
 // Usage:
 //

@@ -15,9 +15,9 @@
 //
 // Usage:
 //
-//	report, err := policies.Run(ctx, policies.Options{Model: target, Draft: draft, Sets: sets, DRAM: 4 << 20, Flash: flash})
+//	result, err := policies.Run(ctx, policies.Options{Model: target, Draft: draft, Sets: sets, DRAM: 4 << 20, Flash: flash})
 //	if err == nil {
-//		err = errors.Join(report.WriteTable(os.Stdout), report.Save("results"))
+//		err = result.Present().Save("results")
 //	}
 //
 // Limits: greedy decoding, one answer at a time. The draft model is as small as the demo's target, so that drafting costs less than beside a

@@ -3,14 +3,13 @@ package policies_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
@@ -78,7 +77,7 @@ func TestPoliciesGiveTheTextOfPlainDecoding(t *testing.T) {
 func TestRunReportsWhatFitsTogether(t *testing.T) {
 	pair := unpackDemo(t)
 	var steps, total int
-	report, err := policies.Run(t.Context(), policies.Options{
+	result, err := policies.Run(t.Context(), policies.Options{
 		Model: pair.Target, Draft: pair.Draft, DRAM: streamingDRAM, Flash: ufs(t),
 		Sets: bench.BuiltinSets()[:2], Prompts: 2, Devices: 2, Tokens: 12, PlainTokens: 4, WarmTokens: 4,
 		PassBytes: policies.Bytes8B / 200, Trees: true,
@@ -87,16 +86,16 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contenders := report.Settings.Contenders
-	if len(report.Results) != 2*len(contenders) || steps != total || total != 2*2*len(contenders) {
-		t.Fatalf("%d results, %d of %d answers", len(report.Results), steps, total)
+	contenders := result.Settings.Contenders
+	if len(result.Results) != 2*len(contenders) || steps != total || total != 2*2*len(contenders) {
+		t.Fatalf("%d results, %d of %d answers", len(result.Results), steps, total)
 	}
 	for _, c := range contenders {
 		if _, err := spec.NewPolicy(c.Policy, c.Budget); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, x := range report.Results {
+	for _, x := range result.Results {
 		if x.Differences != 0 {
 			t.Errorf("%s, %s: %d answers differ", x.Set, x.Policy, x.Differences)
 		}
@@ -123,41 +122,36 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 			t.Errorf("%s, %s: %.3f of the roofline, overhead %.3f", x.Set, x.Policy, x.RooflineShare, x.Overhead)
 		}
 	}
-	if s := report.Summary; len(s.Leads) != 2*(len(contenders)-1) || s.OverPlain <= 0 || s.OverBestChain <= 0 || !strings.HasPrefix(s.BestChain, "chain") {
+	if s := result.Summary; len(s.Leads) != 2*(len(contenders)-1) || s.OverPlain <= 0 || s.OverBestChain <= 0 || !strings.HasPrefix(s.BestChain, "chain") {
 		t.Errorf("summary %+v", s)
 	}
-	checkSaved(t, report)
+	checkPresented(t, result)
 }
 
-// checkSaved checks that a report can be written, and read again.
-func checkSaved(t *testing.T, report *policies.Report) {
-	dir := filepath.Join(t.TempDir(), "results")
-	if err := report.Save(dir); err != nil {
+// checkPresented checks that a report shows, and keeps, what was found.
+func checkPresented(t *testing.T, r *policies.Report) {
+	dir := t.TempDir()
+	if err := r.Present().Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "policies.json"))
+	saved, err := report.Load(dir, "policies")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var again policies.Report
-	if err := json.Unmarshal(text, &again); err != nil {
+	if err := json.Unmarshal(saved.Data.(json.RawMessage), &again); err != nil {
 		t.Fatal(err)
 	}
-	if len(again.Results) != len(report.Results) || !slices.Equal(again.Settings.Prompts, report.Settings.Prompts) {
+	if len(again.Results) != len(r.Results) || !slices.Equal(again.Settings.Prompts, r.Settings.Prompts) {
 		t.Errorf("read back %d results", len(again.Results))
 	}
-	for name, magic := range map[string]string{"policies.png": "\x89PNG", "policies.svg": "<?xml"} {
-		if picture, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.HasPrefix(picture, []byte(magic)) {
-			t.Errorf("%s: %d bytes, %v", name, len(picture), err)
-		}
-	}
-	var table bytes.Buffer
-	if err := report.WriteTable(&table); err != nil {
+	var text bytes.Buffer
+	if err := saved.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"gsm8k", "geometric mean", "lever ÷ plain decoding", "0 differ"} {
-		if !strings.Contains(table.String(), want) {
-			t.Errorf("the table does not say %q:\n%s", want, table.String())
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text does not say %q:\n%s", want, text.String())
 		}
 	}
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/kernels"
 )
@@ -24,7 +26,7 @@ func TestBenchPoliciesSaysThatItHasNoDataSets(t *testing.T) {
 			t.Errorf("the table does not say %q:\n%s", want, got.stdout)
 		}
 	}
-	if files, err := filepath.Glob(filepath.Join(out, "policies.*")); err != nil || len(files) != 3 {
+	if files, err := filepath.Glob(filepath.Join(out, "policies*.*")); err != nil || len(files) != 3 {
 		t.Errorf("wrote %v, %v", files, err)
 	}
 }
@@ -33,11 +35,11 @@ func TestBenchPoliciesJSON(t *testing.T) {
 	prompts := testdata.Shared(t, "data/prompts")
 	got := mustSucceed(t, "bench", "policies", "--prompts", prompts, "--prompts-per-set", "1", "--tokens", "4", "--pass-bytes", "10MB",
 		"--flash-profile", "ufs-3.1", "--json", "--out", t.TempDir())
-	var report policies.Report
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
+	var printed struct{ Data policies.Report }
+	if err := json.Unmarshal([]byte(got.stdout), &printed); err != nil {
 		t.Fatalf("%v in\n%s", err, got.stdout)
 	}
-	if report.Settings.Flash != "ufs-3.1" || !slices.Contains(report.Settings.Prompts, "gsm8k/0") || report.Machine.System == "" {
+	if report := printed.Data; report.Settings.Flash != "ufs-3.1" || !slices.Contains(report.Settings.Prompts, "gsm8k/0") || report.Machine.System == "" {
 		t.Errorf("settings %+v, machine %+v", report.Settings, report.Machine)
 	}
 }
@@ -50,10 +52,23 @@ func TestBenchPoliciesCheck(t *testing.T) {
 	}
 }
 
+func TestBenchReport(t *testing.T) {
+	dir := t.TempDir()
+	if err := report.New("policies", "What policies gave").Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	got := mustSucceed(t, "bench", "report", "--out", dir, "--only", "policies")
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	if err != nil || !strings.Contains(string(page), "What policies gave") || !strings.Contains(got.stdout, "report.html") {
+		t.Errorf("%v, standard output %q, page\n%s", err, got.stdout, page)
+	}
+}
+
 func TestBenchUsageErrors(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no experiment":      {"bench"},
 		"unknown experiment": {"bench", "weather"},
+		"unknown to report":  {"bench", "report", "--only", "weather"},
 		"model alone":        {"bench", "policies", "--model", "a.lever"},
 		"negative":           {"bench", "policies", "--tokens", "-1"},
 		"large budget":       {"bench", "policies", "--budget", "1000"},

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2/maybe"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/spf13/cobra"
+)
+
+// reportFlags are the flags of bench report.
+type reportFlags struct {
+	experimentFlags
+	all  bool
+	only []string
+}
+
+func newBenchReportCommand() *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Make one page of the results of all experiments",
+		Long: `Make one HTML page, report.html, of the results of all experiments in a folder. It loads nothing from elsewhere. Experiments that have
+no result there are run first, with the demo models and their usual settings; with --all, every one is.`,
+		Example: `  lever bench report
+  lever bench report --quick --all --out quick
+  lever bench report --only policies,flash`,
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return interrupted(cmd.Context(), f.run(cmd.Context())) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.quick, "quick", false, "run experiments in their short form, under a minute each")
+	flags.StringVar(&f.prompts, "prompts", "", "folder of the data sets (default: "+sharedFolder+"/data/prompts)")
+	flags.StringVar(&f.out, "out", "lever-bench", "folder of the results and of the page")
+	flags.BoolVar(&f.all, "all", false, "run all experiments anew")
+	flags.StringSliceVar(&f.only, "only", nil, "experiments to show, in this order (default: all)")
+	return cmd
+}
+
+// run writes the page. Where an experiment fails, the others are shown all the same.
+func (f *reportFlags) run(ctx context.Context) error {
+	chosen, err := f.choose()
+	if err != nil {
+		return err
+	}
+	var reports []*report.Report
+	var failures []error
+	for _, e := range chosen {
+		r, err := f.result(ctx, e)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", e.name, err))
+		}
+		if r != nil {
+			reports = append(reports, r)
+		}
+		if ctx.Err() != nil {
+			return errors.Join(failures...)
+		}
+	}
+	var page strings.Builder
+	if err := report.WritePage(&page, "Lever: experiments", reports); err != nil {
+		return errors.Join(append(failures, err)...)
+	}
+	path := filepath.Join(f.out, "report.html")
+	err = os.MkdirAll(f.out, 0o755)
+	if err == nil {
+		err = maybe.WriteFile(path, []byte(page.String()), 0o644)
+	}
+	if err == nil {
+		fmt.Println(path)
+	}
+	return errors.Join(append(failures, err)...)
+}
+
+// choose returns the experiments to show.
+func (f *reportFlags) choose() (chosen []*experiment, err error) {
+	var names []string
+	byName := map[string]*experiment{}
+	for _, make := range experiments {
+		e := make()
+		names = append(names, e.name)
+		byName[e.name] = e
+	}
+	if len(f.only) > 0 {
+		names = f.only
+	}
+	for _, name := range names {
+		e := byName[name]
+		if e == nil {
+			return nil, usageErrorf("--only: there is no experiment %q", name)
+		}
+		chosen = append(chosen, e)
+	}
+	return chosen, nil
+}
+
+// result returns the report of an experiment: that in the folder or, if there is none, a new one.
+func (f *reportFlags) result(ctx context.Context, e *experiment) (*report.Report, error) {
+	if !f.all {
+		if r, err := report.Load(f.out, e.name); !errors.Is(err, fs.ErrNotExist) {
+			return r, err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "lever: running experiment %s\n", e.name)
+	r, err := e.run(ctx, f.experimentFlags)
+	if r != nil {
+		err = errors.Join(err, r.Save(f.out))
+	}
+	return r, err
+}

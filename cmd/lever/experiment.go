@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// experiment is a subcommand of bench whose result is a report.
+type experiment struct {
+	name    string // of the subcommand and of the report
+	short   string
+	long    string
+	example string
+	// flags adds its own flags to those that all experiments have; nil: it has none.
+	flags func(*pflag.FlagSet)
+	// run runs it with the values of its flags. The report may come beside an error: it is shown and saved all the same.
+	run func(ctx context.Context, c experimentFlags) (*report.Report, error)
+}
+
+// experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
+var experiments = []func() *experiment{newPoliciesExperiment}
+
+// experimentFlags are the flags that all experiments have.
+type experimentFlags struct {
+	quick   bool // under a minute
+	prompts string
+	out     string
+	asJSON  bool
+}
+
+func (f *experimentFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.quick, "quick", false, "fewer and smaller measurements: under a minute")
+	flags.StringVar(&f.prompts, "prompts", "", "folder of gsm8k.jsonl, humaneval.jsonl, mbpp.jsonl and mt_bench.jsonl (default: "+sharedFolder+"/data/prompts)")
+	flags.StringVar(&f.out, "out", "lever-bench", "folder for the results")
+	flags.BoolVar(&f.asJSON, "json", false, "print the JSON object in place of the tables")
+}
+
+// loadSets reads the prompts, or says that it can't and returns those built in.
+func (f *experimentFlags) loadSets() ([]bench.Set, error) {
+	dir := f.prompts
+	if dir == "" {
+		dir = filepath.FromSlash(sharedFolder + "/data/prompts")
+	}
+	sets, err := bench.LoadSets(dir)
+	if f.prompts == "" && errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(os.Stderr, "lever: no data sets in %s: a few prompts of our own take their place, so the figures are not those of the data sets\n", dir)
+		return bench.BuiltinSets(), nil
+	}
+	return sets, err
+}
+
+// progress returns a callback that prints a line for every twentieth of the work.
+func (e *experiment) progress() func(done, total int) { return stepProgress(e.name, "steps") }
+
+// stepProgress returns a callback that prints a line for every twentieth of the work on a task, which is counted in units.
+func stepProgress(task, units string) func(done, total int) {
+	began, shown := time.Now(), 0
+	return func(done, total int) {
+		if part := 20 * done / max(1, total); part > shown {
+			shown = part
+			passed := time.Since(began)
+			left := time.Duration(float64(passed) * float64(total-done) / float64(done))
+			fmt.Fprintf(os.Stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
+		}
+	}
+}
+
+// command returns the subcommand that runs the experiment, prints its result, and saves it.
+func (e *experiment) command() *cobra.Command {
+	var f experimentFlags
+	cmd := &cobra.Command{
+		Use:     e.name,
+		Short:   e.short,
+		Long:    e.long,
+		Example: e.example,
+		Args:    exactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return interrupted(cmd.Context(), e.runAndSave(cmd.Context(), f))
+		},
+	}
+	f.register(cmd.Flags())
+	if e.flags != nil {
+		e.flags(cmd.Flags())
+	}
+	return cmd
+}
+
+func (e *experiment) runAndSave(ctx context.Context, f experimentFlags) error {
+	r, err := e.run(ctx, f)
+	if r == nil {
+		return err
+	}
+	show := r.WriteText
+	if f.asJSON {
+		show = func(io.Writer) error { return printJSON(r) }
+	}
+	if err := errors.Join(err, show(os.Stdout), r.Save(f.out)); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "results are in %s\n", f.out)
+	return nil
+}
