@@ -69,7 +69,7 @@ func checkOutput(op string, dst []float32, ldd, cols, n int) {
 	}
 }
 
-// quantMatMul returns the active kernel for weights of type d, nil if they are not multiplied in int8.
+// quantMatMul returns the active kernel for weights of type d, nil if they are multiplied with float32.
 func quantMatMul(d tensor.DType) *table.QuantMatMul {
 	switch d {
 	case tensor.Q4_0:
@@ -80,6 +80,10 @@ func quantMatMul(d tensor.DType) *table.QuantMatMul {
 		return &active.MatMulQ4KQ8
 	case tensor.Q6_K:
 		return &active.MatMulQ6KQ8
+	case tensor.F16:
+		if active.MatMulF16F16.Run != nil {
+			return &active.MatMulF16F16
+		}
 	}
 	return nil
 }

@@ -25,8 +25,8 @@ func eachForm(t *testing.T, f func(t *testing.T, form *table.Form)) {
 
 func formsOf(set table.Kernels) []*table.Form {
 	var forms []*table.Form
-	for _, m := range []table.QuantMatMul{set.MatMulQ4Q8, set.MatMulQ8Q8, set.MatMulQ4KQ8, set.MatMulQ6KQ8} {
-		if !slices.Contains(forms, m.Form) {
+	for _, m := range []table.QuantMatMul{set.MatMulQ4Q8, set.MatMulQ8Q8, set.MatMulQ4KQ8, set.MatMulQ6KQ8, set.MatMulF16F16} {
+		if m.Form != nil && !slices.Contains(forms, m.Form) {
 			forms = append(forms, m.Form)
 		}
 	}

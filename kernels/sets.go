@@ -15,7 +15,7 @@ const EnvVar = "LEVER_KERNELS"
 
 var (
 	registry = buildRegistry(archSets())
-	active   = &registry[len(registry)-1]
+	active   = fastest(registry)
 	envErr   = selectFromEnv(os.Getenv(EnvVar))
 )
 
@@ -25,12 +25,21 @@ func buildRegistry(arch []table.Kernels) []table.Kernels {
 	for i := 1; i < len(sets); i++ {
 		set, base := reflect.ValueOf(&sets[i]).Elem(), reflect.ValueOf(&sets[i-1]).Elem()
 		for f := range set.NumField() {
-			if set.Field(f).IsZero() {
+			if set.Field(f).Kind() != reflect.Bool && set.Field(f).IsZero() {
 				set.Field(f).Set(base.Field(f))
 			}
 		}
 	}
 	return sets
+}
+
+// fastest returns the last set that need not be asked for.
+func fastest(sets []table.Kernels) *table.Kernels {
+	i := len(sets) - 1
+	for sets[i].ByName {
+		i--
+	}
+	return &sets[i]
 }
 
 func selectFromEnv(name string) error {
@@ -43,7 +52,8 @@ func selectFromEnv(name string) error {
 	return nil
 }
 
-// Sets returns the names of the kernel sets that this build and this processor have, the definition first, the fastest last.
+// Sets returns the names of the kernel sets that this build and this processor have, the definition first, then from the
+// slowest to the fastest.
 func Sets() []string {
 	names := make([]string, len(registry))
 	for i, s := range registry {

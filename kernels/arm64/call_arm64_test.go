@@ -21,16 +21,25 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, packed, tiles, quantized(p.Form, normal(rng, n*k), n, k), n, k)
 		}
 	}
-	f16 := func(n int) func(t *testing.T) {
+	f16 := func(set *table.Kernels, n int) func(t *testing.T) {
 		return func(t *testing.T) {
 			x, w := normal(rand.New(rand.NewPCG(1, 2)), n*k), make([]byte, tiles*tileRows*2*k)
-			matMulF16F32Neon(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, x, n, k)
+			set.MatMulF16F32(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, x, n, k)
 		}
 	}
 	f32 := func(n int) func(t *testing.T) {
 		return func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			matMulF32F32Neon(make([]float32, n*tileRows), tileRows, normal(rng, tileRows*k), tileRows, normal(rng, n*k), n, k)
+		}
+	}
+	// Long enough that the loop over blocks turns more often than the one over the columns of a block.
+	fp16 := func(tiles, n int) func(t *testing.T) {
+		const k = 32 * 128
+		return func(t *testing.T) {
+			x, w := normal(rand.New(rand.NewPCG(1, 2)), n*k), make([]byte, tiles*tileRows*2*k)
+			p := fp16Set.MatMulF16F16
+			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, quantized(p.Form, x, n, k), n, k)
 		}
 	}
 	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {
@@ -61,9 +70,16 @@ func TestCall(t *testing.T) {
 		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},
 		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
-		{"gemvF16Neon", f16(1)},
-		{"gemmF16Neon16", f16(16)},
-		{"gemmF16Neon4", f16(4)},
+		{"gemvF16Neon", f16(&neonSet, 1)},
+		{"gemmF16Neon16", f16(&neonSet, 16)},
+		{"gemmF16Neon4", f16(&neonSet, 4)},
+		{"gemvF16I8mm", f16(&i8mmSet, 1)},
+		{"gemmF16I8mm16", f16(&i8mmSet, 16)},
+		{"gemmF16I8mm4", f16(&i8mmSet, 4)},
+		{"gemvF16Fp16Tiles4", fp16(4, 1)},
+		{"gemmF16Fp16Rows4", fp16(1, 4)},
+		{"gemmF16Fp16Rows2", fp16(1, 2)},
+		{"gemmF16Fp16Rows1", fp16(1, 1)},
 		{"gemmF32Neon4x4", f32(4)},
 		{"gemvF32Neon8", f32(1)},
 		{"scoresF16x4Neon", attention(func(rng *rand.Rand, half []uint16, _ []float32) {
@@ -80,7 +96,8 @@ func TestCall(t *testing.T) {
 		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !cpu.ARM64.HasI8MM {
+			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !hasI8mm() ||
+				strings.Contains(c.name, "Fp16") && !cpu.ARM64.HasASIMDHP {
 				t.Skip("the processor lacks an instruction")
 			}
 			c.call(t)

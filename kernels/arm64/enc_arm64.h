@@ -53,6 +53,11 @@
 #define FMULE(m, i, n, d)  ENCE(0x4f809000, m, i, n, d)
 #define FMLAE(m, i, n, d)  ENCE(0x4f801000, m, i, n, d) // Vd += Vn·Vm[i]
 #define FMLSE(m, i, n, d)  ENCE(0x4f805000, m, i, n, d) // Vd -= Vn·Vm[i]
+// Vd.H8 += Vn.H8 · element i (0..7) of Vm.H8, m below 16.
+#define FMLAE8(m, i, n, d) WORD $(0x4f001000 | (((i)&3)<<20) | (((i)>>2)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// Vd.S4 += Vn.H4 · Vm.H4, with one rounding.
+#define FMLAL4(m, n, d)    ENC3(0x4e20ec00, m, n, d)
+#define FMLALH4(m, n, d)   ENC3(0x6e20cc00, m, n, d)
 #define FADDP4(m, n, d)    ENC3(0x6e20d400, m, n, d)    // sums of neighbours, of Vn, then of Vm
 #define FADDPS(n, d)       ENC2(0x7e30d800, n, d)       // Sd = Vn[0] + Vn[1]
 #define FABS4(n, d)        ENC2(0x4ea0f800, n, d)

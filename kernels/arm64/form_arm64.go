@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
 )
 
 const (
@@ -40,6 +41,10 @@ var (
 	//
 	//	64 × int8 q; 4 × (4 × int32 -32·Σq of 16 columns); float32 d; 2 × int16 Σq of 32 columns; 8 bytes unused
 	wideLayout = layout{elems: 64, alone: 144, paired: 144}
+	// Float16 activations have a scale in 128 columns, in blocks of 272 bytes:
+	//
+	//	128 × float16 x; float32 d; 12 bytes unused
+	halfLayout = layout{elems: 128, alone: 272, paired: 272}
 )
 
 // rowBytes is table.Form.RowBytes.
@@ -62,6 +67,10 @@ var (
 	crossForm = table.Form{Name: "q8cross", RowBytes: pairLayout.rowBytes, Quantize: quantizeCross, Block: crossFormBlock}
 	// wideForm rounds as the plain form would with blocks of 64 columns; columns missing in the last block count as 0.
 	wideForm = table.Form{Name: "q8wide", Elems: 64, RowBytes: wideLayout.rowBytes, Quantize: quantizeWide, Block: wideFormBlock}
+	// halfForm rounds to float16, after scaling by the power of two that brings the largest magnitude among 128 columns to
+	// 32 or more and below 64: far from what float16 cannot hold, at both ends, once multiplied with the weights of a model
+	// and added up. The scale of a block with a value that is not finite is NaN.
+	halfForm = table.Form{Name: "f16", Elems: 128, RowBytes: halfLayout.rowBytes, Quantize: quantizeHalf, Block: halfFormBlock}
 )
 
 func quantizeRows(q []byte, x []float32, rows, k int) {
@@ -106,6 +115,20 @@ func quantizeWide(q []byte, x []float32, rows, k int) {
 	}
 }
 
+func quantizeHalf(q []byte, x []float32, rows, k int) {
+	stride, blocks := halfLayout.stride(rows), k/halfLayout.elems
+	for r := range rows {
+		if blocks > 0 {
+			quantizeHalfRow(&q[r*halfLayout.alone], stride, &x[r*k], blocks)
+		}
+		if k%halfLayout.elems != 0 {
+			var last [128]float32
+			copy(last[:], x[r*k+blocks*halfLayout.elems:(r+1)*k])
+			quantizeHalfRow(&q[blocks*stride+r*halfLayout.alone], stride, &last[0], 1)
+		}
+	}
+}
+
 func rowFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 	b := q[block*rowLayout.stride(rows)+row*rowLayout.alone:]
 	for i := range v {
@@ -142,6 +165,15 @@ func wideFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 	return float32At(b, 128), v
 }
 
+// halfFormBlock gives the values in units of the smallest float16, of which 64 are 2^30.
+func halfFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
+	b := q[block/4*halfLayout.stride(rows)+row*halfLayout.alone:]
+	for i := range v {
+		v[i] = int32(tensor.F16ToF32(binary.LittleEndian.Uint16(b[block%4*64+2*i:])) * 0x1p24)
+	}
+	return float32At(b, 256) * 0x1p-24, v
+}
+
 func float32At(b []byte, off int) float32 {
 	return math.Float32frombits(binary.LittleEndian.Uint32(b[off:]))
 }
@@ -170,3 +202,8 @@ func quantizeCrossPair(q, start *byte, stride int, x *float32, blocks int)
 //
 //go:noescape
 func quantizeWideRow(q *byte, stride int, x *float32, blocks int)
+
+// quantizeHalfRow writes blocks blocks of 128 columns of the row x in halfForm, stride bytes apart.
+//
+//go:noescape
+func quantizeHalfRow(q *byte, stride int, x *float32, blocks int)

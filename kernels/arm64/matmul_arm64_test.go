@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
@@ -173,5 +175,71 @@ func TestForms(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFp16 holds products in float16 to those in float64: to 0.2 % of their size, whatever the size of the activations, and
+// finite while the weights' magnitudes are below 8.
+func TestFp16(t *testing.T) {
+	p := fp16Set.MatMulF16F16
+	if !cpu.ARM64.HasASIMDHP {
+		t.Skip("the processor lacks float16 arithmetic")
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	const n, k, tiles = 7, 1000, 5
+	w := make([]byte, tiles*tileRows*2*k)
+	put := func(at int, v float32) {
+		h := tensor.F32ToF16(v)
+		w[2*at], w[2*at+1] = byte(h), byte(h>>8)
+	}
+	product := func(x []float32, rows int) []float32 {
+		dst := make([]float32, rows*tiles*tileRows)
+		p.Run(dst, tiles*tileRows, w, tiles, quantized(p.Form, x, rows, k), rows, k)
+		return dst
+	}
+	for _, scale := range []float64{1e-20, 1e-3, 1, 1e3, 1e20} {
+		x := normal(rng, n*k)
+		for i := range x {
+			x[i] *= float32(scale)
+		}
+		for i := range tiles * tileRows * k {
+			put(i, float32(rng.NormFloat64()*0.02))
+		}
+		var errors, sizes float64
+		for at, got := range product(x, n) {
+			i, r, want := at/(tiles*tileRows), at%(tiles*tileRows), 0.0
+			for c := range k {
+				h := 2 * (r/tileRows*tileRows*k + c*tileRows + r%tileRows)
+				want += float64(x[i*k+c]) * float64(tensor.F16ToF32(uint16(w[h])|uint16(w[h+1])<<8))
+			}
+			errors += (float64(got) - want) * (float64(got) - want)
+			sizes += want * want
+		}
+		if e := math.Sqrt(errors / sizes); !(e < 0.002) {
+			t.Errorf("scale %g: error of %.4f", scale, e)
+		} else {
+			t.Logf("scale %g: error of %.5f", scale, e)
+		}
+	}
+	// The largest sums, of one sign: rounding has a bias there.
+	x := make([]float32, k)
+	for c := range 128 {
+		x[c] = 63.9
+	}
+	for i := range tiles * tileRows * k {
+		put(i, 7.9)
+	}
+	for _, v := range product(x, 1) {
+		if math.Abs(float64(v)-128*7.9*63.9) > 128*7.9*63.9*0.02 {
+			t.Fatalf("%g, want %g", v, 128*7.9*63.9)
+		}
+	}
+	for i := range tiles * tileRows * k {
+		put(i, 9)
+	}
+	for _, v := range product(x, 1) {
+		if !math.IsInf(float64(v), 1) {
+			t.Fatalf("%g, want an infinity", v)
+		}
 	}
 }

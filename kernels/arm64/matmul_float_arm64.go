@@ -1,25 +1,44 @@
 package arm64
 
 func matMulF16F32Neon(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
+	f16Neon.run(dst, ldd, w, tiles, x, n, k)
+}
+
+func matMulF16F32I8mm(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
+	f16I8mm.run(dst, ldd, w, tiles, x, n, k)
+}
+
+// halfProduct is a product of F16 weights with float32, put together from kernels for fixed numbers of rows of activations.
+type halfProduct struct {
+	gemv          func(dst *float32, w *byte, tiles int, x *float32, k int)
+	gemm16, gemm4 func(dst *float32, ldd int, w *byte, x *float32, k int)
+}
+
+var (
+	f16Neon = halfProduct{gemvF16Neon, gemmF16Neon16, gemmF16Neon4}
+	f16I8mm = halfProduct{gemvF16I8mm, gemmF16I8mm16, gemmF16I8mm4}
+)
+
+func (p *halfProduct) run(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
 	if k == 0 {
 		clearRows(dst, ldd, tiles*tileRows, n)
 		return
 	}
 	if n == 1 {
-		gemvF16Neon(&dst[0], &w[0], tiles, &x[0], k)
+		p.gemv(&dst[0], &w[0], tiles, &x[0], k)
 		return
 	}
 	for t := range tiles {
 		out, tile := dst[t*tileRows:], &w[t*k*2*tileRows]
 		i := 0
 		for ; i+16 <= n; i += 16 {
-			gemmF16Neon16(&out[i*ldd], ldd, tile, &x[i*k], k)
+			p.gemm16(&out[i*ldd], ldd, tile, &x[i*k], k)
 		}
 		for ; i+4 <= n; i += 4 {
-			gemmF16Neon4(&out[i*ldd], ldd, tile, &x[i*k], k)
+			p.gemm4(&out[i*ldd], ldd, tile, &x[i*k], k)
 		}
 		for ; i < n; i++ {
-			gemvF16Neon(&out[i*ldd], tile, 1, &x[i*k], k)
+			p.gemv(&out[i*ldd], tile, 1, &x[i*k], k)
 		}
 	}
 }
@@ -78,6 +97,17 @@ func gemmF16Neon16(dst *float32, ldd int, w *byte, x *float32, k int)
 
 //go:noescape
 func gemmF16Neon4(dst *float32, ldd int, w *byte, x *float32, k int)
+
+// gemvF16I8mm is gemvF16Neon on processors with FMLAL.
+//
+//go:noescape
+func gemvF16I8mm(dst *float32, w *byte, tiles int, x *float32, k int)
+
+//go:noescape
+func gemmF16I8mm16(dst *float32, ldd int, w *byte, x *float32, k int)
+
+//go:noescape
+func gemmF16I8mm4(dst *float32, ldd int, w *byte, x *float32, k int)
 
 // gemmF32Neon4x4 multiplies 4 rows of weights with 4 of activations, without the last k%4 columns.
 //

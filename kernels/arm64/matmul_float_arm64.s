@@ -7,16 +7,68 @@
 // float32: a sum is four such chains, over the columns of each remainder by 4, added up as (0+1)+(2+3); columns past the
 // last multiple of 4 are added by the caller.
 
-// COLUMN converts 16 rows of one column of weights, V(lo) and V(hi), and adds their products with element i of V16.
-#define COLUMN(i, lo, hi) \
+// COLUMNNEON converts 16 rows of one column of weights, V(lo) and V(hi), and adds their products with element i of V16.
+#define COLUMNNEON(i, lo, hi) \
 	FCVTL4(lo, 20) \
 	FCVTLH4(lo, 21) \
 	FCVTL4(hi, 22) \
 	FCVTLH4(hi, 23) \
+	PRODUCTS(i)
+
+#define PRODUCTS(i) \
 	FMLAE(16, i, 20, 24) \
 	FMLAE(16, i, 21, 25) \
 	FMLAE(16, i, 22, 26) \
 	FMLAE(16, i, 23, 27)
+
+// COLUMNI8MM is COLUMNNEON where a conversion takes two turns of one vector unit and 0 + 1·w, which is the same, one turn of
+// any. V28 is ones.
+#define COLUMNI8MM(i, lo, hi) \
+	FLDPQ 16(R8), (F20, F21) \
+	FLDPQ 16(R8), (F22, F23) \
+	FMLAL4(28, lo, 20) \
+	FMLALH4(28, lo, 21) \
+	FMLAL4(28, hi, 22) \
+	FMLALH4(28, hi, 23) \
+	PRODUCTS(i)
+
+// ONES makes R8 point at zeros less 16, and d eight ones.
+#define ONES(d) \
+	MOVD $·start(SB), R8 \
+	MOVD $0x3c003c003c003c00, R12 \
+	VDUP R12, d.D2
+
+// WEIGHTS4NEON makes 4 columns of 4 rows of weights, V0-V3, WEIGHTS1NEON one, V0; those of I8MM as COLUMNI8MM does.
+#define WEIGHTS4NEON \
+	FMOVD (R11), F0 \
+	FMOVD 32(R11), F1 \
+	FMOVD 64(R11), F2 \
+	FMOVD 96(R11), F3 \
+	FCVTL4(0, 0) \
+	FCVTL4(1, 1) \
+	FCVTL4(2, 2) \
+	FCVTL4(3, 3)
+
+#define WEIGHTS1NEON \
+	FMOVD (R11), F0 \
+	FCVTL4(0, 0)
+
+#define WEIGHTS4I8MM \
+	FMOVD (R11), F5 \
+	FMOVD 32(R11), F6 \
+	FMOVD 64(R11), F7 \
+	FMOVD 96(R11), F8 \
+	FLDPQ 16(R12), (F0, F1) \
+	FLDPQ 16(R12), (F2, F3) \
+	FMLAL4(15, 5, 0) \
+	FMLAL4(15, 6, 1) \
+	FMLAL4(15, 7, 2) \
+	FMLAL4(15, 8, 3)
+
+#define WEIGHTS1I8MM \
+	FMOVD (R11), F5 \
+	FMOVQ 16(R12), F0 \
+	FMLAL4(15, 5, 0)
 
 // ROWS4(OP) is OP for the sums of the first four rows of activations, ROWS16(OP) for all.
 #define ROWS4(OP) OP(16) \
@@ -60,8 +112,9 @@
 //	R3  activations                 R5  bytes from row to row of them   R4  columns
 //	R6  column of activations       R7  columns left                    R8  row groups left
 //	R9  row of activations          R10 row of dst                      R11 column of weights
+//	R12 start (I8MM)                V15 ones (I8MM)
 //	V0-V3 columns of weights        V4 activations                      V16-V31 sums
-#define GEMMF16(ROWS) \
+#define GEMMF16(ROWS, WEIGHTS4, WEIGHTS1) \
 	MOVD dst+0(FP), R0 \
 	MOVD ldd+8(FP), R1 \
 	MOVD w+16(FP), R2 \
@@ -77,15 +130,8 @@ group_loop: \
 	SUBS $4, R4, R7 \
 	BLT  tail \
 column_loop: \
-	FMOVD (R11), F0 \
-	FMOVD 32(R11), F1 \
-	FMOVD 64(R11), F2 \
-	FMOVD 96(R11), F3 \
+	WEIGHTS4 \
 	ADD   $128, R11 \
-	FCVTL4(0, 0) \
-	FCVTL4(1, 1) \
-	FCVTL4(2, 2) \
-	FCVTL4(3, 3) \
 	MOVD  R6, R9 \
 	ADD   $16, R6 \
 	ROWS(ROW) \
@@ -95,9 +141,8 @@ tail: \
 	ADDS $4, R7 \
 	BEQ  store \
 tail_loop: \
-	FMOVD (R11), F0 \
+	WEIGHTS1 \
 	ADD   $32, R11 \
-	FCVTL4(0, 0) \
 	MOVD  R6, R9 \
 	ADD   $4, R6 \
 	ROWS(ROW1) \
@@ -112,67 +157,84 @@ store: \
 	BNE  group_loop \
 	RET
 
-// func gemvF16Neon(dst *float32, w *byte, tiles int, x *float32, k int)
+// GEMVF16 is the body of a product with one row.
 //
 //	R0 dst    R1 weights    R2 tiles left    R3 activations    R4 columns    R6 activation    R7 columns left
+//	R8 start (I8MM)    V28 ones (I8MM)
 //	V0-V7 columns of weights    V16 activations    V20-V23 a column as float32    V24-V27 sums
 //
 // 16 rows × 4 columns a turn, then the last columns one by one.
-TEXT ·gemvF16Neon(SB), NOSPLIT, $0-40
-	MOVD dst+0(FP), R0
-	MOVD w+8(FP), R1
-	MOVD tiles+16(FP), R2
-	MOVD x+24(FP), R3
-	MOVD k+32(FP), R4
-
-tile_loop:
-	MOVD R3, R6
-	ZERO(24)
-	ZERO(25)
-	ZERO(26)
-	ZERO(27)
-	SUBS $4, R4, R7
-	BLT  tail
-
-column_loop:
-	FMOVQ.P 16(R6), F16
-	FLDPQ   (R1), (F0, F1)
-	FLDPQ   32(R1), (F2, F3)
-	FLDPQ   64(R1), (F4, F5)
-	FLDPQ   96(R1), (F6, F7)
-	ADD     $128, R1
-	COLUMN(0, 0, 1)
-	COLUMN(1, 2, 3)
-	COLUMN(2, 4, 5)
-	COLUMN(3, 6, 7)
-	SUBS    $4, R7
-	BGE     column_loop
-
-tail:
-	ADDS $4, R7
-	BEQ  store
-
-tail_loop:
-	FMOVS.P 4(R6), F16
-	FLDPQ.P 32(R1), (F0, F1)
-	COLUMN(0, 0, 1)
-	SUBS    $1, R7
-	BNE     tail_loop
-
-store:
-	FSTPQ.P (F24, F25), 32(R0)
-	FSTPQ.P (F26, F27), 32(R0)
-	SUBS    $1, R2
-	BNE     tile_loop
+#define GEMVF16(COLUMN) \
+	MOVD dst+0(FP), R0 \
+	MOVD w+8(FP), R1 \
+	MOVD tiles+16(FP), R2 \
+	MOVD x+24(FP), R3 \
+	MOVD k+32(FP), R4 \
+tile_loop: \
+	MOVD R3, R6 \
+	ZERO(24) \
+	ZERO(25) \
+	ZERO(26) \
+	ZERO(27) \
+	SUBS $4, R4, R7 \
+	BLT  tail \
+column_loop: \
+	FMOVQ.P 16(R6), F16 \
+	FLDPQ   (R1), (F0, F1) \
+	FLDPQ   32(R1), (F2, F3) \
+	FLDPQ   64(R1), (F4, F5) \
+	FLDPQ   96(R1), (F6, F7) \
+	ADD     $128, R1 \
+	COLUMN(0, 0, 1) \
+	COLUMN(1, 2, 3) \
+	COLUMN(2, 4, 5) \
+	COLUMN(3, 6, 7) \
+	SUBS    $4, R7 \
+	BGE     column_loop \
+tail: \
+	ADDS $4, R7 \
+	BEQ  store \
+tail_loop: \
+	FMOVS.P 4(R6), F16 \
+	FLDPQ.P 32(R1), (F0, F1) \
+	COLUMN(0, 0, 1) \
+	SUBS    $1, R7 \
+	BNE     tail_loop \
+store: \
+	FSTPQ.P (F24, F25), 32(R0) \
+	FSTPQ.P (F26, F27), 32(R0) \
+	SUBS    $1, R2 \
+	BNE     tile_loop \
 	RET
+
+// func gemvF16Neon(dst *float32, w *byte, tiles int, x *float32, k int)
+TEXT ·gemvF16Neon(SB), NOSPLIT, $0-40
+	GEMVF16(COLUMNNEON)
+
+// func gemvF16I8mm(dst *float32, w *byte, tiles int, x *float32, k int)
+TEXT ·gemvF16I8mm(SB), NOSPLIT, $0-40
+	ONES(V28)
+	GEMVF16(COLUMNI8MM)
 
 // func gemmF16Neon16(dst *float32, ldd int, w *byte, x *float32, k int)
 TEXT ·gemmF16Neon16(SB), NOSPLIT, $0-40
-	GEMMF16(ROWS16)
+	GEMMF16(ROWS16, WEIGHTS4NEON, WEIGHTS1NEON)
 
 // func gemmF16Neon4(dst *float32, ldd int, w *byte, x *float32, k int)
 TEXT ·gemmF16Neon4(SB), NOSPLIT, $0-40
-	GEMMF16(ROWS4)
+	GEMMF16(ROWS4, WEIGHTS4NEON, WEIGHTS1NEON)
+
+// func gemmF16I8mm16(dst *float32, ldd int, w *byte, x *float32, k int)
+TEXT ·gemmF16I8mm16(SB), NOSPLIT, $0-40
+	ONES(V15)
+	MOVD R8, R12
+	GEMMF16(ROWS16, WEIGHTS4I8MM, WEIGHTS1I8MM)
+
+// func gemmF16I8mm4(dst *float32, ldd int, w *byte, x *float32, k int)
+TEXT ·gemmF16I8mm4(SB), NOSPLIT, $0-40
+	ONES(V15)
+	MOVD R8, R12
+	GEMMF16(ROWS4, WEIGHTS4I8MM, WEIGHTS1I8MM)
 
 // func gemmF32Neon4x4(dst *float32, ldd int, w, x *float32, k int)
 //

@@ -353,3 +353,81 @@ block_loop:
 	SUBS   $1, R3
 	BNE    block_loop
 	RET
+
+// HALVES makes float16 of 8 values times F29, cut to the mask in V25.
+#define HALVES(a, b, out) \
+	FMULE(29, 0, a, a) \
+	FMULE(29, 0, b, b) \
+	FCVTN4(a, out) \
+	FCVTNH4(b, out) \
+	AND16(25, out, out)
+
+// func quantizeHalfRow(q *byte, stride int, x *float32, blocks int)
+//
+// As above, but 128 columns a turn, 32 at a time: R8 counts those, V24 is the largest magnitude, V25 a mask that is 0 for
+// blocks without values.
+TEXT ·quantizeHalfRow(SB), NOSPLIT, $0-32
+	MOVD q+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+24(FP), R3
+	CONSTANTS
+
+block_loop:
+	MOVD $4, R8
+	ZERO(24)
+
+largest_loop:
+	LOAD
+	FABS4(0, 16)
+	FABS4(1, 17)
+	FABS4(2, 18)
+	FABS4(3, 19)
+	FABS4(4, 20)
+	FABS4(5, 21)
+	FABS4(6, 22)
+	FABS4(7, 23)
+	VUMAX V24.S4, V16.S4, V16.S4
+	LARGEST
+	FMOVS F16, F24
+	SUBS  $1, R8
+	BNE   largest_loop
+
+	// d is the power of two that makes the largest magnitude 32 or more and less than 64
+	SUB  $512, R2
+	ZERO(25)
+	MOVD ZR, R6
+	MOVD ZR, R7
+	CMPW R10, R5
+	BLO  scaled
+	MOVD $0x7fc00000, R6
+	CMPW R11, R5
+	BHS  scaled
+	VMOVI $0xff, V25.B16
+	LSRW $23, R5
+	SUBW $5, R5, R6
+	LSLW $23, R6
+	MOVD $259, R7
+	SUBW R5, R7
+	LSLW $23, R7
+
+scaled:
+	FMOVS R7, F29
+	MOVW  R6, 256(R0)
+	MOVD  R0, R9
+	MOVD  $4, R8
+
+halves_loop:
+	LOAD
+	HALVES(0, 1, 16)
+	HALVES(2, 3, 17)
+	HALVES(4, 5, 18)
+	HALVES(6, 7, 19)
+	VST1.P [V16.B16, V17.B16, V18.B16, V19.B16], 64(R9)
+	SUBS   $1, R8
+	BNE    halves_loop
+
+	ADD  R1, R0
+	SUBS $1, R3
+	BNE  block_loop
+	RET

@@ -11,18 +11,23 @@ import (
 // Sets returns the sets that this processor can run, from the plainest to the fastest.
 func Sets() []table.Kernels {
 	sets := []table.Kernels{neonSet}
-	if !hasDotprod() {
-		return sets
+	if hasDotprod() {
+		sets = append(sets, dotprodSet)
+		if hasI8mm() {
+			sets = append(sets, i8mmSet)
+		}
 	}
-	sets = append(sets, dotprodSet)
-	if cpu.ARM64.HasI8MM {
-		sets = append(sets, i8mmSet)
+	if cpu.ARM64.HasASIMDHP {
+		sets = append(sets, fp16Set)
 	}
 	return sets
 }
 
 // hasDotprod reports whether the processor has SDOT. Every Mac has, though the first releases of macOS for arm64 do not say.
 func hasDotprod() bool { return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" }
+
+// hasI8mm reports whether the processor has SMMLA and, as all of those do, FMLAL.
+func hasI8mm() bool { return cpu.ARM64.HasI8MM && cpu.ARM64.HasASIMDFHM }
 
 var neonSet = table.Kernels{
 	Name: "neon",
@@ -72,4 +77,13 @@ var i8mmSet = table.Kernels{
 
 	MatMulQ4Q8: table.QuantMatMul{Form: &crossForm, Run: matMulQ4Q8I8mm},
 	MatMulQ8Q8: table.QuantMatMul{Form: &pairForm, Run: matMulQ8Q8I8mm},
+
+	MatMulF16F32: matMulF16F32I8mm,
+}
+
+var fp16Set = table.Kernels{
+	Name:   "fp16",
+	ByName: true,
+
+	MatMulF16F16: table.QuantMatMul{Form: &halfForm, Run: matMulF16F16Fp16},
 }

@@ -9,7 +9,7 @@ package table
 const GroupRows = 16
 
 // Kernels is one implementation of every inner operation. An entry left zero is taken from the set before it in the
-// registry (go ← neon ← dotprod ← i8mm, go ← avx2 ← avx512 ← amx).
+// registry (go ← neon ← dotprod ← i8mm ← fp16, go ← avx2 ← avx512 ← amx).
 //
 // Batch invariance: what an entry computes for one row (or head, or key) must not depend on n, tiles, heads, keys or on
 // any other row: the same roundings in the same order in the gemv and the gemm path of one set.
@@ -17,7 +17,9 @@ const GroupRows = 16
 // Throughout, tile and w are in the layout of [github.com/lever-go/lever/tensor.Packed], n counts activation rows, k
 // columns; k is a multiple of the weight format's block.
 type Kernels struct {
-	Name string // "ref", "go", "neon", "dotprod", "i8mm", "avx2", "avx512" or "amx"
+	Name string // "ref", "go", "neon", "dotprod", "i8mm", "fp16", "avx2", "avx512" or "amx"
+	// ByName keeps the set from being taken unless it is asked for: it gives up precision for speed.
+	ByName bool
 
 	MatMulQ4Q8  QuantMatMul // Q4_0 weights
 	MatMulQ8Q8  QuantMatMul // Q8_0 weights
@@ -26,6 +28,8 @@ type Kernels struct {
 
 	// MatMulF16F32 is QuantMatMul.Run for F16 weights and float32 activations x [n][k], accumulated in float32.
 	MatMulF16F32 func(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int)
+	// MatMulF16F16, in a set that has one, takes the place of MatMulF16F32. k is any number, to it and to its form.
+	MatMulF16F16 QuantMatMul
 	// MatMulF32F32: dst[i*ldd+r] = Σ_c w[r*k+c]·x[i*k+c] for r < rows, i < n; w is row-major, rows is any number.
 	MatMulF32F32 func(dst []float32, ldd int, w []float32, rows int, x []float32, n, k int)
 

@@ -115,6 +115,11 @@ var encodings = []struct {
 	{"dup v28.4s, v21.s[2]", 0x4e1406bc},
 	{"dup v28.4s, v21.s[3]", 0x4e1c06bc},
 	{"addp v28.4s, v21.4s, v26.4s", 0x4ebabebc},
+	{"fmla v28.8h, v21.8h, v10.h[0]", 0x4f0a12bc},
+	{"fmla v28.8h, v21.8h, v10.h[3]", 0x4f3a12bc},
+	{"fmla v28.8h, v21.8h, v10.h[6]", 0x4f2a1abc},
+	{"fmlal v28.4s, v21.4h, v26.4h", 0x4e3aeebc},
+	{"fmlal2 v28.4s, v21.4h, v26.4h", 0x6e3acebc},
 }
 
 func TestMacros(t *testing.T) {
@@ -159,7 +164,7 @@ func TestEncodings(t *testing.T) {
 		w := e.word
 		fmt.Fprintf(&want, "0x%02x,0x%02x,0x%02x,0x%02x\n", w&255, w>>8&255, w>>16&255, w>>24)
 	}
-	cmd := exec.Command(path, "-triple=aarch64", "-mattr=+dotprod,+i8mm", "-show-encoding")
+	cmd := exec.Command(path, "-triple=aarch64", "-mattr=+dotprod,+i8mm,+fullfp16,+fp16fml", "-show-encoding")
 	cmd.Stdin = strings.NewReader(source.String())
 	out, err := cmd.Output()
 	if err != nil {
