@@ -6,8 +6,9 @@ type blocked struct {
 	x            *layout
 	gemv         func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 	gemm         []gemm // from many rows to few
-	// rows, where there is one, takes any number of rows, in place of gemm.
+	// rows, where there is one, takes any multiple of unit rows, in place of gemm.
 	rows func(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+	unit int
 }
 
 // gemm multiplies one tile with rows rows: dst[i*ldd+r] for i < rows, r < 16. q is the first row in the first block of
@@ -45,11 +46,13 @@ func (b *blocked) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 // group multiplies one tile with one group of activations.
 func (b *blocked) group(dst []float32, ldd int, tile, q []byte, rows, blocks int) {
 	stride := b.x.stride(rows)
-	if b.rows != nil {
-		b.rows(&dst[0], ldd, &tile[0], &q[0], stride, blocks, rows)
-		return
-	}
 	i := 0
+	if b.rows != nil {
+		i = rows / b.unit * b.unit
+	}
+	if i > 0 {
+		b.rows(&dst[0], ldd, &tile[0], &q[0], stride, blocks, i)
+	}
 	for _, g := range b.gemm {
 		for ; i+g.rows <= rows; i += g.rows {
 			g.run(&dst[i*ldd], ldd, &tile[0], &q[i*b.x.paired], stride, blocks)

@@ -69,6 +69,7 @@ func TestCall(t *testing.T) {
 		{"gemmQ4I8mm16", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 16)},
 		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},
 		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
+		{"gemmQ4KI8mm", product(tensor.Q4_K, i8mmSet.MatMulQ4KQ8, 16)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
 		{"gemvF16Neon", f16(&neonSet, 1)},
 		{"gemmF16Neon16", f16(&neonSet, 16)},

@@ -35,6 +35,7 @@ var costs = []struct {
 	{kernel: "gemmQ4I8mm16", cycle: 32.36, optimistic: 32.63, instr: 0.0869},
 	{kernel: "gemmQ4I8mm4", cycle: 25.08, optimistic: 25.73, instr: 0.1185},
 	{kernel: "gemmQ4I8mm2", cycle: 19.29, optimistic: 20.07, instr: 0.1607},
+	{kernel: "gemmQ4KI8mm", cycle: 25.56, optimistic: 26.94, instr: 0.1359},
 	{kernel: "gemmQ8I8mm16", cycle: 32.36, optimistic: 32.63, instr: 0.0888},
 	{kernel: "gemvF16Neon", cycle: 1.96, optimistic: 3.92, instr: 0.6382},
 	{kernel: "gemmF16Neon16", cycle: 6.96, optimistic: 7.37, instr: 0.4348},

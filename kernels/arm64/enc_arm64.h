@@ -28,6 +28,8 @@
 #define ADDP4(m, n, d)    ENC3(0x4ea0bc00, m, n, d) // sums of neighbours, of Vn, then of Vm
 #define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
 #define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
+#define SMLAL4(m, n, d)   ENC3(0x0e608000, m, n, d) // Vd.S4 += Vn.H4 · Vm.H4
+#define SMLALH4(m, n, d)  ENC3(0x4e608000, m, n, d)
 // Vd.S4 += Vn.H4 · element i (0..7) of Vm.H8, m below 16.
 #define SMLALE4(m, i, n, d)  WORD $(0x0f402000 | (((i)&3)<<20) | (((i)>>2)<<11) | ((m)<<16) | ((n)<<5) | (d))
 #define SMLALEH4(m, i, n, d) WORD $(0x4f402000 | (((i)&3)<<20) | (((i)>>2)<<11) | ((m)<<16) | ((n)<<5) | (d))

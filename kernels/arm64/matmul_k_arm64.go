@@ -3,8 +3,9 @@ package arm64
 var (
 	q4KNeon    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KNeon}
 	q6KNeon    = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KNeon}
-	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod}
-	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod}
+	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod, unit: 1}
+	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod, unit: 1}
+	q4KI8mm    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KI8mm, unit: 2}
 )
 
 func matMulQ4KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
@@ -21,6 +22,10 @@ func matMulQ4KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n
 
 func matMulQ6KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
 	q6KDotprod.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ4KQ8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q4KI8mm.run(dst, ldd, w, tiles, q, n, k)
 }
 
 // gemvQ4KDotprod multiplies tiles tiles with one row of activations in wideForm whose blocks lie stride bytes apart.
@@ -53,3 +58,8 @@ func gemmQ4KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, row
 
 //go:noescape
 func gemmQ6KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+
+// gemmQ4KI8mm multiplies one tile with an even number of rows, as gemvQ4KDotprod does with each.
+//
+//go:noescape
+func gemmQ4KI8mm(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)

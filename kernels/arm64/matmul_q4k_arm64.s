@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "scales_q4k_arm64.h"
 
 // Products of Q4_K weights with activations in wideForm. The scales of the weights are multiplied in integers; the
 // sums of 64 columns become floats and are multiplied with the scale of the activations, those of 256 with d (and dmin).
@@ -46,30 +47,6 @@ GLOBL widen<>(SB), RODATA|NOPTR, $80
 	MLA4(1, hi, 2) \
 	SCVTF4(2, 2) \
 	FMLAE(15, 0, 2, acc)
-
-// LOWSCALES and HIGHSCALES make the 6-bit scales of two sub-blocks, to V12 and V13, and their minima, to V4 and V6: of
-// sub-blocks 2c and 2c+1 below 4 as they stand; of 4+2c and 5+2c, whose high bits stand above those of the former.
-#define LOWSCALES(c) \
-	FLDPQ (64+32*c)(R11), (F12, F13) \
-	FLDPQ (128+32*c)(R11), (F4, F6) \
-	FMOVQ 64(R12), F0 \
-	VAND  V0.B16, V12.B16, V12.B16 \
-	VAND  V0.B16, V13.B16, V13.B16 \
-	VAND  V0.B16, V4.B16, V4.B16 \
-	VAND  V0.B16, V6.B16, V6.B16
-
-#define HIGHSCALES(c) \
-	FLDPQ (192+32*c)(R11), (F12, F13) \
-	FLDPQ (64+32*c)(R11), (F0, F1) \
-	FLDPQ (128+32*c)(R11), (F4, F6) \
-	VUSHR $6, V0.B16, V0.B16 \
-	VUSHR $6, V1.B16, V1.B16 \
-	VUSHR $2, V4.B16, V4.B16 \
-	VUSHR $2, V6.B16, V6.B16 \
-	VSRI  $4, V12.B16, V4.B16 \
-	VSRI  $4, V13.B16, V6.B16 \
-	VSLI  $4, V0.B16, V12.B16 \
-	VSLI  $4, V1.B16, V13.B16
 
 // DOTSDOTPROD, DOTSUNPACKED and DOTSNEON make the sums of 64 columns: of the sub-block of low nibbles in V20-V23, of high ones in V24-V27.
 #define DOTSDOTPROD \

@@ -78,6 +78,8 @@ var i8mmSet = table.Kernels{
 	MatMulQ4Q8: table.QuantMatMul{Form: &crossForm, Run: matMulQ4Q8I8mm},
 	MatMulQ8Q8: table.QuantMatMul{Form: &pairForm, Run: matMulQ8Q8I8mm},
 
+	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8I8mm},
+
 	MatMulF16F32: matMulF16F32I8mm,
 }
 

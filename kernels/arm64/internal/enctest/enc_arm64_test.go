@@ -120,6 +120,8 @@ var encodings = []struct {
 	{"fmla v28.8h, v21.8h, v10.h[6]", 0x4f2a1abc},
 	{"fmlal v28.4s, v21.4h, v26.4h", 0x4e3aeebc},
 	{"fmlal2 v28.4s, v21.4h, v26.4h", 0x6e3acebc},
+	{"smlal v28.4s, v21.4h, v26.4h", 0x0e7a82bc},
+	{"smlal2 v28.4s, v21.8h, v26.8h", 0x4e7a82bc},
 }
 
 func TestMacros(t *testing.T) {
