@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
+	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -20,6 +22,8 @@ type Engine struct {
 	draft  *model      // nil without a draft
 	policy spec.Policy // of requests that name none; nil without a draft
 	trace  *tracer
+
+	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
 }
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
@@ -31,6 +35,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{pool: kernels.NewPool(cfg.Threads)}
+	e.vocabulary = sync.OnceValues(e.newVocabulary)
 	if err := e.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -77,6 +82,20 @@ func (e *Engine) Close() error {
 
 // Tokenizer returns the target's tokenizer.
 func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
+
+// Vocabulary returns the target's vocabulary, which makes grammars for requests. It may be called from any goroutine.
+func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) { return e.vocabulary() }
+
+func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
+	tok := e.target.tokenizer
+	spell := func(token int32) string {
+		if tok.IsSpecial(token) {
+			return ""
+		}
+		return tok.Token(token)
+	}
+	return grammar.NewVocabulary(e.target.decoder.Vocab(), spell, tok.EOS())
+}
 
 // Target returns the target's decoder, for those who want hidden states or logits. It must not be used during a generation.
 func (e *Engine) Target() *layers.Decoder { return e.target.decoder }

@@ -303,3 +303,36 @@ func TestCancelledGenerationKeepsItsText(t *testing.T) {
 		t.Errorf("the engine gave %v after being cancelled, %v before", again.TokenIDs, result.TokenIDs)
 	}
 }
+
+// What a schema allows is what comes out, with trees as without, and forced tokens take no passes.
+func TestGrammarWithTrees(t *testing.T) {
+	pair := testdata.Shared(t, "models/lever-tiny-llama")
+	engine := open(t, lever.Config{Model: convert(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: convert(t, filepath.Join(pair, "draft"), tensor.Q8_0)})
+	vocabulary, err := engine.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := `{"type": "object", "required": ["question", "answer", "unit"], "properties": {
+		"question": {"type": "string", "maxLength": 30}, "answer": {"type": "integer"}, "unit": {"enum": ["apples", "pears"]}}}`
+	restricted, err := vocabulary.JSONSchema([]byte(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.9, Seed: 4}} {
+		req := lever.Request{Prompt: "Tom has 3 apples and buys 4. How many has he?", Grammar: restricted, Sampling: sampling, MaxTokens: 200, Policy: spec.None{}}
+		want := generate(t, engine, req)
+		var answer struct {
+			Question, Unit string
+			Answer         *int64
+		}
+		if err := json.Unmarshal([]byte(want.Text), &answer); err != nil || want.Finish != spec.FinishStop || answer.Answer == nil ||
+			len([]rune(answer.Question)) > 30 || answer.Unit != "apples" && answer.Unit != "pears" {
+			t.Errorf("%q, %s: %v", want.Text, want.Finish, err)
+		}
+		req.Policy = nil
+		got := generate(t, engine, req)
+		if got.Text != want.Text || !slices.Equal(got.TokenIDs, want.TokenIDs) || got.Forced < 5 {
+			t.Errorf("with trees %q with %d forced tokens, without %q", got.Text, got.Forced, want.Text)
+		}
+	}
+}

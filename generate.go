@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -24,6 +25,9 @@ type Request struct {
 	MaxTokens   int // 0: until the model stops or the context is full
 	Sampling    spec.Sampling
 	StopStrings []string
+	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. nil: any text. A thinking model does not
+	// think then: the grammar begins with the answer.
+	Grammar *grammar.Grammar
 
 	// Policy decides what is drafted; nil: the engine's own [spec.Lever], which has learned from earlier requests, or [spec.None] when
 	// the engine has no draft.
@@ -32,6 +36,11 @@ type Request struct {
 	Budget int
 	// Prefill is told how many tokens of the prompt are done; nil: nobody is.
 	Prefill func(done, total int)
+	// Logits is called with each generated token and the logits it was picked from, before the text that the token completes is
+	// emitted. See [spec.Request]. nil: nobody is.
+	Logits func(token int32, logits []float32)
+	// Observe is called after each pass with its tree; see [spec.Observation]. nil: nobody is.
+	Observe func(spec.Observation)
 }
 
 // MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
@@ -69,6 +78,10 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if err != nil {
 		return Result{}, err
 	}
+	var constraint spec.Constraint
+	if req.Grammar != nil {
+		constraint = req.Grammar.Matcher()
+	}
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      prompt,
 		MaxTokens:   req.MaxTokens,
@@ -77,6 +90,9 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		StopStrings: req.StopStrings,
 		Decoder:     e.target.tokenizer.NewStream(),
 		Progress:    req.Prefill,
+		Constraint:  constraint,
+		Logits:      req.Logits,
+		Observe:     req.Observe,
 	}, func(p spec.Piece) error {
 		if emit == nil || p.Text == "" {
 			return nil
@@ -109,7 +125,7 @@ func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
 	if len(messages) == 0 {
 		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
 	}
-	chat, err := tok.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking})
+	chat, err := tok.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -143,7 +143,7 @@ func (m *CostModel) computeTime(rows int) float64 {
 // Observe corrects the model by a pass. It drops what a profile says if the first pass takes less than half or more than
 // twice as long.
 func (m *CostModel) Observe(o Observation) {
-	rows := o.Tree.Len()
+	rows := o.Lead + o.Tree.Len()
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
 		m.observeCompute(rows, seconds)
 	}

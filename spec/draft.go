@@ -61,7 +61,8 @@ func (d *Draft) Full(node int) bool {
 
 // Expand runs the draft model on a wave of nodes, all in one forward, and offers tree the k most probable tokens after each
 // node, the lowest id first among equals, with their probabilities (softmax of the logits): one candidate set per node, in the
-// order of nodes, fewer tokens only where the vocabulary is smaller. It adds no nodes. The parent of a node must be expanded
+// order of nodes, fewer tokens only where the vocabulary is smaller, or the request's [Constraint] allows fewer; probabilities are
+// among those that it allows. It adds no nodes. The parent of a node must be expanded
 // before it or come earlier in nodes, and no node can be expanded twice in a pass. After an error the pass can't go on.
 func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 	if k < 1 {
@@ -102,7 +103,9 @@ func (d *Draft) wave(ctx context.Context, nodes []int, each func(node int, logit
 			return fmt.Errorf("spec: draft: %w", err)
 		}
 		for i, node := range nodes[:n] {
-			if err := each(node, d.logits[i*vocab:(i+1)*vocab]); err != nil {
+			logits := d.logits[i*vocab : (i+1)*vocab]
+			d.tree.restrict(node, logits)
+			if err := each(node, logits); err != nil {
 				return err
 			}
 		}

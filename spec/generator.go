@@ -54,6 +54,14 @@ type Request struct {
 	StopStrings []string
 	// Decoder makes the text, from the first generated token on; nil = tokens only.
 	Decoder TextDecoder
+	// Constraint restricts the tokens; nil = all may be generated. It must allow StopTokens where the text may end.
+	Constraint Constraint
+	// Logits is called with each generated token and the logits it was picked from: those of the target, -Inf where Constraint
+	// allows no token; they are borrowed until it returns. They are nil for a token that was the only one allowed and so was not
+	// picked. nil = not wanted.
+	Logits func(token int32, logits []float32)
+	// Observe is called after each pass; see [Observer]. nil = not wanted.
+	Observe func(Observation)
 	// Progress reports the prompt tokens done during prefill, those still there included, of total: all but the last; nil =
 	// not wanted.
 	Progress func(done, total int)
@@ -70,7 +78,7 @@ const (
 	FinishError     Finish = "error"     // any other error
 )
 
-// Piece is what one pass adds. All of its tokens but the last were drafted and accepted; the last is the target's own,
+// Piece is what one pass adds. All of its tokens but the last were drafted and accepted, or forced; the last is the target's own,
 // drafted or not. Text may lag behind the tokens while it could be the start of a stop string or of a character.
 type Piece struct {
 	Tokens []int32 // borrowed, until the callback returns
@@ -106,6 +114,12 @@ type Generator struct {
 	path     []int // accepted nodes
 	output   output
 	stats    Stats
+
+	constraint Constraint
+	state      int // of the constraint after the sequence
+	onLogits   func(token int32, logits []float32)
+	observe    func(Observation)
+
 	forecast forecast
 }
 
@@ -209,6 +223,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	g.stats = Stats{PromptTokens: len(req.Prompt), ReusedTokens: g.target.Len()}
 	g.forecast.reset(g.options.Policy, most)
 	g.output.reset(req, emit)
+	g.constraint, g.state, g.onLogits, g.observe = req.Constraint, 0, req.Logits, req.Observe
 	return nil
 }
 
@@ -232,11 +247,35 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 			g.stats.TimeToFirstToken = time.Since(began).Seconds()
 		}
 		err = errors.Join(err, g.output.send(g.sequence[before:]))
-		if g.output.finish == "" && g.target.Len() == g.target.Context() {
-			g.output.finish = FinishContext
-		}
 	}
 	return err
+}
+
+// take appends a generated token to the sequence. The last token that fits needs no position.
+func (g *Generator) take(token int32, logits []float32) {
+	if g.onLogits != nil {
+		g.onLogits(token, logits)
+	}
+	g.sequence = append(g.sequence, token)
+	if g.constraint != nil {
+		g.state = g.constraint.Next(g.state, token)
+	}
+	if g.output.take(token); g.output.finish == "" && len(g.sequence) > g.target.Context() {
+		g.output.finish = FinishContext
+	}
+}
+
+// takeForced appends the tokens that are the only ones allowed.
+func (g *Generator) takeForced() {
+	for g.constraint != nil && g.output.finish == "" {
+		token, ok := forced(g.constraint, g.state)
+		if !ok {
+			return
+		}
+		g.sampler.skip()
+		g.stats.Forced++
+		g.take(token, nil)
+	}
 }
 
 // prefill takes in the prompt but its last token, the root of the first tree.
@@ -259,8 +298,16 @@ func (g *Generator) prefill(ctx context.Context, progress func(done, total int))
 // pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the
 // sequence. What it appended before an error stands.
 func (g *Generator) pass(ctx context.Context) error {
-	reads := g.io()
+	watched := g.watched()
+	var reads IOStats
+	if watched {
+		reads = g.io()
+	}
 	clock := time.Now()
+	if g.takeForced(); g.output.finish != "" {
+		return nil
+	}
+	lead := len(g.sequence) - 1 - g.target.Len()
 	if err := g.grow(ctx); err != nil {
 		return err
 	}
@@ -281,8 +328,11 @@ func (g *Generator) pass(ctx context.Context) error {
 		return err
 	}
 	g.forecast.compare(growing + verifying + settling)
+	if !watched {
+		return nil
+	}
 	observation := Observation{
-		Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1], Cuts: g.pruning.cuts,
+		Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1], Lead: lead, Cuts: g.pruning.cuts,
 		DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
 	}
 	for _, learner := range [...]any{g.options.Policy, g.options.Pruner} {
@@ -290,21 +340,35 @@ func (g *Generator) pass(ctx context.Context) error {
 			observer.Observe(observation)
 		}
 	}
+	if g.observe != nil {
+		g.observe(observation)
+	}
 	return nil
+}
+
+// watched reports whether anyone wants to know of passes.
+func (g *Generator) watched() bool {
+	_, policy := g.options.Policy.(Observer)
+	_, pruner := g.options.Pruner.(Observer)
+	return policy || pruner || g.observe != nil
 }
 
 // grow makes the tree of a pass.
 func (g *Generator) grow(ctx context.Context) error {
 	// Deeper nodes could not be used: their positions are outside the context, or the last token comes before them.
-	depth := g.target.Context() - g.target.Len() - 1
+	depth := g.target.Context() - len(g.sequence)
 	if left := g.output.left(); left > 0 {
 		depth = min(depth, left-1)
 	}
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.MaxNodes, depth)
+	g.tree.constrain(g.constraint, g.state)
 	if g.draft != nil {
 		g.draft.start(g.sequence, &g.tree)
 	}
 	if err := g.options.Policy.Grow(ctx, g.sequence, &g.tree, g.draft); err != nil {
+		return err
+	}
+	if err := g.tree.addForced(); err != nil {
 		return err
 	}
 	if n := g.tree.Len() - 1; n > g.options.MaxNodes {
@@ -320,15 +384,18 @@ func (g *Generator) grow(ctx context.Context) error {
 
 // verify runs the target over the tree and walks down from the root: at each node it picks the target's next token and goes on
 // to the child that has this token. The walk ends where there is no such child, or it was pruned, or the text ends.
+//
+// The tokens before the root that the target has not seen, as they were forced, go ahead of the tree in the same forward.
 func (g *Generator) verify(ctx context.Context) error {
-	if err := g.pruning.forward(ctx, g.target, &g.tree, g.options.Policy); err != nil {
+	lead := g.sequence[g.target.Len() : len(g.sequence)-1]
+	if err := g.pruning.forward(ctx, g.target, lead, &g.tree, g.options.Policy); err != nil {
 		return err
 	}
 	g.stats.Passes++
 	g.pruning.count(&g.stats)
 	if g.options.ProjectTree {
-		left := g.pruning.left
-		if err := g.target.Project(ctx, g.logits[:len(left)*g.target.Vocab()], left); err != nil {
+		rows := g.pruning.rows
+		if err := g.target.Project(ctx, g.logits[:len(rows)*g.target.Vocab()], rows); err != nil {
 			return err
 		}
 	}
@@ -343,8 +410,7 @@ func (g *Generator) verify(ctx context.Context) error {
 			return err
 		}
 		g.path = append(g.path, node)
-		g.sequence = append(g.sequence, token)
-		if g.output.take(token); g.output.finish != "" {
+		if g.take(token, logits); g.output.finish != "" {
 			break
 		}
 		pruned := false
@@ -352,17 +418,21 @@ func (g *Generator) verify(ctx context.Context) error {
 			g.stats.WronglyPruned++
 		}
 	}
-	return g.target.Commit(g.path)
+	return g.target.Commit(g.pruning.path(g.path))
 }
 
-// nodeLogits returns the target's logits after a node.
+// nodeLogits returns the target's logits after a node, restricted to what is allowed there.
 func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error) {
-	vocab, left := g.target.Vocab(), g.pruning.left
-	at, _ := slices.BinarySearch(left, node)
+	vocab := g.target.Vocab()
+	at, _ := slices.BinarySearch(g.pruning.left, node)
+	logits := g.logits
 	if g.options.ProjectTree {
-		return g.logits[at*vocab : (at+1)*vocab], nil
+		logits = g.logits[at*vocab : (at+1)*vocab]
+	} else if err := g.target.Project(ctx, logits, g.pruning.rows[at:at+1]); err != nil {
+		return nil, err
 	}
-	return g.logits, g.target.Project(ctx, g.logits, left[at:at+1])
+	g.tree.restrict(node, logits)
+	return logits, nil
 }
 
 func (g *Generator) io() IOStats {

@@ -40,6 +40,12 @@ func mustChain(t rapid.TB, length int, minProb float32) *Chain {
 // plain is the definition of what a generator returns: one token after the other, from a full recomputation of each.
 func plain(t rapid.TB, m *hashModel, req Request) (tokens []int32, finish Finish) {
 	t.Helper()
+	return plainInto(t, m, req, &tokens)
+}
+
+// plainInto does so and keeps the tokens in *sofar while it goes on.
+func plainInto(t rapid.TB, m *hashModel, req Request, sofar *[]int32) (tokens []int32, finish Finish) {
+	t.Helper()
 	sampler, err := NewSampler(req.Sampling)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +62,7 @@ func plain(t rapid.TB, m *hashModel, req Request) (tokens []int32, finish Finish
 			t.Fatal(err)
 		}
 		tokens = append(tokens, token)
+		*sofar = tokens
 		state = mix(state, uint64(token)+1)
 		switch {
 		case slices.Contains(req.StopTokens, token):

@@ -227,6 +227,9 @@ func (l *Lever) Observe(o Observation) {
 
 // account books the time of a pass.
 func (l *Lever) account(o *Observation) {
+	if o.Lead > 0 { // its time is not the tree's alone
+		return
+	}
 	const keep = 0.98
 	seconds, tokens := o.DraftSeconds+o.VerifySeconds, float64(len(o.Path))
 	l.tokens, l.seconds = keep*l.tokens+tokens, keep*l.seconds+seconds

@@ -38,6 +38,7 @@ type Observation struct {
 	Path []int // accepted nodes, from the root down
 	Next int32 // the target's token after the last of them
 	Cuts []Cut // what was pruned on the way through the target, in order; none where nothing was to be
+	Lead int   // tokens before the root that went through the target in the same pass, as a [Constraint] forced them
 
 	DraftSeconds  float64 // growing the tree and keeping the draft model in step
 	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows

@@ -35,6 +35,9 @@ type pruning struct {
 	tree   *Tree
 	alive  []bool // by node
 	left   []int  // alive nodes, ascending
+	rows   []int  // of the target, theirs
+	lead   int    // rows before the root's
+	batch  layers.Batch
 	cuts   []Cut
 	saved  int // rows × layers
 	hook   layers.Hook
@@ -43,25 +46,52 @@ type pruning struct {
 // drawn reports whether candidates of the tree were drawn at random.
 func (t *Tree) drawn() bool { return len(t.from) > 0 }
 
-// forward runs the target over the tree.
-func (p *pruning) forward(ctx context.Context, target Model, tree *Tree, policy Policy) error {
+// forward runs the target over the tree, behind the tokens of lead. With such a pass is not pruned.
+func (p *pruning) forward(ctx context.Context, target Model, lead []int32, tree *Tree, policy Policy) error {
 	p.tree, p.cuts, p.saved = tree, p.cuts[:0], 0
 	p.alive, p.left = p.alive[:0], p.left[:0]
 	for node := range tree.Len() {
 		p.alive, p.left = append(p.alive, true), append(p.left, node)
 	}
-	batch := layers.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}
+	p.lead = len(lead)
+	p.batch.Tokens, p.batch.Parents = append(append(p.batch.Tokens[:0], lead...), tree.Tokens()...), p.batch.Parents[:0]
+	for i := range lead {
+		p.batch.Parents = append(p.batch.Parents, int32(i-1))
+	}
+	for _, parent := range tree.Parents() {
+		p.batch.Parents = append(p.batch.Parents, parent+int32(len(lead)))
+	}
+	p.batch.Hook, p.batch.HookAfter = nil, nil
 	// To drop drawn candidates for what they are would change the distribution of the output.
-	if p.pruner != nil && tree.Len() > 1 && !tree.drawn() {
-		if batch.HookAfter = p.pruner.Begin(tree, policy); len(batch.HookAfter) > 0 {
+	if p.pruner != nil && tree.Len() > 1 && len(lead) == 0 && !tree.drawn() {
+		if p.batch.HookAfter = p.pruner.Begin(tree, policy); len(p.batch.HookAfter) > 0 {
 			if p.hook == nil {
 				p.hook = p.prune
 			}
-			batch.Hook = p.hook
+			p.batch.Hook = p.hook
 		}
 	}
-	_, err := target.Forward(ctx, batch)
-	return err
+	if _, err := target.Forward(ctx, p.batch); err != nil {
+		return err
+	}
+	p.rows = p.rows[:0]
+	for _, node := range p.left {
+		p.rows = append(p.rows, p.lead+node)
+	}
+	return nil
+}
+
+// path returns the rows of the target that lead to the end of a path of nodes, from the first of the pass on. It is valid until the
+// next call.
+func (p *pruning) path(nodes []int) []int {
+	p.rows = p.rows[:0]
+	for row := range p.lead {
+		p.rows = append(p.rows, row)
+	}
+	for _, node := range nodes {
+		p.rows = append(p.rows, p.lead+node)
+	}
+	return p.rows
 }
 
 // prune is the hook of the target. The rows of a tree are numbered as its nodes are: nothing else is pending.

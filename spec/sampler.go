@@ -96,6 +96,13 @@ func (s *Sampler) Sample(logits []float32) (int32, error) {
 	return draw(candidates, s.random.Uint64()), nil
 }
 
+// skip draws the random number of a token that is not sampled.
+func (s *Sampler) skip() {
+	if s.sampling.Temperature > 0 {
+		s.random.Uint64()
+	}
+}
+
 // Distribution returns the filtered target distribution from which [Sampler.Sample] draws: the tokens that are left and their
 // probabilities, which sum to 1. It draws nothing. The slice is valid until the next call of a method of s.
 func (s *Sampler) Distribution(logits []float32) ([]Candidate, error) {

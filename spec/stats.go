@@ -22,6 +22,8 @@ type Stats struct {
 	Passes int `json:"passes"`
 	// AcceptedPerPass is Tokens / Passes: 1 without a draft.
 	AcceptedPerPass float64 `json:"accepted_per_pass"`
+	// Forced is the number of tokens that a [Constraint] left no choice about, and that were taken without a pass.
+	Forced int `json:"forced,omitempty"`
 	// Drafted is the number of tree nodes proposed, roots not counted: Verified + Pruned.
 	Drafted int `json:"drafted"`
 	// Verified is the number of drafted nodes that went through the whole target, accepted or not.

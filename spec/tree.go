@@ -36,6 +36,9 @@ type Tree struct {
 	chances  []float32
 	from     []Candidate
 
+	constraint Constraint // nil = there is none
+	states     []int      // of the constraint after each node, or forbidden
+
 	maxNodes, maxDepth int
 	exploring          bool // maxNodes does not hold until Select
 
@@ -51,6 +54,7 @@ func (t *Tree) Reset(root int32, maxNodes, maxDepth int) {
 	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
 	t.offered, t.chances, t.from = t.offered[:0], t.chances[:0], t.from[:0]
 	t.maxNodes, t.maxDepth, t.exploring = maxNodes, maxDepth, false
+	t.constraint = nil
 	t.push(root, -1, 0, 1, 1)
 }
 
@@ -93,6 +97,13 @@ func (t *Tree) Add(parent int, token int32, prob float32) (int, error) {
 	node := t.Len()
 	*link = int32(node)
 	t.push(token, int32(parent), t.depths[parent]+1, prob, t.weights[parent]*prob)
+	if t.constraint != nil {
+		state := forbidden
+		if t.states[parent] >= 0 {
+			state = t.constraint.Next(t.states[parent], token)
+		}
+		t.states = append(t.states, state)
+	}
 	return node, nil
 }
 
@@ -143,7 +154,7 @@ const (
 )
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
-// arguments. A node takes one set of each source.
+// arguments. A node takes one set of each source. Tokens that the request's [Constraint] does not allow there are left out.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
 		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())
@@ -160,7 +171,11 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 		return fmt.Errorf("spec: tree: offer: node %d has a candidate set from %v already", node, source)
 	}
 	start := len(t.offered)
-	t.offered, t.chances = append(t.offered, tokens...), append(t.chances, probs...)
+	for i, token := range tokens {
+		if t.allows(node, token) {
+			t.offered, t.chances = append(t.offered, token), append(t.chances, probs[i])
+		}
+	}
 	t.nextSet = append(t.nextSet, t.firstSet[node])
 	t.firstSet[node] = int32(len(t.sets))
 	t.sets = append(t.sets, CandidateSet{
@@ -236,10 +251,16 @@ func (t *Tree) Select(nodes []int) error {
 		to := i + 1
 		t.tokens[to], t.parents[to], t.depths[to] = t.tokens[node], t.renumbered[t.parents[node]], t.depths[node]
 		t.probs[to], t.weights[to], t.drafted[to] = t.probs[node], t.weights[node], t.drafted[node]
+		if t.constraint != nil {
+			t.states[to] = t.states[node]
+		}
 	}
 	n := len(nodes) + 1
 	t.tokens, t.parents, t.depths = t.tokens[:n], t.parents[:n], t.depths[:n]
 	t.probs, t.weights, t.drafted = t.probs[:n], t.weights[:n], t.drafted[:n]
+	if t.constraint != nil {
+		t.states = t.states[:n]
+	}
 	t.exploring = false
 	sets := t.sets
 	t.sets = t.sets[:0]

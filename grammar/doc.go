@@ -1,0 +1,40 @@
+// Package grammar restricts generated text to JSON, of any shape or of a JSON Schema's.
+//
+// It is a room of its own because it knows text and tokens but no models: package spec asks it, through an interface of its
+// own, which tokens may follow.
+//
+//  1. [Vocabulary] is what the tokens of a model spell, as a trie. It is made once for a tokenizer.
+//  2. [Grammar] is a pushdown automaton over bytes, from [Vocabulary.JSON] or [Vocabulary.JSONSchema]. It may be used by many
+//     generations.
+//  3. [Matcher] follows one generation: [Matcher.Allowed] is the mask of the tokens that may come next, [Matcher.Next] what
+//     comes after one. Its states are numbers that stay valid, so a tree of tokens can be followed along all branches.
+//
+// A mask is put together from parts: for each node of the automaton, once, the tokens that stay within the rule of that node,
+// or end with it; and anew for each mask the few that go on beyond, which depend on where the rule goes back to. (The idea is
+// that of Dong et al., "XGrammar: Flexible and Efficient Structured Generation Engine for Large Language Models", 2024, arXiv
+// 2411.15100.)
+//
+// Usage:
+//
+//	vocabulary, err := grammar.NewVocabulary(tok.Size(), spell, tok.EOS())
+//	g, err := vocabulary.JSONSchema([]byte(`{"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}`))
+//	m := g.Matcher()
+//	state := 0
+//	for { // sample token from the logits of the tokens in m.Allowed(state)
+//		state = m.Next(state, token)
+//	}
+//
+// Of JSON Schema it knows type (also a list), properties, required, additionalProperties, enum, const, items, minItems, maxItems,
+// minLength, maxLength, anyOf, $ref within the document, and true; it ignores what only describes, such as title, description,
+// default and format. All else is refused with [ErrUnsupported], and the keyword. What is generated satisfies the schema, but
+// not all that would is generated:
+//
+//   - values are written in one line, with ", " and ": ";
+//   - properties come in the order of the schema, each at most once; others than those listed only if additionalProperties
+//     says so;
+//   - numbers have at most 15 digits before and after the point, and 2 in the exponent;
+//   - of a number that is an integer, the form with a fraction is left out.
+//
+// Limits: counts up to 4096. Where minLength or maxLength is given, masks within that string cost a walk over the vocabulary
+// each.
+package grammar

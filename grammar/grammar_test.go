@@ -1,0 +1,438 @@
+package grammar
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// pieces are what the tokens of a small vocabulary spell, besides all single bytes.
+var pieces = []string{
+	`{"`, `":`, `": `, `": "`, `", "`, `"}`, `"},`, `}, {`, `, `, `,\n`, "\n  ", "\n", `true`, `tr`, `ue`, `false`, `null`, ` "`, `"name`, `name`, `na`, `me"`,
+	`12`, `123`, `-1`, `0.`, `.5`, `e+`, `[]`, `[[`, `]]`, `{}`, `hello`, ` wor`, `ld"`, `é`, "\xc3", "\xa9x", `\u`, `\n`, `\"`, `00`, `d8`, `"a`, `"ab"`, `"b`, `x": `,
+	`name`, // a second time
+}
+
+const (
+	eos   = 256
+	other = 257 // another token that ends texts
+	first = 258 // of pieces
+)
+
+func testVocabulary(t testing.TB) *Vocabulary {
+	t.Helper()
+	v, err := NewVocabulary(first+len(pieces), func(token int32) string {
+		switch {
+		case token < eos:
+			return string([]byte{byte(token)})
+		case token >= first:
+			return pieces[token-first]
+		}
+		return "<end>"
+	}, []int32{eos, other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func allowed(mask []uint64) (tokens []int32) {
+	for i := range len(mask) * 64 {
+		if mask[i/64]>>(i%64)&1 == 1 {
+			tokens = append(tokens, int32(i))
+		}
+	}
+	return tokens
+}
+
+func (v *Vocabulary) spell(tokens []int32) string {
+	var b strings.Builder
+	for _, token := range tokens {
+		b.WriteString(v.text[token])
+	}
+	return b.String()
+}
+
+// schemas are those that the tests draw from.
+var schemas = []string{
+	`{"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name", "age"], "additionalProperties": false}`,
+	`{"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"type": ["number", "null"]}, "c": {"const": {"x": [1, "é\n"]}}}, "required": ["b"]}`,
+	`{"type": "object", "properties": {"a": {"type": "null"}, "ab": {"type": "null"}, "é": {}}, "additionalProperties": {"type": "integer"}}`,
+	`{"type": "object", "additionalProperties": {"enum": ["a", "ab", "abc", 1, 12, null]}}`,
+	`{"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 3}, "minItems": 1, "maxItems": 3}`,
+	`{"type": "array", "minItems": 2}`,
+	`{"type": "array", "maxItems": 0, "items": {"type": "string"}}`,
+	`{"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 2}, {"enum": ["a"]}]}`,
+	`{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}, "maxItems": 2}}, "required": ["value"]}}}`,
+	`{"type": "object", "required": ["x", "y"], "properties": {"x": {"anyOf": [{"type": "null"}, {"$ref": "#"}]}}}`,
+	`{"type": "string"}`, `{"type": "number"}`, `{"const": null}`, `{"enum": [[1, 2], {"a": {}}]}`, `true`, `{}`, `{"minLength": 2, "maxLength": 2}`,
+}
+
+// valid reports whether a value satisfies a schema of the kind above: the definition, in its simplest form.
+func valid(root, schema, value any) bool {
+	if schema == true {
+		return true
+	}
+	s := schema.(map[string]any)
+	if ref, ok := s["$ref"].(string); ok {
+		target := root
+		for _, name := range strings.Split(ref, "/")[1:] {
+			target = target.(map[string]any)[name]
+		}
+		return valid(root, target, value)
+	}
+	if list, ok := s["anyOf"].([]any); ok && !slices.ContainsFunc(list, func(s any) bool { return valid(root, s, value) }) {
+		return false
+	}
+	same := func(a, b any) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
+	if c, ok := s["const"]; ok && !same(c, value) {
+		return false
+	}
+	if list, ok := s["enum"].([]any); ok && !slices.ContainsFunc(list, func(c any) bool { return same(c, value) }) {
+		return false
+	}
+	count := func(name string, otherwise int) int {
+		if n, ok := s[name].(float64); ok {
+			return int(n)
+		}
+		return otherwise
+	}
+	kind := ""
+	switch x := value.(type) {
+	case nil:
+		kind = "null"
+	case bool:
+		kind = "boolean"
+	case float64:
+		if kind = "number"; x == float64(int64(x)) {
+			kind = "integer"
+		}
+	case string:
+		kind = "string"
+		if n := len([]rune(x)); n < count("minLength", 0) || n > count("maxLength", n) {
+			return false
+		}
+	case []any:
+		kind = "array"
+		if n := len(x); n < count("minItems", 0) || n > count("maxItems", n) {
+			return false
+		}
+		if items, ok := s["items"]; ok {
+			for _, item := range x {
+				if !valid(root, items, item) {
+					return false
+				}
+			}
+		}
+	case map[string]any:
+		kind = "object"
+		required, _ := s["required"].([]any)
+		for _, name := range required {
+			if _, ok := x[name.(string)]; !ok {
+				return false
+			}
+		}
+		properties, _ := s["properties"].(map[string]any)
+		for name, v := range x {
+			if p, ok := properties[name]; ok {
+				if !valid(root, p, v) {
+					return false
+				}
+			} else if a, ok := s["additionalProperties"]; ok && (a == false || !valid(root, a, v)) {
+				return false
+			}
+		}
+	}
+	switch types := s["type"].(type) {
+	case string:
+		return types == kind || types == "number" && kind == "integer"
+	case []any:
+		return slices.Contains(types, any(kind)) || slices.Contains(types, any("number")) && kind == "integer"
+	}
+	return true
+}
+
+// closing tells how much a token does to end a text soon.
+func closing(v *Vocabulary, token int32) int {
+	text := v.text[token]
+	switch {
+	case token == eos:
+		return 9
+	case len(text) != 1:
+		return 0
+	}
+	return 1 + strings.Index(`na0]}"`, text)
+}
+
+// write follows a matcher with random tokens, and ends soon.
+func write(t rapid.TB, v *Vocabulary, m *Matcher, random *rand.Rand) []int32 {
+	var tokens []int32
+	state := 0
+	for {
+		choices := allowed(m.Allowed(state))
+		if len(choices) == 0 {
+			t.Fatalf("after %q nothing is allowed", v.spell(tokens))
+		}
+		token := choices[random.IntN(len(choices))]
+		if len(tokens) > 30 { // finish
+			token = slices.MaxFunc(choices, func(a, b int32) int { return closing(v, a) - closing(v, b) })
+		}
+		if state = m.Next(state, token); state < 0 {
+			t.Fatalf("after %q token %q is in the mask and refused", v.spell(tokens), v.text[token])
+		}
+		if token == eos || token == other {
+			if got := allowed(m.Allowed(state)); !slices.Equal(got, []int32{eos, other}) {
+				t.Fatalf("after the end %v is allowed", got)
+			}
+			return tokens
+		}
+		if tokens = append(tokens, token); len(tokens) > 2000 {
+			t.Fatalf("no end to %.200q", v.spell(tokens))
+		}
+	}
+}
+
+// Whatever a model prefers, what comes out is JSON that satisfies the schema.
+func TestTextSatisfiesTheSchema(t *testing.T) {
+	v := testVocabulary(t)
+	rapid.Check(t, func(t *rapid.T) {
+		schema := rapid.SampledFrom(schemas).Draw(t, "schema")
+		g, err := v.JSONSchema([]byte(schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed := rapid.Uint64().Draw(t, "seed")
+		text := v.spell(write(t, v, g.Matcher(), rand.New(rand.NewPCG(seed, 1))))
+		var s, value any
+		if err := errors.Join(json.Unmarshal([]byte(schema), &s), json.Unmarshal([]byte(text), &value)); err != nil {
+			t.Fatalf("%q of %s: %v", text, schema, err)
+		}
+		if !valid(s, s, value) {
+			t.Fatalf("%s does not satisfy %s", text, schema)
+		}
+	})
+}
+
+func TestTextIsAnObject(t *testing.T) {
+	v := testVocabulary(t)
+	g := v.JSON()
+	rapid.Check(t, func(t *rapid.T) {
+		text := v.spell(write(t, v, g.Matcher(), rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))))
+		var value map[string]any
+		if err := json.Unmarshal([]byte(text), &value); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}
+
+// The mask is what trying each token gives, and a token is left out of it only if another one spells the same text, or more of
+// the only text that can follow.
+func TestMaskIsWhatEachTokenSays(t *testing.T) {
+	v := testVocabulary(t)
+	rapid.Check(t, func(t *rapid.T) {
+		g, err := v.JSONSchema([]byte(rapid.SampledFrom(schemas).Draw(t, "schema")))
+		if rapid.IntRange(0, 5).Draw(t, "any") == 0 {
+			g, err = v.JSON(), nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := g.Matcher()
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		state := 0
+		for range 20 {
+			mask := slices.Clone(m.Allowed(state))
+			tokens := allowed(mask)
+			for token := range int32(v.size) {
+				in := slices.Contains(tokens, token)
+				if next := m.Next(state, token); in != (next >= 0) {
+					t.Fatalf("token %d %q: in the mask %v, next state %d", token, v.text[token], in, next)
+				}
+				at := m.states[state].state
+				if in || at == 0 || v.text[token] == "" {
+					continue
+				}
+				for i := range len(v.text[token]) {
+					if at = m.machine.step(at, v.text[token][i]); at == dead {
+						break
+					}
+				}
+				if at != dead && (len(tokens) != 1 || !strings.HasPrefix(v.text[tokens[0]], v.text[token])) {
+					t.Fatalf("token %q can follow, but only %v are allowed", v.text[token], tokens)
+				}
+			}
+			if state = m.Next(state, tokens[random.IntN(len(tokens))]); m.states[state].state == 0 {
+				break
+			}
+		}
+	})
+}
+
+// Texts that satisfy a schema in the layout of the package can be written.
+func TestTextsThatCanBeWritten(t *testing.T) {
+	v := testVocabulary(t)
+	for _, c := range []struct {
+		schema string
+		yes    []string
+		no     []string
+	}{
+		{schemas[0], []string{`{"name": "é\u00e9\ud83d\ude00 \"x\"", "age": -12}`}, []string{`{"name":"a", "age": 1}`, `{"age": 1, "name": ""}`, `{"name": "\ud83d", "age": 1}`, `{"name": "a", "age": 01}`, `{"name": "a", "age": 1.0}`, `{}`}},
+		{schemas[1], []string{`{"b": null}`, `{"a": true, "b": -0.5e+10, "c": {"x": [1, "é\n"]}}`}, []string{`{"a": true}`, `{"b": 1, "z": 1}`, `{"b": 1e999}`}},
+		{schemas[2], []string{`{}`, `{"a": null, "b": 1}`, `{"abc": 3, "": 5}`, `{"ab": null, "é": {"q": []}, "x": 1}`, `{"ac": 0}`}, []string{`{"a": 1}`, `{"x": 1, "a": null}`, `{"\u0061": 1}`, `{"é": null, "ab": 3}`, `{"ab": 7}`}},
+		{schemas[3], []string{`{"k": "ab", "\"": 12, "l": 1, "m": "abc", "n": "a"}`}, []string{`{"k": "b"}`}},
+		{schemas[4], []string{`["a"]`, `["abc", "é😀", "\u00e9\ud83d\ude00x"]`}, []string{`[]`, `["abcd"]`, `["a", "a", "a", "a"]`, `[""]`}},
+		{schemas[6], []string{`[]`}, []string{`["a"]`}},
+		{schemas[8], []string{`{"value": 1, "children": [{"value": 2, "children": []}, {"value": 3}]}`}, []string{`{"value": 1, "children": [{}]}`}},
+		{`{"type": "number"}`, []string{`0`, `-0`, `10`, `0.5`, `1E5`, `123456789012345.123456789012345e-99`}, []string{`01`, `.5`, `5.`, `1e`, `+1`, `1e100`}},
+	} {
+		g, err := v.JSONSchema([]byte(c.schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.yes {
+			if !accepts(g, text) {
+				t.Errorf("%s can't be written to %s", text, c.schema)
+			}
+		}
+		for _, text := range c.no {
+			if accepts(g, text) {
+				t.Errorf("%s can be written to %s", text, c.schema)
+			}
+		}
+	}
+	for _, text := range []string{`{}`, `{ }`, "{\n  \"a\": [\n    1,\n    {\"b\": null}\n  ]\n}", `{"a":1,"b":[1,2]}`, `{"a": true, "b": "x"}`} {
+		if !accepts(v.JSON(), text) {
+			t.Errorf("%q is no JSON object", text)
+		}
+	}
+	for _, text := range []string{`[]`, `{"a"}`, `{"a": 1,}`, ` {}`, `{} `} {
+		if accepts(v.JSON(), text) {
+			t.Errorf("%q is a JSON object", text)
+		}
+	}
+}
+
+// accepts follows a text byte by byte.
+func accepts(g *Grammar, text string) bool {
+	m := newMachine(&g.automaton)
+	at := m.start(g.start)
+	for i := range len(text) {
+		if at = m.step(at, text[i]); at == dead {
+			return false
+		}
+	}
+	return m.states[at].done
+}
+
+// Where only one text can follow, it is written with the longest tokens, without a choice.
+func TestForcedTokens(t *testing.T) {
+	v := testVocabulary(t)
+	g, err := v.JSONSchema([]byte(`{"type": "object", "properties": {"name": {"enum": ["hello world"]}}, "required": ["name"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := g.Matcher()
+	var texts []string
+	for state := 0; ; {
+		tokens := allowed(m.Allowed(state))
+		if len(tokens) != 1 {
+			break
+		}
+		texts = append(texts, v.text[tokens[0]])
+		state = m.Next(state, tokens[0])
+	}
+	if want := []string{`{"`, `name`, `": "`, `hello`, ` wor`, `ld"`, `}`}; !slices.Equal(texts, want) {
+		t.Errorf("forced %q, want %q", texts, want)
+	}
+}
+
+func TestSchemasThatAreRefused(t *testing.T) {
+	v := testVocabulary(t)
+	for schema, want := range map[string]string{
+		`{"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}}`: `at #/properties/a: keyword "minimum": unsupported`,
+		`{"type": "string", "pattern": "^a"}`:                                        `keyword "pattern": unsupported`,
+		`{"oneOf": [{}]}`:                                                            `keyword "oneOf": unsupported`,
+		`{"anyOf": [{}], "type": "string"}`:                                          `"type" beside "anyOf": unsupported`,
+		`{"$ref": "other.json"}`:                                                     `only #/… within the schema: unsupported`,
+		`{"$ref": "#/$defs/a"}`:                                                      `there is no "$defs"`,
+		`{"$ref": "#"}`:                                                              `leads back to itself`,
+		`{"anyOf": [{"$ref": "#"}, {"type": "null"}]}`:                               `leads back to itself`,
+		`{"type": "text"}`:                                                           `there is no type "text"`,
+		`{"type": []}`:                                                               `no type`,
+		`{"type": 3}`:                                                                `at #: type:`,
+		`{"enum": []}`:                                                               `none of the values`,
+		`{"enum": ["a"], "type": "integer"}`:                                         `none of the values`,
+		`{"enum": ["a"], "minLength": 1}`:                                            `"minLength" beside a list of values`,
+		`{"minItems": 3, "maxItems": 2}`:                                             `from 3 to 2`,
+		`{"maxLength": 1000000}`:                                                     `a count of 1000000`,
+		`{"minLength": -1}`:                                                          `a count of -1`,
+		`{"required": ["a"], "additionalProperties": false}`:                         `"a" is required and not allowed`,
+		`{"anyOf": []}`:                                                              `anyOf of nothing`,
+		`false`:                                                                      `schema false`,
+		`3`:                                                                          `not an object`,
+		`{`:                                                                          `not JSON`,
+		`{"properties": 3}`:                                                          `at #/properties: not an object`,
+		strings.Repeat(`{"items":`, 100) + `{}` + strings.Repeat(`}`, 100): `nested deeper`,
+	} {
+		_, err := v.JSONSchema([]byte(schema))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", schema, err, want)
+		}
+		if strings.HasSuffix(want, "unsupported") && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s: %v is not ErrUnsupported", schema, err)
+		}
+	}
+}
+
+func TestVocabulariesThatAreRefused(t *testing.T) {
+	byteOf := func(token int32) string { return string([]byte{byte(token)}) }
+	for _, c := range []struct {
+		size int
+		end  []int32
+		want string
+	}{
+		{256, nil, "no token ends a text"}, {256, []int32{256}, "token 256"}, {200, []int32{3}, "single byte 0x03"}, {257, []int32{7}, "single byte 0x07"},
+	} {
+		if _, err := NewVocabulary(c.size, byteOf, c.end); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d tokens: %v, want %q", c.size, err, c.want)
+		}
+	}
+}
+
+// Any schema is taken or refused, and what is taken can be written.
+func FuzzJSONSchema(f *testing.F) {
+	for _, schema := range schemas {
+		f.Add([]byte(schema), uint64(1))
+	}
+	v := testVocabulary(f)
+	f.Fuzz(func(t *testing.T, schema []byte, seed uint64) {
+		g, err := v.JSONSchema(schema)
+		if err != nil {
+			return
+		}
+		m := g.Matcher()
+		random := rand.New(rand.NewPCG(seed, 1))
+		var tokens []int32
+		for state := 0; len(tokens) < 200; {
+			choices := allowed(m.Allowed(state))
+			if len(choices) == 0 {
+				t.Fatalf("after %q nothing is allowed", v.spell(tokens))
+			}
+			token := choices[random.IntN(len(choices))]
+			if state = m.Next(state, token); token == eos || token == other {
+				var value any
+				if text := v.spell(tokens); json.Unmarshal([]byte(text), &value) != nil {
+					t.Fatalf("%q is not JSON", text)
+				}
+				return
+			}
+			tokens = append(tokens, token)
+		}
+	})
+}

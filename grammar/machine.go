@@ -1,0 +1,161 @@
+package grammar
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// machine runs an automaton over bytes. A state is the set of all places where the text so far may have led to; place and the
+// way back from there are a stack, of which each is kept once and never changes. So is each state: to fork or to go back costs
+// nothing, and what follows a state is computed once.
+//
+// It starts at the node of its choice, with nothing below it on the stack: a state is done if the rule of that node may have
+// ended.
+type machine struct {
+	automaton *automaton
+	stacks    []frame // 0 is the empty stack
+	stackIDs  map[frame]int32
+	states    []state // 0 is none
+	stateIDs  map[string]int32
+
+	todo, tops []int32
+	key        []byte
+}
+
+// frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends.
+type frame struct{ node, below int32 }
+
+type state struct {
+	tops []int32 // stacks whose node has edges
+	done bool
+	next *[256]int32 // 0 = not computed, else state, or dead
+}
+
+const dead = -1
+
+func newMachine(a *automaton) *machine {
+	return &machine{automaton: a, stacks: make([]frame, 1), stackIDs: map[frame]int32{}, states: make([]state, 1), stateIDs: map[string]int32{}}
+}
+
+// start returns the state at a node, with nothing below it.
+func (m *machine) start(node int32) int32 { return m.close(append(m.todo[:0], m.push(node, 0))) }
+
+func (m *machine) push(node, below int32) int32 {
+	f := frame{node, below}
+	id, ok := m.stackIDs[f]
+	if !ok {
+		id = int32(len(m.stacks))
+		m.stacks = append(m.stacks, f)
+		m.stackIDs[f] = id
+	}
+	return id
+}
+
+// close returns the state of some stacks, and all that are reached from them without a byte; dead if there are none.
+func (m *machine) close(stacks []int32) int32 {
+	tops, done := m.tops[:0], false
+	for i := 0; i < len(stacks); i++ {
+		s := stacks[i]
+		if s == 0 {
+			done = true
+			continue
+		}
+		f := m.stacks[s]
+		n := &m.automaton.nodes[f.node]
+		if len(n.edges) > 0 {
+			tops = append(tops, s)
+		}
+		reach := func(s int32) {
+			if !slices.Contains(stacks, s) {
+				stacks = append(stacks, s)
+			}
+		}
+		for _, to := range n.empty {
+			reach(m.push(to, f.below))
+		}
+		for _, c := range n.calls {
+			reach(m.push(c.rule, m.push(c.to, f.below)))
+		}
+		if n.final {
+			reach(f.below)
+		}
+	}
+	m.todo, m.tops = stacks, tops
+	return m.state(tops, done)
+}
+
+// state returns the state of some tops, which it sorts.
+func (m *machine) state(tops []int32, done bool) int32 {
+	if len(tops) == 0 && !done {
+		return dead
+	}
+	slices.Sort(tops)
+	m.key = m.key[:0]
+	for _, s := range tops {
+		m.key = binary.LittleEndian.AppendUint32(m.key, uint32(s))
+	}
+	if done {
+		m.key = append(m.key, 1)
+	}
+	id, ok := m.stateIDs[string(m.key)]
+	if !ok {
+		id = int32(len(m.states))
+		m.states = append(m.states, state{tops: slices.Clone(tops), done: done})
+		m.stateIDs[string(m.key)] = id
+	}
+	return id
+}
+
+// step returns the state after a byte, or dead.
+func (m *machine) step(from int32, b byte) int32 {
+	next := m.states[from].next
+	if next == nil {
+		next = new([256]int32)
+		m.states[from].next = next
+	}
+	if next[b] == 0 {
+		next[b] = m.follow(from, b)
+	}
+	return next[b]
+}
+
+func (m *machine) follow(from int32, b byte) int32 {
+	stacks := m.todo[:0]
+	for _, s := range m.states[from].tops {
+		f := m.stacks[s]
+		for _, e := range m.automaton.nodes[f.node].edges {
+			if e.lo <= b && b <= e.hi {
+				if to := m.push(e.to, f.below); !slices.Contains(stacks, to) {
+					stacks = append(stacks, to)
+				}
+			}
+		}
+	}
+	return m.close(stacks)
+}
+
+// only returns the byte with which the text goes on from a state, if it can't be another one, nor be over.
+func (m *machine) only(from int32) (b byte, ok bool) {
+	s := &m.states[from]
+	if s.done {
+		return 0, false
+	}
+	for _, top := range s.tops {
+		for _, e := range m.automaton.nodes[m.stacks[top].node].edges {
+			if e.lo != e.hi || ok && e.lo != b {
+				return 0, false
+			}
+			b, ok = e.lo, true
+		}
+	}
+	return b, ok
+}
+
+// alone returns the state of a node without what is reached from it without a byte.
+func (m *machine) alone(node int32) int32 {
+	m.tops = append(m.tops[:0], m.push(node, 0))
+	return m.state(m.tops, false)
+}
+
+// resume returns the state of a stack to which a rule has gone back.
+func (m *machine) resume(stack int32) int32 { return m.close(append(m.todo[:0], stack)) }

@@ -1,0 +1,248 @@
+package grammar
+
+import (
+	"slices"
+	"sync"
+)
+
+// Grammar is a set of texts, over the tokens of a [Vocabulary]. It is safe for concurrent use, and learns while it is used.
+type Grammar struct {
+	vocabulary *Vocabulary
+	automaton  automaton
+	start      int32
+
+	mu     sync.Mutex
+	inside *machine
+	known  map[int32]*continuations
+	states []int32
+}
+
+// continuations are the tokens that can follow at a node, as far as that does not depend on where its rule goes back to.
+type continuations struct {
+	tokens []int32  // that end within the rule, or where it ends; nil if they are many
+	bits   []uint64 // the same
+	beyond []int32  // branches at which the rule may have ended, and below which there are longer tokens
+}
+
+// manyTokens is the number from which on tokens are better kept as bits.
+const manyTokens = 256
+
+// at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there:
+// for a string, most. It is done once for a node.
+func (g *Grammar) at(node int32) *continuations {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c, ok := g.known[node]; ok {
+		return c
+	}
+	c := &continuations{}
+	v := g.vocabulary
+	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
+	from := g.inside.alone(node)
+	g.states = v.walk(g.inside, 0, from, g.states, func(at, state int32) bool {
+		b := &v.trie[at]
+		if b.token >= 0 {
+			c.tokens = append(c.tokens, b.token)
+		}
+		if g.inside.states[state].done && b.after > at+1 {
+			c.beyond = append(c.beyond, at)
+		}
+		return true
+	})
+	if len(c.tokens) >= manyTokens {
+		c.bits = make([]uint64, (v.size+63)/64)
+		for _, token := range c.tokens {
+			c.bits[token/64] |= 1 << (token % 64)
+		}
+		c.tokens = nil
+	}
+	g.known[node] = c
+	return c
+}
+
+// Matcher follows a text of a [Grammar], token by token, from any state that it has seen: states are numbers that stay valid,
+// so that the paths of a tree can be followed at once. State 0 is the beginning. It is not safe for concurrent use; its memory
+// grows with the number of different states, about a kilobyte each.
+//
+// Where a grammar leaves no choice as to how the text goes on, the same text could still be cut into tokens in many ways. Then
+// the longest token is the only one that is allowed: a token is forced.
+type Matcher struct {
+	grammar *Grammar
+	machine *machine
+	states  []place
+	ids     map[int32]int
+
+	masks  map[int][]uint64
+	end    []uint64 // the mask of the tokens that end a text
+	walked []int32
+}
+
+// place is a state of the matcher.
+type place struct {
+	state  int32 // of the machine; 0 after a token that ended the text
+	forced int32 // token, or one of the below
+}
+
+const (
+	choice    = -1 // more than one token is allowed
+	undecided = -2
+)
+
+// Matcher returns a matcher at the beginning.
+func (g *Grammar) Matcher() *Matcher {
+	m := &Matcher{grammar: g, machine: newMachine(&g.automaton), ids: map[int32]int{}, masks: map[int][]uint64{}}
+	m.end = m.mask(g.vocabulary.end...)
+	m.place(m.machine.start(g.start))
+	return m
+}
+
+// mask returns a new mask of some tokens.
+func (m *Matcher) mask(tokens ...int32) []uint64 {
+	mask := make([]uint64, (m.grammar.vocabulary.size+63)/64)
+	for _, token := range tokens {
+		mask[token/64] |= 1 << (token % 64)
+	}
+	return mask
+}
+
+// place returns the number of a state.
+func (m *Matcher) place(state int32) int {
+	id, ok := m.ids[state]
+	if !ok {
+		id = len(m.states)
+		m.states = append(m.states, place{state, undecided})
+		m.ids[state] = id
+	}
+	return id
+}
+
+// Next returns the state after a token, and a negative number if the token is not allowed.
+func (m *Matcher) Next(state int, token int32) int {
+	v := m.grammar.vocabulary
+	if token < 0 || int(token) >= v.size {
+		return dead
+	}
+	at := m.states[state].state
+	if slices.Contains(v.end, token) {
+		if at != 0 && !m.machine.states[at].done {
+			return dead
+		}
+		return m.place(0)
+	}
+	if at == 0 || v.text[token] == "" {
+		return dead
+	}
+	if forced := m.forced(state); forced >= 0 && forced != token {
+		return dead
+	}
+	for i := range len(v.text[token]) {
+		if at = m.machine.step(at, v.text[token][i]); at == dead {
+			return dead
+		}
+	}
+	return m.place(at)
+}
+
+// forced returns the only token that is allowed in a state, or choice.
+func (m *Matcher) forced(state int) int32 {
+	p := m.states[state]
+	if p.forced == undecided {
+		p.forced = m.force(p.state)
+		m.states[state] = p
+	}
+	return p.forced
+}
+
+func (m *Matcher) force(at int32) int32 {
+	v := m.grammar.vocabulary
+	longest, branch := int32(choice), int32(0)
+	if at == 0 {
+		return choice
+	}
+	for {
+		b, ok := m.machine.only(at)
+		if !ok {
+			break
+		}
+		if branch = v.child(branch, b); branch < 0 {
+			return longest
+		}
+		if token := v.trie[branch].token; token >= 0 {
+			longest = token
+		}
+		at = m.machine.step(at, b)
+	}
+	if branch == 0 {
+		return choice
+	}
+	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
+	m.walked = v.walk(m.machine, branch, at, m.walked, func(at, _ int32) bool {
+		if v.trie[at].token >= 0 {
+			longest = choice
+		}
+		return longest >= 0
+	})
+	return longest
+}
+
+// keptMasks bounds the memory for masks.
+const keptMasks = 64
+
+// Allowed returns the tokens that are allowed in a state, at least one: bit t%64 of word t/64 stands for token t. The slice is
+// valid until the next call, and must not be changed.
+func (m *Matcher) Allowed(state int) []uint64 {
+	if mask, ok := m.masks[state]; ok {
+		return mask
+	}
+	at := m.states[state].state
+	if at == 0 {
+		return m.end
+	}
+	if len(m.masks) == keptMasks {
+		clear(m.masks)
+	}
+	var mask []uint64
+	if forced := m.forced(state); forced >= 0 {
+		mask = m.mask(forced)
+	} else {
+		mask = m.allowed(at)
+	}
+	m.masks[state] = mask
+	return mask
+}
+
+// allowed puts together the mask of a state of the machine.
+func (m *Matcher) allowed(at int32) []uint64 {
+	mask := m.mask()
+	if m.machine.states[at].done {
+		mask = m.mask(m.grammar.vocabulary.end...)
+	}
+	add := func(token int32) { mask[token/64] |= 1 << (token % 64) }
+	v := m.grammar.vocabulary
+	for _, top := range m.machine.states[at].tops {
+		f := m.machine.stacks[top]
+		c := m.grammar.at(f.node)
+		for i, word := range c.bits {
+			mask[i] |= word
+		}
+		for _, token := range c.tokens {
+			add(token)
+		}
+		if f.below == 0 {
+			continue
+		}
+		back := m.machine.resume(f.below)
+		if back == dead {
+			continue
+		}
+		for _, branch := range c.beyond {
+			m.walked = v.walk(m.machine, branch, back, m.walked, func(at, _ int32) bool {
+				if token := v.trie[at].token; token >= 0 {
+					add(token)
+				}
+				return true
+			})
+		}
+	}
+	return mask
+}

@@ -1,0 +1,128 @@
+package grammar
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Vocabulary is what the tokens of a model spell. It is safe for concurrent use.
+type Vocabulary struct {
+	size int
+	end  []int32 // tokens that end a text
+	text []string
+	trie []branch // in depth-first order, children by byte; the first is the root
+	deep int      // bytes of the longest token
+}
+
+// branch is a node of the trie of all tokens.
+type branch struct {
+	token int32 // that ends here, or -1
+	after int32 // index of the first branch that is not below this one
+	depth int32 // bytes up to here
+	last  byte  // the last of them
+}
+
+// NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
+// such as control tokens, which will not be allowed. end are the tokens that end a text; there must be at least one.
+func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Vocabulary, error) {
+	v := &Vocabulary{size: size, end: slices.Clone(end), text: make([]string, size)}
+	if len(end) == 0 {
+		return nil, errors.New("grammar: vocabulary: no token ends a text")
+	}
+	for _, token := range end {
+		if token < 0 || int(token) >= size {
+			return nil, fmt.Errorf("grammar: vocabulary: token %d, which ends texts, is not one of %d", token, size)
+		}
+	}
+	order := make([]int32, 0, size)
+	var single [256]bool
+	for token := range int32(size) {
+		if slices.Contains(end, token) {
+			continue
+		}
+		text := spell(token)
+		if text == "" {
+			continue
+		}
+		v.text[token] = text
+		v.deep = max(v.deep, len(text))
+		order = append(order, token)
+		if len(text) == 1 {
+			single[text[0]] = true
+		}
+	}
+	if b := slices.Index(single[:], false); b >= 0 {
+		return nil, fmt.Errorf("grammar: vocabulary: no token for the single byte 0x%02X, without which some texts could not be spelled", b)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(v.text[a], v.text[b]) })
+	v.grow(order)
+	return v, nil
+}
+
+// grow makes the trie of tokens in the order of their texts. Of several with one text, the first stands for all.
+func (v *Vocabulary) grow(order []int32) {
+	v.trie = append(v.trie, branch{token: -1})
+	var open []int32 // branches from the root to the latest
+	open = append(open, 0)
+	before := ""
+	for _, token := range order {
+		text := v.text[token]
+		shared := 0
+		for shared < min(len(before), len(text)) && before[shared] == text[shared] {
+			shared++
+		}
+		v.shut(open[shared+1:])
+		open = open[:shared+1]
+		for i := shared; i < len(text); i++ {
+			open = append(open, int32(len(v.trie)))
+			v.trie = append(v.trie, branch{token: -1, depth: int32(i + 1), last: text[i]})
+		}
+		if b := &v.trie[open[len(open)-1]]; b.token < 0 {
+			b.token = token
+		} else {
+			v.text[token] = ""
+		}
+		before = text
+	}
+	v.shut(open)
+}
+
+// shut ends branches at the trie's present end.
+func (v *Vocabulary) shut(branches []int32) {
+	for _, b := range branches {
+		v.trie[b].after = int32(len(v.trie))
+	}
+}
+
+// child returns the branch below at that takes a byte, or -1.
+func (v *Vocabulary) child(at int32, b byte) int32 {
+	for i := at + 1; i < v.trie[at].after; i = v.trie[i].after {
+		if v.trie[i].last == b {
+			return i
+		}
+	}
+	return -1
+}
+
+// walk visits the branches below a branch, at which m is in a state, as far as m takes them, until visit returns false. It
+// borrows states, which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below, from int32, states []int32, visit func(at, state int32) bool) []int32 {
+	base := v.trie[below].depth
+	states = append(states[:0], from)
+	for i := below + 1; i < v.trie[below].after; {
+		b := &v.trie[i]
+		to := m.step(states[b.depth-base-1], b.last)
+		if to == dead {
+			i = b.after
+			continue
+		}
+		if !visit(i, to) {
+			break
+		}
+		states = append(states[:b.depth-base], to)
+		i++
+	}
+	return states
+}

@@ -1,0 +1,141 @@
+package spec
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// table is a constraint with a few states, in some of which one token is forced.
+type table struct {
+	next [][]int // state, token
+	mask [][]uint64
+}
+
+func newTable(seed uint64, states, vocab int) *table {
+	random := rand.New(rand.NewPCG(seed, 2))
+	c := &table{}
+	for range states {
+		next, mask := make([]int, vocab), make([]uint64, (vocab+63)/64)
+		share := random.Float64()
+		only := random.IntN(vocab)
+		for token := range next {
+			next[token] = forbidden
+			if token == only || share > 0.4 && random.Float64() < share {
+				next[token] = random.IntN(states)
+				mask[token/64] |= 1 << (token % 64)
+			}
+		}
+		c.next, c.mask = append(c.next, next), append(c.mask, mask)
+	}
+	return c
+}
+
+func (c *table) Next(state int, token int32) int { return c.next[state][token] }
+func (c *table) Allowed(state int) []uint64      { return c.mask[state] }
+
+// plainConstrained is the definition of constrained generation: plain decoding, with the logits of all tokens taken away that
+// may not follow.
+func plainConstrained(t rapid.TB, m *hashModel, req Request, c *table) (tokens []int32, finish Finish) {
+	state := 0
+	constrained := *m
+	constrained.logitsHook = func(logits []float32) {
+		if len(tokens) > 0 {
+			state = c.next[state][tokens[len(tokens)-1]]
+		}
+		for token := range logits {
+			if c.next[state][token] < 0 {
+				logits[token] = float32(math.Inf(-1))
+			}
+		}
+	}
+	return plainInto(t, &constrained, req, &tokens)
+}
+
+// The output is that of plain constrained decoding, whatever the tree.
+func TestConstrainedEqualsPlain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		target, req := drawCase(t)
+		c := newTable(rapid.Uint64().Draw(t, "constraint"), rapid.IntRange(1, 6).Draw(t, "states"), target.vocab)
+		tokens, finish := plainConstrained(t, target, req, c)
+		req.Constraint = c
+		var told []int32
+		req.Logits = func(token int32, logits []float32) {
+			told = append(told, token)
+			if logits != nil && math.IsInf(float64(logits[token]), -1) {
+				t.Fatalf("token %d was picked and is not allowed", token)
+			}
+		}
+		draft := newDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
+		draft.context = rapid.IntRange(1, 70).Draw(t, "draftContext")
+		name := rapid.SampledFrom(PolicyNames).Draw(t, "policy")
+		budget := rapid.IntRange(1, 20).Draw(t, "budget")
+		passes := 0
+		req.Observe = func(o Observation) {
+			passes++
+			for node := 1; node < o.Tree.Len(); node++ {
+				if o.Tree.states[node] < 0 {
+					t.Fatalf("%s proposed token %d, which is not allowed", name, o.Tree.Tokens()[node])
+				}
+			}
+		}
+		g, err := NewGenerator(Options{
+			Target: target, Draft: draft, Policy: mustPolicy(t, name, budget), MaxNodes: budget,
+			Chunk: rapid.IntRange(1, 20).Draw(t, "chunk"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			told, passes = nil, 0
+			rows := target.rows
+			result, err := g.Generate(ctx, req, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkResult(t, result, tokens, finish)
+			if !slices.Equal(told, tokens) {
+				t.Fatalf("told of %v, generated %v", told, tokens)
+			}
+			s := result.Stats
+			if s.Passes != passes || s.Forced > s.Tokens || s.Tokens > s.Forced+s.Passes+s.Verified {
+				t.Fatalf("%d passes seen, stats %+v", passes, s)
+			}
+			if most := s.PromptTokens - s.ReusedTokens + s.Forced + s.Passes + s.Verified; target.rows-rows > most {
+				t.Fatalf("%d rows computed, at most %d are needed: %+v", target.rows-rows, most, s)
+			}
+		}
+	})
+}
+
+// Where all is forced, no pass is needed; where most is, few are.
+func TestForcedTokensAreFree(t *testing.T) {
+	target := newHashModel(1, 10, 200)
+	cycle := &table{}
+	for state := range 5 {
+		next, mask := slices.Repeat([]int{forbidden}, 10), uint64(1)<<(state+1)
+		next[state+1] = (state + 1) % 5
+		if state == 4 {
+			next[7], next[8], mask = 0, 0, mask|1<<7|1<<8
+		}
+		cycle.next, cycle.mask = append(cycle.next, next), append(cycle.mask, []uint64{mask})
+	}
+	req := Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: cycle}
+	result := generate(t, Options{Target: target}, req, nil)
+	if s := result.Stats; s.Tokens != 100 || s.Passes != 20 || s.Forced != 80 {
+		t.Errorf("%+v", s)
+	}
+	draft := newDraftOf(target, 0)
+	result = generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, 1, 0)}, req, nil)
+	if s := result.Stats; s.Tokens != 100 || s.Passes != 10 {
+		t.Errorf("with a draft of one token a pass: %+v", s)
+	}
+	cycle.mask[4], cycle.next[4] = []uint64{1 << 5}, slices.Concat(slices.Repeat([]int{forbidden}, 5), []int{0}, slices.Repeat([]int{forbidden}, 4))
+	result = generate(t, Options{Target: target}, req, nil)
+	if s := result.Stats; s.Tokens != 100 || s.Passes != 0 || result.Finish != FinishLength {
+		t.Errorf("%+v", s)
+	}
+}
