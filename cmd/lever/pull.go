@@ -1,0 +1,133 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/lever-go/lever/internal/hub"
+	"github.com/spf13/cobra"
+)
+
+// pullFlags are the flags of pull.
+type pullFlags struct {
+	endpoint, revision, sum string
+	files                   []string
+}
+
+func newPullCommand() *cobra.Command {
+	var f pullFlags
+	cmd := &cobra.Command{
+		Use:   "pull REPOSITORY|URL [FOLDER]",
+		Short: "Download a model that you name from a Hugging Face hub or another address",
+		Long: `Download a model: the safetensors of a repository on a Hugging Face hub with what belongs to them, or its GGUF file, or one file from any
+address. Every file of a repository is checked against the hub's checksum. An interrupted download goes on where it stopped when the same
+command is given again. Licences are between you and the model's owner; for private and gated repositories set HF_TOKEN.
+
+FOLDER is by default named like the repository; for a URL it is the current one.`,
+		Example: `  lever pull Qwen/Qwen3-0.6B
+  lever pull OWNER/Qwen3-8B-GGUF --file '*Q4_K_M.gguf' models
+  lever pull https://example.org/model.gguf --sha256 9f86d081…`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageErrorf("pull takes a repository or URL and perhaps a folder; it got %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folder := ""
+			if len(args) == 2 {
+				folder = args[1]
+			}
+			return interrupted(cmd.Context(), f.run(cmd.Context(), args[0], folder))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.endpoint, "endpoint", "", "address of the hub (default: $HF_ENDPOINT, or "+hub.DefaultBase+")")
+	flags.StringVar(&f.revision, "revision", "main", "branch, tag or commit of the repository")
+	flags.StringArrayVar(&f.files, "file", nil, "only files of this name or pattern (can be repeated)")
+	flags.StringVar(&f.sum, "sha256", "", "with a URL: what the file's SHA-256 has to be")
+	return cmd
+}
+
+func (f *pullFlags) run(ctx context.Context, source, folder string) error {
+	bar := newProgress(os.Stderr)
+	defer bar.Close()
+	client := &hub.Client{
+		Base:     strings.TrimSuffix(cmp.Or(f.endpoint, os.Getenv("HF_ENDPOINT"), hub.DefaultBase), "/"),
+		Token:    os.Getenv("HF_TOKEN"),
+		Progress: func(p hub.Progress) { bar.Update("downloading "+p.File, p.Done, p.Total) },
+	}
+	repo := f.repository(client.Base, source)
+	files, err := f.find(ctx, client, repo, source)
+	if err != nil {
+		return err
+	}
+	folder = cmp.Or(folder, path.Base(repo), ".")
+	if err := client.Download(ctx, files, folder); err != nil {
+		return fmt.Errorf("%w; the same command goes on where this one stopped", err)
+	}
+	bar.Close()
+	size := int64(0)
+	model := folder
+	for _, file := range files {
+		info, err := os.Stat(filepath.Join(folder, file.Name()))
+		if err != nil {
+			return err
+		}
+		size += info.Size()
+		if len(files) == 1 {
+			model = filepath.Join(folder, file.Name())
+		}
+		if file.Sum == (hub.Sum{}) {
+			fmt.Fprintf(os.Stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s in %d files is in %s; next: lever convert %s NAME.lever\n", formatBytes(size), len(files), folder, model)
+	return nil
+}
+
+// repository returns the name of the repository that source means: as such, or as the address of its page. It is empty where source is the
+// address of a file.
+func (f *pullFlags) repository(base, source string) string {
+	if hub.IsRepo(source) {
+		return source
+	}
+	if u, err := url.Parse(source); err == nil {
+		if name, ok := strings.CutPrefix(u.Scheme+"://"+u.Host+u.Path, base+"/"); ok && hub.IsRepo(strings.TrimSuffix(name, "/")) {
+			return strings.TrimSuffix(name, "/")
+		}
+	}
+	return ""
+}
+
+// find describes the files to download.
+func (f *pullFlags) find(ctx context.Context, client *hub.Client, repo, source string) ([]hub.File, error) {
+	if repo == "" {
+		if !strings.Contains(source, "://") {
+			return nil, usageErrorf("%q is neither a repository, such as Qwen/Qwen3-8B, nor an address", source)
+		}
+		if len(f.files) > 0 {
+			return nil, usageErrorf("--file chooses from a repository; %s is one file", source)
+		}
+		// The page that shows a file is not the file.
+		file, err := client.File(ctx, strings.Replace(source, "/blob/", "/resolve/", 1), f.sum)
+		return []hub.File{file}, err
+	}
+	if f.sum != "" {
+		return nil, usageErrorf("--sha256 is for a URL; the hub knows the sums of a repository's files")
+	}
+	listing, err := client.Repo(ctx, repo, f.revision)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.files) > 0 {
+		return listing.Match(f.files)
+	}
+	return listing.ModelFiles()
+}
