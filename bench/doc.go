@@ -3,7 +3,8 @@
 //
 //  1. report: the form of all results, and the page that shows them.
 //  2. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
-//  3. profile: what a device takes for the parts of a pass.
+//  3. inflate: models of full size that say what small ones say.
+//  4. profile: what a device takes for the parts of a pass.
 //
 // Usage:
 //

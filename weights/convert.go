@@ -35,7 +35,12 @@ type ConvertOptions struct {
 // nothing. An existing dst is refused with [io/fs.ErrExist], or replaced if Overwrite is set and it is a store. Memory is
 // bounded by a segment and a few rows of the widest matrix. Errors about src wrap [ErrCorrupt], [ErrTruncated] or [ErrUnsupported] and
 // name file and tensor.
-func Convert(ctx context.Context, src, dst string, opts ConvertOptions) (err error) {
+func Convert(ctx context.Context, src, dst string, opts ConvertOptions) error {
+	return writeStore(ctx, dst, opts, func() (*source, error) { return openSource(src) })
+}
+
+// writeStore makes a store at dst of the source that open opens.
+func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func() (*source, error)) error {
 	switch opts.Type {
 	case tensor.Invalid, tensor.Q4_0, tensor.Q8_0, tensor.F16:
 	default:
@@ -48,7 +53,7 @@ func Convert(ctx context.Context, src, dst string, opts ConvertOptions) (err err
 	if err := checkDestination(dst, opts.Overwrite); err != nil {
 		return err
 	}
-	s, err := openSource(src)
+	s, err := open()
 	if err != nil {
 		return err
 	}

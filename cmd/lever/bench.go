@@ -18,7 +18,7 @@ func newBenchCommand() *cobra.Command {
 	for _, e := range experiments {
 		cmd.AddCommand(e().command())
 	}
-	cmd.AddCommand(newBenchReportCommand())
+	cmd.AddCommand(newBenchReportCommand(), newBenchInflateCommand())
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}

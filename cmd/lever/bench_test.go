@@ -64,10 +64,22 @@ func TestBenchReport(t *testing.T) {
 	}
 }
 
+func TestBenchInflate(t *testing.T) {
+	dir := t.TempDir()
+	store, file := filepath.Join(dir, "again.lever"), filepath.Join(dir, "again.gguf")
+	mustSucceed(t, "bench", "inflate", "demo-draft", store, "--shape", "same", "--type", "q8_0")
+	mustSucceed(t, "bench", "inflate", store, file, "--shape", "same", "--type", "q8_0")
+	mustSucceed(t, "run", "--model", file, "--max-tokens", "2", "Hello")
+	if got := execute(t, "bench", "inflate", "demo-draft", store, "--shape", "same"); got.status != exitFailure {
+		t.Errorf("a store that is there: status %d", got.status)
+	}
+}
+
 func TestBenchUsageErrors(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no experiment":      {"bench"},
 		"unknown experiment": {"bench", "weather"},
+		"unknown shape":      {"bench", "inflate", "demo", "x.lever", "--shape", "llama-9"},
 		"unknown to report":  {"bench", "report", "--only", "weather"},
 		"model alone":        {"bench", "policies", "--model", "a.lever"},
 		"negative":           {"bench", "policies", "--tokens", "-1"},

@@ -24,6 +24,17 @@ type Tensor struct {
 	Shape []int // fastest first
 	Type  tensor.DType
 	Data  []byte // as long as Shape and Type say
+	// Source gives the data while the file is written, where Data is nil: of tensors too large to hold.
+	Source io.Reader
+}
+
+// size returns the length of the data in bytes.
+func (t *Tensor) size() int64 {
+	elems := 1
+	for _, d := range t.Shape {
+		elems *= d
+	}
+	return int64(t.Type.RowBytes(elems))
 }
 
 // Write writes c to w. Metadata keys are sorted, so that equal content gives equal files.
@@ -51,12 +62,19 @@ func Write(w io.Writer, c Content) error {
 		if header, err = appendInfo(header, t, offset); err != nil {
 			return fmt.Errorf("gguf: write tensor %q: %w", t.Name, err)
 		}
-		offset = alignUp(offset+int64(len(t.Data)), alignment)
+		offset = alignUp(offset+t.size(), alignment)
 	}
-	out := bufio.NewWriter(w)
+	out := bufio.NewWriterSize(w, 1<<20)
 	writePadded(out, header, alignment)
 	for _, t := range c.Tensors {
-		writePadded(out, t.Data, alignment)
+		if t.Data != nil || t.Source == nil {
+			writePadded(out, t.Data, alignment)
+			continue
+		}
+		if _, err := io.CopyN(out, t.Source, t.size()); err != nil {
+			return fmt.Errorf("gguf: write tensor %q: %w", t.Name, err)
+		}
+		pad(out, t.size(), alignment)
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("gguf: write: %w", err)
@@ -69,7 +87,12 @@ var le = binary.LittleEndian
 // writePadded writes p and zeros up to the next multiple of alignment; out keeps the first error for Flush.
 func writePadded(out *bufio.Writer, p []byte, alignment int64) {
 	out.Write(p)
-	for n := int64(len(p)); n%alignment != 0; n++ {
+	pad(out, int64(len(p)), alignment)
+}
+
+// pad writes the zeros that follow n bytes.
+func pad(out *bufio.Writer, n, alignment int64) {
+	for ; n%alignment != 0; n++ {
 		out.WriteByte(0)
 	}
 }
@@ -81,12 +104,10 @@ func appendInfo(b []byte, t Tensor, offset int64) ([]byte, error) {
 	}
 	b = appendString(b, t.Name)
 	b = le.AppendUint32(b, uint32(len(t.Shape)))
-	elems := 1
 	for _, d := range t.Shape {
 		b = le.AppendUint64(b, uint64(d))
-		elems *= d
 	}
-	if size := t.Type.RowBytes(elems); size != len(t.Data) {
+	if size := t.size(); t.Source == nil && size != int64(len(t.Data)) {
 		return nil, fmt.Errorf("%v %v takes %d bytes, not %d", t.Type, t.Shape, size, len(t.Data))
 	}
 	b = le.AppendUint32(b, number)

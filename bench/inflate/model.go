@@ -1,0 +1,301 @@
+package inflate
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+)
+
+// Model is a small model blown up. Its matrices are made as they are written.
+type Model struct {
+	shape      Shape
+	src, dst   layers.Config
+	config     map[string]any // of the source
+	tokenizer  vocabulary
+	tensors    map[string]weights.Tensor // by their names in a store
+	order      []string
+	source     map[string][]byte // rows of the source's tensors
+	constant   float64           // in column src.Width of the residual stream
+	sourceType map[string]tensor.DType
+}
+
+// Numbers of the column that keeps the logits of added tokens down.
+const (
+	finalGain     = 1 << 14 // of the column in the final norm
+	paddingWeight = -1      // of added tokens there
+	noiseScale    = 0x211f  // 0.01 in F16: of the blocks of added layers
+)
+
+// New reads the model in store, which is small, and places it in one of the given shape whose matrices have type d: tensor.Q4_0 or Q8_0. As in a
+// conversion, embedding and head keep their type with Q4_0.
+func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType) (*Model, error) {
+	if d != tensor.Q4_0 && d != tensor.Q8_0 {
+		return nil, fmt.Errorf("inflate: to type %v, not q4_0 or q8_0", d)
+	}
+	m := &Model{shape: shape, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}}
+	var err error
+	if m.src, err = layers.ParseConfig(store.Config()); err != nil {
+		return nil, fmt.Errorf("inflate: %w", err)
+	}
+	if m.dst, err = shape.fit(m.src); err != nil {
+		return nil, err
+	}
+	numbers := json.NewDecoder(bytes.NewReader(store.Config()))
+	numbers.UseNumber()
+	if err := numbers.Decode(&m.config); err != nil {
+		return nil, fmt.Errorf("inflate: %w", err)
+	}
+	if m.tokenizer, err = readVocabulary(store.FS()); err != nil {
+		return nil, err
+	}
+	if err := m.read(ctx, store, d); err != nil {
+		return nil, fmt.Errorf("inflate: %s: %w", store.Dir(), err)
+	}
+	return m, m.place()
+}
+
+// read reads all tensors of the source, matrices in type d.
+func (m *Model) read(ctx context.Context, store *weights.Store, d tensor.DType) (err error) {
+	info, err := weights.Inspect(store.Dir())
+	if err != nil {
+		return err
+	}
+	resident, err := store.Resident(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, resident.Close()) }()
+	for _, t := range info.Tensors {
+		var rows []byte
+		var have tensor.DType
+		for part, err := range resident.Parts(ctx, t.Name) {
+			if err != nil {
+				return err
+			}
+			have = part.Type
+			at := len(rows)
+			rows = append(rows, make([]byte, part.Type.RowBytes(part.Rows*part.Cols))...)
+			if err := tensor.Unpack(rows[at:], part.Data, part.Type, part.Rows, part.Cols); err != nil {
+				return err
+			}
+		}
+		want := d
+		switch {
+		case t.Rows == 1:
+			want = tensor.F32
+		case d == tensor.Q4_0 && (t.Name == "embedding" || t.Name == "head") && have == tensor.Q8_0:
+			want = tensor.Q8_0
+		}
+		if rows, err = recode(rows, have, want); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		m.source[t.Name], m.sourceType[t.Name] = rows, want
+	}
+	return nil
+}
+
+// recode returns rows of one type in another.
+func recode(rows []byte, from, to tensor.DType) ([]byte, error) {
+	if from == to {
+		return rows, nil
+	}
+	values := make([]float32, len(rows)/from.BlockBytes()*from.BlockElems())
+	if err := tensor.Decode(values, rows, from); err != nil {
+		return nil, err
+	}
+	encoded := make([]byte, to.RowBytes(len(values)))
+	return encoded, tensor.Encode(encoded, values, to)
+}
+
+// place describes all tensors of the large model.
+func (m *Model) place() error {
+	if err := m.placeVocabulary(); err != nil {
+		return err
+	}
+	src, dst := m.src, m.dst
+	queries, keys := make([]int32, dst.Heads*dst.HeadDim), make([]int32, dst.KVHeads*dst.HeadDim)
+	fill(queries, -1)
+	fill(keys, -1)
+	var queryBlocks []int32 // of a row of o, whose columns are queries
+	for h := range src.Heads {
+		at := queryHead(src, dst, h) * dst.HeadDim
+		for i := range src.HeadDim {
+			queries[at+i] = int32(h*src.HeadDim + i)
+		}
+		for i := range src.HeadDim / blockElems {
+			queryBlocks = append(queryBlocks, int32(at/blockElems+i))
+		}
+	}
+	for i := range src.KVHeads * copies(src, dst) * dst.HeadDim {
+		head := i / dst.HeadDim / copies(src, dst)
+		keys[i] = int32(head*src.HeadDim + i%dst.HeadDim)
+	}
+	width, ffn := count(src.Width/blockElems), count(src.FFN/blockElems)
+	places := map[int]int{}
+	for i := range src.Layers {
+		places[i*dst.Layers/src.Layers] = i
+	}
+	for l := range dst.Layers {
+		own, name := "", fmt.Sprintf("block.%d.", l)
+		if i, ok := places[l]; ok {
+			own = fmt.Sprintf("block.%d.", i)
+		}
+		q, kv := dst.Heads*dst.HeadDim, dst.KVHeads*dst.HeadDim
+		m.addNorm(name+"attn_norm", own, 0)
+		m.addMatrix(name+"q", own, q, dst.Width, queries, width, noiseScale)
+		m.addMatrix(name+"k", own, kv, dst.Width, keys, width, noiseScale)
+		m.addMatrix(name+"v", own, kv, dst.Width, keys, width, noiseScale)
+		if src.Family == layers.Qwen3 {
+			m.addVector(name+"q_norm", m.gains(own, "q_norm", dst.HeadDim))
+			m.addVector(name+"k_norm", m.gains(own, "k_norm", dst.HeadDim))
+		}
+		m.addMatrix(name+"o", own, dst.Width, q, count(src.Width), queryBlocks, 0)
+		m.addNorm(name+"mlp_norm", own, 0)
+		m.addMatrix(name+"gate", own, dst.FFN, dst.Width, count(src.FFN), width, noiseScale)
+		m.addMatrix(name+"up", own, dst.FFN, dst.Width, count(src.FFN), width, noiseScale)
+		m.addMatrix(name+"down", own, dst.Width, dst.FFN, count(src.Width), ffn, 0)
+	}
+	m.addNorm("final_norm", "", finalGain)
+	if !src.Tied {
+		return m.addTokens("head", 0)
+	}
+	return nil
+}
+
+// placeVocabulary places the embedding, and decides on the constant in it.
+func (m *Model) placeVocabulary() error {
+	if m.dst.Width > m.src.Width {
+		m.constant = math.Sqrt(float64(m.src.NormEps) * float64(m.src.Width) / 2)
+	}
+	return m.addTokens("embedding", m.constant)
+}
+
+// addTokens adds a matrix with a row for each token, in which real tokens have the given value in the new column.
+func (m *Model) addTokens(name string, value float64) error {
+	d := m.sourceType[name]
+	t := &matrix{dtype: d, rows: m.dst.Vocab, cols: m.dst.Width, source: m.source[name], rowOf: count(m.src.Vocab), blockOf: count(m.src.Width / blockElems)}
+	if m.dst.Width > m.src.Width {
+		one := make([]float32, blockElems)
+		encode := func(value float64) (block []byte, err error) {
+			one[0] = float32(value)
+			block = make([]byte, d.BlockBytes())
+			return block, tensor.Encode(block, one, d)
+		}
+		var err error
+		if t.extra, err = encode(value); err != nil {
+			return fmt.Errorf("inflate: %s: %w", name, err)
+		}
+		if t.padding, err = encode(paddingWeight); err != nil {
+			return fmt.Errorf("inflate: %s: %w", name, err)
+		}
+		t.extraAt = m.src.Width / blockElems
+		if name == "embedding" {
+			if err := tensor.Decode(one, t.extra, d); err != nil {
+				return fmt.Errorf("inflate: %s: %w", name, err)
+			}
+			m.constant = float64(one[0]) // as it is stored
+		}
+	}
+	m.add(name, weights.Tensor{Type: d, Rows: t.rows, Cols: t.cols, Data: t})
+	return nil
+}
+
+// addMatrix adds a matrix: that of the source's block own, or, where own is empty, one of blocks with the given scale alone.
+func (m *Model) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int32, scale uint16) {
+	kind := name[strings.LastIndexByte(name, '.')+1:]
+	t := &matrix{dtype: m.sourceType["block.0."+kind], rows: rows, cols: cols, scale: scale}
+	if own != "" {
+		t.source, t.rowOf, t.blockOf, t.scale = m.source[own+kind], rowOf, blockOf, 0
+	}
+	m.add(name, weights.Tensor{Type: t.dtype, Rows: rows, Cols: cols, Data: t})
+}
+
+// addNorm adds the gains of a norm over the residual stream, with the given one in the new column.
+func (m *Model) addNorm(name, own string, constant float32) {
+	kind := name[strings.LastIndexByte(name, '.')+1:]
+	gains := m.gains(own, kind, m.dst.Width)
+	if m.dst.Width > m.src.Width {
+		scale := math.Sqrt(float64(m.src.Width) / float64(m.dst.Width))
+		for i := range gains[:m.src.Width] {
+			gains[i] = float32(float64(gains[i]) * scale)
+		}
+		gains[m.src.Width] = constant
+	}
+	m.addVector(name, gains)
+}
+
+// gains returns n gains, the first of which are those of the source's tensor, if it has it.
+func (m *Model) gains(own, kind string, n int) []float32 {
+	gains := make([]float32, n)
+	fill(gains, 1)
+	raw := m.source[own+kind]
+	for i := range len(raw) / 4 {
+		gains[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return gains
+}
+
+func (m *Model) addVector(name string, values []float32) {
+	raw := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	m.add(name, weights.Tensor{Type: tensor.F32, Rows: 1, Cols: len(values), Data: bytes.NewReader(raw)})
+}
+
+func (m *Model) add(name string, t weights.Tensor) {
+	m.tensors[name] = t
+	m.order = append(m.order, name)
+}
+
+func fill[T any](list []T, value T) {
+	for i := range list {
+		list[i] = value
+	}
+}
+
+// normEps returns the eps of all norms: what the new columns, and the constant in one of them, leave of it.
+func (m *Model) normEps() float64 {
+	return (float64(m.src.NormEps)*float64(m.src.Width) - m.constant*m.constant) / float64(m.dst.Width)
+}
+
+// Bytes returns the size of all tensors.
+func (m *Model) Bytes() (total int64) {
+	for _, t := range m.tensors {
+		total += int64(t.Rows) * int64(t.Type.RowBytes(t.Cols))
+	}
+	return total
+}
+
+// WriteStore writes the model as a store, which options of [weights.Convert] are for; the type is the model's.
+func (m *Model) WriteStore(ctx context.Context, dst string, o weights.ConvertOptions) error {
+	config := map[string]any{}
+	for key, value := range m.config {
+		config[key] = value
+	}
+	for key, value := range map[string]any{
+		"hidden_size": m.dst.Width, "num_hidden_layers": m.dst.Layers, "num_attention_heads": m.dst.Heads, "num_key_value_heads": m.dst.KVHeads,
+		"head_dim": m.dst.HeadDim, "intermediate_size": m.dst.FFN, "vocab_size": m.dst.Vocab, "rms_norm_eps": m.normEps(),
+	} {
+		config[key] = value
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("inflate: %w", err)
+	}
+	files, err := m.tokenizer.files(m.dst.Vocab)
+	if err != nil {
+		return err
+	}
+	o.Type = tensor.Invalid
+	return weights.Write(ctx, weights.Model{Config: text, Tokenizer: files, Tensors: m.tensors}, dst, o)
+}

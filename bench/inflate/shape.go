@@ -1,0 +1,95 @@
+package inflate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// Shape is the size of a model, in elements.
+type Shape struct {
+	Name           string
+	Width, Layers  int
+	Heads, KVHeads int
+	HeadDim        int
+	FFN, Vocab     int
+}
+
+// Shapes are those of models that exist, and two between them and the demo: a target and its draft.
+var Shapes = []Shape{
+	{"llama-3.1-8b", 4096, 32, 32, 8, 128, 14336, 128256},
+	{"llama-3.2-1b", 2048, 16, 32, 8, 64, 8192, 128256},
+	{"llama-3.2-3b", 3072, 28, 24, 8, 128, 8192, 128256},
+	{"qwen3-0.6b", 1024, 28, 16, 8, 128, 3072, 151936},
+	{"qwen3-8b", 4096, 36, 32, 8, 128, 12288, 151936},
+	{"qwen3-14b", 5120, 40, 40, 8, 128, 17408, 151936},
+	{"mid", 1536, 16, 12, 4, 128, 4096, 32000},
+	{"mid-draft", 512, 6, 8, 2, 64, 1536, 32000},
+}
+
+// Same is the shape that leaves a model as large as it is.
+const Same = "same"
+
+// ShapeNames returns the names that [ShapeOf] knows.
+func ShapeNames() []string {
+	names := []string{Same}
+	for _, s := range Shapes {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// ShapeOf returns the shape of that name, one of [ShapeNames].
+func ShapeOf(name string) (Shape, error) {
+	if name == Same {
+		return Shape{Name: Same}, nil
+	}
+	i := slices.IndexFunc(Shapes, func(s Shape) bool { return s.Name == name })
+	if i < 0 {
+		return Shape{}, fmt.Errorf("inflate: no shape %q: choose from %s", name, strings.Join(ShapeNames(), ", "))
+	}
+	return Shapes[i], nil
+}
+
+// fit returns the configuration of a model of shape s that src is placed in.
+func (s Shape) fit(src layers.Config) (layers.Config, error) {
+	if s.Name == Same {
+		return src, nil
+	}
+	dst := src
+	dst.Width, dst.Layers, dst.FFN, dst.Vocab = s.Width, s.Layers, s.FFN, s.Vocab
+	dst.Heads, dst.KVHeads = s.Heads*s.HeadDim/src.HeadDim, s.KVHeads*s.HeadDim/src.HeadDim
+	bad := func(what string) (layers.Config, error) {
+		return dst, fmt.Errorf("inflate: a model of width %d, %d layers, %d/%d heads of %d, FFN %d and %d tokens does not fit into %s: %s",
+			src.Width, src.Layers, src.Heads, src.KVHeads, src.HeadDim, src.FFN, src.Vocab, s.Name, what)
+	}
+	switch {
+	case dst.Width < src.Width+blockElems || dst.Layers < src.Layers || dst.FFN < src.FFN || dst.Vocab < src.Vocab:
+		return bad("it is not larger in every way")
+	case dst.KVHeads == 0 || dst.Heads%dst.KVHeads != 0:
+		return bad("its heads are larger than all of the shape's")
+	case src.KVHeads*copies(src, dst) > dst.KVHeads:
+		return bad("it has too few heads of keys and values")
+	case slices.ContainsFunc([]int{src.Width, src.FFN, src.HeadDim, dst.Width, dst.FFN}, func(n int) bool { return n%blockElems != 0 }):
+		return bad(fmt.Sprintf("a size is not a multiple of %d", blockElems))
+	}
+	return dst, nil
+}
+
+// blockElems is the number of columns of a block of Q4_0 and Q8_0.
+const blockElems = 32
+
+// copies returns how many heads of keys and values of dst stand for one of src, since fewer query heads share one.
+func copies(src, dst layers.Config) int {
+	own, each := src.Heads/src.KVHeads, dst.Heads/dst.KVHeads
+	return (own + each - 1) / each
+}
+
+// queryHead returns where head h of src is placed among the heads of dst.
+func queryHead(src, dst layers.Config, h int) int {
+	own, each := src.Heads/src.KVHeads, dst.Heads/dst.KVHeads
+	group, i := h/own, h%own
+	return (group*copies(src, dst)+i/each)*each + i%each
+}
