@@ -3,6 +3,7 @@ module github.com/lever-go/lever
 go 1.26.0
 
 require (
+	github.com/ebitengine/purego v0.11.3
 	github.com/google/renameio/v2 v2.0.2
 	github.com/minio/sha256-simd v1.0.1
 	github.com/nikolalohinski/gonja/v2 v2.9.1
