@@ -9,20 +9,27 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// walkTiles calls f for every pair of a tile and a group of activation rows, in an order that reads the tiles from memory
-// once: as many as the second-level cache holds beside a group of activations are used for all groups, then the next.
-func walkTiles(tiles, tileBytes, n int, f func(tile, row, rows int)) {
+// walkStretches calls f for tiles first … last-1 and a group of activation rows so that every pair of a tile and a group
+// comes once, in an order that reads the tiles from memory once: as many as the second-level cache holds beside a group of
+// activations are used for all groups, then the next.
+func walkStretches(tiles, tileBytes, n int, f func(first, last, row, rows int)) {
 	const cached = 256 << 10
 	step := max(1, cached/tileBytes)
 	for first := 0; first < tiles; first += step {
 		last := min(first+step, tiles)
 		for i := 0; i < n; i += table.GroupRows {
-			rows := min(table.GroupRows, n-i)
-			for t := first; t < last; t++ {
-				f(t, i, rows)
-			}
+			f(first, last, i, min(table.GroupRows, n-i))
 		}
 	}
+}
+
+// walkTiles is walkStretches with one call for each tile.
+func walkTiles(tiles, tileBytes, n int, f func(tile, row, rows int)) {
+	walkStretches(tiles, tileBytes, n, func(first, last, row, rows int) {
+		for t := first; t < last; t++ {
+			f(t, row, rows)
+		}
+	})
 }
 
 // f16BlockCols is the number of columns that the kernels for F16 tiles take at a time.

@@ -3,6 +3,7 @@
 #include "textflag.h"
 #include "tile_avx512_amd64.h"
 #include "records_avx512_amd64.h"
+#include "scales_q4k_avx512_amd64.h"
 
 // Tiles of Q4_K times int8 activations in the form q8x16, with VNNI; tile_avx512_amd64.h has the frame, with CX the blocks of
 // 256 columns left. A row of activations undergoes, sub-block after sub-block of 32 columns,
@@ -14,10 +15,6 @@
 //	Z16-Z23  weights of columns 4i … 4i+3     Z24  dmin·min/128    Z25  d·scale
 //	Z26-Z29  dot products    Z30  t           Z31  0x0f in every byte
 
-DATA bits<>+0(SB)/4, $0x0f0f0f0f
-DATA bits<>+4(SB)/4, $0x30303030
-DATA bits<>+8(SB)/4, $0x3f3f3f3f
-GLOBL bits<>(SB), RODATA|NOPTR, $12
 DATA hundred28th<>+0(SB)/4, $0x3c000000 // 1/128
 GLOBL hundred28th<>(SB), RODATA|NOPTR, $4
 
@@ -58,25 +55,7 @@ TEXT ·tileQ4KAvx512(SB), NOSPLIT, $256-48
 	ZERO
 
 superblock:
-	// The 6-bit scales, to byte 16·sub-block of the frame, and minima, to 128 bytes further on.
-	VMOVDQU32   64(SI), Z16
-	VMOVDQU32   128(SI), Z17
-	VMOVDQU32   192(SI), Z18
-	VPANDD.BCST bits<>+8(SB), Z16, Z19
-	VMOVDQU32   Z19, (R14)
-	VPANDD.BCST bits<>+8(SB), Z17, Z19
-	VMOVDQU32   Z19, 128(R14)
-	VPSRLD      $2, Z16, Z16
-	VPANDD.BCST bits<>+4(SB), Z16, Z16
-	VPANDD      Z31, Z18, Z19
-	VPORD       Z16, Z19, Z19
-	VMOVDQU32   Z19, 64(R14)
-	VPSRLD      $2, Z17, Z17
-	VPANDD.BCST bits<>+4(SB), Z17, Z17
-	VPSRLD      $4, Z18, Z18
-	VPANDD      Z31, Z18, Z18
-	VPORD       Z17, Z18, Z18
-	VMOVDQU32   Z18, 192(R14)
+	UNPACK_SCALES(R14)
 	LEAQ 256(SI), R12
 	XORL R11, R11
 

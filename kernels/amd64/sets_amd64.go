@@ -17,6 +17,9 @@ func Sets() []table.Kernels {
 	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI && x.HasBMI2 {
 		sets = append(sets, avx512)
+		if x.HasAMXTile && x.HasAMXInt8 && permitTiles() {
+			sets = append(sets, amx)
+		}
 	}
 	return sets
 }
@@ -89,4 +92,13 @@ var avx512 = table.Kernels{
 	F32ToF16:  f32ToF16Avx512,
 	BF16ToF32: bf16ToF32Avx512,
 	F32ToBF16: f32ToBF16Avx512,
+}
+
+// amx needs what avx512 needs, AMX-TILE, AMX-INT8 and the permission of the operating system.
+var amx = table.Kernels{
+	Name:        "amx",
+	MatMulQ4Q8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Amx},
+	MatMulQ8Q8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Amx},
+	MatMulQ4KQ8: table.QuantMatMul{Form: &q8x16, Run: matMulQ4KQ8Amx},
+	MatMulQ6KQ8: table.QuantMatMul{Form: &q8x16, Run: matMulQ6KQ8Amx},
 }
