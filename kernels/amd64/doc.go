@@ -25,13 +25,13 @@
 // An instruction that moves a tile is counted as one here, but moves a row at a time. With a step for each row, amx still has
 // 1.3 to 1.8 times fewer than avx512 for 8 and 16 rows of Q4_0 and Q8_0, and none fewer for 4 rows of Q4_0: hence the 8.
 //
-// This set has run in emulators only, with a Linux kernel that guards tile registers. It was never timed, and the
+// This set has run in emulators only, one of them under Linux with its permissions and signals. It was never timed: the
 // counts above are all that is known of its speed. LEVER_KERNELS=avx512 turns it off without changing a bit of any result.
 //
 // Tile registers belong to a thread of the system. A goroutine does not leave its thread within a kernel, since the runtime
 // does not preempt assembly; each kernel sets the shapes of the tiles when it begins and releases the tiles when it ends, so
 // that nothing depends on what a thread ran before, and no tile is saved at a switch of threads between kernels. A signal
-// that comes within a kernel makes Linux save them, 8 KiB of a frame of 11 KiB, on the signal stack, for which Go takes
+// that comes within a kernel makes Linux save them, 8 KiB of a frame of 12 KiB, on the signal stack, for which Go takes
 // 32 KiB. Where a thread that C code made has a smaller one, Linux refuses the permission, and there is no set amx.
 //
 // # Files
