@@ -15,7 +15,7 @@ var benchShapes = [][2]int{{32, 384}, {384, 384}, {1024, 384}, {384, 1024}, {409
 
 func BenchmarkMatMul(b *testing.B) {
 	for _, d := range packedTypes {
-		for _, n := range []int{1, 4, 16, 64} {
+		for _, n := range []int{1, 4, 8, 16, 64} {
 			for _, shape := range benchShapes {
 				for _, set := range kernels.Sets() {
 					for _, threads := range []int{1, 2} {
