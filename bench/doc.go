@@ -2,9 +2,10 @@
 // package below it; command lever runs them.
 //
 //  1. report: the form of all results, and the page that shows them.
-//  2. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
-//  3. inflate: models of full size that say what small ones say.
-//  4. profile: what a device takes for the parts of a pass.
+//  2. endtoend: whole generations, plain, in chains and with the policy lever, from flash and from memory.
+//  3. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
+//  4. inflate: models of full size that say what small ones say.
+//  5. profile: what a device takes for the parts of a pass.
 //
 // Usage:
 //

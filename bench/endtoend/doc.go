@@ -1,0 +1,18 @@
+// Package endtoend measures whole generations: how fast a target that is larger than its memory answers, plainly, with chains of drafted
+// tokens, and with the policy lever; and, for comparison, with all weights in memory.
+//
+// [Run] opens the pair once and lets all ways of decoding answer the same prompts of each data set by turns, so that what else the machine does
+// hits all alike. Weights are read past the page cache where the storage allows it. The report has, for each data set and way:
+//
+//  1. tokens/s after the prompt, and the time to the first token, prompt included;
+//  2. accepted tokens per pass, and the seconds of a pass;
+//  3. bytes read per token, and the shares of the time in which reads were under way, the target computed, waited for reads, and the
+//     draft model worked. Reading goes on during the others;
+//  4. the largest resident memory of the process so far.
+//
+// Usage:
+//
+//	r, err := endtoend.Run(ctx, endtoend.Options{Model: target, Draft: draft, DRAM: 1 << 30, Sets: sets})
+//
+// Limits: greedy decoding. The policy lever learns from one prompt of our own beforehand, as it would from a user's earlier ones.
+package endtoend

@@ -1,0 +1,78 @@
+package endtoend_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/endtoend"
+	"github.com/lever-go/lever/internal/demo"
+)
+
+func options(t *testing.T) endtoend.Options {
+	t.Helper()
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endtoend.Options{
+		Model: pair.Target, Draft: pair.Draft, DRAM: 4 << 20, Sets: bench.BuiltinSets()[:2],
+		Tokens: 10, PlainTokens: 4, WarmTokens: 4, Chains: []int{3}, Resident: true,
+	}
+}
+
+func TestRunReportsWhatFitsTogether(t *testing.T) {
+	o := options(t)
+	steps, total := 0, 0
+	o.Progress = func(done, all int) { steps, total = done, all }
+	r, err := endtoend.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ways = 4
+	answers := r.Data.([]endtoend.Answer)
+	if len(answers) != 2*ways || steps != total || total != len(answers) {
+		t.Fatalf("%d answers, %d of %d steps", len(answers), steps, total)
+	}
+	for _, a := range answers {
+		streamed := a.Way != "plain, in memory"
+		if (a.BytesRead > 0) != streamed || a.ReusedTokens != 0 || a.Seconds <= 0 || a.TimeToFirstToken < a.PrefillSeconds {
+			t.Errorf("%s, %s: %+v", a.Prompt, a.Way, a.Stats)
+		}
+		want := map[bool]int{true: o.PlainTokens, false: o.Tokens}[a.Way == "plain"]
+		if len(a.Tokens) != want || a.Passes > want || strings.HasPrefix(a.Way, "plain") && a.Passes != want {
+			t.Errorf("%s, %s: %d tokens in %d passes", a.Prompt, a.Way, len(a.Tokens), a.Passes)
+		}
+	}
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gsm8k", "humaneval", "lever ÷ plain decoding from flash", "lever ÷ best chain (chain 3)", "8 greedy answers compared: 0 differ"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text does not say %q:\n%s", want, text.String())
+		}
+	}
+	if err := r.Save(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	good := options(t)
+	for name, spoil := range map[string]func(*endtoend.Options){
+		"no draft":         func(o *endtoend.Options) { o.Draft = "" },
+		"no bound":         func(o *endtoend.Options) { o.DRAM = 0 },
+		"nothing streamed": func(o *endtoend.Options) { o.DRAM = 1 << 30 },
+		"no prompts":       func(o *endtoend.Options) { o.Sets = nil },
+		"negative tokens":  func(o *endtoend.Options) { o.Tokens = -1 },
+		"chain of none":    func(o *endtoend.Options) { o.Chains = []int{0} },
+	} {
+		o := good
+		spoil(&o)
+		if _, err := endtoend.Run(t.Context(), o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package endtoend
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/report"
+)
+
+// figures are what a way reached on a set.
+type figures struct {
+	rate, first                            float64 // tokens/s; seconds to the first token
+	accepted, pass                         float64 // tokens of a pass, its seconds
+	bytes                                  float64 // read per token
+	reading, computing, waiting, drafting  float64 // shares of the time
+	peak                                   int64
+	tokens, passes, seconds, io, wait, cpu float64
+}
+
+func sum(answers []Answer) (f figures) {
+	var draft float64
+	var firsts []float64
+	for _, a := range answers {
+		f.tokens += float64(a.Stats.Tokens)
+		f.passes += float64(a.Passes)
+		f.seconds += a.Seconds
+		f.bytes += float64(a.BytesRead)
+		f.io += a.IOSeconds
+		f.wait += a.IOWaitSeconds
+		f.cpu += a.ComputeSeconds
+		draft += a.DraftSeconds
+		firsts = append(firsts, a.TimeToFirstToken)
+		f.peak = max(f.peak, a.PeakRSS)
+	}
+	f.rate, f.accepted, f.pass, f.bytes = f.tokens/f.seconds, f.tokens/f.passes, f.seconds/f.passes, f.bytes/f.tokens
+	f.reading, f.computing, f.waiting, f.drafting = f.io/f.seconds, f.cpu/f.seconds, f.wait/f.seconds, draft/f.seconds
+	f.first = bench.Median(firsts)
+	return f
+}
+
+// present fills in the report.
+func (r *run) present(out *report.Report, ways []string) {
+	model, draft := r.names()
+	out.Title = fmt.Sprintf("End to end: %s, %.0f%% in memory", model, 100*float64(r.DRAM)/float64(r.plan.Pass))
+	out.Data = r.answers
+	out.Set("models", model+", "+draft)
+	out.Set("memory for the target's weights", fmt.Sprintf("%.0f MiB of %.0f", float64(r.DRAM)/(1<<20), float64(r.plan.Pass)/(1<<20)))
+	out.Set("read for a pass", fmt.Sprintf("%.2f GB, in reads of %d KiB, %d at once", float64(r.plan.Streamed)/1e9, r.plan.ReadSize>>10, r.plan.Depth))
+	out.Set("prompts per set", r.Prompts)
+	out.Set("tokens of an answer", fmt.Sprintf("%d; plain decoding from flash %d", r.Tokens, r.PlainTokens))
+	if len(r.answers) > 0 {
+		out.Set("reads are", r.answers[0].Mode)
+	}
+	var sets []string
+	for _, s := range r.Sets {
+		sets = append(sets, s.Name)
+	}
+	plot := out.AddPlot(report.Plot{Name: "rate", Title: "Tokens per second", Y: "tokens/s", Groups: sets})
+	shares := out.AddPlot(report.Plot{Name: "shares", Title: "Parts of the time, means over the sets (reading goes on during the others)", Y: "% of the time", Groups: ways})
+	means := map[string]map[string]float64{} // by way and set, of tokens/s
+	parts := [4]report.Series{{Name: "reads under way"}, {Name: "target computes"}, {Name: "target waits for reads"}, {Name: "draft works"}}
+	for _, w := range ways {
+		means[w] = map[string]float64{}
+		s := report.Series{Name: w}
+		var all []Answer
+		for _, set := range sets {
+			means[w][set] = sum(r.of(set, w)).rate
+			s.Y = append(s.Y, means[w][set])
+			all = append(all, r.of(set, w)...)
+		}
+		plot.Add(s)
+		f := sum(all)
+		for i, share := range []float64{f.reading, f.computing, f.waiting, f.drafting} {
+			parts[i].Y = append(parts[i].Y, 100*share)
+		}
+	}
+	for _, s := range parts {
+		shares.Add(s)
+	}
+	for _, set := range sets {
+		r.table(out, set, ways)
+	}
+	r.summary(out, sets, ways, means)
+}
+
+func (r *run) table(out *report.Report, set string, ways []string) {
+	number := report.Number
+	t := out.AddTable(set, report.Text("decoding"), number("tokens/s", 3), number("of plain", 2), number("first token s", 2), number("accepted/pass", 2),
+		number("s/pass", 3), number("MB read/token", 0), number("reading %", 0), number("computing %", 0), number("waiting %", 0), number("drafting %", 0), number("peak MiB", 0))
+	plain := sum(r.of(set, plainName)).rate
+	for _, w := range ways {
+		f := sum(r.of(set, w))
+		t.Add(w, f.rate, f.rate/plain, f.first, f.accepted, f.pass, f.bytes/1e6, 100*f.reading, 100*f.computing, 100*f.waiting, 100*f.drafting, float64(f.peak)/(1<<20))
+	}
+}
+
+// Goals are the ratios that the paper reports (arXiv 2605.16786).
+const (
+	GoalOverPlain = 2.93
+	GoalOverChain = 1.50
+)
+
+func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]map[string]float64) {
+	t := out.AddTable("geometric mean over the sets", report.Text("decoding"), report.Number("tokens/s", 3))
+	mean := map[string]float64{}
+	chain := ""
+	for _, w := range ways {
+		var all []float64
+		for _, set := range sets {
+			all = append(all, rates[w][set])
+		}
+		mean[w] = bench.GeometricMean(all)
+		t.Add(w, mean[w])
+		if w != residentName && w != plainName && w != leverName && (chain == "" || mean[w] > mean[chain]) {
+			chain = w
+		}
+	}
+	out.Find("lever ÷ plain decoding from flash: %.2f (paper %.2f)", mean[leverName]/mean[plainName], GoalOverPlain)
+	if chain != "" {
+		out.Find("lever ÷ best chain (%s): %.2f (paper %.2f)", chain, mean[leverName]/mean[chain], GoalOverChain)
+	}
+	if mean[residentName] > 0 {
+		out.Find("lever from flash ÷ plain decoding in memory: %.2f", mean[leverName]/mean[residentName])
+	}
+	var plain, mine []Answer
+	for _, set := range sets {
+		plain, mine = append(plain, r.of(set, plainName)...), append(mine, r.of(set, leverName)...)
+	}
+	p, l := sum(plain), sum(mine)
+	out.Find("a pass of lever takes %.2f times as long as a plain one and brings %.2f tokens; were it as short, it would be %.2f times as fast as plain decoding",
+		l.pass/p.pass, l.accepted, l.accepted)
+	out.Find("of lever's time the target computes %.0f%%, waits for reads %.0f%%, and the draft works %.0f%%; reads are under way during %.0f%%",
+		100*l.computing, 100*l.waiting, 100*l.drafting, 100*l.reading)
+	compared, different := r.differences()
+	out.Find("%d greedy answers compared: %d differ", compared, different)
+}

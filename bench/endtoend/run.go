@@ -1,0 +1,241 @@
+package endtoend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+)
+
+// Options say what [Run] measures. Model, Draft, DRAM and Sets must be set.
+type Options struct {
+	Model, Draft string
+	DRAM         int64 // for the target's weights, less than they need
+	Threads      int   // 0: one per performance core
+	Sets         []bench.Set
+	Prompts      int   // of each set; 0: 1
+	Tokens       int   // of an answer; 0: 48
+	PlainTokens  int   // of an answer of plain decoding, whose passes are all alike; 0: 8
+	WarmTokens   int   // that lever learns from beforehand; 0: 24
+	Chains       []int // lengths; nil: 4 and 8
+	// Resident also measures plain decoding with all weights in memory.
+	Resident bool
+	// OpenFile opens the target's files; nil: as they are.
+	OpenFile func(path string) (weights.File, error)
+	// Progress is told of answers done; nil: nobody is.
+	Progress func(done, total int)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	for _, f := range []struct {
+		value     *int
+		otherwise int
+	}{{&o.Prompts, 1}, {&o.Tokens, 48}, {&o.PlainTokens, 8}, {&o.WarmTokens, 24}} {
+		if *f.value == 0 {
+			*f.value = f.otherwise
+		}
+		if *f.value < 0 {
+			return o, fmt.Errorf("endtoend: %d is negative", *f.value)
+		}
+	}
+	switch {
+	case o.Model == "" || o.Draft == "":
+		return o, errors.New("endtoend: a target and a draft model are needed")
+	case o.DRAM <= 0:
+		return o, errors.New("endtoend: no bound of memory: nothing would be streamed")
+	case len(o.Sets) == 0:
+		return o, errors.New("endtoend: no prompts")
+	}
+	if o.Chains == nil {
+		o.Chains = []int{4, 8}
+	}
+	return o, nil
+}
+
+// Names of the ways of decoding that ratios are about.
+const (
+	residentName = "plain, in memory"
+	plainName    = "plain"
+	leverName    = "lever"
+)
+
+// way is a way of decoding.
+type way struct {
+	name   string
+	policy spec.Policy
+	tokens int // of an answer
+	budget int // drafted tokens of a pass
+}
+
+// ways returns those that stream.
+func (o *Options) ways() ([]*way, error) {
+	all := []*way{{plainName, spec.None{}, o.PlainTokens, 1}}
+	for _, n := range o.Chains {
+		chain, err := spec.NewChain(n, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &way{fmt.Sprintf("chain %d", n), chain, o.Tokens, n})
+	}
+	policy, err := spec.NewLever(spec.LeverOptions{})
+	return append(all, &way{leverName, policy, o.Tokens, lever.MaxBudget}), err
+}
+
+// Answer is what one answer took.
+type Answer struct {
+	Set    string  `json:"set"`
+	Prompt string  `json:"prompt"`
+	Way    string  `json:"way"`
+	Tokens []int32 `json:"tokens"`
+	spec.Stats
+	Mode    weights.IOMode `json:"io_mode"`
+	PeakRSS int64          `json:"peak_rss_bytes"`
+}
+
+// run is a measurement on its way.
+type run struct {
+	Options
+	answers []Answer
+	plan    weights.Plan
+	done    int
+	total   int
+}
+
+// Run measures. It takes as long as the passes do: see [Options].
+func Run(ctx context.Context, o Options) (*report.Report, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Options: o}
+	out := report.New("endtoend", "End to end")
+	began := time.Now()
+	ways, err := o.ways()
+	if err != nil {
+		return nil, fmt.Errorf("endtoend: %w", err)
+	}
+	prompts := 0
+	for _, s := range o.Sets {
+		prompts += min(o.Prompts, len(s.Prompts))
+	}
+	r.total = prompts * len(ways)
+	names := []string{}
+	if o.Resident {
+		r.total += prompts
+		names = append(names, residentName)
+	}
+	for _, w := range ways {
+		names = append(names, w.name)
+	}
+	if err := r.stream(ctx, ways); err != nil {
+		return nil, fmt.Errorf("endtoend: %w", err)
+	}
+	if o.Resident { // after the rest, whose peak of memory it would hide
+		if err := r.resident(ctx); err != nil {
+			return nil, fmt.Errorf("endtoend: %w", err)
+		}
+	}
+	out.End(began)
+	r.present(out, names)
+	return out, nil
+}
+
+// stream measures the ways that read weights from flash.
+func (r *run) stream(ctx context.Context, ways []*way) (err error) {
+	engine, err := lever.Open(ctx, lever.Config{Model: r.Model, Draft: r.Draft, DRAM: r.DRAM, Threads: r.Threads, OpenFile: r.OpenFile})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	r.plan, _ = engine.Plan()
+	if r.plan.Streamed == 0 {
+		return fmt.Errorf("the target fits into %d bytes: nothing would be streamed", r.DRAM)
+	}
+	warm := way{leverName, ways[len(ways)-1].policy, r.WarmTokens, lever.MaxBudget}
+	if _, err := r.answer(ctx, engine, &warm, bench.BuiltinSets()[0].Prompts[1]); err != nil {
+		return err
+	}
+	return r.all(ctx, engine, ways)
+}
+
+// resident measures plain decoding with all weights in memory.
+func (r *run) resident(ctx context.Context) (err error) {
+	engine, err := lever.Open(ctx, lever.Config{Model: r.Model, Threads: r.Threads})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	return r.all(ctx, engine, []*way{{residentName, spec.None{}, r.Tokens, 1}})
+}
+
+// all lets ways answer all prompts by turns.
+func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error {
+	for _, set := range r.Sets {
+		for i, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
+			for turn := range ways {
+				w := ways[(turn+i)%len(ways)]
+				a, err := r.answer(ctx, engine, w, p)
+				if err != nil {
+					return fmt.Errorf("%s: %s: %w", p.ID, w.name, err)
+				}
+				a.Set = set.Name
+				r.answers = append(r.answers, a)
+				if r.done++; r.Progress != nil {
+					r.Progress(r.done, r.total)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.Prompt) (Answer, error) {
+	// What another way left of the same prompt must not shorten this one's.
+	models := engine.SpecOptions()
+	for _, m := range []spec.Model{models.Target, models.Draft} {
+		if m != nil {
+			if err := m.Truncate(0); err != nil {
+				return Answer{}, err
+			}
+		}
+	}
+	got, err := engine.Generate(ctx, lever.Request{Prompt: p.Text, Raw: p.Raw, MaxTokens: w.tokens, Policy: w.policy, Budget: w.budget}, nil)
+	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
+}
+
+// of returns the answers of a way on a set.
+func (r *run) of(set, way string) (answers []Answer) {
+	for _, a := range r.answers {
+		if a.Set == set && a.Way == way {
+			answers = append(answers, a)
+		}
+	}
+	return answers
+}
+
+// differences counts the answers that do not begin as another one to the same prompt: all are greedy, so the shorter of two is the other's start.
+func (r *run) differences() (compared, different int) {
+	longest := map[string][]int32{}
+	for _, a := range r.answers {
+		if len(a.Tokens) > len(longest[a.Prompt]) {
+			longest[a.Prompt] = a.Tokens
+		}
+	}
+	for _, a := range r.answers {
+		compared++
+		if !slices.Equal(a.Tokens, longest[a.Prompt][:len(a.Tokens)]) {
+			different++
+		}
+	}
+	return compared, different
+}
+
+func (r *run) names() (model, draft string) { return filepath.Base(r.Model), filepath.Base(r.Draft) }
