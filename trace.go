@@ -29,7 +29,10 @@ func newTracer(path string) (*tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lever: %w", err)
 	}
-	return &tracer{writer: w, verify: w.Lane("verification"), target: w.Lane("target"), draft: w.Lane("draft"), lanes: map[string]*trace.Lane{}}, nil
+	return &tracer{
+		writer: w, draft: w.Lane("draft", 0), verify: w.Lane("verification", 1), target: w.Lane("target", 2),
+		lanes: map[string]*trace.Lane{"wait": w.Lane("wait", 3)}, // for reads, below what needs them
+	}, nil
 }
 
 func (t *tracer) close() error {
@@ -63,7 +66,7 @@ func (t *tracer) lane(name string) *trace.Lane {
 	defer t.mu.Unlock()
 	l, ok := t.lanes[name]
 	if !ok {
-		l = t.writer.Lane(name)
+		l = t.writer.Lane(name, 4)
 		t.lanes[name] = l
 	}
 	return l

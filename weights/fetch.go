@@ -1,6 +1,9 @@
 package weights
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // fetch brings one segment, or the pages around one tile, into memory. The Streamer's lock guards it until it is done; afterwards
 // its data and error do not change.
@@ -112,12 +115,12 @@ func (r *Streamer) read(lane string, p piece) error {
 	return readFull(r.files[p.chunk], p.dst[p.from:p.to], p.offset+int64(p.from))
 }
 
-// kind names what is loaded in a trace.
+// kind names what is loaded in a trace: viewers give events of one name one colour.
 func (l *fetch) kind() string {
 	if l.place < 0 {
 		return "tile"
 	}
-	return "segment"
+	return "chunk " + strconv.Itoa(l.chunk)
 }
 
 // pieceDone notes the end of a read. After the last one of a fetch, that can be checked.

@@ -22,7 +22,7 @@ type Flash struct {
 	Mode   weights.IOMode `json:"mode"`
 	Source Source         `json:"source"`
 	Reads  []Reads        `json:"reads"` // by size, then depth, both ascending
-	// BestSize and BestDepth reach 97 % of the best bandwidth with the least memory in flight.
+	// BestSize and BestDepth reach 95 % of the best bandwidth with the least memory in flight.
 	BestSize  int64 `json:"best_size"`
 	BestDepth int   `json:"best_depth"`
 }
@@ -65,7 +65,8 @@ const (
 	page           = 4096     // what direct reads are aligned to
 	maxReads       = 1 << 17  // samples of a point
 	minStreamBytes = 64 << 10 // smaller reads are no choice for streaming
-	goodEnough     = 0.97     // part of the best bandwidth
+	goodEnough     = 0.95     // part of the best bandwidth
+	flashRounds    = 5        // of measuring all sizes and depths
 )
 
 // find returns the reads of a size and depth.
@@ -297,10 +298,10 @@ func (r *readable) places(size int64) (places []place) {
 }
 
 // measure reads size bytes at a time with depth readers, for the given time.
-func (r *readable) measure(ctx context.Context, size int64, depth int, duration time.Duration) (Reads, error) {
+func (r *readable) measure(ctx context.Context, size int64, depth int, duration time.Duration) ([]sample, error) {
 	places := r.places(size)
 	if len(places) == 0 {
-		return Reads{}, fmt.Errorf("profile: nothing of %d bytes to read", size)
+		return nil, fmt.Errorf("profile: nothing of %d bytes to read", size)
 	}
 	var (
 		next    atomic.Int64
@@ -321,12 +322,12 @@ func (r *readable) measure(ctx context.Context, size int64, depth int, duration 
 	}
 	group.Wait()
 	if err := ctx.Err(); err != nil {
-		return Reads{}, fmt.Errorf("profile: %w", err)
+		return nil, fmt.Errorf("profile: %w", err)
 	}
 	if failure != nil {
-		return Reads{}, fmt.Errorf("profile: %w", failure)
+		return nil, fmt.Errorf("profile: %w", failure)
 	}
-	return summarise(size, depth, samples)
+	return samples, nil
 }
 
 // sample is one read: when it began and ended, in seconds from the start.
@@ -358,40 +359,56 @@ func aligned(n int) []byte {
 	return raw[skip : skip+n : skip+n]
 }
 
-func summarise(size int64, depth int, samples []sample) (Reads, error) {
-	r := Reads{Size: size, Depth: depth, Count: len(samples)}
-	latencies, ends := make([]float64, len(samples)), make([]float64, len(samples))
-	for i, s := range samples {
-		latencies[i], ends[i] = s.ended-s.began, s.ended
+// summarise describes the reads of several rounds. The bandwidth is that of the median round, since other work disturbs some.
+func summarise(size int64, depth int, rounds [][]sample) (Reads, error) {
+	r := Reads{Size: size, Depth: depth}
+	var latencies, arrivals, bandwidths []float64
+	for _, samples := range rounds {
+		var ends []float64
+		for _, s := range samples {
+			latencies, ends = append(latencies, s.ended-s.began), append(ends, s.ended)
+		}
+		slices.Sort(ends)
+		before := 0.0
+		for _, end := range ends {
+			arrivals, before = append(arrivals, end-before), end
+		}
+		bandwidths = append(bandwidths, float64(size)*float64(len(samples))/max(before, 1e-9))
 	}
 	slices.Sort(latencies)
-	slices.Sort(ends)
+	slices.Sort(bandwidths)
 	quantile := func(q float64) float64 { return latencies[int(q*float64(len(latencies)-1))] }
+	r.Count = len(latencies)
 	r.Latency = Quantiles{Min: latencies[0], P50: quantile(0.5), P90: quantile(0.9), P99: quantile(0.99), Max: latencies[len(latencies)-1]}
-	r.BytesPerSecond = float64(size) * float64(len(samples)) / max(ends[len(ends)-1], 1e-9)
-	arrivals := make([]float64, len(ends))
-	before := 0.0
-	for i, end := range ends {
-		arrivals[i], before = end-before, end
-	}
+	r.BytesPerSecond = bandwidths[len(bandwidths)/2]
 	var err error
 	r.Arrival, err = spec.NewLatency(arrivals)
 	return r, err
 }
 
-// measureFlash measures all sizes and depths, for the given time together.
+// measureFlash measures all sizes and depths, for the given time together, in rounds, so that a disturbance of some seconds meets all of them.
 func measureFlash(ctx context.Context, r *readable, duration time.Duration, report func(done, total int64)) (Flash, error) {
 	f := Flash{Source: r.source}
 	points := len(readSizes) * len(readDepths)
-	for _, size := range readSizes {
-		for _, depth := range readDepths {
-			reads, err := r.measure(ctx, size, depth, duration/time.Duration(points))
+	total := int64(points * flashRounds)
+	rounds := make([][][]sample, points)
+	for round := range flashRounds {
+		for i := range points {
+			size, depth := readSizes[i/len(readDepths)], readDepths[i%len(readDepths)]
+			samples, err := r.measure(ctx, size, depth, duration/time.Duration(total))
 			if err != nil {
 				return f, err
 			}
-			f.Reads = append(f.Reads, reads)
-			report(int64(len(f.Reads)), int64(points))
+			rounds[i] = append(rounds[i], samples)
+			report(int64(round*points+i+1), total)
 		}
+	}
+	for i, samples := range rounds {
+		reads, err := summarise(readSizes[i/len(readDepths)], readDepths[i%len(readDepths)], samples)
+		if err != nil {
+			return f, err
+		}
+		f.Reads = append(f.Reads, reads)
 	}
 	f.choose()
 	f.Mode = r.mode()

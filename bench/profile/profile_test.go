@@ -250,7 +250,7 @@ func TestEmulateSmoothsNoise(t *testing.T) {
 					samples = append(samples, sample{at, at + s})
 					at += s / float64(depth)
 				}
-				r, err := summarise(size, depth, samples)
+				r, err := summarise(size, depth, [][]sample{samples})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -277,15 +277,16 @@ func TestEmulateSmoothsNoise(t *testing.T) {
 }
 
 func TestSummarise(t *testing.T) {
-	r, err := summarise(1000, 2, []sample{{0, 1}, {0, 2}, {1, 3}, {2, 4}})
+	undisturbed := []sample{{0, 1}, {0, 2}, {1, 3}, {2, 4}}
+	r, err := summarise(1000, 2, [][]sample{undisturbed, undisturbed, {{0, 1000}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Reads{
-		Size: 1000, Depth: 2, Count: 4, BytesPerSecond: 1000,
-		Latency: Quantiles{Min: 1, P50: 2, P90: 2, P99: 2, Max: 2}, Arrival: spec.Latency{Mean: 1},
+		Size: 1000, Depth: 2, Count: 9, BytesPerSecond: 1000,
+		Latency: Quantiles{Min: 1, P50: 2, P90: 2, P99: 2, Max: 1000}, Arrival: r.Arrival,
 	}
-	if r != want {
+	if r != want || r.Arrival.Mean != 112 {
 		t.Errorf("got %+v, want %+v", r, want)
 	}
 }
@@ -388,8 +389,8 @@ func TestMeasureReadsTheStore(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	reads, err := r.measure(t.Context(), 64<<10, 2, time.Millisecond)
-	if err != nil || reads.Count < 2 || reads.BytesPerSecond <= 0 {
-		t.Errorf("%+v, %v", reads, err)
+	if err != nil || len(reads) < 2 {
+		t.Errorf("%d reads, %v", len(reads), err)
 	}
 	if _, err := r.measure(t.Context(), 1<<30, 1, time.Millisecond); err == nil {
 		t.Error("more than there is was read")

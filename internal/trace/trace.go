@@ -3,7 +3,7 @@
 //
 //	w, err := trace.Create("trace.json")
 //	…
-//	lane := w.Lane("compute")
+//	lane := w.Lane("compute", 0)
 //	began := time.Now()
 //	…
 //	lane.Span("block 0", began, time.Now(), trace.Arg{Key: "rows", Value: 4})
@@ -79,8 +79,8 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// Lane adds a lane below those that there are.
-func (w *Writer) Lane(name string) *Lane {
+// Lane adds a lane. Viewers show lanes in ascending order of their ranks, and those of one rank in the order of their names.
+func (w *Writer) Lane(name string, rank int) *Lane {
 	if w == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (w *Writer) Lane(name string) *Lane {
 	w.lanes++
 	l := &Lane{w, w.lanes}
 	w.event(fmt.Appendf(nil, `{"name":"thread_name","ph":"M","pid":1,"tid":%d,"args":{"name":%s}}`, l.id, quote(name)))
-	w.event(fmt.Appendf(nil, `{"name":"thread_sort_index","ph":"M","pid":1,"tid":%d,"args":{"sort_index":%d}}`, l.id, l.id))
+	w.event(fmt.Appendf(nil, `{"name":"thread_sort_index","ph":"M","pid":1,"tid":%d,"args":{"sort_index":%d}}`, l.id, rank))
 	return l
 }
 

@@ -51,7 +51,7 @@ func create(t *testing.T) (w *Writer, path string) {
 
 func TestEvents(t *testing.T) {
 	w, path := create(t)
-	lane := w.Lane(`the "first" lane`)
+	lane := w.Lane(`the "first" lane`, 7)
 	began := w.begun.Add(1500 * time.Nanosecond)
 	lane.Span("one", began, began.Add(2*time.Millisecond))
 	lane.Span("two", began, began.Add(-1), Arg{"rows", 4}, Arg{"bytes", 1 << 40})
@@ -63,6 +63,9 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("%d events", len(events))
 	}
 	if m := events[0]; m.Phase != "M" || m.Name != "thread_name" || m.Args["name"] != `the "first" lane` {
+		t.Errorf("%+v", m)
+	}
+	if m := events[1]; m.Phase != "M" || m.Name != "thread_sort_index" || m.Args["sort_index"] != 7.0 {
 		t.Errorf("%+v", m)
 	}
 	if e := events[2]; e.Phase != "X" || e.Name != "one" || e.Thread != events[0].Thread || e.Begin != 1.5 || e.Duration != 2000 || e.Args != nil {
@@ -82,7 +85,7 @@ func TestTraceIsAlwaysValid(t *testing.T) {
 	const lanes, spans = 4, 3000
 	var group sync.WaitGroup
 	for i := range lanes {
-		lane := w.Lane(fmt.Sprint("lane ", i))
+		lane := w.Lane(fmt.Sprint("lane ", i), i)
 		group.Go(func() {
 			for range spans {
 				now := time.Now()
@@ -108,11 +111,11 @@ func TestTraceIsAlwaysValid(t *testing.T) {
 
 func TestNoTrace(t *testing.T) {
 	var w *Writer
-	w.Lane("none").Span("nothing", time.Now(), time.Now())
+	w.Lane("none", 0).Span("nothing", time.Now(), time.Now())
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { w.Lane("none").Span("nothing", time.Time{}, time.Time{}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { w.Lane("none", 0).Span("nothing", time.Time{}, time.Time{}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -129,7 +132,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w := newWriter(fullDisk{})
-	w.Lane("lane").Span("span", time.Now(), time.Now())
+	w.Lane("lane", 0).Span("span", time.Now(), time.Now())
 	if err := w.Close(); !errors.Is(err, errFull) {
 		t.Errorf("got %v", err)
 	}
