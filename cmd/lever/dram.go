@@ -30,7 +30,7 @@ func (d *dramSize) Set(text string) error {
 func printPlan(out io.Writer, p weights.Plan) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "memory for weights\t%s\tof a budget of %s\n", formatBytes(p.Total()), formatBytes(p.Budget))
-	head := "head streamed like the rest"
+	head := "head streamed"
 	if p.HeadPinned {
 		head = "head pinned"
 	}

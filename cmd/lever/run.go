@@ -73,6 +73,7 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 		}
 	}
 	result, err := engine.Generate(ctx, req, emit)
+	err = interrupted(ctx, err)
 	if result.TemplateFault != nil {
 		fmt.Fprintf(os.Stderr, "lever: the model's chat template can't be used, a built-in one is: %v\n", result.TemplateFault)
 	}
@@ -82,11 +83,10 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	if result.Passes > 0 {
 		output := runOutput{result, policy}
 		if asJSON {
-			err = errors.Join(interrupted(ctx, err), printJSON(output))
+			err = errors.Join(err, printJSON(output))
 		} else {
 			fmt.Println()
 			printStatistics(output)
-			err = interrupted(ctx, err)
 		}
 	}
 	return errors.Join(err, engine.Close())
