@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -31,6 +32,9 @@ type Config struct {
 	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
 	// device's flash.
 	OpenFile func(path string) (weights.File, error)
+	// NPU is a device that takes part in the work; nil: none. The Engine closes it, also where Open fails. Map says what runs there.
+	NPU npu.Device
+	Map Map
 	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format; empty: none.
 	Trace string
 	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
@@ -39,8 +43,9 @@ type Config struct {
 	Progress func(Progress)
 
 	// Told of the parts of the target's passes, and of its reads; nil: nobody is.
-	parts layers.Trace
-	reads func(lane, name string, began, ended time.Time)
+	parts   layers.Trace
+	offload layers.Offload // of the model that is opened
+	reads   func(lane, name string, began, ended time.Time)
 }
 
 // Progress is the state of a piece of long work.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -22,19 +23,17 @@ type Engine struct {
 	draft  *model      // nil without a draft
 	policy spec.Policy // of requests that name none; nil without a draft
 	trace  *tracer
+	device device
 
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
 }
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	if cfg.Model == "" {
-		return nil, errors.New("lever: no model given")
+	e := &Engine{device: device{places: cfg.Map}}
+	if cfg.NPU != nil {
+		e.device.engine = offload.New(cfg.NPU)
 	}
-	if err := kernels.EnvError(); err != nil {
-		return nil, err
-	}
-	e := &Engine{pool: kernels.NewPool(cfg.Threads)}
 	e.vocabulary = sync.OnceValues(e.newVocabulary)
 	if err := e.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -43,16 +42,38 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 }
 
 func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
+	if cfg.Model == "" {
+		return errors.New("lever: no model given")
+	}
+	if err := kernels.EnvError(); err != nil {
+		return err
+	}
+	e.pool = kernels.NewPool(cfg.Threads)
 	if e.trace, err = newTracer(cfg.Trace); err != nil {
 		return err
 	}
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
+	cfg.offload = e.device.target()
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
-	if cfg.Draft == "" {
-		return nil
+	if cfg.Draft != "" {
+		if err := e.openDraft(ctx, cfg); err != nil {
+			return err
+		}
 	}
+	if err := e.prepareDevice(ctx); err != nil {
+		return fmt.Errorf("lever: %w", err)
+	}
+	if e.draft != nil {
+		e.policy, err = spec.NewLever(spec.LeverOptions{Costs: e.OffloadCosts(spec.Costs{})})
+	}
+	return err
+}
+
+// openDraft opens the draft model, which must fit the target.
+func (e *Engine) openDraft(ctx context.Context, cfg Config) (err error) {
+	cfg.offload = e.device.draft()
 	cfg.OpenFile, cfg.parts, cfg.reads = nil, nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)
@@ -63,17 +84,27 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if draft, target := e.draft.decoder.Vocab(), e.target.decoder.Vocab(); draft != target {
 		return fmt.Errorf("lever: draft %s does not fit target %s: it has %d tokens, the target %d", cfg.Draft, cfg.Model, draft, target)
 	}
-	e.policy, err = spec.NewLever(spec.LeverOptions{})
-	return err
+	return nil
+}
+
+// models returns the target and, if there is one, the draft, as far as they are open.
+func (e *Engine) models() (open []*model) {
+	for _, m := range []*model{e.target, e.draft} {
+		if m != nil {
+			open = append(open, m)
+		}
+	}
+	return open
 }
 
 // Close gives back all memory and files. It must not be called during a generation.
 func (e *Engine) Close() error {
 	var errs []error
-	for _, m := range []*model{e.draft, e.target} {
-		if m != nil {
-			errs = append(errs, m.Close())
-		}
+	for _, m := range e.models() {
+		errs = append(errs, m.Close())
+	}
+	if e.device.engine != nil {
+		errs = append(errs, e.device.engine.Close())
 	}
 	e.pool.Close()
 	errs = append(errs, e.trace.close())
@@ -115,11 +146,10 @@ func (e *Engine) HasDraft() bool { return e.draft != nil }
 // during a generation of the Engine, and are closed with it.
 func (e *Engine) SpecOptions() spec.Options {
 	options := spec.Options{
-		Target: e.target.decoder,
-		Chunk:  e.target.chunk,
-		IO:     e.target.ioStats,
-		// A streamed head is read from flash at every projection, so all nodes share one.
-		ProjectTree: e.target.headStreamed(),
+		Target:      e.target.decoder,
+		Chunk:       e.target.chunk,
+		IO:          e.target.ioStats,
+		ProjectTree: e.projectTree(),
 	}
 	if e.draft != nil {
 		options.Draft = e.draft.decoder

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -52,9 +53,10 @@ type Result struct {
 	TokenIDs []int32     `json:"token_ids"`
 	Finish   spec.Finish `json:"finish_reason"`
 	spec.Stats
-	IOMode  weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
-	PeakRSS int64          `json:"peak_rss_bytes"`    // of the whole process, since it began; 0 where the system does not tell
-	Kernels string         `json:"kernels"`           // the kernel set in use
+	*NPUStats                // nil without a device
+	IOMode    weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
+	PeakRSS   int64          `json:"peak_rss_bytes"`    // of the whole process, since it began; 0 where the system does not tell
+	Kernels   string         `json:"kernels"`           // the kernel set in use
 	// TemplateFault is why a built-in chat template took the place of the model's own; nil if it did not, or if there is none.
 	TemplateFault error `json:"-"`
 }
@@ -77,6 +79,10 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	generator, err := spec.NewGenerator(options)
 	if err != nil {
 		return Result{}, err
+	}
+	var before offload.Stats
+	if e.device.engine != nil {
+		before = e.device.engine.Stats()
 	}
 	var constraint spec.Constraint
 	if req.Grammar != nil {
@@ -104,6 +110,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		TokenIDs: generated.Tokens,
 		Finish:   generated.Finish,
 		Stats:    generated.Stats,
+		NPUStats: e.npuStats(before),
 		IOMode:   e.target.ioMode(),
 		PeakRSS:  peakRSS(),
 		Kernels:  kernels.Features(),

@@ -21,6 +21,9 @@ type model struct {
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
+
+	blocks []group // of projections; known where there is a device
+	head   group
 }
 
 // reader is a source of weights that holds memory and files.
@@ -70,6 +73,7 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 		Vocab:    min(m.tokenizer.Size(), config.Vocab),
 		MaxBatch: m.chunk,
 		Trace:    cfg.parts,
+		Offload:  cfg.offload,
 	})
 	return err
 }

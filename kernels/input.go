@@ -50,6 +50,9 @@ func (in *Input) Reset(x []float32, n, k int) {
 	}
 }
 
+// Rows returns what Reset was given: n rows of k columns.
+func (in *Input) Rows() (x []float32, n, k int) { return in.x, in.n, in.k }
+
 // quantizeAlone is the number of elements below which waking workers costs more than quantising.
 const quantizeAlone = 1 << 15
 

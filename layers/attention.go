@@ -29,7 +29,8 @@ type Attention struct {
 	rotary       *Rotary
 	cache        *KVCache
 	layer        int // in cache
-	q, k, v, o   *Linear
+	qkv          group
+	o            *Linear
 	qNorm, kNorm *RMSNorm // nil without QKNorm
 	scale        float32
 
@@ -44,9 +45,11 @@ func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *
 	qDim, kvDim := config.Heads*config.HeadDim, config.KVHeads*config.HeadDim
 	a := &Attention{
 		config: config, ws: ws, rotary: rotary, cache: cache, layer: layer,
-		q:     NewLinear(ws, prefix+".q", qDim, config.Width),
-		k:     NewLinear(ws, prefix+".k", kvDim, config.Width),
-		v:     NewLinear(ws, prefix+".v", kvDim, config.Width),
+		qkv: newGroup(
+			NewLinear(ws, prefix+".q", qDim, config.Width),
+			NewLinear(ws, prefix+".k", kvDim, config.Width),
+			NewLinear(ws, prefix+".v", kvDim, config.Width),
+		),
 		o:     NewLinear(ws, prefix+".o", config.Width, qDim),
 		scale: float32(1 / math.Sqrt(float64(config.HeadDim))),
 	}
@@ -67,13 +70,7 @@ func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *
 func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
 	n, ws := rows.Len(), a.ws
 	in := ws.Input(x, n, a.config.Width)
-	if err := a.q.Forward(ctx, ws.q, in); err != nil {
-		return err
-	}
-	if err := a.k.Forward(ctx, ws.k, in); err != nil {
-		return err
-	}
-	if err := a.v.Forward(ctx, ws.v, in); err != nil {
+	if err := a.qkv.forward(ctx, in, ws.q, ws.k, ws.v); err != nil {
 		return err
 	}
 	if a.config.QKNorm {

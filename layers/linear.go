@@ -4,29 +4,43 @@ import (
 	"context"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/tensor"
 )
 
 // Linear multiplies rows by a matrix: y = W·x, W [Out][In] without bias.
 type Linear struct {
-	pool   *kernels.Pool
+	ws     *Workspace
 	reader *reader
 	out    int
 
+	stored    int // rows of the matrix
+	groupRows int // those of all matrices that are multiplied with the same rows
+	place     offload.Place
+
 	// Of the Forward under way.
-	dst []float32
-	in  *kernels.Input
+	dst     []float32
+	in      *kernels.Input
+	sending bool // to the device
 }
 
 // NewLinear returns the layer of the matrix of that name, [out][in].
 func NewLinear(ws *Workspace, name string, out, in int) *Linear {
-	return NewHead(ws, name, out, out, in)
+	l := newLinear(ws, name, out, out, in)
+	l.place = ws.away.blocks
+	return l
 }
 
 // NewHead returns a Linear that computes the first out of the stored rows, [stored][in], of the matrix of that name: rows that pad a
 // vocabulary are read and left away.
 func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
-	l := &Linear{pool: ws.pool, out: out}
+	l := newLinear(ws, name, out, stored, in)
+	l.place = ws.away.head
+	return l
+}
+
+func newLinear(ws *Workspace, name string, out, stored, in int) *Linear {
+	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored}
 	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
 	return l
 }
@@ -37,6 +51,12 @@ func (l *Linear) Out() int { return l.out }
 // Forward writes the product of each row of in to dst, [n][Out] for an input of n rows; see [Workspace.Input].
 // dst must not overlap the input.
 func (l *Linear) Forward(ctx context.Context, dst []float32, in *kernels.Input) error {
+	defer l.ws.finish()
+	return l.start(ctx, dst, in)
+}
+
+// start is Forward, except that a device may go on computing.
+func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) error {
 	l.dst, l.in = dst, in
 	err := l.reader.read(ctx)
 	l.dst, l.in = nil, nil
@@ -52,6 +72,8 @@ func (l *Linear) multiply(p tensor.Packed) error {
 		p.Rows = l.out - p.Row
 		p.Data = p.Data[:tensor.PackedBytes(p.Type, p.Rows, p.Cols)]
 	}
-	kernels.MatMul(l.pool, l.dst, l.out, p, l.in)
+	if !l.send(p) {
+		kernels.MatMul(l.ws.pool, l.dst, l.out, p, l.in)
+	}
 	return nil
 }

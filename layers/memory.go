@@ -60,6 +60,9 @@ func (m *Memory) Parts(_ context.Context, name string) iter.Seq2[tensor.Packed, 
 	return func(yield func(tensor.Packed, error) bool) { yield(tensor.Packed{}, errMissing(name)) }
 }
 
+// Lease keeps a part valid, which it is anyway.
+func (m *Memory) Lease() (release func()) { return func() {} }
+
 // Tile returns the tile that holds the given row.
 func (m *Memory) Tile(_ context.Context, name string, row int) (tensor.Packed, error) {
 	t, ok := m.tensors[name]

@@ -10,19 +10,19 @@ import (
 //
 // Its tensors are prefix.gate and prefix.up [ffn][width] and prefix.down [width][ffn], read in this order.
 type MLP struct {
-	ws             *Workspace
-	width, ffn     int
-	gate, up, down *Linear
-	activate       func(worker, i int)
+	ws         *Workspace
+	width, ffn int
+	gateUp     group
+	down       *Linear
+	activate   func(worker, i int)
 }
 
 // NewMLP returns the network whose tensors start with prefix.
 func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
 	m := &MLP{
 		ws: ws, width: width, ffn: ffn,
-		gate: NewLinear(ws, prefix+".gate", ffn, width),
-		up:   NewLinear(ws, prefix+".up", ffn, width),
-		down: NewLinear(ws, prefix+".down", width, ffn),
+		gateUp: newGroup(NewLinear(ws, prefix+".gate", ffn, width), NewLinear(ws, prefix+".up", ffn, width)),
+		down:   NewLinear(ws, prefix+".down", width, ffn),
 	}
 	ws.reserve(&ws.gate, ffn)
 	ws.reserve(&ws.inner, ffn)
@@ -36,10 +36,7 @@ func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
 // Forward writes the output of each row of x to dst, both [n][width]. dst must not overlap x.
 func (m *MLP) Forward(ctx context.Context, dst, x []float32, n int) error {
 	in := m.ws.Input(x, n, m.width)
-	if err := m.gate.Forward(ctx, m.ws.gate, in); err != nil {
-		return err
-	}
-	if err := m.up.Forward(ctx, m.ws.inner, in); err != nil {
+	if err := m.gateUp.forward(ctx, in, m.ws.gate, m.ws.inner); err != nil {
 		return err
 	}
 	m.ws.pool.Run(n, m.activate)

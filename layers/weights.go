@@ -21,6 +21,13 @@ type Weights interface {
 	Tile(ctx context.Context, name string, row int) (tensor.Packed, error)
 }
 
+// Leaser is a [Weights] whose parts can be used after their turn, by a device that computes while the next one is read. The stores of
+// package weights and [Memory] are.
+type Leaser interface {
+	// Lease keeps the part that is being yielded valid until release is called: once, from any goroutine.
+	Lease() (release func())
+}
+
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands
 // to the source is made once, so that reading does not allocate.
 type reader struct {

@@ -11,6 +11,7 @@ type Workspace struct {
 	maxRows int
 
 	input     kernels.Input
+	away      away
 	attention []kernels.AttentionScratch // one per worker
 
 	// Rows of the layer at work, each [maxRows][the largest width asked for].
@@ -33,6 +34,7 @@ func (ws *Workspace) MaxRows() int { return ws.maxRows }
 // borrows x and is valid until the next call.
 func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
 	ws.input.Reset(x, n, k)
+	ws.away.changed = true
 	return &ws.input
 }
 

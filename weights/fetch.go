@@ -19,9 +19,9 @@ type fetch struct {
 	mem    pages // the memory of dst; none for a tile, whose memory is on the heap
 	inRing bool  // mem is a buffer of the ring
 
-	issued int // bytes of dst whose reads have begun
-	active int // reads under way
-	leased bool
+	issued int  // bytes of dst whose reads have begun
+	active int  // reads under way
+	leases int  // holds of the consumer
 	drop   bool // nobody wants the result: its memory is given back when the last user is done
 	done   bool
 	err    error

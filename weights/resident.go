@@ -21,9 +21,11 @@ type Resident struct {
 	tensors map[string]*residentTensor
 	stats   Stats
 
+	unlease func() // release, made once
+
 	mu     sync.Mutex
 	chunks []pages
-	leases int // sequences being iterated over
+	leases int // sequences being iterated over, and parts that outlive theirs
 	closed bool
 }
 
@@ -39,6 +41,7 @@ type residentTensor struct {
 func (s *Store) Resident(ctx context.Context, progress func(Progress)) (*Resident, error) {
 	started := time.Now()
 	r := &Resident{store: s, tensors: map[string]*residentTensor{}}
+	r.unlease = r.release
 	if err := r.load(ctx, &meter{report: progress, total: s.Bytes()}); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -112,6 +115,14 @@ func (r *Resident) yieldParts(t *residentTensor, yield func(tensor.Packed, error
 	}
 }
 
+// Lease keeps the part that is being yielded valid after its iteration, until release is called: once, from any goroutine.
+func (r *Resident) Lease() (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leases++
+	return r.unlease
+}
+
 // Tile returns the tile that holds row of a tensor. Its data stay valid until Close.
 func (r *Resident) Tile(ctx context.Context, name string, row int) (tensor.Packed, error) {
 	t, ok := r.tensors[name]
@@ -134,7 +145,7 @@ func (r *Resident) Tile(ctx context.Context, name string, row int) (tensor.Packe
 // Stats returns what was read; loading counts as waiting.
 func (r *Resident) Stats() Stats { return r.stats }
 
-// Close frees the memory, as soon as the last iteration in progress ends. Later requests fail with [io/fs.ErrClosed].
+// Close frees the memory, as soon as the last iteration in progress and the last lease end. Later requests fail with [io/fs.ErrClosed].
 func (r *Resident) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -104,7 +104,7 @@ func (r *Streamer) farthest() *fetch {
 	var far *fetch
 	distance := -1
 	for _, l := range r.fetches {
-		if l != nil && l.inRing && l.done && !l.leased {
+		if l != nil && l.inRing && l.done && l.leases == 0 {
 			if d := r.scan.distance(r.at, l.place); d > distance {
 				far, distance = l, d
 			}
@@ -119,7 +119,7 @@ func (r *Streamer) discard(l *fetch) {
 	if r.pinned[l.place] {
 		r.missing++
 	}
-	if l.drop = true; l.done && !l.leased {
+	if l.drop = true; l.done && l.leases == 0 {
 		r.giveBack(l)
 	}
 }
@@ -189,7 +189,7 @@ func (r *Streamer) freeAll() {
 		}
 		if l.done = true; !l.drop {
 			r.discard(l)
-		} else if !l.leased {
+		} else if l.leases == 0 {
 			r.giveBack(l)
 		}
 	}

@@ -54,8 +54,8 @@ func positive[T int | int64](n, otherwise T) T {
 // It checks each segment, on each read, before it hands it out, and reads once more what does not arrive or is not right. Requests in
 // another order are served too, but wait for their reads.
 //
-// A Streamer serves one consumer: a part is given back before the next is asked for, and a request that comes while
-// one is held is refused. Plan, Stats, Resize, Trim and Close may be called at any time.
+// A Streamer serves one consumer: the iteration of a part ends before the next is asked for, and a request that comes before that
+// is refused. Plan, Stats, Resize, Trim and Close may be called at any time.
 type Streamer struct {
 	store   *Store
 	opts    StreamOptions
@@ -82,6 +82,7 @@ type Streamer struct {
 	missing   int                 // pinned places where nothing is loaded
 	at        int                 // place that the consumer uses, or will probably use next
 	held      bool                // the consumer waits for a part or has one
+	current   *fetch              // the one that it has
 	urgent    []*fetch            // tiles to read
 	begun     []*fetch            // the segment of which some reads have not begun, if there is one
 	unchecked []*fetch            // read, but not checked
@@ -178,7 +179,8 @@ func (r *Streamer) lease(ctx context.Context, name string, place int) (*fetch, e
 			r.wake.Broadcast()
 			return nil, l.err
 		}
-		l.leased = true
+		l.leases++
+		r.current = l
 		return l, nil
 	})
 	if err != nil {
@@ -256,11 +258,31 @@ func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name stri
 func (r *Streamer) release(l *fetch, p partEntry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held, l.leased = false, false
+	r.held, r.current = false, nil
 	if r.at == l.place && p.Offset == r.scan.segments[l.place].last {
 		r.at = r.scan.next(l.place)
 	}
-	if l.drop {
+	r.unlease(l)
+}
+
+// Lease keeps the part that is being yielded valid after its iteration, until release is called: once, from any goroutine. Its buffer can't
+// be read into meanwhile, so that holding many keeps the stream from reading ahead. It panics outside an iteration.
+func (r *Streamer) Lease() (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.current
+	l.leases++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.unlease(l)
+	}
+}
+
+// unlease ends one hold on a segment. The caller holds the lock.
+func (r *Streamer) unlease(l *fetch) {
+	l.leases--
+	if l.drop && l.leases == 0 {
 		r.giveBack(l)
 	}
 	r.shrinkRing()
@@ -297,7 +319,7 @@ func (r *Streamer) Stats() Stats {
 }
 
 // Close waits for the reads under way, frees the memory and closes the files. A part that is held stays valid until its iteration
-// ends; later requests fail with [io/fs.ErrClosed]. Closing again does nothing.
+// or its lease ends; later requests fail with [io/fs.ErrClosed]. Closing again does nothing.
 func (r *Streamer) Close() error {
 	r.mu.Lock()
 	if r.closed {

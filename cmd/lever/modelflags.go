@@ -26,6 +26,7 @@ type modelFlags struct {
 	device       *profile.Profile // named by profile, since open; nil without
 	flash, trace string
 	throttle     *weights.Throttle // of flash, since open; nil without
+	npu          npuFlags
 
 	maxTokens int
 	sampling  spec.Sampling
@@ -47,6 +48,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(weights.FlashProfileNames(), ", ")+", or a file")
 	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
+	f.npu.register(flags)
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
 	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
 	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0: all")
@@ -94,6 +96,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	if f.policy != "" && !needsDraft(f.policy) && f.policy != "lever" {
 		cfg.Draft = ""
 	}
+	cfg.NPU, cfg.Map = f.npu.open(ctx), f.npu.places
 	defer bar.Close()
 	return lever.Open(ctx, cfg)
 }
@@ -135,7 +138,7 @@ func (f *modelFlags) check() error {
 	if _, err := spec.NewSampler(f.sampling); err != nil {
 		return usageError{err}
 	}
-	return nil
+	return f.npu.check()
 }
 
 // needsDraft reports whether a policy can do nothing without a draft model.
@@ -169,7 +172,7 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 	case policy == "lever":
 		var costs spec.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
-			req.Policy, err = spec.NewLever(spec.LeverOptions{Costs: costs, Nodes: req.Budget})
+			req.Policy, err = spec.NewLever(spec.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget})
 		}
 	case policy == "chain":
 		req.Policy, err = spec.NewChain(req.Budget, f.minProb)

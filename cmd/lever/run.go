@@ -108,6 +108,7 @@ func printStatistics(r runOutput) {
 	if r.BytesRead > 0 {
 		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
 	}
+	printNPU(r.NPUStats)
 	fmt.Fprintf(os.Stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
 }
 

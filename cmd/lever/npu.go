@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/spf13/pflag"
+
+	// The drivers that --npu can name.
+	_ "github.com/lever-go/lever/kernels/npu/host"
+	_ "github.com/lever-go/lever/kernels/npu/sim"
+)
+
+// npuFlags are the flags that say which device takes part and in what.
+type npuFlags struct {
+	device  string
+	mapping string
+	places  lever.Map // what mapping says, since check
+}
+
+func (f *npuFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.device, "npu", "", "offload work to this device: "+strings.Join(npu.Drivers(), ", ")+", or DRIVER:DEVICE, such as sim:mid-range")
+	flags.StringVar(&f.mapping, "map", "", "what runs where, such as draft=cpu,verify=npu,head=ondemand-cpu (default: where it is faster)")
+}
+
+// check reports flags that cannot be meant.
+func (f *npuFlags) check() (err error) {
+	driver, _, _ := strings.Cut(f.device, ":")
+	switch {
+	case f.device != "" && !slices.Contains(npu.Drivers(), driver):
+		return usageErrorf("unknown driver %q; choose from %s", driver, strings.Join(npu.Drivers(), ", "))
+	case f.mapping == "":
+		return nil
+	case f.device == "":
+		return usageErrorf("--map needs a device; name one with --npu")
+	}
+	if f.places, err = lever.ParseMap(f.mapping); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// open opens the device that is named. Where it is absent, a line says so and the result is nil: everything runs on the CPU.
+func (f *npuFlags) open(ctx context.Context) npu.Device {
+	if f.device == "" {
+		return nil
+	}
+	d, err := npu.Open(ctx, f.device)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "lever: --npu %s is absent, everything runs on the CPU: %v\n", f.device, err)
+		return nil
+	}
+	if r := d.Capabilities().Rounding; r == npu.RoundingVaries {
+		fmt.Fprintf(os.Stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
+	}
+	return d
+}
+
+// printNPU says what the device did.
+func printNPU(s *lever.NPUStats) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
+	if s.Fallbacks > 0 {
+		fmt.Fprintf(os.Stderr, "; %d on the CPU in its place", s.Fallbacks)
+	}
+	if s.Lost {
+		fmt.Fprint(os.Stderr, "; its session was lost")
+	}
+}

@@ -1,0 +1,136 @@
+package layers_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/host"
+	"github.com/lever-go/lever/kernels/npu/offload"
+	"github.com/lever-go/lever/kernels/npu/profiles"
+	"github.com/lever-go/lever/kernels/npu/sim"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+// evenCosts makes nothing faster on one engine than on the other.
+func evenCosts() npu.Costs {
+	var c npu.Costs
+	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0} {
+		for _, rows := range npu.DefaultBatches {
+			c.Rates = append(c.Rates, npu.Rate{Type: d.String(), Rows: rows, BytesPerSecond: 1e9})
+		}
+	}
+	return c
+}
+
+// newEngine returns an engine for a device, with all costs known.
+func newEngine(t testing.TB, d npu.Device) *offload.Engine {
+	t.Helper()
+	e := offload.New(d)
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := e.Prepare(ctx, nil, nil, evenCosts(), npu.Costs{Rates: evenCosts().Rates}); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// A model computes the same bits wherever its products run, whether or not parts can be kept, alone, in trees and in batches that are larger
+// than the device's.
+func TestOffloadEqualsCPU(t *testing.T) {
+	for _, family := range []layers.Family{layers.Llama, layers.Qwen3} {
+		for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0} {
+			for _, keep := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%v %v keep=%v", family, d, keep), func(t *testing.T) {
+					cfg := small(family)
+					var w layers.Weights = randomWeights(t, cfg, d)
+					if !keep {
+						w = struct{ layers.Weights }{w} // without Lease
+					}
+					engine := newEngine(t, host.New())
+					pool := kernels.NewPool(2)
+					t.Cleanup(pool.Close)
+					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Offload: layers.Offload{Engine: engine, Blocks: offload.NPU, Head: offload.NPU}})
+					off := newDecoder(t, cfg, w, layers.Options{MaxBatch: 200})
+					prompt := make([]int32, 150) // more than the largest batch
+					for i := range prompt {
+						prompt[i] = int32(i*7) % 90
+					}
+					for _, dec := range []*layers.Decoder{on, off} {
+						forward(t, dec, prompt, nil)
+						commitAll(t, dec)
+						forward(t, dec, []int32{1, 2, 3, 4, 5}, []int32{-1, 0, 0, 1, 3})
+					}
+					for row := range 5 {
+						sameBits(t, fmt.Sprintf("row %d", row), logits(t, on, row), logits(t, off, row))
+					}
+					if s := engine.Stats(); s.Products == 0 || s.Fallbacks != 0 || s.Rows == 0 || s.Seconds <= 0 {
+						t.Errorf("stats %+v", s)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The head may run elsewhere than the blocks.
+func TestOffloadPlaces(t *testing.T) {
+	cfg := small(layers.Llama)
+	w := randomWeights(t, cfg, tensor.Q8_0)
+	for _, test := range []struct {
+		blocks, head offload.Place
+		want         int64 // products of one row and its logits
+	}{
+		{offload.CPU, offload.CPU, 0}, {offload.CPU, offload.NPU, 1}, {offload.NPU, offload.CPU, 21}, {offload.NPU, offload.NPU, 22},
+	} {
+		engine := newEngine(t, host.New())
+		d := newDecoder(t, cfg, w, layers.Options{Offload: layers.Offload{Engine: engine, Blocks: test.blocks, Head: test.head}})
+		decode(t, d, 1)
+		if s := engine.Stats(); s.Products != test.want {
+			t.Errorf("blocks %v, head %v: %d products, want %d", test.blocks, test.head, s.Products, test.want)
+		}
+	}
+}
+
+// However often the device fails, the logits are those of the CPU.
+func TestOffloadSurvivesFailures(t *testing.T) {
+	cfg := small(layers.Llama)
+	w := randomWeights(t, cfg, tensor.Q4_0)
+	profile, err := profiles.Load("mid-range")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := newDecoder(t, cfg, w, layers.Options{})
+	var wants [][]float32
+	for token := range int32(3) {
+		wants = append(wants, decode(t, want, token))
+	}
+	failures, lost := 0, 0
+	for seed := range uint64(40) {
+		device, err := sim.New(sim.Options{Profile: profile, Virtual: true, FailEvery: 1 + int(seed*7)%150, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine := newEngine(t, device)
+		d := newDecoder(t, cfg, w, layers.Options{Offload: layers.Offload{Engine: engine, Blocks: offload.NPU, Head: offload.NPU}})
+		for token := range int32(3) {
+			sameBits(t, fmt.Sprintf("seed %d, token %d", seed, token), decode(t, d, token), wants[token])
+		}
+		s := engine.Stats()
+		if device.Failures() > 0 && s.Fallbacks == 0 {
+			t.Errorf("seed %d: %d failures, stats %+v", seed, device.Failures(), s)
+		}
+		failures += device.Failures()
+		if s.Lost {
+			lost++
+		}
+	}
+	if failures < 20 || lost == 0 {
+		t.Errorf("only %d failures, %d sessions lost", failures, lost)
+	}
+}

@@ -1,0 +1,249 @@
+package lever
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/offload"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+)
+
+// Map says which stage of a generation runs on which engine. The zero value leaves it to what products cost.
+type Map struct {
+	Draft, Verify offload.Place // projections of the draft model, and of the target's blocks
+	Head          HeadPlace
+}
+
+// HeadPlace says how the target's logits are computed.
+type HeadPlace uint8
+
+// Ways to compute logits.
+const (
+	HeadAuto    HeadPlace = iota // along the accepted path, or for the whole tree where the head is streamed; on the faster engine
+	EagerNPU                     // of the whole tree, on the device
+	OnDemandNPU                  // row by row along the accepted path, on the device
+	OnDemandCPU                  // row by row along the accepted path, on the CPU
+)
+
+var (
+	placeNames = []string{offload.Auto: "auto", offload.CPU: "cpu", offload.NPU: "npu"}
+	headNames  = []string{HeadAuto: "auto", EagerNPU: "eager-npu", OnDemandNPU: "ondemand-npu", OnDemandCPU: "ondemand-cpu"}
+)
+
+// ParseMap reads a list such as "draft=cpu,verify=npu,head=ondemand-cpu"; what it does not name is auto.
+func ParseMap(text string) (m Map, err error) {
+	choose := func(stage, value string, names []string) (int, error) {
+		i := slices.Index(names, value)
+		if i < 0 {
+			return 0, fmt.Errorf("lever: map: %s=%q: choose from %s", stage, value, strings.Join(names, ", "))
+		}
+		return i, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		stage, value, _ := strings.Cut(part, "=")
+		i := 0
+		switch stage {
+		case "draft":
+			i, err = choose(stage, value, placeNames)
+			m.Draft = offload.Place(i)
+		case "verify":
+			i, err = choose(stage, value, placeNames)
+			m.Verify = offload.Place(i)
+		case "head":
+			i, err = choose(stage, value, headNames)
+			m.Head = HeadPlace(i)
+		default:
+			err = fmt.Errorf("lever: map: no stage %q: choose from draft, verify, head", stage)
+		}
+		if err != nil {
+			return Map{}, err
+		}
+	}
+	return m, nil
+}
+
+// String is the inverse of [ParseMap].
+func (m Map) String() string {
+	return fmt.Sprintf("draft=%v,verify=%v,head=%s", m.Draft, m.Verify, headNames[m.Head])
+}
+
+// eager reports whether the logits of a whole tree are computed at once whatever that costs.
+func (m Map) eager() bool { return m.Head == EagerNPU }
+
+// onDemand reports whether they are not.
+func (m Map) onDemand() bool { return m.Head == OnDemandNPU || m.Head == OnDemandCPU }
+
+// place returns the engine of the target's head.
+func (h HeadPlace) place() offload.Place {
+	switch h {
+	case EagerNPU, OnDemandNPU:
+		return offload.NPU
+	case OnDemandCPU:
+		return offload.CPU
+	}
+	return offload.Auto
+}
+
+// NPUStats is what a device did in a generation.
+type NPUStats struct {
+	Device string `json:"npu"`
+	Map    string `json:"map"`
+	offload.Stats
+}
+
+// device is an engine's device and what runs there.
+type device struct {
+	engine *offload.Engine // nil: there is none
+	places Map
+}
+
+// target and draft return how the models use the device.
+func (d *device) target() layers.Offload {
+	return layers.Offload{Engine: d.engine, Blocks: d.places.Verify, Head: d.places.Head.place()}
+}
+
+func (d *device) draft() layers.Offload {
+	return layers.Offload{Engine: d.engine, Blocks: d.places.Draft, Head: d.places.Draft, Loose: true}
+}
+
+// prepare finds out what the products of the models cost. A device that turns out to be of no use is left alone.
+func (e *Engine) prepareDevice(ctx context.Context) error {
+	if e.device.engine == nil {
+		return nil
+	}
+	var types []tensor.DType
+	for _, m := range e.models() {
+		if err := m.findProducts(); err != nil {
+			return err
+		}
+		for _, p := range append(m.blocks, m.head) {
+			if !slices.Contains(types, p.dtype) {
+				types = append(types, p.dtype)
+			}
+		}
+	}
+	err := e.device.engine.Prepare(ctx, e.pool, types, npu.Costs{}, npu.Costs{})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, of := range []error{npu.ErrUnsupported, npu.ErrOutOfMemory, npu.ErrLost} {
+		if errors.Is(err, of) {
+			return nil
+		}
+	}
+	return err
+}
+
+// group is projections of the same rows in every block, or the head.
+type group struct {
+	dtype tensor.DType
+	bytes int
+	count int // of equal ones
+}
+
+// groupNames are the tensors of a block by group.
+var groupNames = map[string]string{"q": "qkv", "k": "qkv", "v": "qkv", "o": "o", "gate": "gate up", "up": "gate up", "down": "down"}
+
+// findProducts lists the model's groups of projections.
+func (m *model) findProducts() error {
+	info, err := weights.Inspect(m.store.Dir())
+	if err != nil {
+		return err
+	}
+	sums := map[string]group{}
+	for _, t := range info.Tensors {
+		d, err := tensor.ParseDType(t.Type)
+		if err != nil {
+			return err
+		}
+		last := t.Name[strings.LastIndexByte(t.Name, '.')+1:]
+		switch name := groupNames[last]; {
+		case name != "":
+			block := strings.TrimSuffix(t.Name, last) + name
+			g := sums[block]
+			sums[block] = group{d, g.bytes + int(t.Bytes), 1}
+		case t.Name == "head" || t.Name == "embedding" && m.head.bytes == 0:
+			m.head = group{d, int(t.Bytes), 1}
+		}
+	}
+	m.blocks = m.blocks[:0]
+	for _, g := range sums {
+		same := func(other group) bool { return other.dtype == g.dtype && other.bytes == g.bytes }
+		if i := slices.IndexFunc(m.blocks, same); i >= 0 {
+			m.blocks[i].count++
+		} else {
+			m.blocks = append(m.blocks, g)
+		}
+	}
+	return nil
+}
+
+// OffloadCosts returns costs with the times of the target and the draft as they are with the engine's device; without one, costs
+// itself. Times are those of products alone, for every number of rows, so that a policy sees the steps of padded batches.
+func (e *Engine) OffloadCosts(costs spec.Costs) spec.Costs {
+	if e.device.engine == nil {
+		return costs
+	}
+	c, places := e.device.engine.Costs(), e.device.places
+	target := e.target.curve(c, places.Verify, e.target.blocks)
+	if target.Points == nil {
+		return costs
+	}
+	costs.Compute = target
+	head := e.target.curve(c, places.Head.place(), []group{e.target.head})
+	if e.projectTree() {
+		costs.Compute = sum(costs.Compute, head)
+		costs.Project = 0
+	} else {
+		costs.Project = head.At(1)
+	}
+	if e.draft != nil {
+		costs.Draft = e.draft.curve(c, places.Draft, append(slices.Clone(e.draft.blocks), e.draft.head))
+	}
+	return costs
+}
+
+// curve returns the time of groups of products by rows; empty where it is not known.
+func (m *model) curve(c *offload.Costs, place offload.Place, groups []group) (curve spec.Curve) {
+	for rows := 1; rows <= MaxBudget+1; rows++ {
+		seconds := 0.0
+		for _, g := range groups {
+			if !c.Known(g.dtype) {
+				return spec.Curve{}
+			}
+			seconds += float64(g.count) * c.Times(g.dtype, g.bytes, rows).Of(place)
+		}
+		curve.Points = append(curve.Points, spec.Point{Rows: rows, Seconds: seconds})
+	}
+	return curve
+}
+
+// sum adds two curves with the same points.
+func sum(a, b spec.Curve) spec.Curve {
+	for i := range a.Points {
+		a.Points[i].Seconds += b.At(a.Points[i].Rows)
+	}
+	return a
+}
+
+// projectTree reports whether the logits of all nodes are computed at once.
+func (e *Engine) projectTree() bool {
+	// A streamed head is read from flash at every projection, so all nodes share one.
+	return e.device.places.eager() || e.target.headStreamed() && !e.device.places.onDemand()
+}
+
+// npuStats returns what the device did since some statistics; nil without a device.
+func (e *Engine) npuStats(start offload.Stats) *NPUStats {
+	if e.device.engine == nil {
+		return nil
+	}
+	caps := e.device.engine.Capabilities()
+	return &NPUStats{caps.Device, e.device.places.String(), e.device.engine.Stats().Since(start)}
+}

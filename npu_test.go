@@ -1,0 +1,233 @@
+package lever_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/host"
+	"github.com/lever-go/lever/kernels/npu/offload"
+	"github.com/lever-go/lever/kernels/npu/profiles"
+	"github.com/lever-go/lever/kernels/npu/sim"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tensor"
+)
+
+func TestParseMap(t *testing.T) {
+	for text, want := range map[string]lever.Map{
+		"draft=cpu":                                {Draft: offload.CPU},
+		"verify=npu,draft=auto":                    {Verify: offload.NPU},
+		"draft=cpu,verify=npu,head=eager-npu":      {Draft: offload.CPU, Verify: offload.NPU, Head: lever.EagerNPU},
+		"head=ondemand-npu":                        {Head: lever.OnDemandNPU},
+		"draft=npu,verify=cpu,head=ondemand-cpu":   {Draft: offload.NPU, Verify: offload.CPU, Head: lever.OnDemandCPU},
+		"draft=auto,verify=auto,head=auto":         {},
+		"draft=cpu,draft=npu,head=auto,verify=cpu": {Draft: offload.NPU, Verify: offload.CPU},
+	} {
+		m, err := lever.ParseMap(text)
+		if err != nil || m != want {
+			t.Errorf("%s: %v, %v", text, m, err)
+		}
+		if again, err := lever.ParseMap(m.String()); err != nil || again != m {
+			t.Errorf("%v becomes %v, %v", m, again, err)
+		}
+	}
+	for _, text := range []string{"", "draft", "draft=gpu", "head=npu", "block=npu", "draft=cpu,,"} {
+		if _, err := lever.ParseMap(text); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}
+
+// The text is that of the CPU with every device and map, resident and streamed, and the statistics say what ran where.
+func TestNPUTextEqualsCPU(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := lever.Request{Prompt: "Tom has 4 boxes of 6 pens. How many pens does he have?", MaxTokens: 16}
+	generate := func(t *testing.T, cfg lever.Config) lever.Result {
+		engine := open(t, cfg)
+		result, err := engine.Generate(t.Context(), req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	want := generate(t, lever.Config{Model: pair.Target, Draft: pair.Draft})
+	if want.NPUStats != nil {
+		t.Errorf("statistics of a device without one: %+v", want.NPUStats)
+	}
+	for _, device := range []string{"host", "sim:mid-range"} {
+		for i, places := range []string{"draft=auto", "draft=npu,verify=npu,head=eager-npu", "draft=cpu,verify=npu,head=ondemand-npu", "draft=npu,verify=cpu,head=ondemand-cpu"} {
+			dram := int64(i%2) * 4 << 20
+			t.Run(fmt.Sprintf("%s %s dram=%d", device, places, dram), func(t *testing.T) {
+				d, err := npu.Open(t.Context(), device)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := lever.ParseMap(places)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := generate(t, lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, NPU: d, Map: m})
+				if !slices.Equal(got.TokenIDs, want.TokenIDs) {
+					t.Errorf("%q, want %q", got.Text, want.Text)
+				}
+				s := got.NPUStats
+				if s == nil || s.Device == "" || s.Fallbacks != 0 || s.Lost {
+					t.Fatalf("statistics %+v", s)
+				}
+				if m.Verify == offload.NPU && (s.Rows == 0 || s.Seconds <= 0) {
+					t.Errorf("nothing ran on the device: %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// tinyModel returns random weights of a model of two layers.
+func tinyModel(t testing.TB) (layers.Config, *layers.Memory) {
+	t.Helper()
+	cfg := layers.Config{
+		Family: layers.Llama, Width: 64, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, Vocab: 80, MaxPositions: 256, NormEps: 1e-5,
+		Rope: layers.Rope{Theta: 10000}, Tied: true,
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	w := &layers.Memory{}
+	set := func(name string, d tensor.DType, rows, cols int, mean float64) {
+		values := make([]float32, rows*cols)
+		for i := range values {
+			values[i] = float32(mean + rng.NormFloat64()/math.Sqrt(float64(cols)))
+		}
+		if err := w.SetMatrix(name, d, rows, cols, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("embedding", tensor.Q8_0, cfg.Vocab, cfg.Width, 0)
+	for i := range cfg.Layers {
+		for _, m := range []struct {
+			name       string
+			rows, cols int
+		}{{"q", 64, 64}, {"k", 32, 64}, {"v", 32, 64}, {"o", 64, 64}, {"gate", 96, 64}, {"up", 96, 64}, {"down", 64, 96}} {
+			set(fmt.Sprintf("block.%d.%s", i, m.name), tensor.Q8_0, m.rows, m.cols, 0)
+		}
+		set(fmt.Sprintf("block.%d.attn_norm", i), tensor.F32, 1, cfg.Width, 1)
+		set(fmt.Sprintf("block.%d.mlp_norm", i), tensor.F32, 1, cfg.Width, 1)
+	}
+	set("final_norm", tensor.F32, 1, cfg.Width, 1)
+	return cfg, w
+}
+
+// text generates 12 tokens with a chain of drafts, on a device if there is one.
+func text(t testing.TB, cfg layers.Config, w layers.Weights, engine *offload.Engine) []int32 {
+	t.Helper()
+	var decoders [2]*layers.Decoder
+	for i := range decoders {
+		d, err := layers.NewDecoder(cfg, w, layers.Options{Offload: layers.Offload{
+			Engine: engine, Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		decoders[i] = d
+	}
+	policy, err := spec.NewChain(3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := spec.NewGenerator(spec.Options{Target: decoders[0], Draft: decoders[1], Policy: policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3, 4, 5, 6, 7}, MaxTokens: 12}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Tokens
+}
+
+// A thousand failures of a device, lost sessions and lack of memory at any call, change no text and leave nothing behind.
+func TestNPUFailures(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	failures := 1000
+	if testing.Short() {
+		failures = 50
+	}
+	cfg, w := tinyModel(t)
+	want := text(t, cfg, w, nil)
+	profile, err := profiles.Load("mid-range")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, seen, fallbacks := 0, 0, int64(0)
+	for seed := uint64(0); seen < failures; seed++ {
+		d, err := sim.New(sim.Options{Profile: profile, Virtual: true, FailEvery: 2 + int(seed*13)%200, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine := offload.New(d)
+		if err := engine.Prepare(t.Context(), nil, nil, profile.CPU, npu.Costs{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, cfg, w, engine); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %v, want %v", seed, got, want)
+		}
+		s := engine.Stats()
+		if err := engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+		seen += d.Failures()
+		fallbacks += s.Fallbacks
+		if s.Lost {
+			lost++
+		}
+	}
+	t.Logf("%d failures, %d lost sessions, %d products on the CPU in place of the device", seen, lost, fallbacks)
+	if lost == 0 || fallbacks < int64(seen) {
+		t.Errorf("%d failures, but %d lost sessions and %d products on the CPU", seen, lost, fallbacks)
+	}
+	goleak.VerifyNone(t, before)
+}
+
+// The share of a pass that is spent on deciding what runs where and on handing it over: the device computes what the CPU computes, and at the
+// same speed if it has one thread.
+func BenchmarkOffloadOverhead(b *testing.B) {
+	pair, err := demo.Unpack(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, rows := range []int{1, 16} {
+		for name, places := range map[string]lever.Map{"none": {}, "cpu": {Draft: offload.CPU, Verify: offload.CPU, Head: lever.OnDemandCPU}, "npu": {Verify: offload.NPU}} {
+			b.Run(fmt.Sprintf("rows=%d/map=%s", rows, name), func(b *testing.B) {
+				cfg := lever.Config{Model: pair.Target, Threads: 1, Map: places}
+				if name != "none" {
+					cfg.NPU = host.New()
+				}
+				engine, err := lever.Open(b.Context(), cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer engine.Close()
+				d, tokens := engine.Target(), make([]int32, rows)
+				for b.Loop() {
+					if _, err := d.Forward(b.Context(), layers.Batch{Tokens: tokens}); err != nil {
+						b.Fatal(err)
+					}
+					if err := d.Commit(nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
