@@ -105,6 +105,14 @@ func TestRMSNorm(t *testing.T) {
 		if i := slices.IndexFunc(x, func(v float32) bool { return v == v }); i >= 0 {
 			t.Errorf("NaN did not reach element %d", i)
 		}
+		for _, inf := range []float64{math.Inf(1), math.Inf(-1)} {
+			x := normal(rng, 64)
+			x[20] = float32(inf)
+			kernels.RMSNorm(x, x, normal(rng, 64), 1e-5)
+			if x[20] == x[20] {
+				t.Errorf("%v became %v", inf, x[20])
+			}
+		}
 	})
 }
 
@@ -163,6 +171,28 @@ func TestRoPE(t *testing.T) {
 								t.Fatalf("pairing=%d dim=%d head %d pair %d: (%v, %v) became (%v, %v)", pairing, headDim, h, i, a, b, x[ia], x[ib])
 							}
 						}
+					}
+				}
+			}
+		}
+	})
+	kerneltest.Each(t, "RoPENotFinite", func(t *testing.T, _ string) {
+		const headDim = 32
+		cos, sin := normal(newRand(), headDim/2), normal(newRand(), headDim/2)
+		for _, pairing := range []kernels.Pairing{kernels.PairHalves, kernels.PairAdjacent} {
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				for at := range headDim {
+					x := normal(newRand(), 2*headDim)
+					x[at] = float32(bad)
+					kernels.RoPE(x, cos, sin, 2, headDim, pairing)
+					spoilt := 0
+					for _, v := range x {
+						if v-v != 0 {
+							spoilt++
+						}
+					}
+					if x[at]-x[at] == 0 || spoilt != 2 {
+						t.Fatalf("pairing=%d: %v at %d became %v and spoilt %d elements, not its pair alone", pairing, bad, at, x[at], spoilt)
 					}
 				}
 			}

@@ -343,6 +343,29 @@ func TestMatMulF32(t *testing.T) {
 	})
 }
 
+// TestMatMulF32NotFinite: what is not finite in one activation row reaches that row's results, whichever column it is in, and
+// no others.
+func TestMatMulF32NotFinite(t *testing.T) {
+	kerneltest.Each(t, "MatMulF32", func(t *testing.T, _ string) {
+		const rows, k, n = 19, 37, 6
+		w, dst := normal(newRand(), rows*k), make([]float32, n*rows)
+		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			for c := range k {
+				x := normal(newRand(), n*k)
+				x[c%n*k+c] = float32(bad)
+				var in kernels.Input
+				in.Reset(x, n, k)
+				kernels.MatMulF32(nil, dst, rows, w, rows, &in)
+				for i, v := range dst {
+					if (v-v == 0) == (i/rows == c%n) {
+						t.Fatalf("%v in row %d, column %d gave %v in row %d", bad, c%n, c, v, i/rows)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestInputIsShared: products with several formats use one Input, and a Reset is seen by all.
 func TestInputIsShared(t *testing.T) {
 	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -47,6 +49,23 @@ func TestRunJSONHoldsTextAndStatistics(t *testing.T) {
 	}
 	if accepted := fields["accepted_per_pass"].(float64); accepted <= 1 {
 		t.Errorf("accepted_per_pass = %v: the draft model was of no use", accepted)
+	}
+}
+
+// TestRunSaysThatKernelsFellBack hides the vector instructions of the processor from the program.
+func TestRunSaysThatKernelsFellBack(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("no way to hide them")
+	}
+	cmd := program(t, "run", "--json", "--max-tokens", "2", "--policy", "none", "Hi")
+	cmd.Env = append(cmd.Env, "GODEBUG=cpu.avx2=off,cpu.avx512f=off", kernels.EnvVar+"=")
+	got := finish(t, cmd)
+	var fields struct {
+		Kernels string
+		Tokens  int
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &fields); err != nil || got.status != 0 || fields.Kernels != "go" || fields.Tokens == 0 {
+		t.Errorf("status %d, error %v, kernels %q, %d tokens\n%s%s", got.status, err, fields.Kernels, fields.Tokens, got.stdout, got.stderr)
 	}
 }
 

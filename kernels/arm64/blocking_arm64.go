@@ -6,9 +6,10 @@ type blocked struct {
 	x            *layout
 	gemv         func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 	gemm         []gemm // from many rows to few
-	// rows, where there is one, takes any multiple of unit rows, in place of gemm.
-	rows func(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
-	unit int
+	// rows, where there is one, takes any number of rows, in place of gemm, and pairs an even number. It is used from
+	// minPairs rows on, where it pays to unpack weights in the way that it needs.
+	rows, pairs func(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+	minPairs    int
 }
 
 // gemm multiplies one tile with rows rows: dst[i*ldd+r] for i < rows, r < 16. q is the first row in the first block of
@@ -47,10 +48,11 @@ func (b *blocked) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, 
 func (b *blocked) group(dst []float32, ldd int, tile, q []byte, rows, blocks int) {
 	stride := b.x.stride(rows)
 	i := 0
-	if b.rows != nil {
-		i = rows / b.unit * b.unit
-	}
-	if i > 0 {
+	if b.pairs != nil && rows >= b.minPairs {
+		i = rows &^ 1
+		b.pairs(&dst[0], ldd, &tile[0], &q[0], stride, blocks, i)
+	} else if b.rows != nil {
+		i = rows
 		b.rows(&dst[0], ldd, &tile[0], &q[0], stride, blocks, i)
 	}
 	for _, g := range b.gemm {

@@ -33,7 +33,15 @@ func TestCall(t *testing.T) {
 			matMulF32F32Neon(make([]float32, n*tileRows), tileRows, normal(rng, tileRows*k), tileRows, normal(rng, n*k), n, k)
 		}
 	}
-	// Long enough that the loop over blocks turns more often than the one over the columns of a block.
+	// Long enough that the loop over blocks turns more often than those inside it, here and of K-quants.
+	long := func(d tensor.DType, p table.QuantMatMul) func(t *testing.T) {
+		const k, n = 24 * 256, 16
+		return func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			_, packed := weights(rng, d, tileRows, k)
+			p.Run(make([]float32, n*tileRows), tileRows, packed, 1, quantized(p.Form, normal(rng, n*k), n, k), n, k)
+		}
+	}
 	fp16 := func(tiles, n int) func(t *testing.T) {
 		const k = 32 * 128
 		return func(t *testing.T) {
@@ -63,13 +71,14 @@ func TestCall(t *testing.T) {
 		{"gemmQ8Dotprod16", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 16)},
 		{"gemvQ4KDotprod", product(tensor.Q4_K, dotprodSet.MatMulQ4KQ8, 1)},
 		{"gemvQ6KDotprod", product(tensor.Q6_K, dotprodSet.MatMulQ6KQ8, 1)},
-		{"gemmQ4KDotprod", product(tensor.Q4_K, dotprodSet.MatMulQ4KQ8, 16)},
-		{"gemmQ6KDotprod", product(tensor.Q6_K, dotprodSet.MatMulQ6KQ8, 16)},
+		{"gemmQ4KDotprod", long(tensor.Q4_K, dotprodSet.MatMulQ4KQ8)},
+		{"gemmQ6KDotprod", long(tensor.Q6_K, dotprodSet.MatMulQ6KQ8)},
 		{"gemvQ4I8mm", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 1)},
 		{"gemmQ4I8mm16", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 16)},
 		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},
 		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
-		{"gemmQ4KI8mm", product(tensor.Q4_K, i8mmSet.MatMulQ4KQ8, 16)},
+		{"gemmQ4KI8mm", long(tensor.Q4_K, i8mmSet.MatMulQ4KQ8)},
+		{"gemmQ6KI8mm", long(tensor.Q6_K, i8mmSet.MatMulQ6KQ8)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
 		{"gemvF16Neon", f16(&neonSet, 1)},
 		{"gemmF16Neon16", f16(&neonSet, 16)},

@@ -2,7 +2,7 @@
 //
 //	neon     ARMv8.0: products of bytes by SMULL and SMLAL; everything that works on float32
 //	dotprod  SDOT
-//	i8mm     USDOT for one row of activations and Q4_0, USMMLA and SMMLA for more rows of Q4_0 and Q8_0; FMLAL for F16
+//	i8mm     USDOT for one row of activations and Q4_0, USMMLA and SMMLA for more rows of any; FMLAL for F16
 //	fp16     F16 weights by arithmetic in float16; all else as in the sets before it. Taken only if asked for.
 //
 // Assembly does whole groups of rows, columns or elements; the Go function of the same field of the table, beside its

@@ -3,9 +3,16 @@ package arm64
 var (
 	q4KNeon    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KNeon}
 	q6KNeon    = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KNeon}
-	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod, unit: 1}
-	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod, unit: 1}
-	q4KI8mm    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KI8mm, unit: 2}
+	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod}
+	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod}
+	q4KI8mm    = blocked{
+		elems: 256, bytes: 2304, x: &wideLayout,
+		gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod, pairs: gemmQ4KI8mm, minPairs: 4,
+	}
+	q6KI8mm = blocked{
+		elems: 256, bytes: 3360, x: &wideLayout,
+		gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod, pairs: gemmQ6KI8mm, minPairs: 12,
+	}
 )
 
 func matMulQ4KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
@@ -26,6 +33,10 @@ func matMulQ6KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n
 
 func matMulQ4KQ8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
 	q4KI8mm.run(dst, ldd, w, tiles, q, n, k)
+}
+
+func matMulQ6KQ8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+	q6KI8mm.run(dst, ldd, w, tiles, q, n, k)
 }
 
 // gemvQ4KDotprod multiplies tiles tiles with one row of activations in wideForm whose blocks lie stride bytes apart.
@@ -63,3 +74,6 @@ func gemmQ6KDotprod(dst *float32, ldd int, w *byte, q *byte, stride, blocks, row
 //
 //go:noescape
 func gemmQ4KI8mm(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
+
+//go:noescape
+func gemmQ6KI8mm(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)

@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "pairs_arm64.h"
 #include "scales_q4k_arm64.h"
 
 // Products of Q4_K weights with pairs a, b of rows of activations in wideForm: the same integers and the same operations on
@@ -239,18 +240,7 @@ row_loop:
 	FLDPQ 16(R8), (F30, F31)
 
 chunk_loop:
-	FLDPQ (R6), (F0, F1)
-	FLDPQ 32(R6), (F2, F3)
-	FLDPQ 144(R6), (F4, F5)
-	FLDPQ 176(R6), (F6, F7)
-	VZIP1 V4.D2, V0.D2, V8.D2
-	VZIP2 V4.D2, V0.D2, V9.D2
-	VZIP1 V5.D2, V1.D2, V10.D2
-	VZIP2 V5.D2, V1.D2, V11.D2
-	VZIP1 V6.D2, V2.D2, V12.D2
-	VZIP2 V6.D2, V2.D2, V13.D2
-	VZIP1 V7.D2, V3.D2, V14.D2
-	VZIP2 V7.D2, V3.D2, V15.D2
+	ACTIVATIONS
 	FMOVD 128(R6), F0
 	FMOVD 272(R6), F1
 	FMOVQ 144(R12), F2

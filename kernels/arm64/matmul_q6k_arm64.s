@@ -1,26 +1,11 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "unpack_q6k_arm64.h"
 
 // Products of Q6_K weights with activations in wideForm. The scales of the weights are multiplied in integers; the sums of
 // 64 columns become floats and are multiplied with the scale of the activations, those of 256 with d.
 
-// UNPACK makes of one column group of 4 rows, low bits V0 and V1 (twice: V3) and high bits V2, the columns of the four
-// quarters of half a block: V0, V1, V4, V5.
-#define UNPACK(off) \
-	FMOVQ (off)(R1), F0 \
-	FMOVQ (off+512)(R1), F1 \
-	FMOVQ (off+512)(R1), F3 \
-	FMOVQ (off)(R13), F2 \
-	VUSHR $2, V2.B16, V5.B16 \
-	VAND  V30.B16, V2.B16, V4.B16 \
-	VSRI  $4, V0.B16, V4.B16 \
-	VSLI  $4, V2.B16, V0.B16 \
-	VSLI  $4, V5.B16, V1.B16 \
-	VSRI  $4, V3.B16, V5.B16 \
-	VAND  V31.B16, V0.B16, V0.B16 \
-	VAND  V31.B16, V1.B16, V1.B16
-
-// STEPDOTPROD multiplies them with lanes j of V(a) … V(d), to V24-V27.
+// STEPDOTPROD multiplies what UNPACK makes with lanes j of V(a) … V(d), to V24-V27.
 #define STEPDOTPROD(j, off, a, b, c, d) \
 	UNPACK(off) \
 	SDOTE(a, j, 0, 24) \
@@ -128,15 +113,6 @@
 	EXPAND(13) \
 	EXPAND(14) \
 	EXPAND(15)
-
-// AHEAD points at the next 4 rows of packed weights, FURTHER at their next half block.
-#define AHEAD \
-	MOVD R19, R1 \
-	ADD  $16, R19 \
-	ADD  $2048, R1, R13
-#define FURTHER \
-	ADD $1024, R1 \
-	ADD $512, R13
 
 // Unpacked weights stand in the order of use.
 #define AHEADUNPACKED

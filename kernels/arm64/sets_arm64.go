@@ -79,6 +79,7 @@ var i8mmSet = table.Kernels{
 	MatMulQ8Q8: table.QuantMatMul{Form: &pairForm, Run: matMulQ8Q8I8mm},
 
 	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8I8mm},
+	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8I8mm},
 
 	MatMulF16F32: matMulF16F32I8mm,
 }
