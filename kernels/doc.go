@@ -49,6 +49,11 @@
 // fp16 is the set before it except for F16 weights, which it multiplies in float16: twice as fast, and off by 0.16 % of a
 // result where all other sets are exact but for rounding in float32. An F16 store is precise unless a program asks for fp16.
 //
+// # What is not fused
+//
+// Norms, additions and quantising are operations of their own: fused, they would save a decoding step of an 8B model 0.14 %
+// of its time at most (amd64, 2 threads), and an embedding row takes 0.02 %, so that the portable code is enough for it.
+//
 // # Writing a kernel set
 //
 //  1. In kernels/ARCH, write the kernels of [table.Kernels] that the set improves: NAME_ARCH.go holds unexported
