@@ -2,6 +2,7 @@ package opencl
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -39,7 +40,20 @@ func (d *Device) Alloc(bytes int) (npu.Buffer, error) {
 	if b.object, c = d.lib.newBuffer(d.context, memReadWrite|memUseHostPtr, uintptr(bytes), unsafe.Pointer(&mem[0])); c != 0 {
 		return nil, fmt.Errorf("%w (%v)", d.check(c, fmt.Sprintf("allocate %d bytes", bytes), false), unmap())
 	}
+	d.mu.Lock()
+	d.buffers = append(d.buffers, b)
+	d.mu.Unlock()
 	return b, nil
+}
+
+// own returns the place in a buffer of the device where memory that begins at start lies.
+func (d *Device) own(start unsafe.Pointer) (memory, bool) {
+	for _, b := range d.buffers {
+		if offset := uintptr(start) - uintptr(unsafe.Pointer(&b.mem[0])); offset < uintptr(len(b.mem)) {
+			return memory{b.object, int(offset)}, true
+		}
+	}
+	return memory{}, false
 }
 
 func (b *buffer) Bytes() []byte { return b.mem }
@@ -70,6 +84,9 @@ func (b *buffer) move(f function, queue handle, blocking uintptr, from, to int) 
 func (b *buffer) Free() error {
 	var err error
 	b.freeing.Do(func() {
+		b.d.mu.Lock()
+		b.d.buffers = slices.DeleteFunc(b.d.buffers, func(other *buffer) bool { return other == b })
+		b.d.mu.Unlock()
 		b.d.lib.status(finish, uintptr(b.d.queue)) // a transfer may be under way
 		err = b.d.check(b.d.lib.status(releaseMemObject, uintptr(b.object)), "free a buffer", false)
 		b.mem = nil

@@ -23,8 +23,13 @@ const (
 	slots     = 8 // programs under way
 )
 
-//go:embed kernels.cl
-var source string
+// The kernels of products, and those of the other steps.
+var (
+	//go:embed products.cl
+	productSource string
+	//go:embed steps.cl
+	stepSource string
+)
 
 // Device is a session with a device of OpenCL.
 type Device struct {
@@ -48,6 +53,7 @@ type Device struct {
 	mu      sync.Mutex // of what follows, and of kernels, whose arguments are set before each launch
 	closed  bool
 	kernels map[string]handle
+	buffers []*buffer
 	form    form
 }
 
@@ -141,7 +147,7 @@ func (d *Device) start() error {
 		options += " -D INTEGER_DOT"
 	}
 	var log string
-	if d.program, log, c = d.lib.build(d.context, d.id, source, options); c != 0 {
+	if d.program, log, c = d.lib.build(d.context, d.id, productSource+stepSource, options); c != 0 {
 		return fmt.Errorf("%w\n%s", c.err("build the kernels for "+d.name, false), log)
 	}
 	for _, name := range kernelNames() {
@@ -172,7 +178,7 @@ func (d *Device) release() {
 func (d *Device) Capabilities() npu.Capabilities {
 	return npu.Capabilities{
 		Device:    d.name,
-		Ops:       []npu.Op{npu.MatMul},
+		Ops:       []npu.Op{npu.MatMul, npu.RMSNorm, npu.RoPE, npu.SiLUMul, npu.Add, npu.Attention},
 		Weights:   []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K},
 		MaxBuffer: d.maxAlloc,
 		MaxMemory: d.memory,

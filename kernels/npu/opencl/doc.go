@@ -4,29 +4,31 @@
 //
 // # What it computes
 //
-// Products with matrices of every packed type, by kernels of its own (kernels.cl) on the layout of [tensor.Packed] as it is. They are built
-// once for a device. Activations are quantised on the device, once for all parts of a matrix that are bound with Binding.Unchanged.
-// Other steps of graphs are refused.
+// All steps of graphs, with kernels of its own that are built once for a device: products with matrices of every packed type
+// (products.cl) on the layout of [tensor.Packed] as it is, and the other steps of a transformer block (steps.cl). Activations are quantised
+// on the device, once for all parts of a matrix that are bound with Binding.Unchanged.
 //
 // # Rounding
 //
-// A row's result depends on nothing but the row: its sum has one order, whatever the batch. Every float operation is that of the scalar
-// reference of package kernels, in its order and with its rounding; divisions, which OpenCL rounds loosely, are corrected with fused
-// multiply-adds. With PoCL all results are the reference's, bit for bit, special values included. A GPU that flushes subnormal numbers
-// to zero differs where they occur.
+// A row's result depends on nothing but the row and what it sees: each sum has one order, whatever the batch. In products, every float operation
+// is that of the scalar reference of package kernels, in its order and with its rounding; divisions, which OpenCL rounds loosely, are
+// corrected with fused multiply-adds. With PoCL they are the reference's products bit for bit, special values included. A GPU that flushes
+// subnormal numbers to zero differs where they occur. The other steps are near the reference's: they use OpenCL's own exp, division and
+// square root.
 //
 // # Memory
 //
 // A buffer is memory of the CPU, outside the Go heap, that a device with shared memory uses where it is. Parts of weights are used where
-// they are if they begin at a multiple of the device's base alignment, and are copied otherwise; either way the device has hold of them
-// only until the event is done.
+// they are if they lie in such a buffer or begin at a multiple of the device's base alignment, and are copied otherwise; the device has
+// hold of them only until the event is done.
 //
 // # Where it has run
 //
 // On PoCL, an implementation of OpenCL on the CPU, and nowhere else. On a CPU a work-item computes 16 rows of weights in the lanes of vectors;
-// the form for GPUs, one row each with reads that neighbours share, is tested on PoCL as well. The products of four bytes of
-// cl_khr_integer_dot_product, which newer Adreno and Mali drivers have, are used where they exist, which PoCL 3 does not: that
-// variant has never run, nor has the driver on a phone.
+// the form for GPUs, one row each with reads that neighbours share, is tested on PoCL as well, but how fast it is on a GPU is not known.
+// It reads plain buffers: no images. Work-items of a product have nothing to tell each other, so that there is no use for sub-groups
+// there. The products of four bytes of cl_khr_integer_dot_product, which newer Adreno and Mali drivers have, are used where they exist,
+// which PoCL 3 does not: that variant has never run, nor has the driver on a phone.
 //
 // # Limits
 //

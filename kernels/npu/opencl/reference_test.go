@@ -150,6 +150,32 @@ func reference(t *testing.T, test func(b *bench)) {
 	}
 }
 
+// TestWeightsInPlace multiplies with weights that lie in a buffer of the device, in memory that it can use, and in memory that it can't.
+func TestWeightsInPlace(t *testing.T) {
+	reference(t, func(b *bench) {
+		rng := newRand()
+		w := randomMatrix(b, rng, tensor.Q4_0, 80, 128, func() uint16 { return tensor.F32ToF16(float32(rng.NormFloat64() * 0.02)) })
+		x := normal(rng, 3*128)
+		data := w.Data
+		weights, err := b.d.Alloc(len(data) + 4096)
+		b.must(err)
+		for _, offset := range []int{0, 32, 4096} {
+			w.Data = weights.Bytes()[offset:][:len(data)]
+			copy(w.Data, data)
+			b.must(weights.Flush(offset, offset+len(data)))
+			b.check(w, x, 3)
+		}
+		heap := make([]byte, len(data)+8192)
+		for _, offset := range []int{0, 4} {
+			start := offset - int(uintptr(unsafe.Pointer(&heap[0])))&4095 + 4096
+			w.Data = heap[start:][:len(data)]
+			copy(w.Data, data)
+			b.check(w, x, 3)
+		}
+		b.must(weights.Free())
+	})
+}
+
 // TestReference compares products of all types and many shapes with the scalar reference.
 func TestReference(t *testing.T) {
 	sizes := []int{1, 15, 16, 17, 40, 64, 65, 130}
