@@ -40,6 +40,8 @@ type Request struct {
 	// Logits is called with each generated token and the logits it was picked from, before the text that the token completes is
 	// emitted. See [spec.Request]. nil: nobody is.
 	Logits func(token int32, logits []float32)
+	// Piece is called with what each pass adds, before emit gets its text; nil: nobody is.
+	Piece func(spec.Piece)
 	// Observe is called after each pass with its tree; see [spec.Observation]. nil: nobody is.
 	Observe func(spec.Observation)
 }
@@ -100,6 +102,9 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Logits:      req.Logits,
 		Observe:     req.Observe,
 	}, func(p spec.Piece) error {
+		if req.Piece != nil {
+			req.Piece(p)
+		}
 		if emit == nil || p.Text == "" {
 			return nil
 		}

@@ -81,8 +81,9 @@ const (
 // Piece is what one pass adds. All of its tokens but the last were drafted and accepted, or forced; the last is the target's own,
 // drafted or not. Text may lag behind the tokens while it could be the start of a stop string or of a character.
 type Piece struct {
-	Tokens []int32 // borrowed, until the callback returns
-	Text   string
+	Tokens  []int32 // borrowed, until the callback returns
+	Text    string
+	Drafted int // bytes of Text, from its start, that were there before the last token
 }
 
 // Result is what was generated, complete or, beside an error, up to that.

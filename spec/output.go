@@ -14,6 +14,7 @@ type output struct {
 	text       strings.Builder // all that was shown
 	emit       func(Piece) error
 	tokens     int
+	drafted    int    // bytes that were fit to be shown before the latest token
 	finish     Finish // empty while the text goes on
 	cut        bool   // a stop string was found: no text follows
 }
@@ -37,6 +38,7 @@ func (o *output) left() int {
 // take adds a token, and sets finish if it is the last.
 func (o *output) take(token int32) {
 	o.tokens++
+	o.drafted = len(o.matcher.shown)
 	if slices.Contains(o.stopTokens, token) {
 		o.finish = FinishStop
 		return
@@ -53,8 +55,8 @@ func (o *output) take(token int32) {
 // send emits tokens together with the text that has become fit to be shown, if there is either. After an error of emit it
 // is not called again.
 func (o *output) send(tokens []int32) error {
-	piece := Piece{tokens, string(o.matcher.shown)}
-	o.matcher.shown = o.matcher.shown[:0]
+	piece := Piece{tokens, string(o.matcher.shown), o.drafted}
+	o.matcher.shown, o.drafted = o.matcher.shown[:0], 0
 	o.text.WriteString(piece.Text)
 	if o.emit == nil || len(tokens) == 0 && piece.Text == "" {
 		return nil

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/spf13/cobra"
+)
+
+func newChatCommand() *cobra.Command {
+	var flags modelFlags
+	var system string
+	var colour bool
+	cmd := &cobra.Command{
+		Use:   "chat",
+		Short: "Talk with a model in the terminal",
+		Long: `Talk with a model. Enter sends a message; a line that ends in \ goes on, and so does all between two lines of """. Ctrl-C stops an answer,
+Ctrl-D or /exit ends the chat; /help lists the other commands. Where standard input is no terminal, every line is a message.
+
+Without --model a pair of tiny demo models, embedded in this program, answers. They have the right shape and the wrong facts.`,
+		Example: `  lever chat
+  lever chat --model qwen-8b.lever --draft qwen-0.6b.lever --dram 2GiB --temperature 0.6 --top-p 0.95 --color-drafted
+  printf 'Name a fruit.\nAnother one.\n' | lever chat`,
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			return runChat(cmd.Context(), flags, system, colour)
+		},
+	}
+	flags.register(cmd.Flags())
+	flags.maxTokens = 0
+	limit := cmd.Flags().Lookup("max-tokens")
+	limit.DefValue, limit.Usage = "0", "most tokens of an answer; 0: until the model stops"
+	cmd.Flags().StringVar(&system, "system", "", "instructions that come before the conversation")
+	cmd.Flags().BoolVar(&colour, "color-drafted", false, "show in green what was drafted and accepted")
+	return cmd
+}
+
+// chat is a conversation.
+type chat struct {
+	engine   *lever.Engine
+	request  lever.Request // without messages
+	policy   string
+	messages []tokenizer.Message
+	view     *chatView
+	notes    io.Writer // what is not of the conversation
+	last     *runOutput
+	total    struct {
+		tokens, passes int
+		seconds        float64
+	}
+}
+
+// chatNote is what a chat leaves in a session file.
+type chatNote struct {
+	Kind     string              `json:"kind"` // chatKind
+	Messages []tokenizer.Message `json:"messages"`
+}
+
+const chatKind = "lever chat"
+
+func runChat(ctx context.Context, flags modelFlags, system string, colour bool) (err error) {
+	bar := newProgress(os.Stderr)
+	engine, err := flags.open(ctx, bar)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: os.Stderr}
+	if c.request, c.policy, err = flags.request(engine); err != nil {
+		return err
+	}
+	c.setSystem(system)
+	if plan, ok := engine.Plan(); ok {
+		if err := printPlan(os.Stderr, plan); err != nil {
+			return err
+		}
+	}
+	// From here on an interrupt concerns the answer, so the one that has been set up for the whole program must not count.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+	defer stop()
+	input, err := newChatInput()
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	return c.run(ctx, input)
+}
+
+// run reads messages and commands until there are no more.
+func (c *chat) run(ctx context.Context, input *chatInput) error {
+	for {
+		text, err := input.Read(ctx)
+		switch {
+		case errors.Is(err, io.EOF) || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errNewPrompt):
+			fmt.Fprintln(c.notes, "(Ctrl-D or /exit ends the chat)")
+			continue
+		case err != nil:
+			return err
+		}
+		switch text = strings.TrimSpace(text); {
+		case text == "":
+		case strings.HasPrefix(text, "/"):
+			if !c.command(text) {
+				return nil
+			}
+		default:
+			if err := c.answer(ctx, text); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// answer sends a message and shows what comes back. Its error ends the chat; one that the user can do something about is only shown.
+func (c *chat) answer(ctx context.Context, text string) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	request := c.request
+	request.Messages = append(c.messages, tokenizer.Message{Role: "user", Content: text})
+	prompt, err := c.engine.Tokenizer().Chat(request.Messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: request.NoThinking})
+	if err != nil {
+		fmt.Fprintf(c.notes, "lever: %v\n", err)
+		return nil
+	}
+	c.view.begin(prompt)
+	request.Piece = c.view.piece
+	result, err := c.engine.Generate(ctx, request, nil)
+	thought, answer, viewErr := c.view.end()
+	if viewErr != nil {
+		return viewErr // nobody sees the answers
+	}
+	switch {
+	case errors.Is(err, spec.ErrPromptTooLong):
+		fmt.Fprintf(c.notes, "lever: the conversation has become too long: %v; /clear begins a new one\n", err)
+		return nil
+	case err != nil && ctx.Err() == nil:
+		return err
+	case err != nil:
+		fmt.Fprintln(c.notes, "(stopped)")
+	case result.Finish == spec.FinishContext:
+		fmt.Fprintln(c.notes, "(the context is full; /clear begins a new conversation)")
+	}
+	c.messages = append(request.Messages, tokenizer.Message{Role: "assistant", Content: answer, Reasoning: thought})
+	c.last = &runOutput{Result: result, Policy: c.policy}
+	c.total.tokens += result.Tokens
+	c.total.passes += result.Passes
+	c.total.seconds += result.Seconds
+	return nil
+}
+
+// setSystem begins a new conversation under these instructions.
+func (c *chat) setSystem(text string) {
+	c.messages = nil
+	if text != "" {
+		c.messages = []tokenizer.Message{{Role: "system", Content: text}}
+	}
+}
+
+// chatCommand is what a line that begins with a slash can say.
+type chatCommand struct {
+	name, argument, help string
+	run                  func(argument string) error // nil ends the chat
+}
+
+func (c *chat) commands() []chatCommand {
+	return []chatCommand{
+		{"/stats", "", "what the latest answer and all answers took", c.stats},
+		{"/save", "FILE", "keep the conversation, with what the models have computed of it", c.save},
+		{"/load", "FILE", "go on with a conversation that was kept", c.load},
+		{"/clear", "", "begin a new conversation", c.clear},
+		{"/system", "TEXT", "begin a new conversation under these instructions", func(text string) error { c.setSystem(text); return nil }},
+		{"/help", "", "this list", c.help},
+		{"/exit", "", "end the chat", nil},
+	}
+}
+
+// command does what a line says and reports whether the chat goes on.
+func (c *chat) command(line string) bool {
+	name, argument, _ := strings.Cut(line, " ")
+	argument = strings.TrimSpace(argument)
+	for _, command := range c.commands() {
+		if command.name != name && !(name == "/quit" && command.name == "/exit") {
+			continue
+		}
+		if command.run == nil {
+			return false
+		}
+		err := fmt.Errorf("write %s %s", name, command.argument)
+		if command.name == "/system" || (argument != "") == (command.argument != "") {
+			err = command.run(argument)
+		}
+		if err != nil {
+			fmt.Fprintf(c.notes, "lever: %s\n", strings.TrimPrefix(err.Error(), "lever: "))
+		}
+		return true
+	}
+	fmt.Fprintf(c.notes, "lever: there is no command %s; /help lists them\n", name)
+	return true
+}
+
+func (c *chat) help(string) error {
+	for _, command := range c.commands() {
+		fmt.Fprintf(c.notes, "%-13s %s\n", command.name+" "+command.argument, command.help)
+	}
+	return nil
+}
+
+func (c *chat) stats(string) error {
+	if c.last == nil {
+		return errors.New("there has been no answer yet")
+	}
+	printStatistics(*c.last)
+	fmt.Fprintf(c.notes, "%d of %d prompt tokens were still held; all answers: %d tokens in %.2f s, %.2f tokens a pass\n",
+		c.last.ReusedTokens, c.last.PromptTokens, c.total.tokens, c.total.seconds, float64(c.total.tokens)/float64(max(c.total.passes, 1)))
+	return nil
+}
+
+func (c *chat) clear(string) error {
+	system := ""
+	if len(c.messages) > 0 && c.messages[0].Role == "system" {
+		system = c.messages[0].Content
+	}
+	c.setSystem(system)
+	return nil
+}
+
+func (c *chat) save(file string) error {
+	note, err := json.Marshal(chatNote{chatKind, c.messages})
+	if err != nil {
+		return err
+	}
+	return c.engine.SaveSession(file, note)
+}
+
+func (c *chat) load(file string) error {
+	text, err := c.engine.LoadSession(file)
+	foreign := errors.Is(err, lever.ErrSessionForeign)
+	if err != nil && !foreign {
+		return err
+	}
+	var note chatNote
+	if jsonErr := json.Unmarshal(text, &note); jsonErr != nil || note.Kind != chatKind {
+		return fmt.Errorf("%s holds no chat", file)
+	}
+	if foreign {
+		fmt.Fprintf(c.notes, "(%v: the conversation will be read anew)\n", err)
+	}
+	c.messages = note.Messages
+	for _, m := range c.messages {
+		fmt.Fprintf(c.notes, "%s: %s\n", cmp.Or(m.Role, "?"), m.Content)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+)
+
+// talk runs a chat with these lines as standard input.
+func talk(t *testing.T, lines string, args ...string) outcome {
+	t.Helper()
+	cmd := program(t, append([]string{"chat", "--max-tokens", "12"}, args...)...)
+	cmd.Stdin = strings.NewReader(lines)
+	return finish(t, cmd)
+}
+
+// Without a terminal every line is a message, answers alone go to standard output, and a chat goes on from a file.
+func TestChatWithoutTerminal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.session")
+	first := talk(t, "How many apples does Tom have?\n/save "+file+"\nAnd pears?\n")
+	if first.status != 0 || strings.Count(first.stdout, "\n") < 2 {
+		t.Fatalf("status %d, stdout %q, stderr %s", first.status, first.stdout, first.stderr)
+	}
+	second := talk(t, "/load "+file+"\nAnd pears?\n/stats\n/exit\nnot sent\n")
+	if second.status != 0 || second.stdout == "" || !strings.HasSuffix(first.stdout, second.stdout) {
+		t.Errorf("status %d: after loading it answers %q, before %q", second.status, second.stdout, first.stdout)
+	}
+	for _, want := range []string{"user: How many apples", "prompt tokens were still held", "tokens/s"} {
+		if !strings.Contains(second.stderr, want) {
+			t.Errorf("stderr lacks %q: %s", want, second.stderr)
+		}
+	}
+	whole := talk(t, "\"\"\"\nHow many\napples?\n\"\"\"\nHow many \\\napples?\n/clear\n", "--system", "Be brief.")
+	if whole.status != 0 || strings.Count(whole.stdout, "\n") < 2 {
+		t.Errorf("status %d, stdout %q, stderr %s", whole.status, whole.stdout, whole.stderr)
+	}
+}
+
+func TestChatCommandsRefuse(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte(strings.Repeat("no session ", 100)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ line, want string }{
+		{"/nothing", "no command /nothing"},
+		{"/save", "write /save FILE"},
+		{"/clear now", "write /clear"},
+		{"/stats", "no answer yet"},
+		{"/load " + other, "not a whole session file"},
+		{"/load " + other + ".not", "no such file"},
+		{"/save /dev/null/x", "not a directory"},
+		{"/help", "/system TEXT"},
+	} {
+		got := talk(t, c.line+"\n")
+		if got.status != 0 || !strings.Contains(got.stderr, c.want) || got.stdout != "" {
+			t.Errorf("%s: status %d, want it to say %q: %s%s", c.line, got.status, c.want, got.stderr, got.stdout)
+		}
+	}
+}
+
+func TestChatLines(t *testing.T) {
+	for _, c := range []struct {
+		text     string
+		complete bool
+		message  string
+	}{
+		{"one line", true, "one line"},
+		{`one line\`, false, ""},
+		{"two\\\nlines", true, "two\nlines"},
+		{`"""`, false, ""},
+		{"\"\"\"\na\\", false, ""},
+		{"\"\"\"\na\nb\n\"\"\"", true, "a\nb"},
+		{`"""a"""`, true, "a"},
+		{"", true, ""},
+	} {
+		if complete(c.text) != c.complete {
+			t.Errorf("%q: complete is %v", c.text, !c.complete)
+		} else if c.complete && joined(c.text) != c.message {
+			t.Errorf("%q means %q, want %q", c.text, joined(c.text), c.message)
+		}
+	}
+}
+
+func TestChatView(t *testing.T) {
+	pieces := []spec.Piece{{Text: "<think>hm", Drafted: 8}, {Text: "</think>\n\nYes, "}, {Text: "it is.", Drafted: 3}}
+	for _, c := range []struct {
+		name             string
+		terminal, colour bool
+		want             string
+	}{
+		{"file", false, false, "Yes, it is.\n"},
+		{"terminal", true, false, "\x1b[0;2mhm\x1b[0;0m\n\nYes, it is.\n"},
+		{"colours", true, true, "\x1b[0;2mhm\x1b[0;0m\n\nYes, \x1b[0;32mit \x1b[0;0mis.\n"},
+	} {
+		var out strings.Builder
+		v := &chatView{out: &out, terminal: c.terminal, colour: c.colour}
+		v.begin(tokenizer.Prompt{})
+		for _, p := range pieces {
+			v.piece(p)
+		}
+		thought, answer, err := v.end()
+		if thought != "hm" || answer != "Yes, it is." || err != nil || out.String() != c.want {
+			t.Errorf("%s: thought %q, answer %q, %v; it shows %q, want %q", c.name, thought, answer, err, out.String(), c.want)
+		}
+	}
+	_, closed := io.Pipe()
+	closed.Close()
+	v := &chatView{out: closed}
+	v.begin(tokenizer.Prompt{})
+	v.piece(spec.Piece{Text: "x"})
+	if _, _, err := v.end(); err == nil {
+		t.Error("an output that is gone is no error")
+	}
+}

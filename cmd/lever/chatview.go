@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+	"golang.org/x/term"
+)
+
+// Styles of text on a terminal, as the numbers of ECMA-48's "select graphic rendition".
+const (
+	plainStyle = "0"
+	dimStyle   = "2"
+	greenStyle = "32"
+)
+
+// chatView shows answers as they come: thoughts dimmed, or left out where the output is no terminal, and on request what was drafted in
+// green.
+type chatView struct {
+	out      io.Writer
+	terminal bool
+	colour   bool
+	split    *tokenizer.Thoughts
+	style    string
+
+	thought, answer strings.Builder
+	err             error // of the output
+}
+
+func newChatView(out *os.File, colour bool) *chatView {
+	terminal := term.IsTerminal(int(out.Fd()))
+	return &chatView{out: out, terminal: terminal, colour: colour && terminal && os.Getenv("NO_COLOR") == ""}
+}
+
+// begin prepares for the answer to a prompt.
+func (v *chatView) begin(prompt tokenizer.Prompt) {
+	v.split, v.style = tokenizer.NewThoughts(prompt), plainStyle
+	v.thought.Reset()
+	v.answer.Reset()
+}
+
+// piece shows what a pass added.
+func (v *chatView) piece(p spec.Piece) {
+	v.show(p.Text[:p.Drafted], greenStyle)
+	v.show(p.Text[p.Drafted:], plainStyle)
+}
+
+func (v *chatView) show(text, style string) {
+	thought, answer := v.split.Next(text)
+	v.add(thought, answer, style)
+}
+
+// add shows a part of the thought and of the answer.
+func (v *chatView) add(thought, answer, style string) {
+	if thought != "" && v.terminal {
+		v.write(thought, dimStyle)
+	}
+	if answer != "" {
+		if v.answer.Len() == 0 && v.thought.Len() > 0 && v.terminal {
+			v.write("\n\n", plainStyle)
+		}
+		if !v.colour {
+			style = plainStyle
+		}
+		v.write(answer, style)
+	}
+	v.thought.WriteString(thought)
+	v.answer.WriteString(answer)
+}
+
+func (v *chatView) write(text, style string) {
+	if style != v.style {
+		text = fmt.Sprintf("\x1b[%s;%sm%s", plainStyle, style, text)
+		v.style = style
+	}
+	if _, err := io.WriteString(v.out, text); v.err == nil {
+		v.err = err
+	}
+}
+
+// end ends an answer and returns its two parts.
+func (v *chatView) end() (thought, answer string, err error) {
+	t, a := v.split.Flush()
+	v.add(t, a, plainStyle)
+	if v.style != plainStyle {
+		v.write("", plainStyle)
+	}
+	v.write("\n", plainStyle)
+	return v.thought.String(), v.answer.String(), v.err
+}

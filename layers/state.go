@@ -1,0 +1,110 @@
+package layers
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
+)
+
+// ErrState is wrapped by the error about a state that is not one of a decoder like the one that reads it.
+var ErrState = errors.New("state of another decoder")
+
+// stateHeader begins a state. All its parts are little-endian:
+//
+//  1. the header;
+//  2. the tokens of the text, int32 each;
+//  3. for each layer, page of [kvPageLen] rows and head: the keys of the page's rows, [rows][HeadDim], then their values.
+type stateHeader struct {
+	Layers, KVHeads, HeadDim, Type, Rows uint32
+}
+
+// WriteState writes the text: its tokens, and their keys and values in all layers. Pending rows are left out.
+func (d *Decoder) WriteState(w io.Writer) error {
+	if d.closed {
+		return errClosed
+	}
+	c := d.cache
+	header := stateHeader{uint32(c.config.Layers), uint32(c.config.KVHeads), uint32(c.config.HeadDim), uint32(c.config.Type), uint32(c.committed)}
+	if err := binary.Write(w, binary.LittleEndian, header); err != nil {
+		return err
+	}
+	if err := binary.Write(w, binary.LittleEndian, d.text); err != nil {
+		return err
+	}
+	return c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) })
+}
+
+// ReadState replaces the text by one that WriteState wrote for a decoder of the same shape and type of keys and values; whether the weights are
+// the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty.
+func (d *Decoder) ReadState(r io.Reader) error {
+	if d.closed {
+		return errClosed
+	}
+	if err := d.Truncate(0); err != nil {
+		return err
+	}
+	if err := d.readState(r); err != nil {
+		return errors.Join(err, d.Truncate(0))
+	}
+	return nil
+}
+
+func (d *Decoder) readState(r io.Reader) error {
+	c := d.cache
+	var h stateHeader
+	if err := binary.Read(r, binary.LittleEndian, &h); err != nil {
+		return err
+	}
+	want := stateHeader{uint32(c.config.Layers), uint32(c.config.KVHeads), uint32(c.config.HeadDim), uint32(c.config.Type), h.Rows}
+	if h != want {
+		return fmt.Errorf("layers: %w: it has %d layers, %d heads of %d in %v; this one %d, %d of %d in %v", ErrState,
+			h.Layers, h.KVHeads, h.HeadDim, tensor.DType(h.Type), want.Layers, want.KVHeads, want.HeadDim, c.config.Type)
+	}
+	if int64(h.Rows) > int64(c.config.Context) {
+		return fmt.Errorf("layers: a state of %d tokens: %w: it holds %d", h.Rows, ErrContextFull, c.config.Context)
+	}
+	// Memory grows with what arrives, not with what the header claims.
+	for len(d.text) < int(h.Rows) {
+		tokens := make([]int32, min(kvPageLen, int(h.Rows)-len(d.text)))
+		if err := binary.Read(r, binary.LittleEndian, tokens); err != nil {
+			return err
+		}
+		d.text = append(d.text, tokens...)
+	}
+	if err := d.model.Embedding.Check(d.text); err != nil {
+		return fmt.Errorf("layers: %w: %w", ErrState, err)
+	}
+	c.grow(int(h.Rows))
+	c.committed = int(h.Rows)
+	return c.eachRun(func(values any) error { return binary.Read(r, binary.LittleEndian, values) })
+}
+
+// eachRun calls f with the committed keys and values, run by run, in the order of a state: each a slice that is part of the cache.
+func (c *KVCache) eachRun(f func(values any) error) error {
+	for i := range c.layers {
+		for page := 0; page*kvPageLen < c.committed; page++ {
+			rows := min(kvPageLen, c.committed-page*kvPageLen)
+			for head := range c.config.KVHeads {
+				from := head * kvPageLen * c.config.HeadDim
+				for _, values := range pageRuns(&c.layers[i], page, from, from+rows*c.config.HeadDim) {
+					if err := f(values); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// pageRuns returns elements from..to−1 of a page of keys, and of values.
+func pageRuns(kv *kernels.KV, page, from, to int) [2]any {
+	if kv.K32 != nil {
+		return [2]any{kv.K32[page][from:to], kv.V32[page][from:to]}
+	}
+	return [2]any{kv.K[page][from:to], kv.V[page][from:to]}
+}
