@@ -35,6 +35,8 @@ type Config struct {
 	// NPU is a device that takes part in the work; nil: none. The Engine closes it, also where Open fails. Map says what runs there.
 	NPU npu.Device
 	Map Map
+	// CPUCosts and NPUCosts are how fast the CPU and the device multiply; zero: what the device tells, or what is measured at once.
+	CPUCosts, NPUCosts npu.Costs
 	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format; empty: none.
 	Trace string
 	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.

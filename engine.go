@@ -30,7 +30,7 @@ type Engine struct {
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	e := &Engine{device: device{places: cfg.Map}}
+	e := &Engine{device: device{places: cfg.Map, cpu: cfg.CPUCosts, npu: cfg.NPUCosts}}
 	if cfg.NPU != nil {
 		e.device.engine = offload.New(cfg.NPU)
 	}

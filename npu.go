@@ -100,8 +100,9 @@ type NPUStats struct {
 
 // device is an engine's device and what runs there.
 type device struct {
-	engine *offload.Engine // nil: there is none
-	places Map
+	engine   *offload.Engine // nil: there is none
+	places   Map
+	cpu, npu npu.Costs // as far as they are known
 }
 
 // target and draft return how the models use the device.
@@ -129,7 +130,7 @@ func (e *Engine) prepareDevice(ctx context.Context) error {
 			}
 		}
 	}
-	err := e.device.engine.Prepare(ctx, e.pool, types, npu.Costs{}, npu.Costs{})
+	err := e.device.engine.Prepare(ctx, e.pool, types, e.device.cpu, e.device.npu)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

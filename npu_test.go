@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -199,35 +200,43 @@ func TestNPUFailures(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// The share of a pass that is spent on deciding what runs where and on handing it over: the device computes what the CPU computes, and at the
-// same speed if it has one thread.
-func BenchmarkOffloadOverhead(b *testing.B) {
+// BenchmarkScheduler reports the share of a pass that deciding what runs where takes: by how much the fastest pass is slower on an engine that
+// decides, and then leaves everything to the CPU, than on one that has no device.
+func BenchmarkScheduler(b *testing.B) {
 	pair, err := demo.Unpack(b.Context(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
+	never := npu.Costs{} // a device that takes a second for anything
+	for _, rows := range npu.DefaultBatches {
+		never.Rates = append(never.Rates, npu.Rate{Type: "q8_0", Rows: rows, BytesPerSecond: 1})
+	}
 	for _, rows := range []int{1, 16} {
-		for name, places := range map[string]lever.Map{"none": {}, "cpu": {Draft: offload.CPU, Verify: offload.CPU, Head: lever.OnDemandCPU}, "npu": {Verify: offload.NPU}} {
-			b.Run(fmt.Sprintf("rows=%d/map=%s", rows, name), func(b *testing.B) {
-				cfg := lever.Config{Model: pair.Target, Threads: 1, Map: places}
-				if name != "none" {
-					cfg.NPU = host.New()
-				}
-				engine, err := lever.Open(b.Context(), cfg)
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			var fastest [2]time.Duration
+			var decoders [2]*layers.Decoder
+			for i, device := range []npu.Device{nil, host.New()} {
+				engine, err := lever.Open(b.Context(), lever.Config{Model: pair.Target, Threads: 1, NPU: device, NPUCosts: never})
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer engine.Close()
-				d, tokens := engine.Target(), make([]int32, rows)
-				for b.Loop() {
+				decoders[i], fastest[i] = engine.Target(), time.Hour
+			}
+			tokens := make([]int32, rows)
+			for b.Loop() {
+				for i, d := range decoders {
+					began := time.Now()
 					if _, err := d.Forward(b.Context(), layers.Batch{Tokens: tokens}); err != nil {
 						b.Fatal(err)
 					}
+					fastest[i] = min(fastest[i], time.Since(began))
 					if err := d.Commit(nil); err != nil {
 						b.Fatal(err)
 					}
 				}
-			})
-		}
+			}
+			b.ReportMetric(100*(fastest[1].Seconds()/fastest[0].Seconds()-1), "overhead-%")
+		})
 	}
 }

@@ -4,8 +4,9 @@
 //  1. report: the form of all results, and the page that shows them.
 //  2. endtoend: whole generations, plain, in chains and with the policy lever, from flash and from memory.
 //  3. policies: draft policies compared on flash of a phone's speed, and checked for equal output.
-//  4. inflate: models of full size that say what small ones say.
-//  5. profile: what a device takes for the parts of a pass.
+//  4. mapping: where drafts and logits are computed on phones with an NPU.
+//  5. inflate: models of full size that say what small ones say.
+//  6. profile: what a device takes for the parts of a pass.
 //
 // Usage:
 //

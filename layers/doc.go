@@ -31,6 +31,10 @@
 // A row of a tree sees what it would see in plain decoding, in the same order, and kernels compute a row without regard to the
 // others: its logits are those of plain decoding bit for bit, and so is what follows a Commit.
 //
+// # Devices
+//
+// With [Options].Offload, projections run on a device where that is faster; see package offload. Whatever the device can't do, the CPU does.
+//
 // # Limits
 //
 // Dense decoder-only models with RMSNorm, rotary positions over whole heads, SwiGLU and no biases. Nothing here is safe for

@@ -9,7 +9,8 @@
 //  2. flash: how the page cache was kept out (mode), the bandwidth and the latency of reads by size and depth, and the size
 //     and depth that the streamer does best to use;
 //  3. memory_bytes_per_second, read by all threads together;
-//  4. target and draft: the hash of the store, the number of blocks, the time of one block and of the projection by rows,
+//  4. npu, if there is one: what a submit takes, and how fast device and CPU multiply, by type of weights and rows;
+//  5. target and draft: the hash of the store, the number of blocks, the time of one block and of the projection by rows,
 //     and how much attention adds for each position of the text.
 //
 // # Usage

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -18,6 +19,9 @@ type Options struct {
 	// Dir is where a file is written to be read, and removed again, unless the target's chunks are as large: of 512 MiB, or less for
 	// a duration below 30 s. It must lie on the storage that models are streamed from.
 	Dir string
+	// NPU is a device to measure, and NPUName the name by which it was opened; nil: none. It stays the caller's.
+	NPU     npu.Device
+	NPUName string
 	// Duration is the time for all measurements together, loading and writing not counted; 0: 30 s. Shorter is less exact.
 	Duration time.Duration
 	// Progress is told how far each step is; nil: nobody is. Calls do not overlap.
@@ -34,10 +38,11 @@ const defaultDuration = 30 * time.Second
 
 // shares of the duration.
 const (
-	flashShare  = 0.5
+	flashShare  = 0.4
 	targetShare = 0.3
 	draftShare  = 0.15
 	memoryShare = 0.05
+	npuShare    = 0.1
 )
 
 // Measure measures this machine. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
@@ -79,6 +84,13 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 		if p.Draft, err = measureModel(ctx, o.Draft, o.Pool, part(draftShare), report("computing the draft")); err != nil {
 			return nil, err
 		}
+	}
+	if o.NPU != nil {
+		report("computing on the NPU")(0, 1)
+		if p.NPU, err = measureNPU(ctx, o.NPUName, o.NPU, o.Pool, part(npuShare)); err != nil {
+			return nil, err
+		}
+		report("computing on the NPU")(1, 1)
 	}
 	return p, p.check()
 }

@@ -38,6 +38,7 @@ type Profile struct {
 	Memory float64 `json:"memory_bytes_per_second"`
 	Target *Model  `json:"target,omitempty"`
 	Draft  *Model  `json:"draft,omitempty"`
+	NPU    *NPU    `json:"npu,omitempty"`
 }
 
 // Machine is where a profile was measured.
@@ -143,6 +144,11 @@ func (p *Profile) check() error {
 	}
 	if err := p.Flash.check(); err != nil {
 		return err
+	}
+	if p.NPU != nil {
+		if err := p.NPU.check(); err != nil {
+			return err
+		}
 	}
 	for name, m := range map[string]*Model{"target": p.Target, "draft": p.Draft} {
 		if m == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -97,6 +98,9 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 		cfg.Draft = ""
 	}
 	cfg.NPU, cfg.Map = f.npu.open(ctx), f.npu.places
+	if f.device != nil && f.device.NPU != nil && f.device.NPU.Driver == f.npu.device && f.device.Kernels == kernels.Features() {
+		cfg.CPUCosts, cfg.NPUCosts = f.device.NPU.CPU, f.device.NPU.Costs
+	}
 	defer bar.Close()
 	return lever.Open(ctx, cfg)
 }

@@ -3,12 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/offload"
+	"github.com/lever-go/lever/tensor"
 	"github.com/spf13/pflag"
 
 	// The drivers that --npu can name.
@@ -24,8 +29,13 @@ type npuFlags struct {
 }
 
 func (f *npuFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.device, "npu", "", "offload work to this device: "+strings.Join(npu.Drivers(), ", ")+", or DRIVER:DEVICE, such as sim:mid-range")
+	f.registerDevice(flags, "offload work to this device: ")
 	flags.StringVar(&f.mapping, "map", "", "what runs where, such as draft=cpu,verify=npu,head=ondemand-cpu (default: where it is faster)")
+}
+
+// registerDevice adds only the flag that names a device.
+func (f *npuFlags) registerDevice(flags *pflag.FlagSet, help string) {
+	flags.StringVar(&f.device, "npu", "", help+strings.Join(npu.Drivers(), ", ")+", or DRIVER:DEVICE, such as sim:mid-range")
 }
 
 // check reports flags that cannot be meant.
@@ -59,6 +69,21 @@ func (f *npuFlags) open(ctx context.Context) npu.Device {
 		fmt.Fprintf(os.Stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
 	}
 	return d
+}
+
+// printMeasuredNPU shows how fast a device and the CPU multiply.
+func printMeasuredNPU(out io.Writer, n *profile.NPU) error {
+	fmt.Fprintf(out, "\n%s (%s): a submit takes %.3f ms\n\n", n.Device, n.Driver, 1e3*n.Costs.Submit)
+	costs := offload.NewCosts(n.CPU, n.Costs)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "weights\trows\tNPU ms/16 MiB\tCPU ms/16 MiB\t")
+	for _, r := range n.Costs.Rates {
+		if d, err := tensor.ParseDType(r.Type); err == nil && costs.Known(d) {
+			t := costs.Times(d, 16<<20, r.Rows)
+			fmt.Fprintf(table, "%s\t%d\t%.3f\t%.3f\t\n", r.Type, r.Rows, 1e3*t.NPU, 1e3*t.CPU)
+		}
+	}
+	return table.Flush()
 }
 
 // printNPU says what the device did.

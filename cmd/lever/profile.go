@@ -21,6 +21,7 @@ import (
 // profileFlags are the flags of lever profile.
 type profileFlags struct {
 	model, draft, out string
+	npu               npuFlags
 	threads           int
 	duration          time.Duration
 	asJSON            bool
@@ -37,17 +38,22 @@ the logits of the target and of the draft, by rows. The result is kept as profil
 Reads bypass the page cache where the system allows it. They go to the target's chunks where these are at least 512 MiB,
 otherwise to a temporary file of that size beside the target. Close other programs before.`,
 		Example: `  lever profile --model llama-8b.lever --draft llama-1b.lever
+  lever profile --npu opencl                   # and how fast a device multiplies beside the CPU
   lever run --flash-profile profile.json "…"   # on another machine: with this one's flash`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.threads < 0 || flags.duration <= 0 {
 				return usageErrorf("--threads can't be negative, and --duration must be positive")
 			}
+			if err := flags.npu.check(); err != nil {
+				return err
+			}
 			return interrupted(cmd.Context(), runProfile(cmd.Context(), flags))
 		},
 	}
 	cmd.Flags().StringVar(&flags.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
 	cmd.Flags().StringVar(&flags.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
+	flags.npu.registerDevice(cmd.Flags(), "measure this device too: ")
 	cmd.Flags().StringVar(&flags.out, "out", "", "file to write (default: profile.json in the cache folder)")
 	cmd.Flags().IntVar(&flags.threads, "threads", 0, "worker threads (default: one per performance core)")
 	cmd.Flags().DurationVar(&flags.duration, "duration", 30*time.Second, "time for all measurements together")
@@ -82,7 +88,7 @@ func runProfile(ctx context.Context, flags profileFlags) (err error) {
 }
 
 // measure opens the models and measures them.
-func measure(ctx context.Context, flags profileFlags) (*profile.Profile, error) {
+func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err error) {
 	bar := newProgress(os.Stderr)
 	defer bar.Close()
 	target, draft, err := chooseModels(ctx, flags.model, flags.draft)
@@ -106,6 +112,10 @@ func measure(ctx context.Context, flags profileFlags) (*profile.Profile, error) 
 	defer options.Pool.Close()
 	options.Dir = filepath.Dir(options.Target.Dir())
 	options.Duration = flags.duration
+	if options.NPU = flags.npu.open(ctx); options.NPU != nil {
+		options.NPUName = flags.npu.device
+		defer func() { err = errors.Join(err, options.NPU.Close()) }()
+	}
 	bar.steps = true
 	options.Progress = func(p profile.Progress) { bar.Update(p.Task, p.Done, p.Total) }
 	return profile.Measure(ctx, options)
@@ -125,6 +135,11 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if p.NPU != nil {
+		if err := printMeasuredNPU(out, p.NPU); err != nil {
+			return err
+		}
 	}
 	for _, m := range []*profile.Model{p.Target, p.Draft} {
 		if m == nil {

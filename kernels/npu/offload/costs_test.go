@@ -64,14 +64,3 @@ func TestMidRangePhoneSplitsTheWork(t *testing.T) {
 		t.Errorf("9 rows take %v, the batch of 32 that they are padded to %v", a.NPU, b.NPU)
 	}
 }
-
-func BenchmarkDecision(b *testing.B) {
-	p, err := profiles.Load("mid-range")
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := offload.NewCosts(p.CPU, p.NPU.Costs)
-	for rows := 1; b.Loop(); rows = rows%64 + 1 {
-		c.Times(tensor.Q4_0, 4<<20, rows).Best()
-	}
-}

@@ -230,3 +230,18 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// BenchmarkTakes is one decision; a pass makes four in each block.
+func BenchmarkTakes(b *testing.B) {
+	e := offload.New(host.New())
+	defer e.Close()
+	cpu, device := npu.Costs{Rates: rates("q8_0", []int{1}, 1e9)}, npu.Costs{Rates: rates("q8_0", []int{32}, 2e9)}
+	if err := e.Prepare(b.Context(), nil, nil, cpu, device); err != nil {
+		b.Fatal(err)
+	}
+	q := e.NewQueue(false)
+	defer q.Close()
+	for b.Loop() {
+		q.Takes(offload.Auto, tensor.Q8_0, 4<<20, 16)
+	}
+}

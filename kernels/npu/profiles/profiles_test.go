@@ -46,7 +46,7 @@ func TestWrongProfiles(t *testing.T) {
 		"other batches":   {`"batches": [1, 8, 32, 64]`, `"batches": [1, 8, 32]`},
 		"no queue":        {`"queue": 4`, `"queue": 0`},
 		"negative submit": {`"submit_seconds": 0.0002`, `"submit_seconds": -1`},
-		"a rate of zero":  {`"bytes_per_second": 14000000000`, `"bytes_per_second": 0`},
+		"a rate of zero":  {`"bytes_per_second": 12000000000`, `"bytes_per_second": 0`},
 	} {
 		changed := strings.Replace(string(text), change[0], change[1], 1)
 		if changed == string(text) {

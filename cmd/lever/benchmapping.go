@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+
+	"github.com/lever-go/lever/bench/mapping"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/spf13/pflag"
+)
+
+// mappingFlags are the flags of the experiments that compare where work is computed.
+type mappingFlags struct {
+	mapping.Options
+	report func(*mapping.Recording) (*report.Report, error)
+}
+
+func newDraftSchedulingExperiment() *experiment {
+	f := &mappingFlags{report: mapping.DraftScheduling}
+	return &experiment{
+		name:  "draft-scheduling",
+		short: "Compare where drafts are computed on phones with an NPU",
+		long: `Compare the latency of the draft stage by where it is computed: node by node on the NPU or the CPU, in batches on either, or each
+batch where it is faster. The demo pair answers prompts, and what it drafts is reckoned for the shapes of large models on simulated phones.`,
+		example: `  lever bench draft-scheduling`,
+		flags:   f.register,
+		run:     f.run,
+	}
+}
+
+func newProjectionExperiment() *experiment {
+	f := &mappingFlags{report: mapping.Projection}
+	return &experiment{
+		name:  "projection",
+		short: "Compare where logits are computed on phones with an NPU",
+		long: `Compare the latency of the output projection: of the whole tree on the NPU, or along the accepted path on the NPU or the CPU. The demo
+pair answers prompts, and its trees are reckoned for the heads of large models on simulated phones.`,
+		example: `  lever bench projection`,
+		flags:   f.register,
+		run:     f.run,
+	}
+}
+
+func (f *mappingFlags) register(flags *pflag.FlagSet) {
+	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
+	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 48)")
+	flags.IntVar(&f.Threads, "threads", 0, "worker threads (default: one per performance core)")
+}
+
+func (f *mappingFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
+	if min(f.Prompts, f.Tokens, f.Threads) < 0 {
+		return nil, usageErrorf("a number is negative")
+	}
+	o := f.Options
+	var err error
+	if o.Sets, err = c.loadSets(); err != nil {
+		return nil, err
+	}
+	if o.Model, o.Draft, err = chooseModels(ctx, "", ""); err != nil {
+		return nil, err
+	}
+	if c.quick {
+		setDefault(&o.Prompts, 1)
+		setDefault(&o.Tokens, 16)
+	}
+	o.Progress = stepProgress("recording", "answers")
+	r, err := mapping.Record(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return f.report(r)
+}
