@@ -29,7 +29,9 @@ type experiment struct {
 }
 
 // experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
-var experiments = []func() *experiment{newEndToEndExperiment, newPoliciesExperiment, newDraftSchedulingExperiment, newProjectionExperiment}
+var experiments = []func() *experiment{
+	newEndToEndExperiment, newSimulateExperiment, newPoliciesExperiment, newDraftSchedulingExperiment, newProjectionExperiment,
+}
 
 // experimentFlags are the flags that all experiments have.
 type experimentFlags struct {

@@ -1,0 +1,98 @@
+package simulate
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+)
+
+// clock is a policy that passes all on to another one, and tells it the times of a simulated device.
+type clock struct {
+	policy spec.Policy
+	draft  *countedDraft
+	h      *hardware
+	random *rand.Rand
+	// meanReads hides from the policy how the time of reads varies: it is told of their mean so far.
+	meanReads    bool
+	reads, total float64
+
+	now, io  float64   // the end of the latest pass, and of the latest read
+	computed []float64 // when each layer was computed last
+
+	passes, tokens, drafted int
+	drafting, waiting       float64 // seconds
+	passSeconds             []float64
+}
+
+func newClock(policy spec.Policy, draft *countedDraft, h *hardware, seed uint64) *clock {
+	return &clock{policy: policy, draft: draft, h: h, random: rand.New(rand.NewPCG(seed, 1)), computed: make([]float64, h.layers)}
+}
+
+// Grow lets the policy grow its tree, and takes the draft's time.
+func (c *clock) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
+	c.draft.rows = c.draft.rows[:0]
+	return c.policy.Grow(ctx, sequence, tree, draft)
+}
+
+// Observe moves the device on by a pass, and lets the policy learn from it.
+func (c *clock) Observe(o spec.Observation) {
+	began := c.now
+	drafting := 0.0
+	for _, rows := range c.draft.rows {
+		drafting += c.h.draft.At(rows)
+	}
+	c.now += drafting
+	io, wait := c.pass(o.Tree.Len())
+	c.now += c.h.project * float64(len(o.Path))
+	o.DraftSeconds, o.VerifySeconds = drafting, c.now-began-drafting
+	o.IO = spec.IOStats{BytesRead: 1, IOSeconds: io, IOWaitSeconds: wait}
+	c.passes++
+	c.tokens += len(o.Path)
+	c.drafted += o.Tree.Len() - 1
+	c.drafting += drafting
+	c.waiting += wait
+	c.passSeconds = append(c.passSeconds, c.now-began)
+	if c.meanReads {
+		c.reads, c.total = c.reads+1, c.total+io
+		o.IO.IOSeconds = c.total / c.reads
+	}
+	if observer, ok := c.policy.(spec.Observer); ok {
+		observer.Observe(o)
+	}
+}
+
+// Predicted passes on what the policy expects.
+func (c *clock) Predicted() (accepted, seconds float64) {
+	if f, ok := c.policy.(spec.Forecaster); ok {
+		return f.Predicted()
+	}
+	return 0, 0
+}
+
+// pass reads and computes all layers. Reads go on ahead of computing, also while the draft works, as far as the ring has room.
+func (c *clock) pass(rows int) (io, wait float64) {
+	compute := c.h.compute.At(rows) / float64(c.h.layers)
+	for i := range c.h.layers {
+		freed := (i - c.h.ring + c.h.layers) % c.h.layers // whose buffer is free once it is computed
+		seconds := c.h.draw(c.random)
+		c.io = max(c.io, c.computed[freed]) + seconds
+		io += seconds
+		wait += max(0, c.io-c.now)
+		c.now = max(c.now, c.io) + compute
+		c.computed[i] = c.now
+	}
+	return io, wait
+}
+
+// countedDraft counts the rows of a draft model's forwards.
+type countedDraft struct {
+	spec.Model
+	rows []int // since the latest Grow began
+}
+
+func (d *countedDraft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+	d.rows = append(d.rows, len(b.Tokens))
+	return d.Model.Forward(ctx, b)
+}

@@ -1,0 +1,26 @@
+// Package simulate draws the paper's figures for phones and models that are not at hand: what a policy drafts and how much of it is accepted is
+// real, what that takes is computed.
+//
+// Acceptance comes from a real pair of models. A [Recording] asks them once for the tokens after every path that any policy asks for, and
+// answers from memory afterwards, so that all policies run unmodified, on the same text, thousands of times. The pair is small; larger ones accept
+// more or less, and the ratio between policies changes with that.
+//
+// Time is virtual. A [Device] reads flash by a profile, with its tail, into a ring of layers, and computes at the rates of its processors;
+// a [Target] has the sizes of a real model. A clock stands between the generator and the policy: it counts the draft's forwards and the
+// tree's rows, moves reads and computing along layer by layer over the borders of passes, and tells the policy the times that result.
+//
+// [Run] makes the figures of "Lever: Speculative LLM Inference on Smartphones" (arXiv 2605.16786), by number there:
+//
+//  1. verification latency and speed-up by verified tokens (4);
+//  2. tokens/s by the budget of trees, 4 to 64 (5);
+//  3. device × model × data set (10);
+//  4. draft policies: tokens/s and accepted length (11);
+//
+// and where a cost model that knows only the mean time of reads parts from one that knows their distribution.
+//
+// Usage:
+//
+//	r, err := simulate.Run(ctx, simulate.Options{Model: target, Draft: draft, Sets: sets})
+//
+// Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Devices] names.
+package simulate

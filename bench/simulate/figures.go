@@ -1,0 +1,242 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/bench/report"
+)
+
+// What the paper reports over 48 configurations.
+const (
+	paperOverPlain = 2.93
+	paperOverChain = 1.50
+)
+
+const leverName, plainName = "lever", "none"
+
+// verification is figure 4: how long a pass takes by the number of verified tokens, and how many times as many tokens a second are verified.
+func (s *simulation) verification(_ context.Context, out *report.Report) error {
+	t := s.Targets[0]
+	seconds := out.AddPlot(report.Plot{Name: "verify", Title: "A pass over " + t.Name + " by verified tokens (figure 4)", X: "tokens", Y: "seconds", LogX: true})
+	gain := out.AddPlot(report.Plot{Name: "verify-gain", Title: "Tokens verified per second, of one at a time (figure 4)", X: "tokens", Y: "times", LogX: true})
+	columns := []report.Column{report.Number("verified tokens", 0)}
+	rows := []int{1, 2, 4, 8, 16, 24, 32, 48, 64}
+	times := make([][]float64, len(s.Devices))
+	for i, d := range s.Devices {
+		h, err := t.on(d)
+		if err != nil {
+			return err
+		}
+		columns = append(columns, report.Number(d.Name+": s", 3))
+		var xs, gains []float64
+		for _, n := range rows {
+			times[i] = append(times[i], h.steady(n))
+			xs, gains = append(xs, float64(n)), append(gains, float64(n)*times[i][0]/times[i][len(xs)])
+		}
+		seconds.Add(report.Series{Name: d.Name, X: xs, Y: times[i]})
+		gain.Add(report.Series{Name: d.Name, X: xs, Y: gains})
+	}
+	table := out.AddTable("Seconds of a pass over "+t.Name+" (figure 4)", columns...)
+	for j, n := range rows {
+		cells := []any{n}
+		for i := range s.Devices {
+			cells = append(cells, times[i][j])
+		}
+		table.Add(cells...)
+	}
+	return nil
+}
+
+// steady returns the mean time of passes of n rows without drafting.
+func (h *hardware) steady(n int) float64 {
+	const passes = 24
+	c := clock{h: h, random: rand.New(rand.NewPCG(1, 2)), computed: make([]float64, h.layers)}
+	c.pass(n)
+	began := c.now
+	for range passes {
+		c.pass(n)
+	}
+	return (c.now - began) / passes
+}
+
+// budgets is figure 5: a fixed tree that is too small leaves tokens on the table, one that is too large costs more than it brings.
+func (s *simulation) budgets(ctx context.Context, out *report.Report) error {
+	t := s.Targets[0]
+	sizes := []int{4, 8, 16, 32, 64}
+	columns := []report.Column{report.Text("device"), report.Text("policy")}
+	for _, n := range sizes {
+		columns = append(columns, report.Number(fmt.Sprintf("%d", n), 3))
+	}
+	table := out.AddTable("Tokens/s by the budget of a tree, "+t.Name+" (figure 5)", columns...)
+	for i, d := range []Device{s.Devices[0], s.Devices[len(s.Devices)-1]} {
+		if i > 0 && len(s.Devices) == 1 {
+			break
+		}
+		h, err := t.on(d)
+		if err != nil {
+			return err
+		}
+		plot := out.AddPlot(report.Plot{Name: fmt.Sprintf("budget-%d", i+1), Title: fmt.Sprintf("Tokens/s by the budget of a tree: %s, %s (figure 5)", t.Name, d.Name), X: "drafted tokens", Y: "tokens/s", LogX: true})
+		for _, name := range []string{"chain", "specinfer", "sequoia", "opttree", "eagle2", leverName} {
+			cells := []any{d.Name, name}
+			var xs, ys []float64
+			for _, n := range sizes {
+				x, err := s.mean(ctx, h, named(name, n), false)
+				if err != nil {
+					return err
+				}
+				xs, ys, cells = append(xs, float64(n)), append(ys, x.rate), append(cells, x.rate)
+			}
+			plot.Add(report.Series{Name: name, X: xs, Y: ys})
+			table.Add(cells...)
+		}
+	}
+	return nil
+}
+
+// devices is figure 10: plain decoding, the best chain and lever over device, model and data set.
+func (s *simulation) devices(ctx context.Context, out *report.Report) error {
+	columns := []report.Column{report.Text("device"), report.Text("model"), report.Text("set"), report.Number("plain", 3), report.Number("best chain", 3),
+		report.Number("lever", 3), report.Number("÷ plain", 2), report.Number("÷ chain", 2)}
+	table := out.AddTable("Tokens/s by device, model and data set (figure 10)", columns...)
+	var groups []string
+	bars := [3]report.Series{{Name: "plain"}, {Name: "best chain"}, {Name: leverName}}
+	var overPlain, overChain []float64
+	for _, d := range s.Devices {
+		for _, t := range s.Targets {
+			h, err := t.on(d)
+			if err != nil {
+				return err
+			}
+			var all [3][]float64
+			for _, set := range s.Sets {
+				var rates [3]float64
+				for _, c := range policies.Contenders(budget) {
+					at := map[string]int{plainName: 0, "chain": 1, leverName: 2}
+					i, ok := at[c.Policy]
+					if !ok {
+						continue
+					}
+					x, err := s.contend(ctx, h, set.Name, c, false)
+					if err != nil {
+						return err
+					}
+					rates[i] = max(rates[i], x.rate)
+				}
+				for i := range rates {
+					all[i] = append(all[i], rates[i])
+				}
+				overPlain, overChain = append(overPlain, rates[2]/rates[0]), append(overChain, rates[2]/rates[1])
+				table.Add(d.Name, t.Name, set.Name, rates[0], rates[1], rates[2], rates[2]/rates[0], rates[2]/rates[1])
+			}
+			groups = append(groups, t.Name+"\n"+d.Name)
+			for i := range bars {
+				bars[i].Y = append(bars[i].Y, bench.GeometricMean(all[i]))
+			}
+		}
+	}
+	plot := out.AddPlot(report.Plot{Name: "devices", Title: "Tokens/s by device and model, geometric means over the sets (figure 10)", Y: "tokens/s", Groups: groups})
+	for _, b := range bars {
+		plot.Add(b)
+	}
+	out.Find("over %d configurations, lever is %.2f times as fast as plain decoding from flash (paper %.2f) and %.2f times as fast as the best chain of each (paper, over a chain: %.2f), with the acceptance of the demo pair",
+		len(overPlain), bench.GeometricMean(overPlain), paperOverPlain, bench.GeometricMean(overChain), paperOverChain)
+	return nil
+}
+
+// policies is figure 11: all policies, by tokens/s and by accepted length.
+func (s *simulation) policies(ctx context.Context, out *report.Report) error {
+	t := s.Targets[0]
+	table := out.AddTable("Draft policies, "+t.Name+", geometric means over the sets (figure 11)", report.Text("device"), report.Text("policy"),
+		report.Number("tokens/s", 3), report.Number("of plain", 2), report.Number("accepted/pass", 2), report.Number("drafted/pass", 1), report.Number("s/pass", 3))
+	contenders := policies.Contenders(budget)
+	var groups []string
+	for _, d := range s.Devices {
+		groups = append(groups, d.Name)
+	}
+	rate := out.AddPlot(report.Plot{Name: "policies", Title: "Tokens/s by draft policy, " + t.Name + " (figure 11)", Y: "tokens/s", Groups: groups})
+	length := out.AddPlot(report.Plot{Name: "accepted", Title: "Tokens of a pass by draft policy, " + t.Name + " (figure 11)", Y: "tokens", Groups: groups})
+	results := make([][]result, len(s.Devices)) // by device and contender
+	for i, d := range s.Devices {
+		h, err := t.on(d)
+		if err != nil {
+			return err
+		}
+		ahead := true
+		for _, c := range contenders {
+			x, err := s.mean(ctx, h, c, false)
+			if err != nil {
+				return err
+			}
+			results[i] = append(results[i], x)
+			table.Add(d.Name, c.Name, x.rate, x.rate/results[i][0].rate, x.accepted, x.drafted, x.pass)
+		}
+		mine := results[i][len(contenders)-1] // lever is the last
+		for j, x := range results[i][:len(contenders)-1] {
+			if x.rate >= mine.rate {
+				ahead = false
+				out.Find("on %s, %s is faster than lever: %.2f of its tokens/s", d.Name, contenders[j].Name, x.rate/mine.rate)
+			}
+		}
+		if ahead {
+			out.Find("on %s, lever is ahead of every other policy", d.Name)
+		}
+	}
+	for j, c := range contenders {
+		rates, lengths := report.Series{Name: c.Name}, report.Series{Name: c.Name}
+		for i := range s.Devices {
+			rates.Y, lengths.Y = append(rates.Y, results[i][j].rate), append(lengths.Y, results[i][j].accepted)
+		}
+		rate.Add(rates)
+		length.Add(lengths)
+	}
+	return nil
+}
+
+// tails compares a cost model that knows only the mean time of reads with one that knows their distribution, as more reads stall.
+func (s *simulation) tails(ctx context.Context, out *report.Report) error {
+	t, d := s.Targets[0], s.Devices[min(1, len(s.Devices)-1)]
+	t.InMemory = 0.5 // reading and computing a tree take about as long: there a mistaken cost matters most
+	h, err := t.on(d)
+	if err != nil {
+		return err
+	}
+	const length = 0.25 // of a pass that only reads
+	h.stall = length * h.steady(1)
+	table := out.AddTable(fmt.Sprintf("Lever by what it knows of reads: %s, %s, half in memory, stalls of %.2f s", t.Name, d.Name, h.stall),
+		report.Number("layers that stall %", 1), report.Number("mean: tokens/s", 3), report.Number("distribution: tokens/s", 3), report.Number("ratio", 3), report.Number("mean: nodes", 1), report.Number("distribution: nodes", 1))
+	var xs []float64
+	rates := [2]report.Series{{Name: "knows the mean"}, {Name: "knows the distribution"}}
+	most, at := 1.0, 0.0
+	for _, chance := range []float64{0, 0.005, 0.01, 0.02, 0.05, 0.1} {
+		h.stallChance = chance
+		var x [2]result
+		for i, meanReads := range []bool{true, false} {
+			if x[i], err = s.mean(ctx, h, named(leverName, budget), meanReads); err != nil {
+				return err
+			}
+			rates[i].Y = append(rates[i].Y, x[i].rate)
+		}
+		xs = append(xs, 100*chance)
+		ratio := x[1].rate / x[0].rate
+		if ratio > most {
+			most, at = ratio, chance
+		}
+		table.Add(100*chance, x[0].rate, x[1].rate, ratio, x[0].drafted, x[1].drafted)
+	}
+	plot := out.AddPlot(report.Plot{Name: "tails", Title: "Tokens/s as more layers' reads stall", X: "% of layers that stall", Y: "tokens/s"})
+	for _, r := range rates {
+		r.X = xs
+		plot.Add(r)
+	}
+	if most > 1 {
+		out.Find("with heavy tails, knowing the distribution of reads makes lever up to %.3f times as fast as knowing their mean, where %.1f%% of the layers stall", most, 100*at)
+	} else {
+		out.Find("knowing the distribution of reads instead of their mean does not make lever faster here")
+	}
+	return nil
+}

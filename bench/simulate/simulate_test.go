@@ -1,0 +1,122 @@
+package simulate
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+)
+
+func openDemo(t *testing.T) (pair demo.Pair, engine *lever.Engine) {
+	t.Helper()
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if engine, err = lever.Open(t.Context(), lever.Config{Model: pair.Target, Draft: pair.Draft}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	return pair, engine
+}
+
+// A recorded pair drafts, accepts and says what the pair itself does, and what it was asked once it is not asked again.
+func TestRecordingIsTheModel(t *testing.T) {
+	_, engine := openDemo(t)
+	models := engine.SpecOptions()
+	prompt := engine.Tokenizer().Encode(bench.BuiltinSets()[1].Prompts[0].Text, tokenizer.EncodeOptions{AddBOS: true})
+	generate := func(target, draft spec.Model) spec.Result {
+		policy, err := spec.NewPolicy("eagle2", 24)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy, MaxNodes: 24})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := g.Generate(t.Context(), spec.Request{Prompt: prompt, MaxTokens: 24}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want := generate(models.Target, models.Draft)
+	target, draft := NewRecording(models.Target, 1), NewRecording(models.Draft, keptTokens)
+	for range 2 {
+		asked := draft.asked + target.asked
+		got := generate(target, draft)
+		if !slices.Equal(got.Tokens, want.Tokens) || got.Stats.Passes != want.Stats.Passes || got.Stats.Drafted != want.Stats.Drafted {
+			t.Errorf("%v in %d passes with %d drafted, want %v in %d with %d", got.Tokens, got.Stats.Passes, got.Stats.Drafted, want.Tokens, want.Stats.Passes, want.Stats.Drafted)
+		}
+		if asked > 0 && draft.asked+target.asked > asked {
+			t.Errorf("%d paths were asked for again", draft.asked+target.asked-asked)
+		}
+	}
+}
+
+// Passes take no less than their reads and their computing, and no more than both.
+func TestPassTimes(t *testing.T) {
+	for _, d := range Devices {
+		for _, target := range Targets {
+			h, err := target.on(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reading := h.steady(0)
+			for before, n := 0.0, 1; n <= 128; n *= 2 {
+				got, compute := h.steady(n), h.compute.At(n)
+				if got < 0.99*math.Max(reading, compute) || got > 1.01*(reading+compute) || got < before*(1-1e-9) {
+					t.Errorf("%s, %s: %d rows in %v s; reading takes %v, computing %v, fewer rows %v", d.Name, target.Name, n, got, reading, compute, before)
+				}
+				before = got
+			}
+		}
+	}
+	if _, err := (Target{"llama-3.1-8b", "llama-3.2-1b", 0.01}).on(Devices[0]); err == nil {
+		t.Error("memory that does not hold the head: no error")
+	}
+}
+
+func TestStallsTakeTheirTime(t *testing.T) {
+	h, err := Targets[0].on(Devices[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	steady := h.steady(1)
+	h.stall, h.stallChance = 0.1, 0.05
+	expected := steady + 0.1*0.05*float64(h.layers)
+	if got := h.steady(1); got < steady || got > 2*expected-steady {
+		t.Errorf("%v s with stalls, %v without, %v expected", got, steady, expected)
+	}
+}
+
+func TestRun(t *testing.T) {
+	pair, _ := openDemo(t)
+	steps := 0
+	r, err := Run(t.Context(), Options{
+		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 12, WarmTokens: 12, Devices: Devices[3:], Targets: Targets[:1],
+		Progress: func(done, total int) { steps = total - done },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps != 0 || len(r.Plots) < 6 || len(r.Findings) < 3 {
+		t.Errorf("%d steps are left; %d plots, findings %q", steps, len(r.Plots), r.Findings)
+	}
+	i := slices.IndexFunc(r.Tables, func(x *report.Table) bool { return len(x.Columns) == 8 })
+	if row := r.Tables[i].Rows[0]; !(row[5].(float64) > 1.5*row[3].(float64)) {
+		t.Errorf("lever is hardly faster than plain decoding: %v", row)
+	}
+	if err := r.Save(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if _, err := Run(t.Context(), Options{Model: pair.Target, Sets: bench.BuiltinSets()}); err == nil {
+		t.Error("no draft: no error")
+	}
+}
