@@ -1,0 +1,89 @@
+// Package examples holds programs to start from. Its tests run all of them on the demo pair.
+package examples
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/internal/demo"
+)
+
+const question = "Tom has 3 apples and buys 4 more. How many apples does he have?"
+
+var (
+	work  string // for programs and models
+	pair  demo.Pair
+	built = map[string]bool{}
+)
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	if _, err := exec.LookPath("go"); err != nil {
+		fmt.Println("skipped: needs the go command")
+		return 0
+	}
+	var err error
+	if work, err = os.MkdirTemp("", "lever-examples-"); err == nil {
+		defer os.RemoveAll(work)
+		pair, err = demo.Unpack(context.Background(), work)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return m.Run()
+}
+
+// run builds the example of that name, unless that was done before, and runs it.
+func run(t *testing.T, name string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	program := filepath.Join(work, name+".exe")
+	if !built[name] {
+		if output, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v: %s", name, err, output)
+		}
+		built[name] = true
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "LEVER_CACHE="+t.TempDir())
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %q: %v: %s", name, args, err, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+// The answer is the same from memory and from flash, with a draft and without.
+func TestLlama31(t *testing.T) {
+	plain, statistics := run(t, "llama31", "-model", pair.Target, "-max-tokens", "24", question)
+	if !strings.HasPrefix(plain, "He has ") || !strings.Contains(statistics, " 0.0 MB read") {
+		t.Errorf("in memory: %q, %s", plain, statistics)
+	}
+	streamed, statistics := run(t, "llama31", "-model", pair.Target, "-draft", pair.Draft, "-dram", "8", "-max-tokens", "24", question)
+	if streamed != plain || strings.Contains(statistics, " 0.0 MB read") || strings.Contains(statistics, "24 passes") {
+		t.Errorf("from flash: %q, %s; in memory: %q", streamed, statistics, plain)
+	}
+}
+
+// The second turn uses what the first has computed.
+func TestQwen3(t *testing.T) {
+	args := []string{"-model", pair.Target, "-draft", pair.Draft, "-dram", "8", "-max-tokens", "16", question, "And how many pears?"}
+	answers, statistics := run(t, "qwen3", args...)
+	if turns := strings.Count(statistics, "prompt tokens were still there"); turns != 2 || answers == "" {
+		t.Errorf("%d turns: %q, %s", turns, answers, statistics)
+	}
+	if strings.Count(statistics, "; 0 of ") != 1 {
+		t.Errorf("the second turn began from nothing: %s", statistics)
+	}
+	if again, _ := run(t, "qwen3", args...); again != answers {
+		t.Errorf("the same seed answers %q and %q", answers, again)
+	}
+}
