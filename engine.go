@@ -150,6 +150,8 @@ func (e *Engine) SpecOptions() spec.Options {
 		Chunk:       e.target.chunk,
 		IO:          e.target.ioStats,
 		ProjectTree: e.projectTree(),
+
+		ProjectAhead: e.target.projectAhead,
 	}
 	if e.draft != nil {
 		options.Draft = e.draft.decoder

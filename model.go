@@ -22,6 +22,8 @@ type model struct {
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
 
+	projectAhead int // see [spec.Options]
+
 	blocks []group // of projections; known where there is a device
 	head   group
 }
@@ -36,6 +38,12 @@ type reader interface {
 const (
 	residentChunk = 128
 	streamedChunk = 256
+)
+
+// A head of so many elements comes from memory at every projection, as no cache holds it: some more rows then cost little.
+const (
+	largeHead     = 32 << 20
+	largeHeadRows = 4
 )
 
 // openModel opens the model at path with at most dram bytes for its weights; 0 is no bound.
@@ -61,6 +69,9 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	}
 	if err := m.openReader(ctx, cfg, dram); err != nil {
 		return err
+	}
+	if config.Vocab*config.Width >= largeHead {
+		m.projectAhead = largeHeadRows
 	}
 	positions := cfg.Context
 	if positions == 0 {

@@ -28,6 +28,10 @@ type Options struct {
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
 	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
 	ProjectTree bool
+	// ProjectAhead is, without ProjectTree, the number of nodes whose logits are computed at once: of one on the accepted path, and of
+	// those below it that are likeliest to come next. A few take hardly longer than one where the weights of the output head come from
+	// memory and not from a cache. 0 = 1.
+	ProjectAhead int
 	// Pruner drops nodes half-way through verification; nil = all go through the whole target. Trees whose candidates were drawn at
 	// random are never pruned.
 	Pruner Pruner
@@ -112,6 +116,7 @@ type Generator struct {
 	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
 	logits   []float32
 	pruning  pruning
+	ahead    ahead
 	path     []int // accepted nodes
 	output   output
 	stats    Stats
@@ -129,8 +134,8 @@ func NewGenerator(o Options) (*Generator, error) {
 	if o.Target == nil {
 		return nil, errors.New("spec: no target model")
 	}
-	if o.MaxNodes < 0 || o.Chunk < 0 {
-		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, Chunk %d", o.MaxNodes, o.Chunk)
+	if o.MaxNodes < 0 || o.Chunk < 0 || o.ProjectAhead < 0 {
+		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, Chunk %d, ProjectAhead %d", o.MaxNodes, o.Chunk, o.ProjectAhead)
 	}
 	if o.Policy == nil {
 		o.Policy = None{}
@@ -146,9 +151,9 @@ func NewGenerator(o Options) (*Generator, error) {
 		return nil, err
 	}
 	g := &Generator{options: o, target: o.Target, sampler: sampler, pruning: pruning{pruner: o.Pruner}}
-	rows := 1
+	rows := min(max(1, o.ProjectAhead), 1+o.MaxNodes)
 	if o.ProjectTree {
-		rows += o.MaxNodes
+		rows = 1 + o.MaxNodes
 	}
 	g.logits = make([]float32, rows*o.Target.Vocab())
 	if o.Draft != nil {
@@ -400,7 +405,7 @@ func (g *Generator) verify(ctx context.Context) error {
 			return err
 		}
 	}
-	g.path = g.path[:0]
+	g.path, g.ahead.nodes = g.path[:0], g.ahead.nodes[:0]
 	for node := 0; node >= 0; {
 		logits, err := g.nodeLogits(ctx, node)
 		if err != nil {
@@ -425,13 +430,17 @@ func (g *Generator) verify(ctx context.Context) error {
 // nodeLogits returns the target's logits after a node, restricted to what is allowed there.
 func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error) {
 	vocab := g.target.Vocab()
-	at, _ := slices.BinarySearch(g.pruning.left, node)
-	logits := g.logits
+	var at int
 	if g.options.ProjectTree {
-		logits = g.logits[at*vocab : (at+1)*vocab]
-	} else if err := g.target.Project(ctx, logits, g.pruning.rows[at:at+1]); err != nil {
-		return nil, err
+		at, _ = slices.BinarySearch(g.pruning.left, node)
+	} else if at = slices.Index(g.ahead.nodes, node); at < 0 {
+		at = 0
+		rows := g.ahead.choose(&g.tree, &g.pruning, node, len(g.logits)/vocab)
+		if err := g.target.Project(ctx, g.logits[:len(rows)*vocab], rows); err != nil {
+			return nil, err
+		}
 	}
+	logits := g.logits[at*vocab : (at+1)*vocab]
 	g.tree.restrict(node, logits)
 	return logits, nil
 }

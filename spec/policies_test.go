@@ -101,6 +101,8 @@ func checkEqualsPlain(t *rapid.T, p Policy, budget int, target *hashModel, req R
 		MaxNodes:    rapid.IntRange(1, 70).Draw(t, "maxNodes"),
 		Chunk:       rapid.IntRange(1, 20).Draw(t, "chunk"),
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+
+		ProjectAhead: rapid.IntRange(0, 80).Draw(t, "projectAhead"),
 	})
 	if err != nil {
 		t.Fatal(err)

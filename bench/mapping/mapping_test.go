@@ -38,7 +38,7 @@ func TestRecord(t *testing.T) {
 		for _, p := range b.Passes {
 			tokens += p.Path
 			waves += len(p.Waves)
-			if p.Rows < p.Path || p.Rows > b.Nodes+1 {
+			if p.Rows < p.Path || p.Rows > b.Nodes+1 || len(p.Heads) == 0 || len(p.Heads) > p.Path {
 				t.Errorf("budget %d: pass %+v", b.Nodes, p)
 			}
 		}
@@ -58,7 +58,7 @@ func TestRecord(t *testing.T) {
 func made() *Recording {
 	r := &Recording{Prompts: 1, Tokens: 8}
 	for _, n := range Budgets {
-		r.Budgets = append(r.Budgets, Budget{Nodes: n, Passes: []Pass{{Waves: []int{1, 2, n / 2}, Rows: n, Path: 3}, {Waves: []int{2}, Rows: 2, Path: 1}}})
+		r.Budgets = append(r.Budgets, Budget{Nodes: n, Passes: []Pass{{Waves: []int{1, 2, n / 2}, Rows: n, Path: 3, Heads: []int{4, 1}}, {Waves: []int{2}, Rows: 2, Path: 1, Heads: []int{2}}}})
 	}
 	return r
 }

@@ -45,10 +45,14 @@ type Pass struct {
 	Waves []int `json:"waves"` // rows of each draft forward
 	Rows  int   `json:"rows"`  // of the verified tree, the root included
 	Path  int   `json:"path"`  // rows of the accepted path, the root included: tokens that the pass adds
+	Heads []int `json:"heads"` // rows of each projection, if as many as projectAhead are computed at once
 }
 
 // policyPhone is the profile of the phone for which trees are grown.
 const policyPhone = "snapdragon-8-gen-3"
+
+// projectAhead is the number of rows that are projected at once along the accepted path, as generation with a large model does.
+const projectAhead = 4
 
 // passRead is the seconds in which a pass reads an 8B model of 4.5 GB: direct reads of UFS 4.0, 3776 MB/s.
 const passRead = 4.5 / 3.776
@@ -152,7 +156,7 @@ func answer(ctx context.Context, engine *lever.Engine, p *phone, nodes int, prom
 		return nil, 0, err
 	}
 	options := engine.SpecOptions()
-	options.Policy, options.MaxNodes = policy, nodes
+	options.Policy, options.MaxNodes, options.ProjectTree, options.ProjectAhead = policy, nodes, false, projectAhead
 	options.Target, options.Draft = target{options.Target, r}, draft{options.Draft, r}
 	g, err := spec.NewGenerator(options)
 	if err != nil {
@@ -192,6 +196,11 @@ func (t target) Forward(ctx context.Context, b layers.Batch) (int, error) {
 		t.pass.Rows = len(b.Tokens)
 	}
 	return t.Model.Forward(ctx, b)
+}
+
+func (t target) Project(ctx context.Context, dst []float32, rows []int) error {
+	t.pass.Heads = append(t.pass.Heads, len(rows))
+	return t.Model.Project(ctx, dst, rows)
 }
 
 func (t target) Commit(path []int) error {
