@@ -139,3 +139,20 @@ func TestForcedTokensAreFree(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// What is not allowed does not become a candidate, and no set remains of nothing else.
+func TestCandidatesThatAreNotAllowed(t *testing.T) {
+	c := &table{next: [][]int{{forbidden, 0, forbidden}}, mask: [][]uint64{{2}}}
+	var tree Tree
+	tree.Reset(0, 4, 4)
+	tree.constrain(c, 0)
+	if err := tree.Offer(0, FromNGram, []int32{0, 2}, []float32{0.5, 0.4}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Offer(0, FromDraft, []int32{2, 1}, []float32{0.5, 0.4}); err != nil {
+		t.Fatal(err)
+	}
+	if sets := tree.Sets(); len(sets) != 1 || !slices.Equal(sets[0].Tokens, []int32{1}) || sets[0].Probs[0] != 0.4 {
+		t.Errorf("candidate sets %+v", sets)
+	}
+}

@@ -154,7 +154,8 @@ const (
 )
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
-// arguments. A node takes one set of each source. Tokens that the request's [Constraint] does not allow there are left out.
+// arguments. A node takes one set of each source. Tokens that the request's [Constraint] does not allow there are left out;
+// if that leaves none, there is no set.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
 		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())
@@ -175,6 +176,9 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 		if t.allows(node, token) {
 			t.offered, t.chances = append(t.offered, token), append(t.chances, probs[i])
 		}
+	}
+	if len(t.offered) == start && len(tokens) > 0 {
+		return nil
 	}
 	t.nextSet = append(t.nextSet, t.firstSet[node])
 	t.firstSet[node] = int32(len(t.sets))

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lever-go/lever/server"
+	"github.com/spf13/cobra"
+)
+
+// apiKeyVariable is the environment variable that holds the key which clients must send.
+const apiKeyVariable = "LEVER_API_KEY"
+
+func newServeCommand() *cobra.Command {
+	var flags modelFlags
+	var listen, name, keyFile string
+	var options server.Options
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer OpenAI's HTTP API, and a web page to chat with",
+		Long: `Answer OpenAI's HTTP API (/v1/chat/completions, /v1/completions, /v1/models), and a web page to chat with, on ` + defaultListen + `.
+
+Requests are answered one at a time; some wait, and further ones are sent away with status 429. Flags of generation are what a request
+gets that does not say otherwise. Other machines reach the server only if --listen names an address that they can reach; set a key
+then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.`,
+		Example: `  lever serve
+  lever serve --model llama-8b.lever --draft llama-1b.lever --dram 2GiB
+  LEVER_API_KEY=$(openssl rand -hex 16) lever serve --listen 0.0.0.0:8080`,
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			if min(options.Waiting, options.Clients) < 1 {
+				return usageErrorf("--queue and --clients must be positive")
+			}
+			var err error
+			if options.APIKey, err = readKey(keyFile); err != nil {
+				return err
+			}
+			options.Model = cmp.Or(name, modelName(flags.model))
+			return serve(cmd.Context(), flags, listen, options)
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().Lookup("max-tokens").DefValue = "0"
+	flags.maxTokens = 0
+	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address and port to listen on")
+	cmd.Flags().StringVar(&name, "name", "", "name by which requests call the model (default: that of its folder or file)")
+	cmd.Flags().StringVar(&keyFile, "api-key-file", "", "file with the key that clients must send (default: $"+apiKeyVariable+", or none)")
+	cmd.Flags().IntVar(&options.Waiting, "queue", 16, "requests that may wait")
+	cmd.Flags().IntVar(&options.Clients, "clients", 256, "requests that may be open at once")
+	return cmd
+}
+
+const defaultListen = "127.0.0.1:8080"
+
+// modelName returns the name of a model that is given by its path.
+func modelName(path string) string {
+	if path == "" {
+		return "demo"
+	}
+	name := filepath.Base(filepath.Clean(path))
+	return strings.TrimSuffix(strings.TrimSuffix(name, ".lever"), ".gguf")
+}
+
+// readKey returns the key that clients must send; empty: none.
+func readKey(file string) (string, error) {
+	if file == "" {
+		return os.Getenv(apiKeyVariable), nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the API key: %w", err)
+	}
+	key := strings.TrimSpace(string(content))
+	if key == "" {
+		return "", fmt.Errorf("read the API key: %s is empty", file)
+	}
+	return key, nil
+}
+
+func serve(ctx context.Context, flags modelFlags, address string, options server.Options) error {
+	listener, err := net.Listen("tcp", address) // before models are loaded: a port that is taken shows at once
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	engine, err := flags.open(ctx, newProgress(os.Stderr))
+	if err != nil {
+		return errors.Join(interrupted(ctx, err), listener.Close())
+	}
+	if options.Request, _, err = flags.request(engine); err != nil {
+		return errors.Join(err, listener.Close(), engine.Close())
+	}
+	options.Engine = engine
+	options.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	s, err := server.New(options)
+	if err != nil {
+		return errors.Join(err, listener.Close(), engine.Close())
+	}
+	fmt.Fprintf(os.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
+	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
+		fmt.Fprintf(os.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
+	}
+	return errors.Join(s.Serve(ctx, listener), engine.Close())
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The program serves until it is interrupted, and asks for the key that it was given.
+func TestServe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := program(t, "serve", "--listen", "127.0.0.1:0", "--api-key-file", file, "--name", "tiny")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	url := ""
+	lines := bufio.NewScanner(stderr)
+	for url == "" && lines.Scan() {
+		_, url, _ = strings.Cut(lines.Text(), "model tiny on ")
+	}
+	for key, want := range map[string]int{"secret": http.StatusOK, "guess": http.StatusUnauthorized} {
+		r, err := http.NewRequest(http.MethodPost, url+"/v1/completions", strings.NewReader(`{"model": "tiny", "prompt": "1 + 1 =", "max_tokens": 2}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+key)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if response.Body.Close(); err != nil || response.StatusCode != want {
+			t.Errorf("with key %s: %s, %s", key, response.Status, body)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		t.Logf("%s", lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v", err)
+	}
+}

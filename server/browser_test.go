@@ -1,0 +1,123 @@
+package server_test
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// chromium is a browser without a window, which takes commands of the DevTools protocol through a pipe.
+type chromium struct {
+	t    *testing.T
+	in   io.Writer
+	out  *bufio.Reader
+	last int // id of a command
+}
+
+func openBrowser(t *testing.T, path string) *chromium {
+	t.Helper()
+	theirIn, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, theirOut, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
+		"--disable-background-networking", "--window-size=1200,800", "--user-data-dir="+t.TempDir(), "--remote-debugging-pipe")
+	cmd.ExtraFiles = []*os.File{theirIn, theirOut} // descriptors 3 and 4
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirIn.Close()
+	theirOut.Close()
+	b := &chromium{t: t, in: in, out: bufio.NewReader(out)}
+	if err := out.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		b.call("", "Browser.close", nil, nil)
+		in.Close()
+		out.Close()
+		cmd.Wait() // its status says nothing about the page
+	})
+	return b
+}
+
+// call runs a command, in a session with a page or in none, and decodes what it gives into result.
+func (b *chromium) call(session, method string, params map[string]any, result any) {
+	b.t.Helper()
+	b.last++
+	command := map[string]any{"id": b.last, "method": method}
+	if session != "" {
+		command["sessionId"] = session
+	}
+	if params != nil {
+		command["params"] = params
+	}
+	message, err := json.Marshal(command)
+	if err == nil {
+		_, err = b.in.Write(append(message, 0))
+	}
+	for err == nil {
+		var raw []byte
+		if raw, err = b.out.ReadBytes(0); err != nil {
+			break
+		}
+		var answer struct {
+			ID     int
+			Result json.RawMessage
+			Error  *struct{ Message string }
+		}
+		if err = json.Unmarshal(raw[:len(raw)-1], &answer); err != nil || answer.ID != b.last {
+			continue // an event
+		}
+		if answer.Error != nil {
+			b.t.Fatalf("%s: %s", method, answer.Error.Message)
+		}
+		if result != nil {
+			err = json.Unmarshal(answer.Result, result)
+		}
+		if err == nil {
+			return
+		}
+	}
+	b.t.Fatalf("%s: %v", method, err)
+}
+
+// open opens a page and returns the session with it.
+func (b *chromium) open(url string) (session string) {
+	b.t.Helper()
+	var target struct{ TargetID string }
+	b.call("", "Target.createTarget", map[string]any{"url": url}, &target)
+	var attached struct{ SessionID string }
+	b.call("", "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
+	return attached.SessionID
+}
+
+// evaluate returns the string that an expression gives in the page.
+func (b *chromium) evaluate(session, expression string) string {
+	b.t.Helper()
+	var got struct{ Result struct{ Value any } }
+	b.call(session, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &got)
+	text, _ := got.Result.Value.(string)
+	return text
+}
+
+// screenshot returns a picture of the page.
+func (b *chromium) screenshot(session string) []byte {
+	b.t.Helper()
+	var got struct{ Data string }
+	b.call(session, "Page.captureScreenshot", nil, &got)
+	picture, err := base64.StdEncoding.DecodeString(got.Data)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return picture
+}

@@ -1,0 +1,234 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/server"
+)
+
+func TestMalformedRequests(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	for _, c := range []struct {
+		path, kind, body string
+		status           int
+		want             string
+	}{
+		{"/v1/chat/completions", "application/json", `{`, 400, "not a JSON object"},
+		{"/v1/chat/completions", "application/json", `[]`, 400, "must be of type"},
+		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": 3}]}`, 400, "content"},
+		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": "a"}]} {}`, 400, "more in the request"},
+		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "robot", "content": "a"}]}`, 400, `role \"robot\"`},
+		{"/v1/chat/completions", "text/plain", `{"messages": [{"role": "user", "content": "a"}]}`, 415, "Content-Type"},
+		{"/v1/chat/completions", "application/json", `{"stream_options": {}, "messages": [{"role": "user", "content": "a"}]}`, 400, "without stream"},
+		{"/v1/completions", "application/json", `{"prompt": [1, 2]}`, 400, "tokens are not supported"},
+		{"/v1/completions", "application/json", `{"prompt": ""}`, 400, "the prompt is empty"},
+		{"/v1/completions", "application/json", `{"prompt": "a", "echo": true}`, 400, "echo is not supported"},
+		{"/v1/embeddings", "application/json", `{}`, 404, "there is no POST /v1/embeddings"},
+	} {
+		status, body := post(t, url+c.path, c.kind, c.body, nil)
+		var e struct {
+			Error struct{ Message, Type string }
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil || status != c.status || e.Error.Type == "" || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s: %d %s", c.path, c.body, status, body)
+		}
+	}
+	// A page that reached us by a name of its own would not get an answer.
+	status, body := post(t, url+"/v1/chat/completions", "application/json", `{}`, http.Header{"Host": {"rebound.example:8080"}})
+	if status != http.StatusForbidden {
+		t.Errorf("foreign host: %d %s", status, body)
+	}
+}
+
+func TestMetricsAreWellFormed(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	if status, body := post(t, url+"/v1/completions", "application/json", `{"prompt": "1 + 1 =", "max_tokens": 4}`, nil); status != http.StatusOK {
+		t.Fatal(body)
+	}
+	line := regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"\})? [-+0-9.e]+)$`)
+	text := fetch(t, url+"/metrics")
+	for l := range strings.Lines(text) {
+		if !line.MatchString(strings.TrimSuffix(l, "\n")) {
+			t.Errorf("line %q", l)
+		}
+	}
+	for _, want := range []string{"lever_requests_total{code=\"200\"} 1\n", "\nlever_tokens_total 4\n", "\nlever_request_seconds_count 1\n", "le=\"+Inf\"} 1\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if got := fetch(t, url+"/healthz"); !strings.Contains(got, "ok") {
+		t.Errorf("healthz: %s", got)
+	}
+}
+
+// A client that reads nothing does not hold up the others, and is dropped.
+func TestReaderThatDoesNotRead(t *testing.T) {
+	engine := openEngine(t)
+	url := start(t, server.Options{Engine: &talker{Engine: engine}, WriteTime: 300 * time.Millisecond})
+	connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if err := connection.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"stream": true, "messages": [{"role": "user", "content": "talk"}]}`
+	fmt.Fprintf(connection, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if status, got := post(t, url+"/v1/completions", "application/json", `{"prompt": "1 + 1 =", "max_tokens": 4}`, nil); status != http.StatusOK {
+		t.Errorf("another client: %d %s", status, got)
+	}
+	until(t, "the reader is dropped", func() bool { return strings.Contains(fetch(t, url+"/metrics"), "\nlever_requests_open 0\n") })
+	// What is there still comes, but not all.
+	if err := errors.Join(connection.(*net.TCPConn).SetReadBuffer(1<<20), connection.SetReadDeadline(time.Now().Add(time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := io.Copy(io.Discard, connection); n > talk*int64(len(chatter))*10 {
+		t.Errorf("it got %d bytes", n)
+	}
+}
+
+const (
+	talk    = 4000
+	chatter = "all work and no play makes a dull answer, but one that no buffer of a socket can hold. "
+)
+
+// talker says a lot when it is asked to talk.
+type talker struct{ server.Engine }
+
+func (e *talker) Generate(ctx context.Context, req lever.Request, emit func(string) error) (lever.Result, error) {
+	if len(req.Messages) == 0 {
+		return e.Engine.Generate(ctx, req, emit)
+	}
+	for range talk {
+		if err := emit(strings.Repeat(chatter, 10)); err != nil {
+			return lever.Result{}, err
+		}
+	}
+	return lever.Result{Finish: "stop"}, nil
+}
+
+// Thoughts come apart from the answer, streamed or not.
+func TestThinking(t *testing.T) {
+	url := start(t, server.Options{Engine: thinker{openEngine(t)}})
+	body := `{"messages": [{"role": "user", "content": "2 + 2"}]`
+	_, got := post(t, url+"/v1/chat/completions", "application/json", body+`}`, nil)
+	if !strings.Contains(got, `"content":"4","reasoning_content":"Two and two."`) {
+		t.Errorf("%s", got)
+	}
+	_, got = post(t, url+"/v1/chat/completions", "application/json", body+`, "stream": true}`, nil)
+	var reasoning, content strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(got))
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: {")
+		if !ok {
+			continue
+		}
+		var part struct {
+			Choices []struct {
+				Delta struct {
+					Content   string
+					Reasoning string `json:"reasoning_content"`
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte("{"+data), &part); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range part.Choices {
+			reasoning.WriteString(c.Delta.Reasoning)
+			content.WriteString(c.Delta.Content)
+		}
+	}
+	if reasoning.String() != "Two and two." || content.String() != "4" || !strings.HasSuffix(got, "data: [DONE]\n\n") {
+		t.Errorf("%q, %q in %s", reasoning.String(), content.String(), got)
+	}
+}
+
+type thinker struct{ server.Engine }
+
+func (thinker) Generate(_ context.Context, _ lever.Request, emit func(string) error) (lever.Result, error) {
+	for _, text := range []string{"<thi", "nk>\nTwo and", " two.\n</", "think>\n\n", "4"} {
+		if err := emit(text); err != nil {
+			return lever.Result{}, err
+		}
+	}
+	return lever.Result{Finish: "stop"}, nil
+}
+
+// A failure of the model is told as one, and not in detail; in a stream, within it.
+func TestFailingModel(t *testing.T) {
+	url := start(t, server.Options{Engine: failing{openEngine(t)}})
+	for _, stream := range []string{"false", "true"} {
+		status, got := post(t, url+"/v1/chat/completions", "application/json", `{"stream": `+stream+`, "messages": [{"role": "user", "content": "a"}]}`, nil)
+		if (status == http.StatusOK) != (stream == "true") || !strings.Contains(got, `"type":"server_error"`) || strings.Contains(got, "chunk 7") {
+			t.Errorf("stream %s: %d %s", stream, status, got)
+		}
+	}
+}
+
+type failing struct{ server.Engine }
+
+func (failing) Generate(ctx context.Context, _ lever.Request, emit func(string) error) (lever.Result, error) {
+	err := emit("a")
+	time.Sleep(20 * time.Millisecond)
+	return lever.Result{}, errors.Join(err, errors.New("chunk 7 is corrupt"))
+}
+
+// When the server is to end, requests under way get their time, and what is left is cancelled.
+func TestServerEnds(t *testing.T) {
+	engine := &slowEngine{Engine: openEngine(t), started: make(chan string, 8), finish: make(chan struct{})}
+	s, err := server.New(server.Options{Engine: engine, Model: "demo", DrainTime: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := post(t, "http://"+l.Addr().String()+"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": "a"}]}`, nil)
+		answered <- status
+	}()
+	<-engine.started
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if status := <-answered; status != http.StatusServiceUnavailable {
+		t.Errorf("the request under way got %d", status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// A connection serves another request after the time in which the answer to the one before had to be read.
+func TestConnectionIsKept(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t), WriteTime: 200 * time.Millisecond})
+	for _, body := range []string{`{"prompt": "1 + 1 =", "max_tokens": 2}`, `{`, `{"prompt": "1 + 1 =", "max_tokens": 2, "stream": true}`, `{`} {
+		want := http.StatusOK
+		if body == `{` {
+			want = http.StatusBadRequest
+		}
+		if status, got := post(t, url+"/v1/completions", "application/json", body, nil); status != want {
+			t.Errorf("%s: %d %s", body, status, got)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lever-go/lever"
+)
+
+// metrics are what GET /metrics shows, in Prometheus' text format 0.0.4.
+type metrics struct {
+	requests counters // by status
+
+	mu         sync.Mutex
+	sums       lever.Result // of the counts of all generations
+	cancelled  int
+	generation histogram // seconds
+	firstToken histogram
+}
+
+func (m *metrics) init() {
+	m.requests.values = map[string]int{}
+	m.generation.bounds = []float64{0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000}
+	m.firstToken.bounds = m.generation.bounds
+}
+
+// counters count by a label.
+type counters struct {
+	mu     sync.Mutex
+	values map[string]int
+}
+
+func (c *counters) add(label string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.values[label]++
+}
+
+// histogram counts values up to each of its bounds.
+type histogram struct {
+	bounds []float64
+	counts []int
+	total  int
+	sum    float64
+}
+
+func (h *histogram) observe(value float64) {
+	if h.counts == nil {
+		h.counts = make([]int, len(h.bounds))
+	}
+	for i, bound := range h.bounds {
+		if value <= bound {
+			h.counts[i]++
+		}
+	}
+	h.total++
+	h.sum += value
+}
+
+func (h *histogram) write(w io.Writer, name, help string) {
+	fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name)
+	for i, bound := range h.bounds {
+		n := 0
+		if h.counts != nil {
+			n = h.counts[i]
+		}
+		fmt.Fprintf(w, "%s_bucket{le=%q} %d\n", name, strconv.FormatFloat(bound, 'g', -1, 64), n)
+	}
+	fmt.Fprintf(w, "%s_bucket{le=\"+Inf\"} %d\n%s_sum %g\n%s_count %d\n", name, h.total, name, h.sum, name, h.total)
+}
+
+// count takes in a generation that ended, waiting included since its request arrived.
+func (m *metrics) count(r lever.Result, since time.Duration, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.cancelled++
+	}
+	m.generation.observe(since.Seconds())
+	if r.TimeToFirstToken > 0 {
+		m.firstToken.observe(since.Seconds() - r.PrefillSeconds - r.Seconds + r.TimeToFirstToken)
+	}
+	s := &m.sums.Stats
+	s.PromptTokens += r.PromptTokens
+	s.ReusedTokens += r.ReusedTokens
+	s.Tokens += r.Tokens
+	s.Forced += r.Forced
+	s.Passes += r.Passes
+	s.Drafted += r.Drafted
+	s.BytesRead += r.BytesRead
+	s.Seconds += r.Seconds
+}
+
+func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
+	var out strings.Builder
+	one := func(kind, name, help string, value any) {
+		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n%s %v\n", name, help, name, kind, name, value)
+	}
+	m := &s.metrics
+	out.WriteString("# HELP lever_requests_total Requests for an answer, by HTTP status.\n# TYPE lever_requests_total counter\n")
+	m.requests.mu.Lock()
+	for _, status := range slices.Sorted(maps.Keys(m.requests.values)) {
+		fmt.Fprintf(&out, "lever_requests_total{code=%q} %d\n", status, m.requests.values[status])
+	}
+	m.requests.mu.Unlock()
+	m.mu.Lock()
+	sums := m.sums.Stats
+	one("counter", "lever_failed_generations_total", "Generations that ended with an error, or as their client had left.", m.cancelled)
+	one("counter", "lever_prompt_tokens_total", "Tokens of prompts.", sums.PromptTokens)
+	one("counter", "lever_reused_tokens_total", "Tokens of prompts that were there from the generation before.", sums.ReusedTokens)
+	one("counter", "lever_tokens_total", "Tokens that were generated.", sums.Tokens)
+	one("counter", "lever_forced_tokens_total", "Of these, tokens that a grammar left no choice about.", sums.Forced)
+	one("counter", "lever_passes_total", "Passes over the target model.", sums.Passes)
+	one("counter", "lever_drafted_tokens_total", "Tokens that were proposed for passes.", sums.Drafted)
+	one("counter", "lever_decode_seconds_total", "Time of generations after their prompt was taken in.", sums.Seconds)
+	one("counter", "lever_flash_read_bytes_total", "Bytes of the target model that were read from flash.", sums.BytesRead)
+	m.generation.write(&out, "lever_request_seconds", "Time from the arrival of a request to the end of its generation.")
+	m.firstToken.write(&out, "lever_first_token_seconds", "Time from the arrival of a request to its first token.")
+	m.mu.Unlock()
+	running := len(s.queue.running)
+	one("gauge", "lever_requests_running", "Requests that are being answered.", running)
+	one("gauge", "lever_requests_waiting", "Requests that wait for their turn.", max(0, s.queue.length()-running))
+	one("gauge", "lever_requests_open", "Requests whose client has not got the whole answer yet.", len(s.clients))
+	one("gauge", "go_goroutines", "Goroutines of the process.", runtime.NumGoroutine())
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	io.WriteString(w, out.String()) // a client that is gone needs no answer
+}
