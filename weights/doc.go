@@ -11,7 +11,8 @@
 //  3. the tokenizer's files: copies of tokenizer.json, tokenizer_config.json, generation_config.json, tokenizer.model,
 //     *.tiktoken and chat_template.jinja as far as the source has them, or tokenizer.gguf, a GGUF file without tensors that holds
 //     general.architecture and the tokenizer.* keys of the source;
-//  4. verified.json, not part of the format, notes in which state of the files [Open] found all checksums right.
+//  4. predictor-NN.bin, not part of the format and optional, holds a [Predictor] that looks at the output of block NN;
+//  5. verified.json, not part of the format, notes in which state of the files [Open] found all checksums right.
 //
 // A chunk is a sequence of segments without gaps. A segment is the unit of reading and checking. Its offset in the file and
 // its size are multiples of 4096; it has at most 8 MiB, about 4 MiB where there is enough to fill it. A segment holds parts, each at a
@@ -53,6 +54,14 @@
 // type is f32 (vectors), f16, q4_0, q8_0, q4_k or q6_k. A part's chunk and segment are indices, its offset counts from the start of the
 // segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
 // numbers. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
+//
+// A predictor's file has a version of its own, now 1. All is little-endian:
+//
+//	"LEVERPRD", uint32 version, uint32 size of the header
+//	header, a JSON object: model, the SHA-256 of the chunks' SHA-256 sums as they stand in the manifest, one after the other; layer; width; rank;
+//	vocab; type, q8_0; norm_eps; training, notes on where it comes from
+//	Down [rank][width] and Out [vocab][rank], packed, each at the next multiple of 4096
+//	SHA-256 of all bytes before it
 //
 // # Streaming
 //

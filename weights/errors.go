@@ -15,6 +15,7 @@ var (
 	ErrVersion     = errors.New("unknown format version")
 	ErrUnsupported = errors.New("not supported")
 	ErrReplaced    = errors.New("the store was changed while it was open")
+	ErrForeign     = errors.New("belongs to another model")
 )
 
 // ChunkError says where in a store something is wrong.

@@ -17,6 +17,8 @@ type Info struct {
 	Tensors   []TensorInfo `json:"tensors"` // in order of use
 	Tokenizer []FileInfo   `json:"tokenizer"`
 
+	Predictors []PredictorInfo `json:"predictors,omitempty"` // in the order of layers
+
 	store *Store
 }
 
@@ -57,7 +59,15 @@ type FileInfo struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Inspect describes the store dir. It checks the manifest and the sizes of the chunks, and reads none.
+// PredictorInfo describes a predictor.
+type PredictorInfo struct {
+	Layer    int      `json:"layer"`
+	Rank     int      `json:"rank"`
+	Bytes    int      `json:"bytes"` // in memory
+	Training Training `json:"training"`
+}
+
+// Inspect describes the store dir. It checks the manifest, the sizes of the chunks, of which it reads none, and the predictors.
 func Inspect(dir string) (*Info, error) {
 	m, _, err := readManifest(dir)
 	if err != nil {
@@ -86,6 +96,13 @@ func Inspect(dir string) (*Info, error) {
 	})
 	for _, c := range m.Chunks {
 		info.Chunks = append(info.Chunks, ChunkInfo{c.File, c.Size, len(c.Segments), c.SHA256})
+	}
+	predictors, err := s.Predictors()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range predictors {
+		info.Predictors = append(info.Predictors, PredictorInfo{p.Layer, p.Down.Rows, len(p.Down.Data) + len(p.Out.Data), p.Training})
 	}
 	for _, f := range m.Tokenizer {
 		info.Tokenizer = append(info.Tokenizer, FileInfo{f.File, f.Size, f.SHA256})

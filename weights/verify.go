@@ -20,7 +20,7 @@ import (
 // verifiedName is the file in which [Open] notes that all chunks have their SHA-256.
 const verifiedName = "verified.json"
 
-// Verify reads the whole store dir and checks every checksum. The error joins those of all chunks that are not as they
+// Verify reads the whole store dir, predictors included, and checks every checksum. The error joins those of all chunks that are not as they
 // were written. progress is told of the bytes read; nil: nobody is. Calls do not overlap.
 func Verify(ctx context.Context, dir string, progress func(Progress)) error {
 	m, _, err := readManifest(dir)
@@ -28,7 +28,8 @@ func Verify(ctx context.Context, dir string, progress func(Progress)) error {
 		return err
 	}
 	s := &Store{dir: dir, manifest: m}
-	return errors.Join(s.checkTokenizer(), s.checkChunks(ctx, &meter{report: progress, total: m.bytes()}))
+	_, badPredictor := s.Predictors()
+	return errors.Join(badPredictor, s.checkTokenizer(), s.checkChunks(ctx, &meter{report: progress, total: m.bytes()}))
 }
 
 // checkTokenizer checks the tokenizer's files.
