@@ -204,6 +204,7 @@ func (l Latency) at(z float64) float64 {
 type pipeline struct {
 	reads  []float64 // relative to the sum
 	shares []float64 // of computation, summing to 1
+	work   []float64 // seconds of computation of the pass in question
 	ring   int
 	done   []float64 // end of each layer's computation, in the latest pass that computed it
 	io     float64   // end of the latest read
@@ -214,7 +215,7 @@ func newPipeline(c *Costs) *pipeline {
 	if n == 0 {
 		n = 32
 	}
-	p := &pipeline{reads: make([]float64, n), shares: make([]float64, n), done: make([]float64, n), ring: 2}
+	p := &pipeline{reads: make([]float64, n), shares: make([]float64, n), work: make([]float64, n), done: make([]float64, n), ring: 2}
 	if c.Ring > 0 {
 		p.ring = c.Ring
 	}
@@ -254,24 +255,57 @@ func (t passTime) after(gap float64) float64 { return max(t.least, t.full+gap) }
 
 // pass returns the time of passes that read and compute for the given times in total, once they have settled.
 func (p *pipeline) pass(read, compute float64) passTime {
+	p.fill(0, 1, compute)
+	return p.settled(read)
+}
+
+// layers returns the layers that lie between two parts of all of them.
+func (p *pipeline) layers(from, to float64) (first, end int) {
+	n := float64(len(p.work))
+	return int(from * n), int(to * n)
+}
+
+// fill sets the computing of these layers, as if all layers together took the given time.
+func (p *pipeline) fill(from, to, compute float64) {
+	first, end := p.layers(from, to)
+	for i := first; i < end; i++ {
+		p.work[i] = compute * p.shares[i]
+	}
+}
+
+// share returns the share of these layers in all computing.
+func (p *pipeline) share(from, to float64) (share float64) {
+	first, end := p.layers(from, to)
+	for _, part := range p.shares[first:end] {
+		share += part
+	}
+	return share
+}
+
+// settled returns the time of passes with the computing that was filled in.
+func (p *pipeline) settled(read float64) passTime {
+	compute := 0.0
+	for _, seconds := range p.work {
+		compute += seconds
+	}
 	if read == 0 {
 		return passTime{compute, compute}
 	}
 	clear(p.done)
 	p.io = 0
-	full := p.run(p.ring, 0, read, compute)
+	full := p.run(p.ring, 0, read)
 	// The second pass uses up what the full ring gave the first; the third takes as long as all later ones, except where
 	// reading and computing are so even that it takes many passes to settle at their larger one.
-	second := p.run(0, full, read, compute)
-	third := p.run(0, second, read, compute)
+	second := p.run(0, full, read)
+	third := p.run(0, second, read)
 	return passTime{least: max(read, compute, third-second), full: full}
 }
 
 // run adds a pass to one that ended at comp, without a gap, and returns its end. The first layers, ahead of them, were read
 // before that.
-func (p *pipeline) run(ahead int, comp, read, compute float64) float64 {
+func (p *pipeline) run(ahead int, comp, read float64) float64 {
 	io := p.io
-	for i, share := range p.shares {
+	for i, work := range p.work {
 		if i >= ahead {
 			freed := i - p.ring
 			if freed < 0 {
@@ -279,7 +313,7 @@ func (p *pipeline) run(ahead int, comp, read, compute float64) float64 {
 			}
 			io = later(io, p.done[freed]) + read*p.reads[i]
 		}
-		comp = later(io, comp) + compute*share
+		comp = later(io, comp) + work
 		p.done[i] = comp
 	}
 	p.io = io

@@ -27,6 +27,59 @@ type CostModel struct {
 
 	nodes []quadrature
 	table []tableRow // by rows, as far as computed since the last observation
+
+	pruned expectedCuts
+	cuts   []Cut // scratch
+}
+
+// expectedCuts are what pruning left of trees of late.
+type expectedCuts struct {
+	done   []float64    // where it was
+	shares [8][]float64 // of the nodes that went on, by the binary logarithm of the rows and by place; nil: no such tree was seen
+}
+
+// observe takes in what was pruned in a pass of the given rows. Where nothing was to be, nothing will be.
+func (e *expectedCuts) observe(rows int, cuts []Cut) {
+	const keep = 0.9
+	if rows == 1 {
+		return
+	}
+	same := len(cuts) == len(e.done)
+	for i := 0; same && i < len(cuts); i++ {
+		same = cuts[i].Done == e.done[i]
+	}
+	if !same {
+		*e = expectedCuts{}
+		for _, cut := range cuts {
+			e.done = append(e.done, cut.Done)
+		}
+	}
+	if len(cuts) == 0 {
+		return
+	}
+	shares := &e.shares[min(bits.Len(uint(rows)), len(e.shares)-1)]
+	for i, cut := range cuts {
+		share := float64(cut.Rows-1) / float64(rows-1)
+		if len(*shares) == i {
+			*shares = append(*shares, share)
+		}
+		(*shares)[i] = keep*(*shares)[i] + (1-keep)*share
+	}
+}
+
+// of appends what is expected of a pass to cuts. Of trees larger than all that were seen the same share is expected to go on.
+func (e *expectedCuts) of(rows int, cuts []Cut) []Cut {
+	at := min(bits.Len(uint(rows)), len(e.shares)-1)
+	for at >= 0 && e.shares[at] == nil {
+		at--
+	}
+	if at < 0 {
+		return cuts
+	}
+	for i, share := range e.shares[at] {
+		cuts = append(cuts, Cut{e.done[i], 1 + int(math.Ceil(share*float64(rows-1)))})
+	}
+	return cuts
 }
 
 // step is a correction for one number of rows, relative to the regression.
@@ -104,10 +157,10 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	}
 	row := &m.table[rows]
 	if !row.known {
-		for i, node := range m.nodes {
-			row.time[i] = m.pipe.pass(node.read, m.computeTime(rows))
-			row.time[i].least += node.stall
-			row.time[i].full += node.stall
+		m.cuts = m.pruned.of(rows, m.cuts[:0])
+		m.fill(rows, m.cuts)
+		for i := range m.nodes {
+			row.time[i] = m.time(i)
 		}
 		row.known = true
 	}
@@ -116,6 +169,44 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 		seconds += node.weight * row.time[i].after(gap)
 	}
 	return seconds
+}
+
+// PrunedPass predicts the same of a pass of which only the rows that cuts tell of go on.
+func (m *CostModel) PrunedPass(rows int, cuts []Cut, draft, accepted float64) float64 {
+	m.fill(rows, cuts)
+	gap, seconds := draft+accepted*m.project, 0.0
+	for i, node := range m.nodes {
+		seconds += node.weight * m.time(i).after(gap)
+	}
+	return seconds
+}
+
+// fill sets the pipeline's computing to that of a pass.
+func (m *CostModel) fill(rows int, cuts []Cut) {
+	from := 0.0
+	for _, cut := range cuts {
+		m.pipe.fill(from, cut.Done, m.computeTime(rows))
+		from, rows = cut.Done, cut.Rows
+	}
+	m.pipe.fill(from, 1, m.computeTime(rows))
+}
+
+// curve returns what the curve of Costs says of a pass.
+func (m *CostModel) curve(rows int, cuts []Cut) (seconds float64) {
+	from := 0.0
+	for _, cut := range cuts {
+		seconds += m.pipe.share(from, cut.Done) * m.compute.base.At(rows)
+		from, rows = cut.Done, cut.Rows
+	}
+	return seconds + m.pipe.share(from, 1)*m.compute.base.At(rows)
+}
+
+// time returns that of a pass with the computing that was filled in, at a point of the distribution of the time to read.
+func (m *CostModel) time(node int) passTime {
+	t := m.pipe.settled(m.nodes[node].read)
+	t.least += m.nodes[node].stall
+	t.full += m.nodes[node].stall
+	return t
 }
 
 // plain returns the seconds that a pass without drafts would have taken, had it read as the observed one did.
@@ -145,8 +236,9 @@ func (m *CostModel) computeTime(rows int) float64 {
 func (m *CostModel) Observe(o Observation) {
 	rows := o.Lead + o.Tree.Len()
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
-		m.observeCompute(rows, seconds)
+		m.observeCompute(rows, o.Cuts, seconds)
 	}
+	m.pruned.observe(rows, o.Cuts)
 	if m.forwards > 0 && o.DraftSeconds > 0 {
 		m.observeDraft(o.DraftSeconds)
 	}
@@ -158,11 +250,14 @@ func (m *CostModel) Observe(o Observation) {
 	m.refresh()
 }
 
-func (m *CostModel) observeCompute(rows int, seconds float64) {
-	if !m.compute.known() || m.compute.foreign(1, m.compute.base.At(rows), seconds) {
+func (m *CostModel) observeCompute(rows int, cuts []Cut, seconds float64) {
+	if !m.compute.known() || m.compute.foreign(1, m.curve(rows, cuts), seconds) {
 		m.compute.guess(1, float64(rows), seconds, 0.3)
 	}
-	m.compute.observe(rows, 1, m.compute.base.At(rows), seconds)
+	m.compute.observe(rows, 1, m.curve(rows, cuts), seconds)
+	if len(cuts) > 0 {
+		return // which of several numbers of rows was slow does not show
+	}
 	for rows >= len(m.steps) {
 		m.steps = append(m.steps, step{})
 	}

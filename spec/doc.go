@@ -9,7 +9,8 @@
 //  3. [Draft] is the draft model that a policy asks, kept in step with the sequence.
 //  4. [Sampler] picks the target's next token from its logits.
 //  5. [Constraint] says which tokens may follow each other, if not all may.
-//  6. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
+//  6. [Pruner] drops nodes half-way through the target; [EarlyExit] does so by what a predictor makes of the target's hidden states.
+//  7. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
 //
 // The policies, by the names that [NewPolicy] takes:
 //
@@ -33,8 +34,9 @@
 //
 // Logits are computed one row at a time along the walk, so rejected rows cost no projection. The walk picks each token as
 // plain decoding would, from the same logits and with the same random number, and the tree does not depend on what it picks:
-// that is why neither greedy nor sampled output changes. [SpecInfer] can draw its candidates at random; then tokens are accepted
-// by a rule that makes up for it, and a seed gives other tokens of the same distribution.
+// that is why neither greedy nor sampled output changes. A node that was pruned counts as absent, which leaves this as it is, and its keys
+// and values are not kept. [SpecInfer] can draw its candidates at random; then tokens are accepted
+// by a rule that makes up for it, and a seed gives other tokens of the same distribution; such trees are never pruned.
 //
 // A [Constraint], such as a grammar's, restricts what the target may pick. It does so along all paths of the tree: candidates
 // that it forbids are not proposed, and tokens that it forces are proposed, or taken, for nothing.

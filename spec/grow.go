@@ -16,7 +16,7 @@ import (
 // at, so the steps of padded batches need no care.
 type grower struct {
 	model   *CostModel
-	learned *[sources]Calibration
+	learned *beliefs
 	lookup  *Lookup // or nil
 	nodes   int     // at most, besides the root; 0 = as many as can be verified
 
@@ -40,9 +40,6 @@ type grower struct {
 	outlook  ranking // best, and what a wave can be expected to add to it
 	keep     []int
 }
-
-// sources is the number of sources of candidates.
-const sources = int(FromHistory) + 1
 
 // start begins a tree that has its root only.
 func (g *grower) start(sequence []int32, tree *Tree) {
@@ -169,66 +166,9 @@ func (g *grower) weigh(node int) error {
 	return nil
 }
 
-// estimate returns â of a candidate; 0 for one that the draft model has too, whose set it is then weighed in.
+// estimate returns â of a candidate.
 func (g *grower) estimate(set *CandidateSet, rank int) float64 {
-	class, prob := min(rank, 1), set.Probs[rank]
-	if set.Source == FromDraft {
-		class, prob = draftCandidate(g.tree, set, rank)
-	} else if drafted, found := g.tree.Set(set.Node, FromDraft); found {
-		if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
-			return 0
-		}
-		class = classRefuted
-	}
-	return g.learned[set.Source].At(prob, class, int(g.tree.depths[set.Node])+1)
-}
-
-// Classes of candidates in the calibration of their source. Looked-up candidates are of class 0, the first of their set, or 1
-// as long as no draft is asked, and refuted where one does not have them among its own. The draft's are of classes 0 to 3 by
-// rank, and of those from 4 on where look-up confirms them.
-const (
-	classRefuted   = 2
-	classConfirmed = 4
-)
-
-// draftCandidate returns the class of a candidate of the draft model, and its probability. Where look-up confirms it, that is the
-// probability that at least one of the two is right, as if they erred independently of each other.
-func draftCandidate(t *Tree, set *CandidateSet, rank int) (class int, prob float32) {
-	class, prob = [...]int{0, 1, 2, 2, 3}[min(rank, 4)], set.Probs[rank]
-	for i := t.firstSet[set.Node]; i >= 0; i = t.nextSet[i] {
-		// A look-up that is not sure of its first candidate confirms nothing.
-		if s := &t.sets[i]; s.Source != FromDraft && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
-			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[0])
-		}
-	}
-	return class, prob
-}
-
-// learn counts the candidates after the accepted nodes of a pass.
-func learn(learned *[sources]Calibration, o *Observation) {
-	for i, node := range o.Path {
-		token, depth := o.Token(i), int(o.Tree.depths[node])+1
-		drafted, asked := o.Tree.Set(node, FromDraft)
-		for s := o.Tree.firstSet[node]; s >= 0; s = o.Tree.nextSet[s] {
-			set := &o.Tree.sets[s]
-			c := &learned[set.Source]
-			for rank, candidate := range set.Tokens {
-				prob, hit := set.Probs[rank], candidate == token
-				if set.Source == FromDraft {
-					class, prob := draftCandidate(o.Tree, set, rank)
-					c.Count(prob, class, depth, hit)
-					continue
-				}
-				c.Count(prob, min(rank, 1), depth, hit)
-				if asked && !slices.Contains(drafted.Tokens, candidate) {
-					c.Count(prob, classRefuted, depth, hit)
-				}
-			}
-		}
-	}
-	for i := range learned {
-		learned[i].Fade()
-	}
+	return g.learned.estimate(g.tree, set, rank)
 }
 
 // promising reports whether a candidate of this chance would be among the best.

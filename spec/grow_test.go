@@ -31,7 +31,7 @@ func drawCurve(t *rapid.T) Curve {
 func drawGrower(t *rapid.T, model *CostModel, limit, width int) *grower {
 	var tree Tree
 	tree.Reset(0, limit, 4)
-	g := &grower{model: model, learned: &[sources]Calibration{}, most: math.Inf(1)}
+	g := &grower{model: model, learned: &beliefs{}, most: math.Inf(1)}
 	g.start([]int32{0}, &tree)
 	for node := 0; node < tree.Len() && tree.Len() < limit; node++ {
 		if node > 0 && !rapid.Bool().Draw(t, "expand") {

@@ -35,7 +35,7 @@ type LeverOptions struct {
 type Lever struct {
 	grower     grower
 	model      *CostModel
-	learned    [sources]Calibration
+	learned    beliefs
 	candidates int
 	lookup     *Lookup // or nil
 
@@ -198,7 +198,7 @@ func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
 func (l *Lever) Observe(o Observation) {
 	l.model.Observe(o)
 	l.account(&o)
-	learn(&l.learned, &o)
+	l.learned.learn(&o)
 	for i, node := range o.Path {
 		if set, drafted := o.Tree.Set(node, FromDraft); drafted {
 			l.countHit(&set, o.Token(i))
@@ -238,7 +238,7 @@ func (l *Lever) account(o *Observation) {
 	l.credit += creditRate
 	if _, drafted := o.Tree.Set(0, FromDraft); drafted || o.Tree.Len() > 1 {
 		// A stall of the machine is not the tree's fault.
-		seconds = min(seconds, 2*l.model.Pass(o.Tree.Len(), o.DraftSeconds, tokens))
+		seconds = min(seconds, 2*l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens))
 		l.credit += tokens - seconds/l.model.plain(o)
 	}
 	l.credit = min(max(l.credit, minCredit), maxCredit)
@@ -278,6 +278,12 @@ func (l *Lever) countHit(set *CandidateSet, token int32) {
 		}
 		l.hits[rank] += (hit - l.hits[rank]) / (4 + l.hitsSeen)
 	}
+}
+
+// Worth returns the value of the pass whose tree was grown last, if that is pruned: see [Pricer].
+func (l *Lever) Worth(cuts []Cut, gain float64) float64 {
+	g := &l.grower
+	return gain - g.rate*l.model.PrunedPass(g.tree.Len(), cuts, g.drafting, gain)
 }
 
 // Predicted returns what is expected of the pass whose tree was grown last.

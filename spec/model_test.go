@@ -38,8 +38,27 @@ type hashRow struct {
 	gone   bool // a hook dropped it
 }
 
-// hashLayers is the number of layers that hooks see; hidden states have one element.
-const hashLayers = 6
+// hashLayers is the number of layers that hooks see. A hidden state is the state itself, in pieces of 16 bits as numbers from 0 to 1.
+const (
+	hashLayers = 6
+	hashWidth  = 4
+)
+
+// hiddenState returns what a hook sees of a row.
+func hiddenState(state uint64) (hidden [hashWidth]float32) {
+	for i := range hidden {
+		hidden[i] = float32(uint16(state>>(16*i))) / (1 << 16)
+	}
+	return hidden
+}
+
+// stateOf is the inverse of hiddenState.
+func stateOf(hidden []float32) (state uint64) {
+	for i := range hashWidth {
+		state |= uint64(hidden[i]*(1<<16)) << (16 * i)
+	}
+	return state
+}
 
 var errFault = errors.New("flash is gone")
 
@@ -128,7 +147,8 @@ func (m *hashModel) hook(hook layers.Hook, layer, first int) error {
 	var hidden []float32
 	for row := first; row < len(m.pending); row++ {
 		if !m.pending[row].gone {
-			rows, hidden = append(rows, row), append(hidden, float32(unit(mix(m.pending[row].state, uint64(layer)))))
+			state := hiddenState(m.pending[row].state)
+			rows, hidden = append(rows, row), append(hidden, state[:]...)
 		}
 	}
 	keep, err := hook(layer, slices.Clone(rows), hidden)

@@ -18,7 +18,7 @@ type NGramOptions struct {
 // Source: Saxena, "Prompt Lookup Decoding" (2023), https://github.com/apoorvumang/prompt-lookup-decoding, for one continuation.
 type NGram struct {
 	grower  grower
-	learned [sources]Calibration
+	learned beliefs
 }
 
 // NewNGram returns the policy.
@@ -52,4 +52,4 @@ func (n *NGram) Grow(_ context.Context, sequence []int32, tree *Tree, _ *Draft) 
 }
 
 // Observe learns how often proposals are right.
-func (n *NGram) Observe(o Observation) { learn(&n.learned, &o) }
+func (n *NGram) Observe(o Observation) { n.learned.learn(&o) }

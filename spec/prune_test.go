@@ -9,16 +9,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// chancePruner drops a node after layers 1 and 3 where its hidden state, a number from 0 to 1, is below share.
+// chancePruner drops a node after layers 1 and 3 where an element of its hidden state, a number from 0 to 1, is below share.
 type chancePruner struct{ share float32 }
 
 func (chancePruner) Layers() int               { return hashLayers }
 func (chancePruner) Begin(*Tree, Policy) []int { return []int{1, 3} }
 
-func (p chancePruner) Prune(_ int, nodes []int, hidden []float32) ([]int, error) {
+func (p chancePruner) Prune(layer int, nodes []int, hidden []float32) ([]int, error) {
 	keep := nodes[:0]
 	for i, node := range nodes {
-		if hidden[i] >= p.share {
+		if hidden[i*hashWidth+layer/2] >= p.share {
 			keep = append(keep, node)
 		}
 	}
