@@ -18,6 +18,7 @@ import (
 
 	// The drivers that --npu can name.
 	_ "github.com/lever-go/lever/kernels/npu/host"
+	_ "github.com/lever-go/lever/kernels/npu/opencl"
 	_ "github.com/lever-go/lever/kernels/npu/sim"
 )
 
