@@ -95,16 +95,18 @@ func (t Target) on(d Device) (*hardware, error) {
 		return nil, fmt.Errorf("simulate: %s: %.0f%% in memory do not hold the head", t.Name, 100*t.InMemory)
 	}
 	h := &hardware{layers: target.Layers, ring: 2, project: head * q8Bytes / d.Memory}
-	h.read = reads(flash, streamed)
+	h.read = reads(flash, streamed, readBytes)
 	h.compute = d.curve(blocks, blocks*q4Bytes, d.NPU)
 	h.draft = d.curve(draftBlocks+draftHead, draftBlocks*q4Bytes+draftHead*q8Bytes, 0)
 	return h, nil
 }
 
-// reads returns the distribution of the time to read bytes, in reads of 1 MiB, at the flash's best rate: most of them one after the other, and now and
-// then one that is late, as the profile's delays say.
-func reads(f *weights.FlashProfile, bytes float64) []sampled {
-	const each = 1 << 20
+// readBytes is the size of one read.
+const readBytes = 2 << 20
+
+// reads returns the distribution of the time to read bytes at the flash's best rate, each of so many in one read: several are under way at once, and
+// all have arrived when the one has that is latest by the profile's delays.
+func reads(f *weights.FlashProfile, bytes, each float64) []sampled {
 	best := 0.0
 	for _, row := range f.BytesPerSecond {
 		best = max(best, slices.Max(row))
@@ -113,7 +115,6 @@ func reads(f *weights.FlashProfile, bytes float64) []sampled {
 	list := []sampled{}
 	for i := 1; i < len(f.Delays); i++ {
 		a, b := f.Delays[i-1], f.Delays[i]
-		// With n reads of a layer, several of which are under way at once, the layer is late by the latest of them.
 		late := (a.Seconds + b.Seconds) / 2
 		list = append(list, sampled{power(b.Quantile, n), bytes/best + late})
 	}

@@ -16,7 +16,8 @@
 //  3. device × model × data set (10);
 //  4. draft policies: tokens/s and accepted length (11);
 //
-// and where a cost model that knows only the mean time of reads parts from one that knows their distribution.
+// where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
+// ones: those of the pair itself on this machine, streamed from a simulated flash device.
 //
 // Usage:
 //

@@ -85,7 +85,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	}
 	out := report.New("simulate", "The paper's figures, simulated")
 	began := time.Now()
-	out.Set("acceptance", "of "+filepath.Base(o.Model)+" with "+filepath.Base(o.Draft)+", greedy")
+	out.Set("acceptance of", filepath.Base(o.Model)+" with "+filepath.Base(o.Draft))
 	out.Set("prompts per set", o.Prompts)
 	out.Set("tokens of an answer", o.Tokens)
 	for _, d := range o.Devices {
@@ -94,7 +94,9 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	for _, t := range o.Targets {
 		out.Set(t.Name, fmt.Sprintf("draft %s; %.0f%% of the weights in memory", t.Draft, 100*t.InMemory))
 	}
-	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.devices, s.policies, s.tails}
+	figures := []func(context.Context, *report.Report) error{
+		s.verification, s.budgets, s.devices, s.policies, s.tails, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, models) },
+	}
 	for i, figure := range figures {
 		if err := figure(ctx, out); err != nil {
 			return nil, fmt.Errorf("simulate: %w", err)

@@ -45,7 +45,8 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	if c.quick {
 		setDefault(&o.Prompts, 1)
 		setDefault(&o.Tokens, 32)
-		o.Targets = simulate.Targets[:1]
+		o.Sets, o.Targets = o.Sets[:min(2, len(o.Sets))], simulate.Targets[:1]
+		o.Devices = []simulate.Device{simulate.Devices[0], simulate.Devices[len(simulate.Devices)-1]}
 	}
 	o.Progress = stepProgress("simulate", "figures")
 	return simulate.Run(ctx, o)
