@@ -12,7 +12,6 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
-	"github.com/lever-go/lever/internal/thinking"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 )
@@ -23,8 +22,8 @@ type job struct {
 	options  *sampling
 	request  lever.Request
 	logprobs bool
-	top      int                // alternatives of each token
-	thoughts *thinking.Splitter // nil: all is text
+	top      int                 // alternatives of each token
+	thoughts *tokenizer.Thoughts // nil: all is text
 }
 
 // chat answers POST /v1/chat/completions.
@@ -50,7 +49,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	}
 	j := &job{form: chatForm, options: &body.sampling, request: req, logprobs: body.Logprobs, top: body.TopLogprobs}
 	if req.Grammar == nil {
-		j.thoughts = thinking.NewSplitter(thinking.Begun(prompt.Text))
+		j.thoughts = tokenizer.NewThoughts(prompt)
 	}
 	return s.answer(w, r, j)
 }
@@ -217,7 +216,7 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox, arrived tim
 	}
 	result, err := s.options.Engine.Generate(ctx, req, func(text string) error {
 		if j.thoughts != nil {
-			put(j.thoughts.Push(text))
+			put(j.thoughts.Next(text))
 		} else {
 			put("", text)
 		}
