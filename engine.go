@@ -20,11 +20,14 @@ import (
 type Engine struct {
 	pool   *kernels.Pool
 	target *model
-	draft  *model      // nil without a draft
-	policy spec.Policy // of requests that name none; nil without a draft
+	draft  *model          // nil without a draft
+	policy spec.Policy     // of requests that name none; nil without a draft
+	exit   *spec.EarlyExit // prunes trees; nil where nothing does, and noPruning says why
+	prune  float64         // as configured
 	trace  *tracer
 	device device
 
+	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
 }
 
@@ -55,6 +58,10 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
 	cfg.offload = e.device.target()
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
+		return fmt.Errorf("lever: target: %w", err)
+	}
+	e.prune = cfg.Prune
+	if err := e.openExit(cfg); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	if cfg.Draft != "" {
@@ -155,6 +162,9 @@ func (e *Engine) SpecOptions() spec.Options {
 	}
 	if e.draft != nil {
 		options.Draft = e.draft.decoder
+	}
+	if e.exit != nil {
+		options.Pruner = e.exit
 	}
 	e.trace.models(&options)
 	return options

@@ -57,8 +57,10 @@ type Result struct {
 	spec.Stats
 	*NPUStats                // nil without a device
 	IOMode    weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
-	PeakRSS   int64          `json:"peak_rss_bytes"`    // of the whole process, since it began; 0 where the system does not tell
-	Kernels   string         `json:"kernels"`           // the kernel set in use
+	// NoPruning is why trees were not pruned on the way through the target; empty if they were, or if nothing was drafted.
+	NoPruning string `json:"no_pruning,omitempty"`
+	PeakRSS   int64  `json:"peak_rss_bytes"` // of the whole process, since it began; 0 where the system does not tell
+	Kernels   string `json:"kernels"`        // the kernel set in use
 	// TemplateFault is why a built-in chat template took the place of the model's own; nil if it did not, or if there is none.
 	TemplateFault error `json:"-"`
 }
@@ -120,6 +122,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		PeakRSS:  peakRSS(),
 		Kernels:  kernels.Features(),
 
+		NoPruning:     e.whyNotPruned(options.Policy),
 		TemplateFault: templateFault,
 	}, err
 }

@@ -18,6 +18,7 @@ type model struct {
 	store     *weights.Store
 	tokenizer *tokenizer.Tokenizer
 	decoder   *layers.Decoder
+	layers    int
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
@@ -73,6 +74,7 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	if config.Vocab*config.Width >= largeHead {
 		m.projectAhead = largeHeadRows
 	}
+	m.layers = config.Layers
 	positions := cfg.Context
 	if positions == 0 {
 		positions = min(config.MaxPositions, defaultContextLimit)

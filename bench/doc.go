@@ -8,6 +8,7 @@
 //  5. mapping: where drafts and logits are computed on phones with an NPU.
 //  6. inflate: models of full size that say what small ones say.
 //  7. profile: what a device takes for the parts of a pass.
+//  8. prune: what dropping drafted tokens half-way through the target saves.
 //
 // Usage:
 //

@@ -30,7 +30,7 @@ type experiment struct {
 
 // experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
 var experiments = []func() *experiment{
-	newEndToEndExperiment, newSimulateExperiment, newPoliciesExperiment, newDraftSchedulingExperiment, newProjectionExperiment,
+	newEndToEndExperiment, newSimulateExperiment, newPoliciesExperiment, newPruneExperiment, newDraftSchedulingExperiment, newProjectionExperiment,
 }
 
 // experimentFlags are the flags that all experiments have.

@@ -81,6 +81,12 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 	for _, f := range info.Tokenizer {
 		fmt.Fprintf(table, "%s\t%s\n", f.File, formatBytes(f.Bytes))
 	}
+	if len(info.Predictors) > 0 {
+		fmt.Fprintln(table, "\npredictor after layer\trank\tbytes\ttrained on tokens\tagrees with the model")
+		for _, p := range info.Predictors {
+			fmt.Fprintf(table, "%d\t%d\t%s\t%d\t%.0f%%\n", p.Layer, p.Rank, formatBytes(int64(p.Bytes)), p.Training.Samples, 100*p.Training.Agreement)
+		}
+	}
 	if tensors {
 		fmt.Fprintln(table, "\ntensor\ttype\trows\tcolumns\tchunk\tparts\tbytes")
 		for _, t := range info.Tensors {

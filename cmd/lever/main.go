@@ -55,14 +55,14 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageErrorf("unknown command %q; choose run, chat, serve, convert, inspect, verify, profile, bench or pull", args[0])
+				return usageErrorf("unknown command %q; choose run, chat, serve, convert, inspect, verify, profile, distill, bench or pull", args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(), newProfileCommand(), newBenchCommand(), newPullCommand())
+	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(), newProfileCommand(), newDistillCommand(), newBenchCommand(), newPullCommand())
 	return root
 }
 

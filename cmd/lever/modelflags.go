@@ -36,6 +36,7 @@ type modelFlags struct {
 
 	policy  string
 	budget  int
+	prune   pruneShare
 	minProb float32
 }
 
@@ -60,6 +61,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
 	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(spec.PolicyNames, ", ")+" (default: lever if there is a draft, else none)")
 	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
+	flags.Var(&f.prune, "prune", "drop drafted tokens half-way through the target: auto, off, or the share of the expected accepted tokens to give up, up to 1")
 	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
 }
 
@@ -74,6 +76,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 		Context:  f.context,
 		KV:       kvTypes[f.kv],
 		Trace:    f.trace,
+		Prune:    float64(f.prune),
 		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
 	var err error

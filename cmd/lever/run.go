@@ -43,6 +43,7 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
 type runOutput struct {
 	lever.Result
 	Policy string `json:"policy"`
+	Prune  string `json:"prune"` // as asked for; no_pruning says if that could not be
 }
 
 func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bool) error {
@@ -77,11 +78,14 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	if result.TemplateFault != nil {
 		fmt.Fprintf(os.Stderr, "lever: the model's chat template can't be used, a built-in one is: %v\n", result.TemplateFault)
 	}
+	if result.NoPruning != "" && flags.prune != lever.PruneOff {
+		fmt.Fprintf(os.Stderr, "lever: pruning is off: %s\n", result.NoPruning)
+	}
 	if flags.throttle != nil {
 		printOverrun(os.Stderr, flags.throttle.Stats())
 	}
 	if result.Passes > 0 {
-		output := runOutput{result, policy}
+		output := runOutput{result, policy, flags.prune.String()}
 		if asJSON {
 			err = errors.Join(err, printJSON(output))
 		} else {
@@ -103,7 +107,11 @@ func interrupted(ctx context.Context, err error) error {
 func printStatistics(r runOutput) {
 	fmt.Fprintf(os.Stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
 		r.Tokens, r.Seconds, r.TokensPerSecond, r.PrefillSeconds, r.PromptTokens)
-	fmt.Fprintf(os.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted)", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	fmt.Fprintf(os.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	if r.Pruned > 0 {
+		fmt.Fprintf(os.Stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
+	}
+	fmt.Fprint(os.Stderr, ")")
 	fmt.Fprintf(os.Stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
 	if r.BytesRead > 0 {
 		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)

@@ -17,6 +17,7 @@ import (
 
 //go:generate go run ../../cmd/lever convert --overwrite --type q8_0 ../../../shared/models/lever-tiny-llama/target stores/target.lever
 //go:generate go run ../../cmd/lever convert --overwrite --type q8_0 ../../../shared/models/lever-tiny-llama/draft stores/draft.lever
+//go:generate sh -c "go run ../../cmd/lever-distill --model stores/target.lever --draft stores/draft.lever --text $(go env GOROOT)/src/net --text $(go env GOROOT)/src/strings --text /usr/lib/python3.11 --work $(mktemp -d)"
 
 //go:embed all:stores
 var stores embed.FS
@@ -42,15 +43,19 @@ func Unpack(ctx context.Context, dir string) (Pair, error) {
 	return pair, nil
 }
 
-// digest identifies the embedded stores: their manifests hold the checksums of all else.
+// digest identifies the embedded stores: their manifests hold the checksums of all else but the predictors.
 func digest() (string, error) {
+	names, err := fs.Glob(stores, "stores/target.lever/predictor-*.bin")
+	if err != nil {
+		return "", err
+	}
 	sum := sha256.New()
-	for _, name := range []string{"stores/target.lever/lever.json", "stores/draft.lever/lever.json"} {
-		manifest, err := stores.ReadFile(name)
+	for _, name := range append(names, "stores/target.lever/lever.json", "stores/draft.lever/lever.json") {
+		content, err := stores.ReadFile(name)
 		if err != nil {
 			return "", err
 		}
-		sum.Write(manifest)
+		sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
 }

@@ -1,0 +1,234 @@
+package distill
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/weights"
+)
+
+// learn trains a small network on a made-up target for some steps, and returns the losses and what was learned.
+func learn(t *testing.T, steps int) (losses []float64, down []float32) {
+	t.Helper()
+	const batch, width, rank, vocab = 16, 8, 4, 12
+	n, err := newNetwork(batch, width, rank, vocab, 0.02)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	random := rand.New(rand.NewPCG(1, 1))
+	fill := func(x []float32) {
+		for i := range x {
+			x[i] = float32(random.NormFloat64())
+		}
+	}
+	fill(floats(n.hidden))
+	fill(floats(n.head))
+	fill(floats(n.down))
+	fill(floats(n.up))
+	for i := range batch { // the token follows from the hidden state
+		h := floats(n.hidden)[i*width : (i+1)*width]
+		floats(n.target)[i*vocab+largest(h[:4])] = 1
+	}
+	for range steps {
+		loss, err := n.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses = append(losses, loss)
+	}
+	return losses, slices.Clone(floats(n.down))
+}
+
+// The loss is what its definition says, falls, and all is the same the second time.
+func TestNetworkLearns(t *testing.T) {
+	losses, down := learn(t, 150)
+	again, downAgain := learn(t, 150)
+	if !slices.Equal(losses, again) || !slices.Equal(down, downAgain) {
+		t.Error("two trainings of the same data differ")
+	}
+	if first, last := losses[0], losses[len(losses)-1]; !(last < first/4) {
+		t.Errorf("the loss went from %v to %v", first, last)
+	}
+}
+
+func TestNetworkLoss(t *testing.T) {
+	n, err := newNetwork(2, 2, 1, 3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	copy(floats(n.hidden), []float32{1, 2, -1, 0.5})
+	copy(floats(n.head), []float32{1, 0, 0, 1, -1, 1})
+	copy(floats(n.down), []float32{0.5, -1})
+	copy(floats(n.up), []float32{2, 1})
+	target := []float32{0.25, 0.75, 0, 0, 0.5, 0.5}
+	copy(floats(n.target), target)
+	got, err := n.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0.0
+	for i, h := range [][2]float64{{1, 2}, {-1, 0.5}} {
+		low := 0.5*h[0] - h[1]
+		z := []float64{2 * low, low, (-2 + 1) * low}
+		sum := 0.0
+		for _, v := range z {
+			sum += math.Exp(v)
+		}
+		for k, v := range z {
+			want += float64(target[3*i+k]) * (math.Log(sum) - v) / 2
+		}
+	}
+	if math.Abs(got-want) > 1e-5 {
+		t.Errorf("loss %v, want %v", got, want)
+	}
+}
+
+func TestSamplesRoundTripAndResume(t *testing.T) {
+	dir := t.TempDir()
+	state := sampleState{Version: sampleForm, Model: "m", Text: "t", Exits: []int{1, 4}, Width: 3, Top: 2}
+	write := func(sequences ...uint32) *sampleWriter {
+		w, err := resume(dir, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := w.state.newSample(2)
+		for _, number := range sequences {
+			s.sequence, s.tokens, s.logits = number, []int32{int32(number), 9}, []float32{2.5, -1}
+			copy(s.hidden, []float32{1, 2, 3, 4, 5, float32(number)})
+			if err := errors.Join(w.add(&s), w.add(&s), w.finish()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w
+	}
+	w := write(0, 1)
+	s := w.state.newSample(2)
+	if err := errors.Join(w.add(&s), w.close()); err != nil { // a sequence that is cut off
+		t.Fatal(err)
+	}
+	if err := write(2).close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := openSamples(dir)
+	if err != nil || r.state.Samples != 6 || r.state.Sequences != 3 {
+		t.Fatal(r, err)
+	}
+	defer r.close()
+	got := r.state.newSample(1)
+	if err := r.read(4, 1, &got); err != nil || got.sequence != 2 || got.tokens[0] != 2 || got.logits[1] != -1 || !slices.Equal(got.hidden, []float32{4, 5, 2}) {
+		t.Errorf("sample %+v, %v", got, err)
+	}
+	state.Text = "another"
+	if w, err := resume(dir, state); err != nil || w.state.Samples != 0 {
+		t.Errorf("samples of another text are gone on with: %+v, %v", w.state, err)
+	} else if err := w.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// None of our prompts is one that predictors are judged by.
+func TestOwnPrompts(t *testing.T) {
+	prompts := OwnPrompts(300, 1)
+	known := map[string]bool{}
+	for _, p := range prompts {
+		if known[p.Text] || p.Text == "" || strings.Contains(p.Text, "%!") {
+			t.Errorf("prompt %q is empty, malformed or comes twice", p.Text)
+		}
+		known[p.Text] = true
+	}
+	sets := bench.BuiltinSets()
+	if shared, err := bench.LoadSets("../../shared/data/prompts"); err == nil {
+		sets = append(sets, shared...)
+	}
+	for _, set := range sets {
+		for _, p := range set.Prompts {
+			if known[p.Text] {
+				t.Errorf("%s is trained on", p.ID)
+			}
+		}
+	}
+	if again := OwnPrompts(300, 1); !slices.Equal(prompts, again) {
+		t.Error("the same seed gives other prompts")
+	}
+}
+
+// A short training, cut off and gone on with, writes a predictor that belongs to the store, the same as one in a single run.
+func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: takes many seconds")
+	}
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	train := func(ctx context.Context, work string) (*Report, error) {
+		return Run(ctx, Options{
+			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(20, 1), Answer: 8, Text: []string{"../spec"},
+			TextTokens: 5600, Exits: []int{2}, Epochs: 1, Seed: 1, Progress: func(task string, done, _ int) {
+				if strings.HasSuffix(work, "cut") && strings.HasPrefix(task, "batches") && done == 3 && ctx.Value(cutOff{}) != nil {
+					ctx.Value(cutOff{}).(context.CancelFunc)()
+				}
+			},
+		})
+	}
+	work := filepath.Join(t.TempDir(), "whole")
+	report, err := train(t.Context(), work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Exits) != 1 || report.Chosen != 2 || report.Samples < 5000 || !(report.Exits[0].Loss > 0) {
+		t.Errorf("report %+v", report)
+	}
+	store, err := weights.Open(t.Context(), pair.Target, weights.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(pair.Target, "predictor-02.bin")
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := store.Predictors(); err != nil || len(p) != 1 {
+		t.Fatal(p, err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut")
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := train(context.WithValue(ctx, cutOff{}, cancel), cut); !errors.Is(err, context.Canceled) {
+		t.Fatalf("cut off: %v", err)
+	}
+	if _, err := train(t.Context(), cut); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !slices.Equal(got, want) {
+		t.Errorf("a training that was cut off ends otherwise: %v", err)
+	}
+}
+
+// cutOff is the key of a function that cancels.
+type cutOff struct{}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, o := range map[string]Options{
+		"nothing":  {},
+		"no store": {Model: t.TempDir(), Draft: "draft", Work: t.TempDir()},
+	} {
+		if _, err := Run(t.Context(), o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

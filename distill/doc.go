@@ -1,0 +1,29 @@
+// Package distill trains the early-exit predictor of a target: the low-rank map by which drafted tokens are judged half-way through
+// verification. It is a room of its own because it alone links gorgonia, which a program that only generates text must not.
+//
+// [Run] does, in this order:
+//
+//  1. Samples. The target answers prompts, greedily and at a temperature by turns, and runs over text. For each token of the answers and the
+//     text the hidden states at the candidate exit layers and the 32 most probable next tokens with their logits are appended to
+//     samples.bin in the folder Work.
+//  2. Training, for each exit layer e. With h the hidden state after e, h' = h/rms(h), W the target's output matrix with the gain of its final norm,
+//     and A and U of shape [width][rank], the predictor's logits are z_s = W·U·Aᵀ·h'. gorgonia minimises the paper's distillation loss (arXiv
+//     2605.16786), L = τ²·mean KL(softmax(z_t/τ) ‖ softmax(z_s/τ)), by Adam over mini-batches. The target's distribution is cut to the tokens
+//     of the sample; the predictor's goes over all tokens that are probable anywhere in the batch, and others at random, 1024 in all.
+//     Training starts from the directions in which W's rows differ most, halves its rate where the loss on held-out text does not fall, and
+//     ends where that did not help. The state after each epoch is a checkpoint.
+//  3. Choice. The target answers the held-out prompts with trees of 64 nodes, of which nothing is pruned, and it is noted what each predictor would have
+//     saved while 97 % of the accepted nodes go on. The predictor that saves most is written to the store, as Aᵀ and W·U in Q8_0: a
+//     score is then one product of rank numbers, and the head need not be in memory.
+//
+// A run that was interrupted goes on from the samples and checkpoints in Work, and all is the same for the same seed, text, models and kernels.
+//
+// Usage:
+//
+//	report, err := distill.Run(ctx, distill.Options{Model: "target.lever", Draft: "draft.lever", Text: []string{"corpus/"}, Work: "work", Seed: 1})
+//	fmt.Println("predictor after layer", report.Chosen)
+//
+// Command lever-distill is this with flags, and examples/distill a short program that does it.
+//
+// Limits: one predictor is kept. Work takes 2·width bytes for each exit and token.
+package distill

@@ -1,0 +1,105 @@
+package distill
+
+import (
+	"errors"
+	"fmt"
+
+	// gorgonia imports an old form of this package that stops programs built with a newer Go; naming it here makes the module use the
+	// present one.
+	_ "go4.org/unsafe/assume-no-moving-gc"
+	gg "gorgonia.org/gorgonia"
+	gt "gorgonia.org/tensor"
+)
+
+// network is the predictor of one exit layer as a gorgonia graph, over mini-batches of one size. With h the normalised hidden state, W the head's
+// rows of the batch's vocabulary, and p the target's distribution over it at the temperature τ,
+//
+//	z = (h · down) · (W · up)ᵀ / τ
+//	loss = mean over the batch of logsumexp(z) − p·z
+//
+// which is the mean of KL(p ‖ softmax(z)) but for p's entropy, a constant.
+type network struct {
+	batch, width, rank, vocab int
+
+	hidden *gt.Dense // [batch][width]
+	head   *gt.Dense // [vocab][width], divided by τ
+	target *gt.Dense // [batch][vocab]
+	down   *gt.Dense // [width][rank], trained
+	up     *gt.Dense // [width][rank], trained
+
+	loss, logits gg.Value
+	params       []gg.ValueGrad
+	machine      gg.VM
+	solver       gg.Solver
+}
+
+// newNetwork builds the graph. Without a learning rate it only computes the loss.
+func newNetwork(batch, width, rank, vocab int, rate float64) (*network, error) {
+	n := &network{batch: batch, width: width, rank: rank, vocab: vocab}
+	g := gg.NewGraph()
+	matrix := func(name string, rows, cols int) (*gg.Node, *gt.Dense) {
+		value := gt.New(gt.WithShape(rows, cols), gt.WithBacking(make([]float32, rows*cols)))
+		return gg.NewMatrix(g, gt.Float32, gg.WithShape(rows, cols), gg.WithName(name), gg.WithValue(value)), value
+	}
+	var hidden, head, target, down, up *gg.Node
+	hidden, n.hidden = matrix("hidden", batch, width)
+	head, n.head = matrix("head", vocab, width)
+	target, n.target = matrix("target", batch, vocab)
+	down, n.down = matrix("down", width, rank)
+	up, n.up = matrix("up", width, rank)
+
+	b := builder{}
+	low := b.do(gg.Mul(hidden, down))
+	out := b.do(gg.Mul(head, up))
+	z := b.do(gg.Mul(low, b.do(gg.Transpose(out))))
+	lse := b.do(gg.Log(b.do(gg.Sum(b.do(gg.Exp(z)), 1))))
+	likely := b.do(gg.Sum(b.do(gg.HadamardProd(target, z)), 1))
+	loss := b.do(gg.Mean(b.do(gg.Sub(lse, likely))))
+	if b.err != nil {
+		return nil, fmt.Errorf("build the graph: %w", b.err)
+	}
+	gg.Read(loss, &n.loss)
+	gg.Read(z, &n.logits)
+	if rate == 0 {
+		n.machine = gg.NewTapeMachine(g)
+		return n, nil
+	}
+	if _, err := gg.Grad(loss, down, up); err != nil {
+		return nil, fmt.Errorf("build the graph: %w", err)
+	}
+	n.params = []gg.ValueGrad{down, up}
+	n.machine = gg.NewTapeMachine(g, gg.BindDualValues(down, up))
+	n.solver = gg.NewAdamSolver(gg.WithLearnRate(rate))
+	return n, nil
+}
+
+// builder keeps the first error of a chain of operations.
+type builder struct{ err error }
+
+func (b *builder) do(node *gg.Node, err error) *gg.Node {
+	b.err = errors.Join(b.err, err)
+	return node
+}
+
+// run computes the loss of what the inputs hold, and, when training, changes the parameters.
+func (n *network) run() (float64, error) {
+	defer n.machine.Reset()
+	if err := n.machine.RunAll(); err != nil {
+		return 0, err
+	}
+	loss, ok := n.loss.Data().(float32)
+	if !ok {
+		return 0, fmt.Errorf("the loss is a %T", n.loss.Data())
+	}
+	if n.solver != nil {
+		if err := n.solver.Step(n.params); err != nil {
+			return 0, err
+		}
+	}
+	return float64(loss), nil
+}
+
+func (n *network) close() error { return n.machine.Close() }
+
+// floats returns the elements of a dense matrix, row by row.
+func floats(d *gt.Dense) []float32 { return d.Data().([]float32) }

@@ -1,0 +1,327 @@
+package distill
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+	gg "gorgonia.org/gorgonia"
+)
+
+const (
+	batchSize = 256
+	// batchVocab is the number of tokens over which the loss of a batch is taken: those that the target finds probable somewhere in the batch,
+	// and others at random. A smaller vocabulary is taken whole.
+	batchVocab = 1024
+	firstRate  = 2e-3
+	// A held-out loss that does not fall by minGain halves the rate; after patience such epochs training ends.
+	minGain  = 0.002
+	patience = 3
+	// Every heldOut-th sequence is not trained on.
+	heldOut = 10
+)
+
+// trainer trains the predictor of one exit.
+type trainer struct {
+	samples *sampleReader
+	head    *head
+	exit    int // index in the samples' exits
+	temp    float64
+	eps     float32
+	seed    uint64
+	random  *rand.Rand // of the epoch
+
+	train, held []int // samples
+	learn, test *network
+	sample      sample
+	column      map[int32]int // of the tokens of the batch's vocabulary
+}
+
+// outcome is how well a predictor does on text that it was not trained on.
+type outcome struct {
+	Loss      float64 // mean KL divergence, times τ²
+	Agreement float64
+}
+
+func newTrainer(samples *sampleReader, head *head, exit, rank int, temperature float64, eps float32, seed uint64) (*trainer, error) {
+	width := samples.state.Width
+	t := &trainer{
+		samples: samples, head: head, exit: exit, temp: temperature, eps: eps, seed: seed,
+		sample: samples.state.newSample(1),
+	}
+	for i := range samples.state.Samples {
+		if err := samples.read(i, exit, &t.sample); err != nil {
+			return nil, err
+		}
+		if t.sample.sequence%heldOut == heldOut-1 {
+			t.held = append(t.held, i)
+		} else {
+			t.train = append(t.train, i)
+		}
+	}
+	if len(t.train) < batchSize || len(t.held) < batchSize {
+		return nil, fmt.Errorf("%d samples to train on and %d held out: at least %d of each are needed", len(t.train), len(t.held), batchSize)
+	}
+	vocab := min(batchVocab, head.vocab)
+	var err error
+	if t.learn, err = newNetwork(batchSize, width, rank, vocab, firstRate); err != nil {
+		return nil, err
+	}
+	if t.test, err = newNetwork(batchSize, width, rank, vocab, 0); err != nil {
+		return nil, errors.Join(err, t.learn.close())
+	}
+	basis := head.principal(rank, rand.New(rand.NewPCG(seed, uint64(exit))))
+	copy(floats(t.learn.down), basis)
+	copy(floats(t.learn.up), basis)
+	return t, nil
+}
+
+func (t *trainer) close() error { return errors.Join(t.learn.close(), t.test.close()) }
+
+// fill puts samples into a network's inputs and returns the mean entropy of the target's distributions.
+func (t *trainer) fill(n *network, batch []int) (entropy float64, err error) {
+	hidden, target := floats(n.hidden), floats(n.target)
+	clear(target)
+	width, top := n.width, t.samples.state.Top
+	tokens, probs := make([]int32, 0, len(batch)*top), make([]float64, 0, len(batch)*top)
+	weight := map[int32]float64{}
+	for i, index := range batch {
+		if err := t.samples.read(index, t.exit, &t.sample); err != nil {
+			return 0, err
+		}
+		normalise(hidden[i*width:(i+1)*width], t.sample.hidden, t.eps)
+		first, total := float64(t.sample.logits[0]), 0.0
+		for _, logit := range t.sample.logits {
+			total += math.Exp((float64(logit) - first) / t.temp)
+		}
+		for k, logit := range t.sample.logits {
+			p := math.Exp((float64(logit)-first)/t.temp) / total
+			tokens, probs = append(tokens, t.sample.tokens[k]), append(probs, p)
+			weight[t.sample.tokens[k]] += p
+		}
+	}
+	t.chooseVocabulary(n, weight)
+	for i := range batch {
+		total, row := 0.0, target[i*n.vocab:(i+1)*n.vocab]
+		for k := i * top; k < (i+1)*top; k++ {
+			if _, chosen := t.column[tokens[k]]; chosen {
+				total += probs[k]
+			}
+		}
+		for k := i * top; k < (i+1)*top; k++ {
+			if column, chosen := t.column[tokens[k]]; chosen && probs[k] > 0 {
+				p := probs[k] / total
+				row[column] = float32(p)
+				entropy -= p * math.Log(p) / float64(len(batch))
+			}
+		}
+	}
+	return entropy, nil
+}
+
+// chooseVocabulary gives each of a batch's most probable tokens a column, fills up with others at random, and loads their output rows.
+func (t *trainer) chooseVocabulary(n *network, weight map[int32]float64) {
+	tokens := slices.SortedFunc(maps.Keys(weight), func(a, b int32) int {
+		return cmp.Or(cmp.Compare(weight[b], weight[a]), cmp.Compare(a, b))
+	})
+	tokens = tokens[:min(len(tokens), n.vocab)]
+	t.column = make(map[int32]int, n.vocab)
+	for i, token := range tokens {
+		t.column[token] = i
+	}
+	for next := 0; len(t.column) < n.vocab; next++ {
+		token := int32(next)
+		if n.vocab < t.head.vocab {
+			token = int32(t.random.IntN(t.head.vocab))
+		}
+		if _, chosen := t.column[token]; !chosen {
+			t.column[token] = len(t.column)
+		}
+	}
+	rows := floats(n.head)
+	for token, column := range t.column {
+		row := rows[column*n.width : (column+1)*n.width]
+		t.head.row(row, int(token))
+		for i := range row {
+			row[i] /= float32(t.temp)
+		}
+	}
+}
+
+// normalise writes x divided by its root mean square to dst.
+func normalise(dst, x []float32, eps float32) {
+	squares := 0.0
+	for _, v := range x {
+		squares += float64(v) * float64(v)
+	}
+	scale := 1 / math.Sqrt(squares/float64(len(x))+float64(eps))
+	for i, v := range x {
+		dst[i] = float32(float64(v) * scale)
+	}
+}
+
+// epoch trains on every sample once, in an order that depends on seed, exit and epoch alone: a training that was interrupted goes on as if it
+// had not been.
+func (t *trainer) epoch(ctx context.Context, number int, progress func(done, total int)) error {
+	t.random = rand.New(rand.NewPCG(t.seed, uint64(t.exit)<<32|uint64(number)))
+	slices.Sort(t.train)
+	t.random.Shuffle(len(t.train), func(i, j int) { t.train[i], t.train[j] = t.train[j], t.train[i] })
+	batches := len(t.train) / batchSize
+	for b := range batches {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := t.fill(t.learn, t.train[b*batchSize:(b+1)*batchSize]); err != nil {
+			return err
+		}
+		loss, err := t.learn.run()
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return fmt.Errorf("the loss is %v: hidden states or logits are out of range", loss)
+		}
+		progress(b+1, batches)
+	}
+	return nil
+}
+
+// evaluate returns how well the network does on the held-out samples.
+func (t *trainer) evaluate(ctx context.Context) (o outcome, err error) {
+	copy(floats(t.test.down), floats(t.learn.down))
+	copy(floats(t.test.up), floats(t.learn.up))
+	t.random = rand.New(rand.NewPCG(0, 0)) // the same fillers in every epoch
+	batches := len(t.held) / batchSize
+	for b := range batches {
+		if err := ctx.Err(); err != nil {
+			return o, err
+		}
+		entropy, err := t.fill(t.test, t.held[b*batchSize:(b+1)*batchSize])
+		if err != nil {
+			return o, err
+		}
+		loss, err := t.test.run()
+		if err != nil {
+			return o, err
+		}
+		o.Loss += t.temp * t.temp * (loss - entropy) / float64(batches)
+		o.Agreement += agreement(t.test) / float64(batches)
+	}
+	return o, nil
+}
+
+// agreement returns the share of a batch in which predictor and target find the same token most probable.
+func agreement(n *network) float64 {
+	logits, target := n.logits.Data().([]float32), floats(n.target)
+	same := 0
+	for i := range n.batch {
+		row := func(x []float32) []float32 { return x[i*n.vocab : (i+1)*n.vocab] }
+		if largest(row(logits)) == largest(row(target)) {
+			same++
+		}
+	}
+	return float64(same) / float64(n.batch)
+}
+
+func largest(x []float32) (at int) {
+	for i, v := range x {
+		if v > x[at] {
+			at = i
+		}
+	}
+	return at
+}
+
+// run trains until the held-out loss falls no more, and leaves the best parameters in the network.
+func (t *trainer) run(ctx context.Context, c *checkpoint, maxEpochs int, save func() error, report func(epoch, done, total int)) error {
+	if c.Epoch == 0 {
+		first, err := t.evaluate(ctx)
+		if err != nil {
+			return err
+		}
+		c.Rate, c.Best = firstRate, first
+		c.Down, c.Up = slices.Clone(floats(t.learn.down)), slices.Clone(floats(t.learn.up))
+		c.BestDown, c.BestUp = c.Down, c.Up
+	} else {
+		copy(floats(t.learn.down), c.Down)
+		copy(floats(t.learn.up), c.Up)
+	}
+	for c.Epoch < maxEpochs && c.Stale < patience {
+		t.learn.solver = gg.NewAdamSolver(gg.WithLearnRate(c.Rate))
+		if err := t.epoch(ctx, c.Epoch+1, func(done, total int) { report(c.Epoch+1, done, total) }); err != nil {
+			return err
+		}
+		now, err := t.evaluate(ctx)
+		if err != nil {
+			return err
+		}
+		c.Epoch++
+		if now.Loss > c.Best.Loss*(1-minGain) {
+			c.Rate /= 2
+			c.Stale++
+		}
+		c.Down, c.Up = slices.Clone(floats(t.learn.down)), slices.Clone(floats(t.learn.up))
+		if now.Loss < c.Best.Loss {
+			c.Best, c.BestDown, c.BestUp = now, c.Down, c.Up
+		}
+		if err := save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkpoint is the state of a training between epochs; the solver begins each epoch afresh.
+type checkpoint struct {
+	Settings         string // of the training
+	Epoch            int
+	Rate             float64
+	Stale            int // epochs in which the loss did not fall enough
+	Best             outcome
+	Down, Up         []float32 // after the latest epoch
+	BestDown, BestUp []float32
+}
+
+// predictor returns the trained predictor in the form that a store keeps: the output rows mapped to the rank, so that neither the map nor the head
+// is needed to score a token.
+func (h *head) predictor(c *checkpoint, rank int) (p weights.Predictor, err error) {
+	width := len(h.gain)
+	down := make([]float32, rank*width) // [rank][width]
+	for i := range width {
+		for k := range rank {
+			down[k*width+i] = c.BestDown[i*rank+k]
+		}
+	}
+	if p.Down, err = pack(down, rank, width); err != nil {
+		return p, err
+	}
+	out, row := make([]float32, h.vocab*rank), make([]float32, width)
+	for token := range h.vocab {
+		h.row(row, token)
+		mapped := out[token*rank : (token+1)*rank]
+		for i, x := range row {
+			for k := range mapped {
+				mapped[k] += x * c.BestUp[i*rank+k]
+			}
+		}
+	}
+	p.Out, err = pack(out, h.vocab, rank)
+	return p, err
+}
+
+// pack quantises a matrix to Q8_0 in packed form.
+func pack(values []float32, rows, cols int) (tensor.Packed, error) {
+	plain := make([]byte, rows*tensor.Q8_0.RowBytes(cols))
+	if err := tensor.Encode(plain, values, tensor.Q8_0); err != nil {
+		return tensor.Packed{}, err
+	}
+	p := tensor.Packed{Type: tensor.Q8_0, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(tensor.Q8_0, rows, cols))}
+	return p, tensor.Pack(p.Data, plain, tensor.Q8_0, rows, cols)
+}

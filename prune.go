@@ -1,0 +1,69 @@
+package lever
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+)
+
+// Values of [Config].Prune that are not shares.
+const (
+	PruneAuto = 0.0
+	PruneOff  = -1.0
+)
+
+// Reasons why nothing is pruned, for [Result].NoPruning.
+const (
+	noPruningOff       = "it is turned off"
+	noPruningPredictor = "the target has no predictor"
+	noPruningPolicy    = "the policy does not know what a pass costs, and no share to give up is set"
+)
+
+// Predictors returns the predictors of the target's store, in the order of their layers. Each call makes new ones, for one user at a time.
+func (e *Engine) Predictors() ([]spec.Predictor, error) {
+	stored, err := e.target.store.Predictors()
+	if err != nil {
+		return nil, err
+	}
+	var predictors []spec.Predictor
+	for _, s := range stored {
+		p, err := layers.NewPredictor(layers.PredictorConfig{Layer: s.Layer, NormEps: s.NormEps, Down: s.Down, Out: s.Out}, e.target.decoder.Width(), e.pool)
+		if err != nil {
+			return nil, fmt.Errorf("predictor after layer %d: %w", s.Layer, err)
+		}
+		if p.Vocab() < e.target.decoder.Vocab() {
+			return nil, fmt.Errorf("predictor after layer %d knows %d of %d tokens", s.Layer, p.Vocab(), e.target.decoder.Vocab())
+		}
+		predictors = append(predictors, p)
+	}
+	return predictors, nil
+}
+
+// Layers returns the number of the target's layers.
+func (e *Engine) Layers() int { return e.target.layers }
+
+// openExit makes what prunes trees, unless there are no predictors or none are wanted.
+func (e *Engine) openExit(cfg Config) error {
+	if e.noPruning = noPruningOff; cfg.Prune == PruneOff {
+		return nil
+	}
+	predictors, err := e.Predictors()
+	if e.noPruning = noPruningPredictor; err != nil || len(predictors) == 0 {
+		return err
+	}
+	e.noPruning = ""
+	e.exit, err = spec.NewEarlyExit(spec.ExitOptions{Predictors: predictors, Layers: e.target.layers, Loss: cfg.Prune})
+	return err
+}
+
+// whyNotPruned returns why a policy's trees are not pruned; empty if they are, or if there are none.
+func (e *Engine) whyNotPruned(policy spec.Policy) string {
+	if _, none := policy.(spec.None); none || policy == nil {
+		return ""
+	}
+	if _, prices := policy.(spec.Pricer); e.noPruning == "" && !prices && e.prune == PruneAuto {
+		return noPruningPolicy
+	}
+	return e.noPruning
+}
