@@ -41,7 +41,11 @@ func device(t testing.TB, o sim.Options) *sim.Device {
 }
 
 func TestConformance(t *testing.T) {
-	for _, name := range profiles.Names() {
+	names := profiles.Names()
+	if testing.Short() {
+		names = names[:1]
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			nputest.TestDevice(t, func() (npu.Device, error) { return npu.Open(t.Context(), "sim:"+name) })
 		})
