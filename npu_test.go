@@ -16,7 +16,6 @@ import (
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/host"
 	"github.com/lever-go/lever/kernels/npu/offload"
-	_ "github.com/lever-go/lever/kernels/npu/opencl"
 	"github.com/lever-go/lever/kernels/npu/profiles"
 	"github.com/lever-go/lever/kernels/npu/sim"
 	"github.com/lever-go/lever/layers"
@@ -92,37 +91,6 @@ func TestNPUTextEqualsCPU(t *testing.T) {
 					t.Errorf("nothing ran on the device: %+v", s)
 				}
 			})
-		}
-	}
-}
-
-// On a device with a rounding of its own, too, speculation does not change the text: all rows of the target are computed there, however many
-// there are at once.
-func TestSpeculationOnOpenCL(t *testing.T) {
-	pair, err := demo.Unpack(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want lever.Result
-	for i, policy := range []spec.Policy{spec.None{}, nil} {
-		d, err := npu.Open(t.Context(), "opencl")
-		if err != nil {
-			t.Skip(err)
-		}
-		engine := open(t, lever.Config{Model: pair.Target, Draft: pair.Draft, NPU: d, Map: lever.Map{Verify: offload.NPU, Draft: offload.NPU}})
-		got, err := engine.Generate(t.Context(), lever.Request{
-			Prompt: "Tom has 4 boxes of 6 pens. How many pens does he have?", MaxTokens: 16, Policy: policy,
-		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Products == 0 || got.Fallbacks != 0 {
-			t.Errorf("statistics %+v", got.NPUStats)
-		}
-		if i == 0 {
-			want = got
-		} else if !slices.Equal(got.TokenIDs, want.TokenIDs) {
-			t.Errorf("%q, without speculation %q", got.Text, want.Text)
 		}
 	}
 }

@@ -16,9 +16,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 	"github.com/spf13/pflag"
 
-	// The drivers that --npu can name.
+	// The drivers that --npu can name, besides opencl.
 	_ "github.com/lever-go/lever/kernels/npu/host"
-	_ "github.com/lever-go/lever/kernels/npu/opencl"
 	_ "github.com/lever-go/lever/kernels/npu/sim"
 )
 
