@@ -179,7 +179,7 @@ func TestRun(t *testing.T) {
 	train := func(ctx context.Context, work string) (*Report, error) {
 		return Run(ctx, Options{
 			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(20, 1), Answer: 8, Text: []string{"../spec"},
-			TextTokens: 5600, Exits: []int{2}, Epochs: 1, Seed: 1, Progress: func(task string, done, _ int) {
+			TextTokens: 5600, Exits: []int{2}, Rank: 32, Epochs: 1, Seed: 1, Progress: func(task string, done, _ int) {
 				if strings.HasSuffix(work, "cut") && strings.HasPrefix(task, "batches") && done == 3 && ctx.Value(cutOff{}) != nil {
 					ctx.Value(cutOff{}).(context.CancelFunc)()
 				}
