@@ -37,4 +37,8 @@
 //
 // Limits: counts up to 4096. Where minLength or maxLength is given, masks within that string cost a walk over the vocabulary
 // each.
+//
+// # Errors
+//
+// [ErrUnsupported] is the only one: a schema uses a keyword, or a value, that is not known here. The text says where in the schema.
 package grammar

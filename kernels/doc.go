@@ -65,7 +65,11 @@
 //
 // # Limits
 //
-// Wrong lengths and shapes are mistakes of the programmer and panic; values never do: NaN and infinity propagate.
 // Functions are safe for concurrent use on distinct memory, [Pool], [Input] and [AttentionScratch] by one goroutine at a
 // time. Nothing allocates once buffers have reached their size.
+//
+// # Errors
+//
+// [Select] and [EnvError] return an error where a set is not there, with the names of those that are. Nothing else fails: wrong lengths
+// and shapes are mistakes of the programmer and panic; values never do: NaN and infinity propagate.
 package kernels

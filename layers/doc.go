@@ -40,4 +40,12 @@
 // Dense decoder-only models with RMSNorm, rotary positions over whole heads, SwiGLU and no biases. Nothing here is safe for
 // concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with a source that
 // allocates nothing allocates nothing, except a page of cache every 256 rows.
+//
+// # Errors
+//
+//   - [ErrUnsupported]: a configuration asks for what is not known here; the error names the key and its value.
+//   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
+//   - [ErrState]: a saved state is of a decoder of another shape.
+//
+// Errors of the [Weights] come through wrapped, with the name of the tensor. After an error in a pass its rows are not there.
 package layers

@@ -57,4 +57,15 @@
 // differs: what the models hold of it already is kept.
 //
 // Limits: one sequence at a time; draft and target share one vocabulary. The package opens no files and starts no goroutines.
+//
+// # Errors
+//
+//   - [ErrEmptyPrompt], [ErrPromptTooLong]: there is no token, or no room, to begin with.
+//   - [ErrVocabulary]: draft and target have different numbers of tokens.
+//   - [ErrNoDraft]: the policy can do nothing without a draft model.
+//   - [ErrTreeFull]: a node more than the limits of a [Tree].
+//   - [ErrLogits]: a model computed something that is not finite; its weights are damaged or do not fit its configuration.
+//
+// [Generator.Generate] returns what was generated before an error beside it. Errors of the models, such as layers.ErrContextFull and those of
+// the store they read, come through wrapped.
 package spec

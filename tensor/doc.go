@@ -35,4 +35,9 @@
 //
 // Machines are little-endian. Shapes, indices and types that do not fit are errors, not panics; only [Must] and [Packed.Slice] panic,
 // and say so. The number of bytes of a tensor must fit in an int.
+//
+// # Errors
+//
+//   - [ErrShape]: shapes, indices or lengths that do not fit each other, or their type; the text has both.
+//   - [ErrNotFinite]: a NaN or an infinity has no quantised form.
 package tensor

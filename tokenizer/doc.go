@@ -28,4 +28,10 @@
 //
 // Limits: vocabularies that are not byte-level (SentencePiece), other pre-tokenizer patterns, and added tokens that strip the
 // space around them are refused with [ErrUnsupported].
+//
+// # Errors
+//
+//   - [ErrUnsupported]: a vocabulary of another kind; see Limits.
+//   - [ErrInvalid]: files that contradict themselves.
+//   - [ErrRefused]: the model's chat template refuses the conversation, such as one that begins with an answer. Its own words follow.
 package tokenizer

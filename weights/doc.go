@@ -113,4 +113,15 @@
 // Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases. Sources:
 // safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file, of F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q5_K and Q6_K.
 // The 16 rows of one tile take at most 7 MiB.
+//
+// # Errors
+//
+// Errors wrap one of these, an error of the operating system such as [io/fs.ErrNotExist], or that of a context. Where a chunk is concerned, a
+// [ChunkError] says which, and which segment.
+//
+//   - [ErrCorrupt]: bytes are not what they should be. Convert again, or copy the store again.
+//   - [ErrTruncated]: a file ends too early, as after a copy that was interrupted.
+//   - [ErrVersion]: the store is of another version of the format.
+//   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
+//   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights

@@ -27,4 +27,11 @@
 //
 // Blocks of a model are taken to be alike: as many of the first as fit into 256 MiB are measured, with random text and no other load. The
 // cache inside a drive, or that of a virtual machine's host, can't be kept out.
+//
+// # Errors
+//
+//   - [ErrVersion]: the file is of another version.
+//   - [ErrInvalid]: it is no profile, or its numbers can't be.
+//
+// Measuring returns errors of the store and of the operating system wrapped.
 package profile

@@ -53,4 +53,10 @@
 // # Limits
 //
 // A device is not shared by processes. Graphs have one batch dimension, rotary angles pair the halves of heads, and caches are F16.
+//
+// # Errors
+//
+//   - [ErrUnsupported]: the device can't do this at all, or there is no such driver.
+//   - [ErrOutOfMemory]: it has no room now; the same may succeed later.
+//   - [ErrLost]: the session is gone. Close it and open another.
 package npu

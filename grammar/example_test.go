@@ -1,0 +1,71 @@
+package grammar_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lever-go/lever/grammar"
+)
+
+const size, end = 257, 256
+
+// bytesOnly has one token for each byte, and one that ends a text; package lever makes that of a model.
+func bytesOnly() (*grammar.Vocabulary, error) {
+	return grammar.NewVocabulary(size, func(token int32) string {
+		if token == end {
+			return ""
+		}
+		return string([]byte{byte(token)})
+	}, []int32{end})
+}
+
+func Example() {
+	vocabulary, err := bytesOnly()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	g, err := vocabulary.JSONSchema([]byte(`{"enum": ["left", "right", "up"]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m := g.Matcher()
+	state := 0
+	for {
+		var allowed []int32
+		mask := m.Allowed(state)
+		for token := range int32(size) {
+			if mask[token/64]>>(token%64)&1 == 1 {
+				allowed = append(allowed, token)
+			}
+		}
+		if allowed[0] == end {
+			fmt.Println("the end")
+			return
+		}
+		var bytes strings.Builder
+		for _, token := range allowed {
+			bytes.WriteByte(byte(token))
+		}
+		fmt.Printf("%q ", bytes.String())
+		state = m.Next(state, allowed[0]) // a model would choose by its logits
+	}
+	// Output: "\"" "lru" "e" "f" "t" "\"" the end
+}
+
+// A schema that says more than can be kept to is refused, not ignored.
+func ExampleVocabulary_JSONSchema() {
+	vocabulary, err := bytesOnly()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = vocabulary.JSONSchema([]byte(`{"type": "string", "pattern": "^[a-z]+$"}`))
+	fmt.Println(err)
+	fmt.Println("unsupported:", errors.Is(err, grammar.ErrUnsupported))
+	// Output:
+	// grammar: schema: at #: keyword "pattern": unsupported
+	// unsupported: true
+}
