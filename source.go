@@ -47,7 +47,7 @@ func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
 		return converted, err
 	}
 	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
-		return "", fmt.Errorf("make model cache: %w", err)
+		return "", fmt.Errorf("make model cache (set LEVER_CACHE to choose another place): %w", err)
 	}
 	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{Progress: cfg.report("converting " + filepath.Base(path))})
 	if isStore, _ := weights.IsStore(converted); isStore {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"syscall"
 
 	"github.com/lever-go/lever/tensor"
 )
@@ -125,8 +126,8 @@ func (m *manifest) tensors() map[string]*tensorEntry {
 func readManifest(dir string) (*manifest, []byte, error) {
 	path := filepath.Join(dir, manifestName)
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("weights: %s is not a complete store: %w", dir, err)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil, fmt.Errorf("weights: %s is not a complete store, which is a folder that a model was converted into: %w", dir, err)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("weights: %w", err)

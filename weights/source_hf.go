@@ -23,7 +23,7 @@ func openHF(dir string) (*source, error) {
 	path := filepath.Join(dir, "config.json")
 	config, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("weights: convert: %s is no model folder: %w", dir, err)
+		return nil, fmt.Errorf("weights: convert: %s is neither a store nor a Hugging Face folder%s: %w", dir, betterPath(dir), err)
 	}
 	arch, tied, err := parseArchitecture(config, path)
 	if err != nil {
@@ -100,4 +100,22 @@ func tokenizerFiles(dir string) ([]tokenizerFile, error) {
 		}
 	}
 	return files, nil
+}
+
+// betterPath says what in or around a folder that is no model may have been meant.
+func betterPath(dir string) string {
+	if isStore, _ := IsStore(filepath.Dir(filepath.Clean(dir))); isStore {
+		return "; it is a part of one"
+	}
+	for _, pattern := range []string{"*.gguf", "*/" + manifestName, "*/config.json"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(found) == 0 {
+			continue
+		}
+		if pattern != "*.gguf" {
+			found[0] = filepath.Dir(found[0])
+		}
+		return "; perhaps " + found[0] + " is meant"
+	}
+	return ""
 }

@@ -329,3 +329,65 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	}
 	checkEmpty(t, disk)
 }
+
+// What people get wrong first: the message names what they gave and says what to do next.
+func TestCommonMistakesSayTheNextStep(t *testing.T) {
+	cache := t.TempDir()
+	pair, err := demo.Unpack(t.Context(), cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, file := t.TempDir(), filepath.Join(t.TempDir(), "notes.txt")
+	writeFile(t, file, []byte("remember the milk, and the eggs, and whatever else there was"))
+	cut := filepath.Join(t.TempDir(), "cut.lever")
+	if err := os.CopyFS(cut, os.DirFS(pair.Target)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(cut, "chunks/0002.bin"), 4096); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		says   []string
+	}{
+		"no prompt":          {[]string{"run"}, exitUsage, []string{"one prompt, in quotes"}},
+		"empty prompt":       {[]string{"run", ""}, exitFailure, []string{"prompt is empty"}},
+		"no such model":      {[]string{"run", "--model", "gone.lever", ducks}, exitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
+		"no such draft":      {[]string{"run", "--draft", "gone.lever", ducks}, exitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
+		"a repository":       {[]string{"run", "--model", "Qwen/Qwen3-8B", ducks}, exitFailure, []string{"lever pull Qwen/Qwen3-8B"}},
+		"an empty folder":    {[]string{"run", "--model", empty, ducks}, exitFailure, []string{empty, "neither a store nor a Hugging Face folder"}},
+		"the folder above":   {[]string{"run", "--model", filepath.Dir(pair.Target), ducks}, exitFailure, []string{"perhaps", "is meant"}},
+		"the folder below":   {[]string{"run", "--model", filepath.Join(pair.Target, "chunks"), ducks}, exitFailure, []string{"a part of one"}},
+		"another file":       {[]string{"run", "--model", file, ducks}, exitFailure, []string{"notes.txt", "GGUF"}},
+		"inspect a file":     {[]string{"inspect", file}, exitFailure, []string{"notes.txt", "a folder that a model was converted into"}},
+		"misspelt policy":    {[]string{"run", "--policy", "chian", ducks}, exitUsage, []string{"chian", "choose from lever, chain"}},
+		"chain but no draft": {[]string{"run", "--model", pair.Target, "--policy", "chain", ducks}, exitUsage, []string{"--draft"}},
+		"too little memory":  {[]string{"run", "--dram", "1MiB", ducks}, exitFailure, []string{"too small", "2 MiB suffice"}},
+		"not a size":         {[]string{"run", "--dram", "lots", ducks}, exitUsage, []string{"lots", "2GiB"}},
+		"a cut store":        {[]string{"run", "--model", cut, ducks}, exitFailure, []string{"0002.bin", "truncated", "convert", "lever verify"}},
+		"a long prompt":      {[]string{"run", "--context", "4", ducks}, exitFailure, []string{"longer than the context", "--context"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := execute(t, test.args...)
+			if got.status != test.status || got.stdout != "" {
+				t.Errorf("status %d, want %d; output %q", got.status, test.status, got.stdout)
+			}
+			for _, word := range test.says {
+				if !strings.Contains(got.stderr, word) {
+					t.Errorf("standard error lacks %q: %s", word, got.stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestUnusableCacheSaysHowToNameAnother(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cache")
+	writeFile(t, file, nil)
+	cmd := program(t, "run", ducks)
+	cmd.Env = append(cmd.Env, "LEVER_CACHE="+file)
+	if got := finish(t, cmd); got.status != exitFailure || !strings.Contains(got.stderr, "LEVER_CACHE") {
+		t.Errorf("status %d, standard error %q", got.status, got.stderr)
+	}
+}

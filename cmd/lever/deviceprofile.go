@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/profile"
@@ -32,7 +33,7 @@ func loadProfile(path string) (*profile.Profile, error) {
 		return nil, err
 	}
 	p, err := profile.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {

@@ -39,6 +39,9 @@ func run(args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "lever:", strings.TrimPrefix(err.Error(), "lever: "))
+	if step := nextStep(err); step != "" {
+		fmt.Fprintln(os.Stderr, step)
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintf(os.Stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())

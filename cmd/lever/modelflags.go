@@ -3,12 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
@@ -110,6 +115,11 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 
 // chooseModels returns the models that are meant: those given, or else those of the demo.
 func chooseModels(ctx context.Context, model, draft string) (target, chosenDraft string, err error) {
+	for _, path := range []string{model, draft} {
+		if err := checkModelPath(path); err != nil {
+			return "", "", err
+		}
+	}
 	if model != "" {
 		return model, draft, nil
 	}
@@ -119,9 +129,24 @@ func chooseModels(ctx context.Context, model, draft string) (target, chosenDraft
 	}
 	pair, err := demo.Unpack(ctx, dir)
 	if err != nil {
-		return "", "", err
+		return "", "", fmt.Errorf("%w; LEVER_CACHE names another folder for the cache", err)
 	}
 	return pair.Target, cmp.Or(draft, pair.Draft), nil
+}
+
+// checkModelPath reports a path that a user gave where there is nothing.
+func checkModelPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := os.Stat(path)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case strings.Contains(path, "/") && hub.IsRepo(path):
+		return fmt.Errorf("there is no model %s here; lever pull %s downloads the repository of this name", path, path)
+	}
+	return fmt.Errorf("there is no model %s; give a store, a Hugging Face folder or a GGUF file", path)
 }
 
 // check reports flags that cannot be meant.

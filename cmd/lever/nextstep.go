@@ -1,0 +1,26 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+)
+
+// nextStep returns what a user can do about an error of a library, which does not know the commands; empty where nothing is known that
+// its text does not say.
+func nextStep(err error) string {
+	var chunk *weights.ChunkError
+	switch {
+	case errors.As(err, &chunk):
+		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
+	case errors.Is(err, weights.ErrVersion):
+		return "It was made by another version of lever: make it again with this one."
+	case errors.Is(err, weights.ErrReplaced):
+		return "Start again: the store that is there now is a new one."
+	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
+		return "--context makes room for more tokens, where memory and the model allow it."
+	}
+	return ""
+}
