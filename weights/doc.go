@@ -123,5 +123,6 @@
 //   - [ErrTruncated]: a file ends too early, as after a copy that was interrupted.
 //   - [ErrVersion]: the store is of another version of the format.
 //   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
+//   - [ErrForeign]: a predictor was trained for other weights. Train one for this store, or delete the file.
 //   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights
