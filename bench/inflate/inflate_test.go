@@ -156,6 +156,9 @@ func checkLogits(t *testing.T, name string, got, want [][]float32, most float64)
 
 // A pair says what the demo says, in as many passes: policies live on the draft's probabilities, of which added tokens must not take a part.
 func TestTextAndAcceptanceAreUnchanged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: writes and runs larger models")
+	}
 	pair := unpack(t)
 	want, small := answers(t, lever.Config{Model: pair.Target, Draft: pair.Draft})
 	got, large := answers(t, lever.Config{

@@ -97,6 +97,9 @@ func TestStallsTakeTheirTime(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: many generations")
+	}
 	pair, _ := openDemo(t)
 	steps := 0
 	r, err := Run(t.Context(), Options{
