@@ -25,6 +25,12 @@ type Config struct {
 	ReadSize, ReadDepth int
 	// Threads is the number of workers; 0: one per performance core.
 	Threads int
+	// BigCores keeps the workers on the performance cores, on Linux and Android processors that have slower ones too.
+	BigCores bool
+	// Pause is asked after each pass of the target how long to rest before the next one; busy is the time since the last rest. An app
+	// answers by how hot the device is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. nil: no
+	// rests.
+	Pause func(busy time.Duration) time.Duration
 	// Context is the largest number of tokens of prompt and answer; 0: what the model was made for, at most 8192.
 	Context int
 	// KV is the type of the cached keys and values: tensor.F16, also by default, or tensor.F32.

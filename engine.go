@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
@@ -26,6 +27,7 @@ type Engine struct {
 	prune  float64         // as configured
 	trace  *tracer
 	device device
+	pause  func(busy time.Duration) time.Duration // nil: no rests
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
@@ -33,7 +35,7 @@ type Engine struct {
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	e := &Engine{device: device{places: cfg.Map, cpu: cfg.CPUCosts, npu: cfg.NPUCosts}}
+	e := &Engine{device: device{places: cfg.Map, cpu: cfg.CPUCosts, npu: cfg.NPUCosts}, pause: cfg.Pause}
 	if cfg.NPU != nil {
 		e.device.engine = offload.New(cfg.NPU)
 	}
@@ -51,7 +53,11 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if err := kernels.EnvError(); err != nil {
 		return err
 	}
-	e.pool = kernels.NewPool(cfg.Threads)
+	newPool := kernels.NewPool
+	if cfg.BigCores {
+		newPool = kernels.NewPinnedPool
+	}
+	e.pool = newPool(cfg.Threads)
 	if e.trace, err = newTracer(cfg.Trace); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package lever
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/kernels"
@@ -92,6 +93,8 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if req.Grammar != nil {
 		constraint = req.Grammar.Matcher()
 	}
+	defer e.pool.Pin()()
+	rest := e.rests(ctx)
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      prompt,
 		MaxTokens:   req.MaxTokens,
@@ -107,10 +110,12 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		if req.Piece != nil {
 			req.Piece(p)
 		}
-		if emit == nil || p.Text == "" {
-			return nil
+		if emit != nil && p.Text != "" {
+			if err := emit(p.Text); err != nil {
+				return err
+			}
 		}
-		return emit(p.Text)
+		return rest(p)
 	})
 	return Result{
 		Text:     generated.Text,
@@ -145,4 +150,26 @@ func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
 		return nil, nil, err
 	}
 	return tok.EncodePrompt(chat), chat.Fallback, nil
+}
+
+// rests returns a function that rests after a pass for as long as the engine's Pause says.
+func (e *Engine) rests(ctx context.Context) func(spec.Piece) error {
+	if e.pause == nil {
+		return func(spec.Piece) error { return nil }
+	}
+	began := time.Now()
+	return func(p spec.Piece) error {
+		if len(p.Tokens) == 0 {
+			return nil // the end of the text
+		}
+		if pause := e.pause(time.Since(began)); pause > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+		}
+		began = time.Now()
+		return nil
+	}
 }

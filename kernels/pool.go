@@ -17,6 +17,7 @@ type Pool struct {
 	helpers []*helper // the workers beside the caller, who is worker 0
 	done    gate      // opened by the last helper of a Run
 	stopped sync.WaitGroup
+	cores   []int // that the workers are pinned to; nil: none
 
 	busy   atomic.Bool
 	closed bool
@@ -94,17 +95,34 @@ func (p *WorkerPanic) Unwrap() error {
 
 // NewPool starts a pool of threads workers, the goroutine that calls Run being one of them; 0 means one per performance
 // core of the machine, as far as the process may use them.
-func NewPool(threads int) *Pool {
+func NewPool(threads int) *Pool { return newPool(threads, nil) }
+
+// NewPinnedPool is NewPool, but on a processor with cores of several speeds the workers stay on the performance cores, as far as the system
+// lets them: one on a little core would make all others wait. The goroutine that calls Run does so between Pin and its release. Elsewhere
+// nothing is pinned.
+func NewPinnedPool(threads int) *Pool { return newPool(threads, cpufeat.BigCores()) }
+
+func newPool(threads int, cores []int) *Pool {
 	if threads <= 0 {
 		threads = cpufeat.PerformanceCores()
 	}
-	p := &Pool{helpers: make([]*helper, threads-1), done: newGate()}
+	p := &Pool{helpers: make([]*helper, threads-1), done: newGate(), cores: cores}
 	for i := range p.helpers {
 		p.helpers[i] = &helper{call: newGate()}
 		p.stopped.Add(1)
 		go p.work(i+1, p.helpers[i])
 	}
 	return p
+}
+
+// Pin keeps the calling goroutine on the cores of a pinned pool until release is called on the same goroutine; for others it does nothing.
+func (p *Pool) Pin() (release func()) {
+	if p != nil && p.cores != nil {
+		if release, err := cpufeat.Pin(p.cores); err == nil {
+			return release
+		}
+	}
+	return func() {}
 }
 
 // Workers returns the number of workers; worker numbers that Run passes are below it. It is 1 for a nil Pool.
@@ -174,6 +192,7 @@ func (p *Pool) pieces(worker int) {
 
 func (p *Pool) work(worker int, h *helper) {
 	defer p.stopped.Done()
+	p.Pin() // without a release: the thread ends with the worker
 	for h.call.wait() {
 		p.help(worker)
 	}

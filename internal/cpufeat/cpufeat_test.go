@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -33,22 +34,23 @@ func writeCores(t *testing.T, file string, contents ...string) string {
 }
 
 func TestFastCores(t *testing.T) {
-	const unknown = 1 << 30
 	for _, test := range []struct {
 		name     string
 		file     string
 		contents []string
-		want     int
+		want     []int
+		all      int
 	}{
-		{"no files", "", nil, unknown},
-		{"one speed", "cpu_capacity", []string{"1024\n", "1024\n"}, 2},
-		{"2 big, 3 middle, 3 little", "cpu_capacity", []string{"280", "280", "280", "760", "760", "760", "1024", "1024"}, 5},
-		{"by frequency", "cpufreq/cpuinfo_max_freq", []string{"1800000", "1800000", "3200000", "3400000"}, 2},
-		{"nonsense", "cpu_capacity", []string{"fast", "", "-1"}, unknown},
+		{"no files", "", nil, nil, 0},
+		{"one speed", "cpu_capacity", []string{"1024\n", "1024\n"}, []int{0, 1}, 2},
+		{"2 big, 3 middle, 3 little", "cpu_capacity", []string{"280", "280", "280", "760", "760", "760", "1024", "1024"}, []int{3, 4, 5, 6, 7}, 8},
+		{"by frequency", "cpufreq/cpuinfo_max_freq", []string{"1800000", "1800000", "3200000", "3400000"}, []int{2, 3}, 4},
+		{"nonsense", "cpu_capacity", []string{"fast", "", "-1"}, nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := fastCores(writeCores(t, test.file, test.contents...)); got != test.want {
-				t.Errorf("%d fast cores, want %d", got, test.want)
+			fast, all := fastCores(writeCores(t, test.file, test.contents...))
+			if !slices.Equal(fast, test.want) || all != test.all {
+				t.Errorf("fast cores %v of %d, want %v of %d", fast, all, test.want, test.all)
 			}
 		})
 	}

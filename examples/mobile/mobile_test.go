@@ -1,0 +1,126 @@
+package mobile
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lever-go/lever/internal/demo"
+)
+
+const question = "Tom has 3 apples and buys 4 more. How many apples does he have?"
+
+// sink hands text to a function.
+type sink func(text string) bool
+
+func (s sink) OnText(text string) bool { return s(text) }
+
+func open(t *testing.T) *Engine {
+	t.Helper()
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(pair.Target, pair.Draft, 8<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func TestGenerate(t *testing.T) {
+	e := open(t)
+	text := ""
+	answer, err := e.Generate(question, 24, sink(func(piece string) bool { text += piece; return true }))
+	if err != nil || answer.Text != text || answer.Tokens != 24 || answer.Finish != "length" || answer.TokensPerPass <= 1 {
+		t.Fatalf("%+v, %v; heard %q", answer, err, text)
+	}
+	if err := e.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	// Memory pressure in the middle changes nothing but the speed.
+	under, err := e.Generate(question, 24, sink(func(string) bool {
+		for _, level := range []int{5, 10, 15, 20, 80, 0} {
+			if err := e.Trim(level); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	}))
+	if err != nil || under.Text != text {
+		t.Errorf("under memory pressure: %+v, %v", under, err)
+	}
+}
+
+func TestEndsEarly(t *testing.T) {
+	e := open(t)
+	answer, err := e.Generate(question, 0, sink(func(string) bool { return false }))
+	if err != nil || answer.Finish != "cancelled" || answer.Text == "" {
+		t.Errorf("ended by the sink: %+v, %v", answer, err)
+	}
+	answer, err = e.Generate(question, 0, sink(func(string) bool {
+		if _, err := e.Generate(question, 1, nil); !errors.Is(err, errBusy) {
+			t.Errorf("a second answer meanwhile: %v", err)
+		}
+		e.Cancel()
+		return true
+	}))
+	if err != nil || answer.Finish != "cancelled" {
+		t.Errorf("cancelled: %+v, %v", answer, err)
+	}
+
+	// Close ends an answer, too, from another thread.
+	begun, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		first := true
+		e.Generate(question, 0, sink(func(string) bool {
+			if first {
+				close(begun)
+			}
+			first = false
+			return true
+		}))
+	}()
+	<-begun
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("the answer goes on after Close")
+	}
+	if _, err := e.Generate(question, 1, nil); !errors.Is(err, errClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if err := e.Trim(15); !errors.Is(err, errClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestSession(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.session")
+	e := open(t)
+	if _, err := e.Generate(question, 12, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SaveSession(file); err != nil {
+		t.Fatal(err)
+	}
+	want, err := e.Generate("And pears?", 12, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.LoadSession(file); err != nil { // back to after the first answer
+		t.Fatal(err)
+	}
+	if got, err := e.Generate("And pears?", 12, nil); err != nil || got.Text != want.Text {
+		t.Errorf("it goes on with %+v, %v, not with %q", got, err, want.Text)
+	}
+	if err := e.LoadSession(file + ".absent"); err == nil {
+		t.Error("a file that is absent was loaded")
+	}
+}
