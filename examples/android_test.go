@@ -10,14 +10,15 @@ import (
 
 // Android systems with pages of 16 KiB load only programs whose segments are aligned to them.
 func TestAndroidPages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: builds for another system")
-	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("skipped: needs the go command")
 	}
-	file := filepath.Join(t.TempDir(), "llama31")
-	build := exec.Command("go", "build", "-o", file, "./llama31")
+	source, file := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "program")
+	// The linker aligns all programs alike, and this one is built fast.
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", file, source)
 	build.Env = append(os.Environ(), "GOOS=android", "GOARCH=arm64", "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, output)
