@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -176,9 +177,19 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	corpus := t.TempDir()
+	for i := range 10 { // more than enough, of which a part of each file is taken
+		var text strings.Builder
+		for _, p := range OwnPrompts(80, uint64(2+i)) {
+			fmt.Fprintln(&text, p.Text)
+		}
+		if err := os.WriteFile(filepath.Join(corpus, fmt.Sprintf("%d.txt", i)), []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	train := func(ctx context.Context, work string) (*Report, error) {
 		return Run(ctx, Options{
-			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(20, 1), Answer: 8, Text: []string{"../spec"},
+			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(18, 1), Answer: 8, Text: []string{corpus},
 			TextTokens: 5600, Exits: []int{2}, Rank: 32, Epochs: 1, Seed: 1, Progress: func(task string, done, _ int) {
 				if strings.HasSuffix(work, "cut") && strings.HasPrefix(task, "batches") && done == 3 && ctx.Value(cutOff{}) != nil {
 					ctx.Value(cutOff{}).(context.CancelFunc)()
