@@ -65,7 +65,7 @@ var wholeBlocks = []string{"--min-trip", "20"}
 // TestCall executes. See ARMCOST.md there.
 func TestCost(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("takes minutes")
 	}
 	tool := filepath.Join("..", "..", "..", "shared", "tools", "armcost")
 	if _, err := os.Stat(tool); err != nil {
@@ -99,6 +99,7 @@ func TestCost(t *testing.T) {
 	}
 	for _, c := range costs {
 		t.Run(c.kernel, func(t *testing.T) {
+			t.Parallel() // what is measured does not depend on time
 			counted := max(c.counted, 1)
 			measure(t, c.kernel, c.options, c.cycle*counted, c.instr/counted)
 			measure(t, c.kernel, append([]string{"--optimistic"}, c.options...), c.optimistic*counted, c.instr/counted)
