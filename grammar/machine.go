@@ -18,7 +18,7 @@ type machine struct {
 	states    []state // 0 is none
 	stateIDs  map[string]int32
 
-	todo, tops []int32
+	work, tops []int32 // scratch
 	key        []byte
 }
 
@@ -38,7 +38,7 @@ func newMachine(a *automaton) *machine {
 }
 
 // start returns the state at a node, with nothing below it.
-func (m *machine) start(node int32) int32 { return m.close(append(m.todo[:0], m.push(node, 0))) }
+func (m *machine) start(node int32) int32 { return m.close(append(m.work[:0], m.push(node, 0))) }
 
 func (m *machine) push(node, below int32) int32 {
 	f := frame{node, below}
@@ -80,7 +80,7 @@ func (m *machine) close(stacks []int32) int32 {
 			reach(f.below)
 		}
 	}
-	m.todo, m.tops = stacks, tops
+	m.work, m.tops = stacks, tops
 	return m.state(tops, done)
 }
 
@@ -120,7 +120,7 @@ func (m *machine) step(from int32, b byte) int32 {
 }
 
 func (m *machine) follow(from int32, b byte) int32 {
-	stacks := m.todo[:0]
+	stacks := m.work[:0]
 	for _, s := range m.states[from].tops {
 		f := m.stacks[s]
 		for _, e := range m.automaton.nodes[f.node].edges {
@@ -158,4 +158,4 @@ func (m *machine) alone(node int32) int32 {
 }
 
 // resume returns the state of a stack to which a rule has gone back.
-func (m *machine) resume(stack int32) int32 { return m.close(append(m.todo[:0], stack)) }
+func (m *machine) resume(stack int32) int32 { return m.close(append(m.work[:0], stack)) }
