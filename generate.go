@@ -132,24 +132,31 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	}, err
 }
 
-// prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
-func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
-	if len(req.Messages) == 0 && req.Prompt == "" {
-		return nil, nil, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
-	}
-	tok := e.target.tokenizer
-	if req.Raw {
-		return tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: true}), nil, nil
+// empty reports whether a request has nothing to answer.
+func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
+
+// Chat renders the conversation of a request with the model's chat template, as Generate does. It may be called during a generation.
+func (e *Engine) Chat(req Request) (tokenizer.Prompt, error) {
+	if req.empty() {
+		return tokenizer.Prompt{}, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
 	}
 	messages := req.Messages
 	if len(messages) == 0 {
 		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
 	}
-	chat, err := tok.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
+	return e.target.tokenizer.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
+}
+
+// prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
+func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
+	if req.Raw && !req.empty() {
+		return e.target.tokenizer.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: true}), nil, nil
+	}
+	chat, err := e.Chat(req)
 	if err != nil {
 		return nil, nil, err
 	}
-	return tok.EncodePrompt(chat), chat.Fallback, nil
+	return e.target.tokenizer.EncodePrompt(chat), chat.Fallback, nil
 }
 
 // rests returns a function that rests after a pass for as long as the engine's Pause says.

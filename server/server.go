@@ -28,7 +28,8 @@ import (
 type Engine interface {
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
 	Tokenizer() *tokenizer.Tokenizer
-	// Vocabulary may be called during a generation.
+	// Chat and Vocabulary may be called during a generation.
+	Chat(req lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
 }
 
