@@ -1,6 +1,10 @@
 package lever_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,6 +60,55 @@ func TestLinksOfDocumentation(t *testing.T) {
 			}
 			if err != nil || anchor != "" && !anchors(string(target))[anchor] {
 				t.Errorf("%s: the link %s leads nowhere", page, link[1])
+			}
+		}
+	}
+}
+
+// Every package that others can import says what it is for, and under a heading of their own lists the errors that callers can tell apart.
+func TestPackagesAreDocumented(t *testing.T) {
+	docs, sentinels := map[string]string{}, map[string][]string{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "internal" || len(path) > 1 && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Dir(path)
+		docs[dir] += file.Doc.Text()
+		for _, declaration := range file.Decls {
+			vars, ok := declaration.(*ast.GenDecl)
+			if !ok || vars.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range vars.Specs {
+				for _, name := range spec.(*ast.ValueSpec).Names {
+					if strings.HasPrefix(name.Name, "Err") {
+						sentinels[dir] = append(sentinels[dir], name.Name)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, doc := range docs {
+		if doc == "" {
+			t.Errorf("package %s has no documentation", dir)
+		}
+		_, errors, _ := strings.Cut(doc, "\n# Errors\n")
+		for _, name := range sentinels[dir] {
+			if !strings.Contains(errors, "["+name+"]") {
+				t.Errorf("the documentation of package %s does not list %s under # Errors", dir, name)
 			}
 		}
 	}

@@ -26,4 +26,11 @@
 // Command lever-distill is this with flags, and examples/distill a short program that does it.
 //
 // Limits: one predictor is kept. Work takes 2·width bytes for each exit and token.
+//
+// # Errors
+//
+// The package has none of its own to tell apart. Causes come through wrapped, with what was being done: those of opening models and of the
+// store (see packages lever and weights), [io/fs.ErrNotExist] for text and prompts that are not there, and the error of the context. Options that
+// do not fit the model, too few samples, samples in Work that are cut short and a loss that is not finite are told in words. The
+// store is not touched before all else is done.
 package distill

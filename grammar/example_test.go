@@ -69,3 +69,37 @@ func ExampleVocabulary_JSONSchema() {
 	// grammar: schema: at #: keyword "pattern": unsupported
 	// unsupported: true
 }
+
+// A tree of drafted tokens is followed along all its branches: states stay valid.
+func ExampleMatcher() {
+	vocabulary, err := bytesOnly()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	g, err := vocabulary.JSONSchema([]byte(`{"type": "array", "items": {"type": "boolean"}, "minItems": 1}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m := g.Matcher()
+	inside := m.Next(0, '[')
+	for _, branch := range []string{"true]", "false, t", "1"} {
+		state := inside
+		for i := 0; i < len(branch) && state >= 0; i++ {
+			state = m.Next(state, int32(branch[i]))
+		}
+		switch {
+		case state < 0:
+			fmt.Println(branch, "can't follow")
+		case m.Allowed(state)[end/64]>>(end%64)&1 == 1:
+			fmt.Println(branch, "can end the text")
+		default:
+			fmt.Println(branch, "can follow")
+		}
+	}
+	// Output:
+	// true] can end the text
+	// false, t can follow
+	// 1 can't follow
+}

@@ -30,4 +30,21 @@
 //
 // The server keeps to itself unless told otherwise: on a loopback address it answers only requests that name one, so that no web
 // page can reach it by a host name of its own; bodies must be declared as JSON, which keeps other pages' forms out.
+//
+// # Errors
+//
+// [New] fails where options are missing or negative, [Server.Serve] with the listener's error. A client gets errors in OpenAI's form, an object
+// error with message, type, and, where there is one, param, the field, and code:
+//
+//	400  a field is wrong, or asks for what can't be done here (code unsupported_parameter); the prompt is too long (context_length_exceeded)
+//	401  the API key is missing or wrong (invalid_api_key)
+//	403  the request names another host than this one's loopback address
+//	404  there is no such page (unknown_url) or model (model_not_found)
+//	413  the request is longer than [Options].MaxBody (request_too_large)
+//	415  the request is not declared as JSON
+//	429  too many wait (queue_full) or are open (too_many_requests); Retry-After says when to try again
+//	500  the model failed: [Options].Log is told how, the client is not
+//	503  the server is about to end
+//
+// An error after the first part of a streamed answer comes as an event with such an object.
 package server

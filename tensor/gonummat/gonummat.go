@@ -14,8 +14,11 @@
 //	dense, err := gonummat.Dense(w)
 //	svd.Factorize(dense, mat.SVDThin)
 //
-// gonum knows matrices and vectors only, and none without elements: other tensors are errors that wrap tensor.ErrShape. A vector
-// is a matrix of one column.
+// A vector is a matrix of one column.
+//
+// # Errors
+//
+//   - [tensor.ErrShape]: gonum knows matrices and vectors only, and none without elements.
 package gonummat
 
 import (

@@ -15,7 +15,11 @@
 //	node := gorgonia.NewMatrix(g, hidden.Dtype(), gorgonia.WithValue(hidden))
 //	back, err := gorgoniadense.From(node.Value().(*gt.Dense))
 //
-// Masked and empty arrays, and memory that is not the CPU's, are not exchanged.
+// # Errors
+//
+//   - [tensor.ErrShape]: gorgonia knows no empty tensors.
+//
+// That masked and empty arrays, other types of elements, and memory that is not the CPU's are not taken is told in words.
 package gorgoniadense
 
 import (

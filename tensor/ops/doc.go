@@ -23,4 +23,8 @@
 //
 // Each call allocates its result: the decode loop of package layers calls kernels itself. A nil pool computes on the caller's goroutine; a
 // pool serves one call at a time. Functions without a pool are safe for concurrent use.
+//
+// # Errors
+//
+//   - [tensor.ErrShape]: shapes or indices that do not fit; the text names the operation and both.
 package ops

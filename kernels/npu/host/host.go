@@ -4,6 +4,11 @@
 // Importing it registers the driver under the name "host"; [New] opens a device without the registry.
 //
 // Limits: one goroutine computes, whatever the number of processors.
+//
+// # Errors
+//
+// Those of package npu: [npu.ErrUnsupported] for what is no batch or buffer, [npu.ErrOutOfMemory] where the system gives no memory; and
+// [io/fs.ErrClosed] after Close.
 package host
 
 import (

@@ -30,4 +30,9 @@
 // with a rounding of its own fails is a right one, but need not be the one that it would have been.
 //
 // Limits: the operations beside products stay on the CPU.
+//
+// # Errors
+//
+// A [Queue] has none: the CPU does what the device can't. [Engine.Prepare], [MeasureCPU] and [MeasureDevice] return those of the device, such
+// as [npu.ErrUnsupported] for one that multiplies none of the types, and the error of the context.
 package offload

@@ -34,4 +34,9 @@
 //
 // Linux and Android on amd64 and arm64; on Android the program must be built with cgo, which package purego needs there. A Linux program
 // that imports this package is linked dynamically, to libc and libdl.
+//
+// # Errors
+//
+// [Open] says in words which library or device is missing. The others are those of package npu, with OpenCL's name for what went wrong:
+// [npu.ErrUnsupported], [npu.ErrOutOfMemory], and [npu.ErrLost] after a command was broken off; and [io/fs.ErrClosed] after Close.
 package opencl

@@ -8,6 +8,12 @@
 //	fmt.Println(p.NPU.Batches, p.CPU.Submit)
 //
 // Limits: figures are those of products with weights. Attention, norms and activations, which take little time for few rows, are not in it.
+//
+// # Errors
+//
+//   - [ErrInvalid]: the text is no profile, or its numbers can't be.
+//
+// A profile that is neither built in nor a file is [io/fs.ErrNotExist].
 package profiles
 
 import (

@@ -15,6 +15,12 @@
 // # Limits
 //
 // Steps other than products take no time.
+//
+// # Errors
+//
+// Those of package npu: [npu.ErrUnsupported] for batches, types, matrices and buffers that the phone does not take, [npu.ErrOutOfMemory] where
+// its memory is full, [npu.ErrLost] after a session was lost; the latter two also as often as [Options].FailEvery says. A profile that can't be
+// loaded gives the error of package profiles.
 package sim
 
 import (

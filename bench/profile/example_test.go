@@ -1,0 +1,25 @@
+package profile_test
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/spec"
+)
+
+// What passes cost by a profile; [profile.Load] reads one, [profile.Measure] makes one.
+func ExampleProfile_Costs() {
+	p := profile.Profile{Target: &profile.Model{
+		Blocks:     2,
+		Block:      []spec.Point{{Rows: 1, Seconds: 0.010}, {Rows: 8, Seconds: 0.017}},
+		Projection: []spec.Point{{Rows: 1, Seconds: 0.005}},
+	}}
+	costs, err := p.Costs(profile.Plan{}) // all in memory
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("blocks of one row: %.0f ms, of 8: %.0f ms; logits of a row: %.0f ms\n",
+		1e3*costs.Compute.At(1), 1e3*costs.Compute.At(8), 1e3*costs.Project)
+	// Output: blocks of one row: 20 ms, of 8: 34 ms; logits of a row: 5 ms
+}
