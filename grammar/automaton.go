@@ -1,5 +1,7 @@
 package grammar
 
+import "slices"
+
 // automaton is a set of rules over bytes. A rule is a start node and what can be reached from it; it ends in a final node. An
 // edge takes a byte, or nothing, or a whole text of another rule, which may be its own: that makes it a pushdown automaton.
 // It is nondeterministic; see [machine].
@@ -12,6 +14,7 @@ type node struct {
 	calls []call
 	empty []int32 // nodes that are reached by nothing
 	final bool
+	plain int32 // what each of plainRunes leads to, if that is one node; or 0
 }
 
 // edge takes one byte from lo to hi.
@@ -55,6 +58,32 @@ func (a *automaton) text(from int32, text string) int32 {
 		from = to
 	}
 	return from
+}
+
+// plainRun returns how many plain characters can follow one another at a node, whichever they are; maxPlain stands for more.
+func (a *automaton) plainRun(node int32) int8 {
+	nodes := []int32{node}
+	for n := range int8(maxPlain) {
+		var next []int32
+		for i := 0; i < len(nodes); i++ {
+			if to := a.nodes[nodes[i]].plain; to != 0 && !slices.Contains(next, to) {
+				next = append(next, to)
+			}
+			if n == 0 { // only this node counts
+				break
+			}
+			for _, to := range a.nodes[nodes[i]].empty {
+				if !slices.Contains(nodes, to) {
+					nodes = append(nodes, to)
+				}
+			}
+		}
+		if len(next) == 0 {
+			return n
+		}
+		nodes = next
+	}
+	return maxPlain
 }
 
 // leftRecursive reports whether some rule can call itself before it has taken a byte, which would never end.

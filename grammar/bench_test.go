@@ -41,6 +41,7 @@ func BenchmarkMask(b *testing.B) {
 		"topics": {"type": "array", "items": {"type": "string"}}, "note": {"type": ["string", "null"]}}}`
 	limited := strings.ReplaceAll(schema, `"string"`, `"string", "maxLength": 100`)
 	limited = strings.ReplaceAll(limited, `["string", "maxLength": 100, "null"]`, `"null"`)
+	pattern := strings.ReplaceAll(limited, `"maxLength": 100`, `"maxLength": 100, "pattern": "^[\\p{L} \",]*$"`)
 	compile := func(schema string) func() (*grammar.Grammar, error) {
 		return func() (*grammar.Grammar, error) { return v.JSONSchema([]byte(schema)) }
 	}
@@ -51,6 +52,7 @@ func BenchmarkMask(b *testing.B) {
 		{"json", lines, func() (*grammar.Grammar, error) { return v.JSON(), nil }},
 		{"schema", oneLine, compile(schema)},
 		{"maxLength", oneLine, compile(limited)},
+		{"pattern", oneLine, compile(pattern)},
 	} {
 		tokens := append(tok.Encode(c.text, tokenizer.EncodeOptions{}), tok.EOS()[0])
 		for _, used := range []string{"new", "used"} {

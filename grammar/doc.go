@@ -12,7 +12,8 @@
 // A mask is put together from parts: for each node of the automaton, once, the tokens that stay within the rule of that node,
 // or end with it; and anew for each mask the few that go on beyond, which depend on where the rule goes back to. (The idea is
 // that of Dong et al., "XGrammar: Flexible and Efficient Structured Generation Engine for Large Language Models", 2024, arXiv
-// 2411.15100.)
+// 2411.15100.) Within a string most tokens can follow, those of so many plain characters as still fit: they are masks of the
+// vocabulary, by the number of characters, and only the others are looked at.
 //
 // Usage:
 //
@@ -25,7 +26,7 @@
 //	}
 //
 // Of JSON Schema it knows type (also a list), properties, required, additionalProperties, enum, const, items, minItems, maxItems,
-// minLength, maxLength, anyOf, $ref within the document, and true; it ignores what only describes, such as title, description,
+// minLength, maxLength, pattern, anyOf, $ref within the document, and true; it ignores what only describes, such as title, description,
 // default and format. All else is refused with [ErrUnsupported], and the keyword. What is generated satisfies the schema, but
 // not all that would is generated:
 //
@@ -33,10 +34,13 @@
 //   - properties come in the order of the schema, each at most once; others than those listed only if additionalProperties
 //     says so;
 //   - numbers have at most 15 digits before and after the point, and 2 in the exponent;
-//   - of a number that is an integer, the form with a fraction is left out.
+//   - of a number that is an integer, the form with a fraction is left out;
+//   - in a string with a pattern, characters are escaped only where they must be.
 //
-// Limits: counts up to 4096. Where minLength or maxLength is given, masks within that string cost a walk over the vocabulary
-// each.
+// A pattern is one of ECMA-262 and need match only a part of the string, unless it has ^ and $. It may have sets, classes such as \d and
+// \p{L}, groups, alternatives and repetitions, greedy or not; look-around, word boundaries, back-references and flags are refused.
+//
+// Limits: counts up to 4096, and patterns that become about 250,000 states, with which minLength and maxLength multiply.
 //
 // # Errors
 //

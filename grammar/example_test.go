@@ -62,11 +62,11 @@ func ExampleVocabulary_JSONSchema() {
 		fmt.Println(err)
 		return
 	}
-	_, err = vocabulary.JSONSchema([]byte(`{"type": "string", "pattern": "^[a-z]+$"}`))
+	_, err = vocabulary.JSONSchema([]byte(`{"type": "integer", "multipleOf": 5}`))
 	fmt.Println(err)
 	fmt.Println("unsupported:", errors.Is(err, grammar.ErrUnsupported))
 	// Output:
-	// grammar: schema: at #: keyword "pattern": unsupported
+	// grammar: schema: at #: keyword "multipleOf": unsupported
 	// unsupported: true
 }
 

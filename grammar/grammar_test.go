@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,8 @@ var schemas = []string{
 	`{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}, "maxItems": 2}}, "required": ["value"]}}}`,
 	`{"type": "object", "required": ["x", "y"], "properties": {"x": {"anyOf": [{"type": "null"}, {"$ref": "#"}]}}}`,
 	`{"type": "string"}`, `{"type": "number"}`, `{"const": null}`, `{"enum": [[1, 2], {"a": {}}]}`, `true`, `{}`, `{"minLength": 2, "maxLength": 2}`,
+	`{"pattern": "^[a-z]{1,5}(-[A-F0-9]+)?$"}`, `{"type": ["string", "null"], "pattern": "x.z|\"[^a]\\\\", "maxLength": 9}`, `{"pattern": "", "maxLength": 3}`,
+	`{"type": "object", "required": ["when"], "properties": {"when": {"pattern": "^\\d{4}-\\d\\d-\\d\\d$"}, "who": {"pattern": "^(?<first>\\w+) \\p{Lu}", "maxLength": 12}}}`,
 }
 
 // valid reports whether a value satisfies a schema of the kind above: the definition, in its simplest form.
@@ -116,6 +119,9 @@ func valid(root, schema, value any) bool {
 	case string:
 		kind = "string"
 		if n := len([]rune(x)); n < count("minLength", 0) || n > count("maxLength", n) {
+			return false
+		}
+		if p, ok := s["pattern"].(string); ok && !regexp.MustCompile(p).MatchString(x) {
 			return false
 		}
 	case []any:
@@ -356,28 +362,48 @@ func TestSchemasThatAreRefused(t *testing.T) {
 	v := testVocabulary(t)
 	for schema, want := range map[string]string{
 		`{"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}}`: `at #/properties/a: keyword "minimum": unsupported`,
-		`{"type": "string", "pattern": "^a"}`:                                        `keyword "pattern": unsupported`,
-		`{"oneOf": [{}]}`:                                                            `keyword "oneOf": unsupported`,
-		`{"anyOf": [{}], "type": "string"}`:                                          `"type" beside "anyOf": unsupported`,
-		`{"$ref": "other.json"}`:                                                     `only #/… within the schema: unsupported`,
-		`{"$ref": "#/$defs/a"}`:                                                      `there is no "$defs"`,
-		`{"$ref": "#"}`:                                                              `leads back to itself`,
-		`{"anyOf": [{"$ref": "#"}, {"type": "null"}]}`:                               `leads back to itself`,
-		`{"type": "text"}`:                                                           `there is no type "text"`,
-		`{"type": []}`:                                                               `no type`,
-		`{"type": 3}`:                                                                `at #: type:`,
-		`{"enum": []}`:                                                               `none of the values`,
-		`{"enum": ["a"], "type": "integer"}`:                                         `none of the values`,
-		`{"enum": ["a"], "minLength": 1}`:                                            `"minLength" beside a list of values`,
-		`{"minItems": 3, "maxItems": 2}`:                                             `from 3 to 2`,
-		`{"maxLength": 1000000}`:                                                     `a count of 1000000`,
-		`{"minLength": -1}`:                                                          `a count of -1`,
-		`{"required": ["a"], "additionalProperties": false}`:                         `"a" is required and not allowed`,
-		`{"anyOf": []}`:                                                              `anyOf of nothing`,
-		`false`:                                                                      `schema false`,
-		`3`:                                                                          `not an object`,
-		`{`:                                                                          `not JSON`,
-		`{"properties": 3}`:                                                          `at #/properties: not an object`,
+		`{"type": "string", "pattern": "^(?=.*a)b"}`:                                 `at #: pattern "^(?=.*a)b": a look-ahead or look-behind: unsupported`,
+		`{"pattern": "(a)\\1"}`:                  `the back-reference \1: unsupported`,
+		`{"pattern": "\\bword"}`:                 `the word boundary \b: unsupported`,
+		`{"pattern": "(?i)a"}`:                   `flags, (?i): unsupported`,
+		`{"pattern": "[[:alpha:]]"}`:             `a class [[:name:]]: unsupported; write`,
+		`{"pattern": "\\p{Emoji}"}`:              `the class \p{Emoji}: unsupported`,
+		`{"pattern": "\\Aa"}`:                    `the escape \A: unsupported`,
+		`{"pattern": "a{5000}"}`:                 `a repetition of 5000`,
+		`{"pattern": "((a{4000}){4000}){4000}"}`: `too large: unsupported`,
+		`{"pattern": "^(a?){4000}$"}`:            `too large: unsupported`,
+		`{"pattern": "(((){4000}){4000}){4000}|a", "maxLength": 0, "minLength": 1}`: `from 1 to 0`,
+		`{"pattern": "a$b"}`:                                 `no string of the wanted length matches`,
+		`{"pattern": "^abc$", "maxLength": 2}`:               `no string of the wanted length matches`,
+		`{"pattern": "^[]$"}`:                                `no string of the wanted length matches`,
+		`{"pattern": "(a"}`:                                  `a bracket ( is not closed`,
+		`{"pattern": "a)b"}`:                                 `")b" closes nothing`,
+		`{"pattern": "[a"}`:                                  `a bracket [ is not closed`,
+		`{"pattern": "+a"}`:                                  `'+' has nothing to repeat`,
+		`{"pattern": "a{3,2}"}`:                              `{3,2} is in the wrong order`,
+		`{"pattern": "[z-a]"}`:                               `the range z-a is in the wrong order`,
+		`{"enum": ["a"], "pattern": "a"}`:                    `"pattern" beside a list of values`,
+		`{"oneOf": [{}]}`:                                    `keyword "oneOf": unsupported`,
+		`{"anyOf": [{}], "type": "string"}`:                  `"type" beside "anyOf": unsupported`,
+		`{"$ref": "other.json"}`:                             `only #/… within the schema: unsupported`,
+		`{"$ref": "#/$defs/a"}`:                              `there is no "$defs"`,
+		`{"$ref": "#"}`:                                      `leads back to itself`,
+		`{"anyOf": [{"$ref": "#"}, {"type": "null"}]}`:       `leads back to itself`,
+		`{"type": "text"}`:                                   `there is no type "text"`,
+		`{"type": []}`:                                       `no type`,
+		`{"type": 3}`:                                        `at #: type:`,
+		`{"enum": []}`:                                       `none of the values`,
+		`{"enum": ["a"], "type": "integer"}`:                 `none of the values`,
+		`{"enum": ["a"], "minLength": 1}`:                    `"minLength" beside a list of values`,
+		`{"minItems": 3, "maxItems": 2}`:                     `from 3 to 2`,
+		`{"maxLength": 1000000}`:                             `a count of 1000000`,
+		`{"minLength": -1}`:                                  `a count of -1`,
+		`{"required": ["a"], "additionalProperties": false}`: `"a" is required and not allowed`,
+		`{"anyOf": []}`:                                      `anyOf of nothing`,
+		`false`:                                              `schema false`,
+		`3`:                                                  `not an object`,
+		`{`:                                                  `not JSON`,
+		`{"properties": 3}`:                                  `at #/properties: not an object`,
 		strings.Repeat(`{"items":`, 100) + `{}` + strings.Repeat(`}`, 100): `nested deeper`,
 	} {
 		_, err := v.JSONSchema([]byte(schema))

@@ -162,6 +162,7 @@ func (b *builder) character(from, to int32, escapes bool) {
 	b.span(from, '"'+1, '\\'-1, to)
 	b.span(from, '\\'+1, 0x7F, to)
 	b.beyondASCII(from, to)
+	b.nodes[from].plain = to
 	if !escapes {
 		return
 	}

@@ -14,12 +14,14 @@ type Grammar struct {
 	mu     sync.Mutex
 	inside *machine
 	known  map[int32]*continuations
-	states []int32
+	states []int32 // scratch
+	tokens []int32 // scratch
 }
 
 // continuations are the tokens that can follow at a node, as far as that does not depend on where its rule goes back to.
 type continuations struct {
-	tokens []int32  // that end within the rule, or where it ends; nil if they are many
+	plain  int8     // tokens of so many plain characters stay within the rule
+	tokens []int32  // that end within the rule, or where it ends, but for the plain ones; nil if they are many
 	bits   []uint64 // the same
 	beyond []int32  // branches at which the rule may have ended, and below which there are longer tokens
 }
@@ -27,35 +29,38 @@ type continuations struct {
 // manyTokens is the number from which on tokens are better kept as bits.
 const manyTokens = 256
 
-// at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there:
-// for a string, most. It is done once for a node.
+// at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there: for a string most,
+// if there were not the plain ones, which are known beforehand. It is done once for a node.
 func (g *Grammar) at(node int32) *continuations {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c, ok := g.known[node]; ok {
 		return c
 	}
-	c := &continuations{}
+	c := &continuations{plain: g.automaton.plainRun(node)}
 	v := g.vocabulary
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
 	from := g.inside.alone(node)
-	g.states = v.walk(g.inside, 0, from, g.states, func(at, state int32) bool {
+	tokens := g.tokens[:0]
+	g.states = v.walk(g.inside, 0, from, c.plain, g.states, func(at, state int32) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
-			c.tokens = append(c.tokens, b.token)
+			tokens = append(tokens, b.token)
 		}
 		if g.inside.states[state].done && b.after > at+1 {
 			c.beyond = append(c.beyond, at)
 		}
 		return true
 	})
-	if len(c.tokens) >= manyTokens {
+	if len(tokens) >= manyTokens {
 		c.bits = make([]uint64, (v.size+63)/64)
-		for _, token := range c.tokens {
+		for _, token := range tokens {
 			c.bits[token/64] |= 1 << (token % 64)
 		}
-		c.tokens = nil
+	} else {
+		c.tokens = slices.Clone(tokens)
 	}
+	g.tokens = tokens
 	g.known[node] = c
 	return c
 }
@@ -176,7 +181,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, at, m.walked, func(at, _ int32) bool {
+	m.walked = v.walk(m.machine, branch, at, 0, m.walked, func(at, _ int32) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -222,8 +227,10 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	for _, top := range m.machine.states[at].tops {
 		f := m.machine.stacks[top]
 		c := m.grammar.at(f.node)
-		for i, word := range c.bits {
-			mask[i] |= word
+		for _, bits := range [][]uint64{v.plain[c.plain], c.bits} {
+			for i, word := range bits {
+				mask[i] |= word
+			}
 		}
 		for _, token := range c.tokens {
 			add(token)
@@ -236,7 +243,7 @@ func (m *Matcher) allowed(at int32) []uint64 {
 			continue
 		}
 		for _, branch := range c.beyond {
-			m.walked = v.walk(m.machine, branch, back, m.walked, func(at, _ int32) bool {
+			m.walked = v.walk(m.machine, branch, back, 0, m.walked, func(at, _ int32) bool {
 				if token := v.trie[at].token; token >= 0 {
 					add(token)
 				}

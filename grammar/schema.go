@@ -112,6 +112,7 @@ type keywords struct {
 	MaxItems    *int              `json:"maxItems"`
 	MinLength   *int              `json:"minLength"`
 	MaxLength   *int              `json:"maxLength"`
+	Pattern     *string           `json:"pattern"`
 	AnyOf       []json.RawMessage `json:"anyOf"`
 	Ref         *string           `json:"$ref"`
 	constraints []string          // names of those that are present and restrict values
@@ -121,7 +122,8 @@ type keywords struct {
 // both sides agree otherwise (JSON Schema, Validation, section 7).
 var (
 	enforced = []string{
-		"type", "properties", "required", "additionalProperties", "enum", "const", "items", "minItems", "maxItems", "minLength", "maxLength", "anyOf", "$ref",
+		"type", "properties", "required", "additionalProperties", "enum", "const", "items", "minItems", "maxItems", "minLength", "maxLength", "pattern", "anyOf",
+		"$ref",
 	}
 	annotations = []string{
 		"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "format", "$schema", "$id", "$comment", "$defs", "definitions",
@@ -236,7 +238,7 @@ func (k *keywords) types(at string) (types []string, err error) {
 		return []string{"object"}, nil
 	case k.Items != nil || k.MinItems != nil || k.MaxItems != nil:
 		return []string{"array"}, nil
-	case k.MinLength != nil || k.MaxLength != nil:
+	case k.MinLength != nil || k.MaxLength != nil || k.Pattern != nil:
 		return []string{"string"}, nil
 	}
 	return nil, nil
@@ -259,7 +261,14 @@ func (c *compiler) typed(from int32, t string, k *keywords, at string, depth int
 		if err != nil {
 			return 0, err
 		}
-		return c.string(from, least, most), nil
+		if k.Pattern == nil {
+			return c.string(from, least, most), nil
+		}
+		to, err := c.match(c.text(from, `"`), *k.Pattern, least, most)
+		if err != nil {
+			return 0, fmt.Errorf("at %s: pattern %q: %w", at, *k.Pattern, err)
+		}
+		return to, nil
 	case "array":
 		return c.items(from, k, at, depth)
 	case "object":

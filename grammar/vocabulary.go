@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Vocabulary is what the tokens of a model spell. It is safe for concurrent use.
@@ -13,8 +15,12 @@ type Vocabulary struct {
 	end  []int32 // tokens that end a text
 	text []string
 	trie []branch // in depth-first order, children by byte; the first is the root
-	deep int      // bytes of the longest token
+	// plain are the tokens of plain characters only, as a mask, by the most characters they may have.
+	plain [maxPlain + 1][]uint64
 }
+
+// maxPlain is the number of characters up to which tokens are told apart as plain. Longer ones are few.
+const maxPlain = 32
 
 // branch is a node of the trie of all tokens.
 type branch struct {
@@ -22,7 +28,10 @@ type branch struct {
 	after int32 // index of the first branch that is not below this one
 	depth int32 // bytes up to here
 	last  byte  // the last of them
+	plain int8  // most characters of the tokens here and below, all of which are plain; or notPlain
 }
+
+const notPlain = maxPlain + 1
 
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
 // such as control tokens, which will not be allowed. end are the tokens that end a text; there must be at least one.
@@ -47,7 +56,6 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 			continue
 		}
 		v.text[token] = text
-		v.deep = max(v.deep, len(text))
 		order = append(order, token)
 		if len(text) == 1 {
 			single[text[0]] = true
@@ -58,7 +66,43 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(v.text[a], v.text[b]) })
 	v.grow(order)
+	v.sortPlain()
 	return v, nil
+}
+
+// plainLength returns the number of characters of a text in which all are [plainRunes], and notPlain for others.
+func plainLength(text string) int8 {
+	n := int8(0)
+	for i, r := range text {
+		if r < ' ' || r == '"' || r == '\\' || r == 0x2028 || r == 0x2029 || r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") || n == maxPlain {
+			return notPlain
+		}
+		n++
+	}
+	return n
+}
+
+// sortPlain finds the plain tokens.
+func (v *Vocabulary) sortPlain() {
+	for n := 1; n < len(v.plain); n++ {
+		v.plain[n] = make([]uint64, (v.size+63)/64)
+	}
+	for i := len(v.trie) - 1; i >= 0; i-- {
+		b := &v.trie[i]
+		if b.token >= 0 {
+			if b.plain = plainLength(v.text[b.token]); b.plain != notPlain {
+				v.plain[b.plain][b.token/64] |= 1 << (b.token % 64)
+			}
+		}
+		for below := int32(i) + 1; below < b.after; below = v.trie[below].after {
+			b.plain = max(b.plain, v.trie[below].plain)
+		}
+	}
+	for n := 1; n < len(v.plain); n++ {
+		for i, word := range v.plain[n-1] {
+			v.plain[n][i] |= word
+		}
+	}
 }
 
 // grow makes the trie of tokens in the order of their texts. Of several with one text, the first stands for all.
@@ -106,13 +150,17 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 	return -1
 }
 
-// walk visits the branches below a branch, at which m is in a state, as far as m takes them, until visit returns false. It
-// borrows states, which it returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below, from int32, states []int32, visit func(at, state int32) bool) []int32 {
+// walk visits the branches below a branch, at which m is in a state, as far as m takes them, until visit returns false. It leaves out those
+// that are not on the way to a token other than plain ones of at most plain characters. It borrows states, which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below, from int32, plain int8, states []int32, visit func(at, state int32) bool) []int32 {
 	base := v.trie[below].depth
 	states = append(states[:0], from)
 	for i := below + 1; i < v.trie[below].after; {
 		b := &v.trie[i]
+		if b.plain <= plain {
+			i = b.after
+			continue
+		}
 		to := m.step(states[b.depth-base-1], b.last)
 		if to == dead {
 			i = b.after

@@ -1,0 +1,128 @@
+package grammar
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// spelling is how a string of JSON spells the characters of a set, escaped only where they must be: the bytes that can come next, and what can
+// follow each.
+type spelling struct {
+	plain bool // the set has all of plainRunes
+	edges []spelledByte
+}
+
+type spelledByte struct {
+	lo, hi byte
+	next   *spelling // nil: the character is complete
+}
+
+// byteSpans are the spans of the bytes of a character, one after the other: lo and hi by turns.
+type byteSpans string
+
+// spell returns the spelling of a set.
+func spell(set runeSet) *spelling {
+	var all []byteSpans
+	exactly := func(text string) {
+		var spans []byte
+		for i := range len(text) {
+			spans = append(spans, text[i], text[i])
+		}
+		all = append(all, byteSpans(spans))
+	}
+	for _, r := range set {
+		for c := r.lo; c <= min(r.hi, '\\'); c++ {
+			if i := strings.IndexRune("\b\f\n\r\t\"\\", c); i >= 0 {
+				exactly(`\` + `bfnrt"\`[i:i+1])
+			} else if c < ' ' {
+				exactly(fmt.Sprintf(`\u%04x`, c))
+			}
+		}
+		for _, raw := range []runeSpan{{' ', '!'}, {'#', '['}, {']', 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, utf8.MaxRune}} {
+			if lo, hi := max(r.lo, raw.lo), min(r.hi, raw.hi); lo <= hi {
+				all = appendEncoded(all, lo, hi)
+			}
+		}
+	}
+	s := fold(all, map[string]*spelling{})
+	s.plain = set.covers(plainRunes)
+	return s
+}
+
+// appendEncoded appends the forms of the characters from lo to hi, which have as many bytes in UTF-8.
+func appendEncoded(all []byteSpans, lo, hi rune) []byteSpans {
+	// Where only one byte differs, or those after it take all values, the spans of bytes are independent of each other.
+	for bits := 6; bits <= 18 && lo >= utf8.RuneSelf; bits += 6 {
+		low := rune(1)<<bits - 1
+		switch {
+		case lo&^low == hi&^low:
+			bits = 18
+		case lo&low != 0:
+			return appendEncoded(appendEncoded(all, lo, lo|low), lo|low+1, hi)
+		case hi&low != low:
+			return appendEncoded(appendEncoded(all, lo, hi&^low-1), hi&^low, hi)
+		}
+	}
+	first, last := utf8.AppendRune(nil, lo), utf8.AppendRune(nil, hi)
+	var spans []byte
+	for i := range first {
+		spans = append(spans, first[i], last[i])
+	}
+	return append(all, byteSpans(spans))
+}
+
+// fold brings spans into the form in which a byte leads to one place only. Equal places are one; known has them.
+func fold(all []byteSpans, known map[string]*spelling) *spelling {
+	slices.Sort(all)
+	var key strings.Builder
+	var bounds []int
+	for _, spans := range all {
+		fmt.Fprintf(&key, "%d %s", len(spans), spans)
+		bounds = append(bounds, int(spans[0]), int(spans[1])+1)
+	}
+	if s, ok := known[key.String()]; ok {
+		return s
+	}
+	s := &spelling{}
+	known[key.String()] = s
+	slices.Sort(bounds)
+	bounds = slices.Compact(bounds)
+	for i := 0; i < len(bounds)-1; i++ {
+		var rest []byteSpans
+		complete := false
+		for _, spans := range all {
+			if int(spans[0]) <= bounds[i] && bounds[i] <= int(spans[1]) {
+				complete = len(spans) == 2
+				rest = append(rest, spans[2:])
+			}
+		}
+		switch {
+		case complete:
+			s.edges = append(s.edges, spelledByte{byte(bounds[i]), byte(bounds[i+1] - 1), nil})
+		case rest != nil:
+			s.edges = append(s.edges, spelledByte{byte(bounds[i]), byte(bounds[i+1] - 1), fold(rest, known)})
+		}
+	}
+	return s
+}
+
+// spelled takes one character.
+func (b *builder) spelled(from, to int32, s *spelling) {
+	nodes := map[*spelling]int32{nil: to}
+	if s.plain {
+		b.nodes[from].plain = to
+	}
+	var write func(from int32, s *spelling)
+	write = func(from int32, s *spelling) {
+		for _, e := range s.edges {
+			if _, ok := nodes[e.next]; !ok {
+				nodes[e.next] = b.node()
+				write(nodes[e.next], e.next)
+			}
+			b.span(from, e.lo, e.hi, nodes[e.next])
+		}
+	}
+	write(from, s)
+}
