@@ -16,6 +16,7 @@ import (
 
 const (
 	archKey         = "general.architecture"
+	tokenizerKey    = "tokenizer.ggml.model"
 	ropeFreqsTensor = "rope_freqs.weight"
 	tokenizerGGUF   = "tokenizer.gguf"
 )
@@ -67,6 +68,10 @@ func (s *source) describeGGUF(path string, f *gguf.File) error {
 				s.tensors[r.name] = t
 			}
 		}
+	}
+	if _, ok := f.Metadata[tokenizerKey]; !ok {
+		return badSource(ErrUnsupported, path, "", "it has no tokenizer (metadata key %s is missing): some files leave it to another one. "+
+			"Convert a GGUF file that has it, or the model's Hugging Face folder with its tokenizer.json", tokenizerKey)
 	}
 	return s.tokenizerFromGGUF(f.Metadata)
 }

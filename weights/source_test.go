@@ -139,6 +139,7 @@ func TestBadGGUFFiles(t *testing.T) {
 		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, ErrUnsupported, []string{"rope.dimension_count"}},
 		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, ErrUnsupported, []string{"one of 3 parts"}},
 		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, ErrCorrupt, []string{"epsilon"}},
+		{"no tokenizer", func(c *gguf.Content) { delete(c.Metadata, tokenizerKey) }, ErrUnsupported, []string{"no tokenizer", "tokenizer.json"}},
 		{"bad rope factors", func(c *gguf.Content) {
 			c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{16}, Type: tensor.F32, Data: make([]byte, 64)})
 		}, ErrCorrupt, []string{ropeFreqsTensor}},
