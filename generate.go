@@ -147,6 +147,12 @@ func (e *Engine) Chat(req Request) (tokenizer.Prompt, error) {
 	return e.target.tokenizer.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
 }
 
+// Encode returns the tokens that Generate would begin with. It may be called during a generation.
+func (e *Engine) Encode(req Request) ([]int32, error) {
+	ids, _, err := e.prompt(req)
+	return ids, err
+}
+
 // prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
 func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
 	if req.Raw && !req.empty() {

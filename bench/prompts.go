@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/lever-go/lever"
 )
 
 // Set is a data set of prompts.
@@ -23,6 +25,9 @@ type Prompt struct {
 	// Raw text is continued; otherwise it is a user's message.
 	Raw bool
 }
+
+// Request asks for an answer.
+func (p Prompt) Request() lever.Request { return lever.Request{Prompt: p.Text, Raw: p.Raw} }
 
 // SetNames are the data sets that [LoadSets] reads.
 var SetNames = []string{"gsm8k", "humaneval", "mbpp", "mt_bench"}

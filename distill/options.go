@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/layers"
 )
 
@@ -37,6 +38,8 @@ type Prompt struct {
 	// Raw text is continued; otherwise it is a user's message.
 	Raw bool
 }
+
+func (p Prompt) request() lever.Request { return lever.Request{Prompt: p.Text, Raw: p.Raw} }
 
 const ownPrompts = 240
 

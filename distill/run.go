@@ -119,7 +119,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 
 // collect writes the samples.
 func (r *run) collect(ctx context.Context) (err error) {
-	sequences, err := promptSequences(r.engine.Tokenizer(), r.Prompts, r.Answer, r.Seed)
+	sequences, err := promptSequences(r.engine, r.Prompts, r.Answer, r.Seed)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, exits []
 		return err
 	}
 	for i := heldOut - 1; i < len(r.Prompts); i += heldOut {
-		ids, err := r.Prompts[i].encode(r.engine.Tokenizer())
+		ids, err := r.engine.Encode(r.Prompts[i].request())
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"unicode/utf8"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 )
@@ -33,10 +34,10 @@ const (
 
 // promptSequences are the prompts with what is needed to answer them. Every second one is answered at a temperature, for more than the target's
 // favourite phrases.
-func promptSequences(t *tokenizer.Tokenizer, prompts []Prompt, answer int, seed uint64) ([]sequence, error) {
+func promptSequences(engine *lever.Engine, prompts []Prompt, answer int, seed uint64) ([]sequence, error) {
 	var all []sequence
 	for i, p := range prompts {
-		ids, err := p.encode(t)
+		ids, err := engine.Encode(p.request())
 		if err != nil {
 			return nil, err
 		}
@@ -47,18 +48,6 @@ func promptSequences(t *tokenizer.Tokenizer, prompts []Prompt, answer int, seed 
 		all = append(all, s)
 	}
 	return all, nil
-}
-
-// encode returns the tokens of a prompt.
-func (p Prompt) encode(t *tokenizer.Tokenizer) ([]int32, error) {
-	if p.Raw {
-		return t.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: true}), nil
-	}
-	chat, err := t.Chat([]tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
-	if err != nil {
-		return nil, err
-	}
-	return t.EncodePrompt(chat), nil
 }
 
 // textSequences takes at most the given number of tokens from the text files at or below paths, in random order.

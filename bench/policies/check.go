@@ -191,7 +191,7 @@ func (c *check) share(ctx context.Context, pair Pair, mode string, first, step i
 			return err
 		}
 		for i := first; i < len(c.prompts); i += step {
-			prompt, err := Encode(engine.Tokenizer(), c.prompts[i])
+			prompt, err := engine.Encode(c.prompts[i].Request())
 			if err != nil {
 				return err
 			}

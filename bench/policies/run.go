@@ -11,7 +11,6 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"golang.org/x/sync/errgroup"
 )
@@ -171,7 +170,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	for _, set := range r.Sets {
 		var texts []text
 		for _, p := range set.Prompts {
-			prompt, err := Encode(engine.Tokenizer(), p)
+			prompt, err := engine.Encode(p.Request())
 			if err != nil {
 				return fmt.Errorf("policies: %s: %w", p.ID, err)
 			}
@@ -190,18 +189,6 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.scale = float64(r.PassBytes) * float64(passes) / float64(bytes)
 	return nil
-}
-
-// Encode returns the tokens of a prompt: the user's message in the model's chat template, or text to continue.
-func Encode(t *tokenizer.Tokenizer, p bench.Prompt) ([]int32, error) {
-	if p.Raw {
-		return t.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: true}), nil
-	}
-	chat, err := t.Chat([]tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
-	if err != nil {
-		return nil, err
-	}
-	return t.EncodePrompt(chat), nil
 }
 
 func (r *run) request(engine *lever.Engine, prompt []int32, tokens int) spec.Request {
@@ -267,7 +254,7 @@ func (r *run) enter(ctx context.Context, engine *lever.Engine, c Contender, set 
 	if _, learns := policy.(spec.Observer); !learns {
 		return e, nil
 	}
-	prompt, err := Encode(engine.Tokenizer(), warmPrompt(set))
+	prompt, err := engine.Encode(warmPrompt(set).Request())
 	if err != nil {
 		return nil, err
 	}

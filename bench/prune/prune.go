@@ -9,7 +9,6 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
-	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/spec"
@@ -95,7 +94,7 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 	}
 	for _, set := range r.Sets {
 		for _, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
-			ids, err := policies.Encode(r.engine.Tokenizer(), p)
+			ids, err := r.engine.Encode(p.Request())
 			if err != nil {
 				return nil, err
 			}

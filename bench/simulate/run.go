@@ -116,13 +116,13 @@ func (s *simulation) encode(engine *lever.Engine) error {
 	own := bench.BuiltinSets()
 	for i, set := range s.Sets {
 		for _, p := range set.Prompts[:min(s.Prompts, len(set.Prompts))] {
-			ids, err := policies.Encode(engine.Tokenizer(), p)
+			ids, err := engine.Encode(p.Request())
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.ID, err)
 			}
 			s.prompts[set.Name] = append(s.prompts[set.Name], ids)
 		}
-		ids, err := policies.Encode(engine.Tokenizer(), own[i%len(own)].Prompts[1])
+		ids, err := engine.Encode(own[i%len(own)].Prompts[1].Request())
 		if err != nil {
 			return err
 		}

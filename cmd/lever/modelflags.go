@@ -28,6 +28,7 @@ type modelFlags struct {
 	context      int
 	kv           string
 	threads      int
+	bigCores     bool
 	profile      string
 	device       *profile.Profile // named by profile, since open; nil without
 	flash, trace string
@@ -52,6 +53,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
+	flags.BoolVar(&f.bigCores, "big-cores", false, "keep the workers on the performance cores, where the processor has slower ones too")
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(weights.FlashProfileNames(), ", ")+", or a file")
 	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
@@ -78,6 +80,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	cfg := lever.Config{
 		DRAM:     int64(f.dram.byteSize),
 		Threads:  f.threads,
+		BigCores: f.bigCores,
 		Context:  f.context,
 		KV:       kvTypes[f.kv],
 		Trace:    f.trace,

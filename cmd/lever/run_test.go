@@ -75,7 +75,7 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 		"long chain": {"--policy", "chain", "--budget", "127"},
 		"large tree": {"--budget", "127"},
 		"sure chain": {"--policy", "chain", "--min-prob", "0.8"},
-		"one thread": {"--threads", "1"},
+		"one thread": {"--threads", "1", "--big-cores"},
 		"streamed":   {"--dram", "8MiB"},
 		"small room": {"--context", "200"},
 	}
