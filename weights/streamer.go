@@ -19,7 +19,7 @@ type StreamOptions struct {
 	Budget int64
 	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of the budget.
 	Ring int64
-	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces. 0 means 2 MiB.
+	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces. 0 means 4 MiB.
 	ReadSize int
 	// Depth is the number of reads under way at once; 0 means 4.
 	Depth int
@@ -35,7 +35,7 @@ type StreamOptions struct {
 }
 
 func (o StreamOptions) withDefaults() StreamOptions {
-	o.ReadSize = alignUp(positive(o.ReadSize, 2<<20))
+	o.ReadSize = alignUp(positive(o.ReadSize, 4<<20))
 	o.Depth = positive(o.Depth, 4)
 	o.Tiles = positive(o.Tiles, 64)
 	return o
