@@ -8,19 +8,19 @@ import (
 	"testing"
 )
 
-// The program in the README works as it stands there.
-func TestReadmeProgramRuns(t *testing.T) {
+// The program in docs/a-first-model.md works as it stands there.
+func TestFirstModelRuns(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("skipped: needs the go command")
 	}
-	readme, err := os.ReadFile("README.md")
+	page, err := os.ReadFile("docs/a-first-model.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, program, found := strings.Cut(string(readme), "```go\n")
+	_, program, found := strings.Cut(string(page), "```go\n")
 	program, _, closed := strings.Cut(program, "```")
 	if !found || !closed {
-		t.Fatal("README.md has no Go program")
+		t.Fatal("docs/a-first-model.md has no Go program")
 	}
 	file := filepath.Join(t.TempDir(), "main.go")
 	if err := os.WriteFile(file, []byte(program), 0o644); err != nil {
