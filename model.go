@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
@@ -111,8 +113,21 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 	m.reader, m.streamer = streamer, streamer
 	if streamer.Plan().Streamed > 0 {
 		m.chunk = streamedChunk
+		letReadersRun(streamer.Plan().Depth)
 	}
 	return nil
+}
+
+// letReadersRun lets Go run the readers of a Streamer at once with the workers that compute. A thread that waits for a read counts as
+// one that runs until the scheduler notices, which keeps a worker, and with it all others, waiting. Whoever sets GOMAXPROCS has decided
+// otherwise.
+func letReadersRun(readers int) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	if need := runtime.NumCPU() + readers; runtime.GOMAXPROCS(0) < need {
+		runtime.GOMAXPROCS(need)
+	}
 }
 
 // headStreamed reports whether every projection reads the output head from flash.
