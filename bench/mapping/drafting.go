@@ -57,7 +57,7 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := report.New("draft-scheduling", "Latency of the draft stage by where it is computed, on simulated phones")
+	out := report.New("draft-scheduling", "Latency of the draft stage by where it is computed, on simulated phones (figure 13)")
 	out.Set("recorded", fmt.Sprintf("%d answers of %d tokens in all, for each tree budget", r.Prompts, r.Tokens))
 	out.Set("weights", weightType)
 	var drafted []Draft

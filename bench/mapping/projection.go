@@ -64,7 +64,7 @@ func Projection(r *Recording) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := report.New("projection", "Latency of the output projection by where it is computed, on simulated phones")
+	out := report.New("projection", "Latency of the output projection by where it is computed, on simulated phones (figure 14)")
 	out.Set("recorded", fmt.Sprintf("%d answers of %d tokens in all, for each tree budget", r.Prompts, r.Tokens))
 	out.Set("weights", weightType)
 	var projected []Projected
