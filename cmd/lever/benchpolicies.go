@@ -116,7 +116,7 @@ func (f *policiesFlags) runComparison(ctx context.Context, quick bool) (*report.
 	return result.Present(), err
 }
 
-func setDefault[T int | int64](v *T, otherwise T) {
+func setDefault[T ~int | ~int64](v *T, otherwise T) {
 	if *v == 0 {
 		*v = otherwise
 	}

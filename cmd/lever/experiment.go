@@ -30,7 +30,7 @@ type experiment struct {
 
 // experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
 var experiments = []func() *experiment{
-	newEndToEndExperiment, newSimulateExperiment, newFlashExperiment, newPoliciesExperiment, newPruneExperiment,
+	newEndToEndExperiment, newSimulateExperiment, newFlashExperiment, newGrowthExperiment, newPoliciesExperiment, newPruneExperiment,
 	newDraftSchedulingExperiment, newProjectionExperiment,
 }
 
