@@ -177,10 +177,7 @@ func (r *run) dram(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scale := 1.0
-	if r.PassBytes > 0 {
-		scale = float64(r.PassBytes) / float64(whole.Pass)
-	}
+	scale := max(1, float64(r.PassBytes)/float64(whole.Pass))
 	r.out.Set("flash device", fmt.Sprintf("%s, simulated; a byte counts for %.1f, so that a pass of all weights reads %.2f GB", r.Flash.Name, scale, scale*float64(whole.Pass)/1e9))
 	t := r.out.AddTable("DRAM budget: a pass of one row, the rest streamed", report.Number("MiB of memory", 1), report.Number("in memory %", 0), report.Number("MB read/pass", 2),
 		report.Number("s/pass", 3), report.Number("s at the device's best", 3))

@@ -25,7 +25,7 @@ type Options struct {
 	Duration time.Duration
 	// Flash is the device that is simulated.
 	Flash *weights.FlashProfile
-	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory; 0: as many as they are.
+	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory, if they are fewer; 0: as many as they are.
 	PassBytes int64
 	// Progress is told of points done; nil: nobody is.
 	Progress func(done, total int)

@@ -40,7 +40,7 @@ func (f *growthFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Context, "context", 0, "tokens of the longest text (default: what the model was made for, at most 8192)")
 	flags.DurationVar(&f.Duration, "duration", 0, "time for each point, if it is enough for three passes (default: 1s)")
 	flags.StringVar(&f.flash, "flash-profile", "ufs-4.0", "flash device: the name or file of a profile")
-	flags.Var(&f.passBytes, "pass-bytes", "what the bytes of all weights count for on the device (default: 4.5GB, 8 billion parameters in Q4_0)")
+	flags.Var(&f.passBytes, "pass-bytes", "what the bytes of all weights count for on the device, if they are fewer (default: 4.5GB, 8 billion parameters in Q4_0)")
 }
 
 func (f *growthFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
