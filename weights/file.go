@@ -2,9 +2,10 @@ package weights
 
 import (
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
+
+	"github.com/lever-go/lever/internal/crc32c"
 )
 
 // File is a chunk as readers see it. The default is an [os.File], and for a [Streamer] what [OpenDirect] opens; a wrapper can slow reads
@@ -61,7 +62,7 @@ func readChecked(f File, buf []byte, offset int64, crc uint32) error {
 }
 
 func checkCRC(data []byte, crc uint32) error {
-	if sum := crc32.Checksum(data, castagnoli); sum != crc {
+	if sum := crc32c.Checksum(data); sum != crc {
 		return corrupt("crc-32c is %08x, not %08x", sum, crc)
 	}
 	return nil

@@ -26,7 +26,7 @@ const (
 func miniature(t *testing.T, f File) *Store {
 	t.Helper()
 	m := &manifest{}
-	crc := crc32.Checksum(make([]byte, miniSegment), castagnoli)
+	crc := crc32.Checksum(make([]byte, miniSegment), crc32.MakeTable(crc32.Castagnoli))
 	add := func(name string, segments int) {
 		c := chunkEntry{File: fmt.Sprintf(chunkPattern, len(m.Chunks)), Size: int64(segments * miniSegment)}
 		e := tensorEntry{Name: name, Type: tensor.F32.String(), Rows: tensor.TileRows * segments, Cols: miniSegment / tensor.TileRows / 4, dtype: tensor.F32}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math"
 	"os"
@@ -16,10 +15,9 @@ import (
 	"github.com/minio/sha256-simd"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lever-go/lever/internal/crc32c"
 	"github.com/lever-go/lever/tensor"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // chunkFile is a file being written.
 type chunkFile interface {
@@ -86,7 +84,7 @@ func (w *chunkWriter) writeChunk(ctx context.Context, dir string, c *chunkEntry,
 				return err
 			}
 		}
-		c.Segments[i].CRC32C = crc32.Checksum(segment, castagnoli)
+		c.Segments[i].CRC32C = crc32c.Checksum(segment)
 		sum.Write(segment)
 		if _, err := f.Write(segment); err != nil {
 			return fmt.Errorf("weights: convert: write %s: %w", path, err)
@@ -120,7 +118,7 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 					return err
 				}
 				if t.TileCRC32C != nil {
-					t.TileCRC32C[part.Row/tensor.TileRows] = crc32.Checksum(part.Data, castagnoli)
+					t.TileCRC32C[part.Row/tensor.TileRows] = crc32c.Checksum(part.Data)
 				}
 			}
 			return nil
