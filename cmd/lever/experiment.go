@@ -30,8 +30,8 @@ type experiment struct {
 
 // experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
 var experiments = []func() *experiment{
-	newEndToEndExperiment, newSimulateExperiment, newFlashExperiment, newGrowthExperiment, newPoliciesExperiment, newPruneExperiment,
-	newDraftSchedulingExperiment, newProjectionExperiment,
+	newEndToEndExperiment, newSimulateExperiment, newFlashExperiment, newKernelsExperiment, newGrowthExperiment, newPoliciesExperiment,
+	newPruneExperiment, newDraftSchedulingExperiment, newProjectionExperiment,
 }
 
 // experimentFlags are the flags that all experiments have.
