@@ -64,6 +64,9 @@ func (r *Streamer) take() (p piece, ok bool) {
 			l.issued = p.to
 			l.active++
 			r.clock.start()
+			if l.issued < len(l.dst) {
+				r.wake.Signal() // for the next piece
+			}
 			return p, true
 		}
 		r.wake.Wait()
@@ -189,12 +192,14 @@ func (r *Streamer) finish(l *fetch) {
 	defer r.mu.Unlock()
 	l.done = true
 	l.err = r.store.chunkError("read", l.chunk, l.segment, l.err)
+	wake := r.wake.Signal // its buffer may be the one that a reader waits for
 	if l.drop {
 		r.giveBack(l)
+		wake = r.wake.Broadcast // its memory may suffice for several
 	}
 	r.shrinkRing()
 	r.announce()
-	r.wake.Broadcast() // its buffer may be the one that a worker waits for
+	wake()
 }
 
 // announce makes the consumers look for what they wait for.

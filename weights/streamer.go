@@ -286,7 +286,12 @@ func (r *Streamer) unlease(l *fetch) {
 		r.giveBack(l)
 	}
 	r.shrinkRing()
-	r.wake.Broadcast()
+	switch {
+	case l.drop:
+		r.wake.Broadcast() // the memory may suffice for several
+	case l.inRing:
+		r.wake.Signal() // a buffer for one; a pinned segment leaves none, and to wake readers takes time from computing
+	}
 }
 
 func (r *Streamer) trace(lane, name string, started time.Time) {
