@@ -34,6 +34,10 @@
 //	final_norm                       [1][hidden]
 //	head                             [vocabulary][hidden], absent where the embedding serves as the head
 //
+// These are the tensors of Llama and Qwen3. A store of another architecture, which [Write] makes of a [Model] with Steps, has names, shapes
+// and order of its own, and may have any configuration. Its first chunk is the embedding alone, and the names embedding, final_norm and head mean
+// the same there: rows of the embedding are looked up singly, the other two are pinned first.
+//
 // Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
 //
 // The manifest is one JSON object. Unknown keys are refused.
@@ -110,7 +114,7 @@
 //
 // # Limits
 //
-// Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases. Sources:
+// Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases; others by [Write]. Sources:
 // safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file, of F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q5_K and Q6_K.
 // The 16 rows of one tile take at most 7 MiB.
 //

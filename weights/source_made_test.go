@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/tensor"
@@ -84,4 +86,124 @@ func giveData(m *Model, data io.ReaderAt) {
 	t := m.Tensors["block.0.q"]
 	t.Data = data
 	m.Tensors["block.0.q"] = t
+}
+
+// ownModel returns a model of an architecture of its own, and the values of its tensors.
+func ownModel() (m Model, values map[string][]byte) {
+	m = Model{
+		Config:  []byte(`{"model_type": "own"}`),
+		Tensors: map[string]Tensor{},
+		Steps:   [][]string{{"embedding"}, {"one/gain", "one/mix"}, {"two/mix"}, {"final_norm", "head"}},
+	}
+	values = map[string][]byte{}
+	add := func(name string, d tensor.DType, rows, cols int) {
+		raw := make([]byte, d.RowBytes(rows*cols))
+		if d == tensor.Q8_0 {
+			for i := range raw {
+				raw[i] = byte(i+len(m.Tensors)) & 0x3f // scales stay finite
+			}
+		}
+		values[name] = raw
+		m.Tensors[name] = Tensor{Type: d, Rows: rows, Cols: cols, Data: bytes.NewReader(raw)}
+	}
+	add("embedding", tensor.Q8_0, 48, 32)
+	add("one/gain", tensor.F32, 1, 32)
+	add("one/mix", tensor.Q8_0, 40, 32)
+	add("two/mix", tensor.Q8_0, 32, 64)
+	add("final_norm", tensor.F32, 1, 32)
+	add("head", tensor.Q8_0, 48, 32)
+	return m, values
+}
+
+// What is written of an architecture of one's own is streamed, in its order, pass after pass.
+func TestWriteSteps(t *testing.T) {
+	for _, tied := range []bool{false, true} {
+		m, values := ownModel()
+		names := slices.Concat(m.Steps[1:]...)
+		if tied {
+			delete(m.Tensors, "head")
+			m.Steps[3] = m.Steps[3][:1]
+			names[len(names)-1] = "embedding"
+		}
+		dst := filepath.Join(t.TempDir(), "own.lever")
+		if err := Write(t.Context(), m, dst, ConvertOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		store, err := Open(t.Context(), dst, OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := Inspect(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := len(info.Chunks), len(m.Steps); got != want {
+			t.Errorf("%d chunks, not %d", got, want)
+		}
+		var order []string
+		for _, x := range info.Tensors {
+			order = append(order, x.Name)
+		}
+		if want := slices.Concat(m.Steps...); !slices.Equal(order, want) {
+			t.Errorf("order %v, not %v", order, want)
+		}
+		s, err := store.Stream(t.Context(), StreamOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 3 {
+			for _, name := range names {
+				for part, err := range s.Parts(t.Context(), name) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					got := make([]byte, part.Type.RowBytes(part.Rows*part.Cols))
+					if err := tensor.Unpack(got, part.Data, part.Type, part.Rows, part.Cols); err != nil {
+						t.Fatal(err)
+					}
+					if from := part.Type.RowBytes(part.Row * part.Cols); !bytes.Equal(got, values[name][from:][:len(got)]) {
+						t.Errorf("tied %v: %s is another tensor", tied, name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWriteStepsErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*Model)
+		want  string
+	}{
+		"missing":              {func(m *Model) { delete(m.Tensors, "two/mix") }, "tensor two/mix: is listed in step 2 but missing; add it"},
+		"head is missing":      {func(m *Model) { delete(m.Tensors, "head") }, "tensor head: is listed in step 3 but missing"},
+		"not listed":           {func(m *Model) { m.Steps[2] = m.Steps[3]; m.Steps = m.Steps[:3] }, "tensor two/mix: is in no step; list it"},
+		"listed twice":         {func(m *Model) { m.Steps[2] = []string{"two/mix", "one/mix"} }, "tensor one/mix: is listed in step 1 and again in step 2; list it once"},
+		"embedding not alone":  {func(m *Model) { m.Steps[0] = []string{"embedding", "one/gain"} }, "tensor embedding: is not all"},
+		"embedding not first":  {func(m *Model) { m.Steps[0], m.Steps[1] = m.Steps[1], m.Steps[0] }, "tensor embedding: is not all"},
+		"empty step":           {func(m *Model) { m.Steps[2] = nil }, "step 2 lists no tensors; leave it out"},
+		"no steps":             {func(m *Model) { m.Steps = [][]string{} }, "tensor embedding: is not all"},
+		"no configuration":     {func(m *Model) { m.Config = []byte("[]") }, "no JSON object"},
+		"no type":              {func(m *Model) { change(m, func(t *Tensor) { t.Type = tensor.Invalid }) }, "tensor two/mix: has no type"},
+		"unknown type":         {func(m *Model) { change(m, func(t *Tensor) { t.Type = 200 }) }, "tensor two/mix: has no type"},
+		"no rows":              {func(m *Model) { change(m, func(t *Tensor) { t.Rows = 0 }) }, "tensor two/mix: has 0 rows"},
+		"too wide":             {func(m *Model) { change(m, func(t *Tensor) { t.Cols = maxCols + 32 }) }, "tensor two/mix: has 32 rows of"},
+		"half a block":         {func(m *Model) { change(m, func(t *Tensor) { t.Cols = 48 }) }, "tensor two/mix: has rows of 48"},
+		"type without weights": {func(m *Model) { change(m, func(t *Tensor) { t.Type = tensor.I32 }) }, "tensor two/mix: type i32"},
+	} {
+		m, _ := ownModel()
+		test.spoil(&m)
+		err := Write(t.Context(), m, filepath.Join(t.TempDir(), "own.lever"), ConvertOptions{})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// change changes the description of a tensor.
+func change(m *Model, edit func(*Tensor)) {
+	t := m.Tensors["two/mix"]
+	edit(&t)
+	m.Tensors["two/mix"] = t
 }

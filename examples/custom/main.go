@@ -1,10 +1,10 @@
-// Command custom runs an architecture of its own: a block that computes attention and MLP side by side, as GPT-NeoX does, instead of one after
-// the other, built from the parts of package layers. Its weights have the names and shapes of Llama's, so a Hugging Face folder or a GGUF
-// file is converted like any Llama; cache, trees, streaming and speculation need not know of the block.
+// Command custom runs an architecture of its own: a block with one norm, from which attention and MLP are computed side by side, as in GPT-J,
+// built from the parts of package layers. Its tensors have names of its own, in a table that weights.Write takes; cache, trees, streaming and
+// speculation need not know of either. The numbers in the tensors are borrowed from Llamas, which saves training a model here.
 //
 //	go run ./examples/custom -model MODEL -draft DRAFT -dram 2048 "def fibonacci(n):"
 //
-// Models that were not trained with this block write nonsense; the same nonsense with a draft and without, which the program checks.
+// As they were trained for another block, they write nonsense; the same nonsense with a draft and without, which the program checks.
 package main
 
 import (
@@ -13,9 +13,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
-	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -26,29 +26,25 @@ import (
 // maxRows is the most rows of a pass, and so of the scratch memory of a block.
 const maxRows = 128
 
-// parallelBlock adds attention(norm1(x)) + mlp(norm2(x)) to x.
+// parallelBlock adds attention(norm(x)) + mlp(norm(x)) to x.
 type parallelBlock struct {
-	attnNorm, mlpNorm *layers.RMSNorm
-	attention         *layers.Attention
-	mlp               *layers.MLP
-	x, norm, out      []float32 // [maxRows][width], shared by all blocks
+	norm        *layers.RMSNorm
+	attention   *layers.Attention
+	mlp         *layers.MLP
+	normed, out []float32 // [maxRows][width], shared by all blocks
 }
 
 // Forward asks for its weights in the order in which the store keeps them, so that the stream runs ahead of it.
 func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.Rows) error {
-	before, norm, out := b.x[:len(x)], b.norm[:len(x)], b.out[:len(x)]
-	copy(before, x)
-	if err := b.attnNorm.Forward(ctx, norm, before); err != nil {
+	normed, out := b.normed[:len(x)], b.out[:len(x)]
+	if err := b.norm.Forward(ctx, normed, x); err != nil {
 		return err
 	}
-	if err := b.attention.Forward(ctx, out, norm, rows); err != nil {
+	if err := b.attention.Forward(ctx, out, normed, rows); err != nil {
 		return err
 	}
 	kernels.Add(x, out)
-	if err := b.mlpNorm.Forward(ctx, norm, before); err != nil { // of what attention has seen too
-		return err
-	}
-	if err := b.mlp.Forward(ctx, out, norm, rows.Len()); err != nil {
+	if err := b.mlp.Forward(ctx, out, normed, rows.Len()); err != nil { // of what attention has seen too
 		return err
 	}
 	kernels.Add(x, out)
@@ -75,23 +71,22 @@ func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layer
 	rotary := layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
 	attention := layers.AttentionConfig{Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}
 	scratch := func() []float32 { return make([]float32, maxRows*cfg.Width) }
-	x, norm, out := scratch(), scratch(), scratch()
+	normed, out := scratch(), scratch()
 	for i := range cfg.Layers {
-		prefix := fmt.Sprintf("block.%d", i)
+		prefix := fmt.Sprintf("parallel.%d", i)
 		model.Layers = append(model.Layers, &parallelBlock{
-			attnNorm:  layers.NewRMSNorm(ws, prefix+".attn_norm", cfg.Width, cfg.NormEps),
-			attention: layers.NewAttention(ws, prefix, attention, rotary, cache, i),
-			mlpNorm:   layers.NewRMSNorm(ws, prefix+".mlp_norm", cfg.Width, cfg.NormEps),
-			mlp:       layers.NewMLP(ws, prefix, cfg.Width, cfg.FFN),
-			x:         x, norm: norm, out: out,
+			norm:      layers.NewRMSNorm(ws, prefix+".norm", cfg.Width, cfg.NormEps),
+			attention: layers.NewAttention(ws, prefix+".attention", attention, rotary, cache, i),
+			mlp:       layers.NewMLP(ws, prefix+".mlp", cfg.Width, cfg.FFN),
+			normed:    normed, out: out,
 		})
 	}
 	return layers.Assemble(model)
 }
 
 func main() {
-	model := flag.String("model", "", "target with the tensors of a Llama: a store, a Hugging Face folder or a GGUF file")
-	draft := flag.String("draft", "", "small model with the same tokens")
+	model := flag.String("model", "", "Llama that the target is made of: a store, a Hugging Face folder or a GGUF file")
+	draft := flag.String("draft", "", "small Llama with the same tokens")
 	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; 0: only what streaming needs")
 	maxTokens := flag.Int("max-tokens", 64, "most tokens")
 	flag.Parse()
@@ -108,7 +103,12 @@ func main() {
 func run(ctx context.Context, model, draft string, dram int64, maxTokens int, text string) error {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
-	store, cfg, err := open(ctx, model)
+	dir, err := os.MkdirTemp("", "custom-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	store, cfg, err := open(ctx, model, filepath.Join(dir, "target.lever"))
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, te
 		return err
 	}
 	defer target.Close()
-	smallStore, smallCfg, err := open(ctx, draft)
+	smallStore, smallCfg, err := open(ctx, draft, filepath.Join(dir, "draft.lever"))
 	if err != nil {
 		return err
 	}
@@ -170,17 +170,4 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, te
 	}
 	fmt.Fprintln(os.Stderr, "plain decoding writes the same")
 	return nil
-}
-
-// open opens a model, which is converted into the cache if it is not a store.
-func open(ctx context.Context, path string) (*weights.Store, layers.Config, error) {
-	store, err := lever.OpenStore(ctx, path, lever.Config{})
-	if err != nil {
-		return nil, layers.Config{}, err
-	}
-	cfg, err := layers.ParseConfig(store.Config())
-	if err == nil && cfg.Family != layers.Llama {
-		err = fmt.Errorf("%s has the tensors of a %s, not of a llama", path, cfg.Family)
-	}
-	return store, cfg, err
 }
