@@ -192,14 +192,8 @@ func (r *Streamer) finish(l *fetch) {
 	defer r.mu.Unlock()
 	l.done = true
 	l.err = r.store.chunkError("read", l.chunk, l.segment, l.err)
-	wake := r.wake.Signal // its buffer may be the one that a reader waits for
-	if l.drop {
-		r.giveBack(l)
-		wake = r.wake.Broadcast // its memory may suffice for several
-	}
-	r.shrinkRing()
+	r.idle(l)
 	r.announce()
-	wake()
 }
 
 // announce makes the consumers look for what they wait for.

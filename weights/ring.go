@@ -69,10 +69,13 @@ func (r *Streamer) allocate(n int) (pages, bool) {
 	return mem, true
 }
 
-// count adds n bytes to the memory held.
+// count adds n bytes to the memory held. Readers may wait for memory that others give back.
 func (r *Streamer) count(n int) {
 	r.memory += int64(n)
 	r.stats.PeakBytes = max(r.stats.PeakBytes, r.memory)
+	if n < 0 {
+		r.wake.Broadcast()
+	}
 }
 
 // buffer returns a buffer of the ring for a place: a free one, a new one, or that of the segment that will not be needed for longest.
@@ -143,7 +146,19 @@ func (r *Streamer) giveBack(l *fetch) {
 // unmap gives memory back to the system.
 func (r *Streamer) unmap(mem pages) {
 	_ = mem.free() // unmapping what was mapped cannot fail
-	r.memory -= int64(len(mem.bytes))
+	r.count(-len(mem.bytes))
+}
+
+// idle gives back what is not wanted any more when a fetch has lost a user, or is done, and wakes a reader if it leaves a buffer: to
+// wake them for nothing takes time from computing.
+func (r *Streamer) idle(l *fetch) {
+	if l.drop && l.leases == 0 {
+		r.giveBack(l)
+	}
+	r.shrinkRing()
+	if l.inRing {
+		r.wake.Signal()
+	}
 }
 
 // apply makes a plan the one in force and gives back at once what it leaves no room for and nobody uses.

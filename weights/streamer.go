@@ -282,16 +282,7 @@ func (r *Streamer) Lease() (release func()) {
 // unlease ends one hold on a segment. The caller holds the lock.
 func (r *Streamer) unlease(l *fetch) {
 	l.leases--
-	if l.drop && l.leases == 0 {
-		r.giveBack(l)
-	}
-	r.shrinkRing()
-	switch {
-	case l.drop:
-		r.wake.Broadcast() // the memory may suffice for several
-	case l.inRing:
-		r.wake.Signal() // a buffer for one; a pinned segment leaves none, and to wake readers takes time from computing
-	}
+	r.idle(l)
 }
 
 func (r *Streamer) trace(lane, name string, started time.Time) {
