@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/lever-go/lever/internal/cpufeat"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -125,7 +126,7 @@ func letReadersRun(readers int) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
-	if need := runtime.NumCPU() + readers; runtime.GOMAXPROCS(0) < need {
+	if need := cpufeat.Processors() + readers; runtime.GOMAXPROCS(0) < need {
 		runtime.GOMAXPROCS(need)
 	}
 }

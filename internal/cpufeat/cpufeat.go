@@ -16,8 +16,11 @@ import (
 
 const cpuDir = "/sys/devices/system/cpu"
 
-// processors is the number of processors that the process may use. It is looked up before anybody lets Go run more threads.
+// processors is looked up before anybody lets Go run more threads.
 var processors = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+
+// Processors returns the number of processors that the process may use: those that there are, or fewer in a container with a limit.
+func Processors() int { return processors }
 
 // PerformanceCores returns the number of fast cores that the process may use, at least 1: on a processor with cores of
 // several speeds those within 60 % of the fastest, so that the little cores, which would make all others wait, are left out.
