@@ -74,7 +74,7 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 func plainLength(text string) int8 {
 	n := int8(0)
 	for i, r := range text {
-		if r < ' ' || r == '"' || r == '\\' || r == 0x2028 || r == 0x2029 || r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") || n == maxPlain {
+		if n == maxPlain || !plainRunes.covers(runeSet{{r, r}}) || r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
 			return notPlain
 		}
 		n++

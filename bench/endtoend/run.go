@@ -207,7 +207,9 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.
 			}
 		}
 	}
-	got, err := engine.Generate(ctx, lever.Request{Prompt: p.Text, Raw: p.Raw, MaxTokens: w.tokens, Policy: w.policy, Budget: w.budget}, nil)
+	request := p.Request()
+	request.MaxTokens, request.Policy, request.Budget = w.tokens, w.policy, w.budget
+	got, err := engine.Generate(ctx, request, nil)
 	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
 }
 

@@ -33,8 +33,7 @@ in bench policies. Without --model the demo pair is measured; bench inflate make
 }
 
 func (f *growthFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
-	flags.StringVar(&f.Draft, "draft", "", "draft model, given in the same ways (default: the demo's)")
+	registerPair(flags, &f.Model, &f.Draft)
 	flags.StringSliceVar(&f.Also, "also", nil, "more models for the curve by size")
 	flags.IntVar(&f.Threads, "threads", 0, "worker threads, but for the curve by threads (default: one per performance core)")
 	flags.IntVar(&f.Context, "context", 0, "tokens of the longest text (default: what the model was made for, at most 8192)")

@@ -50,8 +50,7 @@ Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/d
 }
 
 func (f *policiesFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
-	flags.StringVar(&f.Draft, "draft", "", "draft model, given in the same ways (default: the demo's)")
+	registerPair(flags, &f.Model, &f.Draft)
 	flags.Var(&f.dram, "dram", "memory for the target's weights, less than they need (default: 4MiB, for the demo)")
 	flags.IntVar(&f.Threads, "threads", 0, "worker threads (default: one per performance core)")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 6; all with --check)")

@@ -49,6 +49,12 @@ func (f *experimentFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.asJSON, "json", false, "print the JSON object in place of the tables")
 }
 
+// registerPair adds the flags of a target and its draft, for experiments that take any models.
+func registerPair(flags *pflag.FlagSet, model, draft *string) {
+	flags.StringVar(model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
+	flags.StringVar(draft, "draft", "", "draft model, given in the same ways (default: the demo's)")
+}
+
 // loadSets reads the prompts, or says that it can't and returns those built in.
 func (f *experimentFlags) loadSets() ([]bench.Set, error) {
 	dir := f.prompts
