@@ -133,7 +133,7 @@ func (e *Engine) fixed() Place {
 	return CPU
 }
 
-// ready reports whether the device is there, and not to be left alone for now.
+// ready reports whether the device is there, and does not rest after failures.
 func (e *Engine) ready() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
