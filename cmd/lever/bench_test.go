@@ -52,15 +52,32 @@ func TestBenchPoliciesCheck(t *testing.T) {
 	}
 }
 
+// The page and the list of experiments have the order of the parts of a pass, of whole generations, and of the paper's figures.
 func TestBenchReport(t *testing.T) {
 	dir := t.TempDir()
-	if err := report.New("policies", "What policies gave").Save(dir); err != nil {
-		t.Fatal(err)
+	names := []string{"kernels", "flash", "endtoend", "simulate", "policies", "prune", "draft-scheduling", "projection", "growth"}
+	for _, name := range names {
+		if err := report.New(name, "What "+name+" gave").Save(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
-	got := mustSucceed(t, "bench", "report", "--out", dir, "--only", "policies")
+	got := mustSucceed(t, "bench", "report", "--out", dir)
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil || !strings.Contains(string(page), "What policies gave") || !strings.Contains(got.stdout, "report.html") {
-		t.Errorf("%v, standard output %q, page\n%s", err, got.stdout, page)
+	if err != nil || !strings.Contains(got.stdout, "report.html") {
+		t.Fatalf("%v, standard output %q", err, got.stdout)
+	}
+	rest, list := string(page), mustSucceed(t, "bench").stdout
+	for _, name := range names {
+		var found, listed bool
+		if _, rest, found = strings.Cut(rest, "<h2>What "+name+" gave"); !found {
+			t.Errorf("the page lacks %s, or has it too early:\n%s", name, page)
+		}
+		if _, list, listed = strings.Cut(list, "\n  "+name+" "); !listed {
+			t.Errorf("the list lacks %s, or has it too early", name)
+		}
+	}
+	if len(names) != len(experiments) {
+		t.Errorf("%d experiments, of which %d are checked", len(experiments), len(names))
 	}
 }
 
@@ -77,7 +94,6 @@ func TestBenchInflate(t *testing.T) {
 
 func TestBenchUsageErrors(t *testing.T) {
 	for name, args := range map[string][]string{
-		"no experiment":      {"bench"},
 		"unknown experiment": {"bench", "weather"},
 		"unknown shape":      {"bench", "inflate", "demo", "x.lever", "--shape", "llama-9"},
 		"unknown to report":  {"bench", "report", "--only", "weather"},

@@ -27,10 +27,11 @@ func newBenchReportCommand() *cobra.Command {
 		Use:   "report",
 		Short: "Make one page of the results of all experiments",
 		Long: `Make one HTML page, report.html, of the results of all experiments in a folder. It loads nothing from elsewhere. Experiments that have
-no result there are run first, with the demo models and their usual settings; with --all, every one is.`,
-		Example: `  lever bench report
-  lever bench report --quick --all --out quick
-  lever bench report --only policies,flash`,
+no result there are run first, with the demo models and their usual settings; with --all, every one is, and with --quick each takes
+less than a minute. For other models or settings run an experiment by itself, into the same folder, and then make the page.`,
+		Example: `  lever bench report --quick --all                # everything, in short form
+  lever bench report --only policies,flash        # some experiments, in this order
+  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB && lever bench report`,
 		Args: exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return interrupted(cmd.Context(), f.run(cmd.Context())) },
 	}

@@ -28,10 +28,11 @@ type experiment struct {
 	run func(ctx context.Context, c experimentFlags) (*report.Report, error)
 }
 
-// experiments make the experiments that bench report gathers, in the order of its page. Each call makes one with flags of its own.
+// experiments make the experiments that bench report gathers, in the order of its page: from the parts of a pass to whole generations, then by the
+// paper's figures, and last what cost grows with. Each call makes one with flags of its own.
 var experiments = []func() *experiment{
-	newEndToEndExperiment, newSimulateExperiment, newFlashExperiment, newKernelsExperiment, newGrowthExperiment, newPoliciesExperiment,
-	newPruneExperiment, newDraftSchedulingExperiment, newProjectionExperiment,
+	newKernelsExperiment, newFlashExperiment, newEndToEndExperiment, newSimulateExperiment, newPoliciesExperiment, newPruneExperiment,
+	newDraftSchedulingExperiment, newProjectionExperiment, newGrowthExperiment,
 }
 
 // experimentFlags are the flags that all experiments have.

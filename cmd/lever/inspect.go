@@ -18,7 +18,9 @@ func newInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect STORE",
 		Short: "Show what a flash store holds",
-		Args:  exactArgs(1, "one store"),
+		Example: `  lever inspect Llama-3.1-8B.lever
+  lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used`,
+		Args: exactArgs(1, "one store"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			info, err := weights.Inspect(args[0])
 			if err != nil {

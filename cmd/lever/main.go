@@ -51,6 +51,7 @@ func run(args []string) int {
 }
 
 func newRootCommand() *cobra.Command {
+	cobra.EnableCommandSorting = false // help lists commands as they are added: what is used first or belongs together
 	root := &cobra.Command{
 		Use:           "lever",
 		Short:         "Run large language models from flash with speculative decoding",

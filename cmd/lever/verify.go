@@ -15,7 +15,9 @@ func newVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify STORE",
 		Short: "Check every byte of a flash store against its checksums",
-		Args:  exactArgs(1, "one store"),
+		Example: `  lever verify Llama-3.1-8B.lever
+  lever verify Llama-3.1-8B.lever --json`,
+		Args: exactArgs(1, "one store"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
 			bar := newProgress(os.Stderr)
