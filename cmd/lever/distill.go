@@ -19,7 +19,7 @@ func newDistillCommand() *cobra.Command {
 lever-distill with the same arguments: it lies beside this program or in the PATH. Get it by
 
   go install github.com/lever-go/lever/cmd/lever-distill@latest`,
-		Example: `  lever distill --model Llama-3.1-8B.lever --draft Llama-3.2-1B.lever --text notes/`,
+		Example:            `  lever distill --model Llama-3.1-8B.lever --draft Llama-3.2-1B.lever --text notes/`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
