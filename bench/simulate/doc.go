@@ -21,7 +21,18 @@
 //
 // Usage:
 //
-//	r, err := simulate.Run(ctx, simulate.Options{Model: target, Draft: draft, Sets: sets})
+//	r, err := simulate.Run(ctx, simulate.Options{Model: target, Draft: draft, Sets: sets, Record: "pair.trace"})
+//	r, err = simulate.Run(ctx, simulate.Options{Replay: "pair.trace"}) // without the models: the same figures
+//
+// A trace is a text of JSON objects, one a line, in one gzip member, whose CRC-32 is checked:
+//
+//  1. A header: the format, "lever trace", and its version, 1; target and draft, each by name, SHA-256 of its store's manifest, vocabulary, context,
+//     tokens kept after a path, and number of paths; the most tokens of an answer, and those generated beforehand; the tokens that end an answer;
+//     the sets, each with its prompts in tokens and the prompt of what is generated beforehand.
+//  2. The target's paths, then the draft's, by ascending state. A path is the text from its first token on, prompt and all, as a state of 64 bits:
+//     1 for no tokens; to add token t to state s, s ^= t + 0x9e3779b97f4a7c15, s *= 0xbf58476d1ce4e5b9, s ^= s >> 29,
+//     s *= 0x94d049bb133111eb, s ^= s >> 32. With it come the likeliest tokens after it, in descending order, their probabilities, and rest, the
+//     logarithm of the probability of each other token.
 //
 // Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Devices] names.
 package simulate

@@ -113,7 +113,7 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 				return err
 			}
 			var all [3][]float64
-			for _, set := range s.Sets {
+			for _, set := range s.pair.Sets {
 				var rates [3]float64
 				for _, c := range policies.Contenders(budget) {
 					at := map[string]int{plainName: 0, "chain": 1, leverName: 2}
@@ -121,7 +121,7 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 					if !ok {
 						continue
 					}
-					x, err := s.contend(ctx, h, set.Name, c, false)
+					x, err := s.contend(ctx, h, set, c, false)
 					if err != nil {
 						return err
 					}
@@ -233,7 +233,7 @@ func (s *simulation) tails(ctx context.Context, out *report.Report) error {
 		r.X = xs
 		plot.Add(r)
 	}
-	if most > 1 {
+	if most >= 1.0005 {
 		out.Find("with heavy tails, knowing the distribution of reads makes lever up to %.3f times as fast as knowing their mean, where %.1f%% of the layers stall", most, 100*at)
 	} else {
 		out.Find("knowing the distribution of reads instead of their mean does not make lever faster here")

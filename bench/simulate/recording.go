@@ -14,8 +14,8 @@ import (
 // logits are asked for and not known yet. Logits are those of the kept tokens; the others share the rest of the probability evenly.
 // It is not safe for concurrent use.
 type Recording struct {
-	model spec.Model
-	keep  int // tokens after a path
+	model spec.Model // nil: what is not known yet stays so
+	about tracedModel
 	known map[uint64]outlook
 
 	committed []int32
@@ -41,7 +41,11 @@ type row struct {
 
 // NewRecording returns a recording of model, which nobody else may use, with the keep likeliest tokens of each path.
 func NewRecording(model spec.Model, keep int) *Recording {
-	return &Recording{model: model, keep: min(keep, model.Vocab()), known: map[uint64]outlook{}, states: []uint64{1}}
+	return newRecording(model, tracedModel{Vocab: model.Vocab(), Context: model.Context(), Kept: min(keep, model.Vocab())})
+}
+
+func newRecording(model spec.Model, about tracedModel) *Recording {
+	return &Recording{model: model, about: about, known: map[uint64]outlook{}, states: []uint64{1}}
 }
 
 // next returns the state after another token: a hash of the path.
@@ -116,8 +120,11 @@ func (r *Recording) learn(ctx context.Context, rows []int) error {
 			project = append(project, int(add(at)))
 		}
 	}
-	if len(unknown) == 0 {
+	switch {
+	case len(unknown) == 0:
 		return nil
+	case r.model == nil:
+		return fmt.Errorf("%s: %w", r.about.Name, ErrNotRecorded)
 	}
 	if err := r.catchUp(ctx); err != nil {
 		return err
@@ -139,7 +146,7 @@ func (r *Recording) learn(ctx context.Context, rows []int) error {
 
 // look keeps the likeliest tokens. It overwrites logits.
 func (r *Recording) look(logits []float32) outlook {
-	o := outlook{tokens: make([]int32, r.keep), probs: make([]float32, r.keep)}
+	o := outlook{tokens: make([]int32, r.about.Kept), probs: make([]float32, r.about.Kept)}
 	kernels.TopK(o.tokens, o.probs, logits)
 	kernels.Softmax(logits)
 	rest := 1.0
@@ -148,7 +155,7 @@ func (r *Recording) look(logits []float32) outlook {
 		rest -= float64(logits[token])
 	}
 	const none = 1e-30
-	o.rest = float32(math.Log(max(none, rest/float64(max(1, len(logits)-r.keep)))))
+	o.rest = float32(math.Log(max(none, rest/float64(max(1, len(logits)-r.about.Kept)))))
 	return o
 }
 
@@ -203,7 +210,7 @@ func (r *Recording) Len() int { return len(r.committed) }
 func (r *Recording) Tokens() []int32 { return r.committed }
 
 // Context returns the number of positions.
-func (r *Recording) Context() int { return r.model.Context() }
+func (r *Recording) Context() int { return r.about.Context }
 
 // Vocab returns the number of tokens.
-func (r *Recording) Vocab() int { return r.model.Vocab() }
+func (r *Recording) Vocab() int { return r.about.Vocab }

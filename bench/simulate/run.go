@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -14,21 +15,29 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-// Options say what [Run] simulates. Model, Draft and Sets must be set.
+// Options say what [Run] simulates. Model, Draft and Sets must be set or, in place of all down to WarmTokens, Replay.
 type Options struct {
 	Model, Draft string // the pair that acceptance comes from
 	Sets         []bench.Set
-	Prompts      int      // of each set; 0: 2
-	Tokens       int      // of an answer; 0: 64
-	WarmTokens   int      // generated beforehand by policies that learn; 0: 96
-	Devices      []Device // nil: Devices
-	Targets      []Target // nil: Targets
+	Prompts      int // of each set; 0: 2
+	Tokens       int // of an answer; 0: 64
+	WarmTokens   int // generated beforehand by policies that learn; 0: 96
+	// Record is the file of a trace to write, of all that the pair was asked; "": none. One that is there, of the same models and prompts, is
+	// extended: what it holds is not asked again. It is written also where Run fails later on.
+	Record string
+	// Replay is the file of a trace that answers in place of the models. What it lacks is [ErrNotRecorded].
+	Replay  string
+	Devices []Device // nil: Devices
+	Targets []Target // nil: Targets
 	// Progress is told of figures done; nil: nobody is.
 	Progress func(done, total int)
 }
 
 func (o Options) withDefaults() (Options, error) {
-	switch {
+	switch asks := o.Model != "" || o.Draft != "" || o.Sets != nil || o.Prompts != 0 || o.Tokens != 0 || o.WarmTokens != 0 || o.Record != ""; {
+	case o.Replay != "" && asks:
+		return o, errors.New("simulate: a trace to replay has models, prompts and numbers of tokens of its own")
+	case o.Replay != "":
 	case o.Model == "" || o.Draft == "":
 		return o, errors.New("simulate: a target and a draft model are needed")
 	case len(o.Sets) == 0:
@@ -62,10 +71,7 @@ const (
 // simulation is a pair, recorded, and what it is asked.
 type simulation struct {
 	Options
-	target, draft *Recording
-	stop          []int32
-	prompts       map[string][][]int32 // by set
-	warm          map[string][]int32
+	pair *trace
 }
 
 // Run makes all figures. The first run over a text asks the models for each path; it takes a few minutes in all.
@@ -73,62 +79,126 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft})
-	if err != nil {
-		return nil, fmt.Errorf("simulate: %w", err)
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	models := engine.SpecOptions()
-	s := &simulation{Options: o, target: NewRecording(models.Target, 1), draft: NewRecording(models.Draft, keptTokens), stop: engine.Tokenizer().EOS()}
-	if err := s.encode(engine); err != nil {
-		return nil, fmt.Errorf("simulate: %w", err)
-	}
+	defer func() {
+		if err != nil {
+			r, err = nil, fmt.Errorf("simulate: %w", err)
+		}
+	}()
+	s := &simulation{Options: o}
 	out := report.New("simulate", "The paper's figures, simulated")
 	began := time.Now()
-	out.Set("acceptance of", filepath.Base(o.Model)+" with "+filepath.Base(o.Draft))
-	out.Set("prompts per set", o.Prompts)
-	out.Set("tokens of an answer", o.Tokens)
-	for _, d := range o.Devices {
-		out.Set(d.Name, fmt.Sprintf("flash %s; memory %.0f GB/s; %.1f · 10^12 multiply-accumulates/s on the CPU, %.1f on an NPU", d.Flash, d.Memory/1e9, d.CPU/1e12, d.NPU/1e12))
+	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.devices, s.policies, s.tails}
+	if o.Replay != "" {
+		if s.pair, err = loadTrace(o.Replay); err != nil {
+			return nil, err
+		}
+	} else {
+		var engine *lever.Engine
+		if engine, err = lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft}); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, engine.Close()) }()
+		if s.pair, err = s.ask(ctx, engine); err != nil {
+			return nil, err
+		}
+		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
 	}
-	for _, t := range o.Targets {
-		out.Set(t.Name, fmt.Sprintf("draft %s; %.0f%% of the weights in memory", t.Draft, 100*t.InMemory))
-	}
-	figures := []func(context.Context, *report.Report) error{
-		s.verification, s.budgets, s.devices, s.policies, s.tails, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, models) },
-	}
+	s.describe(out)
 	for i, figure := range figures {
-		if err := figure(ctx, out); err != nil {
-			return nil, fmt.Errorf("simulate: %w", err)
+		if err = figure(ctx, out); err != nil {
+			break
 		}
 		if o.Progress != nil {
 			o.Progress(i+1, len(figures))
 		}
 	}
-	out.Set("paths recorded", fmt.Sprintf("%d of the draft, %d of the target", s.draft.asked, s.target.asked))
+	if o.Record != "" {
+		err = errors.Join(err, s.pair.save(o.Record))
+	}
+	if o.Replay != "" {
+		if err != nil {
+			err = fmt.Errorf("trace %s: %w", o.Replay, err)
+		}
+		out.Find("simulated passes were not compared with real ones: the models were not asked, but a trace of them")
+	}
+	out.Set("paths recorded", fmt.Sprintf("%d of the draft, %d of the target; asked for now: %d and %d",
+		len(s.pair.draft.known), len(s.pair.target.known), s.pair.draft.asked, s.pair.target.asked))
 	out.End(began)
-	return out, nil
+	return out, err
+}
+
+// describe notes the settings.
+func (s *simulation) describe(out *report.Report) {
+	out.Set("acceptance of", s.pair.pairName())
+	out.Set("prompts", s.pair.describe())
+	out.Set("tokens of an answer", s.pair.Tokens)
+	for _, d := range s.Devices {
+		out.Set(d.Name, fmt.Sprintf("flash %s; memory %.0f GB/s; %.1f · 10^12 multiply-accumulates/s on the CPU, %.1f on an NPU", d.Flash, d.Memory/1e9, d.CPU/1e12, d.NPU/1e12))
+	}
+	for _, t := range s.Targets {
+		out.Set(t.Name, fmt.Sprintf("draft %s; %.0f%% of the weights in memory", t.Draft, 100*t.InMemory))
+	}
+}
+
+// ask returns the pair that is asked, with what a file recorded of it before.
+func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, error) {
+	models := engine.SpecOptions()
+	h := traceHeader{Tokens: s.Tokens, WarmTokens: s.WarmTokens, Stop: engine.Tokenizer().EOS()}
+	for _, m := range []struct {
+		about *tracedModel
+		path  string
+		model spec.Model
+		keep  int
+	}{{&h.Target, s.Model, models.Target, 1}, {&h.Draft, s.Draft, models.Draft, keptTokens}} {
+		store, err := lever.OpenStore(ctx, m.path, lever.Config{})
+		if err != nil {
+			return nil, err
+		}
+		hash, err := store.Hash()
+		if err != nil {
+			return nil, err
+		}
+		*m.about = tracedModel{Name: filepath.Base(m.path), Hash: hash, Vocab: m.model.Vocab(), Context: m.model.Context(), Kept: min(m.keep, m.model.Vocab())}
+	}
+	var err error
+	if h.Sets, err = s.encode(engine); err != nil {
+		return nil, err
+	}
+	t := newTrace(h, models)
+	if s.Record == "" {
+		return t, nil
+	}
+	before, err := loadTrace(s.Record)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return t, t.save(s.Record) // a place that can't be written to is better known now
+	case err != nil:
+		return nil, err
+	}
+	if err := t.extend(before); err != nil {
+		return nil, fmt.Errorf("trace %s: %w: choose another file", s.Record, err)
+	}
+	return t, nil
 }
 
 // encode takes in the prompts.
-func (s *simulation) encode(engine *lever.Engine) error {
-	s.prompts, s.warm = map[string][][]int32{}, map[string][]int32{}
+func (s *simulation) encode(engine *lever.Engine) (sets []tracedSet, err error) {
 	own := bench.BuiltinSets()
 	for i, set := range s.Sets {
+		traced := tracedSet{Name: set.Name}
+		if traced.Warm, err = engine.Encode(own[i%len(own)].Prompts[1].Request()); err != nil {
+			return nil, err
+		}
 		for _, p := range set.Prompts[:min(s.Prompts, len(set.Prompts))] {
 			ids, err := engine.Encode(p.Request())
 			if err != nil {
-				return fmt.Errorf("%s: %w", p.ID, err)
+				return nil, fmt.Errorf("%s: %w", p.ID, err)
 			}
-			s.prompts[set.Name] = append(s.prompts[set.Name], ids)
+			traced.Prompts = append(traced.Prompts, tracedPrompt{p.ID, ids})
 		}
-		ids, err := engine.Encode(own[i%len(own)].Prompts[1].Request())
-		if err != nil {
-			return err
-		}
-		s.warm[set.Name] = ids
+		sets = append(sets, traced)
 	}
-	return nil
+	return sets, nil
 }
 
 // result is what a policy reached on a set.
@@ -138,30 +208,30 @@ type result struct {
 }
 
 // contend lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
-func (s *simulation) contend(ctx context.Context, h *hardware, set string, c policies.Contender, meanReads bool) (result, error) {
+func (s *simulation) contend(ctx context.Context, h *hardware, set tracedSet, c policies.Contender, meanReads bool) (result, error) {
 	policy, err := spec.NewPolicy(c.Policy, c.Budget)
 	if err != nil {
 		return result{}, err
 	}
-	draft := &countedDraft{Model: s.draft}
+	draft := &countedDraft{Model: s.pair.draft}
 	clock := newClock(policy, draft, h, 1)
 	clock.meanReads = meanReads
-	generator, err := spec.NewGenerator(spec.Options{Target: s.target, Draft: draft, Policy: clock, MaxNodes: c.Budget})
+	generator, err := spec.NewGenerator(spec.Options{Target: s.pair.target, Draft: draft, Policy: clock, MaxNodes: c.Budget})
 	if err != nil {
 		return result{}, err
 	}
 	generate := func(prompt []int32, tokens int) error {
-		_, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: s.stop}, nil)
+		_, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: s.pair.Stop}, nil)
 		return err
 	}
 	if _, learns := policy.(spec.Observer); learns {
-		if err := generate(s.warm[set], s.WarmTokens); err != nil {
+		if err := generate(set.Warm, s.pair.WarmTokens); err != nil {
 			return result{}, err
 		}
 	}
 	before := *clock
-	for _, prompt := range s.prompts[set] {
-		if err := generate(prompt, s.Tokens); err != nil {
+	for _, prompt := range set.Prompts {
+		if err := generate(prompt.Tokens, s.pair.Tokens); err != nil {
 			return result{}, err
 		}
 	}
@@ -175,8 +245,8 @@ func (s *simulation) contend(ctx context.Context, h *hardware, set string, c pol
 // mean returns the geometric means of a policy's results over all sets.
 func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Contender, meanReads bool) (result, error) {
 	var rates, accepted, drafted, passes []float64
-	for _, set := range s.Sets {
-		x, err := s.contend(ctx, h, set.Name, c, meanReads)
+	for _, set := range s.pair.Sets {
+		x, err := s.contend(ctx, h, set, c, meanReads)
 		if err != nil {
 			return result{}, fmt.Errorf("%s, %s: %w", set.Name, c.Name, err)
 		}

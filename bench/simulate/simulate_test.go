@@ -1,8 +1,12 @@
 package simulate
 
 import (
+	"errors"
 	"math"
+	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -96,16 +100,19 @@ func TestStallsTakeTheirTime(t *testing.T) {
 	}
 }
 
+// The figures are plausible, and those of a replay the same to the last digit; what a trace lacks is named, and can be asked for later.
 func TestRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: many generations")
 	}
 	pair, _ := openDemo(t)
 	steps := 0
-	r, err := Run(t.Context(), Options{
-		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 12, WarmTokens: 12, Devices: Devices[3:], Targets: Targets[:1],
+	o := Options{
+		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Devices: Devices[3:], Targets: Targets[:1],
+		Record:   filepath.Join(t.TempDir(), "pair.trace"),
 		Progress: func(done, total int) { steps = total - done },
-	})
+	}
+	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +126,32 @@ func TestRun(t *testing.T) {
 	if err := r.Save(t.TempDir()); err != nil {
 		t.Error(err)
 	}
-	if _, err := Run(t.Context(), Options{Model: pair.Target, Sets: bench.BuiltinSets()}); err == nil {
-		t.Error("no draft: no error")
+
+	replay := Options{Replay: o.Record, Devices: o.Devices, Targets: o.Targets}
+	again, err := Run(t.Context(), replay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := r.Tables[:len(r.Tables)-1] // the last compares with real passes
+	if !reflect.DeepEqual(again.Tables, figures) || !reflect.DeepEqual(again.Plots, r.Plots) {
+		t.Errorf("replayed: %d tables, %d plots, other than recorded: %d, %d", len(again.Tables), len(again.Plots), len(figures), len(r.Plots))
+	}
+	if text := strings.Join(again.Findings, "\n"); !strings.Contains(text, "not compared with real ones") {
+		t.Errorf("the replay does not say what it lacks: %s", text)
+	}
+
+	recorded, err := loadTrace(o.Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for state := range recorded.draft.known {
+		delete(recorded.draft.known, state)
+		break
+	}
+	if err := recorded.save(o.Record); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), replay); !errors.Is(err, ErrNotRecorded) {
+		t.Errorf("a path is missing: %v", err)
 	}
 }

@@ -53,14 +53,14 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 	h.read = reads(flash, scale*float64(plan.Streamed)/float64(h.layers), scale*float64(plan.ReadSize))
 	h.ring = int(max(1, plan.Ring*int64(h.layers)/plan.Streamed))
 
-	set := s.Sets[0].Name
-	one := *s
-	one.Tokens, one.prompts = validationTokens, map[string][][]int32{set: s.prompts[set][:1]}
-	t := out.AddTable("Simulated against real passes of "+out.Settings[0].Value+" on this machine", report.Text("policy"),
+	set, pair := s.pair.Sets[0], *s.pair
+	set.Prompts, pair.Tokens = set.Prompts[:1], validationTokens
+	one := simulation{s.Options, &pair}
+	t := out.AddTable("Simulated against real passes of "+pair.pairName()+" on this machine", report.Text("policy"),
 		report.Number("real s/pass", 3), report.Number("simulated s/pass", 3), report.Number("off %", 1))
 	var offs []float64
 	for _, c := range []policies.Contender{named(plainName, 1), {Name: "chain 8", Policy: "chain", Budget: 8}, named("sequoia", 32), named("eagle2", 64)} {
-		took, err := one.real(ctx, engine, c, one.prompts[set][0])
+		took, err := one.real(ctx, engine, c, set.Prompts[0].Tokens)
 		if err != nil {
 			return fmt.Errorf("validation: %s: %w", c.Name, err)
 		}
@@ -88,7 +88,7 @@ func (s *simulation) real(ctx context.Context, engine *lever.Engine, c policies.
 	if err != nil {
 		return 0, err
 	}
-	got, err := g.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: s.Tokens, StopTokens: s.stop}, nil)
+	got, err := g.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: s.pair.Tokens, StopTokens: s.pair.Stop}, nil)
 	return got.Stats.Seconds / float64(max(1, got.Stats.Passes)), err
 }
 

@@ -100,11 +100,15 @@ func TestBenchUsageErrors(t *testing.T) {
 		"model alone":        {"bench", "policies", "--model", "a.lever"},
 		"negative":           {"bench", "policies", "--tokens", "-1"},
 		"large budget":       {"bench", "policies", "--budget", "1000"},
+		"replay with more":   {"bench", "simulate", "--replay", "pair.trace", "--tokens", "3"},
 		"unknown type":       {"bench", "policies", "--check", "--types", "q3", "--model", t.TempDir(), "--draft", "d"},
 	} {
 		if got := execute(t, args...); got.status != exitUsage {
 			t.Errorf("%s: status %d, standard error %q", name, got.status, got.stderr)
 		}
+	}
+	if got := execute(t, "bench", "simulate", "--replay", "absent.trace"); got.status != exitFailure || !strings.Contains(got.stderr, "absent.trace") {
+		t.Errorf("no trace: status %d, standard error %q", got.status, got.stderr)
 	}
 	if got := execute(t, "bench", "policies", "--prompts", t.TempDir()); got.status != exitFailure {
 		t.Errorf("a folder without prompts: status %d, standard error %q", got.status, got.stderr)

@@ -17,17 +17,25 @@ func newSimulateExperiment() *experiment {
 		name:  "simulate",
 		short: "Draw the paper's figures for phones and models of real size, in virtual time",
 		long: `Draw the paper's figures for phones and models of real size. What is drafted and accepted is that of a real pair of models, which are asked
-once; what it takes is computed from profiles of flash and rates of processors. Without --model the demo pair is asked.`,
+once; what it takes is computed from profiles of flash and rates of processors. Without --model the demo pair is asked.
+
+--record keeps all that the models were asked in a file, a trace, and goes on from one that is there: only what it lacks is asked. --replay draws the
+figures from a trace alone, without models and prompts: the same, but for the comparison with real passes, which is left out.`,
 		example: `  lever bench simulate
-  lever bench simulate --prompts-per-set 8`,
-		flags: func(flags *pflag.FlagSet) {
-			flags.StringVar(&f.Model, "model", "", "target model that acceptance comes from (default: the embedded demo)")
-			flags.StringVar(&f.Draft, "draft", "", "its draft model (default: the demo's)")
-			flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
-			flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
-		},
-		run: f.run,
+  lever bench simulate --record pair.trace --prompts-per-set 8
+  lever bench simulate --replay pair.trace`,
+		flags: f.register,
+		run:   f.run,
 	}
+}
+
+func (f *simulateFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Model, "model", "", "target model that acceptance comes from (default: the embedded demo)")
+	flags.StringVar(&f.Draft, "draft", "", "its draft model (default: the demo's)")
+	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
+	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
+	flags.StringVar(&f.Record, "record", "", "file of a trace to write or, if it is there, to extend")
+	flags.StringVar(&f.Replay, "replay", "", "file of a trace to take in place of models and prompts")
 }
 
 func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
@@ -35,6 +43,17 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		return nil, usageErrorf("--model needs --draft")
 	}
 	o := f.Options
+	if c.quick {
+		o.Targets = simulate.Targets[:1]
+		o.Devices = []simulate.Device{simulate.Devices[0], simulate.Devices[len(simulate.Devices)-1]}
+	}
+	o.Progress = stepProgress("simulate", "figures")
+	if o.Replay != "" {
+		if o.Model != "" || o.Draft != "" || c.prompts != "" || o.Prompts != 0 || o.Tokens != 0 || o.Record != "" {
+			return nil, usageErrorf("--replay goes with none of --model, --draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
+		}
+		return simulate.Run(ctx, o)
+	}
 	var err error
 	if o.Sets, err = c.loadSets(); err != nil {
 		return nil, err
@@ -45,9 +64,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	if c.quick {
 		setDefault(&o.Prompts, 1)
 		setDefault(&o.Tokens, 32)
-		o.Sets, o.Targets = o.Sets[:min(2, len(o.Sets))], simulate.Targets[:1]
-		o.Devices = []simulate.Device{simulate.Devices[0], simulate.Devices[len(simulate.Devices)-1]}
+		o.Sets = o.Sets[:min(2, len(o.Sets))]
 	}
-	o.Progress = stepProgress("simulate", "figures")
 	return simulate.Run(ctx, o)
 }

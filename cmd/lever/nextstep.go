@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/lever-go/lever/bench/simulate"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
@@ -17,6 +18,8 @@ func nextStep(err error) string {
 		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
 	case errors.Is(err, weights.ErrVersion):
 		return "It was made by another version of lever: make it again with this one."
+	case errors.Is(err, simulate.ErrNotRecorded):
+		return "Extend it: 'lever bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
 	case errors.Is(err, weights.ErrReplaced):
 		return "Start again: the store that is there now is a new one."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
