@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -49,7 +50,10 @@ func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
 		return "", fmt.Errorf("make model cache (set LEVER_CACHE to choose another place): %w", err)
 	}
-	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{Progress: cfg.report("converting " + filepath.Base(path))})
+	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{
+		CheckTokenizer: tokenizer.Check,
+		Progress:       cfg.report("converting " + filepath.Base(path)),
+	})
 	if isStore, _ := weights.IsStore(converted); isStore {
 		return converted, nil // made now, or by another process in the meantime
 	}

@@ -70,7 +70,13 @@ func openVocabulary(fsys fs.FS) (*Tokenizer, error) {
 		}
 		return t, nil
 	}
-	return nil, fmt.Errorf("tokenizer: no tokenizer.json, tokenizer.gguf, tokenizer.model or *.tiktoken: %w", fs.ErrNotExist)
+	return nil, fmt.Errorf("tokenizer: no tokenizer.json, tokenizer.gguf, tokenizer.model or *.tiktoken; put the tokenizer's files from the model's repository beside its weights: %w", fs.ErrNotExist)
+}
+
+// Check reports the error with which [Open] would refuse the files, for who converts a model and wants to know beforehand.
+func Check(fsys fs.FS) error {
+	_, err := Open(fsys)
+	return err
 }
 
 // applyGenerationConfig takes over the stop tokens, in place of those guessed by name, and the beginning of sequence, which

@@ -23,6 +23,9 @@ type ConvertOptions struct {
 	Type tensor.DType
 	// Overwrite replaces a store that is already at the destination, once the new one is complete.
 	Overwrite bool
+	// CheckTokenizer is given the folder of the tokenizer's files before weights are written, which takes long; its error ends the
+	// conversion. nil: they are not looked at.
+	CheckTokenizer func(fs.FS) error
 	// Progress is told of the bytes written; nil: nobody is. Calls do not overlap.
 	Progress func(Progress)
 
@@ -74,6 +77,11 @@ func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) err
 			return err
 		}
 		m.Tokenizer = append(m.Tokenizer, entry)
+	}
+	if opts.CheckTokenizer != nil {
+		if err := opts.CheckTokenizer(os.DirFS(dir)); err != nil {
+			return fmt.Errorf("weights: convert: %w", err)
+		}
 	}
 	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(chunkPattern)), 0o777); err != nil {
 		return fmt.Errorf("weights: convert: %w", err)

@@ -118,7 +118,11 @@ func presentReads(out *report.Report, f *profile.Flash) {
 
 // streamed returns how memory for a part of the weights is used, and the median seconds of passes that read the rest.
 func streamed(ctx context.Context, store *weights.Store, share float64, passes int) (plan weights.Plan, seconds float64, err error) {
-	s, err := store.Stream(ctx, weights.StreamOptions{Budget: int64(share * float64(store.Bytes()))})
+	options := weights.StreamOptions{Budget: int64(share * float64(store.Bytes()))}
+	if options.Budget == 0 { // the usual ring would hold all of a small model, of which nothing would then be read
+		options.Ring = min(64<<20, store.Bytes()/4)
+	}
+	s, err := store.Stream(ctx, options)
 	if err != nil {
 		return plan, 0, err
 	}

@@ -148,6 +148,20 @@ func TestConvertRefusesBadModels(t *testing.T) {
 			m.config["architectures"] = []string{"MambaForCausalLM"}
 			m.config["model_type"] = "mamba"
 		}), []string{"config.json", "amba"}},
+		"no tokenizer": {func(t *testing.T) string {
+			m := newTinyModel()
+			dir := m.write(t, m.size())
+			if err := os.Remove(filepath.Join(dir, "tokenizer.json")); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}, []string{"no tokenizer.json", "beside its weights"}},
+		"tokenizer of another kind": {func(t *testing.T) string {
+			m := newTinyModel()
+			dir := m.write(t, m.size())
+			writeFile(t, filepath.Join(dir, "tokenizer.json"), []byte(`{"model":{"type":"WordPiece","vocab":{}}}`))
+			return dir
+		}, []string{"tokenizer.json", "WordPiece"}},
 		"no such source": {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"gone"}},
 		"part of a model": {func(t *testing.T) string {
 			m := newTinyModel()
@@ -194,7 +208,7 @@ func TestConvertUsage(t *testing.T) {
 		status int
 		says   string
 	}{
-		"one argument":    {[]string{src}, exitUsage, "1 arguments"},
+		"one argument":    {[]string{src}, exitUsage, "it got 1"},
 		"wrong extension": {[]string{src, "model.bin"}, exitUsage, ".lever"},
 		"unknown type":    {[]string{src, "model.lever", "--type", "q2_0"}, exitUsage, "q2_0"},
 		"exists":          {[]string{src, existing}, exitFailure, "--overwrite"},

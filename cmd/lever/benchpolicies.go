@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/pflag"
 )
@@ -37,13 +38,13 @@ func newPoliciesExperiment() *experiment {
 that a pass over a small model takes as long as one over a large model.
 
 With --check nothing is timed: all policies, budgets, kernel sets and element types, resident and streamed, must give the tokens of plain
-decoding.
+decoding. That takes hours; --quick, about a minute, takes the kernels in use, three budgets and a prompt of each set.
 
 Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/data/prompts; where that is absent, a few of our own take their place.`,
 		example: `  lever bench policies
   lever bench policies --quick
   lever bench policies --flash-profile mid-range --tokens 100
-  lever bench policies --check --prompts-per-set 2`,
+  lever bench policies --check --quick`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -77,7 +78,7 @@ func (f *policiesFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		return nil, err
 	}
 	if f.check {
-		return nil, f.runCheck(ctx, c.asJSON)
+		return nil, f.runCheck(ctx, c)
 	}
 	return f.runComparison(ctx, c.quick)
 }
@@ -122,7 +123,7 @@ func setDefault[T ~int | ~int64](v *T, otherwise T) {
 }
 
 // runCheck compares outputs.
-func (f *policiesFlags) runCheck(ctx context.Context, asJSON bool) (err error) {
+func (f *policiesFlags) runCheck(ctx context.Context, c experimentFlags) (err error) {
 	dir, err := os.MkdirTemp("", "lever-check-")
 	if err != nil {
 		return err
@@ -136,6 +137,14 @@ func (f *policiesFlags) runCheck(ctx context.Context, asJSON bool) (err error) {
 		Pairs: pairs, Sets: f.Sets, Kernels: f.kernels, Prompts: f.Prompts, Tokens: f.Tokens, Threads: f.Threads,
 		Progress: stepProgress("check", "answers"),
 	}
+	if c.quick { // one short answer for each set, policy and some budgets, with the kernels that are in use
+		setDefault(&options.Prompts, 1)
+		setDefault(&options.Tokens, 16)
+		options.Budgets = []int{1, 7, 64}
+		if options.Kernels == nil {
+			options.Kernels = []string{kernels.Features()}
+		}
+	}
 	if f.Budget > 0 {
 		options.Budgets = []int{f.Budget}
 	}
@@ -143,7 +152,7 @@ func (f *policiesFlags) runCheck(ctx context.Context, asJSON bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if c.asJSON {
 		err = printJSON(result)
 	} else {
 		err = result.WriteTable(os.Stdout)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
@@ -32,7 +33,7 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
 				return usageErrorf("the store's name must end in .lever: %q", dst)
 			}
-			options := weights.ConvertOptions{Overwrite: overwrite}
+			options := weights.ConvertOptions{Overwrite: overwrite, CheckTokenizer: tokenizer.Check}
 			if typeName != "" {
 				var err error
 				if options.Type, err = parseStoreType(typeName); err != nil {

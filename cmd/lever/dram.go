@@ -35,10 +35,14 @@ func printPlan(out io.Writer, p weights.Plan) error {
 		head = "head pinned"
 	}
 	fmt.Fprintf(table, "  pinned\t%s\t%s; %.0f%% of a pass\n", formatBytes(p.Pinned), head, 100*(1-float64(p.Streamed)/float64(p.Pass)))
+	if p.Streamed == 0 {
+		fmt.Fprintf(table, "read for a pass\t0 B\tall of it stays in memory\n")
+		return table.Flush()
+	}
 	fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", formatBytes(p.Ring), p.Buffers, formatBytes(int64(p.BufferBytes)))
 	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows\n", formatBytes(p.Tiles), p.TileCount)
 	fmt.Fprintf(table, "read for a pass\t%s\tof %s, in reads of %s, %d at once\n",
-		formatBytes(p.Streamed), formatBytes(p.Pass), formatBytes(int64(p.ReadSize)), p.Depth)
+		formatBytes(p.Streamed), formatBytes(p.Pass), formatBytes(int64(min(p.ReadSize, p.BufferBytes))), p.Depth)
 	return table.Flush()
 }
 

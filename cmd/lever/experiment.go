@@ -73,12 +73,14 @@ func (f *experimentFlags) loadSets() ([]bench.Set, error) {
 // progress returns a callback that prints a line for every twentieth of the work.
 func (e *experiment) progress() func(done, total int) { return stepProgress(e.name, "steps") }
 
-// stepProgress returns a callback that prints a line for every twentieth of the work on a task, which is counted in units.
+// stepProgress returns a callback that prints a line for every twentieth of the work on a task, which is counted in units, and
+// now and then in between.
 func stepProgress(task, units string) func(done, total int) {
 	began, shown := time.Now(), 0
+	latest := began
 	return func(done, total int) {
-		if part := 20 * done / max(1, total); part > shown {
-			shown = part
+		if part := 20 * done / max(1, total); part > shown || time.Since(latest) > 15*time.Second {
+			shown, latest = part, time.Now()
 			passed := time.Since(began)
 			left := time.Duration(float64(passed) * float64(total-done) / float64(done))
 			fmt.Fprintf(os.Stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))

@@ -81,7 +81,7 @@ func usageErrorf(format string, args ...any) error { return usageError{fmt.Error
 func exactArgs(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageErrorf("%s takes %s; it got %d arguments", cmd.Name(), what, len(args))
+			return usageErrorf("%s takes %s; it got %d", cmd.Name(), what, len(args))
 		}
 		return nil
 	}

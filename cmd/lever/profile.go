@@ -40,7 +40,7 @@ otherwise to a temporary file of that size beside the target. Close other progra
 		Example: `  lever profile --model llama-8b.lever --draft llama-1b.lever
   lever profile --npu opencl                   # and how fast a device multiplies beside the CPU
   lever run --flash-profile profile.json "…"   # on another machine: with this one's flash`,
-		Args: exactArgs(0, "none"),
+		Args: exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.threads < 0 || flags.duration <= 0 {
 				return usageErrorf("--threads can't be negative, and --duration must be positive")

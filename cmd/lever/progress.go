@@ -73,6 +73,15 @@ func (p *progress) line(done, total int64) {
 	}
 }
 
+// Note writes a line, above the bar if there is one.
+func (p *progress) Note(text string) {
+	out := p.out
+	if p.bar != nil {
+		out = p.bars
+	}
+	fmt.Fprintln(out, "lever:", text)
+}
+
 // Close ends the display; what has not reached its total stays as it stands.
 func (p *progress) Close() {
 	p.endTask()

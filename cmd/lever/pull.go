@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -35,7 +36,7 @@ FOLDER is by default named like the repository; for a URL it is the current one.
   lever pull https://example.org/model.gguf --sha256 9f86d081…`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usageErrorf("pull takes a repository or URL and perhaps a folder; it got %d arguments", len(args))
+				return usageErrorf("pull takes a repository or URL and perhaps a folder; it got %d", len(args))
 			}
 			return nil
 		},
@@ -62,6 +63,7 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 		Base:     strings.TrimSuffix(cmp.Or(f.endpoint, os.Getenv("HF_ENDPOINT"), hub.DefaultBase), "/"),
 		Token:    os.Getenv("HF_TOKEN"),
 		Progress: func(p hub.Progress) { bar.Update("downloading "+p.File, p.Done, p.Total) },
+		Failed:   func(err error) { bar.Note(fmt.Sprintf("%v; trying again", err)) },
 	}
 	repo := f.repository(client.Base, source)
 	files, err := f.find(ctx, client, repo, source)
@@ -69,26 +71,28 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 		return err
 	}
 	folder = cmp.Or(folder, path.Base(repo), ".")
-	if err := client.Download(ctx, files, folder); err != nil {
+	if err := client.Download(ctx, files, folder); errors.Is(err, hub.ErrChecksum) {
+		return fmt.Errorf("%w: it was not kept", err)
+	} else if err != nil {
 		return fmt.Errorf("%w; the same command goes on where this one stopped", err)
 	}
 	bar.Close()
 	size := int64(0)
-	model := folder
+	model := folder // for lever convert
 	for _, file := range files {
 		info, err := os.Stat(filepath.Join(folder, file.Name()))
 		if err != nil {
 			return err
 		}
 		size += info.Size()
-		if len(files) == 1 {
+		if filepath.Ext(file.Name()) == ".gguf" {
 			model = filepath.Join(folder, file.Name())
 		}
-		if file.Sum == (hub.Sum{}) {
+		if file.Sum.String() == "" {
 			fmt.Fprintf(os.Stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s in %d files is in %s; next: lever convert %s NAME.lever\n", formatBytes(size), len(files), folder, model)
+	fmt.Fprintf(os.Stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, formatBytes(size), model)
 	return nil
 }
 

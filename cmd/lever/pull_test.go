@@ -62,6 +62,28 @@ func TestPullAndRun(t *testing.T) {
 	}
 }
 
+// What is not checked, as no hub says what it should be, is not passed over in silence.
+func TestPullOneFile(t *testing.T) {
+	source := t.TempDir()
+	writeFile(t, filepath.Join(source, "model.gguf"), []byte("GGUF"))
+	s := hubServer(t, source)
+	address := s.URL + "/ours/tiny/resolve/abc/model.gguf"
+	folder := t.TempDir()
+	got := execute(t, "pull", address, folder)
+	if got.status != 0 || !strings.Contains(got.stderr, "not checked") || !strings.Contains(got.stderr, "lever convert "+filepath.Join(folder, "model.gguf")) {
+		t.Errorf("status %d: %s", got.status, got.stderr)
+	}
+	sum := sha256.Sum256([]byte("GGUF"))
+	got = execute(t, "pull", address, folder, "--sha256", hex.EncodeToString(sum[:]))
+	if got.status != 0 || strings.Contains(got.stderr, "not checked") {
+		t.Errorf("status %d: %s", got.status, got.stderr)
+	}
+	got = execute(t, "pull", address, folder, "--sha256", strings.Repeat("0", 64))
+	if got.status != exitFailure || !strings.Contains(got.stderr, "wrong checksum") || !strings.Contains(got.stderr, "not kept") {
+		t.Errorf("status %d: %s", got.status, got.stderr)
+	}
+}
+
 func TestPullRefuses(t *testing.T) {
 	s := hubServer(t, t.TempDir())
 	for _, c := range []struct {

@@ -162,7 +162,7 @@ func TestRunErrors(t *testing.T) {
 		says   []string
 	}{
 		"no prompt":        {[]string{}, 2, []string{"one prompt"}},
-		"two prompts":      {[]string{"a", "b"}, 2, []string{"one prompt", "2 arguments"}},
+		"two prompts":      {[]string{"a", "b"}, 2, []string{"one prompt", "it got 2"}},
 		"empty prompt":     {[]string{""}, 1, []string{"prompt is empty"}},
 		"long prompt":      {[]string{strings.Repeat("duck ", 5000)}, 1, []string{"longer than the context", "2048"}},
 		"unknown flag":     {[]string{"--frobnicate", ducks}, 2, []string{"--frobnicate"}},

@@ -90,7 +90,7 @@ func readKey(file string) (string, error) {
 func serve(ctx context.Context, flags modelFlags, address string, options server.Options) error {
 	listener, err := net.Listen("tcp", address) // before models are loaded: a port that is taken shows at once
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("%w; --listen chooses another address, such as 127.0.0.1:8081", err)
 	}
 	engine, err := flags.open(ctx, newProgress(os.Stderr))
 	if err != nil {

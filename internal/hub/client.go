@@ -30,6 +30,8 @@ type Client struct {
 	HTTP  *http.Client // nil: a client of our own
 	// Progress is told of the bytes of a Download that have arrived; nil: nobody is.
 	Progress func(Progress)
+	// Failed is told why a try failed, before the wait for the next one; nil: nobody is.
+	Failed func(error)
 	// Pause is the wait before the first new try, which doubles with each; 0: a second.
 	Pause time.Duration
 	// Stall is how long a connection may bring nothing; 0: 30 seconds.

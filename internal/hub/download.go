@@ -53,6 +53,9 @@ func (c *Client) againWhile(ctx context.Context, f func() (further bool, err err
 		if status != nil {
 			delay = max(delay, status.after)
 		}
+		if c.Failed != nil {
+			c.Failed(err)
+		}
 		if err := wait(ctx, delay); err != nil {
 			return err
 		}

@@ -261,23 +261,29 @@ func TestDownloadFromOddServers(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer func(*server) func(http.ResponseWriter, *http.Request, int) bool
+		failed int    // tries after which there is another
 		want   string // in the error; empty: none
 		is     error
 	}{
-		{"without ranges", whole, "", nil},
-		{"busy", fail(http.StatusTooManyRequests, 3), "", nil},
-		{"broken for a while", fail(http.StatusBadGateway, 4), "", nil},
-		{"broken", fail(http.StatusBadGateway, 1000), "502 Bad Gateway (after 5 tries)", nil},
-		{"gated", fail(http.StatusForbidden, 1000), "set HF_TOKEN", ErrDenied},
-		{"gone", fail(http.StatusNotFound, 1000), "404", ErrNotFound},
-		{"too long", long, "more than the 350000 bytes", nil},
+		{"without ranges", whole, 1, "", nil},
+		{"busy", fail(http.StatusTooManyRequests, 3), 3, "", nil},
+		{"broken for a while", fail(http.StatusBadGateway, 4), 4, "", nil},
+		{"broken", fail(http.StatusBadGateway, 1000), 4, "502 Bad Gateway (after 5 tries)", nil},
+		{"gated", fail(http.StatusForbidden, 1000), 0, "set HF_TOKEN", ErrDenied},
+		{"gone", fail(http.StatusNotFound, 1000), 0, "404", ErrNotFound},
+		{"too long", long, 0, "more than the 350000 bytes", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newServer(t, model, "model.safetensors")
 			s.answer = c.answer(s)
 			dir := t.TempDir()
 			client := s.client()
+			failed := 0
+			client.Failed = func(error) { failed++ }
 			err := client.Download(t.Context(), list(t, client), dir)
+			if failed != c.failed {
+				t.Errorf("told of %d failures, want %d", failed, c.failed)
+			}
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
