@@ -24,6 +24,7 @@ func options(t *testing.T) endtoend.Options {
 
 func TestRunReportsWhatFitsTogether(t *testing.T) {
 	o := options(t)
+	o.Beside = []endtoend.Other{{Name: "snail", Rate: 0.5}}
 	steps, total := 0, 0
 	o.Progress = func(done, all int) { steps, total = done, all }
 	r, err := endtoend.Run(t.Context(), o)
@@ -49,7 +50,7 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"gsm8k", "humaneval", "lever ÷ plain decoding from flash", "lever ÷ best chain (chain 3)", "8 greedy answers compared: 0 differ"} {
+	for _, want := range []string{"gsm8k", "humaneval", "lever ÷ plain decoding from flash", "lever ÷ best chain (chain 3)", "lever from flash ÷ snail, said to reach 0.5 tokens/s: ", "snail (not measured here)", "8 greedy answers compared: 0 differ"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text does not say %q:\n%s", want, text.String())
 		}
@@ -67,6 +68,7 @@ func TestRunErrors(t *testing.T) {
 		"nothing streamed": func(o *endtoend.Options) { o.DRAM = 1 << 30 },
 		"no prompts":       func(o *endtoend.Options) { o.Sets = nil },
 		"negative tokens":  func(o *endtoend.Options) { o.Tokens = -1 },
+		"another at rest":  func(o *endtoend.Options) { o.Beside = []endtoend.Other{{Name: "stone"}} },
 		"chain of none":    func(o *endtoend.Options) { o.Chains = []int{0} },
 	} {
 		o := good

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -28,10 +31,18 @@ type Options struct {
 	Chains       []int // lengths; nil: 4 and 8
 	// Resident also measures plain decoding with all weights in memory.
 	Resident bool
+	// Beside is what other programs were measured to reach in the same memory; it is set beside what is measured here.
+	Beside []Other
 	// OpenFile opens the target's files; nil: as they are.
 	OpenFile func(path string) (weights.File, error)
 	// Progress is told of answers done; nil: nobody is.
 	Progress func(done, total int)
+}
+
+// Other is another program under some settings.
+type Other struct {
+	Name string
+	Rate float64 // tokens/s, above 0
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -53,6 +64,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("endtoend: no bound of memory: nothing would be streamed")
 	case len(o.Sets) == 0:
 		return o, errors.New("endtoend: no prompts")
+	}
+	for _, other := range o.Beside {
+		if !(other.Rate > 0) || math.IsInf(other.Rate, 0) {
+			return o, fmt.Errorf("endtoend: %s: %g tokens/s", other.Name, other.Rate)
+		}
 	}
 	if o.Chains == nil {
 		o.Chains = []int{4, 8}
@@ -207,10 +223,17 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.
 			}
 		}
 	}
+	resetPeak()
 	request := p.Request()
 	request.MaxTokens, request.Policy, request.Budget = w.tokens, w.policy, w.budget
 	got, err := engine.Generate(ctx, request, nil)
 	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
+}
+
+// resetPeak makes the largest resident memory of the process what it needs now, where Linux allows that; elsewhere it stays that of the process so far.
+func resetPeak() {
+	debug.FreeOSMemory()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 }
 
 // of returns the answers of a way on a set.

@@ -47,8 +47,8 @@ func TestPageInChromium(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path, picture := filepath.Join(dir, "report.html"), filepath.Join(dir, "page.png")
-	shown := sample("shown")
-	if err := os.WriteFile(path, writePage(t, shown), 0o644); err != nil {
+	shown := append([]*report.Report{sample("shown")}, committed(t)...)
+	if err := os.WriteFile(path, writePage(t, shown...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -63,13 +63,51 @@ func TestPageInChromium(t *testing.T) {
 	if faults := regexp.MustCompile(`(?m)^.*(CONSOLE|net::ERR|Refused to).*$`).FindAllString(log.String(), -1); faults != nil {
 		t.Errorf("the browser reports %q", faults)
 	}
-	for _, p := range shown.Plots {
-		figure := regexp.MustCompile(`(?s)<figure data-plot="` + p.Name + `">\s*<svg.*?</svg>`).FindString(dom.String())
-		if strings.Count(figure, "<text") < 3 {
-			t.Errorf("plot %s: %.200q", p.Name, figure)
+	checkPlots(t, dom.String(), shown)
+	checkInk(t, picture)
+}
+
+// committed returns the results that are kept beside the experiments.
+func committed(t *testing.T) (reports []*report.Report) {
+	t.Helper()
+	paths, err := filepath.Glob("../results/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d results, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		r, err := report.Load(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), ".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}
+
+// The page beside the committed results is of them, with every plot.
+func TestCommittedPage(t *testing.T) {
+	page, err := os.ReadFile("../results/report.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPlots(t, string(page), committed(t))
+}
+
+// checkPlots checks that each report has a section of the page, and each plot a picture with its labels there.
+func checkPlots(t *testing.T, page string, reports []*report.Report) {
+	t.Helper()
+	for _, r := range reports {
+		section := regexp.MustCompile(`(?s)<section id="` + r.Name + `">.*?</section>`).FindString(page)
+		if section == "" {
+			t.Errorf("%s has no section", r.Name)
+		}
+		for _, p := range r.Plots {
+			figure := regexp.MustCompile(`(?s)<figure data-plot="` + p.Name + `">\s*<svg.*?</svg>`).FindString(section)
+			if strings.Count(figure, "<text") < 3 {
+				t.Errorf("%s: plot %s: %.200q", r.Name, p.Name, figure)
+			}
 		}
 	}
-	checkInk(t, picture)
 }
 
 // checkInk checks that a picture of the sample's page shows its lines and bars: each series has one of these colours.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2/maybe"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette/brewer"
 	"gonum.org/v1/plot/plotter"
@@ -93,7 +93,7 @@ func (p *Plot) save(base string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(base+"."+format, image, 0o644); err != nil {
+		if err := maybe.WriteFile(base+"."+format, image, 0o644); err != nil {
 			return err
 		}
 	}

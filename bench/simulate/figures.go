@@ -10,12 +10,6 @@ import (
 	"github.com/lever-go/lever/bench/report"
 )
 
-// What the paper reports over 48 configurations.
-const (
-	paperOverPlain = 2.93
-	paperOverChain = 1.50
-)
-
 const leverName, plainName = "lever", "none"
 
 // verification is figure 4: how long a pass takes by the number of verified tokens, and how many times as many tokens a second are verified.
@@ -144,7 +138,7 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 		plot.Add(b)
 	}
 	out.Find("over %d configurations, lever is %.2f times as fast as plain decoding from flash (paper %.2f) and %.2f times as fast as the best chain of each (paper, over a chain: %.2f), with the acceptance of the demo pair",
-		len(overPlain), bench.GeometricMean(overPlain), paperOverPlain, bench.GeometricMean(overChain), paperOverChain)
+		len(overPlain), bench.GeometricMean(overPlain), bench.PaperOverPlain, bench.GeometricMean(overChain), bench.PaperOverChain)
 	return nil
 }
 

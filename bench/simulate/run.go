@@ -85,7 +85,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		}
 	}()
 	s := &simulation{Options: o}
-	out := report.New("simulate", "The paper's figures, simulated")
+	out := report.New("simulate", "The paper's figures 4, 5, 10 and 11, and reads with heavy tails, simulated")
 	began := time.Now()
 	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.devices, s.policies, s.tails}
 	if o.Replay != "" {

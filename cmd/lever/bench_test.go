@@ -101,6 +101,7 @@ func TestBenchUsageErrors(t *testing.T) {
 		"negative":           {"bench", "policies", "--tokens", "-1"},
 		"large budget":       {"bench", "policies", "--budget", "1000"},
 		"replay with more":   {"bench", "simulate", "--replay", "pair.trace", "--tokens", "3"},
+		"rate of another":    {"bench", "endtoend", "--beside", "snail"},
 		"unknown type":       {"bench", "policies", "--check", "--types", "q3", "--model", t.TempDir(), "--draft", "d"},
 	} {
 		if got := execute(t, args...); got.status != exitUsage {

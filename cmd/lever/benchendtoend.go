@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/lever-go/lever/bench/endtoend"
 	"github.com/lever-go/lever/bench/report"
@@ -14,8 +16,9 @@ import (
 // endToEndFlags are the flags of bench endtoend.
 type endToEndFlags struct {
 	endtoend.Options
-	dram  byteSize
-	flash string
+	dram   byteSize
+	flash  string
+	beside []string
 }
 
 func newEndToEndExperiment() *experiment {
@@ -27,7 +30,8 @@ func newEndToEndExperiment() *experiment {
 stream the target from flash, and plain decoding with all weights in memory. Without --model the demo pair runs, which is so small that what
 else happens for a token counts most; bench inflate makes models of real size.`,
 		example: `  lever bench endtoend
-  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB`,
+  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
+  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --beside 'other program=0.5'`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -42,6 +46,7 @@ func (f *endToEndFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.PlainTokens, "plain-tokens", 0, "most tokens of an answer of plain decoding from flash (default: 8)")
 	flags.IntSliceVar(&f.Chains, "chains", nil, "lengths of chains (default: 4,8)")
 	flags.BoolVar(&f.Resident, "in-memory", true, "also decode plainly with all weights in memory")
+	flags.StringArrayVar(&f.beside, "beside", nil, "NAME=RATE: what another program was measured to reach in the same memory, in tokens/s, to set beside lever (can be repeated)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: the name or file of a profile")
 }
 
@@ -53,6 +58,14 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	var err error
 	if o.Sets, err = c.loadSets(); err != nil {
 		return nil, err
+	}
+	for _, text := range f.beside {
+		name, rate, _ := strings.Cut(text, "=")
+		other := endtoend.Other{Name: name}
+		if other.Rate, err = strconv.ParseFloat(rate, 64); err != nil || name == "" {
+			return nil, usageErrorf("--beside %q is no NAME=RATE", text)
+		}
+		o.Beside = append(o.Beside, other)
 	}
 	o.DRAM = int64(f.dram)
 	if o.Model == "" {
