@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 	}
 	r.total = len(r.prompts) * (2 + len(curvePolicies) + 1 + len(lossShares) + 2*len(devices()))
 	out := report.New("prune", "Pruning trees half-way through verification")
-	out.Set("models", r.Model+", "+r.Draft)
+	out.Set("models", filepath.Base(r.Model)+", "+filepath.Base(r.Draft))
 	out.Set("answers", fmt.Sprintf("%d, of %d tokens at most; trees of %d nodes", len(r.prompts), r.Tokens, Budget))
 	if err := r.decodePlainly(ctx); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
 )
 
 // Options say what [Run] simulates. Model, Draft and Sets must be set or, in place of all down to WarmTokens, Replay.
@@ -98,7 +99,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, engine.Close()) }()
-		if s.pair, err = s.ask(ctx, engine); err != nil {
+		if s.pair, err = s.ask(engine); err != nil {
 			return nil, err
 		}
 		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
@@ -141,20 +142,18 @@ func (s *simulation) describe(out *report.Report) {
 }
 
 // ask returns the pair that is asked, with what a file recorded of it before.
-func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, error) {
+func (s *simulation) ask(engine *lever.Engine) (*trace, error) {
 	models := engine.SpecOptions()
 	h := traceHeader{Tokens: s.Tokens, WarmTokens: s.WarmTokens, Stop: engine.Tokenizer().EOS()}
+	target, draft := engine.Stores()
 	for _, m := range []struct {
 		about *tracedModel
 		path  string
+		store *weights.Store
 		model spec.Model
 		keep  int
-	}{{&h.Target, s.Model, models.Target, 1}, {&h.Draft, s.Draft, models.Draft, keptTokens}} {
-		store, err := lever.OpenStore(ctx, m.path, lever.Config{})
-		if err != nil {
-			return nil, err
-		}
-		hash, err := store.Hash()
+	}{{&h.Target, s.Model, target, models.Target, 1}, {&h.Draft, s.Draft, draft, models.Draft, keptTokens}} {
+		hash, err := m.store.Hash()
 		if err != nil {
 			return nil, err
 		}

@@ -144,10 +144,11 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for state := range recorded.draft.known {
-		delete(recorded.draft.known, state)
-		break
+	prompt := uint64(1)
+	for _, token := range recorded.Sets[0].Prompts[0].Tokens {
+		prompt = next(prompt, token)
 	}
+	delete(recorded.draft.known, prompt)
 	if err := recorded.save(o.Record); err != nil {
 		t.Fatal(err)
 	}
