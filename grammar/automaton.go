@@ -7,14 +7,26 @@ import "slices"
 // It is nondeterministic; see [machine].
 type automaton struct {
 	nodes []node
+	sets  []runeSet // that nodes take; the first is none, the second plainRunes
+	// tables are how a set's characters are spelled, where a node takes them so; see [spelling.table].
+	tables [][][256]int16
 }
+
+const (
+	noSet    = 0
+	plainSet = 1
+)
 
 type node struct {
 	edges []edge
 	calls []call
 	empty []int32 // nodes that are reached by nothing
 	final bool
-	plain int32 // what each of plainRunes leads to, if that is one node; or 0
+	set   int32 // each character of which leads to after, or noSet
+	after int32
+	// spelled says that the node takes these characters as the set's table spells them, and has no edges: a pattern has thousands of nodes that
+	// take the same large set.
+	spelled bool
 }
 
 // edge takes one byte from lo to hi.
@@ -60,14 +72,15 @@ func (a *automaton) text(from int32, text string) int32 {
 	return from
 }
 
-// plainRun returns how many plain characters can follow one another at a node, whichever they are; maxPlain stands for more.
-func (a *automaton) plainRun(node int32) int8 {
+// run returns how many characters of a set can follow one another at a node, whichever they are; mostCharacters stands for more. covers
+// reports whether a node's set has all of them.
+func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
 	nodes := []int32{node}
-	for n := range int8(maxPlain) {
+	for n := range int8(mostCharacters) {
 		var next []int32
 		for i := 0; i < len(nodes); i++ {
-			if to := a.nodes[nodes[i]].plain; to != 0 && !slices.Contains(next, to) {
-				next = append(next, to)
+			if at := &a.nodes[nodes[i]]; at.set != noSet && !slices.Contains(next, at.after) && covers(at.set) {
+				next = append(next, at.after)
 			}
 			if n == 0 { // only this node counts
 				break
@@ -83,7 +96,7 @@ func (a *automaton) plainRun(node int32) int8 {
 		}
 		nodes = next
 	}
-	return maxPlain
+	return mostCharacters
 }
 
 // leftRecursive reports whether some rule can call itself before it has taken a byte, which would never end.

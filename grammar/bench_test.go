@@ -45,6 +45,7 @@ func BenchmarkMask(b *testing.B) {
 	compile := func(schema string) func() (*grammar.Grammar, error) {
 		return func() (*grammar.Grammar, error) { return v.JSONSchema([]byte(schema)) }
 	}
+	counted := strings.ReplaceAll(pattern, `]*$"`, `]{1,200}$"`)
 	for _, c := range []struct {
 		name, text string
 		grammar    func() (*grammar.Grammar, error)
@@ -53,6 +54,7 @@ func BenchmarkMask(b *testing.B) {
 		{"schema", oneLine, compile(schema)},
 		{"maxLength", oneLine, compile(limited)},
 		{"pattern", oneLine, compile(pattern)},
+		{"counted", oneLine, compile(counted)},
 	} {
 		tokens := append(tok.Encode(c.text, tokenizer.EncodeOptions{}), tok.EOS()[0])
 		for _, used := range []string{"new", "used"} {

@@ -13,7 +13,8 @@
 // or end with it; and anew for each mask the few that go on beyond, which depend on where the rule goes back to. (The idea is
 // that of Dong et al., "XGrammar: Flexible and Efficient Structured Generation Engine for Large Language Models", 2024, arXiv
 // 2411.15100.) Within a string most tokens can follow, those of so many plain characters as still fit: they are masks of the
-// vocabulary, by the number of characters, and only the others are looked at.
+// vocabulary, by the number of characters, and only the others are looked at. Large sets of a pattern, such as \p{L}, get such masks too,
+// when they are first met; they belong to the grammar.
 //
 // Usage:
 //

@@ -73,7 +73,9 @@ var schemas = []string{
 	`{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/tree"}, "maxItems": 2}}, "required": ["value"]}}}`,
 	`{"type": "object", "required": ["x", "y"], "properties": {"x": {"anyOf": [{"type": "null"}, {"$ref": "#"}]}}}`,
 	`{"type": "string"}`, `{"type": "number"}`, `{"const": null}`, `{"enum": [[1, 2], {"a": {}}]}`, `true`, `{}`, `{"minLength": 2, "maxLength": 2}`,
-	`{"pattern": "^[a-z]{1,5}(-[A-F0-9]+)?$"}`, `{"type": ["string", "null"], "pattern": "x.z|\"[^a]\\\\", "maxLength": 9}`, `{"pattern": "", "maxLength": 3}`,
+	// Sets that get a class of their own, one that another one covers, and a run that ends where the next set begins.
+	`{"pattern": "^[a-z \",\\\\\\n]{1,40}$"}`, `{"pattern": "^[^a,]*\\p{L}{2,9}[\\p{L}\\dé ]{0,4}$"}`,
+	`{"pattern": "^[a-zé]{1,5}(-[A-F0-9]+)?$"}`, `{"type": ["string", "null"], "pattern": "x.z|\"[^a]\\\\", "maxLength": 9}`, `{"pattern": "", "maxLength": 3}`,
 	`{"type": "object", "required": ["when"], "properties": {"when": {"pattern": "^\\d{4}-\\d\\d-\\d\\d$"}, "who": {"pattern": "^(?<first>\\w+) \\p{Lu}", "maxLength": 12}}}`,
 }
 

@@ -33,6 +33,7 @@ type builder struct {
 // newBuilder returns a builder; its first node is in no rule.
 func newBuilder(l layout) *builder {
 	b := &builder{layout: l}
+	b.sets, b.tables = []runeSet{nil, plainRunes}, make([][][256]int16, 2)
 	b.node()
 	return b
 }
@@ -162,7 +163,7 @@ func (b *builder) character(from, to int32, escapes bool) {
 	b.span(from, '"'+1, '\\'-1, to)
 	b.span(from, '\\'+1, 0x7F, to)
 	b.beyondASCII(from, to)
-	b.nodes[from].plain = to
+	b.nodes[from].set, b.nodes[from].after = plainSet, to
 	if !escapes {
 		return
 	}
@@ -350,7 +351,7 @@ func (v *Vocabulary) JSON() *Grammar {
 
 // grammar returns the grammar of a rule.
 func (v *Vocabulary) grammar(a automaton, start int32) *Grammar {
-	g := &Grammar{vocabulary: v, automaton: a, start: start, known: map[int32]*continuations{}}
+	g := &Grammar{vocabulary: v, automaton: a, start: start, known: map[frame]*continuations{}, classes: map[int32]*class{}, covered: map[[2]int32]bool{}}
 	g.inside = newMachine(&g.automaton)
 	return g
 }

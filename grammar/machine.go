@@ -22,8 +22,12 @@ type machine struct {
 	key        []byte
 }
 
-// frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends.
-type frame struct{ node, below int32 }
+// frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends. Between the bytes of a character
+// that the node takes, within is the row of its set's table, otherwise 0.
+type frame struct {
+	node, below int32
+	within      int16
+}
 
 type state struct {
 	tops []int32 // stacks whose node has edges
@@ -38,10 +42,11 @@ func newMachine(a *automaton) *machine {
 }
 
 // start returns the state at a node, with nothing below it.
-func (m *machine) start(node int32) int32 { return m.close(append(m.work[:0], m.push(node, 0))) }
+func (m *machine) start(node int32) int32 {
+	return m.close(append(m.work[:0], m.push(frame{node: node})))
+}
 
-func (m *machine) push(node, below int32) int32 {
-	f := frame{node, below}
+func (m *machine) push(f frame) int32 {
 	id, ok := m.stackIDs[f]
 	if !ok {
 		id = int32(len(m.stacks))
@@ -62,8 +67,11 @@ func (m *machine) close(stacks []int32) int32 {
 		}
 		f := m.stacks[s]
 		n := &m.automaton.nodes[f.node]
-		if len(n.edges) > 0 {
+		if len(n.edges) > 0 || n.spelled {
 			tops = append(tops, s)
+		}
+		if f.within != 0 {
+			continue
 		}
 		reach := func(s int32) {
 			if !slices.Contains(stacks, s) {
@@ -71,10 +79,10 @@ func (m *machine) close(stacks []int32) int32 {
 			}
 		}
 		for _, to := range n.empty {
-			reach(m.push(to, f.below))
+			reach(m.push(frame{node: to, below: f.below}))
 		}
 		for _, c := range n.calls {
-			reach(m.push(c.rule, m.push(c.to, f.below)))
+			reach(m.push(frame{node: c.rule, below: m.push(frame{node: c.to, below: f.below})}))
 		}
 		if n.final {
 			reach(f.below)
@@ -121,13 +129,26 @@ func (m *machine) step(from int32, b byte) int32 {
 
 func (m *machine) follow(from int32, b byte) int32 {
 	stacks := m.work[:0]
+	reach := func(f frame) {
+		if to := m.push(f); !slices.Contains(stacks, to) {
+			stacks = append(stacks, to)
+		}
+	}
 	for _, s := range m.states[from].tops {
 		f := m.stacks[s]
-		for _, e := range m.automaton.nodes[f.node].edges {
+		n := &m.automaton.nodes[f.node]
+		for _, e := range n.edges {
 			if e.lo <= b && b <= e.hi {
-				if to := m.push(e.to, f.below); !slices.Contains(stacks, to) {
-					stacks = append(stacks, to)
-				}
+				reach(frame{node: e.to, below: f.below})
+			}
+		}
+		if n.spelled {
+			switch to := m.automaton.tables[n.set][f.within][b]; to {
+			case dead:
+			case 0:
+				reach(frame{node: n.after, below: f.below})
+			default:
+				reach(frame{f.node, f.below, to})
 			}
 		}
 	}
@@ -141,19 +162,32 @@ func (m *machine) only(from int32) (b byte, ok bool) {
 		return 0, false
 	}
 	for _, top := range s.tops {
-		for _, e := range m.automaton.nodes[m.stacks[top].node].edges {
+		f := m.stacks[top]
+		n := &m.automaton.nodes[f.node]
+		for _, e := range n.edges {
 			if e.lo != e.hi || ok && e.lo != b {
 				return 0, false
 			}
 			b, ok = e.lo, true
 		}
+		if n.spelled {
+			for c, to := range m.automaton.tables[n.set][f.within] {
+				if to == dead {
+					continue
+				}
+				if ok && byte(c) != b {
+					return 0, false
+				}
+				b, ok = byte(c), true
+			}
+		}
 	}
 	return b, ok
 }
 
-// alone returns the state of a node without what is reached from it without a byte.
-func (m *machine) alone(node int32) int32 {
-	m.tops = append(m.tops[:0], m.push(node, 0))
+// alone returns the state of a frame without what is reached from it without a byte.
+func (m *machine) alone(f frame) int32 {
+	m.tops = append(m.tops[:0], m.push(f))
 	return m.state(m.tops, false)
 }
 

@@ -11,17 +11,19 @@ type Grammar struct {
 	automaton  automaton
 	start      int32
 
-	mu     sync.Mutex
-	inside *machine
-	known  map[int32]*continuations
-	states []int32 // scratch
-	tokens []int32 // scratch
+	mu      sync.Mutex // guards what follows
+	inside  *machine
+	known   map[frame]*continuations // with nothing below
+	classes map[int32]*class         // by set of the automaton
+	covered map[[2]int32]bool        // what covers answers
+	states  []int32                  // scratch
+	tokens  []int32                  // scratch
 }
 
 // continuations are the tokens that can follow at a node, as far as that does not depend on where its rule goes back to.
 type continuations struct {
-	plain  int8     // tokens of so many plain characters stay within the rule
-	tokens []int32  // that end within the rule, or where it ends, but for the plain ones; nil if they are many
+	class  []uint64 // tokens of a class, all of which stay within the rule; nil if there is none
+	tokens []int32  // others that end within the rule, or where it ends; nil if they are many
 	bits   []uint64 // the same
 	beyond []int32  // branches at which the rule may have ended, and below which there are longer tokens
 }
@@ -30,19 +32,24 @@ type continuations struct {
 const manyTokens = 256
 
 // at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there: for a string most,
-// if there were not the plain ones, which are known beforehand. It is done once for a node.
-func (g *Grammar) at(node int32) *continuations {
+// if there were not those of a class, which are known beforehand. It is done once for a node.
+func (g *Grammar) at(f frame) *continuations {
+	f.below = 0
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c, ok := g.known[node]; ok {
+	if c, ok := g.known[f]; ok {
 		return c
 	}
-	c := &continuations{plain: g.automaton.plainRun(node)}
+	c := &continuations{}
 	v := g.vocabulary
+	class, run := g.class(f)
+	if class != nil {
+		c.class = class.tokens[run]
+	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
-	from := g.inside.alone(node)
+	from := g.inside.alone(f)
 	tokens := g.tokens[:0]
-	g.states = v.walk(g.inside, 0, from, c.plain, g.states, func(at, state int32) bool {
+	g.states = v.walk(g.inside, 0, from, class, run, g.states, func(at, state int32) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
@@ -61,7 +68,7 @@ func (g *Grammar) at(node int32) *continuations {
 		c.tokens = slices.Clone(tokens)
 	}
 	g.tokens = tokens
-	g.known[node] = c
+	g.known[f] = c
 	return c
 }
 
@@ -181,7 +188,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, at, 0, m.walked, func(at, _ int32) bool {
+	m.walked = v.walk(m.machine, branch, at, nil, 0, m.walked, func(at, _ int32) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -226,8 +233,8 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	v := m.grammar.vocabulary
 	for _, top := range m.machine.states[at].tops {
 		f := m.machine.stacks[top]
-		c := m.grammar.at(f.node)
-		for _, bits := range [][]uint64{v.plain[c.plain], c.bits} {
+		c := m.grammar.at(f)
+		for _, bits := range [][]uint64{c.class, c.bits} {
 			for i, word := range bits {
 				mask[i] |= word
 			}
@@ -243,7 +250,7 @@ func (m *Matcher) allowed(at int32) []uint64 {
 			continue
 		}
 		for _, branch := range c.beyond {
-			m.walked = v.walk(m.machine, branch, back, 0, m.walked, func(at, _ int32) bool {
+			m.walked = v.walk(m.machine, branch, back, nil, 0, m.walked, func(at, _ int32) bool {
 				if token := v.trie[at].token; token >= 0 {
 					add(token)
 				}

@@ -87,9 +87,20 @@ func (s runeSet) single() (rune, bool) {
 // covers reports whether all of t is in s.
 func (s runeSet) covers(t runeSet) bool {
 	for _, r := range t {
-		if !slices.ContainsFunc(s, func(o runeSpan) bool { return o.lo <= r.lo && r.hi <= o.hi }) {
+		for len(s) > 0 && s[0].hi < r.lo {
+			s = s[1:]
+		}
+		if len(s) == 0 || r.lo < s[0].lo || s[0].hi < r.hi {
 			return false
 		}
 	}
 	return true
+}
+
+// size returns the number of characters.
+func (s runeSet) size() (n int) {
+	for _, r := range s {
+		n += int(r.hi-r.lo) + 1
+	}
+	return n
 }

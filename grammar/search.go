@@ -246,7 +246,6 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 	}
 	b.skip(from, s.order[0].node)
 	takers := map[position]int32{}
-	spellings := map[int32]*spelling{}
 	for _, p := range s.order {
 		if !p.useful {
 			continue
@@ -262,12 +261,9 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 			here := position{at, p.count}
 			node, ok := takers[here]
 			if !ok {
-				if spellings[at] == nil {
-					spellings[at] = spell(s.program[at].set)
-				}
 				node = b.node()
 				takers[here] = node
-				b.spelled(node, next.node, spellings[at])
+				b.take(node, next.node, s.program[at].set)
 				if len(b.nodes) > maxNodes {
 					return 0, errTooLarge
 				}

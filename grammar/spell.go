@@ -9,10 +9,7 @@ import (
 
 // spelling is how a string of JSON spells the characters of a set, escaped only where they must be: the bytes that can come next, and what can
 // follow each.
-type spelling struct {
-	plain bool // the set has all of plainRunes
-	edges []spelledByte
-}
+type spelling struct{ edges []spelledByte }
 
 type spelledByte struct {
 	lo, hi byte
@@ -46,9 +43,7 @@ func spell(set runeSet) *spelling {
 			}
 		}
 	}
-	s := fold(all, map[string]*spelling{})
-	s.plain = set.covers(plainRunes)
-	return s
+	return fold(all, map[string]*spelling{})
 }
 
 // appendEncoded appends the forms of the characters from lo to hi, which have as many bytes in UTF-8.
@@ -108,21 +103,44 @@ func fold(all []byteSpans, known map[string]*spelling) *spelling {
 	return s
 }
 
-// spelled takes one character.
-func (b *builder) spelled(from, to int32, s *spelling) {
-	nodes := map[*spelling]int32{nil: to}
-	if s.plain {
-		b.nodes[from].plain = to
-	}
-	var write func(from int32, s *spelling)
-	write = func(from int32, s *spelling) {
-		for _, e := range s.edges {
-			if _, ok := nodes[e.next]; !ok {
-				nodes[e.next] = b.node()
-				write(nodes[e.next], e.next)
+// table returns what follows each byte while characters follow one another: 0 where one is complete, as at the beginning, or dead.
+func (s *spelling) table() [][256]int16 {
+	table := make([][256]int16, 1)
+	ids := map[*spelling]int16{s: 0}
+	for todo := []*spelling{s}; len(todo) > 0; todo = todo[1:] {
+		from := ids[todo[0]]
+		for b := range table[from] {
+			table[from][b] = dead
+		}
+		for _, e := range todo[0].edges {
+			to := int16(0)
+			if e.next != nil {
+				var ok bool
+				if to, ok = ids[e.next]; !ok {
+					to = int16(len(table))
+					ids[e.next] = to
+					table = append(table, [256]int16{})
+					todo = append(todo, e.next)
+				}
 			}
-			b.span(from, e.lo, e.hi, nodes[e.next])
+			for b := int(e.lo); b <= int(e.hi); b++ {
+				table[from][b] = to
+			}
 		}
 	}
-	write(from, s)
+	return table
+}
+
+// take takes one character of a set. Nothing else may begin at from.
+func (b *builder) take(from, to int32, set runeSet) {
+	id := int32(slices.IndexFunc(b.sets, func(s runeSet) bool { return slices.Equal(s, set) }))
+	if id < 0 {
+		id = int32(len(b.sets))
+		b.sets, b.tables = append(b.sets, set), append(b.tables, nil)
+	}
+	if b.tables[id] == nil {
+		b.tables[id] = spell(set).table()
+	}
+	n := &b.nodes[from]
+	n.set, n.after, n.spelled = id, to, true
 }

@@ -5,22 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // Vocabulary is what the tokens of a model spell. It is safe for concurrent use.
 type Vocabulary struct {
-	size int
-	end  []int32 // tokens that end a text
-	text []string
-	trie []branch // in depth-first order, children by byte; the first is the root
-	// plain are the tokens of plain characters only, as a mask, by the most characters they may have.
-	plain [maxPlain + 1][]uint64
+	size  int
+	end   []int32 // tokens that end a text
+	text  []string
+	trie  []branch // in depth-first order, children by byte; the first is the root
+	plain *class   // of plainRunes
 }
-
-// maxPlain is the number of characters up to which tokens are told apart as plain. Longer ones are few.
-const maxPlain = 32
 
 // branch is a node of the trie of all tokens.
 type branch struct {
@@ -28,10 +22,7 @@ type branch struct {
 	after int32 // index of the first branch that is not below this one
 	depth int32 // bytes up to here
 	last  byte  // the last of them
-	plain int8  // most characters of the tokens here and below, all of which are plain; or notPlain
 }
-
-const notPlain = maxPlain + 1
 
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
 // such as control tokens, which will not be allowed. end are the tokens that end a text; there must be at least one.
@@ -66,43 +57,8 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(v.text[a], v.text[b]) })
 	v.grow(order)
-	v.sortPlain()
+	v.plain = v.within(plainRunes)
 	return v, nil
-}
-
-// plainLength returns the number of characters of a text in which all are [plainRunes], and notPlain for others.
-func plainLength(text string) int8 {
-	n := int8(0)
-	for i, r := range text {
-		if n == maxPlain || !plainRunes.covers(runeSet{{r, r}}) || r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
-			return notPlain
-		}
-		n++
-	}
-	return n
-}
-
-// sortPlain finds the plain tokens.
-func (v *Vocabulary) sortPlain() {
-	for n := 1; n < len(v.plain); n++ {
-		v.plain[n] = make([]uint64, (v.size+63)/64)
-	}
-	for i := len(v.trie) - 1; i >= 0; i-- {
-		b := &v.trie[i]
-		if b.token >= 0 {
-			if b.plain = plainLength(v.text[b.token]); b.plain != notPlain {
-				v.plain[b.plain][b.token/64] |= 1 << (b.token % 64)
-			}
-		}
-		for below := int32(i) + 1; below < b.after; below = v.trie[below].after {
-			b.plain = max(b.plain, v.trie[below].plain)
-		}
-	}
-	for n := 1; n < len(v.plain); n++ {
-		for i, word := range v.plain[n-1] {
-			v.plain[n][i] |= word
-		}
-	}
 }
 
 // grow makes the trie of tokens in the order of their texts. Of several with one text, the first stands for all.
@@ -151,13 +107,13 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 }
 
 // walk visits the branches below a branch, at which m is in a state, as far as m takes them, until visit returns false. It leaves out those
-// that are not on the way to a token other than plain ones of at most plain characters. It borrows states, which it returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below, from int32, plain int8, states []int32, visit func(at, state int32) bool) []int32 {
+// that are on the way only to tokens of at most run characters of a class. It borrows states, which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below, from int32, c *class, run int8, states []int32, visit func(at, state int32) bool) []int32 {
 	base := v.trie[below].depth
 	states = append(states[:0], from)
 	for i := below + 1; i < v.trie[below].after; {
 		b := &v.trie[i]
-		if b.plain <= plain {
+		if c != nil && c.longest[i] <= run {
 			i = b.after
 			continue
 		}
