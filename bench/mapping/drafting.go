@@ -3,7 +3,6 @@ package mapping
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/kernels/npu/offload"
@@ -52,7 +51,6 @@ type Draft struct {
 // DraftScheduling compares ways to compute the draft forwards of a recording: one node after the other on either engine, waves on either
 // engine, and batch-aware, where each group of projections of each wave goes where it takes less time.
 func DraftScheduling(r *Recording) (*report.Report, error) {
-	began := time.Now()
 	all, err := phones()
 	if err != nil {
 		return nil, err
@@ -100,7 +98,6 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 	out.Find("Batch-aware takes at most %.4f times as long as the best of the others, at any budget, draft and phone (goal: best or equal everywhere).", worst)
 	findSpeedups(out, drafted)
 	out.Data = drafted
-	out.End(began)
 	return out, nil
 }
 

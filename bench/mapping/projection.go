@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/kernels/npu/offload"
@@ -59,7 +58,6 @@ type Projected struct {
 // Projection compares ways to compute the logits of the trees of a recording, on the heads of large models: of the whole tree on the NPU, or
 // along the accepted path, on either engine, row by row or with the rows that are likeliest to be needed next.
 func Projection(r *Recording) (*report.Report, error) {
-	began := time.Now()
 	all, err := phones()
 	if err != nil {
 		return nil, err
@@ -103,7 +101,6 @@ func Projection(r *Recording) (*report.Report, error) {
 		findLeast(out, p.Name, projected, aheadCPU, "eager NPU", "on-demand NPU", onDemandCPU, "4 ahead NPU")
 	}
 	out.Data = projected
-	out.End(began)
 	return out, nil
 }
 

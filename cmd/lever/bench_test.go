@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +80,16 @@ func TestBenchReport(t *testing.T) {
 	}
 	if len(names) != len(experiments) {
 		t.Errorf("%d experiments, of which %d are checked", len(experiments), len(names))
+	}
+}
+
+// The page runs experiments as their commands do where no flag is given.
+func TestBenchReportRunsWithDefaults(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := reportFlags{experimentFlags: experimentFlags{out: t.TempDir(), prompts: t.TempDir()}, only: []string{"growth"}}
+	if err := f.run(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("it fails before it is cancelled: %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/lever-go/lever/bench/mapping"
 	"github.com/lever-go/lever/bench/report"
@@ -63,9 +64,15 @@ func (f *mappingFlags) run(ctx context.Context, c experimentFlags) (*report.Repo
 		setDefault(&o.Tokens, 16)
 	}
 	o.Progress = stepProgress("recording", "answers")
+	began := time.Now()
 	r, err := mapping.Record(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return f.report(r)
+	out, err := f.report(r)
+	if err != nil {
+		return nil, err
+	}
+	out.End(began)
+	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/renameio/v2/maybe"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // reportFlags are the flags of bench report.
@@ -109,6 +110,9 @@ func (f *reportFlags) result(ctx context.Context, e *experiment) (*report.Report
 		}
 	}
 	fmt.Fprintf(os.Stderr, "lever: running experiment %s\n", e.name)
+	if e.flags != nil {
+		e.flags(pflag.NewFlagSet(e.name, pflag.ContinueOnError)) // this sets its flags to their defaults
+	}
 	r, err := e.run(ctx, f.experimentFlags)
 	if r != nil {
 		err = errors.Join(err, r.Save(f.out))
