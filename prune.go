@@ -28,7 +28,9 @@ func (e *Engine) Predictors() ([]spec.Predictor, error) {
 	}
 	var predictors []spec.Predictor
 	for _, s := range stored {
-		p, err := layers.NewPredictor(layers.PredictorConfig{Layer: s.Layer, NormEps: s.NormEps, Down: s.Down, Out: s.Out}, e.target.decoder.Width(), e.pool)
+		trust := layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}
+		c := layers.PredictorConfig{Layer: s.Layer, NormEps: s.NormEps, Trust: trust, Down: s.Down, Out: s.Out}
+		p, err := layers.NewPredictor(c, e.target.decoder.Width(), e.pool)
 		if err != nil {
 			return nil, fmt.Errorf("predictor after layer %d: %w", s.Layer, err)
 		}

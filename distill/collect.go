@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -16,8 +17,10 @@ const topTokens = 32
 
 // collector runs the target over sequences and writes samples.
 type collector struct {
-	engine *lever.Engine
-	writer *sampleWriter
+	engine  *lever.Engine
+	writer  *sampleWriter
+	answers *spec.Generator
+	chooser *choiceRecorder
 
 	ids    []int32
 	from   int // first row of ids that makes a sample
@@ -36,6 +39,18 @@ func collect(ctx context.Context, engine *lever.Engine, sequences []sequence, wr
 	c.hidden = make([][]float32, len(writer.state.Exits))
 	c.logits = make([]float32, projectRows*engine.Target().Vocab())
 	c.top = make([]float32, writer.state.Top)
+	options := engine.SpecOptions()
+	var err error
+	if options.Policy, err = rehearsal.NewPolicy(); err != nil {
+		return err
+	}
+	if c.chooser, err = newChoiceRecorder(writer, engine.Layers(), engine.Target().Vocab()); err != nil {
+		return err
+	}
+	options.Pruner = c.chooser
+	if c.answers, err = spec.NewGenerator(options); err != nil {
+		return err
+	}
 	for i := writer.state.Sequences; i < len(sequences); i++ {
 		if err := c.sequence(ctx, i, sequences[i]); err != nil {
 			return fmt.Errorf("%s: %w", sequences[i].name, err)
@@ -48,14 +63,11 @@ func collect(ctx context.Context, engine *lever.Engine, sequences []sequence, wr
 func (c *collector) sequence(ctx context.Context, number int, s sequence) error {
 	c.ids, c.from = append(c.ids[:0], s.ids...), 0
 	if s.answer > 0 {
-		generator, err := spec.NewGenerator(c.engine.SpecOptions())
-		if err != nil {
-			return err
-		}
-		answer, err := generator.Generate(ctx, spec.Request{
+		c.chooser.begin(uint32(number), s.sampling.Temperature == 0)
+		answer, err := c.answers.Generate(ctx, spec.Request{
 			Prompt: s.ids, MaxTokens: s.answer, Sampling: s.sampling, StopTokens: c.engine.Tokenizer().EOS(),
 		}, nil)
-		if err != nil {
+		if err = errors.Join(err, c.chooser.err); err != nil {
 			return err
 		}
 		c.from = len(s.ids) - 1

@@ -14,14 +14,16 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
+	gg "gorgonia.org/gorgonia"
 )
 
 // learn trains a small network on a made-up target for some steps, and returns the losses and what was learned.
 func learn(t *testing.T, steps int) (losses []float64, down []float32) {
 	t.Helper()
 	const batch, width, rank, vocab = 16, 8, 4, 12
-	n, err := newNetwork(batch, width, rank, vocab, 0.02)
+	n, err := newNetwork(batch, width, rank, vocab, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +46,9 @@ func learn(t *testing.T, steps int) (losses []float64, down []float32) {
 		h := floats(n.hidden)[i*width : (i+1)*width]
 		floats(n.target)[i*vocab+largest(h[:4])] = 1
 	}
+	solver := gg.NewAdamSolver(gg.WithLearnRate(0.02))
 	for range steps {
-		loss, err := n.run()
+		loss, err := n.run(solver)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +70,7 @@ func TestNetworkLearns(t *testing.T) {
 }
 
 func TestNetworkLoss(t *testing.T) {
-	n, err := newNetwork(2, 2, 1, 3, 0)
+	n, err := newNetwork(2, 2, 1, 3, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func TestNetworkLoss(t *testing.T) {
 	copy(floats(n.up), []float32{2, 1})
 	target := []float32{0.25, 0.75, 0, 0, 0.5, 0.5}
 	copy(floats(n.target), target)
-	got, err := n.run()
+	got, err := n.run(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +171,20 @@ func TestOwnPrompts(t *testing.T) {
 	}
 }
 
+func TestChooseExits(t *testing.T) {
+	saves := func(layers []int) float64 {
+		return map[string]float64{
+			"[0]": 0.2, "[1]": 0.25, "[2]": 0.1, "[0 1]": 0.26, "[1 2]": 0.28, "[0 1 2]": 0.285,
+		}[fmt.Sprint(layers)]
+	}
+	if chosen, saved := choose([]int{0, 1, 2}, saves); !slices.Equal(chosen, []int{1, 2}) || saved != 0.28 {
+		t.Errorf("exits %v save %v", chosen, saved)
+	}
+	if chosen, _ := choose([]int{2}, func([]int) float64 { return 0 }); !slices.Equal(chosen, []int{2}) {
+		t.Errorf("an exit alone: %v", chosen)
+	}
+}
+
 // A short training, cut off and gone on with, writes a predictor that belongs to the store, the same as one in a single run.
 func TestRun(t *testing.T) {
 	if testing.Short() {
@@ -189,7 +206,7 @@ func TestRun(t *testing.T) {
 	}
 	train := func(ctx context.Context, work string) (*Report, error) {
 		return Run(ctx, Options{
-			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(18, 1), Answer: 8, Text: []string{corpus},
+			Model: pair.Target, Draft: pair.Draft, Work: work, Prompts: OwnPrompts(18, 1), Answer: 24, Text: []string{corpus},
 			TextTokens: 5600, Exits: []int{2}, Rank: 32, Epochs: 1, Seed: 1, Progress: func(task string, done, _ int) {
 				if strings.HasSuffix(work, "cut") && strings.HasPrefix(task, "batches") && done == 3 && ctx.Value(cutOff{}) != nil {
 					ctx.Value(cutOff{}).(context.CancelFunc)()
@@ -202,7 +219,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Exits) != 1 || report.Chosen != 2 || report.Samples < 5000 || !(report.Exits[0].Loss > 0) {
+	if len(report.Exits) != 1 || !slices.Equal(report.Chosen, []int{2}) || report.Samples < 5000 || !(report.Exits[0].Loss > 0) {
 		t.Errorf("report %+v", report)
 	}
 	store, err := weights.Open(t.Context(), pair.Target, weights.OpenOptions{})
@@ -241,5 +258,73 @@ func TestOptionsAreChecked(t *testing.T) {
 		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// The loss of choices is what its definition says, over the candidates that are there and another token.
+func TestChooseNetworkLoss(t *testing.T) {
+	n, err := newChooseNetwork(2, 2, 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	c := &chooser{}
+	hidden := [][]float32{{1, -1}, {1, 1}} // of root mean square 1
+	batch := []choice{
+		{believed: []float32{-0.1}, picked: 0, hidden: hidden[0]},
+		{believed: []float32{-2.3}, picked: 0, hidden: hidden[1]},
+	}
+	c.fill(n, batch, []int{0, 1}, 0)
+	// Two candidates after the first, which the head would give these rows.
+	rows := []float32{1, 0.5, -1, 2}
+	copy(floats(n.head), rows)
+	floats(n.priors)[0], floats(n.priors)[2] = -0.7, -1.2
+	floats(n.picked)[mostCandidates], floats(n.picked)[1] = 0, 1
+	copy(floats(n.down), []float32{0.5, -1})
+	copy(floats(n.up), []float32{2, 1})
+	copy(floats(n.other), []float32{0.3})
+	copy(floats(n.trust), []float32{0.9, -0.4})
+	got, err := n.run(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	low := 0.5 + 1.0
+	z := []float64{low*2.5 + 0.9*-0.7, low*0 + 0.9*-1.2, low*0.3 + 0.9*-0.1 - 0.4}
+	sum := 0.0
+	for _, v := range z {
+		sum += math.Exp(v)
+	}
+	if want := (math.Log(sum) - z[1]) / 2; math.Abs(got-want) > 1e-5 { // there is nothing to pick but another token after the second
+		t.Errorf("loss %v, want %v", got, want)
+	}
+}
+
+func TestChoicesRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	w, err := resume(dir, sampleState{Version: sampleForm, Exits: []int{1, 2}, Width: 3, Top: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newChoiceRecorder(w, 4, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.begin(7, true)
+	for layer := 1; layer <= 2; layer++ {
+		at := float32(layer)
+		if _, err := r.Prune(layer, []int{0, 1}, []float32{0, 0, 0, at, 2, 3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written := spec.Choice{Node: 1, Tokens: []int32{4, 9}, Believed: []float64{-1, -2, -0.5}, Picked: 2}
+	if err := errors.Join(r.write(written), w.finish(), w.close()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readChoices(dir, 1)
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	if c := got[0]; c.sequence != 7 || c.picked != 2 || !slices.Equal(c.tokens, written.Tokens) || !slices.Equal(c.believed, []float32{-1, -2, -0.5}) || !slices.Equal(c.hidden, []float32{2, 2, 3}) {
+		t.Errorf("came back as %+v", c)
 	}
 }

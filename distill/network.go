@@ -3,6 +3,7 @@ package distill
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	// gorgonia imports an old form of this package that stops programs built with a newer Go; naming it here makes the module use the
 	// present one.
@@ -30,11 +31,10 @@ type network struct {
 	loss, logits gg.Value
 	params       []gg.ValueGrad
 	machine      gg.VM
-	solver       gg.Solver
 }
 
-// newNetwork builds the graph. Without a learning rate it only computes the loss.
-func newNetwork(batch, width, rank, vocab int, rate float64) (*network, error) {
+// newNetwork builds the graph. Unless it learns, it only computes the loss.
+func newNetwork(batch, width, rank, vocab int, learns bool) (*network, error) {
 	n := &network{batch: batch, width: width, rank: rank, vocab: vocab}
 	g := gg.NewGraph()
 	matrix := func(name string, rows, cols int) (*gg.Node, *gt.Dense) {
@@ -60,7 +60,7 @@ func newNetwork(batch, width, rank, vocab int, rate float64) (*network, error) {
 	}
 	gg.Read(loss, &n.loss)
 	gg.Read(z, &n.logits)
-	if rate == 0 {
+	if !learns {
 		n.machine = gg.NewTapeMachine(g)
 		return n, nil
 	}
@@ -69,7 +69,6 @@ func newNetwork(batch, width, rank, vocab int, rate float64) (*network, error) {
 	}
 	n.params = []gg.ValueGrad{down, up}
 	n.machine = gg.NewTapeMachine(g, gg.BindDualValues(down, up))
-	n.solver = gg.NewAdamSolver(gg.WithLearnRate(rate))
 	return n, nil
 }
 
@@ -81,20 +80,25 @@ func (b *builder) do(node *gg.Node, err error) *gg.Node {
 	return node
 }
 
-// run computes the loss of what the inputs hold, and, when training, changes the parameters.
-func (n *network) run() (float64, error) {
-	defer n.machine.Reset()
-	if err := n.machine.RunAll(); err != nil {
+// run computes the loss of what the inputs hold, and, with a solver, changes the parameters.
+func (n *network) run(solver gg.Solver) (float64, error) {
+	return step(n.machine, &n.loss, solver, n.params)
+}
+
+// step runs a graph, returns its loss, and lets a solver, if there is one, change the parameters.
+func step(machine gg.VM, value *gg.Value, solver gg.Solver, params []gg.ValueGrad) (float64, error) {
+	defer machine.Reset()
+	if err := machine.RunAll(); err != nil {
 		return 0, err
 	}
-	loss, ok := n.loss.Data().(float32)
-	if !ok {
-		return 0, fmt.Errorf("the loss is a %T", n.loss.Data())
-	}
-	if n.solver != nil {
-		if err := n.solver.Step(n.params); err != nil {
-			return 0, err
-		}
+	loss, ok := (*value).Data().(float32)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("the loss is a %T", (*value).Data())
+	case math.IsNaN(float64(loss)) || math.IsInf(float64(loss), 0):
+		return 0, fmt.Errorf("the loss is %v: hidden states or logits are out of range", loss)
+	case solver != nil:
+		return float64(loss), solver.Step(params)
 	}
 	return float64(loss), nil
 }

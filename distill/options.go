@@ -16,15 +16,15 @@ type Options struct {
 	Work string
 	// Prompts are answered by the target; nil: 240 of this project's own, see [OwnPrompts].
 	Prompts []Prompt
-	Answer  int // most tokens of an answer; 0: 160
+	Answer  int // most tokens of an answer; 0: 120
 	// Text are files and folders of text that the target runs over, and TextTokens bounds the tokens taken from them; 0: 20 000.
 	Text       []string
 	TextTokens int
-	// Exits are the layers after which a predictor is tried, counted from 0; nil: those after a quarter, three eighths and half of all.
+	// Exits are the layers after which a predictor is tried, counted from 0; nil: those after one to four eighths of all.
 	Exits       []int
 	Rank        int     // of the predictors, a multiple of 32; 0: 64
 	Temperature float64 // of the distillation loss; 0: 1.5
-	Epochs      int     // at most; 0: 12
+	Epochs      int     // at most, of each of two stages; 0: 6
 	Recall      float64 // part of the accepted nodes that must go on where exits are compared; 0: 0.97
 	Seed        uint64
 	Threads     int // of the models; 0: one per performance core
@@ -49,15 +49,15 @@ func (o Options) withDefaults(cfg layers.Config) (Options, error) {
 		o.Prompts = OwnPrompts(ownPrompts, o.Seed)
 	}
 	if o.Exits == nil {
-		for _, eighths := range []int{2, 3, 4} {
+		for _, eighths := range []int{1, 2, 3, 4} {
 			if exit := cfg.Layers*eighths/8 - 1; exit >= 0 && (len(o.Exits) == 0 || exit > o.Exits[len(o.Exits)-1]) {
 				o.Exits = append(o.Exits, exit)
 			}
 		}
 	}
-	o.Answer, o.TextTokens = cmp.Or(o.Answer, 160), cmp.Or(o.TextTokens, 20_000)
+	o.Answer, o.TextTokens = cmp.Or(o.Answer, 120), cmp.Or(o.TextTokens, 20_000)
 	o.Rank, o.Temperature = cmp.Or(o.Rank, 64), cmp.Or(o.Temperature, 1.5)
-	o.Epochs, o.Recall = cmp.Or(o.Epochs, 12), cmp.Or(o.Recall, 0.97)
+	o.Epochs, o.Recall = cmp.Or(o.Epochs, 6), cmp.Or(o.Recall, 0.97)
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}

@@ -1,16 +1,13 @@
 package distill
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/layers"
@@ -22,7 +19,9 @@ import (
 type Report struct {
 	Samples int    `json:"samples"`
 	Exits   []Exit `json:"exits"`
-	Chosen  int    `json:"chosen"` // layer of the predictor that was written to the store
+	// Chosen are the layers of the predictors that were written to the store, and Saved is what they save together.
+	Chosen []int   `json:"chosen"`
+	Saved  float64 `json:"saved"`
 }
 
 // Exit is what was found at one exit layer.
@@ -46,7 +45,7 @@ type run struct {
 	head   *head
 }
 
-// Run collects samples, trains a predictor for each exit, and writes the one that saves most to the target's store, in place of what was there.
+// Run collects samples, trains a predictor for each exit, and writes those that together save most to the target's store, in place of what was there.
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("distill: %w", err)
@@ -94,27 +93,29 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		report.Samples = p.Training.Samples
 		report.Exits = append(report.Exits, Exit{Layer: exit, Epochs: p.Training.Epochs, Loss: p.Training.HeldOutLoss, Agreement: p.Training.Agreement})
 	}
-	if err := r.rehearse(ctx, stored, report.Exits); err != nil {
+	if err := r.rehearse(ctx, stored, report); err != nil {
 		return nil, fmt.Errorf("compare exits: %w", err)
 	}
-	best := 0
-	for i, exit := range report.Exits {
-		if exit.Saved > report.Exits[best].Saved {
-			best = i
-		}
-	}
-	report.Chosen = report.Exits[best].Layer
-	if err := r.store.WritePredictor(&stored[best]); err != nil {
-		return nil, err
-	}
-	for layer := range r.config.Layers {
-		if layer != report.Chosen {
-			if err := r.store.RemovePredictor(layer); err != nil {
-				return nil, err
+	return report, r.write(stored, report.Chosen)
+}
+
+// write stores the predictors of the chosen layers and removes all others.
+func (r *run) write(predictors []weights.Predictor, chosen []int) error {
+	for i := range predictors {
+		if slices.Contains(chosen, predictors[i].Layer) {
+			if err := r.store.WritePredictor(&predictors[i]); err != nil {
+				return err
 			}
 		}
 	}
-	return report, nil
+	for layer := range r.config.Layers {
+		if !slices.Contains(chosen, layer) {
+			if err := r.store.RemovePredictor(layer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // collect writes the samples.
@@ -160,58 +161,53 @@ func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err err
 		return p, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	layer := r.Exits[exit]
-	path := filepath.Join(r.Work, fmt.Sprintf("checkpoint-%02d", layer))
-	settings := fmt.Sprint(samples.state, r.Rank, r.Temperature, r.Seed)
-	c, err := loadCheckpoint(path, settings)
+	if _, err = r.study(ctx, t, "batches", exit, samples.state, r.Epochs, 2e-3); err != nil {
+		return p, err
+	}
+	choices, err := readChoices(r.Work, exit)
 	if err != nil {
 		return p, err
 	}
-	err = t.run(ctx, c, r.Epochs, func() error { return c.save(path) }, func(epoch, done, total int) {
-		r.Progress(fmt.Sprintf("batches of epoch %d after layer %d, loss %.3f", epoch, layer, c.Best.Loss), done, total)
-	})
+	c, err := newChooser(choices, r.head, exit, r.Rank, t.parameters(), r.config.NormEps, r.Seed)
 	if err != nil {
 		return p, err
 	}
-	if p, err = r.head.predictor(c, r.Rank); err != nil {
+	defer func() { err = errors.Join(err, c.close()) }()
+	learned, err := r.study(ctx, c, "choices", exit, samples.state, r.Epochs, 1e-3)
+	if err != nil {
 		return p, err
 	}
-	p.Layer, p.NormEps = layer, r.config.NormEps
+	if p, err = r.head.predictor(c.lesson(), r.Rank); err != nil {
+		return p, err
+	}
+	p.Layer, p.NormEps = r.Exits[exit], r.config.NormEps
 	p.Training = weights.Training{
-		Samples: samples.state.Samples, Temperature: r.Temperature, Seed: r.Seed, Epochs: c.Epoch, HeldOutLoss: c.Best.Loss, Agreement: c.Best.Agreement,
+		Samples: samples.state.Samples, Choices: len(choices), Temperature: r.Temperature, Seed: r.Seed,
+		Epochs: learned.Epoch, HeldOutLoss: learned.Best.Loss, Agreement: learned.Best.Agreement,
 	}
 	return p, nil
 }
 
-// loadCheckpoint reads a checkpoint, or returns an empty one where there is none of this training.
-func loadCheckpoint(path, settings string) (*checkpoint, error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &checkpoint{Settings: settings}, nil
-	}
+// study lets a pupil learn, with checkpoints.
+func (r *run) study(ctx context.Context, p pupil, task string, exit int, state sampleState, epochs int, rate float64) (*checkpoint, error) {
+	layer := r.Exits[exit]
+	path := filepath.Join(r.Work, fmt.Sprintf("checkpoint-%02d-%s", layer, task))
+	c, err := loadCheckpoint(path, fmt.Sprint(state, r.Rank, r.Temperature, r.Seed, r.Epochs))
 	if err != nil {
 		return nil, err
 	}
-	var c checkpoint
-	if err := gob.NewDecoder(bytes.NewReader(content)).Decode(&c); err != nil || c.Settings != settings {
-		return &checkpoint{Settings: settings}, nil // of another training, or of another version: begin anew
-	}
-	return &c, nil
+	return c, study(ctx, p, c, epochs, rate, func() error { return c.save(path) }, func(epoch, done, total int) {
+		r.Progress(fmt.Sprintf("%s of epoch %d after layer %d, loss %.3f", task, epoch, layer, c.Best.Loss), done, total)
+	})
 }
 
-func (c *checkpoint) save(path string) error {
-	var content bytes.Buffer
-	if err := gob.NewEncoder(&content).Encode(c); err != nil {
-		return err
-	}
-	return maybe.WriteFile(path, content.Bytes(), 0o644)
-}
-
-// rehearse lets the target answer the prompts that were held out, and notes what pruning by each predictor would save.
-func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, exits []Exit) error {
+// rehearse lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
+func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *Report) error {
 	var predictors []spec.Predictor
 	for _, s := range stored {
-		p, err := layers.NewPredictor(layers.PredictorConfig{Layer: s.Layer, NormEps: s.NormEps, Down: s.Down, Out: s.Out}, r.config.Width, nil)
+		p, err := layers.NewPredictor(layers.PredictorConfig{
+			Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
+		}, r.config.Width, nil)
 		if err != nil {
 			return err
 		}
@@ -240,16 +236,40 @@ func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, exits []
 		}
 		r.Progress("held-out prompts answered", i+1, len(r.Prompts))
 	}
-	for _, curve := range watcher.Curves() {
-		for i := range exits {
-			switch saved := curve.SavedAt(r.Recall); {
-			case exits[i].Layer != curve.Layer:
-			case curve.Blind:
-				exits[i].SavedBlind = saved
-			default:
-				exits[i].Saved = saved
+	saved := func(layers []int, blind bool) float64 {
+		curve := watcher.Curve(layers, blind)
+		return curve.SavedAt(r.Recall)
+	}
+	for i := range report.Exits {
+		exit := &report.Exits[i]
+		exit.Saved, exit.SavedBlind = saved([]int{exit.Layer}, false), saved([]int{exit.Layer}, true)
+	}
+	report.Chosen, report.Saved = choose(r.Exits, func(layers []int) float64 { return saved(layers, false) })
+	return nil
+}
+
+// worthIt is what an exit must save beside the others, as a part of rows × layers.
+const worthIt = 0.01
+
+// choose takes one exit after the other, each the one that saves most beside those taken before, as long as that is worth it.
+func choose(exits []int, saves func(layers []int) float64) (chosen []int, saved float64) {
+	for len(chosen) < len(exits) {
+		var best []int
+		most := 0.0
+		for _, exit := range exits {
+			if slices.Contains(chosen, exit) {
+				continue
+			}
+			with := append(slices.Clone(chosen), exit)
+			slices.Sort(with)
+			if s := saves(with); best == nil || s > most {
+				best, most = with, s
 			}
 		}
+		if len(chosen) > 0 && most < saved+worthIt {
+			break
+		}
+		chosen, saved = best, most
 	}
-	return nil
+	return chosen, saved
 }

@@ -18,12 +18,13 @@ import (
 
 const (
 	samplesName = "samples.bin"
+	choicesName = "choices.bin"
 	stateName   = "samples.json"
-	sampleForm  = 1 // version of both
+	sampleForm  = 2 // version of all
 )
 
-// sampleState says what samples.bin holds. It is written after the samples that it counts, so that an interrupted collection goes on from
-// the last complete sequence.
+// sampleState says what samples.bin and choices.bin hold. It is written after what it counts, so that an interrupted collection goes on from the
+// last complete sequence.
 type sampleState struct {
 	Version   int    `json:"version"`
 	Model     string `json:"model"` // weights.Store.Identity
@@ -33,6 +34,7 @@ type sampleState struct {
 	Top       int    `json:"top"`
 	Sequences int    `json:"sequences"` // done
 	Samples   int    `json:"samples"`
+	Choices   int    `json:"choices"`
 }
 
 // sample is what the target showed after one token.
@@ -62,9 +64,18 @@ func (s *sample) encode(record []byte) {
 		put.PutUint32(record[8*i:], uint32(token))
 		put.PutUint32(record[8*i+4:], math.Float32bits(s.logits[i]))
 	}
-	record = record[8*len(s.tokens):]
-	for i, x := range s.hidden {
-		put.PutUint16(record[2*i:], float16.Fromfloat32(min(max(x, -maxF16), maxF16)).Bits())
+	encodeHidden(record[8*len(s.tokens):], s.hidden)
+}
+
+func encodeHidden(record []byte, hidden []float32) {
+	for i, x := range hidden {
+		binary.LittleEndian.PutUint16(record[2*i:], float16.Fromfloat32(min(max(x, -maxF16), maxF16)).Bits())
+	}
+}
+
+func decodeHidden(hidden []float32, record []byte) {
+	for i := range hidden {
+		hidden[i] = float16.Frombits(binary.LittleEndian.Uint16(record[2*i:])).Float32()
 	}
 }
 
@@ -77,20 +88,55 @@ func (s *sample) decode(record []byte, exit int) {
 		s.tokens[i] = int32(get.Uint32(record[8*i:]))
 		s.logits[i] = math.Float32frombits(get.Uint32(record[8*i+4:]))
 	}
-	record = record[8*len(s.tokens)+2*exit*len(s.hidden):]
-	for i := range s.hidden {
-		s.hidden[i] = float16.Frombits(get.Uint16(record[2*i:])).Float32()
-	}
+	decodeHidden(s.hidden, record[8*len(s.tokens)+2*exit*len(s.hidden):])
 }
 
-// sampleWriter appends samples to a folder.
+// sampleWriter appends samples and choices to a folder.
 type sampleWriter struct {
-	dir    string
-	state  sampleState
+	dir              string
+	state            sampleState
+	samples, choices *recordWriter
+}
+
+// recordWriter appends records of one size to a file.
+type recordWriter struct {
 	file   *os.File
 	buffer *bufio.Writer
 	record []byte
 }
+
+// openRecords opens a file for writing behind so many records.
+func openRecords(path string, records, size int) (w *recordWriter, err error) {
+	w = &recordWriter{record: make([]byte, size)}
+	if w.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
+		return nil, err
+	}
+	end := int64(records) * int64(size)
+	info, err := w.file.Stat()
+	if err == nil && info.Size() < end {
+		err = fmt.Errorf("%s has %d bytes of %d: delete the folder to collect anew", path, info.Size(), end)
+	}
+	if err == nil {
+		err = w.file.Truncate(end)
+	}
+	if err == nil {
+		_, err = w.file.Seek(end, 0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.file.Close())
+	}
+	w.buffer = bufio.NewWriterSize(w.file, 1<<20)
+	return w, nil
+}
+
+func (w *recordWriter) add() error {
+	_, err := w.buffer.Write(w.record)
+	return err
+}
+
+func (w *recordWriter) sync() error { return errors.Join(w.buffer.Flush(), w.file.Sync()) }
+
+func (w *recordWriter) close() error { return errors.Join(w.buffer.Flush(), w.file.Close()) }
 
 // resume opens the samples in dir for writing: after those that are there, if they were collected from the same model over the same text, or
 // else from the beginning.
@@ -99,31 +145,19 @@ func resume(dir string, want sampleState) (w *sampleWriter, err error) {
 	if state, err := readState(dir); err == nil && state.fits(want) {
 		w.state = state
 	}
-	if w.file, err = os.OpenFile(filepath.Join(dir, samplesName), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
+	if w.samples, err = openRecords(filepath.Join(dir, samplesName), w.state.Samples, w.state.recordBytes()); err != nil {
 		return nil, err
 	}
-	size := int64(w.state.Samples) * int64(w.state.recordBytes())
-	info, err := w.file.Stat()
-	if err == nil && info.Size() < size {
-		err = fmt.Errorf("%s has %d bytes of %d: delete the folder to collect anew", w.file.Name(), info.Size(), size)
+	if w.choices, err = openRecords(filepath.Join(dir, choicesName), w.state.Choices, w.state.choiceBytes()); err != nil {
+		return nil, errors.Join(err, w.samples.close())
 	}
-	if err == nil {
-		err = w.file.Truncate(size)
-	}
-	if err == nil {
-		_, err = w.file.Seek(size, 0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, w.file.Close())
-	}
-	w.buffer, w.record = bufio.NewWriterSize(w.file, 1<<20), make([]byte, w.state.recordBytes())
 	return w, nil
 }
 
 // fits reports whether s continues what want begins.
 func (s *sampleState) fits(want sampleState) bool {
 	return s.Version == want.Version && s.Model == want.Model && s.Text == want.Text && slices.Equal(s.Exits, want.Exits) &&
-		s.Width == want.Width && s.Top == want.Top && s.Sequences >= 0 && s.Samples >= 0
+		s.Width == want.Width && s.Top == want.Top && min(s.Sequences, s.Samples, s.Choices) >= 0
 }
 
 func readState(dir string) (state sampleState, err error) {
@@ -135,16 +169,15 @@ func readState(dir string) (state sampleState, err error) {
 }
 
 func (w *sampleWriter) add(s *sample) error {
-	s.encode(w.record)
+	s.encode(w.samples.record)
 	w.state.Samples++
-	_, err := w.buffer.Write(w.record)
-	return err
+	return w.samples.add()
 }
 
 // finish notes that a sequence is complete.
 func (w *sampleWriter) finish() error {
 	w.state.Sequences++
-	if err := errors.Join(w.buffer.Flush(), w.file.Sync()); err != nil {
+	if err := errors.Join(w.samples.sync(), w.choices.sync()); err != nil {
 		return err
 	}
 	text, err := json.Marshal(w.state)
@@ -154,7 +187,7 @@ func (w *sampleWriter) finish() error {
 	return maybe.WriteFile(filepath.Join(w.dir, stateName), text, 0o644)
 }
 
-func (w *sampleWriter) close() error { return errors.Join(w.buffer.Flush(), w.file.Close()) }
+func (w *sampleWriter) close() error { return errors.Join(w.samples.close(), w.choices.close()) }
 
 // sampleReader reads samples in any order.
 type sampleReader struct {

@@ -32,7 +32,7 @@ const (
 	fileTokens   = 4 * chunkTokens // of one file: variety is worth more
 )
 
-// promptSequences are the prompts with what is needed to answer them. Every second one is answered at a temperature, for more than the target's
+// promptSequences are the prompts with what is needed to answer them. Every fourth one is answered at a temperature, for more than the target's
 // favourite phrases.
 func promptSequences(engine *lever.Engine, prompts []Prompt, answer int, seed uint64) ([]sequence, error) {
 	var all []sequence
@@ -42,7 +42,7 @@ func promptSequences(engine *lever.Engine, prompts []Prompt, answer int, seed ui
 			return nil, err
 		}
 		s := sequence{name: fmt.Sprintf("prompt %d", i+1), ids: ids, answer: answer}
-		if i%2 == 1 {
+		if i%4 == 3 {
 			s.sampling = spec.Sampling{Temperature: 0.8, Seed: seed + uint64(i)}
 		}
 		all = append(all, s)

@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	gg "gorgonia.org/gorgonia"
+	gt "gorgonia.org/tensor"
 )
 
 const (
@@ -20,15 +21,11 @@ const (
 	// batchVocab is the number of tokens over which the loss of a batch is taken: those that the target finds probable somewhere in the batch,
 	// and others at random. A smaller vocabulary is taken whole.
 	batchVocab = 1024
-	firstRate  = 2e-3
-	// A held-out loss that does not fall by minGain halves the rate; after patience such epochs training ends.
-	minGain  = 0.002
-	patience = 3
 	// Every heldOut-th sequence is not trained on.
 	heldOut = 10
 )
 
-// trainer trains the predictor of one exit.
+// trainer is the distillation of the predictor of one exit.
 type trainer struct {
 	samples *sampleReader
 	head    *head
@@ -42,12 +39,6 @@ type trainer struct {
 	learn, test *network
 	sample      sample
 	column      map[int32]int // of the tokens of the batch's vocabulary
-}
-
-// outcome is how well a predictor does on text that it was not trained on.
-type outcome struct {
-	Loss      float64 // mean KL divergence, times τ²
-	Agreement float64
 }
 
 func newTrainer(samples *sampleReader, head *head, exit, rank int, temperature float64, eps float32, seed uint64) (*trainer, error) {
@@ -71,10 +62,10 @@ func newTrainer(samples *sampleReader, head *head, exit, rank int, temperature f
 	}
 	vocab := min(batchVocab, head.vocab)
 	var err error
-	if t.learn, err = newNetwork(batchSize, width, rank, vocab, firstRate); err != nil {
+	if t.learn, err = newNetwork(batchSize, width, rank, vocab, true); err != nil {
 		return nil, err
 	}
-	if t.test, err = newNetwork(batchSize, width, rank, vocab, 0); err != nil {
+	if t.test, err = newNetwork(batchSize, width, rank, vocab, false); err != nil {
 		return nil, errors.Join(err, t.learn.close())
 	}
 	basis := head.principal(rank, rand.New(rand.NewPCG(seed, uint64(exit))))
@@ -169,7 +160,7 @@ func normalise(dst, x []float32, eps float32) {
 
 // epoch trains on every sample once, in an order that depends on seed, exit and epoch alone: a training that was interrupted goes on as if it
 // had not been.
-func (t *trainer) epoch(ctx context.Context, number int, progress func(done, total int)) error {
+func (t *trainer) epoch(ctx context.Context, number int, solver gg.Solver, progress func(done, total int)) error {
 	t.random = rand.New(rand.NewPCG(t.seed, uint64(t.exit)<<32|uint64(number)))
 	slices.Sort(t.train)
 	t.random.Shuffle(len(t.train), func(i, j int) { t.train[i], t.train[j] = t.train[j], t.train[i] })
@@ -181,16 +172,17 @@ func (t *trainer) epoch(ctx context.Context, number int, progress func(done, tot
 		if _, err := t.fill(t.learn, t.train[b*batchSize:(b+1)*batchSize]); err != nil {
 			return err
 		}
-		loss, err := t.learn.run()
-		if err != nil {
+		if _, err := t.learn.run(solver); err != nil {
 			return err
-		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return fmt.Errorf("the loss is %v: hidden states or logits are out of range", loss)
 		}
 		progress(b+1, batches)
 	}
 	return nil
+}
+
+// parameters returns what is trained.
+func (t *trainer) parameters() [][]float32 {
+	return [][]float32{floats(t.learn.down), floats(t.learn.up)}
 }
 
 // evaluate returns how well the network does on the held-out samples.
@@ -207,27 +199,27 @@ func (t *trainer) evaluate(ctx context.Context) (o outcome, err error) {
 		if err != nil {
 			return o, err
 		}
-		loss, err := t.test.run()
+		loss, err := t.test.run(nil)
 		if err != nil {
 			return o, err
 		}
 		o.Loss += t.temp * t.temp * (loss - entropy) / float64(batches)
-		o.Agreement += agreement(t.test) / float64(batches)
+		o.Agreement += agreement(t.test.logits, t.test.target, t.test.vocab) / float64(batches)
 	}
 	return o, nil
 }
 
-// agreement returns the share of a batch in which predictor and target find the same token most probable.
-func agreement(n *network) float64 {
-	logits, target := n.logits.Data().([]float32), floats(n.target)
-	same := 0
-	for i := range n.batch {
-		row := func(x []float32) []float32 { return x[i*n.vocab : (i+1)*n.vocab] }
-		if largest(row(logits)) == largest(row(target)) {
+// agreement returns the share of a batch's rows in which the largest of the logits is where the target's largest is.
+func agreement(logits gg.Value, target *gt.Dense, columns int) float64 {
+	got, want := logits.Data().([]float32), floats(target)
+	same, rows := 0, len(want)/columns
+	for i := range rows {
+		row := func(x []float32) []float32 { return x[i*columns : (i+1)*columns] }
+		if largest(row(got)) == largest(row(want)) {
 			same++
 		}
 	}
-	return float64(same) / float64(n.batch)
+	return float64(same) / float64(rows)
 }
 
 func largest(x []float32) (at int) {
@@ -239,80 +231,32 @@ func largest(x []float32) (at int) {
 	return at
 }
 
-// run trains until the held-out loss falls no more, and leaves the best parameters in the network.
-func (t *trainer) run(ctx context.Context, c *checkpoint, maxEpochs int, save func() error, report func(epoch, done, total int)) error {
-	if c.Epoch == 0 {
-		first, err := t.evaluate(ctx)
-		if err != nil {
-			return err
-		}
-		c.Rate, c.Best = firstRate, first
-		c.Down, c.Up = slices.Clone(floats(t.learn.down)), slices.Clone(floats(t.learn.up))
-		c.BestDown, c.BestUp = c.Down, c.Up
-	} else {
-		copy(floats(t.learn.down), c.Down)
-		copy(floats(t.learn.up), c.Up)
-	}
-	for c.Epoch < maxEpochs && c.Stale < patience {
-		t.learn.solver = gg.NewAdamSolver(gg.WithLearnRate(c.Rate))
-		if err := t.epoch(ctx, c.Epoch+1, func(done, total int) { report(c.Epoch+1, done, total) }); err != nil {
-			return err
-		}
-		now, err := t.evaluate(ctx)
-		if err != nil {
-			return err
-		}
-		c.Epoch++
-		if now.Loss > c.Best.Loss*(1-minGain) {
-			c.Rate /= 2
-			c.Stale++
-		}
-		c.Down, c.Up = slices.Clone(floats(t.learn.down)), slices.Clone(floats(t.learn.up))
-		if now.Loss < c.Best.Loss {
-			c.Best, c.BestDown, c.BestUp = now, c.Down, c.Up
-		}
-		if err := save(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkpoint is the state of a training between epochs; the solver begins each epoch afresh.
-type checkpoint struct {
-	Settings         string // of the training
-	Epoch            int
-	Rate             float64
-	Stale            int // epochs in which the loss did not fall enough
-	Best             outcome
-	Down, Up         []float32 // after the latest epoch
-	BestDown, BestUp []float32
-}
-
 // predictor returns the trained predictor in the form that a store keeps: the output rows mapped to the rank, so that neither the map nor the head
 // is needed to score a token.
-func (h *head) predictor(c *checkpoint, rank int) (p weights.Predictor, err error) {
+func (h *head) predictor(l lesson, rank int) (p weights.Predictor, err error) {
 	width := len(h.gain)
 	down := make([]float32, rank*width) // [rank][width]
 	for i := range width {
 		for k := range rank {
-			down[k*width+i] = c.BestDown[i*rank+k]
+			down[k*width+i] = l.down[i*rank+k]
 		}
 	}
 	if p.Down, err = pack(down, rank, width); err != nil {
 		return p, err
 	}
-	out, row := make([]float32, h.vocab*rank), make([]float32, width)
+	out, row := make([]float32, (h.vocab+1)*rank), make([]float32, width)
 	for token := range h.vocab {
 		h.row(row, token)
 		mapped := out[token*rank : (token+1)*rank]
 		for i, x := range row {
 			for k := range mapped {
-				mapped[k] += x * c.BestUp[i*rank+k]
+				mapped[k] += x * l.up[i*rank+k]
 			}
 		}
 	}
-	p.Out, err = pack(out, h.vocab, rank)
+	copy(out[h.vocab*rank:], l.other)
+	p.Trust = [3]float64{float64(l.trust[0]), 1, float64(l.trust[1])}
+	p.Out, err = pack(out, h.vocab+1, rank)
 	return p, err
 }
 

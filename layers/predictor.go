@@ -8,7 +8,8 @@ import (
 )
 
 // Predictor guesses which token follows a row from the residual stream inside a [Decoder]: the logit of token c is Out[c] · Down ·
-// h/rms(h), a low-rank map to the output space of which only the rows of the tokens that are asked for are computed. It does for a [Hook]
+// h/rms(h), a low-rank map to the output space of which only the rows of the tokens that are asked for are computed, and one for all
+// others. It does for a [Hook]
 // what final norm and head do after the last layer, and costs next to nothing.
 //
 // It is not safe for concurrent use. In steady use it does not allocate.
@@ -26,11 +27,17 @@ type Predictor struct {
 
 // PredictorConfig describes a [Predictor].
 type PredictorConfig struct {
-	Layer   int           // after which it looks, counted from 0
-	NormEps float32       // added to the mean of squares in rms
+	Layer   int     // after which it looks, counted from 0
+	NormEps float32 // added to the mean of squares in rms
+	Trust   Trust
 	Down    tensor.Packed // [rank][width]
-	Out     tensor.Packed // [vocabulary][rank]
+	Out     tensor.Packed // [vocabulary+1][rank], the last row for another token than those that are asked for
 }
+
+// Trust says how to combine what a draft and a predictor say of candidates, as found in training: with â the draft's chance of one, and s the
+// predictor's softmax over the candidates and another token than these, their chances are in proportion to exp(Draft·log â + Own·log s),
+// times exp(Other) for another token.
+type Trust struct{ Draft, Own, Other float64 }
 
 // NewPredictor checks that the matrices fit a decoder of the given width. A nil pool computes on the calling goroutine; the pool stays the
 // caller's, and the matrices are not copied.
@@ -40,7 +47,7 @@ func NewPredictor(c PredictorConfig, width int, pool *kernels.Pool) (*Predictor,
 			return nil, fmt.Errorf("layers: predictor: %w", err)
 		}
 	}
-	if c.Down.Cols != width || c.Out.Cols != c.Down.Rows {
+	if c.Down.Cols != width || c.Out.Cols != c.Down.Rows || c.Out.Rows < 2 {
 		return nil, fmt.Errorf("layers: predictor: matrices [%d][%d] and [%d][%d] for a width of %d",
 			c.Down.Rows, c.Down.Cols, c.Out.Rows, c.Out.Cols, width)
 	}
@@ -55,7 +62,10 @@ func NewPredictor(c PredictorConfig, width int, pool *kernels.Pool) (*Predictor,
 func (p *Predictor) Layer() int { return p.config.Layer }
 
 // Vocab returns the number of tokens that the predictor can score.
-func (p *Predictor) Vocab() int { return p.config.Out.Rows }
+func (p *Predictor) Vocab() int { return p.config.Out.Rows - 1 }
+
+// Trust returns how far to believe it.
+func (p *Predictor) Trust() Trust { return p.config.Trust }
 
 // Look takes in the given rows of hidden, [any][width].
 func (p *Predictor) Look(hidden []float32, rows []int) {
@@ -71,11 +81,15 @@ func (p *Predictor) Look(hidden []float32, rows []int) {
 	kernels.MatMul(p.pool, p.low[:len(rows)*rank], rank, p.config.Down, &p.input)
 }
 
-// Score writes the logits of tokens after the i-th row of the latest Look to dst, [len(tokens)].
+// Score writes the logits of tokens after the i-th row of the latest Look to dst, [len(tokens)+1], and, as the last, that of another token.
 func (p *Predictor) Score(dst []float32, i int, tokens []int32) {
 	low := p.low[i*len(p.out):][:len(p.out)]
-	for t, token := range tokens {
-		kernels.DequantizeRow(p.out, p.config.Out, int(token))
+	for t := range dst[:len(tokens)+1] {
+		row := p.Vocab()
+		if t < len(tokens) {
+			row = int(tokens[t])
+		}
+		kernels.DequantizeRow(p.out, p.config.Out, row)
 		dst[t] = dot(p.out, low)
 	}
 }

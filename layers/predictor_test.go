@@ -3,6 +3,7 @@ package layers_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/lever-go/lever/kernels"
@@ -12,7 +13,7 @@ import (
 
 // Logits are those of the definition, as far as quantised inputs allow, for the rows that are asked for.
 func TestPredictor(t *testing.T) {
-	const width, rank, vocab, states = 96, 32, 50, 5
+	const width, rank, vocab, states = 96, 32, 50, 5 // the last row is for other tokens
 	random := rand.New(rand.NewPCG(1, 2))
 	var w layers.Memory
 	values := func(n int) []float32 {
@@ -34,19 +35,19 @@ func TestPredictor(t *testing.T) {
 		}
 		panic("no part")
 	}
-	c := layers.PredictorConfig{Layer: 3, NormEps: 1e-5, Down: matrix("down", rank, width), Out: matrix("out", vocab, rank)}
+	c := layers.PredictorConfig{Layer: 3, NormEps: 1e-5, Trust: layers.Trust{Draft: 1, Own: 0.5, Other: -1}, Down: matrix("down", rank, width), Out: matrix("out", vocab, rank)}
 	pool := kernels.NewPool(2)
 	defer pool.Close()
 	p, err := layers.NewPredictor(c, width, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Layer() != 3 || p.Vocab() != vocab {
+	if p.Layer() != 3 || p.Vocab() != vocab-1 || p.Trust() != c.Trust {
 		t.Errorf("after layer %d, %d tokens", p.Layer(), p.Vocab())
 	}
-	hidden, tokens := values(states*width), []int32{49, 0, 17}
+	hidden, tokens := values(states*width), []int32{48, 0, 17}
 	down, out := make([]float32, width), make([]float32, rank)
-	got := make([]float32, len(tokens))
+	got := make([]float32, len(tokens)+1)
 	for _, rows := range [][]int{{4}, {0, 2, 3}, nil, {1, 2, 3, 4}} {
 		p.Look(hidden, rows)
 		for i, row := range rows {
@@ -57,7 +58,7 @@ func TestPredictor(t *testing.T) {
 			}
 			scale := 1 / math.Sqrt(squares/width+1e-5)
 			p.Score(got, i, tokens)
-			for k, token := range tokens {
+			for k, token := range append(slices.Clone(tokens), vocab-1) {
 				want, size := 0.0, 0.0
 				kernels.DequantizeRow(out, c.Out, int(token))
 				for r := range rank {

@@ -1,13 +1,18 @@
 package spec
 
-import "math"
+import (
+	"math"
 
-// blend combines what the draft and a predictor say of the candidates after a node. With â the calibrated chances by the draft, and s
-// the logarithm of the predictor's softmax in the set, the target picks candidate i, or none of them, with chances in proportion to
+	"github.com/lever-go/lever/layers"
+)
+
+// blend combines what the draft and a predictor say of the candidates after a node, and of none of them, which is the last in all slices.
+// With â the calibrated chances by the draft, and s the logarithm of the predictor's softmax in the set, the target picks candidate i with a
+// chance in proportion to
 //
-//	exp(w₀·log â_i + w₁·s_i)   and   exp(w₀·log(1 - Σâ) + w₂)
+//	exp(w₀·log â_i + w₁·s_i),   and   exp(w₀·log â_n + w₁·s_n + w₂)
 //
-// a conditional logit model (McFadden 1974). Its weights follow what the target picks, by steps along the gradient of the logarithm of that
+// for none of them: a conditional logit model (McFadden 1974). Its weights follow what the target picks, by steps along the gradient of the logarithm of that
 // choice's chance, each divided by the information that was seen so far of its weight.
 type blend struct {
 	weights, information [blendWeights]float64
@@ -15,38 +20,40 @@ type blend struct {
 
 const blendWeights = 3
 
-func newBlend() blend {
-	// What was right for the demo models is a start for others. It counts for some hundred choices.
-	return blend{weights: [blendWeights]float64{0.5, 0.8, 0}, information: [blendWeights]float64{100, 100, 30}}
+// newBlend returns a blend that begins with what was right in training. It counts for some hundred choices.
+func newBlend(t layers.Trust) blend {
+	return blend{weights: [blendWeights]float64{t.Draft, t.Own, t.Other}, information: [blendWeights]float64{100, 100, 30}}
 }
 
-// strengths writes what the chances of candidates are in proportion to, given log â and s of each, and returns that of none of them, and the sum.
-func (b *blend) strengths(dst, believed, scores []float64, none float64) (ofNone, total float64) {
-	ofNone = math.Exp(b.weights[0]*none + b.weights[2])
-	total = ofNone
+// strengths writes what the chances of candidates are in proportion to, given log â and s of each, and returns the sum.
+func (b *blend) strengths(dst, believed, scores []float64) (total float64) {
 	for i := range dst {
-		dst[i] = math.Exp(b.weights[0]*believed[i] + b.weights[1]*scores[i])
+		exponent := b.weights[0]*believed[i] + b.weights[1]*scores[i]
+		if i == len(dst)-1 {
+			exponent += b.weights[2]
+		}
+		dst[i] = math.Exp(exponent)
 		total += dst[i]
 	}
-	return ofNone, total
+	return total
 }
 
-// learn takes in that the target picked candidate picked, or none of them: -1. strengths, ofNone and total are those of the candidates.
-func (b *blend) learn(believed, scores []float64, none float64, picked int, strengths []float64, ofNone, total float64) {
+// learn takes in that the target picked one of the candidates, whose strengths sum to total.
+func (b *blend) learn(believed, scores []float64, picked int, strengths []float64, total float64) {
 	const keep, most = 0.999, 10
 	var mean, square, gradient [blendWeights]float64
-	count := func(f [blendWeights]float64, p float64, hit bool) {
-		for k, x := range f {
+	for i, strength := range strengths {
+		p, other := strength/total, 0.0
+		if i == len(strengths)-1 {
+			other = 1
+		}
+		for k, x := range [blendWeights]float64{believed[i], scores[i], other} {
 			mean[k] += p * x
 			square[k] += p * x * x
-			if hit {
+			if i == picked {
 				gradient[k] = x
 			}
 		}
-	}
-	count([blendWeights]float64{none, 0, 1}, ofNone/total, picked < 0)
-	for i, p := range strengths {
-		count([blendWeights]float64{believed[i], scores[i], 0}, p/total, i == picked)
 	}
 	for k := range b.weights {
 		b.information[k] = keep*b.information[k] + square[k] - mean[k]*mean[k]

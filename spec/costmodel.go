@@ -29,22 +29,23 @@ type CostModel struct {
 	table []tableRow // by rows, as far as computed since the last observation
 
 	pruned expectedCuts
-	cuts   []Cut // scratch
 }
 
-// expectedCuts are what pruning left of trees of late.
+// expectedCuts are what pruning left of the time of passes of late. Times are averaged and not rows: where batches are padded, the time of
+// the average rows is not the average time. Of sizes that were not pruned yet nothing is expected, lest trees be grown for what may not come.
 type expectedCuts struct {
 	done   []float64    // where it was
-	shares [8][]float64 // of the nodes that went on, by the binary logarithm of the rows and by place; nil: no such tree was seen
+	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; nil: all
 }
 
-// observe takes in what was pruned in a pass of the given rows. Where nothing was to be, nothing will be.
-func (e *expectedCuts) observe(rows int, cuts []Cut) {
+// observe takes in what was pruned in a pass of the given rows, on a device where batches take what curve says.
+func (e *expectedCuts) observe(rows int, cuts []Cut, curve Curve) {
 	const keep = 0.9
-	if rows == 1 {
+	whole := curve.At(rows)
+	if rows == 1 || whole == 0 {
 		return
 	}
-	same := len(cuts) == len(e.done)
+	same := len(cuts) == 0 || len(cuts) == len(e.done) // none: it was not worth a look
 	for i := 0; same && i < len(cuts); i++ {
 		same = cuts[i].Done == e.done[i]
 	}
@@ -54,33 +55,24 @@ func (e *expectedCuts) observe(rows int, cuts []Cut) {
 			e.done = append(e.done, cut.Done)
 		}
 	}
-	if len(cuts) == 0 {
-		return
-	}
-	shares := &e.shares[min(bits.Len(uint(rows)), len(e.shares)-1)]
-	for i, cut := range cuts {
-		share := float64(cut.Rows-1) / float64(rows-1)
+	shares := &e.shares[e.size(rows)]
+	for i := range e.done {
+		share := 1.0
+		if len(cuts) > 0 {
+			share = curve.At(cuts[i].Rows) / whole
+		}
 		if len(*shares) == i {
-			*shares = append(*shares, share)
+			*shares = append(*shares, 1)
 		}
 		(*shares)[i] = keep*(*shares)[i] + (1-keep)*share
 	}
 }
 
-// of appends what is expected of a pass to cuts. Of trees larger than all that were seen the same share is expected to go on.
-func (e *expectedCuts) of(rows int, cuts []Cut) []Cut {
-	at := min(bits.Len(uint(rows)), len(e.shares)-1)
-	for at >= 0 && e.shares[at] == nil {
-		at--
-	}
-	if at < 0 {
-		return cuts
-	}
-	for i, share := range e.shares[at] {
-		cuts = append(cuts, Cut{e.done[i], 1 + int(math.Ceil(share*float64(rows-1)))})
-	}
-	return cuts
-}
+// size returns the index in shares of trees of so many rows, such that those padded to a power of two are together.
+func (e *expectedCuts) size(rows int) int { return min(bits.Len(uint(rows-1)), len(e.shares)-1) }
+
+// of returns the shares that are expected of a pass.
+func (e *expectedCuts) of(rows int) []float64 { return e.shares[e.size(rows)] }
 
 // step is a correction for one number of rows, relative to the regression.
 type step struct {
@@ -157,8 +149,7 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	}
 	row := &m.table[rows]
 	if !row.known {
-		m.cuts = m.pruned.of(rows, m.cuts[:0])
-		m.fill(rows, m.cuts)
+		m.fillExpected(rows)
 		for i := range m.nodes {
 			row.time[i] = m.time(i)
 		}
@@ -179,6 +170,17 @@ func (m *CostModel) PrunedPass(rows int, cuts []Cut, draft, accepted float64) fl
 		seconds += node.weight * m.time(i).after(gap)
 	}
 	return seconds
+}
+
+// fillExpected sets the pipeline's computing to what is expected of a pass, of which something may be pruned.
+func (m *CostModel) fillExpected(rows int) {
+	from, whole := 0.0, m.computeTime(rows)
+	seconds := whole
+	for i, share := range m.pruned.of(rows) {
+		m.pipe.fill(from, m.pruned.done[i], seconds)
+		from, seconds = m.pruned.done[i], share*whole
+	}
+	m.pipe.fill(from, 1, seconds)
 }
 
 // fill sets the pipeline's computing to that of a pass.
@@ -238,7 +240,7 @@ func (m *CostModel) Observe(o Observation) {
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
 		m.observeCompute(rows, o.Cuts, seconds)
 	}
-	m.pruned.observe(rows, o.Cuts)
+	m.pruned.observe(rows, o.Cuts, m.compute.base)
 	if m.forwards > 0 && o.DraftSeconds > 0 {
 		m.observeDraft(o.DraftSeconds)
 	}

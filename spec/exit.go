@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/lever-go/lever/layers"
 )
 
 // Predictor guesses the target's next token from its hidden states after one of its layers; *layers.Predictor is one.
@@ -13,9 +15,12 @@ type Predictor interface {
 	Layer() int
 	// Vocab returns the number of tokens that it can score.
 	Vocab() int
+	// Trust returns how far to believe it and the draft at first.
+	Trust() layers.Trust
 	// Look takes in the given rows of hidden, [any][width].
 	Look(hidden []float32, rows []int)
-	// Score writes the logits of tokens after the i-th row of the latest Look to dst, [len(tokens)].
+	// Score writes the logits of tokens after the i-th row of the latest Look to dst, [len(tokens)+1], and, as the last, that of another
+	// token than these.
 	Score(dst []float32, i int, tokens []int32)
 }
 
@@ -40,9 +45,9 @@ type Pricer interface {
 
 // EarlyExit prunes a tree by what the target's own hidden states say of its nodes half-way: the early exit of "Lever: Speculative LLM
 // Inference on Smartphones" (arXiv 2605.16786). At an exit layer, the state of a node scores the candidates after it, those of all its
-// [CandidateSet]s, shadow candidates included. Their chances combine the predictor's softmax over the set with what the draft said of
-// them; the product along a path is the chance that the target accepts it. Nodes are dropped from the lowest chance up, as far as
-// [ExitOptions] allow. The path of the best candidate at each node, down from the root, always stays.
+// [CandidateSet]s, shadow candidates included, and the chance that it is none of them. Their chances combine the predictor's softmax over
+// the set with what the draft said of them; the product along a path is the chance that the target accepts it. Nodes are dropped from the
+// lowest chance up, as far as [ExitOptions] allow. The path of the best candidate at each node, down from the root, always stays.
 //
 // How much to believe predictor and draft is learned from what the target accepts, and so is how often it would have accepted what was
 // dropped. What is learned stays for later generations. An EarlyExit serves one [Generator] at a time, and is an [Observer]. After the first
@@ -59,7 +64,7 @@ type EarlyExit struct {
 
 	sets     []choice  // what each inner node's children are chosen from, in the order of nodes
 	setOf    []int     // by node: index in sets, or -1
-	tokens   []int32   // of sets, one after the other
+	tokens   []int32   // of sets, one after the other, anotherToken behind each
 	believed []float64 // log â of each
 	order    []int     // nodes by chance
 	stays    []bool    // by node
@@ -74,7 +79,7 @@ type exit struct {
 	blend     blend
 	odds      odds
 	chances   []float64 // by node, in the latest pass
-	scores    []float64 // of the candidates of all sets: log of the softmax in the set; NaN where the node was gone by then
+	scores    []float64 // log of the softmax in each choice, as EarlyExit.tokens; NaN where the node was gone by then
 	looked    bool      // in this pass
 	dropped   []int
 }
@@ -82,9 +87,11 @@ type exit struct {
 // choice is the union of the candidate sets of a node and its children: the target picks one of these tokens, or another.
 type choice struct {
 	node       int
-	begin, end int     // in EarlyExit.tokens
-	none       float64 // log of the chance that the draft leaves to other tokens
+	begin, end int // in EarlyExit.tokens, the last of which stands for all other tokens
 }
+
+// anotherToken stands for the tokens that are no candidates.
+const anotherToken = -1
 
 // NewEarlyExit checks the options and returns an EarlyExit.
 func NewEarlyExit(o ExitOptions) (*EarlyExit, error) {
@@ -103,7 +110,7 @@ func NewEarlyExit(o ExitOptions) (*EarlyExit, error) {
 		case i > 0 && layer == sorted[i-1].Layer():
 			return nil, fmt.Errorf("spec: early exit: two predictors after layer %d", layer)
 		}
-		e.exits = append(e.exits, exit{predictor: p, blend: newBlend(), odds: newOdds()})
+		e.exits = append(e.exits, exit{predictor: p, blend: newBlend(p.Trust()), odds: newOdds()})
 		e.layers = append(e.layers, p.Layer())
 	}
 	return e, nil
@@ -139,7 +146,8 @@ func (e *EarlyExit) Begin(tree *Tree, policy Policy) []int {
 	return e.layers
 }
 
-// choose collects the candidates after a node with the chances that their sources give them, which together are no more than mostBelieved.
+// choose collects the candidates after a node with the chances that their sources give them, which together are no more than mostBelieved,
+// and what is left for other tokens.
 func (e *EarlyExit) choose(node int) choice {
 	const leastBelieved, mostBelieved = 1e-4, 0.98
 	t, c := e.tree, choice{node: node, begin: len(e.tokens)}
@@ -160,16 +168,16 @@ func (e *EarlyExit) choose(node int) choice {
 	for child := t.first[node]; child >= 0; child = t.next[child] {
 		add(t.tokens[child], 0)
 	}
-	c.end = len(e.tokens)
 	total := 0.0
-	for _, chance := range e.believed[c.begin:c.end] {
+	for _, chance := range e.believed[c.begin:] {
 		total += chance
 	}
 	scale := min(1, mostBelieved/total)
-	c.none = math.Log(1 - scale*total)
-	for i := c.begin; i < c.end; i++ {
+	for i := c.begin; i < len(e.tokens); i++ {
 		e.believed[i] = math.Log(scale * e.believed[i])
 	}
+	e.tokens, e.believed = append(e.tokens, anotherToken), append(e.believed, math.Log(1-scale*total))
+	c.end = len(e.tokens)
 	return c
 }
 
@@ -212,7 +220,7 @@ func (e *EarlyExit) look(x *exit, nodes []int, hidden []float32) {
 	for i, row := range e.rows {
 		c := e.sets[e.setOf[nodes[row]]]
 		e.logits = resize(e.logits, c.end-c.begin)
-		x.predictor.Score(e.logits, i, e.tokens[c.begin:c.end])
+		x.predictor.Score(e.logits, i, e.tokens[c.begin:c.end-1])
 		logSoftmax(x.scores[c.begin:c.end], e.logits)
 	}
 }
@@ -235,7 +243,7 @@ func (e *EarlyExit) weigh(x *exit) {
 	x.chances = resize(x.chances, t.Len())
 	x.chances[0] = 1
 	for _, c := range e.sets {
-		_, total := e.strengths(x, c)
+		total := e.strengths(x, c)
 		for child := t.first[c.node]; child >= 0; child = t.next[child] {
 			i := slices.Index(e.tokens[c.begin:c.end], t.tokens[child])
 			x.chances[child] = x.chances[c.node] * e.strength[i] / total
@@ -244,9 +252,9 @@ func (e *EarlyExit) weigh(x *exit) {
 }
 
 // strengths blends what is known of the candidates of c, into e.strength.
-func (e *EarlyExit) strengths(x *exit, c choice) (ofNone, total float64) {
+func (e *EarlyExit) strengths(x *exit, c choice) (total float64) {
 	e.strength = resize(e.strength, c.end-c.begin)
-	return x.blend.strengths(e.strength, e.believed[c.begin:c.end], x.scores[c.begin:c.end], c.none)
+	return x.blend.strengths(e.strength, e.believed[c.begin:c.end], x.scores[c.begin:c.end])
 }
 
 // chooseNodes marks in stays which of nodes go on.
@@ -343,6 +351,35 @@ func (e *EarlyExit) Chance(layer, node int) float64 {
 	return e.exits[slices.Index(e.layers, layer)].chances[node]
 }
 
+// picked returns the index in a choice of the token that the target picked.
+func (e *EarlyExit) picked(c choice, token int32) int {
+	if at := slices.Index(e.tokens[c.begin:c.end], token); at >= 0 {
+		return at
+	}
+	return c.end - c.begin - 1
+}
+
+// Choice is what the target picked from after a node that it accepted.
+type Choice struct {
+	Node     int
+	Tokens   []int32   // candidates
+	Believed []float64 // log â of each, and of another token than these
+	Picked   int       // index in Believed
+}
+
+// Choices calls yield for what the target picked from in the latest pass, which Observe was not told of yet. Slices are borrowed until then.
+func (e *EarlyExit) Choices(o Observation, yield func(Choice)) {
+	if e.tree == nil {
+		return
+	}
+	for i, node := range o.Path {
+		if e.setOf[node] >= 0 {
+			c := e.sets[e.setOf[node]]
+			yield(Choice{node, e.tokens[c.begin : c.end-1], e.believed[c.begin:c.end], e.picked(c, o.Token(i))})
+		}
+	}
+}
+
 // Observe learns from a pass.
 func (e *EarlyExit) Observe(o Observation) {
 	e.learned.learn(&o)
@@ -355,14 +392,14 @@ func (e *EarlyExit) Observe(o Observation) {
 			continue
 		}
 		c := e.sets[e.setOf[node]]
-		picked := slices.Index(e.tokens[c.begin:c.end], o.Token(i))
+		picked := e.picked(c, o.Token(i))
 		for at := range e.exits {
 			x := &e.exits[at]
 			if !x.looked || math.IsNaN(x.scores[c.begin]) {
 				continue
 			}
-			ofNone, total := e.strengths(x, c)
-			x.blend.learn(e.believed[c.begin:c.end], x.scores[c.begin:c.end], c.none, picked, e.strength, ofNone, total)
+			total := e.strengths(x, c)
+			x.blend.learn(e.believed[c.begin:c.end], x.scores[c.begin:c.end], picked, e.strength, total)
 			for _, child := range x.dropped {
 				if int(e.tree.parents[child]) == node {
 					x.odds.learn(x.chances[child]/x.chances[node], e.tree.tokens[child] == o.Token(i))

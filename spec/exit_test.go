@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/lever-go/lever/layers"
 	"pgregory.net/rapid"
 )
 
@@ -22,6 +23,8 @@ type hashPredictor struct {
 func (p *hashPredictor) Layer() int { return p.layer }
 func (p *hashPredictor) Vocab() int { return p.target.vocab }
 
+func (p *hashPredictor) Trust() layers.Trust { return layers.Trust{Draft: 0.5, Own: 0.8} }
+
 func (p *hashPredictor) Look(hidden []float32, rows []int) {
 	p.states = p.states[:0]
 	for _, row := range rows {
@@ -36,9 +39,16 @@ func (p *hashPredictor) Look(hidden []float32, rows []int) {
 func (p *hashPredictor) Score(dst []float32, i int, tokens []int32) {
 	p.logits = resize(p.logits, p.target.vocab)
 	p.target.logits(p.logits, p.states[i])
+	other := 0.0
+	for token, logit := range p.logits {
+		if !slices.Contains(tokens, int32(token)) {
+			other += math.Exp(float64(3 * logit))
+		}
+	}
 	for t, token := range tokens {
 		dst[t] = 3 * p.logits[token]
 	}
+	dst[len(tokens)] = float32(math.Log(other))
 }
 
 func mustExit(t rapid.TB, o ExitOptions) *EarlyExit {
@@ -235,31 +245,62 @@ func TestCostModelOfPrunedPasses(t *testing.T) {
 	if got, want := m.Pass(41, 0, 1), slow*(0.25*at(41)+0.75*at(11)); math.Abs(got/want-1) > 0.1 {
 		t.Errorf("a pass is expected to take %v s, want %v", got, want)
 	}
-	m.Observe(Observation{Tree: &tree, Path: []int{0}, VerifySeconds: slow * at(41)}) // not pruned any more
+	for range 30 { // not pruned any more
+		m.Observe(Observation{Tree: &tree, Path: []int{0}, VerifySeconds: slow * at(41)})
+	}
 	if got, want := m.Pass(41, 0, 1), slow*at(41); math.Abs(got/want-1) > 0.15 {
 		t.Errorf("without pruning a pass is expected to take %v s, want %v", got, want)
 	}
 }
 
+// Half of the trees are pruned to a smaller padded batch, half to one of the same size: what they take on average is expected, not the time of the
+// average rows.
+func TestCostModelOfPrunedPaddedPasses(t *testing.T) {
+	costs := Costs{Compute: Curve{Padded: true, Points: []Point{{1, 0.1}, {8, 0.2}, {16, 0.3}, {32, 0.5}}}}
+	m, err := NewCostModel(costs, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree Tree
+	tree.Reset(1, 40, 40)
+	for i := range int32(19) {
+		if _, err := tree.Add(int(i), i, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mean := 0.0
+	for _, rows := range slices.Repeat([]int{9, 19}, 30) {
+		cuts := []Cut{{0.25, rows}}
+		seconds := m.curve(20, cuts)
+		mean += seconds / 60
+		m.Observe(Observation{Tree: &tree, Path: []int{0}, Cuts: cuts, VerifySeconds: seconds})
+	}
+	for _, rows := range []int{17, 20, 32} {
+		if got := m.Pass(rows, 0, 1); math.Abs(got/mean-1) > 0.05 {
+			t.Errorf("a pass of %d rows is expected to take %v s, want %v", rows, got, mean)
+		}
+	}
+	if got := m.Pass(16, 0, 1); math.Abs(got-0.3) > 0.02 {
+		t.Errorf("a pass of 16 rows, of which none was seen, is expected to take %v s, want 0.3", got)
+	}
+}
+
 func TestBlendLearnsWhomToBelieve(t *testing.T) {
-	// Three candidates; the draft always says the same, the predictor is right or knows nothing.
-	believed := []float64{math.Log(0.4), math.Log(0.3), math.Log(0.2)}
-	none := math.Log(0.1)
+	// Three candidates, and none of them; the draft always says the same, the predictor is right or knows nothing.
+	believed := []float64{math.Log(0.4), math.Log(0.3), math.Log(0.2), math.Log(0.1)}
 	for _, right := range []bool{true, false} {
-		b := newBlend()
-		strengths := make([]float64, 3)
+		b := newBlend(layers.Trust{Draft: 0.5, Own: 0.8})
+		strengths := make([]float64, 4)
 		for i := range 3000 {
-			picked := []int{0, 0, 0, 0, 1, 1, 1, 2, 2, -1}[mix(uint64(i), 5)%10]
+			picked := []int{0, 0, 0, 0, 1, 1, 1, 2, 2, 3}[mix(uint64(i), 5)%10]
 			said := picked
 			if !right {
-				said = int(mix(uint64(i), 6) % 3)
+				said = int(mix(uint64(i), 6) % 4)
 			}
-			scores := []float64{-3, -3, -3}
-			if said >= 0 {
-				scores[said] = -0.1
-			}
-			ofNone, total := b.strengths(strengths, believed, scores, none)
-			b.learn(believed, scores, none, picked, strengths, ofNone, total)
+			scores := []float64{-3, -3, -3, -3}
+			scores[said] = -0.1
+			total := b.strengths(strengths, believed, scores)
+			b.learn(believed, scores, picked, strengths, total)
 		}
 		if w := b.weights[1]; right && w < 1 || !right && w > 0.1 {
 			t.Errorf("predictor right: %v, weights %v", right, b.weights)

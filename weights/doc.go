@@ -59,12 +59,13 @@
 // segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
 // numbers. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
 //
-// A predictor's file has a version of its own, now 1. All is little-endian:
+// A predictor's file has a version of its own, now 2. All is little-endian:
 //
 //	"LEVERPRD", uint32 version, uint32 size of the header
 //	header, a JSON object: model, the SHA-256 of the chunks' SHA-256 sums as they stand in the manifest, one after the other; layer; width; rank;
-//	vocab; type, q8_0; norm_eps; training, notes on where it comes from
-//	Down [rank][width] and Out [vocab][rank], packed, each at the next multiple of 4096
+//	vocab; type, q8_0; norm_eps; trust, the three weights by which it is blended with the draft; training, notes on where it comes from
+//	Down [rank][width] and Out [vocab+1][rank], packed, each at the next multiple of 4096; the last row of Out is for another token than those
+//	that are asked for
 //	SHA-256 of all bytes before it
 //
 // # Streaming

@@ -19,7 +19,7 @@ import (
 )
 
 // PredictorVersion is the version of the predictor files that this package writes and reads.
-const PredictorVersion = 1
+const PredictorVersion = 2
 
 const (
 	predictorPattern = "predictor-%02d.bin"
@@ -28,16 +28,20 @@ const (
 
 	maxPredictor       = 1 << 30 // bytes of a file
 	maxPredictorHeader = 1 << 20
+	maxTrust           = 100
 )
 
 // Predictor guesses the model's next token from a hidden state inside it: the logit of token c after a row with state h is
-// Out[c] · Down · h/rms(h). A store keeps one for each exit layer in a file of its own; see the package documentation.
+// Out[c] · Down · h/rms(h), and Out[vocabulary] stands for another token than those that are asked for. A store keeps one for each exit layer in a
+// file of its own; see the package documentation.
 type Predictor struct {
 	// Layer is the one whose output the predictor looks at, counted from 0; NormEps is added to the mean of squares in rms.
 	Layer   int
 	NormEps float32
-	Down    tensor.Packed // [rank][width]
-	Out     tensor.Packed // [vocabulary][rank]
+	// Trust are the weights of the draft's logarithmic chances, of the predictor's own, and the constant for other tokens than candidates.
+	Trust [3]float64
+	Down  tensor.Packed // [rank][width]
+	Out   tensor.Packed // [vocabulary+1][rank], the last row for another token than those that are asked for
 	// Training notes where it comes from, for whoever inspects the store.
 	Training Training
 }
@@ -45,6 +49,7 @@ type Predictor struct {
 // Training is what is known of how a [Predictor] was made.
 type Training struct {
 	Samples     int     `json:"samples"`     // tokens that it was trained on
+	Choices     int     `json:"choices"`     // of them, those that the target picked from a draft's candidates
 	Temperature float64 `json:"temperature"` // of the distillation loss
 	Seed        uint64  `json:"seed"`
 	Epochs      int     `json:"epochs"`
@@ -55,14 +60,15 @@ type Training struct {
 
 // predictorHeader is the JSON object at the beginning of a predictor's file.
 type predictorHeader struct {
-	Model    string   `json:"model"`
-	Layer    int      `json:"layer"`
-	Width    int      `json:"width"`
-	Rank     int      `json:"rank"`
-	Vocab    int      `json:"vocab"`
-	Type     string   `json:"type"`
-	NormEps  float32  `json:"norm_eps"`
-	Training Training `json:"training"`
+	Model    string     `json:"model"`
+	Layer    int        `json:"layer"`
+	Width    int        `json:"width"`
+	Rank     int        `json:"rank"`
+	Vocab    int        `json:"vocab"`
+	Type     string     `json:"type"`
+	NormEps  float32    `json:"norm_eps"`
+	Trust    [3]float64 `json:"trust"`
+	Training Training   `json:"training"`
 }
 
 // Identity identifies the weights of the store: the SHA-256 of the SHA-256 sums of its chunks, hexadecimal.
@@ -161,12 +167,17 @@ func (p *Predictor) check() error {
 	switch {
 	case p.Down.Type != tensor.Q8_0 || p.Out.Type != tensor.Q8_0:
 		return fmt.Errorf("matrices of %v and %v, not %v: %w", p.Down.Type, p.Out.Type, tensor.Q8_0, ErrUnsupported)
-	case p.Out.Cols != p.Down.Rows || p.Down.Row != 0 || p.Out.Row != 0:
+	case p.Out.Cols != p.Down.Rows || p.Out.Rows < 2 || p.Down.Row != 0 || p.Out.Row != 0:
 		return corrupt("%d columns for a rank of %d", p.Out.Cols, p.Down.Rows)
 	case p.Layer < 0 || p.Layer > maxCols:
 		return corrupt("is after layer %d", p.Layer)
 	case !(p.NormEps >= 0) || math.IsInf(float64(p.NormEps), 0):
 		return corrupt("norm_eps is %v", p.NormEps)
+	}
+	for _, weight := range p.Trust {
+		if math.IsNaN(weight) || math.Abs(weight) > maxTrust {
+			return corrupt("trust is %v", p.Trust)
+		}
 	}
 	return nil
 }
@@ -180,7 +191,7 @@ func encodePredictor(p *Predictor, model string) ([]byte, error) {
 		return nil, err
 	}
 	header, err := json.Marshal(predictorHeader{
-		model, p.Layer, p.Down.Cols, p.Down.Rows, p.Out.Rows, p.Down.Type.String(), p.NormEps, p.Training,
+		model, p.Layer, p.Down.Cols, p.Down.Rows, p.Out.Rows - 1, p.Down.Type.String(), p.NormEps, p.Trust, p.Training,
 	})
 	if err != nil {
 		return nil, err
@@ -225,9 +236,9 @@ func parsePredictor(content []byte) (p Predictor, model string, err error) {
 	if h.Width < 1 || h.Width > maxCols || h.Rank < 1 || h.Rank > maxCols || h.Vocab < 1 || h.Vocab > maxRows || h.Type != tensor.Q8_0.String() {
 		return p, "", corrupt("matrices [%d][%d] and [%d][%d] of type %q", h.Rank, h.Width, h.Vocab, h.Rank, h.Type)
 	}
-	p = Predictor{Layer: h.Layer, NormEps: h.NormEps, Training: h.Training}
+	p = Predictor{Layer: h.Layer, NormEps: h.NormEps, Trust: h.Trust, Training: h.Training}
 	p.Down = tensor.Packed{Type: tensor.Q8_0, Rows: h.Rank, Cols: h.Width}
-	p.Out = tensor.Packed{Type: tensor.Q8_0, Rows: h.Vocab, Cols: h.Rank}
+	p.Out = tensor.Packed{Type: tensor.Q8_0, Rows: h.Vocab + 1, Cols: h.Rank}
 	end := predictorPrefix + size
 	for _, matrix := range []*tensor.Packed{&p.Down, &p.Out} {
 		begin := alignUp(end)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -29,8 +30,8 @@ func smallPredictor(t testing.TB, layer int) *Predictor {
 		return p
 	}
 	return &Predictor{
-		Layer: layer, NormEps: 1e-5, Down: matrix(32, 64), Out: matrix(50, 32),
-		Training: Training{Samples: 1000, Temperature: 1.5, Seed: 3, Epochs: 4, HeldOutLoss: 0.5, Agreement: 0.7},
+		Layer: layer, NormEps: 1e-5, Trust: [3]float64{1, 0.5, -1}, Down: matrix(32, 64), Out: matrix(50, 32),
+		Training: Training{Samples: 1000, Choices: 100, Temperature: 1.5, Seed: 3, Epochs: 4, HeldOutLoss: 0.5, Agreement: 0.7},
 	}
 }
 
@@ -63,7 +64,7 @@ func TestPredictorRoundTrip(t *testing.T) {
 	}
 	for i, p := range got {
 		want := smallPredictor(t, p.Layer)
-		if p.NormEps != want.NormEps || p.Training != want.Training || !bytes.Equal(p.Down.Data, want.Down.Data) || !bytes.Equal(p.Out.Data, want.Out.Data) {
+		if p.NormEps != want.NormEps || p.Trust != want.Trust || p.Training != want.Training || !bytes.Equal(p.Down.Data, want.Down.Data) || !bytes.Equal(p.Out.Data, want.Out.Data) {
 			t.Errorf("predictor %d came back otherwise", i)
 		}
 	}
@@ -146,6 +147,7 @@ func TestWritePredictorRefusesWhatDoesNotFit(t *testing.T) {
 		"data":  func(p *Predictor) { p.Out.Data = p.Out.Data[1:] },
 		"layer": func(p *Predictor) { p.Layer = -1 },
 		"norm":  func(p *Predictor) { p.NormEps = -1 },
+		"trust": func(p *Predictor) { p.Trust[1] = math.NaN() },
 	} {
 		p := smallPredictor(t, 1)
 		spoil(p)
@@ -166,7 +168,7 @@ func FuzzPredictor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	large := append([]byte(predictorMagic), 1, 0, 0, 0, byte(len(header)), 0, 0, 0)
+	large := append([]byte(predictorMagic), PredictorVersion, 0, 0, 0, byte(len(header)), 0, 0, 0)
 	f.Add(append(append(large, header...), make([]byte, 64)...))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		p, _, err := parsePredictor(content)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lever-go/lever"
@@ -184,7 +185,7 @@ func saved(s spec.Stats) float64 { return float64(s.RowLayersSaved) / float64(ma
 // curves compares exits.
 func (r *run) curves(ctx context.Context, out *report.Report) error {
 	t := out.AddTable(fmt.Sprintf("saved %% of rows × layers at a recall of %.0f %%", 100*goalRecall),
-		report.Text("trees"), report.Number("after layer", 0), report.Number("predictor", 1), report.Number("draft alone", 1), report.Number("nodes/pass", 1), report.Number("accepted/pass", 2))
+		report.Text("trees"), report.Text("after layer"), report.Number("predictor", 1), report.Number("draft alone", 1), report.Number("nodes/pass", 1), report.Number("accepted/pass", 2))
 	for _, name := range append([]string{"lever"}, curvePolicies...) {
 		predictors, err := r.predictors()
 		if err != nil {
@@ -207,34 +208,49 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 		if err != nil {
 			return err
 		}
-		r.addCurves(out, t, name, s, watcher.Curves())
+		var layers []int
+		for _, p := range predictors {
+			layers = append(layers, p.Layer())
+		}
+		r.addCurves(out, t, name, s, layers, watcher)
 	}
 	return nil
 }
 
-func (r *run) addCurves(out *report.Report, t *report.Table, name string, s spec.Stats, curves []rehearsal.Curve) {
+// addCurves adds what each exit saves, and all together.
+func (r *run) addCurves(out *report.Report, t *report.Table, name string, s spec.Stats, layers []int, watcher *rehearsal.Pruner) {
 	p := out.AddPlot(report.Plot{Name: "curve-" + name, Title: "Trees of " + name + ": accepted nodes kept against work saved", X: "saved % of rows × layers", Y: "recall of accepted nodes, %"})
+	var exits [][]int
+	for _, layer := range layers {
+		exits = append(exits, []int{layer})
+	}
+	if len(layers) > 1 {
+		exits = append(exits, layers)
+	}
 	best, bestBlind := 0.0, 0.0
-	for i := 0; i+1 < len(curves); i += 2 { // a predictor and, after it, the draft alone
-		with, blind := curves[i].SavedAt(goalRecall), curves[i+1].SavedAt(goalRecall)
-		if with > best {
-			best, bestBlind = with, blind
-		}
-		t.Add(name, curves[i].Layer, 100*with, 100*blind, float64(s.Drafted)/float64(s.Passes), s.AcceptedPerPass)
-		for _, c := range curves[i : i+2] {
-			series := report.Series{Name: fmt.Sprintf("predictor after layer %d", c.Layer), Dashed: c.Blind}
-			if c.Blind {
-				series.Name = fmt.Sprintf("draft alone, after layer %d", c.Layer)
+	for _, at := range exits {
+		var saved [2]float64
+		for i, blind := range []bool{false, true} {
+			curve := watcher.Curve(at, blind)
+			saved[i] = curve.SavedAt(goalRecall)
+			series := report.Series{Name: "predictor after " + layerNames(at), Dashed: blind}
+			if blind {
+				series.Name = "draft alone, after " + layerNames(at)
 			}
-			for _, at := range c.Points {
+			for _, at := range curve.Points {
 				series.X, series.Y = append(series.X, 100*at.Saved), append(series.Y, 100*at.Recall)
 			}
 			p.Add(series)
 		}
+		best, bestBlind = max(best, saved[0]), max(bestBlind, saved[1])
+		t.Add(name, layerNames(at), 100*saved[0], 100*saved[1], float64(s.Drafted)/float64(s.Passes), s.AcceptedPerPass)
 	}
 	out.Find("trees of %s: %.1f %% of rows × layers saved at a recall of %.0f %% (goal %.0f %%); by the draft alone %.1f %%",
 		name, 100*best, 100*goalRecall, 100*goalSaved, 100*bestBlind)
 }
+
+// layerNames lists layers in a few letters.
+func layerNames(layers []int) string { return strings.Trim(fmt.Sprint(layers), "[]") }
 
 // fixedTrees prunes trees of all nodes more and more.
 func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {

@@ -47,11 +47,11 @@ func run(args []string) int {
 	})
 	prompts := flags.String("prompts", "", "file of prompts that the target answers, one JSON object {\"prompt\": …} a line (default: some of this project's own)")
 	flags.StringVar(&o.Work, "work", "lever-distill.work", "folder for samples and checkpoints")
-	flags.IntVar(&o.Answer, "answer", 0, "most tokens of an answer (default 160)")
+	flags.IntVar(&o.Answer, "answer", 0, "most tokens of an answer (default 120)")
 	flags.IntVar(&o.TextTokens, "text-tokens", 0, "most tokens taken from the text (default 20000)")
 	flags.IntVar(&o.Rank, "rank", 0, "rank of the predictor, a multiple of 32 (default 64)")
 	flags.Float64Var(&o.Temperature, "temperature", 0, "temperature of the distillation loss (default 1.5)")
-	flags.IntVar(&o.Epochs, "epochs", 0, "most epochs (default 12)")
+	flags.IntVar(&o.Epochs, "epochs", 0, "most epochs of each of the two stages (default 6)")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of everything that is left to chance")
 	flags.IntVar(&o.Threads, "threads", 0, "worker threads of the models (default: one per performance core)")
 	asJSON := flags.Bool("json", false, "print one JSON object")
@@ -96,7 +96,7 @@ func train(ctx context.Context, o distill.Options, prompts string, asJSON bool) 
 		fmt.Printf("after layer %d: held-out loss %.3f, agrees with the model on %.0f%%; pruning there saves %.1f%% of the work of trees of 64 (by the draft alone %.1f%%)\n",
 			e.Layer, e.Loss, 100*e.Agreement, 100*e.Saved, 100*e.SavedBlind)
 	}
-	fmt.Printf("wrote the predictor after layer %d to %s\n", report.Chosen, o.Model)
+	fmt.Printf("wrote the predictors after layers %v to %s; together they save %.1f%%\n", report.Chosen, o.Model, 100*report.Saved)
 	return nil
 }
 

@@ -35,5 +35,5 @@ func main() {
 	for _, exit := range report.Exits {
 		fmt.Printf("after layer %d: %.1f%% of the work saved, %.1f%% by the draft alone\n", exit.Layer, 100*exit.Saved, 100*exit.SavedBlind)
 	}
-	fmt.Println("chosen: the exit after layer", report.Chosen)
+	fmt.Println("chosen: the exits after layers", report.Chosen)
 }

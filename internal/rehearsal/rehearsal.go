@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -16,6 +17,7 @@ type Pruner struct {
 	trials []trial
 	passes []pass
 	tree   *spec.Tree
+	nodes  []int // scratch
 }
 
 // trial is pruning by one predictor.
@@ -31,18 +33,32 @@ type pass struct {
 	chances  [][]float64
 }
 
-// blind knows nothing.
-type blind struct{ spec.Predictor }
+// Blind is a [spec.Predictor] that knows nothing.
+type Blind struct {
+	After  int // layer
+	Tokens int // that it can score
+}
 
-func (blind) Look([]float32, []int) {}
+// Layer returns the layer after which it does not look.
+func (b Blind) Layer() int { return b.After }
 
-func (blind) Score(dst []float32, _ int, _ []int32) { clear(dst) }
+// Vocab returns the number of tokens.
+func (b Blind) Vocab() int { return b.Tokens }
+
+// Trust says to believe the draft.
+func (Blind) Trust() layers.Trust { return layers.Trust{Draft: 1} }
+
+// Look does nothing.
+func (Blind) Look([]float32, []int) {}
+
+// Score gives all the same.
+func (Blind) Score(dst []float32, _ int, _ []int32) { clear(dst) }
 
 // New returns a Pruner that tries predictors of a target with the given number of layers.
 func New(predictors []spec.Predictor, layers int) (*Pruner, error) {
 	p := &Pruner{layers: layers}
 	for _, predictor := range predictors {
-		for _, tried := range []spec.Predictor{predictor, blind{predictor}} {
+		for _, tried := range []spec.Predictor{predictor, Blind{predictor.Layer(), predictor.Vocab()}} {
 			exit, err := spec.NewEarlyExit(spec.ExitOptions{Predictors: []spec.Predictor{tried}, Layers: layers, Loss: 0.5})
 			if err != nil {
 				return nil, fmt.Errorf("rehearsal: %w", err)
@@ -70,7 +86,8 @@ func (p *Pruner) Begin(tree *spec.Tree, policy spec.Policy) (layers []int) {
 func (p *Pruner) Prune(layer int, nodes []int, hidden []float32) ([]int, error) {
 	for _, t := range p.trials {
 		if t.predictor.Layer() == layer {
-			if _, err := t.exit.Prune(layer, nodes, hidden); err != nil {
+			p.nodes = append(p.nodes[:0], nodes...) // which the trial filters in place
+			if _, err := t.exit.Prune(layer, p.nodes, hidden); err != nil {
 				return nil, err
 			}
 		}
@@ -98,14 +115,15 @@ func (p *Pruner) Observe(o spec.Observation) {
 	p.passes = append(p.passes, now)
 }
 
-// Curve is what pruning by one predictor gives.
+// Curve is what pruning after some layers gives.
 type Curve struct {
-	Layer  int     `json:"layer"` // after which nodes are dropped, counted from 0
-	Blind  bool    `json:"blind"` // by what the draft says alone
+	Layers []int   `json:"layers"` // after which nodes are dropped, counted from 0, ascending
+	Blind  bool    `json:"blind"`  // by what the draft says alone
 	Points []Point `json:"points"`
 }
 
-// Point is what dropping the nodes of a chance below Threshold does.
+// Point is what dropping nodes of a low chance does: at each exit those whose chance is below Threshold times the part of the layers that remains, which is
+// what dropping them saves.
 type Point struct {
 	Threshold float64 `json:"threshold"`
 	Recall    float64 `json:"recall"` // part of the accepted nodes that goes on, roots not counted
@@ -114,61 +132,78 @@ type Point struct {
 }
 
 // Thresholds are those at which a [Curve] has points.
-var Thresholds = []float64{0, 1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1}
-
-// Curves returns a curve for each predictor, and one for the draft alone at the same layer.
-func (p *Pruner) Curves() []Curve {
-	var all []Curve
-	for i, t := range p.trials {
-		_, isBlind := t.predictor.(blind)
-		curve := Curve{Layer: t.predictor.Layer(), Blind: isBlind}
-		for _, threshold := range Thresholds {
-			curve.Points = append(curve.Points, p.point(i, threshold))
-		}
-		all = append(all, curve)
-	}
-	return all
+var Thresholds = []float64{
+	0, 1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.014, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.14, 0.2, 0.3, 0.4, 0.6, 1, 2,
 }
 
-func (p *Pruner) point(trial int, threshold float64) Point {
-	var accepted, kept, whole, dropped, rows int
+// Curve returns what pruning after the given layers would do, by the predictors there or by the draft alone.
+func (p *Pruner) Curve(layers []int, blind bool) Curve {
+	curve := Curve{Layers: layers, Blind: blind}
+	var trials []int
+	for i, t := range p.trials {
+		if _, isBlind := t.predictor.(Blind); isBlind == blind && slices.Contains(layers, t.predictor.Layer()) {
+			trials = append(trials, i)
+		}
+	}
+	for _, threshold := range Thresholds {
+		curve.Points = append(curve.Points, p.point(trials, threshold))
+	}
+	return curve
+}
+
+func (p *Pruner) point(trials []int, threshold float64) Point {
+	var accepted, kept, whole, rows int
+	saved := 0.0
 	for _, pass := range p.passes {
-		chances := pass.chances[trial]
+		stays := make([]bool, len(pass.parents))
+		for node := range stays {
+			stays[node] = true
+		}
+		for _, trial := range trials {
+			left := 1 - float64(p.trials[trial].predictor.Layer()+1)/float64(p.layers)
+			saved += left * float64(drop(stays, pass.parents, pass.chances[trial], threshold*left))
+		}
 		lost := false
-		path := surest(pass.parents, chances)
-		for node := range chances {
-			stays := chances[node] >= threshold || path[node]
-			if !stays {
-				dropped++
-			}
+		for node := range stays {
 			if pass.accepted[node] && node > 0 {
 				accepted++
-				if stays {
+				if stays[node] {
 					kept++
 				} else {
 					lost = true
 				}
 			}
 		}
-		rows += len(chances)
+		rows += len(stays)
 		if !lost {
 			whole++
 		}
 	}
-	left := float64(p.layers - p.trials[trial].predictor.Layer() - 1)
 	return Point{
 		Threshold: threshold,
 		Recall:    float64(kept) / float64(max(1, accepted)),
 		Whole:     float64(whole) / float64(max(1, len(p.passes))),
-		Saved:     float64(dropped) * left / float64(max(1, rows*p.layers)),
+		Saved:     saved / float64(max(1, rows)),
 	}
 }
 
-// surest returns which nodes are on the path of the best child of each node, from the root down.
-func surest(parents []int32, chances []float64) []bool {
+// drop takes from stays the nodes of a chance below least that are not on the path of the best child of each node, and returns their number.
+func drop(stays []bool, parents []int32, chances []float64, least float64) (n int) {
+	path := surest(stays, parents, chances)
+	for node := range stays {
+		if stays[node] && chances[node] < least && !path[node] {
+			stays[node] = false
+			n++
+		}
+	}
+	return n
+}
+
+// surest returns which nodes are on the path of the best child of each node, from the root down, among those that are there.
+func surest(there []bool, parents []int32, chances []float64) []bool {
 	best := make([]int, len(parents))
 	for node := len(parents) - 1; node > 0; node-- {
-		if b := best[parents[node]]; b == 0 || chances[node] >= chances[b] {
+		if b := best[parents[node]]; there[node] && (b == 0 || chances[node] >= chances[b]) {
 			best[parents[node]] = node
 		}
 	}
