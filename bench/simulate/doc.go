@@ -35,4 +35,9 @@
 //     logarithm of the probability of each other token.
 //
 // Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Devices] names.
+//
+// # Errors
+//
+// A replay that asks for what its trace lacks ends with [ErrNotRecorded]. Traces of another version, model or settings, and damaged ones, are told in
+// words, with the file; causes of other failures come through wrapped.
 package simulate
