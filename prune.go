@@ -5,6 +5,7 @@ import (
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
 )
 
 // Values of [Config].Prune that are not shares.
@@ -27,19 +28,28 @@ func (e *Engine) Predictors() ([]spec.Predictor, error) {
 		return nil, err
 	}
 	var predictors []spec.Predictor
-	for _, s := range stored {
-		trust := layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}
-		c := layers.PredictorConfig{Layer: s.Layer, NormEps: s.NormEps, Trust: trust, Down: s.Down, Out: s.Out}
-		p, err := layers.NewPredictor(c, e.target.decoder.Width(), e.pool)
+	for i := range stored {
+		p, err := e.NewPredictor(&stored[i])
 		if err != nil {
-			return nil, fmt.Errorf("predictor after layer %d: %w", s.Layer, err)
-		}
-		if p.Vocab() < e.target.decoder.Vocab() {
-			return nil, fmt.Errorf("predictor after layer %d knows %d of %d tokens", s.Layer, p.Vocab(), e.target.decoder.Vocab())
+			return nil, err
 		}
 		predictors = append(predictors, p)
 	}
 	return predictors, nil
+}
+
+// NewPredictor returns a predictor for the target, which shares the memory of its stored form; it serves one user at a time.
+func (e *Engine) NewPredictor(s *weights.Predictor) (spec.Predictor, error) {
+	p, err := layers.NewPredictor(layers.PredictorConfig{
+		Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
+	}, e.target.decoder.Width(), e.pool)
+	if err != nil {
+		return nil, fmt.Errorf("predictor after layer %d: %w", s.Layer, err)
+	}
+	if p.Vocab() < e.target.decoder.Vocab() {
+		return nil, fmt.Errorf("predictor after layer %d knows %d of %d tokens", s.Layer, p.Vocab(), e.target.decoder.Vocab())
+	}
+	return p, nil
 }
 
 // Layers returns the number of the target's layers.

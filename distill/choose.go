@@ -50,7 +50,7 @@ func newChooser(choices []choice, head *head, exit, rank int, distilled [][]floa
 		return nil, err
 	}
 	if c.test, err = newChooseNetwork(choiceBatch, len(head.gain), rank, false); err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.learn.close())
 	}
 	copy(floats(c.learn.down), distilled[0])
 	for i, x := range distilled[1] {

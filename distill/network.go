@@ -28,48 +28,83 @@ type network struct {
 	down   *gt.Dense // [width][rank], trained
 	up     *gt.Dense // [width][rank], trained
 
-	loss, logits gg.Value
-	params       []gg.ValueGrad
-	machine      gg.VM
+	graph
 }
 
 // newNetwork builds the graph. Unless it learns, it only computes the loss.
 func newNetwork(batch, width, rank, vocab int, learns bool) (*network, error) {
 	n := &network{batch: batch, width: width, rank: rank, vocab: vocab}
 	g := gg.NewGraph()
-	matrix := func(name string, rows, cols int) (*gg.Node, *gt.Dense) {
-		value := gt.New(gt.WithShape(rows, cols), gt.WithBacking(make([]float32, rows*cols)))
-		return gg.NewMatrix(g, gt.Float32, gg.WithShape(rows, cols), gg.WithName(name), gg.WithValue(value)), value
-	}
 	var hidden, head, target, down, up *gg.Node
-	hidden, n.hidden = matrix("hidden", batch, width)
-	head, n.head = matrix("head", vocab, width)
-	target, n.target = matrix("target", batch, vocab)
-	down, n.down = matrix("down", width, rank)
-	up, n.up = matrix("up", width, rank)
+	hidden, n.hidden = matrix(g, "hidden", batch, width)
+	head, n.head = matrix(g, "head", vocab, width)
+	target, n.target = matrix(g, "target", batch, vocab)
+	down, n.down = matrix(g, "down", width, rank)
+	up, n.up = matrix(g, "up", width, rank)
 
 	b := builder{}
 	low := b.do(gg.Mul(hidden, down))
 	out := b.do(gg.Mul(head, up))
 	z := b.do(gg.Mul(low, b.do(gg.Transpose(out))))
+	if err := n.finish(&b, z, target, gg.Nodes{down, up}, learns); err != nil {
+		return nil, fmt.Errorf("build the graph: %w", err)
+	}
+	return n, nil
+}
+
+// graph computes a loss, and can learn.
+type graph struct {
+	loss, logits gg.Value
+	params       []gg.ValueGrad
+	machine      gg.VM
+}
+
+// finish takes the mean over rows of logsumexp(z) − target·z for the loss, and makes all ready to run. c must stay where it is.
+func (c *graph) finish(b *builder, z, target *gg.Node, trained gg.Nodes, learns bool) error {
 	lse := b.do(gg.Log(b.do(gg.Sum(b.do(gg.Exp(z)), 1))))
 	likely := b.do(gg.Sum(b.do(gg.HadamardProd(target, z)), 1))
 	loss := b.do(gg.Mean(b.do(gg.Sub(lse, likely))))
 	if b.err != nil {
-		return nil, fmt.Errorf("build the graph: %w", b.err)
+		return b.err
 	}
-	gg.Read(loss, &n.loss)
-	gg.Read(z, &n.logits)
+	gg.Read(loss, &c.loss)
+	gg.Read(z, &c.logits)
 	if !learns {
-		n.machine = gg.NewTapeMachine(g)
-		return n, nil
+		c.machine = gg.NewTapeMachine(z.Graph())
+		return nil
 	}
-	if _, err := gg.Grad(loss, down, up); err != nil {
-		return nil, fmt.Errorf("build the graph: %w", err)
+	if _, err := gg.Grad(loss, trained...); err != nil {
+		return err
 	}
-	n.params = []gg.ValueGrad{down, up}
-	n.machine = gg.NewTapeMachine(g, gg.BindDualValues(down, up))
-	return n, nil
+	c.params = gg.NodesToValueGrads(trained)
+	c.machine = gg.NewTapeMachine(z.Graph(), gg.BindDualValues(trained...))
+	return nil
+}
+
+// run computes the loss of what the inputs hold, and, with a solver, changes what is trained.
+func (c *graph) run(solver gg.Solver) (float64, error) {
+	defer c.machine.Reset()
+	if err := c.machine.RunAll(); err != nil {
+		return 0, err
+	}
+	loss, ok := c.loss.Data().(float32)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("the loss is a %T", c.loss.Data())
+	case math.IsNaN(float64(loss)) || math.IsInf(float64(loss), 0):
+		return 0, fmt.Errorf("the loss is %v: hidden states or logits are out of range", loss)
+	case solver != nil:
+		return float64(loss), solver.Step(c.params)
+	}
+	return float64(loss), nil
+}
+
+func (c *graph) close() error { return c.machine.Close() }
+
+// matrix adds an input to g.
+func matrix(g *gg.ExprGraph, name string, rows, cols int) (*gg.Node, *gt.Dense) {
+	value := gt.New(gt.WithShape(rows, cols), gt.WithBacking(make([]float32, rows*cols)))
+	return gg.NewMatrix(g, gt.Float32, gg.WithShape(rows, cols), gg.WithName(name), gg.WithValue(value)), value
 }
 
 // builder keeps the first error of a chain of operations.
@@ -79,31 +114,6 @@ func (b *builder) do(node *gg.Node, err error) *gg.Node {
 	b.err = errors.Join(b.err, err)
 	return node
 }
-
-// run computes the loss of what the inputs hold, and, with a solver, changes the parameters.
-func (n *network) run(solver gg.Solver) (float64, error) {
-	return step(n.machine, &n.loss, solver, n.params)
-}
-
-// step runs a graph, returns its loss, and lets a solver, if there is one, change the parameters.
-func step(machine gg.VM, value *gg.Value, solver gg.Solver, params []gg.ValueGrad) (float64, error) {
-	defer machine.Reset()
-	if err := machine.RunAll(); err != nil {
-		return 0, err
-	}
-	loss, ok := (*value).Data().(float32)
-	switch {
-	case !ok:
-		return 0, fmt.Errorf("the loss is a %T", (*value).Data())
-	case math.IsNaN(float64(loss)) || math.IsInf(float64(loss), 0):
-		return 0, fmt.Errorf("the loss is %v: hidden states or logits are out of range", loss)
-	case solver != nil:
-		return float64(loss), solver.Step(params)
-	}
-	return float64(loss), nil
-}
-
-func (n *network) close() error { return n.machine.Close() }
 
 // floats returns the elements of a dense matrix, row by row.
 func floats(d *gt.Dense) []float32 { return d.Data().([]float32) }

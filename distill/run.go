@@ -204,10 +204,8 @@ func (r *run) study(ctx context.Context, p pupil, task string, exit int, state s
 // rehearse lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
 func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *Report) error {
 	var predictors []spec.Predictor
-	for _, s := range stored {
-		p, err := layers.NewPredictor(layers.PredictorConfig{
-			Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
-		}, r.config.Width, nil)
+	for i := range stored {
+		p, err := r.engine.NewPredictor(&stored[i])
 		if err != nil {
 			return err
 		}
