@@ -14,13 +14,12 @@ const (
 	outside        = mostCharacters + 1
 )
 
-// within returns the class of a set.
-func (v *Vocabulary) within(set runeSet) *class {
+// within returns the class of a set that table spells.
+func (v *Vocabulary) within(table [][256]int16) *class {
 	c := &class{longest: make([]int8, len(v.trie))}
 	for n := range c.tokens {
 		c.tokens[n] = make([]uint64, (v.size+63)/64)
 	}
-	table := spell(set).table()
 	states, counts := []int16{0}, []int8{0} // by depth, up to the present branch
 	for i := 1; i < len(v.trie); {
 		b := &v.trie[i]
@@ -67,8 +66,8 @@ const (
 	mostClasses = 16
 )
 
-// class returns the tokens that can follow at a node, not within a character, as they spell only characters of the node's set, or of one that it covers: all up to a
-// number of characters. It returns nil if that is not worth while.
+// class returns the tokens that can follow at a node, not within a character, as they spell only characters of the node's set, or of one that
+// it covers: all up to a number of characters. It returns nil if that is not worth while.
 func (g *Grammar) class(f frame) (c *class, run int8) {
 	a := &g.automaton
 	set := a.nodes[f.node].set
@@ -82,7 +81,7 @@ func (g *Grammar) class(f frame) (c *class, run int8) {
 			if a.sets[set].size() <= fewCharacters || len(g.classes) == mostClasses {
 				return nil, 0
 			}
-			c = g.vocabulary.within(a.sets[set])
+			c = g.vocabulary.within(a.tables[set])
 			g.classes[set] = c
 		}
 	}

@@ -107,12 +107,12 @@ func fold(all []byteSpans, known map[string]*spelling) *spelling {
 func (s *spelling) table() [][256]int16 {
 	table := make([][256]int16, 1)
 	ids := map[*spelling]int16{s: 0}
-	for todo := []*spelling{s}; len(todo) > 0; todo = todo[1:] {
-		from := ids[todo[0]]
+	for queue := []*spelling{s}; len(queue) > 0; queue = queue[1:] {
+		from := ids[queue[0]]
 		for b := range table[from] {
 			table[from][b] = dead
 		}
-		for _, e := range todo[0].edges {
+		for _, e := range queue[0].edges {
 			to := int16(0)
 			if e.next != nil {
 				var ok bool
@@ -120,7 +120,7 @@ func (s *spelling) table() [][256]int16 {
 					to = int16(len(table))
 					ids[e.next] = to
 					table = append(table, [256]int16{})
-					todo = append(todo, e.next)
+					queue = append(queue, e.next)
 				}
 			}
 			for b := int(e.lo); b <= int(e.hi); b++ {
@@ -131,6 +131,9 @@ func (s *spelling) table() [][256]int16 {
 	return table
 }
 
+// table returns that of the spelling of a set.
+func (set runeSet) table() [][256]int16 { return spell(set).table() }
+
 // take takes one character of a set. Nothing else may begin at from.
 func (b *builder) take(from, to int32, set runeSet) {
 	id := int32(slices.IndexFunc(b.sets, func(s runeSet) bool { return slices.Equal(s, set) }))
@@ -139,7 +142,7 @@ func (b *builder) take(from, to int32, set runeSet) {
 		b.sets, b.tables = append(b.sets, set), append(b.tables, nil)
 	}
 	if b.tables[id] == nil {
-		b.tables[id] = spell(set).table()
+		b.tables[id] = set.table()
 	}
 	n := &b.nodes[from]
 	n.set, n.after, n.spelled = id, to, true

@@ -57,7 +57,7 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(v.text[a], v.text[b]) })
 	v.grow(order)
-	v.plain = v.within(plainRunes)
+	v.plain = v.within(plainRunes.table())
 	return v, nil
 }
 
