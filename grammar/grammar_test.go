@@ -175,7 +175,7 @@ func closing(v *Vocabulary, token int32) int {
 	case len(text) != 1:
 		return 0
 	}
-	return 1 + strings.Index(`na0]}"`, text)
+	return 1 + strings.Index(`0]}na"`, text)
 }
 
 // write follows a matcher with random tokens, and ends soon.

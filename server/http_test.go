@@ -102,7 +102,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 }
 
 const (
-	talk    = 4000
+	talk    = 100_000 // 87 MB, more than the buffers of any socket
 	chatter = "all work and no play makes a dull answer, but one that no buffer of a socket can hold. "
 )
 
