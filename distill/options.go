@@ -14,7 +14,7 @@ type Options struct {
 	Model, Draft string
 	// Work is a folder for samples and checkpoints. A run that was interrupted goes on from what it finds there.
 	Work string
-	// Prompts are answered by the target; nil: 240 of this project's own, see [OwnPrompts].
+	// Prompts are answered by the target; nil: 640 of this project's own, see [OwnPrompts].
 	Prompts []Prompt
 	Answer  int // most tokens of an answer; 0: 120
 	// Text are files and folders of text that the target runs over, and TextTokens bounds the tokens taken from them; 0: 20 000.
@@ -24,7 +24,7 @@ type Options struct {
 	Exits       []int
 	Rank        int     // of the predictors, a multiple of 32; 0: 64
 	Temperature float64 // of the distillation loss; 0: 1.5
-	Epochs      int     // at most, of each of two stages; 0: 6
+	Epochs      int     // at most, of each of two stages; 0: 9
 	Recall      float64 // part of the accepted nodes that must go on where exits are compared; 0: 0.97
 	Seed        uint64
 	Threads     int // of the models; 0: one per performance core
@@ -41,7 +41,7 @@ type Prompt struct {
 
 func (p Prompt) request() lever.Request { return lever.Request{Prompt: p.Text, Raw: p.Raw} }
 
-const ownPrompts = 240
+const ownPrompts = 640
 
 // withDefaults fills in the zero fields and checks the others.
 func (o Options) withDefaults(cfg layers.Config) (Options, error) {
@@ -57,7 +57,7 @@ func (o Options) withDefaults(cfg layers.Config) (Options, error) {
 	}
 	o.Answer, o.TextTokens = cmp.Or(o.Answer, 120), cmp.Or(o.TextTokens, 20_000)
 	o.Rank, o.Temperature = cmp.Or(o.Rank, 64), cmp.Or(o.Temperature, 1.5)
-	o.Epochs, o.Recall = cmp.Or(o.Epochs, 6), cmp.Or(o.Recall, 0.97)
+	o.Epochs, o.Recall = cmp.Or(o.Epochs, 9), cmp.Or(o.Recall, 0.97)
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}

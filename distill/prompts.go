@@ -12,9 +12,13 @@ func OwnPrompts(n int, seed uint64) []Prompt {
 	random := rand.New(rand.NewPCG(seed, 2))
 	var all []Prompt
 	known := map[string]bool{}
-	for len(all) < n {
+	for misses := 0; len(all) < n; misses++ {
+		kind := len(all) % 8
+		if misses > 100 { // this kind is used up; sums are not
+			kind = 0
+		}
 		p := Prompt{Text: writeFunction(random)}
-		switch kind := len(all) % 8; kind {
+		switch kind {
 		case 0, 1, 2:
 			p.Text = sum(random)
 		case 3, 4:
@@ -25,6 +29,7 @@ func OwnPrompts(n int, seed uint64) []Prompt {
 		if !known[p.Text] {
 			known[p.Text] = true
 			all = append(all, p)
+			misses = 0
 		}
 	}
 	return all

@@ -87,3 +87,46 @@ func TestQwen3(t *testing.T) {
 		t.Errorf("the same seed answers %q and %q", answers, again)
 	}
 }
+
+// Predictors are trained and used.
+func TestDistill(t *testing.T) {
+	pair, err := demo.Unpack(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := filepath.Glob(filepath.Join(pair.Target, "predictor-*.bin"))
+	if err != nil || len(before) == 0 {
+		t.Fatalf("the demo's predictors: %q, %v", before, err)
+	}
+	for _, file := range before {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "30", "-answer", "24", "examples_test.go", "custom", "llama31")
+	if !strings.Contains(report, "after layer 0: ") || !strings.Contains(report, "chosen: the exits after layers [") {
+		t.Errorf("it reports %q", report)
+	}
+	after, err := filepath.Glob(filepath.Join(pair.Target, "predictor-*.bin"))
+	if err != nil || len(after) == 0 {
+		t.Errorf("the store has no predictor: %v", err)
+	}
+}
+
+// The program of the page for beginners builds, and says what it computes.
+func TestFirstModel(t *testing.T) {
+	page, err := os.ReadFile("../docs/a-first-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(page), "```go\n")
+	program, _, _ = strings.Cut(program, "```")
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	output, err := exec.Command("go", "run", file).CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(output), "most likely classes: i32[2] [") {
+		t.Errorf("it prints %q: %v", output, err)
+	}
+}

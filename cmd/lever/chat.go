@@ -245,7 +245,11 @@ func (c *chat) save(file string) error {
 	if err != nil {
 		return err
 	}
-	return c.engine.SaveSession(file, note)
+	if err := c.engine.SaveSession(file, note); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.notes, "(kept in %s)\n", file)
+	return nil
 }
 
 func (c *chat) load(file string) error {

@@ -1,29 +1,43 @@
 // Command distill trains the predictor of a store, by which drafted tokens are dropped half-way through the target:
 //
-//	go run ./examples/distill TARGET.lever DRAFT.lever TEXT...
+//	go run ./examples/distill -model llama-8b.lever -draft llama-1b.lever corpus/
 //
-// The text should be like what the model will be used for.
+// The text should be like what the model will be used for. What has been computed is kept in llama-8b.lever.work: after an interrupt, the
+// same command goes on.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 
 	"github.com/lever-go/lever/distill"
 )
 
 func main() {
-	if len(os.Args) < 4 {
-		log.Fatal("usage: distill TARGET.lever DRAFT.lever TEXT...")
+	log.SetFlags(0)
+	model := flag.String("model", "", "the target, a store")
+	draft := flag.String("draft", "", "its draft, a store")
+	prompts := flag.Int("prompts", 640, "questions that the target answers")
+	answer := flag.Int("answer", 120, "most tokens of an answer")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: distill -model TARGET.lever -draft DRAFT.lever TEXT...")
+		flag.PrintDefaults()
 	}
-	report, err := distill.Run(context.Background(), distill.Options{
-		Model: os.Args[1],
-		Draft: os.Args[2],
-		Text:  os.Args[3:],
-		Work:  os.Args[1] + ".work",
-		Seed:  1,
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	report, err := distill.Run(ctx, distill.Options{
+		Model:   *model,
+		Draft:   *draft,
+		Work:    *model + ".work",
+		Prompts: distill.OwnPrompts(*prompts, 1),
+		Answer:  *answer,
+		Text:    flag.Args(),
+		Seed:    1,
 		Progress: func(task string, done, total int) {
 			fmt.Fprintf(os.Stderr, "\r%d of %d %s\x1b[K", done, total, task)
 		},
