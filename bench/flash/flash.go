@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	passes := out.AddPlot(report.Plot{Name: "passes", Title: "Seconds of a streamed pass by the part in memory", X: "% in memory", Y: "seconds"})
 	measured, bound := report.Series{Name: "measured"}, report.Series{Name: "bytes ÷ best reads", Dashed: true}
 	for i, share := range shares {
-		plan, seconds, err := streamed(ctx, store, share, o.Passes)
+		plan, seconds, err := streamed(ctx, store, share, best, o.Passes)
 		if err != nil {
 			return nil, fmt.Errorf("flash: %.0f%% in memory: %w", 100*share, err)
 		}
@@ -116,9 +116,9 @@ func presentReads(out *report.Report, f *profile.Flash) {
 	}
 }
 
-// streamed returns how memory for a part of the weights is used, and the median seconds of passes that read the rest.
-func streamed(ctx context.Context, store *weights.Store, share float64, passes int) (plan weights.Plan, seconds float64, err error) {
-	options := weights.StreamOptions{Budget: int64(share * float64(store.Bytes()))}
+// streamed returns how memory for a part of the weights is used, and the median seconds of passes that read the rest as is best.
+func streamed(ctx context.Context, store *weights.Store, share float64, best profile.Reads, passes int) (plan weights.Plan, seconds float64, err error) {
+	options := weights.StreamOptions{Budget: int64(share * float64(store.Bytes())), ReadSize: int(best.Size), Depth: best.Depth}
 	if options.Budget == 0 { // the usual ring would hold all of a small model, of which nothing would then be read
 		options.Ring = min(64<<20, store.Bytes()/4)
 	}

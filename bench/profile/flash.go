@@ -11,8 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
+	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 )
@@ -22,7 +22,7 @@ type Flash struct {
 	Mode   weights.IOMode `json:"mode"`
 	Source Source         `json:"source"`
 	Reads  []Reads        `json:"reads"` // by size, then depth, both ascending
-	// BestSize and BestDepth reach 95 % of the best bandwidth with the least memory in flight.
+	// BestSize and BestDepth reach 95 % of the best bandwidth with the least memory in flight, two reads or more at once.
 	BestSize  int64 `json:"best_size"`
 	BestDepth int   `json:"best_depth"`
 }
@@ -62,7 +62,6 @@ var (
 )
 
 const (
-	page           = 4096     // what direct reads are aligned to
 	maxReads       = 1 << 17  // samples of a point
 	minStreamBytes = 64 << 10 // smaller reads are no choice for streaming
 	goodEnough     = 0.95     // part of the best bandwidth
@@ -84,10 +83,13 @@ func (f *Flash) Best() Reads {
 	return r
 }
 
-// choose sets the best size and depth.
+// choose sets the best size and depth among those that suit streaming: not one at a time, for then the flash would rest while what was read is
+// checked.
 func (f *Flash) choose() {
-	stream := slices.Clone(f.Reads)
-	stream = slices.DeleteFunc(stream, func(r Reads) bool { return r.Size < minStreamBytes && len(f.Reads) > 1 })
+	stream := slices.DeleteFunc(slices.Clone(f.Reads), func(r Reads) bool { return r.Size < minStreamBytes || r.Depth == 1 })
+	if len(stream) == 0 {
+		stream = slices.Clone(f.Reads)
+	}
 	most := 0.0
 	for _, r := range stream {
 		most = max(most, r.BytesPerSecond)
@@ -261,7 +263,7 @@ func (r *readable) forget() error {
 		return nil
 	}
 	const size = 4 << 20
-	buf := aligned(size)
+	buf := offheap.FromHeap(size)
 	for _, p := range r.places(size) {
 		if _, err := p.file.ReadAt(buf, p.offset); err != nil {
 			return errors.Join(err, r.close())
@@ -310,22 +312,25 @@ func (r *readable) measure(ctx context.Context, size int64, depth int, duration 
 		failure error
 		group   sync.WaitGroup
 	)
+	// Memory like that which weights are streamed into: pages of another size change what a read takes.
+	mem, free, err := offheap.Alloc(max(depth*int(size), offheap.HugePage))
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	clear(mem) // it is there when time begins
 	next.Store(rand.Int64N(int64(len(places))))
 	began := time.Now()
-	for range depth {
+	for i := range depth {
 		group.Go(func() {
-			own, err := r.reader(ctx, places, &next, size, began, duration)
+			own, err := r.reader(ctx, places, &next, mem[i*int(size):(i+1)*int(size)], began, duration)
 			mu.Lock()
 			defer mu.Unlock()
 			samples, failure = append(samples, own...), errors.Join(failure, err)
 		})
 	}
 	group.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), failure, free()); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
-	}
-	if failure != nil {
-		return nil, fmt.Errorf("profile: %w", failure)
 	}
 	return samples, nil
 }
@@ -333,9 +338,8 @@ func (r *readable) measure(ctx context.Context, size int64, depth int, duration 
 // sample is one read: when it began and ended, in seconds from the start.
 type sample struct{ began, ended float64 }
 
-// reader is one reader of measure. At least one read is done.
-func (r *readable) reader(ctx context.Context, places []place, next *atomic.Int64, size int64, began time.Time, duration time.Duration) ([]sample, error) {
-	buf := aligned(int(size))
+// reader is one reader of measure, which reads into buf. At least one read is done.
+func (r *readable) reader(ctx context.Context, places []place, next *atomic.Int64, buf []byte, began time.Time, duration time.Duration) ([]sample, error) {
 	var samples []sample
 	for ctx.Err() == nil && len(samples) < maxReads {
 		at := places[next.Add(1)%int64(len(places))]
@@ -350,13 +354,6 @@ func (r *readable) reader(ctx context.Context, places []place, next *atomic.Int6
 		}
 	}
 	return samples, nil
-}
-
-// aligned returns n bytes that start at a multiple of a page.
-func aligned(n int) []byte {
-	raw := make([]byte, n+page)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % page)
-	return raw[skip : skip+n : skip+n]
 }
 
 // summarise describes the reads of several rounds. The bandwidth is that of the median round, since other work disturbs some.

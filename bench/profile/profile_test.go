@@ -307,6 +307,7 @@ func TestChoose(t *testing.T) {
 		{Size: 4096, Depth: 1, BytesPerSecond: 5e9}, // too small to stream with
 		{Size: 1 << 20, Depth: 1, BytesPerSecond: 1e9}, {Size: 1 << 20, Depth: 4, BytesPerSecond: 1.98e9},
 		{Size: 4 << 20, Depth: 1, BytesPerSecond: 1.9e9}, {Size: 4 << 20, Depth: 2, BytesPerSecond: 2e9},
+		{Size: 8 << 20, Depth: 1, BytesPerSecond: 3e9}, // rests during checks
 	}}
 	if f.choose(); f.BestSize != 1<<20 || f.BestDepth != 4 {
 		t.Errorf("%d bytes at depth %d", f.BestSize, f.BestDepth)
