@@ -90,6 +90,9 @@ func TestQwen3(t *testing.T) {
 
 // Predictors are trained and used.
 func TestDistill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: takes many seconds")
+	}
 	pair, err := demo.Unpack(context.Background(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +106,8 @@ func TestDistill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "30", "-answer", "24", "examples_test.go", "custom", "llama31")
+	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "60", "-answer", "48", "-epochs", "1",
+		"examples_test.go", "custom", "llama31")
 	if !strings.Contains(report, "after layer 0: ") || !strings.Contains(report, "chosen: the exits after layers [") {
 		t.Errorf("it reports %q", report)
 	}

@@ -23,6 +23,7 @@ func main() {
 	draft := flag.String("draft", "", "its draft, a store")
 	prompts := flag.Int("prompts", 640, "questions that the target answers")
 	answer := flag.Int("answer", 120, "most tokens of an answer")
+	epochs := flag.Int("epochs", 9, "most epochs of each stage of the training")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: distill -model TARGET.lever -draft DRAFT.lever TEXT...")
 		flag.PrintDefaults()
@@ -36,6 +37,7 @@ func main() {
 		Work:    *model + ".work",
 		Prompts: distill.OwnPrompts(*prompts, 1),
 		Answer:  *answer,
+		Epochs:  *epochs,
 		Text:    flag.Args(),
 		Seed:    1,
 		Progress: func(task string, done, total int) {
