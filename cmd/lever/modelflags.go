@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -113,7 +114,20 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 		cfg.CPUCosts, cfg.NPUCosts = f.device.NPU.CPU, f.device.NPU.Costs
 	}
 	defer bar.Close()
-	return lever.Open(ctx, cfg)
+	engine, err := lever.Open(ctx, cfg)
+	if err == nil {
+		keepHeapSmall()
+	}
+	return engine, err
+}
+
+// keepHeapSmall gives back what opening took. What remains on the heap are buffers that stay, most of them large and empty of pointers: looking
+// through them is cheap, and waiting until as much garbage has gathered, as Go does by itself, would waste memory that weights could have.
+func keepHeapSmall() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(10)
+	}
+	debug.FreeOSMemory()
 }
 
 // chooseModels returns the models that are meant: those given, or else those of the demo.
