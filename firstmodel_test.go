@@ -27,7 +27,7 @@ func TestFirstModelRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	output, err := exec.Command("go", "run", file).CombinedOutput()
-	if err != nil || !strings.Contains(string(output), "most likely classes") {
+	if err != nil || !strings.HasPrefix(string(output), "most likely classes: i32[2] [") {
 		t.Errorf("the program printed %q and ended with %v", output, err)
 	}
 }

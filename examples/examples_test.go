@@ -116,21 +116,3 @@ func TestDistill(t *testing.T) {
 		t.Errorf("the store has no predictor: %v", err)
 	}
 }
-
-// The program of the page for beginners builds, and says what it computes.
-func TestFirstModel(t *testing.T) {
-	page, err := os.ReadFile("../docs/a-first-model.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, program, _ := strings.Cut(string(page), "```go\n")
-	program, _, _ = strings.Cut(program, "```")
-	file := filepath.Join(t.TempDir(), "main.go")
-	if err := os.WriteFile(file, []byte(program), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	output, err := exec.Command("go", "run", file).CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(output), "most likely classes: i32[2] [") {
-		t.Errorf("it prints %q: %v", output, err)
-	}
-}
