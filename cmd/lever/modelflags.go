@@ -115,19 +115,12 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	}
 	defer bar.Close()
 	engine, err := lever.Open(ctx, cfg)
-	if err == nil {
-		keepHeapSmall()
-	}
-	return engine, err
-}
-
-// keepHeapSmall gives back what opening took. What remains on the heap are buffers that stay, most of them large and empty of pointers: looking
-// through them is cheap, and waiting until as much garbage has gathered, as Go does by itself, would waste memory that weights could have.
-func keepHeapSmall() {
-	if os.Getenv("GOGC") == "" {
+	if err == nil && os.Getenv("GOGC") == "" {
+		// What remains on the heap are buffers that stay, most of them large and empty of pointers: looking through them is cheap, and waiting
+		// until as much garbage has gathered, as Go does by itself, would waste memory that weights could have.
 		debug.SetGCPercent(10)
 	}
-	debug.FreeOSMemory()
+	return engine, err
 }
 
 // chooseModels returns the models that are meant: those given, or else those of the demo.
