@@ -12,13 +12,30 @@ import (
 // Shared returns the path of name, slash-separated, inside the shared folder, and skips the test when it is not there.
 func Shared(t testing.TB, name string) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	root := filepath.Join(filepath.Dir(file), "..", "..")
-	path := filepath.Join(root, "..", "shared", filepath.FromSlash(name))
+	path := filepath.Join(filepath.Dir(root(t)), "shared", filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("skipped: needs ../shared/%s beside the repository: %v", name, err)
 	}
 	return path
+}
+
+// root returns the repository's root: the folder with go.mod above the one that the test runs in.
+func root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no folder above the test's has a go.mod")
+		}
+		dir = parent
+	}
 }
 
 // CheckAllocation runs parse and fails the test if it allocates more than base bytes and factor bytes for each of the size bytes
