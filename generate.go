@@ -15,8 +15,8 @@ import (
 
 // Request is one generation.
 type Request struct {
-	// Prompt is a user's message; the model's chat template is put around it. With Raw it is text that the model continues
-	// after its beginning-of-text token.
+	// Prompt is a user's message; the model's chat template is put around it. With Raw it is text that the model continues, after its
+	// beginning-of-text token where its files ask for one.
 	Prompt string
 	Raw    bool
 	// Messages is a conversation; it is used instead of Prompt when it is not empty.
@@ -24,8 +24,9 @@ type Request struct {
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
 
-	MaxTokens   int // 0: until the model stops or the context is full
-	Sampling    spec.Sampling
+	MaxTokens int // 0: until the model stops or the context is full
+	Sampling  spec.Sampling
+	// StopStrings end the text before them. One that is the text of a control token, which the text leaves out, means that token.
 	StopStrings []string
 	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. nil: any text. A thinking model does not
 	// think then: the grammar begins with the answer.
@@ -50,7 +51,7 @@ type Request struct {
 // MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
 const MaxBudget = residentChunk - 1
 
-// Result is what was generated and what it took.
+// Result is what was generated and what it took. Text leaves out control tokens, such as one that begins another turn; TokenIDs has them.
 type Result struct {
 	Text     string      `json:"text"`
 	TokenIDs []int32     `json:"token_ids"`
@@ -93,15 +94,17 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if req.Grammar != nil {
 		constraint = req.Grammar.Matcher()
 	}
+	stream := e.target.tokenizer.NewStream()
+	stream.SkipSpecial = true
 	defer e.pool.Pin()()
 	rest := e.rests(ctx)
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      prompt,
 		MaxTokens:   req.MaxTokens,
 		Sampling:    req.Sampling,
-		StopTokens:  e.target.tokenizer.EOS(),
+		StopTokens:  e.stopTokens(req),
 		StopStrings: req.StopStrings,
-		Decoder:     e.target.tokenizer.NewStream(),
+		Decoder:     stream,
 		Progress:    req.Prefill,
 		Constraint:  constraint,
 		Logits:      req.Logits,
@@ -132,6 +135,18 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	}, err
 }
 
+// stopTokens returns the tokens that end the answer to req.
+func (e *Engine) stopTokens(req Request) []int32 {
+	tok := e.target.tokenizer
+	ids := tok.EOS()
+	for _, text := range req.StopStrings {
+		if id, ok := tok.Special(text); ok && tok.IsSpecial(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // empty reports whether a request has nothing to answer.
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
@@ -156,7 +171,8 @@ func (e *Engine) Encode(req Request) ([]int32, error) {
 // prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
 func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
 	if req.Raw && !req.empty() {
-		return e.target.tokenizer.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: true}), nil, nil
+		tok := e.target.tokenizer
+		return tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}), nil, nil
 	}
 	chat, err := e.Chat(req)
 	if err != nil {

@@ -26,7 +26,8 @@ func (t *Tokenizer) Decode(ids []int32) string {
 // Stream decodes tokens one by one. The concatenation of everything it returns is what [Tokenizer.Decode] returns for
 // all the tokens. A Stream is for one goroutine.
 type Stream struct {
-	// SkipSpecial leaves control tokens out of the text. Set it before the first call of Next.
+	// SkipSpecial leaves control tokens out of the text, but for the tags of thoughts, which [Thoughts] looks for. Set it before the
+	// first call of Next.
 	SkipSpecial bool
 
 	t       *Tokenizer
@@ -40,10 +41,11 @@ func (t *Tokenizer) NewStream() *Stream { return &Stream{t: t} }
 // Next returns the text that token id completes: whole characters, or nothing while the last one is incomplete. Bytes that
 // can no longer become a character come out as U+FFFD at once.
 func (s *Stream) Next(id int32) string {
-	if s.SkipSpecial && s.t.IsSpecial(id) {
+	token := s.t.Token(id)
+	if s.SkipSpecial && s.t.IsSpecial(id) && token != thinkStart && token != thinkEnd {
 		return ""
 	}
-	s.pending = append(s.pending, s.t.Token(id)...)
+	s.pending = append(s.pending, token...)
 	text, rest := appendText(s.text[:0], s.pending)
 	s.text = text
 	s.pending = append(s.pending[:0], rest...)

@@ -22,6 +22,7 @@ func FromGGUF(meta map[string]any) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: GGUF metadata: %w", err)
 	}
+	t.addEndOfTurn()
 	return t, nil
 }
 

@@ -262,7 +262,8 @@ func (s *jsonStep) decoder() error {
 	return fmt.Errorf("type %q (only ByteLevel): %w", shorten(s.Type), ErrUnsupported)
 }
 
-// applyPostProcessor finds out whether a TemplateProcessing step begins a text with a special token.
+// applyPostProcessor finds out whether a TemplateProcessing step begins a text with a special token. A file without a post-processor does
+// not say.
 func (t *Tokenizer) applyPostProcessor(raw json.RawMessage) error {
 	if len(raw) == 0 {
 		return nil
@@ -285,6 +286,7 @@ func (t *Tokenizer) applyPostProcessor(raw json.RawMessage) error {
 	if post == nil {
 		return nil
 	}
+	t.addBOS = false
 	for _, s := range append(post.Processors, post.step) {
 		if s.Type != "TemplateProcessing" || len(s.Single) == 0 || s.Single[0].SpecialToken == nil {
 			continue

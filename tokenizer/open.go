@@ -20,35 +20,42 @@ var vocabularies = []struct {
 }
 
 // Open makes the tokenizer of a model from its files: the vocabulary from the first of tokenizer.json, tokenizer.gguf,
-// tokenizer.model and *.tiktoken that exists, then, where they exist, tokenizer_config.json (beginning of sequence, chat
-// templates), generation_config.json (stop tokens) and chat_template.jinja. Errors name the file; without a vocabulary the
-// error wraps [fs.ErrNotExist].
+// tokenizer.model and *.tiktoken that exists, then, where they exist, generation_config.json and config.json (stop tokens),
+// tokenizer_config.json (beginning and end of sequence, chat templates) and chat_template.jinja. Every token that one of them names
+// as an end, and the one that the chat template writes after an assistant's turn, ends a text; only where the two configurations name
+// none, tokens with the usual names do. Errors name the file; without a vocabulary the error wraps [fs.ErrNotExist].
 func Open(fsys fs.FS) (*Tokenizer, error) {
 	t, err := openVocabulary(fsys)
 	if err != nil {
 		return nil, err
 	}
-	steps := []struct {
-		name  string
-		apply func(data []byte) error
-	}{
-		{"generation_config.json", t.applyGenerationConfig},
-		{"tokenizer_config.json", t.applyTokenizerConfig},
-		{"chat_template.jinja", t.applyTemplateFile},
+	guessed := t.eos
+	t.eos = nil
+	err = errors.Join(apply(fsys, "generation_config.json", t.applyGenerationConfig), apply(fsys, "config.json", t.applyModelConfig))
+	if len(t.eos) == 0 {
+		t.eos = guessed
 	}
-	for _, step := range steps {
-		data, err := fs.ReadFile(fsys, step.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = step.apply(data)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("tokenizer: %s: %w", step.name, err)
-		}
+	err = errors.Join(err, apply(fsys, "tokenizer_config.json", t.applyTokenizerConfig), apply(fsys, "chat_template.jinja", t.applyTemplateFile))
+	if err != nil {
+		return nil, err
 	}
+	t.addEndOfTurn()
 	return t, nil
+}
+
+// apply applies the content of a file, if there is one.
+func apply(fsys fs.FS, name string, to func(data []byte) error) error {
+	data, err := fs.ReadFile(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = to(data)
+	}
+	if err != nil {
+		return fmt.Errorf("tokenizer: %s: %w", name, err)
+	}
+	return nil
 }
 
 func openVocabulary(fsys fs.FS) (*Tokenizer, error) {
@@ -79,12 +86,27 @@ func Check(fsys fs.FS) error {
 	return err
 }
 
-// applyGenerationConfig takes over the stop tokens, in place of those guessed by name, and the beginning of sequence, which
-// tokenizer_config.json can still revoke.
+// stopIDs is what eos_token_id can be: a number, a list of numbers, or null.
+type stopIDs []int32
+
+func (s *stopIDs) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	if data[0] != '[' {
+		data = fmt.Appendf(nil, "[%s]", data)
+	}
+	if err := json.Unmarshal(data, (*[]int32)(s)); err != nil {
+		return fmt.Errorf("eos_token_id: %w", err)
+	}
+	return nil
+}
+
+// applyGenerationConfig takes over the stop tokens, and the beginning of sequence, which tokenizer_config.json can still revoke.
 func (t *Tokenizer) applyGenerationConfig(data []byte) error {
 	var config struct {
-		BOS *int32          `json:"bos_token_id"`
-		EOS json.RawMessage `json:"eos_token_id"`
+		BOS *int32  `json:"bos_token_id"`
+		EOS stopIDs `json:"eos_token_id"`
 	}
 	if err := json.Unmarshal(data, &config); err != nil {
 		return jsonError(err)
@@ -94,25 +116,31 @@ func (t *Tokenizer) applyGenerationConfig(data []byte) error {
 			return err
 		}
 		if t.bos < 0 {
-			t.bos, t.addBOS = *config.BOS, true
+			t.bos = *config.BOS
 		}
 	}
-	if len(config.EOS) == 0 || string(config.EOS) == "null" {
-		return nil
-	}
-	var ids []int32
-	if config.EOS[0] != '[' {
-		config.EOS = fmt.Appendf(nil, "[%s]", config.EOS)
-	}
-	if err := json.Unmarshal(config.EOS, &ids); err != nil {
-		return fmt.Errorf("eos_token_id: %w", jsonError(err))
-	}
-	t.eos = nil
-	for _, id := range ids {
+	for _, id := range config.EOS {
 		if err := t.checkID("eos_token_id", id); err != nil {
 			return err
 		}
 		t.addEOS(id)
+	}
+	return nil
+}
+
+// applyModelConfig takes over the stop tokens of a model's configuration. Those that are no tokens, as in the configuration of a model
+// whose vocabulary was cut later, can't be generated and don't matter.
+func (t *Tokenizer) applyModelConfig(data []byte) error {
+	var config struct {
+		EOS stopIDs `json:"eos_token_id"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return jsonError(err)
+	}
+	for _, id := range config.EOS {
+		if t.Token(id) != "" {
+			t.addEOS(id)
+		}
 	}
 	return nil
 }
@@ -141,7 +169,7 @@ func (t *Tokenizer) applyTokenizerConfig(data []byte) error {
 	if id, ok, err := t.configToken("bos_token", config.BOS); err != nil {
 		return err
 	} else if ok {
-		t.bos, t.addBOS = id, true
+		t.bos = id
 	}
 	if id, ok, err := t.configToken("eos_token", config.EOS); err != nil {
 		return err

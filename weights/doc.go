@@ -8,8 +8,8 @@
 //  1. lever.json, the manifest, is written last; a folder without it is no store;
 //  2. chunks/0000.bin, chunks/0001.bin … hold the weights, one file per execution step in order of use: the embedding, block 0 …
 //     L−1, and the head, which is the final norm and, unless the model is tied, the output matrix;
-//  3. the tokenizer's files: copies of tokenizer.json, tokenizer_config.json, generation_config.json, tokenizer.model,
-//     *.tiktoken and chat_template.jinja as far as the source has them, or tokenizer.gguf, a GGUF file without tensors that holds
+//  3. the tokenizer's files: copies of tokenizer.json, tokenizer_config.json, generation_config.json, config.json,
+//     tokenizer.model, *.tiktoken and chat_template.jinja as far as the source has them, or tokenizer.gguf, a GGUF file without tensors that holds
 //     general.architecture and the tokenizer.* keys of the source;
 //  4. predictor-NN.bin, not part of the format and optional, holds a [Predictor] that looks at the output of block NN;
 //  5. verified.json, not part of the format, notes in which state of the files [Open] found all checksums right.

@@ -135,7 +135,7 @@ func encode(tok *tokenizer.Tokenizer, o Options) (prompts [][]int32, err error) 
 	for _, set := range o.Sets {
 		for _, p := range set.Prompts[:min(o.Prompts, len(set.Prompts))] {
 			if p.Raw {
-				prompts = append(prompts, tok.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: true}))
+				prompts = append(prompts, tok.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}))
 				continue
 			}
 			chat, err := tok.Chat([]tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})

@@ -151,7 +151,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, te
 			return spec.Result{}, err
 		}
 		return generator.Generate(ctx, spec.Request{
-			Prompt: tok.Encode(text, tokenizer.EncodeOptions{AddBOS: true}), MaxTokens: maxTokens, Decoder: tok.NewStream(),
+			Prompt: tok.Encode(text, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}), MaxTokens: maxTokens, Decoder: tok.NewStream(),
 		}, nil)
 	}
 	speculative, err := generate(spec.Options{Target: target, Draft: small, Policy: policy})
