@@ -17,12 +17,12 @@
 // This package only joins the rooms that do the work, each of which can be used alone: tensor (types and layouts), kernels
 // (arithmetic), weights (the store and its readers), tokenizer, layers (the transformer) and spec (speculative decoding).
 //
-// An [Engine] serves one generation at a time.
+// An [Engine] does one generation at a time; another call meanwhile fails with [ErrBusy].
 //
 // # Errors
 //
 // Causes come through wrapped, with what was being done and to which file: those of weights, spec, layers and tokenizer, errors of the
 // operating system such as io/fs.ErrNotExist, and the error of a context. Of its own the package has
-// [ErrSessionCorrupt], [ErrSessionVersion] and [ErrSessionForeign], for session files. A generation that fails, or is cancelled, still returns
-// the text up to there.
+// [ErrBusy], and [ErrSessionCorrupt], [ErrSessionVersion] and [ErrSessionForeign], for session files. A generation that fails, or is cancelled,
+// still returns the text up to there.
 package lever

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -16,9 +17,16 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It serves one generation at a time
-// and must be closed.
+// ErrBusy says that an [Engine] is in the middle of a generation, or of saving or loading a session: it does one of these at a time.
+// The same call succeeds once that has ended.
+var ErrBusy = errors.New("the engine is busy")
+
+// Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It does one thing at a time, and calls
+// that come meanwhile fail with [ErrBusy]; those that may be made from any goroutine at any time say so. It must be closed.
 type Engine struct {
+	turn   sync.Mutex // held by what uses the models; never waited for
+	closed bool       // guarded by turn
+
 	pool   *kernels.Pool
 	target *model
 	draft  *model          // nil without a draft
@@ -41,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.vocabulary = sync.OnceValues(e.newVocabulary)
 	if err := e.open(ctx, cfg); err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
 }
@@ -110,8 +118,32 @@ func (e *Engine) models() (open []*model) {
 	return open
 }
 
-// Close gives back all memory and files. It must not be called during a generation.
+// begin takes the engine's turn, which end gives back.
+func (e *Engine) begin() error {
+	if !e.turn.TryLock() {
+		return ErrBusy
+	}
+	if e.closed {
+		e.turn.Unlock()
+		return os.ErrClosed
+	}
+	return nil
+}
+
+func (e *Engine) end() { e.turn.Unlock() }
+
+// Close gives back all memory and files. During a generation it closes nothing and fails with [ErrBusy]; later calls of methods that
+// use the models, Close among them, fail with [os.ErrClosed].
 func (e *Engine) Close() error {
+	if err := e.begin(); err != nil {
+		return fmt.Errorf("lever: close: %w", err)
+	}
+	defer e.end()
+	e.closed = true
+	return e.close()
+}
+
+func (e *Engine) close() error {
 	var errs []error
 	for _, m := range e.models() {
 		errs = append(errs, m.Close())

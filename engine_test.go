@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -302,6 +304,49 @@ func TestCancelledGenerationKeepsItsText(t *testing.T) {
 	if !slices.Equal(again.TokenIDs, result.TokenIDs) {
 		t.Errorf("the engine gave %v after being cancelled, %v before", again.TokenIDs, result.TokenIDs)
 	}
+}
+
+// What would use the models during a generation fails with ErrBusy and leaves that generation alone; after Close it fails, too.
+func TestEngineDoesOneThingAtATime(t *testing.T) {
+	engine, err := lever.Open(t.Context(), lever.Config{Model: demoPair(t).Target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := lever.Request{Prompt: "def add(a, b):", Raw: true, MaxTokens: 8}
+	want := generate(t, engine, request)
+	session := filepath.Join(t.TempDir(), "a.session")
+	calls := map[string]func() error{
+		"Generate":    func() error { _, err := engine.Generate(t.Context(), request, nil); return err },
+		"SaveSession": func() error { return engine.SaveSession(session, nil) },
+		"LoadSession": func() error { _, err := engine.LoadSession(session); return err },
+		"Close":       engine.Close,
+	}
+	fail := func(want error) {
+		t.Helper()
+		for name, call := range calls {
+			if err := call(); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		}
+	}
+	asked := false
+	got, err := engine.Generate(t.Context(), request, func(string) error {
+		if !asked {
+			asked = true
+			fail(lever.ErrBusy)
+			var others sync.WaitGroup
+			others.Go(func() { fail(lever.ErrBusy) })
+			others.Wait()
+		}
+		return nil
+	})
+	if err != nil || !asked || !slices.Equal(got.TokenIDs, want.TokenIDs) {
+		t.Errorf("%v: %q, undisturbed %q", err, got.Text, want.Text)
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fail(os.ErrClosed)
 }
 
 // What a schema allows is what comes out, with trees as without, and forced tokens take no passes.

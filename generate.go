@@ -68,8 +68,13 @@ type Result struct {
 }
 
 // Generate answers req. emit, which may be nil, gets the text piece by piece, whole characters at a time; an error of emit ends
-// the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error.
+// the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error. While another generation is
+// under way, even one that calls emit, the error is [ErrBusy].
 func (e *Engine) Generate(ctx context.Context, req Request, emit func(text string) error) (Result, error) {
+	if err := e.begin(); err != nil {
+		return Result{}, fmt.Errorf("lever: generate: %w", err)
+	}
+	defer e.end()
 	prompt, templateFault, err := e.prompt(req)
 	if err != nil {
 		return Result{}, err

@@ -53,10 +53,15 @@ func (e *Engine) sessionHeader() (h sessionHeader, err error) {
 }
 
 // SaveSession writes the tokens that the models hold, with their keys and values, and a note of the caller's to a file: a generation whose
-// prompt begins with them need not take them in again, in this or a later process. An error leaves what was at path before. It must not
-// be called during a generation.
+// prompt begins with them need not take them in again, in this or a later process. An error leaves what was at path before; during a
+// generation it is [ErrBusy].
 func (e *Engine) SaveSession(path string, note []byte) error {
-	if err := e.saveSession(path, note); err != nil {
+	err := e.begin()
+	if err == nil {
+		defer e.end()
+		err = e.saveSession(path, note)
+	}
+	if err != nil {
 		return fmt.Errorf("lever: save session %s: %w", path, err)
 	}
 	return nil
@@ -115,9 +120,13 @@ func (e *Engine) saveSession(path string, note []byte) (err error) {
 
 // LoadSession makes the models hold what a session file says they held, and returns the note. The file is checked before anything is
 // changed; errors wrap [ErrSessionCorrupt], [ErrSessionVersion] or [ErrSessionForeign]. With the last the note is returned all the same, and
-// the models hold nothing, or what they held. It must not be called during a generation.
+// the models hold nothing, or what they held. During a generation the error is [ErrBusy].
 func (e *Engine) LoadSession(path string) (note []byte, err error) {
-	if note, err = e.loadSession(path); err != nil {
+	if err = e.begin(); err == nil {
+		defer e.end()
+		note, err = e.loadSession(path)
+	}
+	if err != nil {
 		return note, fmt.Errorf("lever: load session %s: %w", path, err)
 	}
 	return note, nil
