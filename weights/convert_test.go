@@ -110,7 +110,7 @@ func TestSharedModels(t *testing.T) {
 						}
 					}
 				}
-				for _, file := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json"} {
+				for _, file := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"} {
 					stored, err := fs.ReadFile(r.store.FS(), file)
 					if err != nil || !bytes.Equal(stored, readFile(t, filepath.Join(dir, file))) {
 						t.Errorf("%s is not the same (%v)", file, err)
