@@ -284,6 +284,20 @@ func generate(t *testing.T, engine *lever.Engine, req lever.Request) lever.Resul
 	return result
 }
 
+// A prompt that Chat has rendered is answered as it is.
+func TestRenderedPrompt(t *testing.T) {
+	engine := open(t, lever.Config{Model: convert(t, testdata.Shared(t, "models/lever-tiny-llama/draft"), tensor.Q8_0)})
+	prompt, err := engine.Chat(t.Context(), lever.Request{Prompt: "How many apples has Tom?"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := generate(t, engine, lever.Request{Prompt: "How many apples has Tom?", MaxTokens: 8})
+	got := generate(t, engine, lever.Request{Prompt: "Why?", Rendered: &prompt, MaxTokens: 8})
+	if got.PromptTokens != want.PromptTokens || !slices.Equal(got.TokenIDs, want.TokenIDs) {
+		t.Errorf("got %q, want %q", got.Text, want.Text)
+	}
+}
+
 func TestCancelledGenerationKeepsItsText(t *testing.T) {
 	engine := open(t, lever.Config{Model: convert(t, testdata.Shared(t, "models/lever-tiny-llama/target"), tensor.Q8_0)})
 	ctx, cancel := context.WithCancel(t.Context())

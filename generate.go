@@ -21,6 +21,8 @@ type Request struct {
 	Raw    bool
 	// Messages is a conversation; it is used instead of Prompt when it is not empty.
 	Messages []tokenizer.Message
+	// Rendered is what [Engine.Chat] made of this request; Generate renders it itself if it is nil.
+	Rendered *tokenizer.Prompt
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
 
@@ -75,7 +77,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return Result{}, fmt.Errorf("lever: generate: %w", err)
 	}
 	defer e.end()
-	prompt, templateFault, err := e.prompt(req)
+	prompt, templateFault, err := e.prompt(ctx, req)
 	if err != nil {
 		return Result{}, err
 	}
@@ -155,8 +157,8 @@ func (e *Engine) stopTokens(req Request) []int32 {
 // empty reports whether a request has nothing to answer.
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
-// Chat renders the conversation of a request with the model's chat template, as Generate does. It may be called during a generation.
-func (e *Engine) Chat(req Request) (tokenizer.Prompt, error) {
+// Chat renders the conversation of a request with the model's chat template, as Generate does. It may be called during a generation, and ends with ctx.
+func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error) {
 	if req.empty() {
 		return tokenizer.Prompt{}, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
 	}
@@ -164,26 +166,29 @@ func (e *Engine) Chat(req Request) (tokenizer.Prompt, error) {
 	if len(messages) == 0 {
 		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
 	}
-	return e.target.tokenizer.Chat(messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
+	return e.target.tokenizer.Chat(ctx, messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
 }
 
 // Encode returns the tokens that Generate would begin with. It may be called during a generation.
-func (e *Engine) Encode(req Request) ([]int32, error) {
-	ids, _, err := e.prompt(req)
+func (e *Engine) Encode(ctx context.Context, req Request) ([]int32, error) {
+	ids, _, err := e.prompt(ctx, req)
 	return ids, err
 }
 
 // prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
-func (e *Engine) prompt(req Request) (ids []int32, templateFault, err error) {
+func (e *Engine) prompt(ctx context.Context, req Request) (ids []int32, templateFault, err error) {
 	if req.Raw && !req.empty() {
 		tok := e.target.tokenizer
 		return tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}), nil, nil
 	}
-	chat, err := e.Chat(req)
-	if err != nil {
-		return nil, nil, err
+	if req.Rendered == nil {
+		chat, err := e.Chat(ctx, req)
+		if err != nil {
+			return nil, nil, err
+		}
+		req.Rendered = &chat
 	}
-	return e.target.tokenizer.EncodePrompt(chat), chat.Fallback, nil
+	return e.target.tokenizer.EncodePrompt(*req.Rendered), req.Rendered.Fallback, nil
 }
 
 // rests returns a function that rests after a pass for as long as the engine's Pause says.

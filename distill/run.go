@@ -120,7 +120,7 @@ func (r *run) write(predictors []weights.Predictor, chosen []int) error {
 
 // collect writes the samples.
 func (r *run) collect(ctx context.Context) (err error) {
-	sequences, err := promptSequences(r.engine, r.Prompts, r.Answer, r.Seed)
+	sequences, err := promptSequences(ctx, r.engine, r.Prompts, r.Answer, r.Seed)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *
 		return err
 	}
 	for i := heldOut - 1; i < len(r.Prompts); i += heldOut {
-		ids, err := r.engine.Encode(r.Prompts[i].request())
+		ids, err := r.engine.Encode(ctx, r.Prompts[i].request())
 		if err != nil {
 			return err
 		}

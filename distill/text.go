@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -34,10 +35,10 @@ const (
 
 // promptSequences are the prompts with what is needed to answer them. Every fourth one is answered at a temperature, for more than the target's
 // favourite phrases.
-func promptSequences(engine *lever.Engine, prompts []Prompt, answer int, seed uint64) ([]sequence, error) {
+func promptSequences(ctx context.Context, engine *lever.Engine, prompts []Prompt, answer int, seed uint64) ([]sequence, error) {
 	var all []sequence
 	for i, p := range prompts {
-		ids, err := engine.Encode(p.request())
+		ids, err := engine.Encode(ctx, p.request())
 		if err != nil {
 			return nil, err
 		}

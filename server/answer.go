@@ -43,7 +43,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// The engine renders the prompt again; here it tells whether that can be done, and whether it opens a thought.
-	prompt, err := s.options.Engine.Chat(req)
+	prompt, err := s.options.Engine.Chat(r.Context(), req)
 	if err != nil {
 		return invalid("messages", "", "%v", err)
 	}

@@ -29,7 +29,7 @@ type Engine interface {
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
 	Tokenizer() *tokenizer.Tokenizer
 	// Chat and Vocabulary may be called during a generation.
-	Chat(req lever.Request) (tokenizer.Prompt, error)
+	Chat(ctx context.Context, req lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
 }
 

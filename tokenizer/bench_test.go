@@ -131,7 +131,7 @@ func BenchmarkChat(b *testing.B) {
 	tok := withTemplate(b, thinkingTemplate)
 	b.ReportAllocs()
 	for b.Loop() {
-		if prompt, err := tok.Chat(conversation, ChatOptions{AddGenerationPrompt: true}); err != nil || prompt.Fallback != nil {
+		if prompt, err := tok.Chat(b.Context(), conversation, ChatOptions{AddGenerationPrompt: true}); err != nil || prompt.Fallback != nil {
 			b.Fatal(err, prompt.Fallback)
 		}
 	}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,17 +54,18 @@ type Prompt struct {
 // conversation gives [ErrRefused]; a model with neither template gives [ErrUnsupported].
 //
 // A message that spells a control token, such as "<|eot_id|>", does not forge it: see [Tokenizer.EncodePrompt].
-func (t *Tokenizer) Chat(messages []Message, opts ChatOptions) (Prompt, error) {
+// Rendering ends with ctx, whose error it then wraps.
+func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptions) (Prompt, error) {
 	messages = t.quoteMessages(messages)
 	source, ok := t.template(len(opts.Tools) > 0)
 	var fallback error
 	if ok {
-		text, err := t.renderTemplate(source, messages, opts)
+		text, err := t.renderTemplate(ctx, source, messages, opts)
 		if err == nil {
 			return Prompt{Text: unquote(text), quoted: text}, nil
 		}
 		err = fmt.Errorf("tokenizer: chat template: %w", err)
-		if errors.Is(err, ErrRefused) {
+		if errors.Is(err, ErrRefused) || ctx.Err() != nil {
 			return Prompt{}, err
 		}
 		fallback = err
@@ -82,7 +84,7 @@ func (t *Tokenizer) EncodePrompt(p Prompt) []int32 {
 }
 
 // renderTemplate runs the model's template over the conversation.
-func (t *Tokenizer) renderTemplate(source string, messages []Message, opts ChatOptions) (string, error) {
+func (t *Tokenizer) renderTemplate(ctx context.Context, source string, messages []Message, opts ChatOptions) (string, error) {
 	size := len(source)
 	turns := make(list, len(messages))
 	for i, m := range messages {
@@ -120,7 +122,7 @@ func (t *Tokenizer) renderTemplate(source string, messages []Message, opts ChatO
 		}
 		vars["tools"] = tools
 	}
-	return newSandbox(size, now).render(source, vars)
+	return newSandbox(ctx, size, now).render(source, vars)
 }
 
 // size returns about how many bytes m has.

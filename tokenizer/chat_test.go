@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -83,7 +84,7 @@ func TestTemplates(t *testing.T) {
 		{"date", "{{ strftime_now('%d %b %Y, %A %H:%M %p %%') }} {{ date_string }}", "04 Mar 2026, Wednesday 05:06 AM % 04 Mar 2026"},
 	} {
 		opts := ChatOptions{Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
-		prompt, err := withTemplate(t, test.template).Chat(conversation, opts)
+		prompt, err := withTemplate(t, test.template).Chat(t.Context(), conversation, opts)
 		switch {
 		case err != nil:
 			t.Errorf("%s: %v", test.name, err)
@@ -141,12 +142,12 @@ func TestThinkingTemplate(t *testing.T) {
 		{ChatOptions{AddGenerationPrompt: true, NoThinking: true}, turns + "<|im_start|>assistant\n<think>\n\n</think>\n\n"},
 		{ChatOptions{Tools: []json.RawMessage{[]byte(`{"name":"f","a":1}`)}}, "<|im_start|>system\n{\"name\": \"f\", \"a\": 1}<|im_end|>\n" + turns},
 	} {
-		prompt, err := tok.Chat(conversation[1:], test.opts)
+		prompt, err := tok.Chat(t.Context(), conversation[1:], test.opts)
 		if err != nil || prompt.Fallback != nil || prompt.Text != test.want {
 			t.Errorf("%+v: got %q, %v, %v, want %q", test.opts, prompt.Text, prompt.Fallback, err, test.want)
 		}
 	}
-	prompt, err := tok.Chat([]Message{{Role: "assistant", ToolCalls: []ToolCall{{Name: "f", Arguments: []byte(`{"z": [1], "a": "é"}`)}}}}, ChatOptions{})
+	prompt, err := tok.Chat(t.Context(), []Message{{Role: "assistant", ToolCalls: []ToolCall{{Name: "f", Arguments: []byte(`{"z": [1], "a": "é"}`)}}}}, ChatOptions{})
 	want := "<|im_start|>assistant\n\n<tool_call>f {\"z\": [1], \"a\": \"é\"}<|im_end|>\n"
 	if err != nil || prompt.Text != want {
 		t.Errorf("tool call: got %q, %v, want %q", prompt.Text, err, want)
@@ -178,7 +179,7 @@ func TestBuiltinTemplates(t *testing.T) {
 		{"thinking", qwen, ChatOptions{AddGenerationPrompt: true}, "chatml", chatML + "<|im_start|>assistant\n"},
 		{"no thinking", qwen, ChatOptions{AddGenerationPrompt: true, NoThinking: true}, "chatml", chatML + "<|im_start|>assistant\n<think>\n\n</think>\n\n"},
 	} {
-		prompt, err := test.tok.Chat(conversation, test.opts)
+		prompt, err := test.tok.Chat(t.Context(), conversation, test.opts)
 		if err != nil || prompt.Text != test.want || prompt.Builtin != test.builtin || prompt.Fallback != nil {
 			t.Errorf("%s: got %+v, %v, want %q", test.name, prompt, err, test.want)
 		}
@@ -186,7 +187,7 @@ func TestBuiltinTemplates(t *testing.T) {
 }
 
 func TestFallbackIsVisible(t *testing.T) {
-	prompt, err := withTemplate(t, "{% macro f() %}{% endmacro %}").Chat(conversation, ChatOptions{})
+	prompt, err := withTemplate(t, "{% macro f() %}{% endmacro %}").Chat(t.Context(), conversation, ChatOptions{})
 	if err != nil || prompt.Builtin != "llama3" || prompt.Fallback == nil || !strings.Contains(prompt.Fallback.Error(), "macro") {
 		t.Errorf("got %+v, %v", prompt, err)
 	}
@@ -202,7 +203,7 @@ func TestNoTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plain.Chat(conversation, ChatOptions{}); !errors.Is(err, ErrUnsupported) {
+	if _, err := plain.Chat(t.Context(), conversation, ChatOptions{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("got %v, want ErrUnsupported", err)
 	}
 	llama, err := Open(withFiles(t))
@@ -210,17 +211,17 @@ func TestNoTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	tools := ChatOptions{Tools: []json.RawMessage{[]byte("{}")}}
-	if _, err := llama.Chat(conversation, tools); !errors.Is(err, ErrUnsupported) {
+	if _, err := llama.Chat(t.Context(), conversation, tools); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("tools with a built-in template: got %v, want ErrUnsupported", err)
 	}
 }
 
 func TestRefusal(t *testing.T) {
 	tok := withTemplate(t, "{% if messages[0].role != 'user' %}{{ raise_exception('roles must ' + 'alternate') }}{% endif %}ok")
-	if _, err := tok.Chat(conversation, ChatOptions{}); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "roles must alternate") {
+	if _, err := tok.Chat(t.Context(), conversation, ChatOptions{}); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "roles must alternate") {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
-	if prompt, err := tok.Chat(conversation[1:], ChatOptions{}); err != nil || prompt.Text != "ok" {
+	if prompt, err := tok.Chat(t.Context(), conversation[1:], ChatOptions{}); err != nil || prompt.Text != "ok" {
 		t.Errorf("got %+v, %v", prompt, err)
 	}
 }
@@ -243,7 +244,7 @@ func TestTemplateSources(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if prompt, err := tok.Chat(conversation, ChatOptions{Tools: test.tools}); err != nil || prompt.Text != test.want {
+		if prompt, err := tok.Chat(t.Context(), conversation, ChatOptions{Tools: test.tools}); err != nil || prompt.Text != test.want {
 			t.Errorf("%s: got %+v, %v, want %q", test.name, prompt, err, test.want)
 		}
 	}
@@ -301,7 +302,7 @@ func TestHostileTemplates(t *testing.T) {
 		{"unclosed string", "{{ 'a }}", ""},
 		{"wrong bracket", "{{ (1] }}", "delimiters"},
 	} {
-		prompt, err := withTemplate(t, test.template).Chat(conversation, ChatOptions{})
+		prompt, err := withTemplate(t, test.template).Chat(t.Context(), conversation, ChatOptions{})
 		if err != nil || prompt.Fallback == nil || !strings.Contains(prompt.Fallback.Error(), test.reason) {
 			t.Errorf("%s: got %v, %v, want a fall-back because of %q", test.name, prompt.Fallback, err, test.reason)
 		}
@@ -314,12 +315,12 @@ func TestHostileTemplates(t *testing.T) {
 func TestBadToolJSON(t *testing.T) {
 	tok := withTemplate(t, "{{ tools }}{{ messages }}")
 	for _, raw := range []string{"{", "[1,", `{"a":}`, "1 2", strings.Repeat("[", 1000), `{"a"`} {
-		text, err := tok.renderTemplate("x", conversation, ChatOptions{Tools: []json.RawMessage{[]byte(raw)}})
+		text, err := tok.renderTemplate(t.Context(), "x", conversation, ChatOptions{Tools: []json.RawMessage{[]byte(raw)}})
 		if err == nil || !strings.Contains(err.Error(), "tool 0") {
 			t.Errorf("tool %q: got %q, %v", raw, text, err)
 		}
 		call := Message{ToolCalls: []ToolCall{{Name: "f", Arguments: []byte(raw)}}}
-		if text, err := tok.renderTemplate("x", []Message{call}, ChatOptions{}); err == nil || !strings.Contains(err.Error(), "arguments of f") {
+		if text, err := tok.renderTemplate(t.Context(), "x", []Message{call}, ChatOptions{}); err == nil || !strings.Contains(err.Error(), "arguments of f") {
 			t.Errorf("arguments %q: got %q, %v", raw, text, err)
 		}
 	}
@@ -336,7 +337,7 @@ func FuzzJinja(f *testing.F) {
 	tok := tiny(f)
 	f.Fuzz(func(t *testing.T, template, content string, prompt bool) {
 		messages := []Message{{Role: "user", Content: content}}
-		text, err := tok.renderTemplate(template, messages, ChatOptions{AddGenerationPrompt: prompt})
+		text, err := tok.renderTemplate(t.Context(), template, messages, ChatOptions{AddGenerationPrompt: prompt})
 		if limit := baseSize + sizeFactor*(len(template)+messages[0].size()); len(text) > limit {
 			t.Errorf("%d bytes of output from %d of input", len(text), limit)
 		}
@@ -350,5 +351,14 @@ func TestOpenFSOnlyReadsItsFiles(t *testing.T) {
 	fsys := fstest.MapFS{"tokenizer.json": {Data: tinyJSON(t)}, "other.json": {Data: []byte("{")}}
 	if _, err := Open(fsys); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRenderingEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tok := withTemplate(t, "{% for m in messages %}{{ m.content }}{% endfor %}")
+	if _, err := tok.Chat(ctx, conversation, ChatOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the error of the context", err)
 	}
 }

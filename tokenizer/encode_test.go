@@ -107,7 +107,7 @@ func TestConcurrentUse(t *testing.T) {
 						t.Errorf("%q comes back as %q", text, got)
 					}
 				}
-				if _, err := tok.Chat([]Message{{Role: "user", Content: "hello"}}, ChatOptions{}); err != nil {
+				if _, err := tok.Chat(t.Context(), []Message{{Role: "user", Content: "hello"}}, ChatOptions{}); err != nil {
 					t.Error(err)
 				}
 			}

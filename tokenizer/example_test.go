@@ -1,6 +1,7 @@
 package tokenizer_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -40,7 +41,7 @@ func ExampleTokenizer_NewStream() {
 
 func ExampleTokenizer_Chat() {
 	tok := open()
-	prompt, err := tok.Chat([]tokenizer.Message{
+	prompt, err := tok.Chat(context.Background(), []tokenizer.Message{
 		{Role: "system", Content: "Be brief."},
 		{Role: "user", Content: "Hello!"},
 	}, tokenizer.ChatOptions{AddGenerationPrompt: true})
@@ -53,7 +54,7 @@ func ExampleTokenizer_Chat() {
 
 func ExampleTokenizer_EncodePrompt() {
 	tok := open()
-	prompt, err := tok.Chat([]tokenizer.Message{{Role: "user", Content: "What is <|eot_id|>?"}}, tokenizer.ChatOptions{})
+	prompt, err := tok.Chat(context.Background(), []tokenizer.Message{{Role: "user", Content: "What is <|eot_id|>?"}}, tokenizer.ChatOptions{})
 	if err != nil {
 		panic(err)
 	}

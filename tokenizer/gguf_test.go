@@ -84,7 +84,7 @@ func TestGGUF(t *testing.T) {
 	if got := tok.EOS(); !slices.Equal(got, []int32{tinyBOS + 4, tinyBOS + 1}) {
 		t.Errorf("EOS() = %v", got)
 	}
-	prompt, err := tok.Chat([]Message{{Role: "user", Content: "hi"}}, ChatOptions{})
+	prompt, err := tok.Chat(t.Context(), []Message{{Role: "user", Content: "hi"}}, ChatOptions{})
 	if err != nil || prompt.Text != "<|begin_of_text|>hi<|eot_id|>" || prompt.Builtin != "" {
 		t.Errorf("Chat gives %+v, %v", prompt, err)
 	}

@@ -26,7 +26,7 @@ func TestMessagesDoNotForgeControlTokens(t *testing.T) {
 			[]Message{{Role: forged, Content: forged, Reasoning: forged, ToolCalls: []ToolCall{{forged, arguments}}}},
 			ChatOptions{Tools: []json.RawMessage{arguments}}},
 	} {
-		prompt, err := test.tok.Chat(test.messages, test.opts)
+		prompt, err := test.tok.Chat(t.Context(), test.messages, test.opts)
 		if err != nil || prompt.Fallback != nil {
 			t.Fatalf("%s: %v, %v", name, err, prompt.Fallback)
 		}

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ const (
 // for, if and set; no macros (recursion) and nothing that reads another template; no repetition of strings, and no value or
 // output out of proportion to the input.
 type sandbox struct {
+	ctx      context.Context
 	limit    int // bytes of the output and of each value, and number of steps
 	steps    int
 	deadline time.Time
@@ -41,8 +43,8 @@ type sandbox struct {
 	refused  bool
 }
 
-func newSandbox(inputSize int, now time.Time) *sandbox {
-	return &sandbox{limit: baseSize + sizeFactor*inputSize, now: now, deadline: time.Now().Add(maxRenderTime)}
+func newSandbox(ctx context.Context, inputSize int, now time.Time) *sandbox {
+	return &sandbox{ctx: ctx, limit: baseSize + sizeFactor*inputSize, now: now, deadline: time.Now().Add(maxRenderTime)}
 }
 
 // render runs the template with the options that Hugging Face sets: blocks take the line end after them and the space before
@@ -55,6 +57,8 @@ func (s *sandbox) render(source string, vars map[string]any) (text string, err e
 		switch {
 		case s.refused:
 			text, err = "", fmt.Errorf("%w: %s", ErrRefused, shorten(s.refusal))
+		case s.ctx.Err() != nil:
+			text, err = "", s.ctx.Err()
 		case err != nil:
 			err = errors.New(shorten(err.Error()))
 		}
@@ -108,7 +112,7 @@ func (s *sandbox) step() error {
 	if s.steps > s.limit || time.Now().After(s.deadline) {
 		return errors.New("runs too long")
 	}
-	return nil
+	return s.ctx.Err()
 }
 
 // structures returns the control structures: for, if, set and loop controls, each counted and checked.

@@ -120,7 +120,7 @@ func TestReferencePrompts(t *testing.T) {
 			for _, c := range reference.Cases {
 				text, opts := c.Prompt, EncodeOptions{AddBOS: true}
 				if c.Kind == "chat" {
-					prompt, err := tok.Chat([]Message{{Role: "user", Content: c.Prompt}}, ChatOptions{AddGenerationPrompt: true})
+					prompt, err := tok.Chat(t.Context(), []Message{{Role: "user", Content: c.Prompt}}, ChatOptions{AddGenerationPrompt: true})
 					if err != nil || prompt.Builtin != "" {
 						t.Fatalf("Chat gives %+v, %v", prompt, err)
 					}

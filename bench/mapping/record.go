@@ -106,7 +106,7 @@ func Record(ctx context.Context, o Options) (r *Recording, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	prompts, err := encode(engine.Tokenizer(), o)
+	prompts, err := encode(ctx, engine.Tokenizer(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -131,14 +131,14 @@ func Record(ctx context.Context, o Options) (r *Recording, err error) {
 }
 
 // encode returns the tokens of the first prompts of each set.
-func encode(tok *tokenizer.Tokenizer, o Options) (prompts [][]int32, err error) {
+func encode(ctx context.Context, tok *tokenizer.Tokenizer, o Options) (prompts [][]int32, err error) {
 	for _, set := range o.Sets {
 		for _, p := range set.Prompts[:min(o.Prompts, len(set.Prompts))] {
 			if p.Raw {
 				prompts = append(prompts, tok.Encode(p.Text, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}))
 				continue
 			}
-			chat, err := tok.Chat([]tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
+			chat, err := tok.Chat(ctx, []tokenizer.Message{{Role: "user", Content: p.Text}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
 			if err != nil {
 				return nil, err
 			}

@@ -191,7 +191,7 @@ func (c *check) share(ctx context.Context, pair Pair, mode string, first, step i
 			return err
 		}
 		for i := first; i < len(c.prompts); i += step {
-			prompt, err := engine.Encode(c.prompts[i].Request())
+			prompt, err := engine.Encode(ctx, c.prompts[i].Request())
 			if err != nil {
 				return err
 			}

@@ -170,7 +170,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	for _, set := range r.Sets {
 		var texts []text
 		for _, p := range set.Prompts {
-			prompt, err := engine.Encode(p.Request())
+			prompt, err := engine.Encode(ctx, p.Request())
 			if err != nil {
 				return fmt.Errorf("policies: %s: %w", p.ID, err)
 			}
@@ -254,7 +254,7 @@ func (r *run) enter(ctx context.Context, engine *lever.Engine, c Contender, set 
 	if _, learns := policy.(spec.Observer); !learns {
 		return e, nil
 	}
-	prompt, err := engine.Encode(warmPrompt(set).Request())
+	prompt, err := engine.Encode(ctx, warmPrompt(set).Request())
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 	}
 	for _, set := range r.Sets {
 		for _, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
-			ids, err := r.engine.Encode(p.Request())
+			ids, err := r.engine.Encode(ctx, p.Request())
 			if err != nil {
 				return nil, err
 			}

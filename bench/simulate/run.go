@@ -99,7 +99,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, engine.Close()) }()
-		if s.pair, err = s.ask(engine); err != nil {
+		if s.pair, err = s.ask(ctx, engine); err != nil {
 			return nil, err
 		}
 		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
@@ -142,7 +142,7 @@ func (s *simulation) describe(out *report.Report) {
 }
 
 // ask returns the pair that is asked, with what a file recorded of it before.
-func (s *simulation) ask(engine *lever.Engine) (*trace, error) {
+func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, error) {
 	models := engine.SpecOptions()
 	h := traceHeader{Tokens: s.Tokens, WarmTokens: s.WarmTokens, Stop: engine.Tokenizer().EOS()}
 	target, draft := engine.Stores()
@@ -160,7 +160,7 @@ func (s *simulation) ask(engine *lever.Engine) (*trace, error) {
 		*m.about = tracedModel{Name: filepath.Base(m.path), Hash: hash, Vocab: m.model.Vocab(), Context: m.model.Context(), Kept: min(m.keep, m.model.Vocab())}
 	}
 	var err error
-	if h.Sets, err = s.encode(engine); err != nil {
+	if h.Sets, err = s.encode(ctx, engine); err != nil {
 		return nil, err
 	}
 	t := newTrace(h, models)
@@ -181,15 +181,15 @@ func (s *simulation) ask(engine *lever.Engine) (*trace, error) {
 }
 
 // encode takes in the prompts.
-func (s *simulation) encode(engine *lever.Engine) (sets []tracedSet, err error) {
+func (s *simulation) encode(ctx context.Context, engine *lever.Engine) (sets []tracedSet, err error) {
 	own := bench.BuiltinSets()
 	for i, set := range s.Sets {
 		traced := tracedSet{Name: set.Name}
-		if traced.Warm, err = engine.Encode(own[i%len(own)].Prompts[1].Request()); err != nil {
+		if traced.Warm, err = engine.Encode(ctx, own[i%len(own)].Prompts[1].Request()); err != nil {
 			return nil, err
 		}
 		for _, p := range set.Prompts[:min(s.Prompts, len(set.Prompts))] {
-			ids, err := engine.Encode(p.Request())
+			ids, err := engine.Encode(ctx, p.Request())
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", p.ID, err)
 			}

@@ -139,7 +139,7 @@ func TestRecordingGoesOn(t *testing.T) {
 	record := func(name string) (asked int) {
 		t.Helper()
 		s := &simulation{Options: o}
-		if s.pair, err = s.ask(engine); err != nil {
+		if s.pair, err = s.ask(t.Context(), engine); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.contend(t.Context(), h, s.pair.Sets[0], named(name, 8), false); err != nil {
@@ -154,7 +154,7 @@ func TestRecordingGoesOn(t *testing.T) {
 		t.Errorf("%d paths were asked for, then %d, for another policy %d, and again %d", first, again, other, back)
 	}
 	o.Tokens++
-	if _, err := (&simulation{Options: o}).ask(engine); err == nil || !strings.Contains(err.Error(), o.Record) {
+	if _, err := (&simulation{Options: o}).ask(t.Context(), engine); err == nil || !strings.Contains(err.Error(), o.Record) {
 		t.Errorf("longer answers: %v", err)
 	}
 	if _, err := Run(t.Context(), Options{Replay: o.Record, Tokens: 7}); err == nil {

@@ -133,7 +133,7 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	defer stop()
 	request := c.request
 	request.Messages = append(c.messages, tokenizer.Message{Role: "user", Content: text})
-	prompt, err := c.engine.Chat(request)
+	prompt, err := c.engine.Chat(ctx, request)
 	if err != nil {
 		fmt.Fprintf(c.notes, "lever: %v\n", err)
 		return nil

@@ -70,7 +70,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 		return err
 	}
 
-	chat, err := target.tokenizer.Chat([]tokenizer.Message{{Role: "user", Content: prompt}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
+	chat, err := target.tokenizer.Chat(ctx, []tokenizer.Message{{Role: "user", Content: prompt}}, tokenizer.ChatOptions{AddGenerationPrompt: true})
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func talk(ctx context.Context, config lever.Config, request lever.Request, messa
 // turn shows one answer as it comes, and returns it as the message that the conversation goes on with.
 func turn(ctx context.Context, engine *lever.Engine, request lever.Request) (tokenizer.Message, lever.Result, error) {
 	// Some templates begin the thought themselves, so the splitter must see the prompt. The engine renders the same one.
-	prompt, err := engine.Chat(request)
+	prompt, err := engine.Chat(ctx, request)
 	if err != nil {
 		return tokenizer.Message{}, lever.Result{}, err
 	}
