@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/kernels"
 	"github.com/minio/sha256-simd"
 )
@@ -67,7 +67,7 @@ func (e *Engine) SaveSession(path string, note []byte) error {
 	return nil
 }
 
-func (e *Engine) saveSession(path string, note []byte) (err error) {
+func (e *Engine) saveSession(path string, note []byte) error {
 	header, err := e.sessionHeader()
 	if err != nil {
 		return err
@@ -79,43 +79,30 @@ func (e *Engine) saveSession(path string, note []byte) (err error) {
 	if len(note) > maxSessionPart {
 		return fmt.Errorf("a note of %d bytes is longer than %d", len(note), maxSessionPart)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
-		}
-	}()
-	sum := sha256.New()
-	buffered := bufio.NewWriterSize(file, 1<<20)
-	out := io.MultiWriter(buffered, sum)
 	prefix := binary.LittleEndian.AppendUint32([]byte(sessionMagic), sessionVersion)
 	prefix = binary.LittleEndian.AppendUint32(prefix, uint32(len(text)))
 	prefix = binary.LittleEndian.AppendUint32(prefix, uint32(len(note)))
-	for _, part := range [][]byte{prefix, text, note} {
-		if _, err := out.Write(part); err != nil {
-			return err
-		}
-	}
-	for _, m := range []*model{e.target, e.draft} {
-		if m != nil {
-			if err := m.decoder.WriteState(out); err != nil {
+	return publish.File(path, 0o600, func(file *os.File) error {
+		sum := sha256.New()
+		buffered := bufio.NewWriterSize(file, 1<<20)
+		out := io.MultiWriter(buffered, sum)
+		for _, part := range [][]byte{prefix, text, note} {
+			if _, err := out.Write(part); err != nil {
 				return err
 			}
 		}
-	}
-	if _, err := buffered.Write(sum.Sum(nil)); err != nil {
-		return err
-	}
-	if err := errors.Join(buffered.Flush(), file.Sync()); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+		for _, m := range []*model{e.target, e.draft} {
+			if m != nil {
+				if err := m.decoder.WriteState(out); err != nil {
+					return err
+				}
+			}
+		}
+		if _, err := buffered.Write(sum.Sum(nil)); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
 }
 
 // LoadSession makes the models hold what a session file says they held, and returns the note. The file is checked before anything is
@@ -133,6 +120,13 @@ func (e *Engine) LoadSession(path string) (note []byte, err error) {
 }
 
 func (e *Engine) loadSession(path string) (note []byte, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for somebody who writes to it
+		return nil, fmt.Errorf("%w: it is not a regular file", ErrSessionCorrupt)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

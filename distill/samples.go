@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2/maybe"
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/x448/float16"
 )
 
@@ -184,7 +184,7 @@ func (w *sampleWriter) finish() error {
 	if err != nil {
 		return err
 	}
-	return maybe.WriteFile(filepath.Join(w.dir, stateName), text, 0o644)
+	return publish.WriteFile(filepath.Join(w.dir, stateName), text, 0o644)
 }
 
 func (w *sampleWriter) close() error { return errors.Join(w.samples.close(), w.choices.close()) }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/google/renameio/v2/maybe"
+	"github.com/lever-go/lever/internal/publish"
 	gg "gorgonia.org/gorgonia"
 )
 
@@ -122,5 +122,5 @@ func (c *checkpoint) save(path string) error {
 	if err := gob.NewEncoder(&content).Encode(c); err != nil {
 		return err
 	}
-	return maybe.WriteFile(path, content.Bytes(), 0o644)
+	return publish.WriteFile(path, content.Bytes(), 0o644)
 }

@@ -9,8 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2/maybe"
-
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -53,6 +52,7 @@ func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func(
 		opts.create = func(path string) (chunkFile, error) { return os.Create(path) }
 	}
 	dst = filepath.Clean(dst)
+	publish.Clean(filepath.Dir(dst)) // what is put back may be a store at dst
 	if err := checkDestination(dst, opts.Overwrite); err != nil {
 		return err
 	}
@@ -61,7 +61,22 @@ func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func(
 		return err
 	}
 	defer s.close()
-	return publish(dst, opts.Overwrite, func(dir string) error { return s.write(ctx, dir, opts) })
+	return publishStore(dst, opts.Overwrite, func(dir string) error { return s.write(ctx, dir, opts) })
+}
+
+// publishStore lets fill write the store that will be at dst.
+func publishStore(dst string, overwrite bool, fill func(dir string) error) error {
+	var inside error // has said what it concerns
+	err := publish.Folder(dst, overwrite, func(dir string) error {
+		if inside = fill(dir); inside == nil {
+			inside = checkDestination(dst, overwrite) // something may have appeared there meanwhile
+		}
+		return inside
+	})
+	if err != nil && inside == nil {
+		return fmt.Errorf("weights: convert: %w", err)
+	}
+	return err
 }
 
 // write writes the store into the empty folder dir, its manifest last.
@@ -94,10 +109,7 @@ func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) err
 	if err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
 	}
-	if err := syncDir(filepath.Join(dir, filepath.Dir(chunkPattern))); err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
-	}
-	if err := maybe.WriteFile(filepath.Join(dir, manifestName), append(text, '\n'), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, manifestName), append(text, '\n'), 0o666); err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
 	}
 	return nil

@@ -12,9 +12,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/minio/sha256-simd"
 
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -143,7 +143,7 @@ func (s *Store) readPredictor(path string) (Predictor, error) {
 func (s *Store) WritePredictor(p *Predictor) error {
 	content, err := encodePredictor(p, s.Identity())
 	if err == nil {
-		err = maybe.WriteFile(s.predictorPath(p.Layer), content, 0o666)
+		err = publish.WriteFile(s.predictorPath(p.Layer), content, 0o666)
 	}
 	if err != nil {
 		return fmt.Errorf("weights: write predictor after layer %d of %s: %w", p.Layer, s.dir, err)

@@ -12,9 +12,10 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/minio/sha256-simd"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lever-go/lever/internal/publish"
 )
 
 // verifiedName is the file in which [Open] notes that all chunks have their SHA-256.
@@ -137,6 +138,6 @@ func (s *Store) isVerified(state storeState) bool {
 // noteVerified remembers that the store is good in this state. In a store that cannot be written, every opening checks again.
 func (s *Store) noteVerified(state storeState) {
 	if raw, err := json.Marshal(state); err == nil {
-		_ = maybe.WriteFile(filepath.Join(s.dir, verifiedName), raw, 0o666)
+		_ = publish.WriteFile(filepath.Join(s.dir, verifiedName), raw, 0o666)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -119,17 +120,8 @@ func (p *Profile) Save(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".profile-*")
-	if err != nil {
+	if err := publish.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("profile: %w", err)
-	}
-	_, err = f.Write(append(text, '\n'))
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("profile: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

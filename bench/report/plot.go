@@ -7,7 +7,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/google/renameio/v2/maybe"
+	"github.com/lever-go/lever/internal/publish"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette/brewer"
 	"gonum.org/v1/plot/plotter"
@@ -93,7 +93,7 @@ func (p *Plot) save(base string) error {
 		if err != nil {
 			return err
 		}
-		if err := maybe.WriteFile(base+"."+format, image, 0o644); err != nil {
+		if err := publish.WriteFile(base+"."+format, image, 0o644); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/internal/publish"
 )
 
 // Report is the result of an experiment.
@@ -126,7 +126,7 @@ func (r *Report) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("report: save %s: %w", r.Name, err)
 	}
-	errs := []error{maybe.WriteFile(Path(dir, r.Name), append(text, '\n'), 0o644)}
+	errs := []error{publish.WriteFile(Path(dir, r.Name), append(text, '\n'), 0o644)}
 	for _, p := range r.Plots {
 		errs = append(errs, p.save(filepath.Join(dir, r.Name+"-"+p.Name)))
 	}

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/google/renameio/v2/maybe"
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -128,7 +128,7 @@ func (t *trace) save(path string) error {
 	if err := errors.Join(t.write(z), z.Close()); err != nil {
 		return fmt.Errorf("trace %s: %w", path, err)
 	}
-	return maybe.WriteFile(path, file.Bytes(), 0o644)
+	return publish.WriteFile(path, file.Bytes(), 0o644)
 }
 
 // write writes the lines.

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -72,7 +72,7 @@ func (f *reportFlags) run(ctx context.Context) error {
 	path := filepath.Join(f.out, "report.html")
 	err = os.MkdirAll(f.out, 0o755)
 	if err == nil {
-		err = maybe.WriteFile(path, []byte(page.String()), 0o644)
+		err = publish.WriteFile(path, []byte(page.String()), 0o644)
 	}
 	if err == nil {
 		fmt.Println(path)
