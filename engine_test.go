@@ -373,7 +373,7 @@ func TestGrammarWithTrees(t *testing.T) {
 	}
 	schema := `{"type": "object", "required": ["question", "answer", "unit"], "properties": {
 		"question": {"type": "string", "maxLength": 30}, "answer": {"type": "integer"}, "unit": {"enum": ["apples", "pears"]}}}`
-	restricted, err := vocabulary.JSONSchema([]byte(schema))
+	restricted, err := vocabulary.JSONSchema(context.Background(), []byte(schema))
 	if err != nil {
 		t.Fatal(err)
 	}

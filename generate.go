@@ -99,7 +99,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	}
 	var constraint spec.Constraint
 	if req.Grammar != nil {
-		constraint = req.Grammar.Matcher()
+		constraint = req.Grammar.Matcher(ctx)
 	}
 	stream := e.target.tokenizer.NewStream()
 	stream.SkipSpecial = true

@@ -1,6 +1,7 @@
 package grammar_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,7 @@ func BenchmarkMask(b *testing.B) {
 	limited = strings.ReplaceAll(limited, `["string", "maxLength": 100, "null"]`, `"null"`)
 	pattern := strings.ReplaceAll(limited, `"maxLength": 100`, `"maxLength": 100, "pattern": "^[\\p{L} \",]*$"`)
 	compile := func(schema string) func() (*grammar.Grammar, error) {
-		return func() (*grammar.Grammar, error) { return v.JSONSchema([]byte(schema)) }
+		return func() (*grammar.Grammar, error) { return v.JSONSchema(context.Background(), []byte(schema)) }
 	}
 	counted := strings.ReplaceAll(pattern, `]*$"`, `]{1,200}$"`)
 	for _, c := range []struct {
@@ -70,7 +71,7 @@ func BenchmarkMask(b *testing.B) {
 							b.Fatal(err)
 						}
 					}
-					m, state := g.Matcher(), 0
+					m, state := g.Matcher(context.Background()), 0
 					for _, token := range tokens {
 						m.Allowed(state)
 						masks++

@@ -19,8 +19,8 @@
 // Usage:
 //
 //	vocabulary, err := grammar.NewVocabulary(tok.Size(), spell, tok.EOS())
-//	g, err := vocabulary.JSONSchema([]byte(`{"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}`))
-//	m := g.Matcher()
+//	g, err := vocabulary.JSONSchema(ctx, []byte(`{"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}`))
+//	m := g.Matcher(ctx)
 //	state := 0
 //	for { // sample token from the logits of the tokens in m.Allowed(state)
 //		state = m.Next(state, token)

@@ -1,6 +1,7 @@
 package grammar_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,12 +27,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	g, err := vocabulary.JSONSchema([]byte(`{"enum": ["left", "right", "up"]}`))
+	g, err := vocabulary.JSONSchema(context.Background(), []byte(`{"enum": ["left", "right", "up"]}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	m := g.Matcher()
+	m := g.Matcher(context.Background())
 	state := 0
 	for {
 		var allowed []int32
@@ -62,7 +63,7 @@ func ExampleVocabulary_JSONSchema() {
 		fmt.Println(err)
 		return
 	}
-	_, err = vocabulary.JSONSchema([]byte(`{"type": "integer", "multipleOf": 5}`))
+	_, err = vocabulary.JSONSchema(context.Background(), []byte(`{"type": "integer", "multipleOf": 5}`))
 	fmt.Println(err)
 	fmt.Println("unsupported:", errors.Is(err, grammar.ErrUnsupported))
 	// Output:
@@ -77,12 +78,12 @@ func ExampleMatcher() {
 		fmt.Println(err)
 		return
 	}
-	g, err := vocabulary.JSONSchema([]byte(`{"type": "array", "items": {"type": "boolean"}, "minItems": 1}`))
+	g, err := vocabulary.JSONSchema(context.Background(), []byte(`{"type": "array", "items": {"type": "boolean"}, "minItems": 1}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	m := g.Matcher()
+	m := g.Matcher(context.Background())
 	inside := m.Next(0, '[')
 	for _, branch := range []string{"true]", "false, t", "1"} {
 		state := inside

@@ -1,6 +1,9 @@
 package grammar
 
-import "unicode/utf8"
+import (
+	"context"
+	"unicode/utf8"
+)
 
 // layout is how the parts of objects and arrays are set off: JSON leaves that open.
 type layout struct {
@@ -25,14 +28,15 @@ const (
 // builder makes the rules of JSON.
 type builder struct {
 	automaton
+	work    *work
 	layout  layout
 	anyRule int32 // of any value; 0 = not made yet
 	gap     int32 // rule of white space; 0 = not made yet
 }
 
 // newBuilder returns a builder; its first node is in no rule.
-func newBuilder(l layout) *builder {
-	b := &builder{layout: l}
+func newBuilder(l layout, w *work) *builder {
+	b := &builder{work: w, layout: l}
 	b.sets, b.tables = []runeSet{nil, plainRunes}, make([][][256]int16, 2)
 	b.node()
 	return b
@@ -343,7 +347,7 @@ func (b *builder) otherwise(from int32, edges []edge, names []string) {
 // JSON returns the grammar of any JSON object, laid out as the model likes within limits: numbers have at most 15 digits, and
 // 40 spaces follow a line break at most.
 func (v *Vocabulary) JSON() *Grammar {
-	b := newBuilder(anyLayout)
+	b := newBuilder(anyLayout, newWork(context.Background(), compileSteps))
 	start := b.node()
 	b.end(b.object(start, nil, b.any))
 	return v.grammar(b.automaton, start)

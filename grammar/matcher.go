@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -76,11 +77,15 @@ func (g *Grammar) at(f frame) *continuations {
 // so that the paths of a tree can be followed at once. State 0 is the beginning. It is not safe for concurrent use; its memory
 // grows with the number of different states, about a kilobyte each.
 //
+// What one call does is bounded. When it takes too much, or the context is done, [Matcher.Err] says so, and only tokens that end a text are
+// allowed from then on.
+//
 // Where a grammar leaves no choice as to how the text goes on, the same text could still be cut into tokens in many ways. Then
 // the longest token is the only one that is allowed: a token is forced.
 type Matcher struct {
 	grammar *Grammar
 	machine *machine
+	work    *work
 	states  []place
 	ids     map[int32]int
 
@@ -100,9 +105,9 @@ const (
 	undecided = -2
 )
 
-// Matcher returns a matcher at the beginning.
-func (g *Grammar) Matcher() *Matcher {
-	m := &Matcher{grammar: g, machine: newMachine(&g.automaton), ids: map[int32]int{}, masks: map[int][]uint64{}}
+// Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
+func (g *Grammar) Matcher(ctx context.Context) *Matcher {
+	m := &Matcher{grammar: g, machine: newMachine(&g.automaton), work: newWork(ctx, matchSteps), ids: map[int32]int{}, masks: map[int][]uint64{}}
 	m.end = m.mask(g.vocabulary.end...)
 	m.place(m.machine.start(g.start))
 	return m
@@ -128,10 +133,19 @@ func (m *Matcher) place(state int32) int {
 	return id
 }
 
+// Err returns why the matcher ended before the text did: an error that wraps [ErrTooLarge], or the context's. It returns nil if it did not.
+func (m *Matcher) Err() error { return m.work.err }
+
+// failed begins a call, and reports whether the matcher has ended.
+func (m *Matcher) failed() bool {
+	m.work.steps, m.work.asked = 0, 0
+	return !m.work.do(1)
+}
+
 // Next returns the state after a token, and a negative number if the token is not allowed.
 func (m *Matcher) Next(state int, token int32) int {
 	v := m.grammar.vocabulary
-	if token < 0 || int(token) >= v.size {
+	if m.failed() || token < 0 || int(token) >= v.size {
 		return dead
 	}
 	at := m.states[state].state
@@ -203,6 +217,9 @@ const keptMasks = 64
 // Allowed returns the tokens that are allowed in a state, at least one: bit t%64 of word t/64 stands for token t. The slice is
 // valid until the next call, and must not be changed.
 func (m *Matcher) Allowed(state int) []uint64 {
+	if m.failed() {
+		return m.end
+	}
 	if mask, ok := m.masks[state]; ok {
 		return mask
 	}

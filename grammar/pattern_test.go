@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"regexp"
@@ -60,7 +61,7 @@ func TestPatternsAgreeWithPackageRegexp(t *testing.T) {
 			return oracle.MatchString(text) && n >= least && (most < 0 || n <= max(least, most))
 		}
 		text := rapid.StringOfN(rapid.RuneFrom([]rune("abé😀\"\\.\n5-A \x00\u2028z")), 0, 6, -1).Draw(t, "text")
-		g, err := v.JSONSchema(schema)
+		g, err := v.JSONSchema(context.Background(), schema)
 		if err != nil {
 			if !strings.Contains(err.Error(), "no string of the wanted length matches") || wanted(text) {
 				t.Fatalf("%s: %v, and %q would match", schema, err, text)
@@ -70,7 +71,7 @@ func TestPatternsAgreeWithPackageRegexp(t *testing.T) {
 		if dot := strings.ContainsRune(text, '\u2028') && strings.Contains(pattern, "."); !dot && accepts(g, quoteAsWritten(text)) != wanted(text) {
 			t.Fatalf("%s: %q can be written: %v", schema, text, !wanted(text))
 		}
-		m := g.Matcher()
+		m := g.Matcher(context.Background())
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		var written []int32
 		for state := 0; len(written) < 40; {
@@ -108,7 +109,7 @@ func TestPatternsOfECMA(t *testing.T) {
 		{`^\p{Script=Greek}\p{Lowercase_Letter}$`, []string{"Ωa"}, []string{"aa", "ΩA"}},
 		{`^(?<year>\d+)|b$`, []string{"12", "12x", "ab"}, []string{"x12", "ba"}},
 	} {
-		g, err := v.JSONSchema([]byte(`{"pattern": ` + quoted(c.pattern) + `}`))
+		g, err := v.JSONSchema(context.Background(), []byte(`{"pattern": `+quoted(c.pattern)+`}`))
 		if err != nil {
 			t.Errorf("%s: %v", c.pattern, err)
 			continue
@@ -137,7 +138,7 @@ func FuzzPattern(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		if g, err := v.JSONSchema(schema); err == nil && len(allowed(g.Matcher().Allowed(0))) == 0 {
+		if g, err := v.JSONSchema(context.Background(), schema); err == nil && len(allowed(g.Matcher(context.Background()).Allowed(0))) == 0 {
 			t.Fatal("nothing is allowed")
 		}
 	})

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,15 +25,16 @@ const (
 )
 
 // JSONSchema returns the grammar of the JSON values of a schema, in one line. See the package's documentation for what a schema
-// may have. An error about one that can't be enforced wraps [ErrUnsupported].
-func (v *Vocabulary) JSONSchema(schema []byte) (*Grammar, error) {
+// may have. An error about one that can't be enforced wraps [ErrUnsupported], about one that takes too much work [ErrTooLarge], and
+// when ctx is done its error.
+func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, error) {
 	if len(schema) > maxSchema {
-		return nil, fmt.Errorf("grammar: schema of %d bytes, more than %d: %w", len(schema), maxSchema, ErrUnsupported)
+		return nil, fmt.Errorf("grammar: %w: %d bytes, more than %d", ErrTooLarge, len(schema), maxSchema)
 	}
 	if !json.Valid(schema) {
 		return nil, errors.New("grammar: schema is not JSON")
 	}
-	c := &compiler{builder: newBuilder(oneLine), root: schema, refs: map[string]int32{}}
+	c := &compiler{builder: newBuilder(oneLine, newWork(ctx, compileSteps)), root: schema, refs: map[string]int32{}}
 	start := c.node()
 	end, err := c.schema(start, schema, "#", 0)
 	if err != nil {
@@ -170,8 +172,11 @@ func (c *compiler) schema(from int32, raw json.RawMessage, at string, depth int)
 	if depth > maxDepth {
 		return 0, fmt.Errorf("at %s: nested deeper than %d: %w", at, maxDepth, ErrUnsupported)
 	}
+	if !c.work.do(1) {
+		return 0, c.work.err
+	}
 	if len(c.nodes) > maxNodes {
-		return 0, fmt.Errorf("at %s: schema is too large: %w", at, ErrUnsupported)
+		return 0, fmt.Errorf("at %s: %w", at, ErrTooLarge)
 	}
 	switch string(bytes.TrimSpace(raw)) {
 	case "true":

@@ -1,9 +1,6 @@
 package grammar
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // search makes the rule of the strings of which some part matches a pattern: that is what "pattern" asks for.
 //
@@ -52,9 +49,6 @@ type point struct {
 	node   int32
 }
 
-// errTooLarge is about patterns that become too many states.
-var errTooLarge = fmt.Errorf("too large: %w", ErrUnsupported)
-
 // match takes the rest of a string, after its opening quote, of at least least characters, and at most most unless that is negative, of which
 // some part matches a pattern. Characters are escaped only where they must be.
 func (b *builder) match(from int32, pattern string, least, most int) (to int32, err error) {
@@ -79,7 +73,7 @@ func (b *builder) match(from int32, pattern string, least, most int) (to int32, 
 // add appends an instruction to the program.
 func (s *search) add(i instruction) (int32, error) {
 	if len(s.program) == maxNodes {
-		return 0, errTooLarge
+		return 0, ErrTooLarge
 	}
 	s.program = append(s.program, i)
 	return int32(len(s.program) - 1), nil
@@ -159,7 +153,7 @@ func (s *search) explore(first int32) error {
 			next := s.point(s.after(at, p.count))
 			next.before = append(next.before, p)
 			if s.steps > maxNodes {
-				return errTooLarge
+				return ErrTooLarge
 			}
 		}
 	}
@@ -265,7 +259,7 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 				takers[here] = node
 				b.take(node, next.node, s.program[at].set)
 				if len(b.nodes) > maxNodes {
-					return 0, errTooLarge
+					return 0, ErrTooLarge
 				}
 			}
 			b.skip(p.node, node)

@@ -39,7 +39,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if req.Grammar, err = s.grammar(body.ResponseFormat); err != nil {
+	if req.Grammar, err = s.grammar(r.Context(), body.ResponseFormat); err != nil {
 		return err
 	}
 	// The engine renders the prompt again; here it tells whether that can be done, and whether it opens a thought.
@@ -78,7 +78,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 const keptGrammars = 8
 
 // grammar returns the grammar of a response format, nil for text.
-func (s *Server) grammar(f *responseFormat) (*grammar.Grammar, error) {
+func (s *Server) grammar(ctx context.Context, f *responseFormat) (*grammar.Grammar, error) {
 	if f == nil || f.Type == "text" || f.Type == "" {
 		return nil, nil
 	}
@@ -104,7 +104,7 @@ func (s *Server) grammar(f *responseFormat) (*grammar.Grammar, error) {
 	g := (*grammar.Grammar)(nil)
 	if schema == nil {
 		g = v.JSON()
-	} else if g, err = v.JSONSchema(schema); err != nil {
+	} else if g, err = v.JSONSchema(ctx, schema); err != nil {
 		return nil, invalid("response_format", "unsupported_value", "%v", err)
 	}
 	if len(s.grammars) >= keptGrammars {

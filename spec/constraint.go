@@ -12,6 +12,9 @@ import (
 // The target then picks each token from its distribution over the allowed ones, before temperature and the other steps of
 // [Sampling]: what is generated is what plain decoding with that rule gives. Draft models and look-up propose allowed tokens
 // only; and where just one token is allowed, it is taken without a draft, and at the end of the sequence without a pass.
+//
+// A constraint may have a method Err() error as well. Once that returns an error, the generation ends with it, and what Next and Allowed
+// return is not used; but Allowed still returns at least one token.
 type Constraint interface {
 	// Next returns the state after a token, and a negative number if the token is not allowed.
 	Next(state int, token int32) int
@@ -20,8 +23,22 @@ type Constraint interface {
 	Allowed(state int) []uint64
 }
 
+// failing is a [Constraint] that can fail in the middle of a text.
+type failing interface {
+	// Err returns why what Next and Allowed have said does not count any more.
+	Err() error
+}
+
 // forbidden is the state after a token that is not allowed.
 const forbidden = -1
+
+// constraintErr returns why a constraint has failed, or nil.
+func constraintErr(c Constraint) error {
+	if f, ok := c.(failing); ok {
+		return f.Err()
+	}
+	return nil
+}
 
 // forced returns the token that is the only one allowed in a state.
 func forced(c Constraint, state int) (token int32, ok bool) {

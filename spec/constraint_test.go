@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -154,5 +155,61 @@ func TestCandidatesThatAreNotAllowed(t *testing.T) {
 	}
 	if sets := tree.Sets(); len(sets) != 1 || !slices.Equal(sets[0].Tokens, []int32{1}) || sets[0].Probs[0] != 0.4 {
 		t.Errorf("candidate sets %+v", sets)
+	}
+}
+
+// limited is a constraint that fails after some questions.
+type limited struct {
+	*table
+	left int
+}
+
+var errLimited = errors.New("asked too often")
+
+func (c *limited) ask() bool { c.left--; return c.left >= 0 }
+
+func (c *limited) Err() error {
+	if c.left < 0 {
+		return errLimited
+	}
+	return nil
+}
+
+func (c *limited) Next(state int, token int32) int {
+	if !c.ask() {
+		return forbidden
+	}
+	return c.table.Next(state, token)
+}
+
+func (c *limited) Allowed(state int) []uint64 {
+	if !c.ask() {
+		return []uint64{1}
+	}
+	return c.table.Allowed(state)
+}
+
+// Whenever a constraint fails, the generation ends with its error, and has only tokens that the constraint allowed.
+func TestConstraintFailsInTheMiddle(t *testing.T) {
+	target := newHashModel(3, 10, 200)
+	draft := newDraftOf(target, 1)
+	for _, options := range []Options{{Target: target}, {Target: target, Draft: draft, Policy: mustChain(t, 3, 0)}} {
+		generator, err := NewGenerator(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for left := range 200 {
+			c := newTable(uint64(left), 6, 10)
+			result, err := generator.Generate(t.Context(), Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: &limited{c, left}}, nil)
+			if !errors.Is(err, errLimited) || result.Finish != FinishError {
+				t.Fatalf("after %d questions: %v, %s", left, err, result.Finish)
+			}
+			state := 0
+			for _, token := range result.Tokens {
+				if state = c.Next(state, token); state < 0 {
+					t.Fatalf("after %d questions: %v is not allowed", left, result.Tokens)
+				}
+			}
+		}
 	}
 }

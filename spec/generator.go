@@ -249,6 +249,9 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 		}
 		before := len(g.sequence)
 		err = g.pass(ctx)
+		if failed := constraintErr(g.constraint); failed != nil {
+			err = failed // and what else went wrong follows from that
+		}
 		if before == len(req.Prompt) && len(g.sequence) > before {
 			g.stats.TimeToFirstToken = time.Since(began).Seconds()
 		}
@@ -272,16 +275,17 @@ func (g *Generator) take(token int32, logits []float32) {
 }
 
 // takeForced appends the tokens that are the only ones allowed.
-func (g *Generator) takeForced() {
+func (g *Generator) takeForced() error {
 	for g.constraint != nil && g.output.finish == "" {
 		token, ok := forced(g.constraint, g.state)
-		if !ok {
-			return
+		if err := constraintErr(g.constraint); err != nil || !ok {
+			return err
 		}
 		g.sampler.skip()
 		g.stats.Forced++
 		g.take(token, nil)
 	}
+	return nil
 }
 
 // prefill takes in the prompt but its last token, the root of the first tree.
@@ -310,8 +314,8 @@ func (g *Generator) pass(ctx context.Context) error {
 		reads = g.io()
 	}
 	clock := time.Now()
-	if g.takeForced(); g.output.finish != "" {
-		return nil
+	if err := g.takeForced(); err != nil || g.output.finish != "" {
+		return err
 	}
 	lead := len(g.sequence) - 1 - g.target.Len()
 	if err := g.grow(ctx); err != nil {
@@ -442,7 +446,7 @@ func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error)
 	}
 	logits := g.logits[at*vocab : (at+1)*vocab]
 	g.tree.restrict(node, logits)
-	return logits, nil
+	return logits, constraintErr(g.constraint)
 }
 
 func (g *Generator) io() IOStats {

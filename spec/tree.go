@@ -155,7 +155,7 @@ const (
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
 // arguments. A node takes one set of each source. Tokens that the request's [Constraint] does not allow there are left out;
-// if that leaves none, there is no set.
+// if that leaves none, there is no set. When the constraint has failed, Offer returns its error.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
 		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())
@@ -177,8 +177,8 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 			t.offered, t.chances = append(t.offered, token), append(t.chances, probs[i])
 		}
 	}
-	if len(t.offered) == start && len(tokens) > 0 {
-		return nil
+	if err := constraintErr(t.constraint); err != nil || len(t.offered) == start && len(tokens) > 0 {
+		return err
 	}
 	t.nextSet = append(t.nextSet, t.firstSet[node])
 	t.firstSet[node] = int32(len(t.sets))

@@ -1,0 +1,49 @@
+package grammar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrTooLarge is wrapped by errors about a schema that would take too much work or memory: [Vocabulary.JSONSchema] returns it for most of
+// them, and [Matcher.Err] for those of which it shows only in the middle of a text.
+var ErrTooLarge = errors.New("schema is too large")
+
+// work bounds what one call does, in steps of some nanoseconds each: a number that is the same on all machines.
+type work struct {
+	ctx   context.Context
+	steps int // so far
+	limit int
+	asked int   // the steps at which the context is asked again
+	err   error // why the work must end
+}
+
+// Limits of the steps of one call.
+const (
+	compileSteps = 1 << 22
+	matchSteps   = 1 << 18
+	// askSteps is the number of steps after which the context is asked.
+	askSteps = 1 << 12
+)
+
+func newWork(ctx context.Context, limit int) *work { return &work{ctx: ctx, limit: limit} }
+
+// do counts n steps, and reports whether the work may go on.
+func (w *work) do(n int) bool {
+	w.steps += n
+	if w.steps >= w.asked && w.err == nil {
+		w.ask()
+	}
+	return w.err == nil
+}
+
+func (w *work) ask() {
+	w.asked = min(w.steps+askSteps, w.limit+1)
+	switch {
+	case w.ctx.Err() != nil:
+		w.err = fmt.Errorf("grammar: %w", w.ctx.Err())
+	case w.steps > w.limit:
+		w.err = fmt.Errorf("grammar: %w", ErrTooLarge)
+	}
+}
