@@ -29,7 +29,7 @@ func BenchmarkModel(b *testing.B) {
 	logits := make([]float32, mostRows*decoder.Vocab())
 
 	measure := func(name string, tokens int, work func() error) {
-		b.Run(fmt.Sprintf("%s/impl=%s", name, kernels.Features()), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/impl=%s", name, kernels.Default().Name()), func(b *testing.B) {
 			for b.Loop() {
 				if err := decoder.Truncate(0); err != nil {
 					b.Fatal(err)

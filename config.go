@@ -27,6 +27,9 @@ type Config struct {
 	ReadSize, ReadDepth int
 	// Threads is the number of workers; 0: one per performance core.
 	Threads int
+	// Kernels is the name of the kernel set that computes, one of kernels.Sets; empty: the default set. Engines of one process may
+	// differ.
+	Kernels string
 	// BigCores keeps the workers on the performance cores, on Linux and Android processors that have slower ones too.
 	BigCores bool
 	// Pause is asked after each pass of the target how long to rest before the next one; busy is the time since the last rest. An app

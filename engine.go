@@ -66,6 +66,13 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		newPool = kernels.NewPinnedPool
 	}
 	e.pool = newPool(cfg.Threads)
+	if cfg.Kernels != "" {
+		set, err := kernels.Named(cfg.Kernels)
+		if err != nil {
+			return fmt.Errorf("lever: %w", err)
+		}
+		e.pool.Use(set)
+	}
 	if e.trace, err = newTracer(cfg.Trace); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/grammar"
-	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -135,7 +134,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		NPUStats: e.npuStats(before),
 		IOMode:   e.target.ioMode(),
 		PeakRSS:  peakRSS(),
-		Kernels:  kernels.Features(),
+		Kernels:  e.pool.Set().Name(),
 
 		NoPruning:     e.whyNotPruned(options.Policy),
 		TemplateFault: templateFault,

@@ -11,7 +11,6 @@ import (
 	"os"
 
 	"github.com/lever-go/lever/internal/publish"
-	"github.com/lever-go/lever/kernels"
 	"github.com/minio/sha256-simd"
 )
 
@@ -45,7 +44,7 @@ type sessionHeader struct {
 }
 
 func (e *Engine) sessionHeader() (h sessionHeader, err error) {
-	h.Kernels = kernels.Features()
+	h.Kernels = e.pool.Set().Name()
 	if h.Target, err = e.target.store.Hash(); err == nil && e.draft != nil {
 		h.Draft, err = e.draft.store.Hash()
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
-	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 )
@@ -118,12 +117,8 @@ func TestSessionRefuses(t *testing.T) {
 	try("another model", open(t, lever.Config{Model: pair.Draft}), good, lever.ErrSessionForeign)
 	try("a smaller context", open(t, lever.Config{Model: pair.Target, Context: 200}), good, nil)
 
-	inUse := kernels.Features()
-	t.Cleanup(func() { kernels.Select(inUse) })
-	if err := kernels.Select("ref"); err != nil {
-		t.Fatal(err)
-	}
-	if note, err := engine.LoadSession(path); !errors.Is(err, lever.ErrSessionForeign) || string(note) != "note" {
+	other := open(t, lever.Config{Model: pair.Target, Kernels: "ref"})
+	if note, err := other.LoadSession(path); !errors.Is(err, lever.ErrSessionForeign) || string(note) != "note" {
 		t.Errorf("other kernels: note %q, %v", note, err)
 	}
 }

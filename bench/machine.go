@@ -34,7 +34,7 @@ func ThisMachine() Machine {
 		System:     runtime.GOOS + "/" + runtime.GOARCH,
 		Processor:  processor(),
 		Processors: runtime.NumCPU(),
-		Kernels:    kernels.Features(),
+		Kernels:    kernels.Default().Name(),
 		Go:         runtime.Version(),
 		Commit:     commit(),
 		Load:       load(),

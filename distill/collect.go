@@ -122,7 +122,7 @@ func (c *collector) forward(ctx context.Context, d *layers.Decoder, from, to int
 
 // add writes the sample of a row of the latest forward.
 func (c *collector) add(row int, logits []float32) error {
-	if n := kernels.TopK(c.sample.tokens, c.sample.logits, logits); n < len(c.sample.tokens) {
+	if n := kernels.Default().TopK(c.sample.tokens, c.sample.logits, logits); n < len(c.sample.tokens) {
 		return fmt.Errorf("%d of %d logits can be compared", n, len(logits))
 	}
 	width := c.writer.state.Width

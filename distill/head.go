@@ -48,7 +48,7 @@ func loadHead(ctx context.Context, cfg layers.Config, w layers.Weights, vocab in
 func (h *head) row(dst []float32, token int) {
 	for _, part := range h.parts {
 		if token < part.Row+part.Rows {
-			kernels.DequantizeRow(dst, part, token-part.Row)
+			kernels.Default().DequantizeRow(dst, part, token-part.Row)
 			break
 		}
 	}

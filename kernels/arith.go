@@ -1,16 +1,16 @@
 package kernels
 
 // Add adds x to dst, element by element. They have the same length and may be the same slice.
-func Add(dst, x []float32) {
+func (s *Set) Add(dst, x []float32) {
 	checkSame("Add", len(dst), len(x))
-	active.Add(dst, x)
+	s.k.Add(dst, x)
 }
 
 // Mul multiplies dst by x, element by element. They have the same length and may be the same slice.
-func Mul(dst, x []float32) {
+func (s *Set) Mul(dst, x []float32) {
 	checkSame("Mul", len(dst), len(x))
-	active.Mul(dst, x)
+	s.k.Mul(dst, x)
 }
 
-// Scale multiplies every element of dst by s.
-func Scale(dst []float32, s float32) { active.Scale(dst, s) }
+// Scale multiplies every element of dst by factor.
+func (s *Set) Scale(dst []float32, factor float32) { s.k.Scale(dst, factor) }

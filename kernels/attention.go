@@ -41,7 +41,7 @@ const attentionKeys = 256
 // The softmax is computed online (Milakov and Gimelshein 2018) over stretches of the sequence that are counted from its
 // start: the result depends on the sequence of keys and values, not on the slots that hold them, so a tree row equals the
 // plain row bit for bit.
-func Attention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible, scale float32, scratch *AttentionScratch) {
+func (s *Set) Attention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible, scale float32, scratch *AttentionScratch) {
 	checkAttention(dst, q, kv, head0, heads, kvHead, visible)
 	dim := kv.HeadDim
 	q = q[head0*dim : (head0+heads)*dim]
@@ -54,20 +54,20 @@ func Attention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visib
 		keys := min(attentionKeys, total-first)
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			kv.scores(scratch.scores[j:], q, heads, kvHead, slot, run, scale)
+			s.scores(kv, scratch.scores[j:], q, heads, kvHead, slot, run, scale)
 			j += run
 		}
 		for h := range heads {
-			scratch.weigh(h, keys, dst[h*dim:(h+1)*dim])
+			s.weigh(scratch, h, keys, dst[h*dim:(h+1)*dim])
 		}
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			kv.values(dst, scratch.scores[j:], heads, kvHead, slot, run)
+			s.values(kv, dst, scratch.scores[j:], heads, kvHead, slot, run)
 			j += run
 		}
 	}
 	for h := range heads {
-		active.Scale(dst[h*dim:(h+1)*dim], 1/scratch.sum[h])
+		s.k.Scale(dst[h*dim:(h+1)*dim], 1/scratch.sum[h])
 	}
 }
 
@@ -82,20 +82,20 @@ func (s *AttentionScratch) reset(heads int) {
 	}
 }
 
-// weigh turns the next keys scores of head h into weights relative to the largest score so far, to which it also scales
+// weigh turns the next keys scores of head h in the scratch into weights relative to the largest score so far, to which it also scales
 // what has been summed up before.
-func (s *AttentionScratch) weigh(h, keys int, acc []float32) {
-	scores := s.scores[h*attentionKeys : h*attentionKeys+keys]
-	if m := active.Max(scores); m > s.max[h] {
-		if s.sum[h] != 0 {
-			s.correction[0] = s.max[h]
-			correction := active.ExpSum(s.correction[:], m)
-			active.Scale(acc, correction)
-			s.sum[h] *= correction
+func (s *Set) weigh(scratch *AttentionScratch, h, keys int, acc []float32) {
+	scores := scratch.scores[h*attentionKeys : h*attentionKeys+keys]
+	if m := s.k.Max(scores); m > scratch.max[h] {
+		if scratch.sum[h] != 0 {
+			scratch.correction[0] = scratch.max[h]
+			correction := s.k.ExpSum(scratch.correction[:], m)
+			s.k.Scale(acc, correction)
+			scratch.sum[h] *= correction
 		}
-		s.max[h] = m
+		scratch.max[h] = m
 	}
-	s.sum[h] += active.ExpSum(scores, s.max[h])
+	scratch.sum[h] += s.k.ExpSum(scores, scratch.max[h])
 }
 
 // run returns the slot of element i of the sequence and how many of the n elements from there lie in consecutive slots of
@@ -112,23 +112,23 @@ func (v Visible) run(i, n, pageLen int) (slot, run int) {
 }
 
 // scores computes the scores of run keys from slot on.
-func (kv *KV) scores(s, q []float32, heads, kvHead, slot, run int, scale float32) {
+func (s *Set) scores(kv *KV, dst, q []float32, heads, kvHead, slot, run int, scale float32) {
 	page, first, last := kv.locate(kvHead, slot, run)
 	if kv.K != nil {
-		active.AttentionScoresF16(s, attentionKeys, q, heads, kv.HeadDim, kv.K[page][first:last], run, scale)
+		s.k.AttentionScoresF16(dst, attentionKeys, q, heads, kv.HeadDim, kv.K[page][first:last], run, scale)
 		return
 	}
-	active.AttentionScoresF32(s, attentionKeys, q, heads, kv.HeadDim, kv.K32[page][first:last], run, scale)
+	s.k.AttentionScoresF32(dst, attentionKeys, q, heads, kv.HeadDim, kv.K32[page][first:last], run, scale)
 }
 
 // values adds run values from slot on, weighted by p.
-func (kv *KV) values(acc, p []float32, heads, kvHead, slot, run int) {
+func (s *Set) values(kv *KV, acc, p []float32, heads, kvHead, slot, run int) {
 	page, first, last := kv.locate(kvHead, slot, run)
 	if kv.V != nil {
-		active.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
+		s.k.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
 		return
 	}
-	active.AttentionValuesF32(acc, p, attentionKeys, heads, kv.HeadDim, kv.V32[page][first:last], run)
+	s.k.AttentionValuesF32(acc, p, attentionKeys, heads, kv.HeadDim, kv.V32[page][first:last], run)
 }
 
 // locate returns the page of run slots from slot on and the bounds of their entries of one head in it.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -14,13 +13,12 @@ func BenchmarkAttention(b *testing.B) {
 	const group, headDim, pageLen = 4, 128, 256
 	for _, keys := range []int{32, 1 << 17} {
 		for _, f16 := range []bool{true, false} {
-			for _, set := range kernels.Sets() {
+			for _, set := range kernels.AllSets() {
 				format, elem := "f32", 4
 				if f16 {
 					format, elem = "f16", 2
 				}
-				b.Run(fmt.Sprintf("kv=%s/heads=%d/dim=%d/keys=%d/impl=%s/threads=1", format, group, headDim, keys, set), func(b *testing.B) {
-					kerneltest.Use(b, set)
+				b.Run(fmt.Sprintf("kv=%s/heads=%d/dim=%d/keys=%d/impl=%s/threads=1", format, group, headDim, keys, set.Name()), func(b *testing.B) {
 					c := newCache(newRand(), pageLen, pageLen, 1, headDim)
 					for range (keys - 1) / pageLen { // further pages share the numbers, not the memory
 						page, values := slices.Clone(c.kv.K[0]), slices.Clone(c.kv.V[0])
@@ -34,7 +32,7 @@ func BenchmarkAttention(b *testing.B) {
 					b.SetBytes(int64(2 * keys * headDim * elem))
 					b.ReportAllocs()
 					for b.Loop() {
-						kernels.Attention(dst, q, kv, 0, group, 0, kernels.Visible{Prefix: keys}, 0.088, &scratch)
+						set.Attention(dst, q, kv, 0, group, 0, kernels.Visible{Prefix: keys}, 0.088, &scratch)
 					}
 					b.ReportMetric(4*float64(keys*headDim*group)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 				})

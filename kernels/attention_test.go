@@ -39,8 +39,8 @@ func (c *cache) set(slot int, k, v []float32) {
 	half := make([]uint16, len(k))
 	store := func(x []float32, pages [][]uint16, pages32 [][]float32) []float32 {
 		x = slices.Clone(x)
-		kernels.F32ToF16(half, x)
-		kernels.F16ToF32(x, half)
+		kernels.Default().F32ToF16(half, x)
+		kernels.Default().F16ToF32(x, half)
 		for h := range c.kv.KVHeads {
 			at := (h*c.kv.PageLen + slot%c.kv.PageLen) * c.kv.HeadDim
 			copy(pages[slot/c.kv.PageLen][at:], half[h*c.kv.HeadDim:(h+1)*c.kv.HeadDim])
@@ -106,7 +106,7 @@ func TestAttention(t *testing.T) {
 	if testing.Short() {
 		lengths = []int{1, 7, 33, kernels.AttentionKeys + 1}
 	}
-	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		var scratch kernels.AttentionScratch
 		for _, headDim := range []int{1, 4, 24, 64, 128, 300} {
@@ -120,19 +120,19 @@ func TestAttention(t *testing.T) {
 					for i := range n - visible.Prefix {
 						visible.Path = append(visible.Path, int32(700+path[i]))
 					}
-					checkAttention(t, c, f16, group, visible, &scratch)
+					checkAttention(t, set, c, f16, group, visible, &scratch)
 				}
 			}
 		}
 		c := newCache(rng, 720, 64, 2, 64)
 		for _, n := range lengths {
-			checkAttention(t, c, n%2 == 0, 4, kernels.Visible{Prefix: n}, &scratch)
+			checkAttention(t, set, c, n%2 == 0, 4, kernels.Visible{Prefix: n}, &scratch)
 		}
 	})
 }
 
 // checkAttention runs all heads of one row, one group at a time, with guards.
-func checkAttention(t *testing.T, c *cache, f16 bool, group int, visible kernels.Visible, scratch *kernels.AttentionScratch) {
+func checkAttention(t *testing.T, set *kernels.Set, c *cache, f16 bool, group int, visible kernels.Visible, scratch *kernels.AttentionScratch) {
 	t.Helper()
 	dim, heads := c.kv.HeadDim, c.kv.KVHeads*group
 	q := normal(newRand(), heads*dim)
@@ -140,7 +140,7 @@ func checkAttention(t *testing.T, c *cache, f16 bool, group int, visible kernels
 	dst, check := guardedFloats(t, heads*dim, 5)
 	before := slices.Clone(q)
 	for kvHead := range c.kv.KVHeads {
-		kernels.Attention(dst, q, c.as(f16), kvHead*group, group, kvHead, visible, scale, scratch)
+		set.Attention(dst, q, c.as(f16), kvHead*group, group, kvHead, visible, scale, scratch)
 	}
 	check()
 	if !slices.Equal(before, q) {
@@ -160,7 +160,7 @@ func checkAttention(t *testing.T, c *cache, f16 bool, group int, visible kernels
 // TestAttentionSequence: the result has the same bits wherever the keys lie: in a plain prefix, on a path through scattered
 // slots, in pages of any length, and for any number of heads computed together.
 func TestAttentionSequence(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rapid.Check(t, func(t *rapid.T) {
 			rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 			n := rapid.IntRange(1, 40).Draw(t, "keys")
@@ -186,13 +186,13 @@ func TestAttentionSequence(t *testing.T) {
 			q := normal(rng, group*headDim)
 			want, got := make([]float32, len(q)), make([]float32, len(q))
 			var scratch, second kernels.AttentionScratch
-			kernels.Attention(want, q, plain.as(f16), 0, group, 0, kernels.Visible{Prefix: n}, 0.3, &scratch)
-			kernels.Attention(got, q, other.as(f16), 0, group, 0, kernels.Visible{Prefix: prefix, Path: path}, 0.3, &scratch)
+			set.Attention(want, q, plain.as(f16), 0, group, 0, kernels.Visible{Prefix: n}, 0.3, &scratch)
+			set.Attention(got, q, other.as(f16), 0, group, 0, kernels.Visible{Prefix: prefix, Path: path}, 0.3, &scratch)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d keys, %d of them on a path: the slots change the result", n, len(path))
 			}
 			for h := range group {
-				kernels.Attention(got, q, plain.as(f16), h, 1, 0, kernels.Visible{Prefix: n}, 0.3, &second)
+				set.Attention(got, q, plain.as(f16), h, 1, 0, kernels.Visible{Prefix: n}, 0.3, &second)
 			}
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d heads: the result of one depends on the others", group)
@@ -202,7 +202,7 @@ func TestAttentionSequence(t *testing.T) {
 }
 
 func TestAttentionNotFinite(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const dim, n = 32, 50
 		var scratch kernels.AttentionScratch
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
@@ -212,7 +212,7 @@ func TestAttentionNotFinite(t *testing.T) {
 				v := slices.Clone(c.v[7])
 				v[3] = float32(bad)
 				c.set(7, c.k[7], v)
-				kernels.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 				for i, got := range dst {
 					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3) {
 						t.Fatalf("%v in a value gave %v at %d", bad, got, i)
@@ -223,13 +223,13 @@ func TestAttentionNotFinite(t *testing.T) {
 					k := slices.Clone(c.k[7])
 					k[3] = float32(bad)
 					c.set(7, k, v)
-					kernels.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+					set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 					if i := slices.IndexFunc(dst, func(v float32) bool { return v == v }); i >= 0 {
 						t.Fatalf("%v in a key gave %v", bad, dst[i])
 					}
 				}
 				q[5] = float32(bad)
-				kernels.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 				if i := slices.IndexFunc(dst, func(v float32) bool { return v == v }); i >= 0 {
 					t.Fatalf("%v in the query gave %v", bad, dst[i])
 				}
@@ -245,7 +245,7 @@ func TestAttentionMisuse(t *testing.T) {
 	run := func(dst, q []float32, kv *kernels.KV, head0, heads, kvHead int, visible kernels.Visible) func() {
 		return func() {
 			var scratch kernels.AttentionScratch
-			kernels.Attention(dst, q, kv, head0, heads, kvHead, visible, 1, &scratch)
+			kernels.Default().Attention(dst, q, kv, head0, heads, kvHead, visible, 1, &scratch)
 		}
 	}
 	one := kernels.Visible{Prefix: 1}
@@ -268,7 +268,7 @@ func TestAttentionMisuse(t *testing.T) {
 
 // Later stretches of keys hold larger scores than earlier ones, so that what was summed up must be corrected.
 func TestAttentionDoesNotAllocate(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const slots, dim, heads, pageLen = 640, 64, 4, 64
 		kv := kernels.KV{HeadDim: dim, KVHeads: 1, PageLen: pageLen}
 		for page := range slots / pageLen {
@@ -285,7 +285,7 @@ func TestAttentionDoesNotAllocate(t *testing.T) {
 		var scratch kernels.AttentionScratch
 		visible := kernels.Visible{Prefix: slots - 10, Path: []int32{slots - 9, slots - 5}}
 		if allocs := testing.AllocsPerRun(5, func() {
-			kernels.Attention(dst, q, &kv, 0, heads, 0, visible, 0.125, &scratch)
+			set.Attention(dst, q, &kv, 0, heads, 0, visible, 0.125, &scratch)
 		}); allocs != 0 {
 			t.Errorf("%v allocations", allocs)
 		}
@@ -317,28 +317,27 @@ func FuzzAttention(f *testing.F) {
 		}
 		q, dst := normal(newRand(), 2*dim), make([]float32, 2*dim)
 		var want []float32
-		for _, set := range kernels.Sets() {
-			kerneltest.Use(t, set)
+		for _, set := range kernels.AllSets() {
 			var scratch kernels.AttentionScratch
-			kernels.Attention(dst, q, &kv, 0, 2, 0, visible, 0.5, &scratch)
+			set.Attention(dst, q, &kv, 0, 2, 0, visible, 0.5, &scratch)
 			if want == nil {
 				want = slices.Clone(dst)
 			}
 			for i := range dst {
 				if (dst[i] == dst[i]) != (want[i] == want[i]) && len(visible.Path) == 0 {
-					t.Fatalf("%s: element %d is %v, in the reference %v", set, i, dst[i], want[i])
+					t.Fatalf("%s: element %d is %v, in the reference %v", set.Name(), i, dst[i], want[i])
 				}
 			}
 		}
 	})
 }
 
-func ExampleAttention() {
+func ExampleSet_Attention() {
 	// Two keys of one head of two elements; the query matches the second.
 	kv := kernels.KV{HeadDim: 2, KVHeads: 1, PageLen: 2, K32: [][]float32{{1, 0, 0, 1}}, V32: [][]float32{{10, 20, 30, 40}}}
 	q, dst := []float32{0, 50}, make([]float32, 2)
 	var scratch kernels.AttentionScratch
-	kernels.Attention(dst, q, &kv, 0, 1, 0, kernels.Visible{Prefix: 2}, 1, &scratch)
+	kernels.Default().Attention(dst, q, &kv, 0, 1, 0, kernels.Visible{Prefix: 2}, 1, &scratch)
 	fmt.Println(dst)
 	// Output: [30 40]
 }

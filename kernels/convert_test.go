@@ -17,9 +17,9 @@ func TestF16ToF32(t *testing.T) {
 	for i := range all {
 		all[i] = uint16(i)
 	}
-	kerneltest.Each(t, "F16ToF32", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "F16ToF32", func(t *testing.T, set *kernels.Set) {
 		dst := make([]float32, len(all))
-		kernels.F16ToF32(dst, all)
+		set.F16ToF32(dst, all)
 		for i, got := range dst {
 			if want := float16.Frombits(uint16(i)).Float32(); !sameBits(got, want) {
 				t.Fatalf("%#04x: %v, want %v", i, got, want)
@@ -27,7 +27,7 @@ func TestF16ToF32(t *testing.T) {
 		}
 		for n := range 70 {
 			dst, check := guardedFloats(t, n, n%5)
-			kernels.F16ToF32(dst, all[n*131:][:n])
+			set.F16ToF32(dst, all[n*131:][:n])
 			check()
 		}
 	})
@@ -55,9 +55,9 @@ func halfwayFloats() []float32 {
 
 func TestF32ToF16(t *testing.T) {
 	x := halfwayFloats()
-	kerneltest.Each(t, "F32ToF16", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "F32ToF16", func(t *testing.T, set *kernels.Set) {
 		dst := make([]uint16, len(x))
-		kernels.F32ToF16(dst, x)
+		set.F32ToF16(dst, x)
 		for i, got := range dst {
 			want := float16.Fromfloat32(x[i]).Bits()
 			if got != want && !(x[i] != x[i] && got&0x7c00 == 0x7c00 && got&0x3ff != 0) {
@@ -66,7 +66,7 @@ func TestF32ToF16(t *testing.T) {
 		}
 		for n := range 70 {
 			dst, check := guarded[uint16](t, n, n%5, 0xabcd)
-			kernels.F32ToF16(dst, x[n*31:][:n])
+			set.F32ToF16(dst, x[n*31:][:n])
 			check()
 		}
 	})
@@ -83,10 +83,10 @@ func TestBF16(t *testing.T) {
 	for i, b := range bits {
 		x[i] = math.Float32frombits(b)
 	}
-	kerneltest.Each(t, "BF16", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "BF16", func(t *testing.T, set *kernels.Set) {
 		half, back := make([]uint16, len(x)), make([]float32, len(x))
-		kernels.F32ToBF16(half, x)
-		kernels.BF16ToF32(back, half)
+		set.F32ToBF16(half, x)
+		set.BF16ToF32(back, half)
 		for i, v := range x {
 			want := math.Float32frombits(uint32((uint64(bits[i])+0x7fff+uint64(bits[i]>>16&1))>>16) << 16)
 			if v != v {
@@ -98,10 +98,10 @@ func TestBF16(t *testing.T) {
 		}
 		for n := range 70 {
 			half, check := guarded[uint16](t, n, n%5, 0xabcd)
-			kernels.F32ToBF16(half, x[n*31:][:n])
+			set.F32ToBF16(half, x[n*31:][:n])
 			check()
 			back, check := guardedFloats(t, n, n%5)
-			kernels.BF16ToF32(back, half)
+			set.BF16ToF32(back, half)
 			check()
 		}
 	})
@@ -114,25 +114,24 @@ func FuzzF32ToF16(f *testing.F) {
 	f.Fuzz(func(t *testing.T, bits uint32) {
 		x := slices.Repeat([]float32{math.Float32frombits(bits)}, 19)
 		want := float16.Fromfloat32(x[0])
-		for _, set := range kernels.Sets() {
-			kerneltest.Use(t, set)
+		for _, set := range kernels.AllSets() {
 			half, back := make([]uint16, len(x)), make([]float32, len(x))
-			kernels.F32ToF16(half, x)
-			kernels.F16ToF32(back, half)
+			set.F32ToF16(half, x)
+			set.F16ToF32(back, half)
 			for i := range x {
 				if !sameBits(back[i], want.Float32()) {
-					t.Fatalf("%s: %v became %v, want %v", set, x[i], back[i], want)
+					t.Fatalf("%s: %v became %v, want %v", set.Name(), x[i], back[i], want)
 				}
 			}
 		}
 	})
 }
 
-func ExampleF32ToF16() {
+func ExampleSet_F32ToF16() {
 	half := make([]uint16, 3)
-	kernels.F32ToF16(half, []float32{1, -2.5, 1e6})
+	kernels.Default().F32ToF16(half, []float32{1, -2.5, 1e6})
 	back := make([]float32, 3)
-	kernels.F16ToF32(back, half)
+	kernels.Default().F16ToF32(back, half)
 	fmt.Printf("%#04x %v\n", half, back)
 	// Output: [0x3c00 0xc100 0x7c00] [1 -2.5 +Inf]
 }

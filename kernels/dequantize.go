@@ -8,7 +8,7 @@ import (
 
 // DequantizeRow writes the values of row row of w, counted from w's first row, to dst [w.Cols]. It serves embedding
 // look-up. w is of any type that [MatMul] takes, or an F32 vector.
-func DequantizeRow(dst []float32, w tensor.Packed, row int) {
+func (s *Set) DequantizeRow(dst []float32, w tensor.Packed, row int) {
 	if err := w.Check(); err != nil {
 		panic("kernels: DequantizeRow: " + err.Error())
 	}
@@ -20,15 +20,15 @@ func DequantizeRow(dst []float32, w tensor.Packed, row int) {
 	r := row % tensor.TileRows
 	switch w.Type {
 	case tensor.F16:
-		active.DequantizeF16(dst, w.Data[first:first+size], r)
+		s.k.DequantizeF16(dst, w.Data[first:first+size], r)
 	case tensor.Q4_0:
-		active.DequantizeQ4(dst, w.Data[first:first+size], r)
+		s.k.DequantizeQ4(dst, w.Data[first:first+size], r)
 	case tensor.Q8_0:
-		active.DequantizeQ8(dst, w.Data[first:first+size], r)
+		s.k.DequantizeQ8(dst, w.Data[first:first+size], r)
 	case tensor.Q4_K:
-		active.DequantizeQ4K(dst, w.Data[first:first+size], r)
+		s.k.DequantizeQ4K(dst, w.Data[first:first+size], r)
 	case tensor.Q6_K:
-		active.DequantizeQ6K(dst, w.Data[first:first+size], r)
+		s.k.DequantizeQ6K(dst, w.Data[first:first+size], r)
 	case tensor.F32:
 		for c := range dst {
 			dst[c] = f32At(w.Data, 4*c)

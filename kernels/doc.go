@@ -1,5 +1,5 @@
 // Package kernels is the arithmetic of Lever: quantised matrix products, attention over a paged cache, norms, rotary
-// positions, selection and conversion, each one function over slices with one definition, the scalar reference.
+// positions, selection and conversion, each one operation over slices with one definition, the scalar reference.
 //
 // # Layout
 //
@@ -17,7 +17,7 @@
 //	for part := range parts {                          // of one matrix
 //		kernels.MatMul(pool, dst, rows, part, &in)     // dst [n][rows]
 //	}
-//	kernels.SiLU(dst, dst)
+//	pool.Set().SiLU(dst, dst)
 //
 // # Quantised activations
 //
@@ -43,8 +43,8 @@
 //
 // A set is one implementation of all inner kernels: ref (the definition: short, never tuned), go (tuned, portable), and
 // those in assembly that the processor can run: neon, dotprod, i8mm, fp16 on arm64, avx2, avx512, amx on amd64. The last of
-// [Sets] but fp16 is in use from start-up; [Select] and the environment variable LEVER_KERNELS force another. Build tag
-// purego leaves ref and go.
+// [Sets] but fp16 is the default, unless the environment variable LEVER_KERNELS names another. A [Pool] uses the default until
+// [Pool.Use] gives it a set, so that two pools of a process may differ. Build tag purego leaves ref and go.
 //
 // fp16 is the set before it except for F16 weights, which it multiplies in float16: twice as fast, and off by 0.16 % of a
 // result where all other sets are exact but for rounding in float32. An F16 store is precise unless a program asks for fp16.
@@ -70,6 +70,6 @@
 //
 // # Errors
 //
-// [Select] and [EnvError] return an error where a set is not there, with the names of those that are. Nothing else fails: wrong lengths
+// [Named] and [EnvError] return an error where a set is not there, with the names of those that are. Nothing else fails: wrong lengths
 // and shapes are mistakes of the programmer and panic; values never do: NaN and infinity propagate.
 package kernels

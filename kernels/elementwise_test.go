@@ -19,42 +19,42 @@ var special = []float32{
 // elementwise is an operation on equally long rows of which element i depends on elements i alone: dst[i] = f(a[i], b[i]).
 type elementwise struct {
 	name    string
-	run     func(dst, a, b []float32) // dst may be a
+	run     func(set *kernels.Set, dst, a, b []float32) // dst may be a
 	want    func(a, b float64) float64
 	bound   float64 // relative
 	inPlace bool    // dst is a
 }
 
 var elementwiseOps = []elementwise{
-	{"Add", func(dst, _, b []float32) { kernels.Add(dst, b) }, func(a, b float64) float64 { return a + b }, eps, true},
-	{"Mul", func(dst, _, b []float32) { kernels.Mul(dst, b) }, func(a, b float64) float64 { return a * b }, eps, true},
-	{"Scale", func(dst, _, _ []float32) { kernels.Scale(dst, -0.3) }, func(a, _ float64) float64 { return a * float64(float32(-0.3)) }, eps, true},
-	{"SiLU", func(dst, a, _ []float32) { kernels.SiLU(dst, a) }, func(a, _ float64) float64 { return a / (1 + math.Exp(-a)) }, 8 * eps, false},
-	{"SiLUMul", kernels.SiLUMul, func(a, b float64) float64 { return a / (1 + math.Exp(-a)) * b }, 8 * eps, false},
+	{"Add", func(set *kernels.Set, dst, _, b []float32) { set.Add(dst, b) }, func(a, b float64) float64 { return a + b }, eps, true},
+	{"Mul", func(set *kernels.Set, dst, _, b []float32) { set.Mul(dst, b) }, func(a, b float64) float64 { return a * b }, eps, true},
+	{"Scale", func(set *kernels.Set, dst, _, _ []float32) { set.Scale(dst, -0.3) }, func(a, _ float64) float64 { return a * float64(float32(-0.3)) }, eps, true},
+	{"SiLU", func(set *kernels.Set, dst, a, _ []float32) { set.SiLU(dst, a) }, func(a, _ float64) float64 { return a / (1 + math.Exp(-a)) }, 8 * eps, false},
+	{"SiLUMul", (*kernels.Set).SiLUMul, func(a, b float64) float64 { return a / (1 + math.Exp(-a)) * b }, 8 * eps, false},
 }
 
 func TestElementwise(t *testing.T) {
 	for _, op := range elementwiseOps {
-		kerneltest.Each(t, op.name, func(t *testing.T, _ string) {
+		kerneltest.Each(t, op.name, func(t *testing.T, set *kernels.Set) {
 			rng := newRand()
 			for n := range 80 {
 				for off := range 4 {
 					a, b := normal(rng, n), normal(rng, n)
-					op.check(t, a, b, off)
+					op.check(t, set, a, b, off)
 				}
 			}
 			for _, v := range special {
 				a := slices.Concat(special, special)
 				b := slices.Repeat([]float32{v}, len(a))
-				op.check(t, a, b, 0)
-				op.check(t, b, a, 1)
+				op.check(t, set, a, b, 0)
+				op.check(t, set, b, a, 1)
 			}
 		})
 	}
 }
 
 // check runs the operation out of place and in place, with guards.
-func (op elementwise) check(t *testing.T, a, b []float32, off int) {
+func (op elementwise) check(t *testing.T, set *kernels.Set, a, b []float32, off int) {
 	t.Helper()
 	inputs := [2][]float32{slices.Clone(a), slices.Clone(b)}
 	for _, inPlace := range []bool{op.inPlace, true} {
@@ -64,7 +64,7 @@ func (op elementwise) check(t *testing.T, a, b []float32, off int) {
 			copy(dst, a)
 			from = dst
 		}
-		op.run(dst, from, b)
+		op.run(set, dst, from, b)
 		check()
 		for i, got := range dst {
 			want := op.want(float64(a[i]), float64(b[i]))
@@ -86,29 +86,29 @@ func (op elementwise) check(t *testing.T, a, b []float32, off int) {
 }
 
 func TestRMSNorm(t *testing.T) {
-	kerneltest.Each(t, "RMSNorm", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "RMSNorm", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 140 {
 			x, gain := normal(rng, n), normal(rng, n)
-			checkRMSNorm(t, x, gain, n%4)
+			checkRMSNorm(t, set, x, gain, n%4)
 		}
 		for _, scale := range []float32{0, 1e-30, 1e-12, 1e18, 3e38} {
 			x, gain := normal(rng, 384), normal(rng, 384)
 			for i := range x {
 				x[i] = max(-1, min(1, x[i])) * scale
 			}
-			checkRMSNorm(t, x, gain, 0)
+			checkRMSNorm(t, set, x, gain, 0)
 		}
 		x := normal(rng, 64)
 		x[20] = float32(math.NaN())
-		kernels.RMSNorm(x, x, normal(rng, 64), 1e-5)
+		set.RMSNorm(x, x, normal(rng, 64), 1e-5)
 		if i := slices.IndexFunc(x, func(v float32) bool { return v == v }); i >= 0 {
 			t.Errorf("NaN did not reach element %d", i)
 		}
 		for _, inf := range []float64{math.Inf(1), math.Inf(-1)} {
 			x := normal(rng, 64)
 			x[20] = float32(inf)
-			kernels.RMSNorm(x, x, normal(rng, 64), 1e-5)
+			set.RMSNorm(x, x, normal(rng, 64), 1e-5)
 			if x[20] == x[20] {
 				t.Errorf("%v became %v", inf, x[20])
 			}
@@ -116,7 +116,7 @@ func TestRMSNorm(t *testing.T) {
 	})
 }
 
-func checkRMSNorm(t *testing.T, x, gain []float32, off int) {
+func checkRMSNorm(t *testing.T, set *kernels.Set, x, gain []float32, off int) {
 	t.Helper()
 	const e = 1e-5
 	sum := 0.0
@@ -131,7 +131,7 @@ func checkRMSNorm(t *testing.T, x, gain []float32, off int) {
 			copy(dst, x)
 			from = dst
 		}
-		kernels.RMSNorm(dst, from, gain, e)
+		set.RMSNorm(dst, from, gain, e)
 		check()
 		for i, got := range dst {
 			want := float64(x[i]) * scale * float64(gain[i])
@@ -143,7 +143,7 @@ func checkRMSNorm(t *testing.T, x, gain []float32, off int) {
 }
 
 func TestRoPE(t *testing.T) {
-	kerneltest.Each(t, "RoPE", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "RoPE", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for _, pairing := range []kernels.Pairing{kernels.PairHalves, kernels.PairAdjacent} {
 			for _, headDim := range []int{2, 4, 6, 10, 16, 22, 32, 48, 64, 80, 128, 256} {
@@ -157,7 +157,7 @@ func TestRoPE(t *testing.T) {
 					x, check := guardedFloats(t, heads*headDim, headDim%7)
 					copy(x, normal(rng, len(x)))
 					before := slices.Clone(x)
-					kernels.RoPE(x, cos, sin, heads, headDim, pairing)
+					set.RoPE(x, cos, sin, heads, headDim, pairing)
 					check()
 					for h := range heads {
 						for i := range half {
@@ -176,7 +176,7 @@ func TestRoPE(t *testing.T) {
 			}
 		}
 	})
-	kerneltest.Each(t, "RoPENotFinite", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "RoPENotFinite", func(t *testing.T, set *kernels.Set) {
 		const headDim = 32
 		cos, sin := normal(newRand(), headDim/2), normal(newRand(), headDim/2)
 		for _, pairing := range []kernels.Pairing{kernels.PairHalves, kernels.PairAdjacent} {
@@ -184,7 +184,7 @@ func TestRoPE(t *testing.T) {
 				for at := range headDim {
 					x := normal(newRand(), 2*headDim)
 					x[at] = float32(bad)
-					kernels.RoPE(x, cos, sin, 2, headDim, pairing)
+					set.RoPE(x, cos, sin, 2, headDim, pairing)
 					spoilt := 0
 					for _, v := range x {
 						if v-v != 0 {
@@ -200,12 +200,12 @@ func TestRoPE(t *testing.T) {
 	})
 	for name, f := range map[string]func(){
 		"odd": func() {
-			kernels.RoPE(make([]float32, 3), make([]float32, 1), make([]float32, 1), 1, 3, kernels.PairHalves)
+			kernels.Default().RoPE(make([]float32, 3), make([]float32, 1), make([]float32, 1), 1, 3, kernels.PairHalves)
 		},
 		"short": func() {
-			kernels.RoPE(make([]float32, 7), make([]float32, 2), make([]float32, 2), 2, 4, kernels.PairHalves)
+			kernels.Default().RoPE(make([]float32, 7), make([]float32, 2), make([]float32, 2), 2, 4, kernels.PairHalves)
 		},
-		"unknown": func() { kernels.RoPE(make([]float32, 4), make([]float32, 2), make([]float32, 2), 1, 4, 9) },
+		"unknown": func() { kernels.Default().RoPE(make([]float32, 4), make([]float32, 2), make([]float32, 2), 1, 4, 9) },
 	} {
 		if panicOf(f) == nil {
 			t.Errorf("%s: accepted", name)
@@ -214,7 +214,7 @@ func TestRoPE(t *testing.T) {
 }
 
 func TestSoftmax(t *testing.T) {
-	kerneltest.Each(t, "Softmax", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "Softmax", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 150 {
 			for _, spread := range []float64{0.01, 1, 30, 1e4} {
@@ -230,7 +230,7 @@ func TestSoftmax(t *testing.T) {
 					want[i] = math.Exp(float64(v) - top)
 					sum += want[i]
 				}
-				kernels.Softmax(x)
+				set.Softmax(x)
 				check()
 				for i, got := range x {
 					// The exponent is a float32 difference: its rounding is a relative error of the result.
@@ -249,14 +249,14 @@ func TestSoftmax(t *testing.T) {
 			for n := 1; n < 40; n++ {
 				x := normal(rng, n)
 				x[n/2] = bad
-				kernels.Softmax(x)
+				set.Softmax(x)
 				if x[n/2] == x[n/2] {
 					t.Fatalf("n=%d: %v became %v", n, bad, x[n/2])
 				}
 			}
 		}
 		x := []float32{-inf, 0, -inf, 0, -inf}
-		kernels.Softmax(x)
+		set.Softmax(x)
 		if !slices.Equal(x, []float32{0, 0.5, 0, 0.5, 0}) {
 			t.Errorf("masked elements: %v", x)
 		}
@@ -288,15 +288,15 @@ func TestExp32(t *testing.T) {
 func TestElementwiseMisuse(t *testing.T) {
 	two, three := make([]float32, 2), make([]float32, 3)
 	for name, f := range map[string]func(){
-		"Add":           func() { kernels.Add(two, three) },
-		"Mul":           func() { kernels.Mul(three, two) },
-		"SiLU":          func() { kernels.SiLU(three, two) },
-		"SiLUMul: up":   func() { kernels.SiLUMul(two, two, three) },
-		"RMSNorm: gain": func() { kernels.RMSNorm(two, two, three, 0) },
-		"F16ToF32":      func() { kernels.F16ToF32(two, make([]uint16, 3)) },
-		"F32ToF16":      func() { kernels.F32ToF16(make([]uint16, 3), two) },
-		"BF16ToF32":     func() { kernels.BF16ToF32(two, make([]uint16, 3)) },
-		"F32ToBF16":     func() { kernels.F32ToBF16(make([]uint16, 3), two) },
+		"Add":           func() { kernels.Default().Add(two, three) },
+		"Mul":           func() { kernels.Default().Mul(three, two) },
+		"SiLU":          func() { kernels.Default().SiLU(three, two) },
+		"SiLUMul: up":   func() { kernels.Default().SiLUMul(two, two, three) },
+		"RMSNorm: gain": func() { kernels.Default().RMSNorm(two, two, three, 0) },
+		"F16ToF32":      func() { kernels.Default().F16ToF32(two, make([]uint16, 3)) },
+		"F32ToF16":      func() { kernels.Default().F32ToF16(make([]uint16, 3), two) },
+		"BF16ToF32":     func() { kernels.Default().BF16ToF32(two, make([]uint16, 3)) },
+		"F32ToBF16":     func() { kernels.Default().F32ToBF16(make([]uint16, 3), two) },
 	} {
 		want := "kernels: " + name + ": lengths differ: "
 		if v := fmt.Sprint(panicOf(f)); len(v) < len(want) || v[:len(want)] != want {
@@ -306,53 +306,53 @@ func TestElementwiseMisuse(t *testing.T) {
 }
 
 func TestRowsDoNotAllocate(t *testing.T) {
-	kerneltest.Each(t, "rows", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "rows", func(t *testing.T, set *kernels.Set) {
 		x, y, half := normal(newRand(), 256), normal(newRand(), 256), make([]uint16, 256)
 		if allocs := testing.AllocsPerRun(10, func() {
-			kernels.RMSNorm(x, x, y, 1e-5)
-			kernels.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairHalves)
-			kernels.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairAdjacent)
-			kernels.SiLUMul(x, x, y)
-			kernels.SiLU(x, x)
-			kernels.Add(x, y)
-			kernels.Mul(x, y)
-			kernels.Scale(x, 0.5)
-			kernels.Softmax(x)
-			kernels.F32ToF16(half, x)
-			kernels.F16ToF32(x, half)
-			kernels.F32ToBF16(half, x)
-			kernels.BF16ToF32(x, half)
-			kernels.Argmax(x)
+			set.RMSNorm(x, x, y, 1e-5)
+			set.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairHalves)
+			set.RoPE(x, y[:32], y[32:64], 4, 64, kernels.PairAdjacent)
+			set.SiLUMul(x, x, y)
+			set.SiLU(x, x)
+			set.Add(x, y)
+			set.Mul(x, y)
+			set.Scale(x, 0.5)
+			set.Softmax(x)
+			set.F32ToF16(half, x)
+			set.F16ToF32(x, half)
+			set.F32ToBF16(half, x)
+			set.BF16ToF32(x, half)
+			set.Argmax(x)
 		}); allocs != 0 {
 			t.Errorf("%v allocations", allocs)
 		}
 	})
 }
 
-func ExampleRMSNorm() {
+func ExampleSet_RMSNorm() {
 	x := []float32{3, 4}
-	kernels.RMSNorm(x, x, []float32{1, 2}, 0)
+	kernels.Default().RMSNorm(x, x, []float32{1, 2}, 0)
 	fmt.Printf("%.3f\n", x)
 	// Output: [0.849 2.263]
 }
 
-func ExampleSoftmax() {
+func ExampleSet_Softmax() {
 	x := []float32{0, float32(math.Log(3))}
-	kernels.Softmax(x)
+	kernels.Default().Softmax(x)
 	fmt.Printf("%.2f\n", x)
 	// Output: [0.25 0.75]
 }
 
-func ExampleRoPE() {
-	x := []float32{1, 0, 0, 2}                                                  // one head of two pairs
-	kernels.RoPE(x, []float32{0, 1}, []float32{1, 0}, 1, 4, kernels.PairHalves) // turn the first by 90°
+func ExampleSet_RoPE() {
+	x := []float32{1, 0, 0, 2}                                                            // one head of two pairs
+	kernels.Default().RoPE(x, []float32{0, 1}, []float32{1, 0}, 1, 4, kernels.PairHalves) // turn the first by 90°
 	fmt.Println(x)
 	// Output: [0 0 1 2]
 }
 
-func ExampleSiLUMul() {
+func ExampleSet_SiLUMul() {
 	gate, up := []float32{0, 20}, []float32{5, 5}
-	kernels.SiLUMul(gate, gate, up)
+	kernels.Default().SiLUMul(gate, gate, up)
 	fmt.Printf("%.1f\n", gate)
 	// Output: [0.0 100.0]
 }

@@ -2,15 +2,24 @@ package kernels
 
 import "github.com/lever-go/lever/kernels/internal/table"
 
-// Registry is all sets, for tests that look at the table itself.
-func Registry() []table.Kernels { return registry }
+// Registry is the tables of all sets.
+func Registry() []table.Kernels {
+	var tables []table.Kernels
+	for _, s := range registry {
+		tables = append(tables, s.k)
+	}
+	return tables
+}
 
-// Active is the set in use.
-func Active() *table.Kernels { return active }
+// AllSets is what Sets names.
+func AllSets() []*Set { return registry }
+
+// Table is the inner kernels of a set.
+func (s *Set) Table() *table.Kernels { return &s.k }
 
 // Unexported names that tests need.
 var (
-	SelectFromEnv = selectFromEnv
+	ChooseDefault = chooseDefault
 	Quantized     = (*Input).quantized
 	Exp32         = exp32
 )

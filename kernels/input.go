@@ -92,6 +92,7 @@ func (in *Input) quantizeGroup(_, g int) {
 
 // product is a matrix product that the pool works on, in units of unitTiles tiles.
 type product struct {
+	set   *Set
 	dst   []float32 // begins at the first row of w
 	ldd   int
 	w     tensor.Packed
@@ -129,11 +130,12 @@ func (in *Input) multiply(dst []float32, ldd, first, last int) {
 		j.quant.Run(dst, ldd, w, last-first, j.q, in.n, in.k)
 		return
 	}
-	active.MatMulF16F32(dst, ldd, w, last-first, in.x, in.n, in.k)
+	j.set.k.MatMulF16F32(dst, ldd, w, last-first, in.x, in.n, in.k)
 }
 
 // plainProduct is a product with a row-major float32 matrix, in units of unitRows rows.
 type plainProduct struct {
+	set            *Set
 	dst            []float32
 	ldd            int
 	w              []float32
@@ -145,7 +147,7 @@ func (in *Input) plainUnit(_, u int) {
 	j := &in.plain
 	first := u * j.unitRows
 	last := min(first+j.unitRows, j.rows)
-	active.MatMulF32F32(j.dst[first:], j.ldd, j.w[first*in.k:last*in.k], last-first, in.x, in.n, in.k)
+	j.set.k.MatMulF32F32(j.dst[first:], j.ldd, j.w[first*in.k:last*in.k], last-first, in.x, in.n, in.k)
 }
 
 // alignedBytes returns n bytes that begin at a multiple of 64, in buf if they fit.

@@ -19,7 +19,7 @@ const (
 //	dst[i*ldd + w.Row + r] = Σ_c w[r][c]·x[i][c]
 //
 // dst is the output of the whole matrix, [n][ldd], so that all its parts fill it, in any order. w is of type F16, Q4_0,
-// Q8_0, Q4_K or Q6_K with w.Cols = k. dst must not overlap in's rows. The work is spread over p.
+// Q8_0, Q4_K or Q6_K with w.Cols = k. dst must not overlap in's rows. The work is spread over p, and done with its kernel set.
 func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 	if err := w.Check(); err != nil {
 		panic("kernels: MatMul: " + err.Error())
@@ -28,7 +28,8 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 		panic(fmt.Sprintf("kernels: MatMul: k %d != %d", w.Cols, in.k))
 	}
 	checkOutput("MatMul", dst, ldd, w.Row+w.Rows, in.n)
-	quant := quantMatMul(w.Type)
+	set := p.Set()
+	quant := set.quantMatMul(w.Type)
 	if quant == nil && w.Type != tensor.F16 {
 		panic(fmt.Sprintf("kernels: MatMul: no kernel for %v weights", w.Type))
 	}
@@ -36,7 +37,7 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 		return
 	}
 
-	in.job = product{dst: dst[w.Row:], ldd: ldd, w: w, quant: quant, tiles: (w.Rows + tensor.TileRows - 1) / tensor.TileRows}
+	in.job = product{set: set, dst: dst[w.Row:], ldd: ldd, w: w, quant: quant, tiles: (w.Rows + tensor.TileRows - 1) / tensor.TileRows}
 	if quant != nil {
 		in.job.q = in.quantized(p, quant.Form)
 	}
@@ -69,27 +70,27 @@ func checkOutput(op string, dst []float32, ldd, cols, n int) {
 	}
 }
 
-// quantMatMul returns the active kernel for weights of type d, nil if they are multiplied with float32.
-func quantMatMul(d tensor.DType) *table.QuantMatMul {
+// quantMatMul returns the kernel for weights of type d, nil if they are multiplied with float32.
+func (s *Set) quantMatMul(d tensor.DType) *table.QuantMatMul {
 	switch d {
 	case tensor.Q4_0:
-		return &active.MatMulQ4Q8
+		return &s.k.MatMulQ4Q8
 	case tensor.Q8_0:
-		return &active.MatMulQ8Q8
+		return &s.k.MatMulQ8Q8
 	case tensor.Q4_K:
-		return &active.MatMulQ4KQ8
+		return &s.k.MatMulQ4KQ8
 	case tensor.Q6_K:
-		return &active.MatMulQ6KQ8
+		return &s.k.MatMulQ6KQ8
 	case tensor.F16:
-		if active.MatMulF16F16.Run != nil {
-			return &active.MatMulF16F16
+		if s.k.MatMulF16F16.Run != nil {
+			return &s.k.MatMulF16F16
 		}
 	}
 	return nil
 }
 
 // MatMulF32 multiplies a plain matrix w [rows][k], row-major, with all rows of in: dst[i*ldd+r] = Σ_c w[r][c]·x[i][c].
-// dst is [n][ldd] and must overlap neither. The work is spread over p.
+// dst is [n][ldd] and must overlap neither. The work is spread over p, and done with its kernel set.
 func MatMulF32(p *Pool, dst []float32, ldd int, w []float32, rows int, in *Input) {
 	if rows < 0 || len(w) != rows*in.k {
 		panic(fmt.Sprintf("kernels: MatMulF32: weights [%d %d] need %d elements, got %d", rows, in.k, rows*in.k, len(w)))
@@ -101,7 +102,7 @@ func MatMulF32(p *Pool, dst []float32, ldd int, w []float32, rows int, in *Input
 	if in.plainFunc == nil {
 		in.plainFunc = in.plainUnit
 	}
-	in.plain = plainProduct{dst: dst, ldd: ldd, w: w, rows: rows, unitRows: unitRows(rows, in.k*in.n, p.Workers())}
+	in.plain = plainProduct{set: p.Set(), dst: dst, ldd: ldd, w: w, rows: rows, unitRows: unitRows(rows, in.k*in.n, p.Workers())}
 	p.Run((rows+in.plain.unitRows-1)/in.plain.unitRows, in.plainFunc)
 	in.plain = plainProduct{}
 }

@@ -17,13 +17,13 @@ func BenchmarkMatMul(b *testing.B) {
 	for _, d := range packedTypes {
 		for _, n := range []int{1, 4, 8, 16, 64} {
 			for _, shape := range benchShapes {
-				for _, set := range kernels.Sets() {
+				for _, set := range kernels.AllSets() {
 					for _, threads := range []int{1, 2} {
 						rows, k := shape[0], shape[1]
-						if k%d.BlockElems() != 0 || threads > 1 && rows*k < 1<<22 || set == "ref" && n*rows*k > 1<<24 {
+						if k%d.BlockElems() != 0 || threads > 1 && rows*k < 1<<22 || set.Name() == "ref" && n*rows*k > 1<<24 {
 							continue
 						}
-						name := fmt.Sprintf("fmt=%v/n=%d/shape=%dx%d/impl=%s/threads=%d", d, n, rows, k, set, threads)
+						name := fmt.Sprintf("fmt=%v/n=%d/shape=%dx%d/impl=%s/threads=%d", d, n, rows, k, set.Name(), threads)
 						b.Run(name, func(b *testing.B) { benchMatMul(b, d, rows, k, n, set, threads) })
 					}
 				}
@@ -32,13 +32,11 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-func benchMatMul(b *testing.B, d tensor.DType, rows, k, n int, set string, threads int) {
-	kerneltest.Use(b, set)
+func benchMatMul(b *testing.B, d tensor.DType, rows, k, n int, set *kernels.Set, threads int) {
 	w := benchMatrix(d, rows, k)
 	x := normal(rand.New(rand.NewPCG(1, 2)), n*k)
 	dst := make([]float32, n*rows)
-	pool := kernels.NewPool(threads)
-	defer pool.Close()
+	pool := kerneltest.Pool(b, set, threads)
 	var in kernels.Input
 	b.SetBytes(int64(len(w.Data) + 4*n*(rows+k)))
 	b.ReportAllocs()

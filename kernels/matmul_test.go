@@ -74,10 +74,10 @@ func formOf(set *table.Kernels, d tensor.DType) *table.Form {
 	return set.MatMulF16F16.Form
 }
 
-// asMultiplied returns what x [n][k] is once quantised by the active set for weights of type d.
-func asMultiplied(d tensor.DType, x []float32, n, k int) []float64 {
+// asMultiplied returns what x [n][k] is once quantised by the set for weights of type d.
+func asMultiplied(set *kernels.Set, d tensor.DType, x []float32, n, k int) []float64 {
 	y := make([]float64, len(x))
-	form := formOf(kernels.Active(), d)
+	form := formOf(set.Table(), d)
 	q := []byte(nil)
 	for i := range n {
 		if form == nil {
@@ -100,14 +100,14 @@ func asMultiplied(d tensor.DType, x []float32, n, k int) []float64 {
 // activations as they were quantised, sum |w·x| being the unit of error. A sum of m terms one after the other may be off by
 // m/2 eps, and a set is free in its order: terms are blocks of at least 16 columns of a quantised type, or single columns. A
 // set that multiplies in float16 adds up to 128 of those, where products of the activations' scale below 2^-24 are lost.
-func checkProduct(t rapid.TB, d tensor.DType, dst []float32, ldd, first int, values []float32, rows int, x []float32, n, k int) {
+func checkProduct(t rapid.TB, set *kernels.Set, d tensor.DType, dst []float32, ldd, first int, values []float32, rows int, x []float32, n, k int) {
 	t.Helper()
-	y := asMultiplied(d, x, n, k)
+	y := asMultiplied(set, d, x, n, k)
 	c, lost := 4+float64(k)/16, math.SmallestNonzeroFloat32
 	if !d.Quantized() {
 		c = 4 + float64(k)/2
 	}
-	inFloat16 := !d.Quantized() && formOf(kernels.Active(), d) != nil
+	inFloat16 := !d.Quantized() && formOf(set.Table(), d) != nil
 	if inFloat16 {
 		c += (1 + float64(min(k, 128))/2) * 0x1p-10 / eps
 	}
@@ -142,6 +142,13 @@ func largest(x []float32) float64 {
 	return a
 }
 
+// alone returns a pool without further goroutines that uses a set.
+func alone(set *kernels.Set) *kernels.Pool {
+	pool := kernels.NewPool(1)
+	pool.Use(set)
+	return pool
+}
+
 // multiply runs MatMul for x with guards around the output, which has pad more columns than the matrix rows.
 func multiply(t rapid.TB, pool *kernels.Pool, w tensor.Packed, x []float32, n, pad int) []float32 {
 	t.Helper()
@@ -169,15 +176,13 @@ func multiply(t rapid.TB, pool *kernels.Pool, w tensor.Packed, x []float32, n, p
 }
 
 func TestMatMul(t *testing.T) {
-	pool := kernels.NewPool(2)
-	defer pool.Close()
 	ns := []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 65}
 	if testing.Short() {
 		ns = []int{1, 2, 3, 5, 8, 17, 33}
 	}
-	kerneltest.Each(t, "MatMul", func(t *testing.T, set string) {
-		ns := ns
-		if set == "ref" { // slow, and the same code for every n
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
+		pool, ns := kerneltest.Pool(t, set, 2), ns
+		if set.Name() == "ref" { // slow, and the same code for every n
 			ns = ns[:5]
 		}
 		for _, d := range packedTypes {
@@ -193,7 +198,7 @@ func TestMatMul(t *testing.T) {
 					x := normal(rng, n*k)
 					t.Run(fmt.Sprintf("fmt=%v/shape=%dx%d/n=%d", d, rows, k, n), func(t *testing.T) {
 						dst := multiply(t, pool, w, x, n, 0)
-						checkProduct(t, d, dst, rows, 0, values, rows, x, n, k)
+						checkProduct(t, set, d, dst, rows, 0, values, rows, x, n, k)
 					})
 				}
 			}
@@ -203,7 +208,7 @@ func TestMatMul(t *testing.T) {
 				w.Row = 48
 				t.Run(fmt.Sprintf("fmt=%v/part/n=%d", d, n), func(t *testing.T) {
 					dst := multiply(t, pool, w, x, n, 5)
-					checkProduct(t, d, dst, w.Row+w.Rows+5, w.Row, values, w.Rows, x, n, w.Cols)
+					checkProduct(t, set, d, dst, w.Row+w.Rows+5, w.Row, values, w.Rows, x, n, w.Cols)
 				})
 			}
 		}
@@ -212,7 +217,7 @@ func TestMatMul(t *testing.T) {
 
 // TestMatMulExtremes drives the integer sums to their limits: every quant and every activation at its largest magnitude.
 func TestMatMulExtremes(t *testing.T) {
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
 		for _, d := range packedTypes {
 			for _, fill := range []byte{0x00, 0xff, 0x7f, 0x80, 0x0f, 0xf0} {
 				const rows, k = 16, 512
@@ -227,8 +232,8 @@ func TestMatMulExtremes(t *testing.T) {
 							x[i] = -x[i]
 						}
 					}
-					dst := multiply(t, nil, w, x, 2, 0)
-					checkProduct(t, d, dst, rows, 0, values, rows, x, 2, k)
+					dst := multiply(t, alone(set), w, x, 2, 0)
+					checkProduct(t, set, d, dst, rows, 0, values, rows, x, 2, k)
 				}
 			}
 		}
@@ -238,16 +243,16 @@ func TestMatMulExtremes(t *testing.T) {
 // TestMatMulNotFinite puts infinity and NaN into one activation row: that row's results are NaN (or infinite, with F16
 // weights), all others are untouched.
 func TestMatMulNotFinite(t *testing.T) {
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
 		for _, d := range packedTypes {
 			const rows, k, n = 32, 256, 5
 			w, _ := randomMatrix(newRand(), d, rows, k)
 			x := normal(newRand(), n*k)
-			clean := multiply(t, nil, w, x, n, 0)
+			clean := multiply(t, alone(set), w, x, n, 0)
 			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 				y := slices.Clone(x)
 				y[2*k+77] = float32(bad)
-				for i, v := range multiplyNaN(t, w, y, n) {
+				for i, v := range multiplyNaN(t, set, w, y, n) {
 					switch finite := !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0); {
 					case i/rows != 2 && !sameBits(v, clean[i]):
 						t.Fatalf("%v: %v in row 2 changed row %d: %v, want %v", d, bad, i/rows, v, clean[i])
@@ -261,11 +266,11 @@ func TestMatMulNotFinite(t *testing.T) {
 }
 
 // multiplyNaN is multiply without the comparison of inputs, which NaN defeats.
-func multiplyNaN(t rapid.TB, w tensor.Packed, x []float32, n int) []float32 {
+func multiplyNaN(t rapid.TB, set *kernels.Set, w tensor.Packed, x []float32, n int) []float32 {
 	dst, check := guardedFloats(t, n*w.Rows, 0)
 	var in kernels.Input
 	in.Reset(x, n, w.Cols)
-	kernels.MatMul(nil, dst, w.Rows, w, &in)
+	kernels.MatMul(alone(set), dst, w.Rows, w, &in)
 	check()
 	return dst
 }
@@ -273,15 +278,13 @@ func multiplyNaN(t rapid.TB, w tensor.Packed, x []float32, n int) []float32 {
 // TestMatMulBatchInvariance: a row's result has the same bits alone, among any others, in any order, by any number of
 // workers.
 func TestMatMulBatchInvariance(t *testing.T) {
-	pools := []*kernels.Pool{nil, kernels.NewPool(1), kernels.NewPool(2), kernels.NewPool(5)}
-	defer func() {
-		for _, p := range pools {
-			p.Close()
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
+		var pools []*kernels.Pool
+		for _, threads := range []int{1, 2, 5} {
+			pools = append(pools, kerneltest.Pool(t, set, threads))
 		}
-	}()
-	kerneltest.Each(t, "MatMul", func(t *testing.T, set string) {
 		maxRows, maxN := 70, 40
-		if set == "ref" { // slow, and the same code for every shape
+		if set.Name() == "ref" { // slow, and the same code for every shape
 			maxRows, maxN = 20, 4
 		}
 		for _, d := range packedTypes {
@@ -304,8 +307,8 @@ func TestMatMulBatchInvariance(t *testing.T) {
 					}
 					again := multiply(t, pools[rng.IntN(len(pools))], w, shuffled, n, 0)
 					for at, i := range order {
-						alone := multiply(t, nil, w, x[i*k:(i+1)*k], 1, 0)
-						if !slices.Equal(alone, all[i*rows:(i+1)*rows]) || !slices.Equal(alone, again[at*rows:(at+1)*rows]) {
+						single := multiply(t, alone(set), w, x[i*k:(i+1)*k], 1, 0)
+						if !slices.Equal(single, all[i*rows:(i+1)*rows]) || !slices.Equal(single, again[at*rows:(at+1)*rows]) {
 							t.Fatalf("row %d of %d differs from the row alone", i, n)
 						}
 					}
@@ -316,9 +319,8 @@ func TestMatMulBatchInvariance(t *testing.T) {
 }
 
 func TestMatMulF32(t *testing.T) {
-	pool := kernels.NewPool(3)
-	defer pool.Close()
-	kerneltest.Each(t, "MatMulF32", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
+		pool := kerneltest.Pool(t, set, 3)
 		rng := newRand()
 		for k := range 40 {
 			for _, rows := range []int{0, 1, 3, 16, 33} {
@@ -329,12 +331,12 @@ func TestMatMulF32(t *testing.T) {
 				in.Reset(x, n, k)
 				kernels.MatMulF32(pool, dst, rows+pad, w, rows, &in)
 				check()
-				checkProduct(t, tensor.F16, dst, rows+pad, 0, w, rows, x, n, k)
+				checkProduct(t, set, tensor.F16, dst, rows+pad, 0, w, rows, x, n, k)
 				for i := range n {
-					alone := make([]float32, rows)
+					single := make([]float32, rows)
 					in.Reset(x[i*k:], 1, k)
-					kernels.MatMulF32(nil, alone, rows, w, rows, &in)
-					if !slices.Equal(alone, dst[i*(rows+pad):][:rows]) {
+					kernels.MatMulF32(alone(set), single, rows, w, rows, &in)
+					if !slices.Equal(single, dst[i*(rows+pad):][:rows]) {
 						t.Fatalf("k=%d rows=%d: row %d differs from the row alone", k, rows, i)
 					}
 				}
@@ -346,7 +348,7 @@ func TestMatMulF32(t *testing.T) {
 // TestMatMulF32NotFinite: what is not finite in one activation row reaches that row's results, whichever column it is in, and
 // no others.
 func TestMatMulF32NotFinite(t *testing.T) {
-	kerneltest.Each(t, "MatMulF32", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
 		const rows, k, n = 19, 37, 6
 		w, dst := normal(newRand(), rows*k), make([]float32, n*rows)
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
@@ -355,7 +357,7 @@ func TestMatMulF32NotFinite(t *testing.T) {
 				x[c%n*k+c] = float32(bad)
 				var in kernels.Input
 				in.Reset(x, n, k)
-				kernels.MatMulF32(nil, dst, rows, w, rows, &in)
+				kernels.MatMulF32(alone(set), dst, rows, w, rows, &in)
 				for i, v := range dst {
 					if (v-v == 0) == (i/rows == c%n) {
 						t.Fatalf("%v in row %d, column %d gave %v in row %d", bad, c%n, c, v, i/rows)
@@ -368,7 +370,7 @@ func TestMatMulF32NotFinite(t *testing.T) {
 
 // TestInputIsShared: products with several formats use one Input, and a Reset is seen by all.
 func TestInputIsShared(t *testing.T) {
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
 		const rows, k = 16, 256
 		var in kernels.Input
 		for n := 1; n < 4; n++ {
@@ -378,8 +380,8 @@ func TestInputIsShared(t *testing.T) {
 				for _, d := range packedTypes {
 					w, _ := randomMatrix(newRand(), d, rows, k)
 					dst := make([]float32, n*rows)
-					kernels.MatMul(nil, dst, rows, w, &in)
-					if !slices.Equal(dst, multiply(t, nil, w, x, n, 0)) {
+					kernels.MatMul(alone(set), dst, rows, w, &in)
+					if !slices.Equal(dst, multiply(t, alone(set), w, x, n, 0)) {
 						t.Fatalf("n=%d %v: a shared Input gives another result", n, d)
 					}
 				}
@@ -387,14 +389,13 @@ func TestInputIsShared(t *testing.T) {
 		}
 		in.Reset(nil, 0, k)
 		w, _ := randomMatrix(newRand(), tensor.Q8_0, rows, k)
-		kernels.MatMul(nil, nil, rows, w, &in) // no rows: nothing happens
+		kernels.MatMul(alone(set), nil, rows, w, &in) // no rows: nothing happens
 	})
 }
 
 func TestMatMulDoesNotAllocate(t *testing.T) {
-	pool := kernels.NewPool(2)
-	defer pool.Close()
-	kerneltest.Each(t, "MatMul", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
+		pool := kerneltest.Pool(t, set, 2)
 		for _, d := range packedTypes {
 			const rows, k, n = 200, 512, 3
 			w, _ := randomMatrix(newRand(), d, rows, k)
@@ -439,13 +440,13 @@ func TestMatMulMisuse(t *testing.T) {
 }
 
 func TestDequantizeRow(t *testing.T) {
-	kerneltest.Each(t, "DequantizeRow", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "DequantizeRow", func(t *testing.T, set *kernels.Set) {
 		for _, d := range packedTypes {
 			const rows, k = 37, 512
 			w, values := randomMatrix(newRand(), d, rows, k)
 			for r := range rows {
 				dst, check := guardedFloats(t, k, r%16)
-				kernels.DequantizeRow(dst, w, r)
+				set.DequantizeRow(dst, w, r)
 				check()
 				for c, v := range dst {
 					want := float64(values[r*k+c])
@@ -458,11 +459,11 @@ func TestDequantizeRow(t *testing.T) {
 	})
 	vector := tensor.Packed{Type: tensor.F32, Rows: 1, Cols: 2, Data: []byte{0, 0, 128, 63, 0, 0, 0, 192}}
 	dst := make([]float32, 2)
-	kernels.DequantizeRow(dst, vector, 0)
+	kernels.Default().DequantizeRow(dst, vector, 0)
 	if !slices.Equal(dst, []float32{1, -2}) {
 		t.Errorf("an F32 vector reads as %v", dst)
 	}
-	if v := panicOf(func() { kernels.DequantizeRow(dst, vector, 1) }); v == nil {
+	if v := panicOf(func() { kernels.Default().DequantizeRow(dst, vector, 1) }); v == nil {
 		t.Error("a row outside the matrix was accepted")
 	}
 }

@@ -2,10 +2,10 @@ package kernels
 
 // RMSNorm scales one row to unit root mean square and by gain: dst[i] = x[i]·gain[i] / √(mean(x²) + eps). All three have
 // the same length; dst may be x.
-func RMSNorm(dst, x, gain []float32, eps float32) {
+func (s *Set) RMSNorm(dst, x, gain []float32, eps float32) {
 	checkSame("RMSNorm", len(dst), len(x))
 	checkSame("RMSNorm: gain", len(gain), len(x))
 	if len(x) > 0 {
-		active.RMSNorm(dst, x, gain, eps)
+		s.k.RMSNorm(dst, x, gain, eps)
 	}
 }

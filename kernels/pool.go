@@ -18,6 +18,7 @@ type Pool struct {
 	done    gate      // opened by the last helper of a Run
 	stopped sync.WaitGroup
 	cores   []int // that the workers are pinned to; nil: none
+	set     *Set
 
 	busy   atomic.Bool
 	closed bool
@@ -106,7 +107,7 @@ func newPool(threads int, cores []int) *Pool {
 	if threads <= 0 {
 		threads = cpufeat.PerformanceCores()
 	}
-	p := &Pool{helpers: make([]*helper, threads-1), done: newGate(), cores: cores}
+	p := &Pool{helpers: make([]*helper, threads-1), done: newGate(), cores: cores, set: Default()}
 	for i := range p.helpers {
 		p.helpers[i] = &helper{call: newGate()}
 		p.stopped.Add(1)
@@ -131,6 +132,18 @@ func (p *Pool) Workers() int {
 		return 1
 	}
 	return len(p.helpers) + 1
+}
+
+// Use makes the operations that run on p use another kernel set than the default one. It must not be called while the pool runs, nor on a
+// nil Pool; an [Input] that was multiplied before must be Reset.
+func (p *Pool) Use(s *Set) { p.set = s }
+
+// Set returns the kernel set that operations on p use. It is the default set for a nil Pool.
+func (p *Pool) Set() *Set {
+	if p == nil {
+		return Default()
+	}
+	return p.set
 }
 
 // Run calls f(worker, i) once for every i in [0, n), spread over the workers, and returns when all calls have. Pieces are

@@ -10,46 +10,54 @@ import (
 	"github.com/lever-go/lever/kernels/internal/table"
 )
 
-// EnvVar is the environment variable that forces a kernel set, for bug reports and comparisons.
+// EnvVar is the environment variable that names the default kernel set, for bug reports and comparisons.
 const EnvVar = "LEVER_KERNELS"
 
+// Set is one implementation of all operations. Its methods run on the caller's goroutine and are safe for concurrent use on
+// distinct memory. A [Pool] holds the set that [MatMul] and [MatMulF32] use.
+type Set struct{ k table.Kernels }
+
 var (
-	registry = buildRegistry(archSets())
-	active   = fastest(registry)
-	envErr   = selectFromEnv(os.Getenv(EnvVar))
+	registry           = buildRegistry(archSets())
+	defaultSet, envErr = chooseDefault(os.Getenv(EnvVar))
 )
 
 // buildRegistry lines the sets up from the definition to the fastest and lets each inherit what it lacks.
-func buildRegistry(arch []table.Kernels) []table.Kernels {
-	sets := append([]table.Kernels{refSet, goSet}, arch...)
-	for i := 1; i < len(sets); i++ {
-		set, base := reflect.ValueOf(&sets[i]).Elem(), reflect.ValueOf(&sets[i-1]).Elem()
-		for f := range set.NumField() {
-			if set.Field(f).Kind() != reflect.Bool && set.Field(f).IsZero() {
-				set.Field(f).Set(base.Field(f))
-			}
+func buildRegistry(arch []table.Kernels) []*Set {
+	var sets []*Set
+	for _, k := range append([]table.Kernels{refSet, goSet}, arch...) {
+		if len(sets) > 0 {
+			inherit(&k, sets[len(sets)-1].k)
 		}
+		sets = append(sets, &Set{k})
 	}
 	return sets
 }
 
-// fastest returns the last set that need not be asked for.
-func fastest(sets []table.Kernels) *table.Kernels {
-	i := len(sets) - 1
-	for sets[i].ByName {
-		i--
+// inherit fills the entries that a set lacks with those of the set before it.
+func inherit(k *table.Kernels, base table.Kernels) {
+	to, from := reflect.ValueOf(k).Elem(), reflect.ValueOf(base)
+	for f := range to.NumField() {
+		if to.Field(f).Kind() != reflect.Bool && to.Field(f).IsZero() {
+			to.Field(f).Set(from.Field(f))
+		}
 	}
-	return &sets[i]
 }
 
-func selectFromEnv(name string) error {
+// chooseDefault returns the named set, or the last one that need not be asked for when none is named or there is none of that name.
+func chooseDefault(name string) (*Set, error) {
+	fastest := len(registry) - 1
+	for registry[fastest].k.ByName {
+		fastest--
+	}
 	if name == "" {
-		return nil
+		return registry[fastest], nil
 	}
-	if err := Select(name); err != nil {
-		return fmt.Errorf("%w (from %s)", err, EnvVar)
+	set, err := Named(name)
+	if err != nil {
+		return registry[fastest], fmt.Errorf("%w (from %s)", err, EnvVar)
 	}
-	return nil
+	return set, nil
 }
 
 // Sets returns the names of the kernel sets that this build and this processor have, the definition first, then from the
@@ -57,25 +65,26 @@ func selectFromEnv(name string) error {
 func Sets() []string {
 	names := make([]string, len(registry))
 	for i, s := range registry {
-		names[i] = s.Name
+		names[i] = s.Name()
 	}
 	return names
 }
 
-// Features returns the name of the kernel set in use.
-func Features() string { return active.Name }
-
-// Select puts the kernel set of this name in use. An error means that there is none here, and changes nothing. It must not
-// be called while kernels run; inputs quantised before must be Reset.
-func Select(name string) error {
-	i := slices.IndexFunc(registry, func(s table.Kernels) bool { return s.Name == name })
+// Named returns the kernel set of this name. An error means that there is none here.
+func Named(name string) (*Set, error) {
+	i := slices.IndexFunc(registry, func(s *Set) bool { return s.Name() == name })
 	if i < 0 {
-		return fmt.Errorf("kernels: no kernel set %q on this processor (choose from %s)", name, strings.Join(Sets(), ", "))
+		return nil, fmt.Errorf("kernels: no kernel set %q on this processor (choose from %s)", name, strings.Join(Sets(), ", "))
 	}
-	active = &registry[i]
-	return nil
+	return registry[i], nil
 }
 
-// EnvError returns what was wrong with LEVER_KERNELS at start-up, when the fastest set was taken instead, else nil. A
+// Default returns the set that LEVER_KERNELS names, or else the fastest one.
+func Default() *Set { return defaultSet }
+
+// Name returns the name of the set, one of those that [Sets] lists.
+func (s *Set) Name() string { return s.k.Name }
+
+// EnvError returns what was wrong with LEVER_KERNELS at start-up, when the fastest set became the default instead, else nil. A
 // program reports it.
 func EnvError() error { return envErr }

@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
 )
 
 // TestNames walks the table: the function of field F in set S is called fS, or fB where it is inherited from a set B before.
@@ -63,38 +65,56 @@ func TestSets(t *testing.T) {
 
 // TestDefault: a set that gives up precision is not taken by itself.
 func TestDefault(t *testing.T) {
-	if os.Getenv(kernels.EnvVar) == "" && kernels.Active().ByName {
-		t.Errorf("%s is in use without being asked for", kernels.Features())
+	if os.Getenv(kernels.EnvVar) == "" && kernels.Default().Table().ByName {
+		t.Errorf("%s is the default without being asked for", kernels.Default().Name())
 	}
 }
 
-func TestSelect(t *testing.T) {
-	before := kernels.Features()
+func TestNamed(t *testing.T) {
 	for _, name := range []string{"", "sse", "REF"} {
-		if err := kernels.Select(name); err == nil || !strings.Contains(err.Error(), "ref, go") {
-			t.Errorf("Select(%q) = %v", name, err)
-		}
-		if kernels.Features() != before {
-			t.Fatalf("a failed Select left %q in use", kernels.Features())
+		if set, err := kernels.Named(name); set != nil || err == nil || !strings.Contains(err.Error(), "ref, go") {
+			t.Errorf("Named(%q) = %v, %v", name, set, err)
 		}
 	}
 	for _, name := range kernels.Sets() {
-		kerneltest.Use(t, name)
-		if kernels.Features() != name {
-			t.Errorf("%q in use after Select(%q)", kernels.Features(), name)
+		if set, err := kernels.Named(name); err != nil || set.Name() != name {
+			t.Errorf("Named(%q) = %v, %v", name, set, err)
 		}
 	}
 }
 
-func TestSelectFromEnv(t *testing.T) {
-	kerneltest.Use(t, kernels.Features())
-	if err := kernels.SelectFromEnv(""); err != nil {
+func TestChooseDefault(t *testing.T) {
+	if _, err := kernels.ChooseDefault(""); err != nil {
 		t.Error(err)
 	}
-	if err := kernels.SelectFromEnv("ref"); err != nil || kernels.Features() != "ref" {
-		t.Errorf("%v, %q in use", err, kernels.Features())
+	if set, err := kernels.ChooseDefault("ref"); err != nil || set.Name() != "ref" {
+		t.Errorf("%v, %v", set, err)
 	}
-	if err := kernels.SelectFromEnv("fast"); err == nil || !strings.Contains(err.Error(), `"fast"`) || !strings.Contains(err.Error(), kernels.EnvVar) {
-		t.Errorf("error of an unknown set: %v", err)
+	if set, err := kernels.ChooseDefault("fast"); set == nil || err == nil || !strings.Contains(err.Error(), `"fast"`) || !strings.Contains(err.Error(), kernels.EnvVar) {
+		t.Errorf("an unknown set: %v, %v", set, err)
 	}
+}
+
+// TestPoolsDiffer: pools with two sets multiply side by side, each as if it were alone.
+func TestPoolsDiffer(t *testing.T) {
+	const rows, k, n, rounds = 64, 256, 3, 20
+	w, _ := randomMatrix(newRand(), tensor.Q4_0, rows, k)
+	x := normal(newRand(), n*k)
+	var running sync.WaitGroup
+	for _, set := range kernels.AllSets() {
+		want := multiply(t, alone(set), w, x, n, 0)
+		pool := kerneltest.Pool(t, set, 2)
+		running.Go(func() {
+			var in kernels.Input
+			dst := make([]float32, n*rows)
+			for range rounds {
+				in.Reset(x, n, k)
+				kernels.MatMul(pool, dst, rows, w, &in)
+				if !slices.Equal(dst, want) {
+					t.Errorf("%s: another result beside other sets", set.Name())
+				}
+			}
+		})
+	}
+	running.Wait()
 }

@@ -6,7 +6,7 @@ package kernels
 //
 // The selection is a heap of the best so far, its root the worst of them; an element enters by beating the root, so that
 // over a long x nearly all are dismissed by one comparison.
-func TopK(ids []int32, vals []float32, x []float32) int {
+func (s *Set) TopK(ids []int32, vals []float32, x []float32) int {
 	checkSame("TopK", len(ids), len(vals))
 	k := len(ids)
 	if k == 0 {
@@ -20,7 +20,7 @@ func TopK(ids []int32, vals []float32, x []float32) int {
 		}
 	}
 	for i < len(x) {
-		i += active.IndexAbove(x[i:], h.vals[0])
+		i += s.k.IndexAbove(x[i:], h.vals[0])
 		if i == len(x) {
 			break
 		}

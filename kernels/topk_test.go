@@ -32,7 +32,7 @@ func wantTop(x []float32) []int32 {
 	return ids
 }
 
-func checkTop(t rapid.TB, x []float32, k int) {
+func checkTop(t rapid.TB, set *kernels.Set, x []float32, k int) {
 	t.Helper()
 	want := wantTop(x)
 	if len(x) > 0 {
@@ -40,12 +40,12 @@ func checkTop(t rapid.TB, x []float32, k int) {
 		if len(want) > 0 {
 			first = want[0]
 		}
-		if got := kernels.Argmax(x); got != int(first) {
+		if got := set.Argmax(x); got != int(first) {
 			t.Fatalf("Argmax of %d elements is %d, want %d", len(x), got, first)
 		}
 	}
 	ids, vals := make([]int32, k), make([]float32, k)
-	n := kernels.TopK(ids, vals, x)
+	n := set.TopK(ids, vals, x)
 	if n != min(k, len(want)) || !slices.Equal(ids[:n], want[:n]) {
 		t.Fatalf("top %d of %v: %v, want %v", k, x, ids[:n], want[:min(k, len(want))])
 	}
@@ -58,12 +58,12 @@ func checkTop(t rapid.TB, x []float32, k int) {
 
 func TestTopK(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	kerneltest.Each(t, "TopK", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "TopK", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 100 {
 			x := normal(rng, n)
 			for _, k := range []int{0, 1, 2, 7, 40, n, n + 3} {
-				checkTop(t, x, k)
+				checkTop(t, set, x, k)
 			}
 		}
 		for _, x := range [][]float32{
@@ -71,7 +71,7 @@ func TestTopK(t *testing.T) {
 			slices.Repeat([]float32{7}, 50), slices.Repeat([]float32{-inf}, 50), append(slices.Repeat([]float32{nan}, 50), 1),
 		} {
 			for k := range 5 {
-				checkTop(t, x, k)
+				checkTop(t, set, x, k)
 			}
 		}
 		rapid.Check(t, func(t *rapid.T) {
@@ -82,19 +82,19 @@ func TestTopK(t *testing.T) {
 				}
 				return float32(i)
 			})).Draw(t, "x")
-			checkTop(t, x, rapid.IntRange(0, 20).Draw(t, "k"))
+			checkTop(t, set, x, rapid.IntRange(0, 20).Draw(t, "k"))
 		})
 		logits := normal(rng, 150000)
-		checkTop(t, logits, 64)
+		checkTop(t, set, logits, 64)
 		ids, vals := make([]int32, 64), make([]float32, 64)
-		if allocs := testing.AllocsPerRun(3, func() { kernels.TopK(ids, vals, logits) }); allocs != 0 {
+		if allocs := testing.AllocsPerRun(3, func() { set.TopK(ids, vals, logits) }); allocs != 0 {
 			t.Errorf("%v allocations", allocs)
 		}
 	})
-	if panicOf(func() { kernels.Argmax(nil) }) == nil {
+	if panicOf(func() { kernels.Default().Argmax(nil) }) == nil {
 		t.Error("Argmax of nothing was accepted")
 	}
-	if panicOf(func() { kernels.TopK(make([]int32, 2), make([]float32, 3), nil) }) == nil {
+	if panicOf(func() { kernels.Default().TopK(make([]int32, 2), make([]float32, 3), nil) }) == nil {
 		t.Error("TopK with uneven outputs was accepted")
 	}
 }
@@ -110,16 +110,15 @@ func FuzzTopK(f *testing.F) {
 				x[i] = float32(math.NaN())
 			}
 		}
-		for _, set := range kernels.Sets() {
-			kerneltest.Use(t, set)
-			checkTop(t, x, int(k))
+		for _, set := range kernels.AllSets() {
+			checkTop(t, set, x, int(k))
 		}
 	})
 }
 
-func ExampleTopK() {
+func ExampleSet_TopK() {
 	ids, vals := make([]int32, 2), make([]float32, 2)
-	n := kernels.TopK(ids, vals, []float32{0.5, 3, -1, 3, 2})
+	n := kernels.Default().TopK(ids, vals, []float32{0.5, 3, -1, 3, 2})
 	fmt.Println(n, ids, vals)
 	// Output: 2 [1 3] [3 3]
 }

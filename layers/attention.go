@@ -3,8 +3,6 @@ package layers
 import (
 	"context"
 	"math"
-
-	"github.com/lever-go/lever/kernels"
 )
 
 // AttentionConfig describes an [Attention] layer.
@@ -93,15 +91,15 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 
 // storeRow finishes the queries and the key of row i and puts key and value into the cache.
 func (a *Attention) storeRow(_, i int) {
-	c := &a.config
+	c, set := &a.config, a.ws.Kernels()
 	qDim, kvDim := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	q, k, v := a.ws.q[i*qDim:(i+1)*qDim], a.ws.k[i*kvDim:(i+1)*kvDim], a.ws.v[i*kvDim:(i+1)*kvDim]
 	if c.QKNorm {
 		a.qNorm.applyAll(q)
 		a.kNorm.applyAll(k)
 	}
-	a.rotary.Apply(q, c.Heads, a.rows.Positions[i])
-	a.rotary.Apply(k, c.KVHeads, a.rows.Positions[i])
+	a.rotary.Apply(set, q, c.Heads, a.rows.Positions[i])
+	a.rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
 	a.cache.Put(a.layer, a.rows.Slots[i], k, v)
 }
 
@@ -110,6 +108,6 @@ func (a *Attention) attendGroup(worker, i int) {
 	c := &a.config
 	row, kvHead := i/c.KVHeads, i%c.KVHeads
 	group, qDim := c.Heads/c.KVHeads, c.Heads*c.HeadDim
-	kernels.Attention(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], a.cache.KV(a.layer),
+	a.ws.Kernels().Attention(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], a.cache.KV(a.layer),
 		kvHead*group, group, kvHead, a.rows.Visible[row], a.scale, &a.ws.attention[worker])
 }

@@ -22,7 +22,7 @@ func BenchmarkDecode(b *testing.B) {
 		w := randomWeights(b, benchConfig, d)
 		for _, rows := range []int{1, 8, 64} {
 			for _, threads := range []int{1, 2} {
-				b.Run(fmt.Sprintf("weights=%v/rows=%d/threads=%d/impl=%s", d, rows, threads, kernels.Features()), func(b *testing.B) {
+				b.Run(fmt.Sprintf("weights=%v/rows=%d/threads=%d/impl=%s", d, rows, threads, kernels.Default().Name()), func(b *testing.B) {
 					pool := kernels.NewPool(threads)
 					defer pool.Close()
 					decoder := newDecoder(b, benchConfig, w, layers.Options{Pool: pool})

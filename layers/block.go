@@ -2,8 +2,6 @@ package layers
 
 import (
 	"context"
-
-	"github.com/lever-go/lever/kernels"
 )
 
 // Block is the transformer block of Llama and Qwen3: x += attention(norm(x)), then x += mlp(norm(x)).
@@ -41,13 +39,13 @@ func (b *Block) Forward(ctx context.Context, x []float32, rows *Rows) error {
 	if err := b.attention.Forward(ctx, out, norm, rows); err != nil {
 		return err
 	}
-	kernels.Add(x, out)
+	b.ws.Kernels().Add(x, out)
 	if err := b.mlpNorm.Forward(ctx, norm, x); err != nil {
 		return err
 	}
 	if err := b.mlp.Forward(ctx, out, norm, rows.Len()); err != nil {
 		return err
 	}
-	kernels.Add(x, out)
+	b.ws.Kernels().Add(x, out)
 	return nil
 }

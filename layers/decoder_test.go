@@ -28,18 +28,17 @@ func drawTokens(t *rapid.T, n int) []int32 {
 // Every node of a tree has, bit for bit, the logits of plain decoding along its path, and the text goes on from any of them
 // as if there never had been a tree.
 func TestTreeEqualsPlainDecoding(t *testing.T) {
-	pool := kernels.NewPool(3)
-	defer pool.Close()
 	for _, c := range []struct {
 		family  layers.Family
 		weights tensor.DType
 		kv      tensor.DType
 	}{{layers.Llama, tensor.F16, tensor.F32}, {layers.Llama, tensor.Q8_0, tensor.F16}, {layers.Qwen3, tensor.Q4_0, tensor.F16}} {
-		kerneltest.Each(t, fmt.Sprintf("family=%s/weights=%v/kv=%v", c.family, c.weights, c.kv), func(t *testing.T, _ string) {
+		kerneltest.Each(t, fmt.Sprintf("family=%s/weights=%v/kv=%v", c.family, c.weights, c.kv), func(t *testing.T, set *kernels.Set) {
+			pool, alone := kerneltest.Pool(t, set, 3), kerneltest.Pool(t, set, 1)
 			cfg := small(c.family)
 			w := randomWeights(t, cfg, c.weights)
 			tree := newDecoder(t, cfg, w, layers.Options{Pool: pool, KV: c.kv, MaxBatch: 7})
-			ref := newDecoder(t, cfg, w, layers.Options{KV: c.kv})
+			ref := newDecoder(t, cfg, w, layers.Options{Pool: alone, KV: c.kv})
 			for _, length := range []int{0, 250} { // trees at 250 cross from the first page of the cache to the second
 				for _, d := range []*layers.Decoder{tree, ref} {
 					truncate(t, d, 0)
@@ -107,9 +106,8 @@ func checkTree(t *rapid.T, tree, ref *layers.Decoder) {
 
 // A prompt computed in pieces gives the bits of decoding it token by token.
 func TestChunkedPrefillEqualsPlainDecoding(t *testing.T) {
-	pool := kernels.NewPool(2)
-	defer pool.Close()
-	kerneltest.Each(t, "prefill", func(t *testing.T, _ string) {
+	kerneltest.Each(t, "prefill", func(t *testing.T, set *kernels.Set) {
+		pool, alone := kerneltest.Pool(t, set, 2), kerneltest.Pool(t, set, 1)
 		for _, d := range []tensor.DType{tensor.F16, tensor.Q8_0} {
 			cfg := small(layers.Qwen3)
 			w := randomWeights(t, cfg, d)
@@ -117,7 +115,7 @@ func TestChunkedPrefillEqualsPlainDecoding(t *testing.T) {
 			for i := range prompt {
 				prompt[i] = int32(i * i % 90)
 			}
-			want := plain(t, newDecoder(t, cfg, w, layers.Options{}), prompt)
+			want := plain(t, newDecoder(t, cfg, w, layers.Options{Pool: alone}), prompt)
 			for _, maxBatch := range []int{1, 16, 33, 69, 70} {
 				decoder := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: maxBatch})
 				forward(t, decoder, prompt, nil)
@@ -437,7 +435,7 @@ func TestDecodeStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func argmax(x []float32) int32 { return int32(kernels.Argmax(x)) }
+func argmax(x []float32) int32 { return int32(kernels.Default().Argmax(x)) }
 
 // logProb returns the logarithm of the probability of a token.
 func logProb(logits []float32, token int32) float64 {

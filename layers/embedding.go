@@ -3,13 +3,11 @@ package layers
 import (
 	"context"
 	"fmt"
-
-	"github.com/lever-go/lever/kernels"
 )
 
 // Embedding looks up the rows of a matrix [Rows][Width] by token id.
 type Embedding struct {
-	weights     Weights
+	ws          *Workspace
 	name        string
 	rows, width int
 }
@@ -17,7 +15,7 @@ type Embedding struct {
 // NewEmbedding returns the look-up into the first rows rows of the matrix of that name; later rows are padding that no
 // token has.
 func NewEmbedding(ws *Workspace, name string, rows, width int) *Embedding {
-	return &Embedding{weights: ws.weights, name: name, rows: rows, width: width}
+	return &Embedding{ws: ws, name: name, rows: rows, width: width}
 }
 
 // Width returns the number of elements of a row.
@@ -39,7 +37,7 @@ func (e *Embedding) Forward(ctx context.Context, dst []float32, tokens []int32) 
 		return err
 	}
 	for i, t := range tokens {
-		tile, err := e.weights.Tile(ctx, e.name, int(t))
+		tile, err := e.ws.weights.Tile(ctx, e.name, int(t))
 		if err == nil {
 			err = tile.Check()
 		}
@@ -50,7 +48,7 @@ func (e *Embedding) Forward(ctx context.Context, dst []float32, tokens []int32) 
 		if err != nil {
 			return fmt.Errorf("layers: read %s: %w", e.name, err)
 		}
-		kernels.DequantizeRow(dst[i*e.width:(i+1)*e.width], tile, row)
+		e.ws.Kernels().DequantizeRow(dst[i*e.width:(i+1)*e.width], tile, row)
 	}
 	return nil
 }

@@ -89,6 +89,7 @@ func ExampleNewDecoder() {
 
 // parallelBlock computes attention and MLP side by side from one norm, as GPT-J does: x += attention(norm(x)) + mlp(norm(x)).
 type parallelBlock struct {
+	kernels   *kernels.Set
 	norm      *layers.RMSNorm
 	attention *layers.Attention
 	mlp       *layers.MLP
@@ -106,8 +107,8 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	if err := b.mlp.Forward(ctx, m, h, rows.Len()); err != nil {
 		return err
 	}
-	kernels.Add(x, a)
-	kernels.Add(x, m)
+	b.kernels.Add(x, a)
+	b.kernels.Add(x, m)
 	return nil
 }
 
@@ -130,6 +131,7 @@ func ExampleAssemble() {
 	scratch := func() []float32 { return make([]float32, rows*width) }
 	for i, prefix := range []string{"block.0", "block.1"} {
 		model.Layers = append(model.Layers, &parallelBlock{
+			kernels:   ws.Kernels(),
 			norm:      layers.NewRMSNorm(ws, prefix+".attn_norm", width, eps),
 			attention: layers.NewAttention(ws, prefix, attention, rotary, cache, i),
 			mlp:       layers.NewMLP(ws, prefix, width, ffn),

@@ -172,8 +172,8 @@ func (c *KVCache) Put(layer, slot int, key, value []float32) {
 			copy(kv.K32[page][at:], k)
 			copy(kv.V32[page][at:], v)
 		} else {
-			kernels.F32ToF16(kv.K[page][at:at+dim], k)
-			kernels.F32ToF16(kv.V[page][at:at+dim], v)
+			kernels.Default().F32ToF16(kv.K[page][at:at+dim], k)
+			kernels.Default().F32ToF16(kv.V[page][at:at+dim], v)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package layers
 
 import (
 	"context"
-
-	"github.com/lever-go/lever/kernels"
 )
 
 // MLP is the gated feed-forward network SwiGLU (Shazeer, arXiv 2002.05202): y = Wdown·(silu(Wgate·x) ⊙ Wup·x).
@@ -28,7 +26,7 @@ func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
 	ws.reserve(&ws.inner, ffn)
 	m.activate = func(_, i int) {
 		gate, up := ws.gate[i*ffn:(i+1)*ffn], ws.inner[i*ffn:(i+1)*ffn]
-		kernels.SiLUMul(gate, gate, up)
+		ws.Kernels().SiLUMul(gate, gate, up)
 	}
 	return m
 }

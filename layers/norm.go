@@ -36,7 +36,7 @@ func (n *RMSNorm) Load(ctx context.Context) error { return n.reader.read(ctx) }
 func (n *RMSNorm) load(p tensor.Packed) error { return tensor.Decode(n.gain, p.Data, p.Type) }
 
 // Apply normalises one row, [width], with the gain that Load has read. dst may be x. It is safe for concurrent use.
-func (n *RMSNorm) Apply(dst, x []float32) { kernels.RMSNorm(dst, x, n.gain, n.eps) }
+func (n *RMSNorm) Apply(dst, x []float32) { n.pool.Set().RMSNorm(dst, x, n.gain, n.eps) }
 
 // applyAll normalises each row of x, [any][width], in place.
 func (n *RMSNorm) applyAll(x []float32) {

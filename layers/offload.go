@@ -31,7 +31,7 @@ func (ws *Workspace) Offload(o Offload) {
 	if o.Engine == nil {
 		return
 	}
-	ws.away.queue, ws.away.blocks, ws.away.head = o.Engine.NewQueue(o.Loose), o.Blocks, o.Head
+	ws.away.queue, ws.away.blocks, ws.away.head = o.Engine.NewQueue(o.Loose, ws.Kernels()), o.Blocks, o.Head
 	ws.away.leaser, _ = ws.weights.(Leaser)
 }
 

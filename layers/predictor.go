@@ -75,7 +75,7 @@ func (p *Predictor) Look(hidden []float32, rows []int) {
 		p.normed, p.low = make([]float32, n*width), make([]float32, n*rank)
 	}
 	for i, row := range rows {
-		kernels.RMSNorm(p.normed[i*width:(i+1)*width], hidden[row*width:(row+1)*width], p.gain, p.config.NormEps)
+		p.pool.Set().RMSNorm(p.normed[i*width:(i+1)*width], hidden[row*width:(row+1)*width], p.gain, p.config.NormEps)
 	}
 	p.input.Reset(p.normed, len(rows), width)
 	kernels.MatMul(p.pool, p.low[:len(rows)*rank], rank, p.config.Down, &p.input)
@@ -89,7 +89,7 @@ func (p *Predictor) Score(dst []float32, i int, tokens []int32) {
 		if t < len(tokens) {
 			row = int(tokens[t])
 		}
-		kernels.DequantizeRow(p.out, p.config.Out, row)
+		p.pool.Set().DequantizeRow(p.out, p.config.Out, row)
 		dst[t] = dot(p.out, low)
 	}
 }

@@ -60,9 +60,9 @@ func TestPredictor(t *testing.T) {
 			p.Score(got, i, tokens)
 			for k, token := range append(slices.Clone(tokens), vocab-1) {
 				want, size := 0.0, 0.0
-				kernels.DequantizeRow(out, c.Out, int(token))
+				kernels.Default().DequantizeRow(out, c.Out, int(token))
 				for r := range rank {
-					kernels.DequantizeRow(down, c.Down, r)
+					kernels.Default().DequantizeRow(down, c.Down, r)
 					low := 0.0
 					for j, v := range x {
 						low += float64(v) * scale * float64(down[j])

@@ -66,10 +66,10 @@ func (r *Rotary) Grow(n int) {
 	}
 }
 
-// Apply turns x in place, heads [heads][headDim] of one row at the given position, which Grow has made ready. Element i pairs
+// Apply turns x in place with a kernel set, heads [heads][headDim] of one row at the given position, which Grow has made ready. Element i pairs
 // with element i+headDim/2, the order of Hugging Face checkpoints.
-func (r *Rotary) Apply(x []float32, heads, position int) {
+func (r *Rotary) Apply(set *kernels.Set, x []float32, heads, position int) {
 	table := r.pages[position/rotaryPage][position%rotaryPage*r.headDim:][:r.headDim]
 	half := len(r.freqs)
-	kernels.RoPE(x, table[:half], table[half:], heads, r.headDim, kernels.PairHalves)
+	set.RoPE(x, table[:half], table[half:], heads, r.headDim, kernels.PairHalves)
 }

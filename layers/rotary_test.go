@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 )
 
@@ -54,7 +55,7 @@ func TestRotaryApply(t *testing.T) {
 		}
 		got := append([]float32(nil), x...)
 		r.Grow(position + 1)
-		r.Apply(got, heads, position)
+		r.Apply(kernels.Default(), got, heads, position)
 		for h := range heads {
 			for i, f := range freqs {
 				sin, cos := math.Sincos(float64(position) * f)

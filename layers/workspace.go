@@ -30,6 +30,9 @@ func NewWorkspace(w Weights, pool *kernels.Pool, maxRows int) *Workspace {
 // MaxRows returns the largest number of rows of one pass.
 func (ws *Workspace) MaxRows() int { return ws.maxRows }
 
+// Kernels returns the kernel set of the pool, with which every layer computes.
+func (ws *Workspace) Kernels() *kernels.Set { return ws.pool.Set() }
+
 // Input returns x, n rows of k elements, as the input of one or more [Linear] layers, which share its quantised form. It
 // borrows x and is valid until the next call.
 func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {

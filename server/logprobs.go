@@ -33,7 +33,7 @@ func newLogprob(token int32, logits []float32, top int, spell func(int32) string
 		}
 		return l
 	}
-	largest := float64(logits[kernels.Argmax(logits)])
+	largest := float64(logits[kernels.Default().Argmax(logits)])
 	sum := 0.0
 	for _, x := range logits {
 		sum += math.Exp(float64(x) - largest)
@@ -41,7 +41,7 @@ func newLogprob(token int32, logits []float32, top int, spell func(int32) string
 	log := func(logit float32) float32 { return max(never, float32(float64(logit)-largest-math.Log(sum))) }
 	l.value = log(logits[token])
 	ids, values := make([]int32, top), make([]float32, top)
-	for i := range kernels.TopK(ids, values, logits) {
+	for i := range kernels.Default().TopK(ids, values, logits) {
 		l.top = append(l.top, alternative{spell(ids[i]), log(values[i])})
 	}
 	return l

@@ -24,7 +24,7 @@ func (g guess) children(m *hashModel, sequence []int32, k int) []guess {
 	}
 	logits := make([]float32, m.vocab)
 	m.logits(logits, state)
-	kernels.Softmax(logits)
+	kernels.Default().Softmax(logits)
 	var out []guess
 	for token, prob := range logits {
 		out = append(out, guess{append(slices.Clone(g.path), int32(token)), g.weight * prob})

@@ -96,7 +96,7 @@ func (b *beam) add(tree *Tree, candidate int) (node int, err error) {
 // heaviest returns the indices of the n largest weights, largest first, the first among equals: parents before children.
 func (b *beam) heaviest(n int, weights []float32) []int32 {
 	b.ids, b.values = resize(b.ids, n), resize(b.values, n)
-	return b.ids[:kernels.TopK(b.ids, b.values, weights)]
+	return b.ids[:kernels.Default().TopK(b.ids, b.values, weights)]
 }
 
 // gain returns the sum of the largest weights among the first end candidates: how many tokens of the best tree of them will be

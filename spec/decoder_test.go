@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
@@ -14,8 +15,8 @@ import (
 var _ Model = (*layers.Decoder)(nil)
 
 // randomDecoder returns a small Llama of random weights. One with fewer layers has the first of one with more, so that it
-// often agrees with it.
-func randomDecoder(t *testing.T, d tensor.DType, blocks, context int) *layers.Decoder {
+// often agrees with it. pool may be nil.
+func randomDecoder(t *testing.T, pool *kernels.Pool, d tensor.DType, blocks, context int) *layers.Decoder {
 	t.Helper()
 	const width, ffn, heads, kvHeads, headDim, vocab = 64, 128, 4, 2, 16, 40
 	cfg := layers.Config{
@@ -49,7 +50,7 @@ func randomDecoder(t *testing.T, d tensor.DType, blocks, context int) *layers.De
 		matrix(block+"up", ffn, width)
 		matrix(block+"down", width, ffn)
 	}
-	decoder, err := layers.NewDecoder(cfg, weights, layers.Options{})
+	decoder, err := layers.NewDecoder(cfg, weights, layers.Options{Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func randomDecoder(t *testing.T, d tensor.DType, blocks, context int) *layers.De
 func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 	const context = 48
 	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0} {
-		target, draft := randomDecoder(t, d, 3, context), randomDecoder(t, d, 2, context)
+		target, draft := randomDecoder(t, nil, d, 3, context), randomDecoder(t, nil, d, 2, context)
 		for i, sampling := range []Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
 			req := Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context
 			want := generate(t, Options{Target: target}, req, nil)
@@ -85,19 +86,11 @@ func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 // model whose context ends earlier.
 func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 	const context = 40
-	before := kernels.Features()
-	t.Cleanup(func() {
-		if err := kernels.Select(before); err != nil {
-			t.Error(err)
-		}
-	})
 	run := 0
 	for _, set := range kernels.Sets() {
-		if err := kernels.Select(set); err != nil {
-			t.Fatal(err)
-		}
+		pool := kerneltest.Pool(t, kerneltest.Named(t, set), 1)
 		d := []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.F16}[run%3]
-		target, draft := randomDecoder(t, d, 3, context), randomDecoder(t, d, 2, context-run%2*10)
+		target, draft := randomDecoder(t, pool, d, 3, context), randomDecoder(t, pool, d, 2, context-run%2*10)
 		for _, sampling := range []Sampling{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
 			req := Request{Prompt: []int32{1, 7, 1, 30, 30, 2}, Sampling: sampling}
 			want := generate(t, Options{Target: target}, req, nil)

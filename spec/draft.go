@@ -120,8 +120,8 @@ const projectRows = 16
 
 // offer adds the most probable candidates of a node to the tree, as many as d.ids holds. It overwrites logits.
 func (d *Draft) offer(node int, logits []float32) error {
-	n := kernels.TopK(d.ids, d.probs, logits)
-	kernels.Softmax(logits)
+	n := kernels.Default().TopK(d.ids, d.probs, logits)
+	kernels.Default().Softmax(logits)
 	for i, id := range d.ids[:n] {
 		d.probs[i] = min(1, logits[id])
 	}

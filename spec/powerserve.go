@@ -137,7 +137,7 @@ func (p *PowerServe) pop() (candidate int, prob float32, expandable bool) {
 	if len(heap) == 0 {
 		return -1, 0, false
 	}
-	candidate = kernels.Argmax(heap)
+	candidate = kernels.Default().Argmax(heap)
 	if prob = heap[candidate]; prob < 0 {
 		return -1, 0, false
 	}

@@ -100,13 +100,13 @@ func TestPrunerThatInventsNodes(t *testing.T) {
 
 // With a real decoder, whose cache must not keep what was dropped.
 func TestPrunedDecoderEqualsPlain(t *testing.T) {
-	target, reference := randomDecoder(t, tensor.Q8_0, 3, 200), randomDecoder(t, tensor.Q8_0, 3, 200)
+	target, reference := randomDecoder(t, nil, tensor.Q8_0, 3, 200), randomDecoder(t, nil, tensor.Q8_0, 3, 200)
 	for _, share := range []float32{0, 0.2, 0.5, 1} {
 		for seed := range uint64(4) {
 			req := Request{Prompt: []int32{3, 1, 4, 1, 5}, MaxTokens: 40, Sampling: Sampling{Temperature: float32(seed), Seed: seed}}
 			want := generate(t, Options{Target: reference}, req, nil)
 			got := generate(t, Options{
-				Target: target, Draft: randomDecoder(t, tensor.Q8_0, 2, 200), Policy: mustPolicy(t, "opttree", 20), Pruner: statePruner{share},
+				Target: target, Draft: randomDecoder(t, nil, tensor.Q8_0, 2, 200), Policy: mustPolicy(t, "opttree", 20), Pruner: statePruner{share},
 			}, req, nil)
 			if !slices.Equal(got.Tokens, want.Tokens) {
 				t.Errorf("share %v, seed %d: got %v, want %v", share, seed, got.Tokens, want.Tokens)

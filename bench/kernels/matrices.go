@@ -161,7 +161,7 @@ func (m *meter) attention() error {
 			scratch := make([]kernels.AttentionScratch, m.pool.Workers())
 			group := s.Heads / s.KVHeads
 			attend := func(worker, head int) {
-				kernels.Attention(dst, q, &caches[m.next], head*group, group, head, kernels.Visible{Prefix: keys}, 0.1, &scratch[worker])
+				m.pool.Set().Attention(dst, q, &caches[m.next], head*group, group, head, kernels.Visible{Prefix: keys}, 0.1, &scratch[worker])
 			}
 			err := m.eachSet(func(set string, _ *Peak) error {
 				r := Result{Kernels: set, Model: s.Name, Op: "attention", Type: tensor.F16.String(), Rows: 1, Bytes: 4 * elems}
@@ -184,7 +184,7 @@ func (m *meter) attention() error {
 // caches returns n caches of so many pages, each of page elements.
 func (m *meter) caches(n, pages, page int, s inflate.Shape) []kernels.KV {
 	numbers := make([]uint16, page)
-	kernels.F32ToF16(numbers, m.normal(page))
+	kernels.Default().F32ToF16(numbers, m.normal(page))
 	all := make([]kernels.KV, n)
 	for i := range all {
 		all[i] = kernels.KV{HeadDim: s.HeadDim, KVHeads: s.KVHeads, PageLen: pageLen}

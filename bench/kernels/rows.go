@@ -38,6 +38,7 @@ type vectors struct {
 	values    []float32
 	tile      tensor.Packed // of the operation's weights
 	in        kernels.Input // x, quantised
+	alone     *kernels.Pool // of one worker, with the set that is measured
 }
 
 const (
@@ -48,26 +49,28 @@ const (
 // rowOperations returns the operations on the rows that a model has.
 func (m *meter) rowOperations(s inflate.Shape) []rowOperation {
 	rope := func(p kernels.Pairing) func(v *vectors) {
-		return func(v *vectors) { kernels.RoPE(v.dst, v.cos[:s.HeadDim/2], v.sin[:s.HeadDim/2], s.Heads, s.HeadDim, p) }
+		return func(v *vectors) {
+			v.alone.Set().RoPE(v.dst, v.cos[:s.HeadDim/2], v.sin[:s.HeadDim/2], s.Heads, s.HeadDim, p)
+		}
 	}
-	product := func(v *vectors) { kernels.MatMul(nil, v.dst, v.tile.Rows, v.tile, &v.in) }
+	product := func(v *vectors) { kernels.MatMul(v.alone, v.dst, v.tile.Rows, v.tile, &v.in) }
 	heads := s.Heads * s.HeadDim
 	ops := []rowOperation{
-		{name: "rmsnorm", elems: s.Width, bytes: 12, run: func(v *vectors) { kernels.RMSNorm(v.dst, v.x, v.y, 1e-5) }},
+		{name: "rmsnorm", elems: s.Width, bytes: 12, run: func(v *vectors) { v.alone.Set().RMSNorm(v.dst, v.x, v.y, 1e-5) }},
 		{name: "rope halves", elems: heads, bytes: 8, run: rope(kernels.PairHalves)},
 		{name: "rope adjacent", elems: heads, bytes: 8, run: rope(kernels.PairAdjacent)},
-		{name: "silumul", elems: s.FFN, bytes: 12, run: func(v *vectors) { kernels.SiLUMul(v.dst, v.x, v.y) }},
-		{name: "silu", elems: s.FFN, bytes: 8, run: func(v *vectors) { kernels.SiLU(v.dst, v.x) }},
-		{name: "add", elems: s.Width, bytes: 12, run: func(v *vectors) { kernels.Add(v.dst, v.x) }},
-		{name: "mul", elems: s.Width, bytes: 12, run: func(v *vectors) { kernels.Mul(v.dst, v.signs) }},
-		{name: "scale", elems: s.Width, bytes: 8, run: func(v *vectors) { kernels.Scale(v.dst, 1) }},
-		{name: "softmax", elems: s.Vocab, bytes: 8, run: func(v *vectors) { kernels.Softmax(v.dst) }},
-		{name: "argmax", elems: s.Vocab, bytes: 4, run: func(v *vectors) { kernels.Argmax(v.x) }},
-		{name: fmt.Sprint("topk ", topK), elems: s.Vocab, bytes: 4, run: func(v *vectors) { kernels.TopK(v.ids, v.values, v.x) }},
-		{name: "f16tof32", elems: s.Width, bytes: 6, run: func(v *vectors) { kernels.F16ToF32(v.dst, v.half) }},
-		{name: "f32tof16", elems: s.Width, bytes: 6, run: func(v *vectors) { kernels.F32ToF16(v.half, v.x) }},
-		{name: "bf16tof32", elems: s.Width, bytes: 6, run: func(v *vectors) { kernels.BF16ToF32(v.dst, v.half) }},
-		{name: "f32tobf16", elems: s.Width, bytes: 6, run: func(v *vectors) { kernels.F32ToBF16(v.half, v.x) }},
+		{name: "silumul", elems: s.FFN, bytes: 12, run: func(v *vectors) { v.alone.Set().SiLUMul(v.dst, v.x, v.y) }},
+		{name: "silu", elems: s.FFN, bytes: 8, run: func(v *vectors) { v.alone.Set().SiLU(v.dst, v.x) }},
+		{name: "add", elems: s.Width, bytes: 12, run: func(v *vectors) { v.alone.Set().Add(v.dst, v.x) }},
+		{name: "mul", elems: s.Width, bytes: 12, run: func(v *vectors) { v.alone.Set().Mul(v.dst, v.signs) }},
+		{name: "scale", elems: s.Width, bytes: 8, run: func(v *vectors) { v.alone.Set().Scale(v.dst, 1) }},
+		{name: "softmax", elems: s.Vocab, bytes: 8, run: func(v *vectors) { v.alone.Set().Softmax(v.dst) }},
+		{name: "argmax", elems: s.Vocab, bytes: 4, run: func(v *vectors) { v.alone.Set().Argmax(v.x) }},
+		{name: fmt.Sprint("topk ", topK), elems: s.Vocab, bytes: 4, run: func(v *vectors) { v.alone.Set().TopK(v.ids, v.values, v.x) }},
+		{name: "f16tof32", elems: s.Width, bytes: 6, run: func(v *vectors) { v.alone.Set().F16ToF32(v.dst, v.half) }},
+		{name: "f32tof16", elems: s.Width, bytes: 6, run: func(v *vectors) { v.alone.Set().F32ToF16(v.half, v.x) }},
+		{name: "bf16tof32", elems: s.Width, bytes: 6, run: func(v *vectors) { v.alone.Set().BF16ToF32(v.dst, v.half) }},
+		{name: "f32tobf16", elems: s.Width, bytes: 6, run: func(v *vectors) { v.alone.Set().F32ToBF16(v.half, v.x) }},
 	}
 	for i := range ops {
 		ops[i].rows = 1
@@ -76,7 +79,7 @@ func (m *meter) rowOperations(s inflate.Shape) []rowOperation {
 		if s.Width%d.BlockElems() != 0 {
 			continue
 		}
-		ops = append(ops, rowOperation{name: "dequantizerow", weight: d, rows: 1, elems: s.Width, bytes: 4, run: func(v *vectors) { kernels.DequantizeRow(v.dst, v.tile, 5) }})
+		ops = append(ops, rowOperation{name: "dequantizerow", weight: d, rows: 1, elems: s.Width, bytes: 4, run: func(v *vectors) { v.alone.Set().DequantizeRow(v.dst, v.tile, 5) }})
 		if d.Quantized() {
 			ops = append(ops, rowOperation{name: "quantize", weight: d, rows: quantizedRows, elems: s.Width, bytes: 5, less: product, run: func(v *vectors) {
 				v.in.Reset(v.x, quantizedRows, s.Width)
@@ -90,12 +93,12 @@ func (m *meter) rowOperations(s inflate.Shape) []rowOperation {
 // newVectors returns numbers for an operation.
 func (m *meter) newVectors(op rowOperation) *vectors {
 	n := op.rows * op.elems
-	v := &vectors{dst: m.normal(n), x: m.normal(n), y: m.normal(n), signs: make([]float32, n), cos: make([]float32, n), sin: make([]float32, n)}
+	v := &vectors{alone: kernels.NewPool(1), dst: m.normal(n), x: m.normal(n), y: m.normal(n), signs: make([]float32, n), cos: make([]float32, n), sin: make([]float32, n)}
 	for i := range n {
 		v.cos[i], v.sin[i], v.signs[i] = 0.6, 0.8, 1-2*float32(i%2)
 	}
 	v.half, v.ids, v.values = make([]uint16, n), make([]int32, topK), make([]float32, topK)
-	kernels.F32ToF16(v.half, v.x)
+	kernels.Default().F32ToF16(v.half, v.x)
 	if d := op.weight; d != tensor.Invalid {
 		v.tile = tensor.Packed{Type: d, Rows: tensor.TileRows, Cols: op.elems, Data: make([]byte, tensor.TileBytes(d, op.elems))}
 		m.fill(v.tile.Data)
@@ -114,6 +117,7 @@ func (m *meter) rows() error {
 				return err
 			}
 			err = m.eachSet(func(set string, _ *Peak) error {
+				v.alone.Use(m.pool.Set())
 				r := Result{Kernels: set, Model: s.Name, Op: op.name, Shape: fmt.Sprint(op.elems), Rows: op.rows, Bytes: op.size(), Bound: byMoving}
 				if op.weight != tensor.Invalid {
 					r.Type = op.weight.String()
@@ -138,11 +142,12 @@ func (m *meter) rows() error {
 // moving returns the seconds in which one thread reads and writes so many bytes in the caches: those of a copy or, if it is faster, of an addition
 // by the last of the sets.
 func (m *meter) moving(bytes int) (float64, error) {
-	if err := kernels.Select(m.Kernels[len(m.Kernels)-1]); err != nil {
+	set, err := kernels.Named(m.Kernels[len(m.Kernels)-1])
+	if err != nil {
 		return 0, err
 	}
 	from, to := make([]byte, bytes/2), make([]byte, bytes/2)
 	m.fill(from)
 	x, y := m.normal(bytes/12), m.normal(bytes/12)
-	return min(m.seconds(func() { copy(to, from) }), m.seconds(func() { kernels.Add(y, x) })), nil
+	return min(m.seconds(func() { copy(to, from) }), m.seconds(func() { set.Add(y, x) })), nil
 }

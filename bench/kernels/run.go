@@ -114,7 +114,7 @@ type Data struct {
 	Results []Result  `json:"results"`
 }
 
-// Run measures. The kernel set in use is the same afterwards.
+// Run measures.
 func Run(ctx context.Context, o Options) (_ *report.Report, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -123,8 +123,6 @@ func Run(ctx context.Context, o Options) (_ *report.Report, err error) {
 	began := time.Now()
 	m := &meter{Options: o, ctx: ctx, pool: kernels.NewPool(o.Threads), rng: rand.New(rand.NewPCG(1, 2))}
 	defer m.pool.Close()
-	inUse := kernels.Features()
-	defer func() { err = errors.Join(err, kernels.Select(inUse)) }()
 	if err := m.all(); err != nil {
 		return nil, fmt.Errorf("kernels: %w", err)
 	}
@@ -161,13 +159,15 @@ func (m *meter) all() error {
 	return nil
 }
 
-// eachSet calls f with each set in use.
+// eachSet calls f with each set, which the pool uses meanwhile.
 func (m *meter) eachSet(f func(set string, p *Peak) error) error {
-	for i, set := range m.Kernels {
-		if err := errors.Join(m.ctx.Err(), kernels.Select(set)); err != nil {
+	for i, name := range m.Kernels {
+		set, err := kernels.Named(name)
+		if err := errors.Join(m.ctx.Err(), err); err != nil {
 			return err
 		}
-		if err := f(set, &m.data.Peaks[i]); err != nil {
+		m.pool.Use(set)
+		if err := f(name, &m.data.Peaks[i]); err != nil {
 			return err
 		}
 	}

@@ -118,8 +118,8 @@ type check struct {
 }
 
 // Check compares the greedy answers of all policies and budgets, resident and streamed, with every kernel set, to those of plain decoding
-// by the resident target with the same kernels. It changes the kernel set in use, and puts it back; nothing else may compute meanwhile.
-func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error) {
+// by the resident target with the same kernels.
+func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 	if o.Kernels == nil {
 		o.Kernels = kernels.Sets()
 	}
@@ -139,13 +139,8 @@ func Check(ctx context.Context, o CheckOptions) (report *CheckReport, err error)
 		c.prompts = append(c.prompts, prompts...)
 	}
 	c.total = 2 * len(o.Pairs) * len(o.Kernels) * len(c.prompts) * (1 + (len(spec.PolicyNames)-1)*len(o.Budgets))
-	inUse := kernels.Features()
-	defer func() { err = errors.Join(err, kernels.Select(inUse)) }()
 	for _, pair := range o.Pairs {
 		for _, set := range o.Kernels {
-			if err := kernels.Select(set); err != nil {
-				return nil, err
-			}
 			want := make([][]int32, len(c.prompts))
 			for _, mode := range []string{resident, streamed} {
 				if err := c.cell(ctx, pair, set, mode, want); err != nil {
@@ -163,14 +158,14 @@ func (c *check) cell(ctx context.Context, pair Pair, set, mode string, want [][]
 	workers := max(1, min(runtime.NumCPU()/c.Threads, len(c.prompts)))
 	group, ctx := errgroup.WithContext(ctx)
 	for first := range workers {
-		group.Go(func() error { return c.share(ctx, pair, mode, first, workers, want) })
+		group.Go(func() error { return c.share(ctx, pair, set, mode, first, workers, want) })
 	}
 	return group.Wait()
 }
 
 // share checks every step-th prompt from first on.
-func (c *check) share(ctx context.Context, pair Pair, mode string, first, step int, want [][]int32) (err error) {
-	cfg := lever.Config{Model: pair.Model, Draft: pair.Draft, Threads: c.Threads}
+func (c *check) share(ctx context.Context, pair Pair, set, mode string, first, step int, want [][]int32) (err error) {
+	cfg := lever.Config{Model: pair.Model, Draft: pair.Draft, Threads: c.Threads, Kernels: set}
 	if mode == streamed {
 		cfg.DRAM = pair.StreamingDRAM
 	}

@@ -66,7 +66,7 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 	}
 	p := &Profile{
 		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
-		Machine: thisMachine(o.Pool.Workers()), Kernels: kernels.Features(),
+		Machine: thisMachine(o.Pool.Workers()), Kernels: o.Pool.Set().Name(),
 	}
 	if err := p.measureFlash(ctx, o, part(flashShare), report); err != nil {
 		return nil, err

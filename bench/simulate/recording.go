@@ -147,8 +147,8 @@ func (r *Recording) learn(ctx context.Context, rows []int) error {
 // look keeps the likeliest tokens. It overwrites logits.
 func (r *Recording) look(logits []float32) outlook {
 	o := outlook{tokens: make([]int32, r.about.Kept), probs: make([]float32, r.about.Kept)}
-	kernels.TopK(o.tokens, o.probs, logits)
-	kernels.Softmax(logits)
+	kernels.Default().TopK(o.tokens, o.probs, logits)
+	kernels.Default().Softmax(logits)
 	rest := 1.0
 	for i, token := range o.tokens {
 		o.probs[i] = logits[token]

@@ -142,7 +142,7 @@ func (f *policiesFlags) runCheck(ctx context.Context, c experimentFlags) (err er
 		setDefault(&options.Tokens, 16)
 		options.Budgets = []int{1, 7, 64}
 		if options.Kernels == nil {
-			options.Kernels = []string{kernels.Features()}
+			options.Kernels = []string{kernels.Default().Name()}
 		}
 	}
 	if f.Budget > 0 {

@@ -45,7 +45,7 @@ func loadProfile(path string) (*profile.Profile, error) {
 // profiledCosts returns what passes over the engine's models cost by the profile; the zero Costs, which are measured while
 // generating, where the profile is of other models or kernels.
 func profiledCosts(p *profile.Profile, engine *lever.Engine) (spec.Costs, error) {
-	if p == nil || p.Kernels != kernels.Features() {
+	if p == nil || p.Kernels != kernels.Default().Name() {
 		return spec.Costs{}, nil
 	}
 	target, draft := engine.Stores()

@@ -110,7 +110,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 		cfg.Draft = ""
 	}
 	cfg.NPU, cfg.Map = f.npu.open(ctx), f.npu.places
-	if f.device != nil && f.device.NPU != nil && f.device.NPU.Driver == f.npu.device && f.device.Kernels == kernels.Features() {
+	if f.device != nil && f.device.NPU != nil && f.device.NPU.Driver == f.npu.device && f.device.Kernels == kernels.Default().Name() {
 		cfg.CPUCosts, cfg.NPUCosts = f.device.NPU.CPU, f.device.NPU.Costs
 	}
 	defer bar.Close()

@@ -28,6 +28,7 @@ const maxRows = 128
 
 // parallelBlock adds attention(norm(x)) + mlp(norm(x)) to x.
 type parallelBlock struct {
+	kernels     *kernels.Set
 	norm        *layers.RMSNorm
 	attention   *layers.Attention
 	mlp         *layers.MLP
@@ -43,11 +44,11 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	if err := b.attention.Forward(ctx, out, normed, rows); err != nil {
 		return err
 	}
-	kernels.Add(x, out)
+	b.kernels.Add(x, out)
 	if err := b.mlp.Forward(ctx, out, normed, rows.Len()); err != nil { // of what attention has seen too
 		return err
 	}
-	kernels.Add(x, out)
+	b.kernels.Add(x, out)
 	return nil
 }
 
@@ -75,6 +76,7 @@ func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layer
 	for i := range cfg.Layers {
 		prefix := fmt.Sprintf("parallel.%d", i)
 		model.Layers = append(model.Layers, &parallelBlock{
+			kernels:   ws.Kernels(),
 			norm:      layers.NewRMSNorm(ws, prefix+".norm", cfg.Width, cfg.NormEps),
 			attention: layers.NewAttention(ws, prefix+".attention", attention, rotary, cache, i),
 			mlp:       layers.NewMLP(ws, prefix+".mlp", cfg.Width, cfg.FFN),

@@ -6,10 +6,14 @@ import (
 )
 
 // Add returns a + b, broadcast to a common shape.
-func Add(a, b *tensor.Tensor) (*tensor.Tensor, error) { return combine("add", a, b, kernels.Add) }
+func Add(a, b *tensor.Tensor) (*tensor.Tensor, error) {
+	return combine("add", a, b, kernels.Default().Add)
+}
 
 // Mul returns the element-wise product of a and b, broadcast to a common shape.
-func Mul(a, b *tensor.Tensor) (*tensor.Tensor, error) { return combine("mul", a, b, kernels.Mul) }
+func Mul(a, b *tensor.Tensor) (*tensor.Tensor, error) {
+	return combine("mul", a, b, kernels.Default().Mul)
+}
 
 // combine copies a and lets f join b to it.
 func combine(op string, a, b *tensor.Tensor, f func(dst, x []float32)) (*tensor.Tensor, error) {
@@ -41,7 +45,7 @@ func Scale(x *tensor.Tensor, s float32) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernels.Scale(dst, s)
+	kernels.Default().Scale(dst, s)
 	return out, nil
 }
 
@@ -51,6 +55,6 @@ func SiLU(x *tensor.Tensor) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernels.SiLU(dst, dst)
+	kernels.Default().SiLU(dst, dst)
 	return out, nil
 }

@@ -29,7 +29,7 @@ func EmbeddingPacked(table tensor.Packed, indices *tensor.Tensor) (*tensor.Tenso
 		return nil, fmt.Errorf("ops: embedding: %w", err)
 	}
 	return embed(indices, table.Rows, table.Cols, func(dst []float32, id int) error {
-		kernels.DequantizeRow(dst, table, id)
+		kernels.Default().DequantizeRow(dst, table, id)
 		return nil
 	})
 }

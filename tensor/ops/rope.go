@@ -40,7 +40,7 @@ func RoPE(x, cos, sin *tensor.Tensor, pairing kernels.Pairing) (*tensor.Tensor, 
 	half, width := headDim/2, heads*headDim
 	for i := range elements(shape[:rank-2]) {
 		at := i % rows * half
-		kernels.RoPE(dst[i*width:(i+1)*width], c[at:at+half], s[at:at+half], heads, headDim, pairing)
+		kernels.Default().RoPE(dst[i*width:(i+1)*width], c[at:at+half], s[at:at+half], heads, headDim, pairing)
 	}
 	return out, nil
 }

@@ -21,7 +21,7 @@ func Softmax(x *tensor.Tensor) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	for row := range slices.Chunk(dst, n) {
-		kernels.Softmax(row)
+		kernels.Default().Softmax(row)
 	}
 	return out, nil
 }
@@ -44,7 +44,7 @@ func RMSNorm(x, gain *tensor.Tensor, eps float32) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	for row := range slices.Chunk(dst, n) {
-		kernels.RMSNorm(row, row, g, eps)
+		kernels.Default().RMSNorm(row, row, g, eps)
 	}
 	return out, nil
 }
@@ -62,7 +62,7 @@ func Argmax(x *tensor.Tensor) (*tensor.Tensor, error) {
 	}
 	best := make([]int32, 0, len(values)/n)
 	for row := range slices.Chunk(values, n) {
-		best = append(best, int32(kernels.Argmax(row)))
+		best = append(best, int32(kernels.Default().Argmax(row)))
 	}
 	shape := x.Shape()
 	return tensor.FromInt32s(best, shape[:len(shape)-1]...)
@@ -91,7 +91,7 @@ func TopK(x *tensor.Tensor, k int) (values, indices *tensor.Tensor, err error) {
 	at := make([]int32, len(top))
 	for i := range len(from) / n {
 		rowTop, rowAt := top[i*k:(i+1)*k], at[i*k:(i+1)*k]
-		for found := kernels.TopK(rowAt, rowTop, from[i*n:(i+1)*n]); found < k; found++ {
+		for found := kernels.Default().TopK(rowAt, rowTop, from[i*n:(i+1)*n]); found < k; found++ {
 			rowTop[found], rowAt[found] = float32(math.Inf(-1)), -1
 		}
 	}

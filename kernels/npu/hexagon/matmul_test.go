@@ -191,7 +191,7 @@ func (w matrix) check(t testing.TB, product, x []float32, n int) {
 	var in kernels.Input
 	in.Reset(x, n, k)
 	ref := make([]float32, n*w.Rows)
-	kernels.MatMul(nil, ref, w.Rows, w.Packed, &in)
+	kernels.MatMul(kerneltest.Pool(t, kerneltest.Named(t, "ref"), 1), ref, w.Rows, w.Packed, &in)
 	for i := range n {
 		for r := range w.Rows {
 			want, size, drift := 0.0, 0.0, 0.0
@@ -227,7 +227,6 @@ func (w matrix) check(t testing.TB, product, x []float32, n int) {
 var weightTypes = []tensor.DType{tensor.Q4_0, tensor.Q8_0}
 
 func TestMatMul(t *testing.T) {
-	kerneltest.Use(t, "ref")
 	dsp := newDSP(t)
 	for _, d := range weightTypes {
 		rng := newRand()
@@ -245,7 +244,6 @@ func TestMatMul(t *testing.T) {
 
 // TestMatMulExtremes drives the integer sums to their limits and the scales over the whole range of F16 and float32.
 func TestMatMulExtremes(t *testing.T) {
-	kerneltest.Use(t, "ref")
 	dsp := newDSP(t)
 	const rows, k, n = 32, 128, 5
 	for _, d := range weightTypes {

@@ -50,20 +50,20 @@ func (c *computer) step(s *npu.Step) {
 	case npu.RMSNorm:
 		x, gain := c.values(s.Args[0]), c.values(s.Args[1])
 		for i := 0; i < len(x); i += len(gain) {
-			kernels.RMSNorm(out[i:i+len(gain)], x[i:i+len(gain)], gain, s.Eps)
+			kernels.Default().RMSNorm(out[i:i+len(gain)], x[i:i+len(gain)], gain, s.Eps)
 		}
 	case npu.RoPE:
 		copy(out, c.values(s.Args[0]))
 		cos, sin := c.values(s.Args[1]), c.values(s.Args[2])
 		dim := cols / s.Heads
 		for i := range c.e.rows {
-			kernels.RoPE(out[i*cols:(i+1)*cols], cos[i*dim/2:(i+1)*dim/2], sin[i*dim/2:(i+1)*dim/2], s.Heads, dim, kernels.PairHalves)
+			kernels.Default().RoPE(out[i*cols:(i+1)*cols], cos[i*dim/2:(i+1)*dim/2], sin[i*dim/2:(i+1)*dim/2], s.Heads, dim, kernels.PairHalves)
 		}
 	case npu.SiLUMul:
-		kernels.SiLUMul(out, c.values(s.Args[0]), c.values(s.Args[1]))
+		kernels.Default().SiLUMul(out, c.values(s.Args[0]), c.values(s.Args[1]))
 	case npu.Add:
 		copy(out, c.values(s.Args[0]))
-		kernels.Add(out, c.values(s.Args[1]))
+		kernels.Default().Add(out, c.values(s.Args[1]))
 	case npu.Attention:
 		c.attend(out, s)
 	}
@@ -114,7 +114,7 @@ func (c *computer) attend(out []float32, s *npu.Step) {
 			continue
 		}
 		for h := range s.KVHeads {
-			kernels.Attention(out[i*cols:(i+1)*cols], q[i*cols:(i+1)*cols], &kv, h*group, group, h, kernels.Visible{Path: c.path}, s.Scale, &c.scratch)
+			kernels.Default().Attention(out[i*cols:(i+1)*cols], q[i*cols:(i+1)*cols], &kv, h*group, group, h, kernels.Visible{Path: c.path}, s.Scale, &c.scratch)
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (c *computer) pages(cache, rows int, kv *kernels.KV, positions int) [][]uin
 	for i := range c.e.rows {
 		for h := range kv.KVHeads {
 			at := (h*kv.PageLen + i) * kv.HeadDim
-			kernels.F32ToF16(second[at:at+kv.HeadDim], x[(i*kv.KVHeads+h)*kv.HeadDim:][:kv.HeadDim])
+			kernels.Default().F32ToF16(second[at:at+kv.HeadDim], x[(i*kv.KVHeads+h)*kv.HeadDim:][:kv.HeadDim])
 		}
 	}
 	return [][]uint16{first, second}

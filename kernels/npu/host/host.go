@@ -55,7 +55,7 @@ func New() *Device {
 // Capabilities says that the device can do everything.
 func (d *Device) Capabilities() npu.Capabilities {
 	return npu.Capabilities{
-		Device:    "CPU, kernels " + kernels.Features(),
+		Device:    "CPU, kernels " + kernels.Default().Name(),
 		Ops:       []npu.Op{npu.MatMul, npu.RMSNorm, npu.RoPE, npu.SiLUMul, npu.Add, npu.Attention},
 		Weights:   []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K},
 		Alignment: alignment,

@@ -53,7 +53,7 @@ func (s *suite) rmsNorm() {
 func norms(x, gain []float32, eps float32) []float32 {
 	out := make([]float32, len(x))
 	for i := 0; i < len(x); i += len(gain) {
-		kernels.RMSNorm(out[i:i+len(gain)], x[i:i+len(gain)], gain, eps)
+		kernels.Default().RMSNorm(out[i:i+len(gain)], x[i:i+len(gain)], gain, eps)
 	}
 	return out
 }
@@ -74,7 +74,7 @@ func (s *suite) rope() {
 func turned(x, cos, sin []float32, n, heads, dim int) []float32 {
 	out := append([]float32(nil), x...)
 	for i := range n {
-		kernels.RoPE(out[i*heads*dim:(i+1)*heads*dim], cos[i*dim/2:(i+1)*dim/2], sin[i*dim/2:(i+1)*dim/2], heads, dim, kernels.PairHalves)
+		kernels.Default().RoPE(out[i*heads*dim:(i+1)*heads*dim], cos[i*dim/2:(i+1)*dim/2], sin[i*dim/2:(i+1)*dim/2], heads, dim, kernels.PairHalves)
 	}
 	return out
 }
@@ -92,9 +92,9 @@ func (s *suite) elementwise() {
 			s.run(p, n, s.padded(a, batch, cols), s.padded(b, batch, cols), out)
 			want := append([]float32(nil), a...)
 			if op == npu.Add {
-				kernels.Add(want, b)
+				kernels.Default().Add(want, b)
 			} else {
-				kernels.SiLUMul(want, a, b)
+				kernels.Default().SiLUMul(want, a, b)
 			}
 			s.near(fmt.Sprintf("%v, %d rows of %d", op, n, batch), s.result(out, n*cols), want, stepTolerance)
 		})
@@ -113,8 +113,8 @@ type surroundings struct {
 func (s *suite) newSurroundings(n, batch, heads, kvHeads, dim, positions int) *surroundings {
 	c := &surroundings{heads: heads, kvHeads: kvHeads, dim: dim, positions: positions, n: n, batch: batch}
 	c.keys, c.values = make([]uint16, positions*kvHeads*dim), make([]uint16, positions*kvHeads*dim)
-	kernels.F32ToF16(c.keys, s.normal(len(c.keys)))
-	kernels.F32ToF16(c.values, s.normal(len(c.values)))
+	kernels.Default().F32ToF16(c.keys, s.normal(len(c.keys)))
+	kernels.Default().F32ToF16(c.values, s.normal(len(c.values)))
 	hidden := float32(math.Inf(-1))
 	c.past, c.tree = make([]float32, n*positions), make([]float32, n*batch)
 	for i := range c.past {
@@ -138,7 +138,7 @@ func (c *surroundings) attend(q, k, v []float32, scale float32) []float32 {
 		for i := range c.n {
 			for h := range c.kvHeads {
 				at := (h*c.positions + i) * c.dim
-				kernels.F32ToF16(second[at:at+c.dim], x[(i*c.kvHeads+h)*c.dim:][:c.dim])
+				kernels.Default().F32ToF16(second[at:at+c.dim], x[(i*c.kvHeads+h)*c.dim:][:c.dim])
 			}
 		}
 		return [][]uint16{cache, second}
@@ -160,7 +160,7 @@ func (c *surroundings) attend(q, k, v []float32, scale float32) []float32 {
 			}
 		}
 		for h := range c.kvHeads {
-			kernels.Attention(out[i*cols:(i+1)*cols], q[i*cols:(i+1)*cols], &kv, h*group, group, h, seen, scale, &scratch)
+			kernels.Default().Attention(out[i*cols:(i+1)*cols], q[i*cols:(i+1)*cols], &kv, h*group, group, h, seen, scale, &scratch)
 		}
 	}
 	return out
@@ -227,11 +227,11 @@ func (s *suite) block() {
 		k := turned(norms(product(matrices["W_k"], norm, n), gains["k_norm"], shape.Eps), cos, sin, n, kvHeads, dim)
 		v := product(matrices["W_v"], norm, n)
 		y := append([]float32(nil), x...)
-		kernels.Add(y, product(matrices["W_o"], c.attend(q, k, v, shape.Scale), n))
+		kernels.Default().Add(y, product(matrices["W_o"], c.attend(q, k, v, shape.Scale), n))
 		norm = norms(y, gains["mlp_norm"], shape.Eps)
 		gate := product(matrices["W_gate"], norm, n)
-		kernels.SiLUMul(gate, gate, product(matrices["W_up"], norm, n))
-		kernels.Add(y, product(matrices["W_down"], gate, n))
+		kernels.Default().SiLUMul(gate, gate, product(matrices["W_up"], norm, n))
+		kernels.Default().Add(y, product(matrices["W_down"], gate, n))
 		for name, want := range map[string][]float32{"k": k, "v": v, "y": y} {
 			s.near(fmt.Sprintf("%s, %d rows of %d", name, n, batch), s.result(b[g.Operand(name)], len(want)), want, 2*matMulTolerance)
 		}

@@ -34,7 +34,7 @@ type Queue struct {
 	pending sync.WaitGroup
 
 	// Of what falls back: here, and on the goroutine that waits.
-	submitting, waiting kernels.Input
+	submitting, waiting fallback
 	closed              bool
 }
 
@@ -63,9 +63,11 @@ type chunk struct {
 	part tensor.Packed
 }
 
-// NewQueue returns a queue. loose says that its results only guess at text, as a draft model's do, so that they may be rounded in any way.
-func (e *Engine) NewQueue(loose bool) *Queue {
+// NewQueue returns a queue. loose says that its results only guess at text, as a draft model's do, so that they may be rounded in any way. set
+// computes what the device fails at.
+func (e *Engine) NewQueue(loose bool, set *kernels.Set) *Queue {
 	q := &Queue{engine: e, slots: make(chan *slot, inFlight), jobs: make(chan job, inFlight), stopped: make(chan struct{})}
+	q.submitting, q.waiting = newFallback(set), newFallback(set)
 	for range inFlight {
 		q.slots <- &slot{}
 	}
@@ -147,7 +149,7 @@ func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, release func()
 			call(release)
 			return false
 		}
-		c.compute(&q.submitting)
+		q.submitting.compute(&c)
 		call(release)
 	}
 	q.seen = true
@@ -233,7 +235,7 @@ func (q *Queue) wait() {
 	for j := range q.jobs {
 		if err := j.finish(); err != nil {
 			q.engine.failed(err)
-			j.compute(&q.waiting)
+			q.waiting.compute(&j.chunk)
 		} else {
 			q.engine.computed(j.n, j.began)
 		}
@@ -259,10 +261,21 @@ func (j *job) finish() error {
 	return nil
 }
 
-// compute computes the product on the CPU, on this goroutine alone.
-func (c *chunk) compute(in *kernels.Input) {
-	in.Reset(c.x, c.n, c.k)
-	kernels.MatMul(nil, c.dst, c.ldd, c.part, in)
+// fallback computes on the CPU, on the calling goroutine alone.
+type fallback struct {
+	pool *kernels.Pool // of one worker
+	in   kernels.Input
+}
+
+func newFallback(set *kernels.Set) fallback {
+	f := fallback{pool: kernels.NewPool(1)}
+	f.pool.Use(set)
+	return f
+}
+
+func (f *fallback) compute(c *chunk) {
+	f.in.Reset(c.x, c.n, c.k)
+	kernels.MatMul(f.pool, c.dst, c.ldd, c.part, &f.in)
 }
 
 // floats returns a buffer's memory as numbers.

@@ -62,7 +62,7 @@ func queue(t *testing.T, d npu.Device, loose bool) (*offload.Engine, *offload.Qu
 	if err := e.Prepare(t.Context(), nil, nil, cpu, device); err != nil {
 		t.Fatal(err)
 	}
-	q := e.NewQueue(loose)
+	q := e.NewQueue(loose, kernels.Default())
 	t.Cleanup(func() {
 		q.Close()
 		if err := e.Close(); err != nil {
@@ -239,7 +239,7 @@ func BenchmarkTakes(b *testing.B) {
 	if err := e.Prepare(b.Context(), nil, nil, cpu, device); err != nil {
 		b.Fatal(err)
 	}
-	q := e.NewQueue(false)
+	q := e.NewQueue(false, kernels.Default())
 	defer q.Close()
 	for b.Loop() {
 		q.Takes(offload.Auto, tensor.Q8_0, 4<<20, 16)

@@ -50,9 +50,7 @@ func BenchmarkMatMul(b *testing.B) {
 			}
 			for _, set := range []string{"go", kernels.Sets()[len(kernels.Sets())-1]} {
 				measure(set, func(b *testing.B) func() {
-					kerneltest.Use(b, set)
-					pool := kernels.NewPool(0)
-					b.Cleanup(pool.Close)
+					pool := kerneltest.Pool(b, kerneltest.Named(b, set), 0)
 					dst := make([]float32, n*rows)
 					var in kernels.Input
 					return func() {

@@ -123,7 +123,7 @@ func (b *bench) check(w tensor.Packed, x []float32, n int) {
 	var in kernels.Input
 	in.Reset(x, n, w.Cols)
 	want := make([]float32, n*w.Rows)
-	kernels.MatMul(nil, want, w.Rows, w, &in)
+	kernels.MatMul(kerneltest.Pool(b, kerneltest.Named(b, "ref"), 1), want, w.Rows, w, &in)
 	for i, got := range b.multiply(w, x, n) {
 		if !sameBits(got, want[i]) {
 			b.Fatalf("%v [%d %d] × %d rows: row %d of activations, %d of weights: %v, the reference gives %v",
@@ -138,7 +138,6 @@ func reference(t *testing.T, test func(b *bench)) {
 	if fuses(1+0x1p-23, 1+0x1p-23, -1) {
 		t.Skip("skipped: the reference, as this Go compiles it, fuses multiplication and addition")
 	}
-	kerneltest.Use(t, "ref")
 	for _, lanes := range []int{1, tensor.TileRows} {
 		t.Run(fmt.Sprintf("lanes=%d", lanes), func(t *testing.T) {
 			d, err := opencl.OpenLanes("", lanes)

@@ -49,7 +49,7 @@ func (s *surrounded) attend(b *bench) []float32 {
 		for p := range positions {
 			for h := range attentionKVHeads {
 				to := (h*positions + p) * attentionDim
-				kernels.F32ToF16(f16[to:to+attentionDim], rows[p*kv+h*attentionDim:][:attentionDim])
+				kernels.Default().F32ToF16(f16[to:to+attentionDim], rows[p*kv+h*attentionDim:][:attentionDim])
 			}
 		}
 		return f16

@@ -6,7 +6,6 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
-	"github.com/lever-go/lever/internal/kerneltest"
 )
 
 // TestText generates with the demo pair. As products are rounded as the scalar reference's, speculation does not change the text of plain decoding; with
@@ -56,9 +55,8 @@ func TestText(t *testing.T) {
 		if testing.Short() {
 			t.Skip("the reference is slow")
 		}
-		kerneltest.Use(t, "ref")
-		want := generate(t, lever.Config{Model: pair.Target}, 6, "")
-		got := generate(t, lever.Config{Model: pair.Target}, 6, "verify=npu,head=eager-npu")
+		want := generate(t, lever.Config{Model: pair.Target, Kernels: "ref"}, 6, "")
+		got := generate(t, lever.Config{Model: pair.Target, Kernels: "ref"}, 6, "verify=npu,head=eager-npu")
 		if !slices.Equal(got.TokenIDs, want.TokenIDs) {
 			t.Errorf("%q, want %q", got.Text, want.Text)
 		}
