@@ -18,9 +18,10 @@ type Config struct {
 	Model string
 	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
 	Draft string
-	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory. To stream, Open
-	// raises GOMAXPROCS of the process by the number of reads under way, unless the environment sets it: otherwise reads that the
-	// scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times as long).
+	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory. While a
+	// streamed target generates, GOMAXPROCS of the process is larger by the number of reads under way, unless the environment sets it:
+	// otherwise reads that the scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times
+	// as long). It is put back when no engine generates any more.
 	DRAM int64
 	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; 0: what suits
 	// most devices. The command lever profile finds out what suits this one.

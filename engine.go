@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/grammar"
+	"github.com/lever-go/lever/internal/procs"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
@@ -194,6 +195,16 @@ func (e *Engine) Stores() (target, draft *weights.Store) {
 // HasDraft reports whether there is a draft model.
 func (e *Engine) HasDraft() bool { return e.draft != nil }
 
+// enter prepares the process for a generation: the calling goroutine for the cores that the workers are pinned to, and Go's scheduler
+// for the goroutines that read. leave, on the same goroutine, ends that.
+func (e *Engine) enter() (leave func()) {
+	unpin, release := e.pool.Pin(), procs.Raise(e.target.readers())
+	return func() {
+		release()
+		unpin()
+	}
+}
+
 // SpecOptions returns the models as a [spec.Generator] takes them, for those who run the loop themselves. They must not be used
 // during a generation of the Engine, and are closed with it.
 func (e *Engine) SpecOptions() spec.Options {
@@ -201,6 +212,7 @@ func (e *Engine) SpecOptions() spec.Options {
 		Target:      e.target.decoder,
 		Chunk:       e.target.chunk,
 		IO:          e.target.ioStats,
+		Enter:       e.enter,
 		ProjectTree: e.projectTree(),
 
 		ProjectAhead: e.target.projectAhead,

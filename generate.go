@@ -102,7 +102,6 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	}
 	stream := e.target.tokenizer.NewStream()
 	stream.SkipSpecial = true
-	defer e.pool.Pin()()
 	rest := e.rests(ctx)
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      prompt,

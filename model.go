@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime"
 
-	"github.com/lever-go/lever/internal/cpufeat"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -114,25 +111,20 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 	m.reader, m.streamer = streamer, streamer
 	if streamer.Plan().Streamed > 0 {
 		m.chunk = streamedChunk
-		letReadersRun(streamer.Plan().Depth)
 	}
 	return nil
 }
 
-// letReadersRun lets Go run the readers of a Streamer at once with the workers that compute. A thread that waits for a read counts as
-// one that runs until the scheduler notices, which keeps a worker, and with it all others, waiting. Whoever sets GOMAXPROCS has decided
-// otherwise.
-func letReadersRun(readers int) {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return
-	}
-	if need := cpufeat.Processors() + readers; runtime.GOMAXPROCS(0) < need {
-		runtime.GOMAXPROCS(need)
-	}
-}
-
 // headStreamed reports whether every projection reads the output head from flash.
 func (m *model) headStreamed() bool { return m.streamer != nil && !m.streamer.Plan().HeadPinned }
+
+// readers returns the number of goroutines that wait for reads while the model computes.
+func (m *model) readers() int {
+	if m.streamer == nil || m.streamer.Plan().Streamed == 0 {
+		return 0
+	}
+	return m.streamer.Plan().Depth
+}
 
 // ioStats returns what has been read from flash so far.
 func (m *model) ioStats() spec.IOStats {

@@ -35,6 +35,8 @@ type Options struct {
 	// Pruner drops nodes half-way through verification; nil = all go through the whole target. Trees whose candidates were drawn at
 	// random are never pruned.
 	Pruner Pruner
+	// Enter, if not nil, is called when a generation begins, and what it returns when it ends, on the same goroutine.
+	Enter func() (leave func())
 	// IO returns running totals of the target's reads, for Stats; nil = there are none.
 	IO func() IOStats
 }
@@ -172,6 +174,9 @@ func NewGenerator(o Options) (*Generator, error) {
 // emit returned, or ctx's error when it is done.
 func (g *Generator) Generate(ctx context.Context, req Request, emit func(Piece) error) (Result, error) {
 	began := time.Now()
+	if g.options.Enter != nil {
+		defer g.options.Enter()()
+	}
 	if err := g.begin(req, emit); err != nil {
 		return Result{Finish: FinishError}, fmt.Errorf("spec: generate: %w", err)
 	}

@@ -199,7 +199,9 @@ func (r *run) dram(ctx context.Context) error {
 			plan, _ := e.Plan()
 			inMemory := 1 - float64(plan.Streamed)/float64(plan.Pass)
 			before := throttle.Stats().Bytes
+			leave := e.SpecOptions().Enter()
 			p, err := r.measure(ctx, e.Target(), "dram", inMemory, 1)
+			leave()
 			read := float64(throttle.Stats().Bytes-before) / float64(p.Passes+1)
 			least := float64(plan.Streamed) / best
 			t.Add(float64(budget)/(1<<20), 100*inMemory, read/1e6, p.Seconds, least)

@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	r := &run{Options: o, out: report.New("growth", "How cost grows")}
 	began := time.Now()
 	r.out.Set("models", filepath.Base(o.Model)+", "+filepath.Base(o.Draft))
-	for _, curves := range []func(context.Context) error{r.inMemory, r.size, r.threads, r.dram} { // streaming last: it changes GOMAXPROCS
+	for _, curves := range []func(context.Context) error{r.inMemory, r.size, r.threads, r.dram} {
 		if err := curves(ctx); err != nil {
 			return nil, fmt.Errorf("growth: %w", err)
 		}
