@@ -43,7 +43,8 @@ type Config struct {
 	KV tensor.DType
 	// Prune is the part of the expected accepted tokens of a tree that may be given up by dropping nodes half-way through the target, up to
 	// 1, which leaves one path; [PruneAuto], the default, drops what is not worth its time as far as the policy can tell, and [PruneOff]
-	// drops nothing. It takes predictors in the target's store; package distill trains them. The text is the same in all cases.
+	// drops nothing. It takes predictors in the target's store; package distill trains them. With one that is damaged or another model's
+	// nothing is dropped, and [Result].NoPruning says so. The text is the same in all cases.
 	Prune float64
 	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
 	// device's flash.

@@ -61,8 +61,12 @@ func (e *Engine) openExit(cfg Config) error {
 		return nil
 	}
 	predictors, err := e.Predictors()
-	if e.noPruning = noPruningPredictor; err != nil || len(predictors) == 0 {
-		return err
+	if err != nil { // it saves time and never changes the text, so that one can do without
+		e.noPruning = err.Error()
+		return nil
+	}
+	if e.noPruning = noPruningPredictor; len(predictors) == 0 {
+		return nil
 	}
 	e.noPruning = ""
 	e.exit, err = spec.NewEarlyExit(spec.ExitOptions{Predictors: predictors, Layers: e.target.layers, Loss: cfg.Prune})

@@ -138,3 +138,14 @@ func demoPair(t *testing.T) demo.Pair {
 	}
 	return pair
 }
+
+// What is no regular file is refused at once, instead of waited for.
+func TestSessionIsARegularFile(t *testing.T) {
+	engine := open(t, lever.Config{Model: demoPair(t).Target})
+	if _, err := engine.LoadSession(t.TempDir()); !errors.Is(err, lever.ErrSessionCorrupt) {
+		t.Errorf("a folder: %v", err)
+	}
+	if _, err := engine.LoadSession(os.DevNull); !errors.Is(err, lever.ErrSessionCorrupt) {
+		t.Errorf("a device: %v", err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
@@ -23,41 +24,63 @@ func OpenStore(ctx context.Context, path string, cfg Config) (*weights.Store, er
 		return nil, fmt.Errorf("open model: %w", err)
 	}
 	if !isStore {
-		if path, err = convertOnce(ctx, path, cfg); err != nil {
-			return nil, err
-		}
+		return openConverted(ctx, path, cfg)
 	}
+	return openStore(ctx, path, cfg)
+}
+
+func openStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
 	return weights.Open(ctx, path, weights.OpenOptions{
 		Progress: cfg.report("checking " + filepath.Base(path)),
 		OpenFile: cfg.OpenFile,
 	})
 }
 
-// convertOnce converts the model at path into the cache, unless that has been done, and returns the store's path.
-func convertOnce(ctx context.Context, path string, cfg Config) (string, error) {
+// openConverted opens the store that was made in the cache of the model at path. Where there is none, or a damaged one, it makes it.
+func openConverted(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
 	cache, err := cfg.cacheDir()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	name, err := convertedName(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	converted := filepath.Join(cache, "converted", name)
-	if _, err := os.Stat(converted); !errors.Is(err, fs.ErrNotExist) {
-		return converted, err
+	publish.Clean(filepath.Dir(converted))
+	store, err := openStore(ctx, converted, cfg)
+	if err == nil || !isLost(err) {
+		return store, err
 	}
 	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
-		return "", fmt.Errorf("make model cache (set LEVER_CACHE to choose another place): %w", err)
+		return nil, fmt.Errorf("make model cache (set LEVER_CACHE to choose another place): %w", err)
+	}
+	damaged, err := weights.IsStore(converted)
+	if err == nil && !damaged {
+		err = os.RemoveAll(converted) // the remains of one
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("make model cache: %w", err)
 	}
 	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{
+		Overwrite:      damaged,
 		CheckTokenizer: tokenizer.Check,
 		Progress:       cfg.report("converting " + filepath.Base(path)),
 	})
-	if isStore, _ := weights.IsStore(converted); isStore {
-		return converted, nil // made now, or by another process in the meantime
+	if err != nil && !errors.Is(err, fs.ErrExist) { // otherwise another process has made it in the meantime
+		return nil, err
 	}
-	return "", err
+	return openStore(ctx, converted, cfg)
+}
+
+// isLost reports whether err says that a store is not there, or not as it was written.
+func isLost(err error) bool {
+	for _, lost := range []error{fs.ErrNotExist, weights.ErrCorrupt, weights.ErrTruncated, weights.ErrVersion} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
 }
 
 // convertedName names the store made from the model at path, so that a changed source or store format gets another name: it contains a

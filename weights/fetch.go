@@ -188,6 +188,7 @@ func (r *Streamer) isUnwanted(l *fetch) bool {
 
 // finish hands out a fetch that was read and checked.
 func (r *Streamer) finish(l *fetch) {
+	r.store.forgetVerified(l.err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.done = true

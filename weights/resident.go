@@ -87,7 +87,9 @@ func (r *Resident) load(ctx context.Context, progress *meter) error {
 			return nil
 		})
 	}
-	return errors.Join(group.Wait(), closeAll(files))
+	err = group.Wait()
+	r.store.forgetVerified(err)
+	return errors.Join(err, closeAll(files))
 }
 
 // Parts yields the parts of a tensor in order. Their data are page-aligned and valid only during their iteration.

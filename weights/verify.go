@@ -141,3 +141,11 @@ func (s *Store) noteVerified(state storeState) {
 		_ = publish.WriteFile(filepath.Join(s.dir, verifiedName), raw, 0o666)
 	}
 }
+
+// forgetVerified has the next opening check all chunks again, after err was met in what had been found good. That one names all that is
+// damaged, and whoever can make the store anew learns that it has to.
+func (s *Store) forgetVerified(err error) {
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrTruncated) {
+		_ = os.Remove(filepath.Join(s.dir, verifiedName)) // in a store that cannot be written, there is none
+	}
+}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"path/filepath"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/simulate"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -14,16 +16,28 @@ import (
 func nextStep(err error) string {
 	var chunk *weights.ChunkError
 	switch {
+	case errors.Is(err, weights.ErrReplaced):
+		return "Start again: the store that is there now is a new one."
+	case errors.As(err, &chunk) && isCached(chunk.File):
+		return "It is a copy in the cache, which the same command makes anew when it is given again."
 	case errors.As(err, &chunk):
 		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
 	case errors.Is(err, weights.ErrVersion):
 		return "It was made by another version of lever: make it again with this one."
 	case errors.Is(err, simulate.ErrNotRecorded):
 		return "Extend it: 'lever bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
-	case errors.Is(err, weights.ErrReplaced):
-		return "Start again: the store that is there now is a new one."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
 		return "--context makes room for more tokens, where memory and the model allow it."
 	}
 	return ""
+}
+
+// isCached reports whether a file lies in the cache, for which lever has made it.
+func isCached(path string) bool {
+	cache, err := lever.CacheDir()
+	if err != nil {
+		return false
+	}
+	below, err := filepath.Rel(cache, path)
+	return err == nil && filepath.IsLocal(below)
 }

@@ -58,7 +58,10 @@ func TestRunWithoutUsablePredictor(t *testing.T) {
 	if err := os.WriteFile(files[0], content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{args, {"verify", pair.Target}, {"inspect", pair.Target}} {
+	if got := mustSucceed(t, args...); !strings.Contains(got.stderr, "pruning is off") || !strings.Contains(got.stderr, filepath.Base(files[0])) {
+		t.Errorf("with a corrupt predictor: %s", got.stderr)
+	}
+	for _, command := range [][]string{{"verify", pair.Target}, {"inspect", pair.Target}} {
 		if got := execute(t, command...); got.status != exitFailure || !strings.Contains(got.stderr, filepath.Base(files[0])) || !strings.Contains(got.stderr, "corrupt") {
 			t.Errorf("%s with a corrupt predictor: status %d, %s", command[0], got.status, got.stderr)
 		}

@@ -12,13 +12,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/weights"
 )
 
 // The linker takes up to about 2 GB; larger models are better shipped beside the program. "all:" takes every file as it is.
@@ -79,49 +79,6 @@ func unpack(ctx context.Context) (string, error) {
 	}
 	// The manifest holds the checksums of all else, so another model gets another folder.
 	sum := sha256.Sum256(manifest)
-	final := filepath.Join(cache, "embedded-"+hex.EncodeToString(sum[:6])+".lever")
-	if _, err := os.Stat(final); !errors.Is(err, fs.ErrNotExist) {
-		return final, err
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	// The folder gets its name when it is complete, so that an interrupted start leaves nothing that a later one would use.
-	temporary, err := os.MkdirTemp(cache, "unpacking-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(temporary)
-	if err := copyTo(ctx, temporary, store); err != nil {
-		return "", fmt.Errorf("unpack the model: %w", err)
-	}
-	err = os.Rename(temporary, final)
-	if _, statErr := os.Stat(final); statErr == nil {
-		return final, nil // made now, or by another process in the meantime
-	}
-	return "", err
-}
-
-// copyTo copies a tree into dir and makes sure that it is on the disk, which os.CopyFS does not.
-func copyTo(ctx context.Context, dir string, tree fs.FS) error {
-	return fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		target := filepath.Join(dir, filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		in, err := tree.Open(name)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		out, err := os.Create(target)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(out, in)
-		return errors.Join(err, out.Sync(), out.Close())
-	})
+	path := filepath.Join(cache, "embedded-"+hex.EncodeToString(sum[:6])+".lever")
+	return path, weights.Unpack(ctx, store, path)
 }

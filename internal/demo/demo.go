@@ -8,11 +8,12 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"github.com/lever-go/lever/internal/publish"
+	"github.com/lever-go/lever/weights"
 )
 
 //go:generate go run ../../cmd/lever convert --overwrite --type q8_0 ../../../shared/models/lever-tiny-llama/target stores/target.lever
@@ -25,20 +26,23 @@ var stores embed.FS
 // Pair is where the two stores lie.
 type Pair struct{ Target, Draft string }
 
-// Unpack writes the stores below dir, unless that was done before, and returns their paths. An interrupted call leaves nothing
-// that a later one would take for complete. Other processes may unpack at the same time.
+// Unpack puts the stores below dir, unless they are there already and good, and returns their paths; see [weights.Unpack].
 func Unpack(ctx context.Context, dir string) (Pair, error) {
 	digest, err := digest()
 	if err != nil {
 		return Pair{}, err
 	}
+	publish.Clean(dir)
 	final := filepath.Join(dir, "demo-"+digest)
 	pair := Pair{filepath.Join(final, "target.lever"), filepath.Join(final, "draft.lever")}
-	if _, err := os.Stat(final); err == nil {
-		return pair, nil
-	}
-	if err := unpack(ctx, dir, final); err != nil {
-		return Pair{}, fmt.Errorf("unpack the demo models into %s: %w", dir, err)
+	for _, path := range []string{pair.Target, pair.Draft} {
+		store, err := fs.Sub(stores, "stores/"+filepath.Base(path))
+		if err == nil {
+			err = weights.Unpack(ctx, store, path)
+		}
+		if err != nil {
+			return Pair{}, fmt.Errorf("unpack the demo models: %w", err)
+		}
 	}
 	return pair, nil
 }
@@ -58,41 +62,4 @@ func digest() (string, error) {
 		sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
-}
-
-func unpack(ctx context.Context, dir, final string) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	temporary, err := os.MkdirTemp(dir, "unpacking-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
-	tree, err := fs.Sub(stores, "stores")
-	if err != nil {
-		return err
-	}
-	err = fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		target := filepath.Join(temporary, "stores", filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		content, err := fs.ReadFile(tree, name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, content, 0o644)
-	})
-	if err != nil {
-		return err
-	}
-	err = os.Rename(filepath.Join(temporary, "stores"), final)
-	if _, statErr := os.Stat(final); statErr == nil {
-		return nil // unpacked now, or by another process in the meantime
-	}
-	return err
 }

@@ -79,6 +79,9 @@ func Temp(parent string) (dir string, remove func() error, err error) {
 	return w.dir, w.close, nil
 }
 
+// IsTemporary reports whether name is that of a folder which this package made for temporary files.
+func IsTemporary(name string) bool { return strings.HasPrefix(name, prefix) }
+
 // Clean removes what dead processes have left in the folder parent. What it may not remove, it leaves.
 func Clean(parent string) {
 	entries, err := os.ReadDir(parent)
@@ -87,7 +90,7 @@ func Clean(parent string) {
 	}
 	var root *os.Root // names below it that lead elsewhere are not followed
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+		if !e.IsDir() || !IsTemporary(e.Name()) {
 			continue
 		}
 		if root == nil {

@@ -1,0 +1,187 @@
+package weights
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// storeFiles returns the paths of all files of a store, from its folder on, but for the note that it was checked.
+func storeFiles(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if name, _ := filepath.Rel(dir, path); err == nil && !entry.IsDir() && name != verifiedName {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// sameStores checks that two stores hold the same files with the same content.
+func sameStores(t *testing.T, got, want string) {
+	t.Helper()
+	for _, name := range storeFiles(t, want) {
+		a, err := os.ReadFile(filepath.Join(got, name))
+		b, wantErr := os.ReadFile(filepath.Join(want, name))
+		if err := errors.Join(err, wantErr); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs, %v", name, err)
+		}
+	}
+	if a, b := len(storeFiles(t, got)), len(storeFiles(t, want)); a != b {
+		t.Errorf("%d files, want %d", a, b)
+	}
+}
+
+// Whatever happens to a file of an unpacked store, the next call mends it.
+func TestUnpack(t *testing.T) {
+	want := smallStore(t)
+	source := os.DirFS(want)
+	parent := filepath.Join(t.TempDir(), "made", "on the way")
+	dst := filepath.Join(parent, "y.lever")
+	unpack := func() {
+		t.Helper()
+		if err := Unpack(t.Context(), source, dst); err != nil {
+			t.Fatal(err)
+		}
+		sameStores(t, dst, want)
+		onlyEntries(t, parent, "y.lever")
+	}
+	unpack()
+	before, err := os.Stat(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpack()
+	if after, err := os.Stat(dst); err != nil || !os.SameFile(before, after) {
+		t.Errorf("a good store was unpacked again: %v", err)
+	}
+	for _, name := range storeFiles(t, dst) {
+		path := filepath.Join(dst, name)
+		for how, damage := range map[string]func(content []byte) error{
+			"empty":   func([]byte) error { return os.Truncate(path, 0) },
+			"cut":     func(content []byte) error { return os.Truncate(path, int64(len(content)/2)) },
+			"missing": func([]byte) error { return os.Remove(path) },
+			"longer":  func(content []byte) error { return os.WriteFile(path, append(content, 0), 0o666) },
+			"a flipped bit": func(content []byte) error {
+				content[len(content)/3] ^= 4
+				return os.WriteFile(path, content, 0o666)
+			},
+		} {
+			content, err := os.ReadFile(path)
+			if err == nil {
+				err = damage(content)
+			}
+			if err != nil {
+				t.Fatalf("%s: %s: %v", name, how, err)
+			}
+			unpack()
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dst, "chunks")); err != nil {
+		t.Fatal(err)
+	}
+	unpack()
+}
+
+// A bit that flips where nothing but reading shows it is found by the reader, and mended by the next call.
+func TestUnpackAfterDamageWhileReading(t *testing.T) {
+	want := smallStore(t)
+	dst := filepath.Join(t.TempDir(), "y.lever")
+	for name, read := range map[string]func(s *Store) error{
+		"resident": func(s *Store) error {
+			r, err := s.Resident(t.Context(), nil)
+			if err == nil {
+				err = r.Close()
+			}
+			return err
+		},
+		"streamed": func(s *Store) error {
+			r := stream(t, s, StreamOptions{})
+			for _, name := range passNames(s) {
+				for _, err := range r.Parts(t.Context(), name) {
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	} {
+		if err := Unpack(t.Context(), os.DirFS(want), dst); err != nil {
+			t.Fatal(err)
+		}
+		open(t, dst) // notes that it is good
+		path := chunkPath(dst, "0001.bin")
+		info, err := os.Stat(path)
+		content, readErr := os.ReadFile(path)
+		if err := errors.Join(err, readErr); err != nil {
+			t.Fatal(err)
+		}
+		content[100] ^= 1
+		if err := errors.Join(os.WriteFile(path, content, 0o666), os.Chtimes(path, time.Time{}, info.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dst) // sees no change
+		if err := read(s); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Open(t.Context(), dst, OpenOptions{}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: opened again: %v", name, err)
+		}
+		if err := Unpack(t.Context(), os.DirFS(want), dst); err != nil {
+			t.Error(err)
+		}
+		sameStores(t, dst, want)
+	}
+}
+
+func TestUnpackRefuses(t *testing.T) {
+	want := smallStore(t)
+	dir := t.TempDir()
+	note := filepath.Join(dir, "note.txt")
+	if err := os.WriteFile(note, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unpack(t.Context(), os.DirFS(want), dir); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a folder of somebody's: %v", err)
+	}
+	if content, err := os.ReadFile(note); string(content) != "mine" {
+		t.Errorf("it is gone: %v", err)
+	}
+	if err := Unpack(t.Context(), os.DirFS(dir), filepath.Join(dir, "x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no store to unpack: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Unpack(ctx, os.DirFS(want), filepath.Join(dir, "x")); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	onlyEntries(t, dir, "note.txt")
+}
+
+// Several may unpack to one place at once.
+func TestUnpackAtOnce(t *testing.T) {
+	want := smallStore(t)
+	parent := t.TempDir()
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			if err := Unpack(t.Context(), os.DirFS(want), filepath.Join(parent, "y.lever")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	sameStores(t, filepath.Join(parent, "y.lever"), want)
+	onlyEntries(t, parent, "y.lever")
+}
