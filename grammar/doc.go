@@ -26,24 +26,44 @@
 //		state = m.Next(state, token)
 //	}
 //
-// Of JSON Schema it knows type (also a list), properties, required, additionalProperties, enum, const, items, minItems, maxItems,
-// minLength, maxLength, pattern, anyOf, $ref within the document, and true; it ignores what only describes, such as title, description,
-// default and format. All else is refused with [ErrUnsupported], and the keyword. What is generated satisfies the schema, but
-// not all that would is generated:
+// Of JSON Schema it knows:
+//
+//   - for all values: type (also a list), enum, const, anyOf, oneOf, allOf, $ref within the document, true and false;
+//   - numbers: minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf;
+//   - strings: minLength, maxLength, pattern;
+//   - arrays: items, prefixItems, minItems, maxItems, and uniqueItems if the items are at most 8 listed values;
+//   - objects: properties, required, additionalProperties, patternProperties, propertyNames, minProperties, maxProperties.
+//
+// Keywords may stand beside each other and beside $ref, and schemas of allOf are merged. Values that enum or const list are checked against the
+// rest. Of older drafts and OpenAPI it knows definitions, a list in items, additionalItems, exclusiveMinimum as true or false, and nullable. $ref
+// may be a JSON pointer, an $anchor or an $id within the document, and may lead back to where it stands.
+//
+// The branches of oneOf must exclude each other: by their types, their ranges, their listed values, or a property that one requires and of which
+// the other one has other values or which it does not allow.
+//
+// These are refused with [ErrUnsupported] and their name, unless they say nothing: not, if, contains, dependentRequired, dependentSchemas,
+// unevaluatedProperties, unevaluatedItems and $dynamicRef. All other names are annotations, such as title, description, default and discriminator,
+// and are ignored. So is format, but for date, time, date-time, duration, email, ipv4 and uuid in a schema without pattern.
+//
+// What is generated satisfies the schema, but not all that would is generated:
 //
 //   - values are written in one line, with ", " and ": ";
 //   - properties come in the order of the schema, each at most once; others than those listed only if additionalProperties
-//     says so;
-//   - numbers have at most 15 digits before and after the point, and 2 in the exponent;
+//     says so, and items beyond prefixItems only if items does;
+//   - where no type is named, values are of the types that the other keywords are about;
+//   - numbers have at most 15 digits before and after the point, and 2 in the exponent; with a bound no exponent, and 15 digits in
+//     all if they have a point;
 //   - of a number that is an integer, the form with a fraction is left out;
+//   - a name matches at most one of patternProperties;
 //   - in a string with a pattern, characters are escaped only where they must be.
 //
 // A pattern is one of ECMA-262 and need match only a part of the string, unless it has ^ and $. It may have sets, classes such as \d and
-// \p{L}, groups, alternatives and repetitions, greedy or not; look-around, word boundaries, back-references and flags are refused.
+// \p{L}, groups, alternatives and repetitions, greedy or not, and look-aheads; look-behinds, word boundaries, back-references and flags are refused.
 //
 // Limits: counts up to 4096, and patterns that become about 250,000 states, with which minLength and maxLength multiply.
 //
 // # Errors
 //
-// [ErrUnsupported] is the only one: a schema uses a keyword, or a value, that is not known here. The text says where in the schema.
+// [ErrUnsupported] is about a schema that uses a keyword, or a value, that is not known here, and [ErrTooLarge] about one that takes too much work.
+// The text says where in the schema.
 package grammar

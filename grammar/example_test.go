@@ -63,11 +63,11 @@ func ExampleVocabulary_JSONSchema() {
 		fmt.Println(err)
 		return
 	}
-	_, err = vocabulary.JSONSchema(context.Background(), []byte(`{"type": "integer", "multipleOf": 5}`))
+	_, err = vocabulary.JSONSchema(context.Background(), []byte(`{"type": "array", "contains": {"const": 5}}`))
 	fmt.Println(err)
 	fmt.Println("unsupported:", errors.Is(err, grammar.ErrUnsupported))
 	// Output:
-	// grammar: schema: at #: keyword "multipleOf": unsupported
+	// grammar: schema: at #: keyword "contains": unsupported
 	// unsupported: true
 }
 

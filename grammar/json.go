@@ -2,6 +2,8 @@ package grammar
 
 import (
 	"context"
+	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -82,7 +84,7 @@ func (b *builder) any(from int32) int32 {
 		for _, end := range []int32{
 			b.text(b.anyRule, "null"), b.text(b.anyRule, "true"), b.text(b.anyRule, "false"),
 			b.number(b.anyRule, false), b.string(b.anyRule, 0, -1),
-			b.array(b.anyRule, 0, -1, b.any), b.object(b.anyRule, nil, b.any),
+			b.array(b.anyRule, nil, b.any, counts{0, -1}), b.object(b.anyRule, nil, b.anyMember, counts{0, -1}),
 		} {
 			b.skip(end, to)
 		}
@@ -137,6 +139,32 @@ func (b *builder) digit(from int32, most int, to int32) {
 	first := b.node()
 	b.span(from, '0', '9', first)
 	b.digits(first, most-1, to)
+}
+
+// either takes one of some texts. What they begin with in common is one way.
+func (b *builder) either(from int32, texts []string) int32 {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	start, to := b.node(), b.node()
+	b.skip(from, start)
+	way, before := []int32{start}, "" // the nodes of the text before
+	for i, text := range slices.Compact(texts) {
+		common := 0
+		for common < min(len(text), len(before)) && text[common] == before[common] {
+			common++
+		}
+		way = way[:common+1]
+		for _, c := range []byte(text[common:]) {
+			next := b.node()
+			b.span(way[len(way)-1], c, c, next)
+			way = append(way, next)
+		}
+		if i == 0 || text != before {
+			b.skip(way[len(way)-1], to)
+		}
+		before = text
+	}
+	return to
 }
 
 // string takes a string of at least least characters, and at most most unless that is negative.
@@ -228,41 +256,70 @@ func (b *builder) beyondASCII(from, to int32) {
 	}
 }
 
-// array takes an array of at least least items, and at most most unless that is negative. item takes one.
-func (b *builder) array(from int32, least, most int, item func(from int32) int32) int32 {
-	inside := b.open(from, "[")
-	end := b.node() // before the closing bracket
-	if least == 0 {
-		b.skip(inside, end)
-	}
-	if most == 0 {
-		return b.close(end, "]")
-	}
-	// One rule for the item, however often it comes.
-	rule := b.node()
-	b.end(item(rule))
-	next := func(from int32) int32 {
-		to := b.node()
-		b.call(from, rule, to)
-		return to
-	}
-	last := next(inside)
-	for n := 1; ; n++ {
-		if n >= least {
+// array takes an array of some first items, and then of others. count is how many there may be in all.
+func (b *builder) array(from int32, first []func(from int32) int32, item func(from int32) int32, count counts) int32 {
+	last := b.open(from, "[")
+	end := b.node()   // before the closing bracket
+	rule := int32(-1) // of the other items, however often they come
+	for n := 0; ; n++ {
+		if n >= count.least {
 			b.skip(last, end)
 		}
-		if n == most {
+		if n == count.most {
 			break
 		}
-		if most < 0 && n >= least {
-			again := b.comma(last)
-			b.call(again, rule, last)
+		before := last
+		if n > 0 {
+			before = b.comma(last)
+		}
+		if n < len(first) {
+			last = first[n](before)
+			continue
+		}
+		if rule < 0 {
+			rule = b.node()
+			b.end(item(rule))
+		}
+		if n > 0 && n >= count.least && count.most < 0 {
+			b.call(before, rule, last)
 			break
 		}
-		last = next(b.comma(last))
+		last = b.node()
+		b.call(before, rule, last)
 	}
 	return b.close(end, "]")
 }
+
+// set takes an array of texts, each at most once.
+func (b *builder) set(from int32, texts []string, count counts) int32 {
+	after := make([]int32, 1<<len(texts)) // by the texts that were written
+	for i := range after {
+		after[i] = b.node()
+	}
+	b.skip(b.open(from, "["), after[0])
+	end := b.node()
+	for written, node := range after {
+		n := bits.OnesCount(uint(written))
+		if count.contain(n) {
+			b.skip(node, end)
+		}
+		if n == count.most {
+			continue
+		}
+		if n > 0 {
+			node = b.comma(node)
+		}
+		for i, text := range texts {
+			if written>>i&1 == 0 {
+				b.skip(b.text(node, text), after[written|1<<i])
+			}
+		}
+	}
+	return b.close(end, "]")
+}
+
+// anyMember takes a member of any name and value.
+func (b *builder) anyMember(from int32) int32 { return b.any(b.colon(b.string(from, 0, -1))) }
 
 // property is a member of an object.
 type property struct {
@@ -271,36 +328,86 @@ type property struct {
 	value    func(from int32) int32
 }
 
-// object takes an object of the given properties, in their order, and then of others with values that others takes; nil
-// others: of no others.
-func (b *builder) object(from int32, properties []property, others func(from int32) int32) int32 {
-	first, later := b.open(from, "{"), b.node() // before the next property, without and with one before it
-	for _, p := range properties {
-		name := b.node()
-		b.skip(first, name)
-		b.skip(b.comma(later), name)
-		nextFirst, nextLater := b.node(), b.node()
-		b.skip(p.value(b.colon(b.text(name, quoted(p.name)))), nextLater)
-		if !p.required {
-			b.skip(first, nextFirst)
-			b.skip(later, nextLater)
-		}
-		first, later = nextFirst, nextLater
+// object takes an object of the given properties, in their order, and then of others, which others takes with their names; it is nil if there are
+// none. count is how many there may be. Others may have the same name: for the least number, they count as one.
+func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
+	// before has the nodes before the next member, by the number of those written. Unless there is a limit, the last one stands for more, too.
+	before := make([]int32, max(count.least, count.most, 1)+1)
+	for n := range before {
+		before[n] = b.node()
 	}
-	if others != nil {
-		name := b.node()
-		b.skip(first, name)
-		b.skip(b.comma(later), name)
-		var names []string
-		for _, p := range properties {
-			names = append(names, quoted(p.name)[1:])
+	b.skip(b.open(from, "{"), before[0])
+	next := func(n int) int {
+		if n+1 < len(before) || count.most >= 0 {
+			return n + 1
 		}
-		b.skip(others(b.colon(b.otherName(b.text(name, `"`), names))), later)
+		return n
+	}
+	for _, p := range properties {
+		after := make([]int32, len(before))
+		for n := range after {
+			after[n] = b.node()
+			if !p.required {
+				b.skip(before[n], after[n])
+			}
+		}
+		take := b.member(func(from int32) int32 { return p.value(b.colon(b.text(from, quoted(p.name)))) }, len(before))
+		for n := 0; next(n) < len(before); n++ {
+			take(n, before[n], after[next(n)])
+			if next(n) == n {
+				break
+			}
+		}
+		before = after
 	}
 	end := b.node()
-	b.skip(first, end)
-	b.skip(later, end)
+	for n, node := range before {
+		if n >= count.least && (count.most < 0 || n <= count.most) {
+			b.skip(node, end)
+		}
+	}
+	if others != nil {
+		take := b.member(others, len(before))
+		after := make([]int32, len(before))
+		for n := range after {
+			after[n] = b.node()
+			b.skip(after[n], end)
+		}
+		for n := 0; next(n) < len(before); n++ {
+			if n+1 >= count.least {
+				take(n, before[n], after[next(n)])
+			}
+			if n > 0 {
+				take(n, after[n], after[next(n)])
+			}
+			if next(n) == n {
+				break
+			}
+		}
+	}
 	return b.close(end, "}")
+}
+
+// member returns what takes a member after n others, which is written once: as a rule, unless it leads to one place only.
+func (b *builder) member(member func(from int32) int32, places int) func(n int, from, to int32) {
+	rule := b.node()
+	end := member(rule)
+	if places > 2 {
+		b.end(end)
+	}
+	return func(n int, from, to int32) {
+		if n > 0 {
+			from = b.comma(from)
+		}
+		if places > 2 {
+			b.call(from, rule, to)
+			return
+		}
+		b.skip(from, rule)
+		if !slices.Contains(b.nodes[end].empty, to) {
+			b.skip(end, to)
+		}
+	}
 }
 
 // otherName takes the rest of a string, after its opening quote, that is none of names, which end with their quote. If there
@@ -349,7 +456,7 @@ func (b *builder) otherwise(from int32, edges []edge, names []string) {
 func (v *Vocabulary) JSON() *Grammar {
 	b := newBuilder(anyLayout, newWork(context.Background(), compileSteps))
 	start := b.node()
-	b.end(b.object(start, nil, b.any))
+	b.end(b.object(start, nil, b.anyMember, counts{0, -1}))
 	return v.grammar(b.automaton, start)
 }
 

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,6 +15,7 @@ type expression struct {
 	set         runeSet       // of a character
 	parts       []*expression // of a sequence, or alternatives; of a repetition, one
 	least, most int           // of a repetition; most is negative if there is no limit
+	negated     bool          // of a look-ahead
 }
 
 type expressionKind uint8
@@ -25,6 +27,7 @@ const (
 	repetition
 	textBegin // ^
 	textEnd   // $
+	lookAhead // what follows matches the only part, or does not
 )
 
 // patternParser reads a pattern from left to right.
@@ -174,8 +177,13 @@ func (p *patternParser) atom() (*expression, error) {
 func (p *patternParser) group() (*expression, error) {
 	switch {
 	case p.take("?:"):
-	case p.take("?=") || p.take("?!") || p.take("?<=") || p.take("?<!"):
-		return nil, fmt.Errorf("a look-ahead or look-behind: %w", ErrUnsupported)
+	case p.take("?<=") || p.take("?<!"):
+		return nil, fmt.Errorf("a look-behind: %w", ErrUnsupported)
+	case strings.HasPrefix(p.rest, "?=") || strings.HasPrefix(p.rest, "?!"):
+		negated := p.rest[1] == '!'
+		p.rest = p.rest[2:]
+		e, err := p.closed()
+		return &expression{kind: lookAhead, parts: []*expression{e}, negated: negated}, err
 	case p.take("?<") || p.take("?P<"):
 		name, rest, closed := strings.Cut(p.rest, ">")
 		if !closed || name == "" {
@@ -185,11 +193,21 @@ func (p *patternParser) group() (*expression, error) {
 	case strings.HasPrefix(p.rest, "?"):
 		return nil, fmt.Errorf("flags, (%.3s: %w", p.rest, ErrUnsupported)
 	}
+	return p.closed()
+}
+
+// closed takes what stands in a group, and its end.
+func (p *patternParser) closed() (*expression, error) {
 	e, err := p.choice()
 	if err == nil && !p.take(")") {
 		err = fmt.Errorf("a bracket ( is not closed")
 	}
 	return e, err
+}
+
+// looksAhead reports whether there is a look-ahead in an expression.
+func (e *expression) looksAhead() bool {
+	return e.kind == lookAhead || slices.ContainsFunc(e.parts, (*expression).looksAhead)
 }
 
 // class takes the rest of a set in square brackets.

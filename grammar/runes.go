@@ -84,6 +84,20 @@ func (s runeSet) single() (rune, bool) {
 	return s[0].lo, true
 }
 
+// has reports whether a character is in the set.
+func (s runeSet) has(r rune) bool {
+	_, found := slices.BinarySearchFunc(s, r, func(span runeSpan, r rune) int {
+		switch {
+		case span.hi < r:
+			return -1
+		case span.lo > r:
+			return 1
+		}
+		return 0
+	})
+	return found
+}
+
 // covers reports whether all of t is in s.
 func (s runeSet) covers(t runeSet) bool {
 	for _, r := range t {

@@ -1,7 +1,5 @@
 package grammar
 
-import "errors"
-
 // search makes the rule of the strings of which some part matches a pattern: that is what "pattern" asks for.
 //
 //  1. The pattern becomes a program: instructions that take a character, branch, or want the text to begin or end, as in Thompson, "Regular
@@ -23,7 +21,7 @@ type instruction struct {
 	op   operation
 	set  runeSet // of take
 	next int32
-	or   int32 // of fork
+	or   int32 // of fork, and where a look-ahead begins
 }
 
 type operation uint8
@@ -34,6 +32,8 @@ const (
 	wantBegin
 	wantEnd
 	matched
+	ahead // what follows leads from or to a match; only a language has it
+	notAhead
 )
 
 // position is an instruction, and the number of characters before it.
@@ -65,7 +65,7 @@ func (b *builder) match(from int32, pattern string, least, most int) (to int32, 
 		return 0, err
 	}
 	if !s.order[0].useful {
-		return 0, errors.New("no string of the wanted length matches")
+		return 0, errNoString
 	}
 	return s.write(b, from)
 }
@@ -95,6 +95,16 @@ func (s *search) compile(e *expression, next int32) (first int32, err error) {
 		return s.add(instruction{op: wantBegin, next: next})
 	case textEnd:
 		return s.add(instruction{op: wantEnd, next: next})
+	case lookAhead:
+		begin, err := s.compile(e.parts[0], 0) // the first instruction is a match
+		if err != nil {
+			return 0, err
+		}
+		op := ahead
+		if e.negated {
+			op = notAhead
+		}
+		return s.add(instruction{op: op, next: next, or: begin})
 	case sequence:
 		for i := len(e.parts) - 1; i >= 0 && err == nil; i-- {
 			next, err = s.compile(e.parts[i], next)

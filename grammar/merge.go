@@ -1,0 +1,196 @@
+package grammar
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// conjunction is schemas that a value must satisfy at once; none, that it may be any.
+type conjunction []*value
+
+// key tells sets of conjunction apart.
+func (s conjunction) key() string {
+	ids := make([]int32, len(s))
+	for i, v := range s {
+		ids[i] = v.id
+	}
+	slices.Sort(ids)
+	var key []byte
+	for _, id := range ids {
+		key = binary.LittleEndian.AppendUint32(key, uint32(id))
+	}
+	return string(key)
+}
+
+// never reports whether one of the schemas is false, or says so.
+func (s conjunction) never() bool {
+	return slices.ContainsFunc(s, func(v *value) bool {
+		return v.kind == falseKind || v.kind == objectKind && v.get("not") != nil && trivial(v.get("not"))
+	})
+}
+
+// trivial reports whether a schema is satisfied by all values.
+func trivial(v *value) bool {
+	return v.kind == trueKind || v.kind == objectKind && !slices.ContainsFunc(v.members, func(m member) bool { return restricts(m.name) || m.name == "format" })
+}
+
+// add adds a schema, unless it is there or says nothing.
+func (c *compiler) add(to conjunction, schema *value) (conjunction, error) {
+	schema, err := c.references.resolve(schema)
+	if err != nil || trivial(schema) || slices.Contains(to, schema) {
+		return to, err
+	}
+	return append(to, schema), nil
+}
+
+// union is a list of conjunction of which a value must satisfy one: at least, or exactly.
+type union struct {
+	keyword  string
+	branches []*value
+}
+
+func unionOf(m member) (union, error) {
+	if m.value.kind != arrayKind || len(m.value.items) == 0 {
+		return union{}, fmt.Errorf("%s of nothing", m.name)
+	}
+	return union{m.name, m.value.items}, nil
+}
+
+// alternatives returns shapes of which a value must have one to satisfy some schemas. They are not changed after that.
+func (c *compiler) alternatives(all conjunction) ([]*shape, error) {
+	key := all.key()
+	if known, ok := c.shapes[key]; ok {
+		return known, nil
+	}
+	list, err := c.expand(newShape(), all, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.shapes[key] = list
+	return list, nil
+}
+
+// expand adds schemas to a shape, and what they lead to, and returns one for each way of choosing.
+func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape, error) {
+	todo = slices.Clone(todo)
+	for i := 0; i < len(todo); i++ {
+		schema := todo[i]
+		switch {
+		case !c.work.do(1 + len(s.schemas)):
+			return nil, c.work.err
+		case schema.kind == trueKind || slices.Contains(s.schemas, schema):
+			continue
+		case schema.kind == falseKind:
+			s.impossible = "false, which no value satisfies"
+			continue
+		case schema.kind != objectKind:
+			return nil, fmt.Errorf("not an object, nor true or false: it is no schema")
+		}
+		if err := s.absorb(schema); err != nil {
+			return nil, err
+		}
+		for _, m := range schema.members {
+			switch m.name {
+			case "$ref":
+				target, err := c.references.target(schema)
+				if err != nil {
+					return nil, err
+				}
+				todo = append(todo, target)
+			case "allOf":
+				if m.value.kind != arrayKind {
+					return nil, fmt.Errorf("allOf is not a list of conjunction")
+				}
+				todo = append(todo, m.value.items...)
+			case "anyOf", "oneOf":
+				of, err := unionOf(m)
+				if err != nil {
+					return nil, err
+				}
+				choices = append(slices.Clip(choices), of)
+			}
+		}
+	}
+	if s.listed {
+		if err := c.check(s); err != nil {
+			return nil, err
+		}
+		return []*shape{s}, nil
+	}
+	s.contradictions()
+	if len(choices) == 0 || s.impossible != "" {
+		return []*shape{s}, nil
+	}
+	return c.choose(s, choices)
+}
+
+// choose returns the shapes for each branch of the first choice.
+func (c *compiler) choose(s *shape, choices []union) (all []*shape, err error) {
+	of, rest := choices[0], choices[1:]
+	var groups [][]*shape
+	for _, branch := range of.branches {
+		group, err := c.expand(s.clone(), conjunction{branch}, rest)
+		if err != nil {
+			return nil, err
+		}
+		group = slices.DeleteFunc(group, func(s *shape) bool { return s.impossible != "" })
+		groups = append(groups, group)
+		all = append(all, group...)
+	}
+	if of.keyword == "oneOf" {
+		err = c.exclusive(groups)
+	}
+	if len(all) == 0 {
+		s.impossible = fmt.Sprintf("no branch of %s can hold beside the rest", of.keyword)
+		all = append(all, s)
+	}
+	return all, err
+}
+
+// contradictions notes what makes a shape impossible.
+func (s *shape) contradictions() {
+	range_ := func(t types, c counts, what string) {
+		if c.empty() && s.written()&t != 0 {
+			if s.types &^= t; s.written() == 0 && s.impossible == "" {
+				s.impossible = fmt.Sprintf("from %d to %d %s: no value satisfies that", c.least, c.most, what)
+			}
+		}
+	}
+	range_(stringType, s.length, "characters")
+	range_(arrayType, s.items, "items")
+	range_(objectType, s.members, "members")
+	if s.types == 0 && s.impossible == "" {
+		s.impossible = "no type is left"
+	}
+}
+
+// check leaves the listed values that satisfy all conjunction.
+func (c *compiler) check(s *shape) error {
+	var left []*value
+	for _, v := range s.values {
+		ok := s.types&v.types() != 0
+		for i := 0; i < len(s.schemas) && ok; i++ {
+			var err error
+			if ok, err = c.satisfies(v, s.schemas[i], 0); err != nil {
+				return err
+			}
+		}
+		if ok {
+			left = append(left, v)
+		}
+	}
+	if s.values = left; len(left) == 0 && s.impossible == "" {
+		s.impossible = "none of the values listed satisfies the rest"
+	}
+	return nil
+}
+
+// located names the part of a schema in an error.
+func located(at string, err error) error {
+	if err == nil || strings.HasPrefix(err.Error(), "at #") {
+		return err
+	}
+	return fmt.Errorf("at %s: %w", at, err)
+}

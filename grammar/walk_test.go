@@ -1,0 +1,104 @@
+package grammar
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// distances returns how many bytes the rule of each node takes from there to its end, at least.
+func distances(a *automaton) []int {
+	d := make([]int, len(a.nodes))
+	for i := range d {
+		d[i] = math.MaxInt32
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := len(a.nodes) - 1; i >= 0; i-- {
+			n, least := &a.nodes[i], d[i]
+			if n.final {
+				least = 0
+			}
+			for _, e := range n.edges {
+				least = min(least, 1+d[e.to])
+			}
+			for _, to := range n.empty {
+				least = min(least, d[to])
+			}
+			for _, c := range n.calls {
+				least = min(least, d[c.rule]+d[c.to])
+			}
+			if n.spelled {
+				least = min(least, 1+d[n.after])
+			}
+			if least < d[i] {
+				d[i], changed = least, true
+			}
+		}
+	}
+	return d
+}
+
+// walker writes random texts of a grammar that come to an end.
+type walker struct {
+	v         *Vocabulary
+	g         *Grammar
+	distances []int
+}
+
+func newWalker(v *Vocabulary, g *Grammar) *walker { return &walker{v, g, distances(&g.automaton)} }
+
+// left returns how many bytes a text takes to its end, at least.
+func (w *walker) left(m *machine, state int32) int {
+	if m.states[state].done {
+		return 0
+	}
+	least := math.MaxInt32
+	for _, top := range m.states[state].tops {
+		sum := 0
+		for s := top; s != 0; s = m.stacks[s].below {
+			sum += w.distances[m.stacks[s].node]
+		}
+		least = min(least, sum)
+	}
+	return least
+}
+
+// text returns a text; after some tokens it ends as soon as it can.
+func (w *walker) text(t testing.TB, random *rand.Rand, tokens int) string {
+	t.Helper()
+	m := w.g.Matcher(context.Background())
+	var text []int32
+	for state := 0; ; {
+		choices := allowed(m.Allowed(state))
+		if len(choices) == 0 {
+			t.Fatalf("after %q nothing is allowed", w.v.spell(text))
+		}
+		token := choices[random.IntN(len(choices))]
+		if len(text) >= tokens {
+			best := math.MaxInt
+			for _, c := range choices {
+				next := m.Next(state, c)
+				if c == eos {
+					token = c
+					break
+				}
+				if at := m.states[next].state; at != 0 {
+					if left := w.left(m.machine, at) + len(w.v.text[c]); left < best {
+						best, token = left, c
+					}
+				}
+			}
+		}
+		if state = m.Next(state, token); state < 0 {
+			t.Fatalf("after %q token %q is in the mask and refused", w.v.spell(text), w.v.text[token])
+		}
+		if token == eos || token == other {
+			return w.v.spell(text)
+		}
+		if text = append(text, token); len(text) > 20000 {
+			t.Fatalf("no end to %.200q", w.v.spell(text))
+		}
+	}
+}
