@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/internal/offheap"
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 )
@@ -182,7 +183,9 @@ type extent struct {
 type readable struct {
 	source  Source
 	extents []extent
-	remove  string // path of a temporary file
+
+	temporary *os.File     // that is read, open to be written; nil: none
+	remove    func() error // removes it; nil where nothing is left to remove
 }
 
 // openReadable opens the chunks of a store, or a temporary file in dir if they are too few. report is told how much of the file is written.
@@ -197,19 +200,44 @@ func openReadable(ctx context.Context, store *weights.Store, dir string, bytes i
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	f, err := os.CreateTemp(dir, "lever-profile-*.tmp")
+	r, err := openTemporary(dir)
 	if err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	err = errors.Join(fill(ctx, f, bytes, report), f.Close())
-	var r *readable
+	err = fill(ctx, r.temporary, bytes, report)
 	if err == nil {
-		r, err = openFiles([]string{f.Name()}, FromFile)
+		r.extents[0].size = bytes
+		err = r.forget()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("profile: write a file to read: %w", err), os.Remove(f.Name()))
+		return nil, errors.Join(fmt.Errorf("profile: write a file to read: %w", err), r.close())
 	}
-	r.remove = f.Name()
+	return r, nil
+}
+
+// openTemporary makes an empty file in dir and opens it. Where the system allows it, the file loses its name at once, so that nothing is left
+// of it whenever the process ends.
+func openTemporary(dir string) (*readable, error) {
+	folder, remove, err := publish.Temp(dir)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "random")
+	r := &readable{source: FromFile, remove: remove}
+	if r.temporary, err = os.Create(path); err != nil {
+		return nil, errors.Join(err, remove())
+	}
+	file, err := weights.OpenDirect(path)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	r.extents = []extent{{file, 0}}
+	if os.Remove(path) == nil { // not on Windows, where it is in use
+		r.remove = nil
+		if err := remove(); err != nil {
+			return nil, errors.Join(err, r.close())
+		}
+	}
 	return r, nil
 }
 
@@ -243,7 +271,10 @@ func openFiles(paths []string, source Source) (*readable, error) {
 		}
 		r.extents = append(r.extents, extent{f, info.Size()})
 	}
-	return r, r.forget()
+	if err := r.forget(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
 }
 
 // mode returns how the files are read.
@@ -266,7 +297,7 @@ func (r *readable) forget() error {
 	buf := offheap.FromHeap(size)
 	for _, p := range r.places(size) {
 		if _, err := p.file.ReadAt(buf, p.offset); err != nil {
-			return errors.Join(err, r.close())
+			return err
 		}
 	}
 	return nil
@@ -277,8 +308,11 @@ func (r *readable) close() error {
 	for _, e := range r.extents {
 		errs = append(errs, e.file.Close())
 	}
-	if r.remove != "" {
-		errs = append(errs, os.Remove(r.remove))
+	if r.temporary != nil {
+		errs = append(errs, r.temporary.Close())
+	}
+	if r.remove != nil {
+		errs = append(errs, r.remove())
 	}
 	return errors.Join(errs...)
 }

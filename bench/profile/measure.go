@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/weights"
 )
 
 // Options says what [Measure] measures. Target or Dir must be set.
 type Options struct {
-	Target *weights.Store // nil: no target
+	Target *weights.Store // nil: no target; see CanCompute
 	Draft  *weights.Store // nil: no draft
 	Pool   *kernels.Pool  // that will compute; nil: the calling goroutine
 	// Dir is where a file is written to be read, and removed again, unless the target's chunks are as large: of 512 MiB, or less for
@@ -45,7 +47,15 @@ const (
 	npuShare    = 0.1
 )
 
-// Measure measures this machine. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
+// CanCompute returns an error that says why [Measure] can't compute a model: its architecture is none of those that this module builds.
+func CanCompute(store *weights.Store) error {
+	if _, err := layers.ParseConfig(store.Config()); err != nil {
+		return fmt.Errorf("profile: %s: %w", filepath.Base(store.Dir()), err)
+	}
+	return nil
+}
+
+// Measure measures this machine; of models that it can't compute, only the flash that they lie on. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
 func Measure(ctx context.Context, o Options) (*Profile, error) {
 	if o.Target == nil && o.Dir == "" {
 		return nil, errors.New("profile: neither a model nor a folder to measure")
@@ -75,12 +85,12 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 	if p.Memory, err = measureMemory(ctx, o.Pool, part(memoryShare)); err != nil {
 		return nil, err
 	}
-	if o.Target != nil {
+	if o.Target != nil && CanCompute(o.Target) == nil {
 		if p.Target, err = measureModel(ctx, o.Target, o.Pool, part(targetShare), report("computing the target")); err != nil {
 			return nil, err
 		}
 	}
-	if o.Draft != nil {
+	if o.Draft != nil && CanCompute(o.Draft) == nil {
 		if p.Draft, err = measureModel(ctx, o.Draft, o.Pool, part(draftShare), report("computing the draft")); err != nil {
 			return nil, err
 		}

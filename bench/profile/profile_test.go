@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +21,9 @@ import (
 
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -386,7 +390,7 @@ func TestMeasureReadsTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.close()
-	if r.source != FromStore || r.remove != "" {
+	if r.source != FromStore || r.remove != nil {
 		t.Errorf("%+v", r)
 	}
 	reads, err := r.measure(t.Context(), 64<<10, 2, time.Millisecond)
@@ -417,5 +421,52 @@ func TestMeasureIsCancelled(t *testing.T) {
 	}
 	if _, err := Measure(t.Context(), Options{}); err == nil {
 		t.Error("nothing can be measured")
+	}
+}
+
+// While a temporary file is read, it has no name any more, so that nothing is left of it when the process is killed.
+func TestTemporaryFileHasNoName(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: a file that is in use keeps its name there")
+	}
+	dir := t.TempDir()
+	r, err := openReadable(t.Context(), nil, dir, 8<<20, func(int64, int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if reads, err := r.measure(t.Context(), 1<<20, 2, time.Millisecond); err != nil || len(reads) < 2 {
+		t.Errorf("%d reads, %v", len(reads), err)
+	}
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of a model of another architecture, the flash that it lies on is measured all the same.
+func TestMeasureWithAnotherArchitecture(t *testing.T) {
+	row := weights.Tensor{Type: tensor.F32, Rows: 16, Cols: 32, Data: bytes.NewReader(make([]byte, 4*16*32))}
+	m := weights.Model{
+		Config: []byte(`{"model_type": "mine"}`), Tensors: map[string]weights.Tensor{"embedding": row, "mine": row}, Steps: [][]string{{"embedding"}, {"mine"}},
+	}
+	dst := filepath.Join(t.TempDir(), "mine.lever")
+	if err := weights.Write(t.Context(), m, dst, weights.ConvertOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	store, err := weights.Open(t.Context(), dst, weights.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CanCompute(store); !errors.Is(err, layers.ErrUnsupported) || !strings.Contains(err.Error(), "mine.lever") {
+		t.Errorf("got %v", err)
+	}
+	p, err := Measure(t.Context(), Options{Target: store, Dir: filepath.Dir(dst), Duration: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Target != nil || p.Flash.Best().BytesPerSecond <= 0 {
+		t.Errorf("%+v", p)
 	}
 }

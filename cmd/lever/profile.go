@@ -116,6 +116,14 @@ func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err e
 		options.NPUName = flags.npu.device
 		defer func() { err = errors.Join(err, options.NPU.Close()) }()
 	}
+	for _, store := range []*weights.Store{options.Target, options.Draft} {
+		if store == nil {
+			continue
+		}
+		if err := profile.CanCompute(store); err != nil {
+			bar.Note(fmt.Sprintf("%v; only the flash that it lies on is measured", err))
+		}
+	}
 	bar.steps = true
 	options.Progress = func(p profile.Progress) { bar.Update(p.Task, p.Done, p.Total) }
 	return profile.Measure(ctx, options)
