@@ -116,6 +116,9 @@ func newPool(threads int, cores []int) *Pool {
 	return p
 }
 
+// Closed reports whether Close was called. It may be called by the pool's owner alone, as Run and Close.
+func (p *Pool) Closed() bool { return p != nil && p.closed }
+
 // Pin keeps the calling goroutine on the cores of a pinned pool until release is called on the same goroutine; for others it does nothing.
 func (p *Pool) Pin() (release func()) {
 	if p != nil && p.cores != nil {

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -8,6 +9,9 @@ import (
 
 // CopyTo writes the elements in row-major order to dst as float32, like [Decode]. len(dst) must be t.Len().
 func (t *Tensor) CopyTo(dst []float32) error {
+	if err := t.check(); err != nil {
+		return fmt.Errorf("tensor: copy: %w", err)
+	}
 	if len(dst) != t.Len() {
 		return fmt.Errorf("tensor: copy: %w: %v has %d elements, the slice %d", ErrShape, t.describe(), t.Len(), len(dst))
 	}
@@ -18,6 +22,9 @@ func (t *Tensor) CopyTo(dst []float32) error {
 // CopyFrom stores src, in row-major order, in the elements of t, like [Encode]. len(src) must be t.Len(). The rows of a view of a block
 // type must be made of whole blocks. Where a broadcast view repeats an element, the last value written stays.
 func (t *Tensor) CopyFrom(src []float32) error {
+	if err := t.check(); err != nil {
+		return fmt.Errorf("tensor: copy: %w", err)
+	}
 	if len(src) != t.Len() {
 		return fmt.Errorf("tensor: copy: %w: %v has %d elements, the slice %d", ErrShape, t.describe(), t.Len(), len(src))
 	}
@@ -46,6 +53,9 @@ func (t *Tensor) CopyFrom(src []float32) error {
 // Assign stores the elements of src in those of t, which has the same shape: as they are if the types are equal, else converted like
 // [Tensor.To]. Rows of block types must be made of whole blocks. src and t must not overlap.
 func (t *Tensor) Assign(src *Tensor) error {
+	if err := errors.Join(t.check(), src.check()); err != nil {
+		return fmt.Errorf("tensor: assign: %w", err)
+	}
 	if !slices.Equal(t.shape, src.shape) {
 		return fmt.Errorf("tensor: assign: %w: %v to %v", ErrShape, src.describe(), t.describe())
 	}
@@ -88,6 +98,9 @@ func (t *Tensor) Contiguous() (*Tensor, error) {
 
 // Clone returns a contiguous copy of t in memory of its own. The restriction of [Tensor.Contiguous] holds here too.
 func (t *Tensor) Clone() (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: copy: %w", err)
+	}
 	if !t.wholeBlocks() {
 		return nil, fmt.Errorf("tensor: copy: %w: %v takes blocks apart; convert it to F32", ErrShape, t.describe())
 	}
@@ -101,6 +114,9 @@ func (t *Tensor) Clone() (*Tensor, error) {
 // To converts t to type d by way of float32, as [Decode] and [Encode] do. The result is contiguous and can be viewed as a slice: it is t itself
 // if that is so already, with elements of type d, else a new tensor.
 func (t *Tensor) To(d DType) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: convert: %w", err)
+	}
 	if t.dtype == d {
 		if t.IsContiguous() && t.aligned() {
 			return t, nil
@@ -108,9 +124,9 @@ func (t *Tensor) To(d DType) (*Tensor, error) {
 		return t.Clone()
 	}
 	if !Encodable(d) {
-		return nil, fmt.Errorf("tensor: convert: %v to %v: there is no encoder for this type", t.describe(), d)
+		return nil, fmt.Errorf("tensor: convert: %w: %v to %v: there is no encoder for this type", ErrType, t.describe(), d)
 	}
-	out, err := New(d, t.shape...)
+	out, err := zeros(d, t.shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: convert: %w", err)
 	}
@@ -138,6 +154,9 @@ func (t *Tensor) To(d DType) (*Tensor, error) {
 // Packed returns the matrix t in the layout that kernels consume (see [Packed]), in memory of its own. The type of a matrix must be
 // [Packable]. A vector of any type becomes a plain F32 row, which shares the memory of t if that is contiguous F32.
 func (t *Tensor) Packed() (Packed, error) {
+	if err := t.check(); err != nil {
+		return Packed{}, fmt.Errorf("tensor: pack: %w", err)
+	}
 	var p Packed
 	switch len(t.shape) {
 	case 1:

@@ -39,5 +39,6 @@
 // # Errors
 //
 //   - [ErrShape]: shapes, indices or lengths that do not fit each other, or their type; the text has both.
+//   - [ErrType]: a type that an operation does not take, or no tensor.
 //   - [ErrNotFinite]: a NaN or an infinity has no quantised form.
 package tensor

@@ -49,6 +49,9 @@ func (d DType) String() string {
 // valid reports whether d is one of the types above, other than Invalid.
 func (d DType) valid() bool { return d != Invalid && int(d) < len(dtypes) }
 
+// integer reports whether d is a type of integers.
+func (d DType) integer() bool { return d == I8 || d == I32 }
+
 // ParseDType is the inverse of [DType.String].
 func ParseDType(s string) (DType, error) {
 	for d, t := range dtypes {
@@ -56,7 +59,7 @@ func ParseDType(s string) (DType, error) {
 			return DType(d), nil
 		}
 	}
-	return Invalid, fmt.Errorf("tensor: unknown dtype %q", s)
+	return Invalid, fmt.Errorf("tensor: %w: unknown dtype %q", ErrType, s)
 }
 
 // BlockElems returns the number of elements of one block: 1 for plain types.

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -11,18 +12,33 @@ const shownPerDim = 8
 
 // String returns type, shape and values, such as "f32[2 3] [[1 2 3] [4 5 6]]". Long dimensions are cut short.
 func (t *Tensor) String() string {
+	if t.check() != nil {
+		return Invalid.String()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v%v ", t.dtype, t.shape)
 	t.format(&b, 0, t.offset)
 	return b.String()
 }
 
-// format writes the part of t below the given dimension that begins at element e of the storage.
-func (t *Tensor) format(b *strings.Builder, dim, e int) {
-	if dim == len(t.shape) {
+// formatElement writes element e of the storage.
+func (t *Tensor) formatElement(b *strings.Builder, e int) {
+	switch t.dtype {
+	case I8:
+		fmt.Fprint(b, int8(t.data[e]))
+	case I32:
+		fmt.Fprint(b, int32(binary.LittleEndian.Uint32(t.data[4*e:])))
+	default:
 		var value [1]float32
 		t.readRow(value[:], e, 1)
 		fmt.Fprintf(b, "%.6g", value[0])
+	}
+}
+
+// format writes the part of t below the given dimension that begins at element e of the storage.
+func (t *Tensor) format(b *strings.Builder, dim, e int) {
+	if dim == len(t.shape) {
+		t.formatElement(b, e)
 		return
 	}
 	b.WriteByte('[')

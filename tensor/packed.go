@@ -57,7 +57,7 @@ func (p Packed) Check() error {
 		return fmt.Errorf("tensor: %w", err)
 	}
 	if want := PackedBytes(p.Type, p.Rows, p.Cols); len(p.Data) != want {
-		return fmt.Errorf("tensor: packed %v [%d %d] needs %d bytes, got %d", p.Type, p.Rows, p.Cols, want, len(p.Data))
+		return fmt.Errorf("tensor: %w: packed %v [%d %d] needs %d bytes, got %d", ErrShape, p.Type, p.Rows, p.Cols, want, len(p.Data))
 	}
 	return nil
 }
@@ -66,9 +66,9 @@ func (p Packed) Check() error {
 func (p Packed) checkShape() error {
 	switch {
 	case !Packable(p.Type) && !(p.Type == F32 && p.Rows == 1):
-		return fmt.Errorf("%v matrix [%d %d] has no packed form", p.Type, p.Rows, p.Cols)
+		return fmt.Errorf("%w: %v matrix [%d %d] has no packed form; convert it to F16 or a quantised type", ErrType, p.Type, p.Rows, p.Cols)
 	case p.Rows <= 0 || p.Cols <= 0 || p.Row < 0 || p.Row%TileRows != 0 || p.Cols%p.Type.BlockElems() != 0:
-		return fmt.Errorf("bad packed shape: %v rows %d..%d × %d columns", p.Type, p.Row, p.Row+p.Rows, p.Cols)
+		return fmt.Errorf("%w: packed %v rows %d..%d × %d columns", ErrShape, p.Type, p.Row, p.Row+p.Rows, p.Cols)
 	}
 	return nil
 }

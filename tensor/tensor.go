@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -9,6 +10,10 @@ import (
 
 // ErrShape is wrapped by every error that says that shapes, indices or numbers of elements do not fit together.
 var ErrShape = errors.New("shapes do not fit")
+
+// ErrType is wrapped by every error that says that the type of elements does not fit what is asked of them, or that there is no tensor at
+// all: a nil pointer, or one that no function of this package made.
+var ErrType = errors.New("types do not fit")
 
 // Tensor is an n-dimensional array of elements of one type: a view of storage that it may share with other tensors or with memory that
 // the caller owns, such as a buffer that weights were read into.
@@ -28,9 +33,18 @@ type Tensor struct {
 
 // New returns a tensor of zeros. The last dimension of a block type must be a multiple of its d.BlockElems().
 func New(d DType, shape ...int) (*Tensor, error) {
-	size, err := storageBytes(d, shape)
+	t, err := zeros(d, shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: new: %w", err)
+	}
+	return t, nil
+}
+
+// zeros is New without the operation in its errors.
+func zeros(d DType, shape []int) (*Tensor, error) {
+	size, err := storageBytes(d, shape)
+	if err != nil {
+		return nil, err
 	}
 	words := make([]uint64, (size+7)/8) // aligned for elements of any type
 	return Wrap(bytesOf(words)[:size], d, shape...)
@@ -58,23 +72,54 @@ func Must(t *Tensor, err error) *Tensor {
 	return t
 }
 
-// DType returns the type of the elements.
-func (t *Tensor) DType() DType { return t.dtype }
+// check reports that t is no tensor.
+func (t *Tensor) check() error {
+	if t == nil || !t.dtype.valid() {
+		return fmt.Errorf("%w: there is no tensor", ErrType)
+	}
+	return nil
+}
 
-// Shape returns a copy of the dimensions, slowest first.
-func (t *Tensor) Shape() []int { return slices.Clone(t.shape) }
+// DType returns the type of the elements, Invalid for a nil tensor.
+func (t *Tensor) DType() DType {
+	if t == nil {
+		return Invalid
+	}
+	return t.dtype
+}
+
+// Shape returns a copy of the dimensions, slowest first. A nil tensor has none.
+func (t *Tensor) Shape() []int {
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.shape)
+}
 
 // Strides returns a copy of the distances, in elements, between neighbours along each dimension.
-func (t *Tensor) Strides() []int { return slices.Clone(t.strides) }
+func (t *Tensor) Strides() []int {
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.strides)
+}
 
 // Rank returns the number of dimensions.
-func (t *Tensor) Rank() int { return len(t.shape) }
+func (t *Tensor) Rank() int { return len(t.Shape()) }
 
-// Len returns the number of elements.
-func (t *Tensor) Len() int { return product(t.shape) }
+// Len returns the number of elements, 0 for a nil tensor.
+func (t *Tensor) Len() int {
+	if t.check() != nil {
+		return 0
+	}
+	return product(t.shape)
+}
 
 // IsContiguous reports whether the elements stand in row-major order without gaps, in whole blocks.
 func (t *Tensor) IsContiguous() bool {
+	if t.check() != nil {
+		return false
+	}
 	n := 1
 	for i := len(t.shape) - 1; i >= 0; i-- {
 		switch {
@@ -90,6 +135,9 @@ func (t *Tensor) IsContiguous() bool {
 
 // Bytes returns the storage of a contiguous tensor, without copying.
 func (t *Tensor) Bytes() ([]byte, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: bytes: %w", err)
+	}
 	if !t.IsContiguous() {
 		return nil, fmt.Errorf("tensor: bytes: %w: %v is not contiguous; call Contiguous first", ErrShape, t.describe())
 	}
@@ -98,7 +146,8 @@ func (t *Tensor) Bytes() ([]byte, error) {
 	return t.data[from:to:to], nil
 }
 
-// At returns one element as float32. It is for tests and small code: bulk access goes through [Tensor.Float32s] or [Tensor.CopyTo].
+// At returns one element as float32, which large integers are rounded to: see [Tensor.Int]. It is for tests and small code: bulk access goes
+// through [Tensor.Float32s] or [Tensor.CopyTo].
 func (t *Tensor) At(index ...int) (float32, error) {
 	e, err := t.element(index)
 	if err != nil {
@@ -109,21 +158,62 @@ func (t *Tensor) At(index ...int) (float32, error) {
 	return value[0], nil
 }
 
-// Set stores one element, rounded as [Encode] does. Elements of block types cannot be set.
+// Set stores one element, rounded as [Encode] does. Elements of block types cannot be set. See [Tensor.SetInt] for large integers.
 func (t *Tensor) Set(value float32, index ...int) error {
 	e, err := t.element(index)
 	if err != nil {
 		return fmt.Errorf("tensor: set: %w", err)
 	}
 	if t.dtype.Quantized() {
-		return fmt.Errorf("tensor: set: a single element of %v cannot be stored; build the tensor as F32 and convert it", t.describe())
+		return fmt.Errorf("tensor: set: %w: a single element of %v cannot be stored; build the tensor as F32 and convert it", ErrType, t.describe())
 	}
 	size := t.dtype.BlockBytes()
 	return Encode(t.data[e*size:][:size], []float32{value}, t.dtype)
 }
 
+// Int returns one element of an I8 or I32 tensor.
+func (t *Tensor) Int(index ...int) (int32, error) {
+	e, err := t.integer(index)
+	if err != nil {
+		return 0, fmt.Errorf("tensor: int: %w", err)
+	}
+	if t.dtype == I8 {
+		return int32(int8(t.data[e])), nil
+	}
+	return int32(binary.LittleEndian.Uint32(t.data[4*e:])), nil
+}
+
+// SetInt stores one element of an I8 or I32 tensor; one that an int8 does not hold is not stored in I8.
+func (t *Tensor) SetInt(value int32, index ...int) error {
+	e, err := t.integer(index)
+	if err != nil {
+		return fmt.Errorf("tensor: set int: %w", err)
+	}
+	if t.dtype == I32 {
+		binary.LittleEndian.PutUint32(t.data[4*e:], uint32(value))
+		return nil
+	}
+	if value != int32(int8(value)) {
+		return fmt.Errorf("tensor: set int: %w: %d is no int8", ErrType, value)
+	}
+	t.data[e] = byte(value)
+	return nil
+}
+
+// integer is element for tensors of integers.
+func (t *Tensor) integer(index []int) (int, error) {
+	e, err := t.element(index)
+	if err == nil && !t.dtype.integer() {
+		err = fmt.Errorf("%w: the elements of %v are no integers", ErrType, t.describe())
+	}
+	return e, err
+}
+
 // element returns the place of the element with the given index in the storage.
 func (t *Tensor) element(index []int) (int, error) {
+	if err := t.check(); err != nil {
+		return 0, err
+	}
 	e := t.offset
 	ok := len(index) == len(t.shape)
 	for i := 0; ok && i < len(index); i++ {
@@ -147,7 +237,7 @@ func (t *Tensor) describe() string {
 // storageBytes checks a shape and returns the bytes that its elements take.
 func storageBytes(d DType, shape []int) (int, error) {
 	if !d.valid() {
-		return 0, fmt.Errorf("invalid type %v", d)
+		return 0, fmt.Errorf("%w: there are no tensors of type %v", ErrType, d)
 	}
 	if d.Quantized() && (len(shape) == 0 || shape[len(shape)-1]%d.BlockElems() != 0) {
 		return 0, fmt.Errorf("%w: the last dimension of %v must be a multiple of %d for %v", ErrShape, shape, d.BlockElems(), d)

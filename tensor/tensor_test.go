@@ -499,8 +499,8 @@ func TestTypeErrors(t *testing.T) {
 		errorOf(tensor.New(tensor.DType(200), 1)),
 		errorOf(tensor.Wrap(nil, tensor.Invalid, 1)),
 	} {
-		if err == nil {
-			t.Error("no error")
+		if !errors.Is(err, tensor.ErrType) {
+			t.Errorf("got %v", err)
 		}
 	}
 	inf := tensor.Must(tensor.FromFloat32s([]float32{32: float32(math.Inf(1)), 63: 0}, 2, 32))
@@ -513,6 +513,76 @@ func TestTypeErrors(t *testing.T) {
 		}
 	}()
 	tensor.Must(tensor.New(tensor.F32, -1))
+}
+
+// TestNoTensor: a nil pointer and a zero value are refused by everything that can refuse, and are nothing to everything else.
+func TestNoTensor(t *testing.T) {
+	x := tensor.Must(tensor.New(tensor.F32))
+	for _, none := range []*tensor.Tensor{nil, new(tensor.Tensor)} {
+		_, err1 := none.Bytes()
+		_, err2 := none.At()
+		_, err3 := none.Int()
+		_, err4 := none.Packed()
+		_, err5 := none.Float32s()
+		for i, err := range []error{
+			err1, err2, err3, err4, err5, none.Set(1), none.SetInt(1), none.CopyTo(nil), none.CopyFrom(nil), none.Assign(x), x.Assign(none),
+			errorOf(none.Contiguous()), errorOf(none.Clone()), errorOf(none.To(tensor.F16)), errorOf(none.Slice(0, 0, 0)), errorOf(none.Transpose()),
+			errorOf(none.Permute()), errorOf(none.Reshape(1)), errorOf(none.Broadcast(2)), errorOf(none.AsStrided(nil, nil)),
+		} {
+			if !errors.Is(err, tensor.ErrType) {
+				t.Errorf("%d: got %v", i, err)
+			}
+		}
+		if none.String() != "invalid" || none.DType() != tensor.Invalid || none.Rank() != 0 || none.Len() != 0 || none.Shape() != nil || none.Strides() != nil {
+			t.Errorf("%v of %v, %d elements", none, none.DType(), none.Len())
+		}
+	}
+}
+
+// TestIntegers: what a float32 does not hold is printed, read and written all the same.
+func TestIntegers(t *testing.T) {
+	x := tensor.Must(tensor.FromInt32s([]int32{1234567, 16777217}, 2))
+	if got, want := x.String(), "i32[2] [1234567 16777217]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, value := range []int32{16777217, math.MinInt32, math.MaxInt32} {
+		if err := x.SetInt(value, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Int(1); err != nil || got != value {
+			t.Errorf("%d reads as %d, %v", value, got, err)
+		}
+	}
+	small := tensor.Must(tensor.FromInt8s([]int8{-128, 127}, 2))
+	if got, want := small.String(), "i8[2] [-128 127]"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, err := small.Int(0); err != nil || got != -128 {
+		t.Errorf("-128 reads as %d, %v", got, err)
+	}
+	if err := small.SetInt(-5, 1); err != nil {
+		t.Error(err)
+	}
+	if err := small.SetInt(128, 1); !errors.Is(err, tensor.ErrType) {
+		t.Errorf("128 in int8: %v", err)
+	}
+	if got, _ := small.Int(1); got != -5 {
+		t.Errorf("-5 reads as %d", got)
+	}
+	if _, err := x.Int(2); !errors.Is(err, tensor.ErrShape) {
+		t.Errorf("an index outside: %v", err)
+	}
+	if _, err := tensor.Must(tensor.New(tensor.F16, 1)).Int(0); !errors.Is(err, tensor.ErrType) {
+		t.Errorf("F16: %v", err)
+	}
+}
+
+// TestErrorsNameTheirOperationOnce looks at the texts.
+func TestErrorsNameTheirOperationOnce(t *testing.T) {
+	err := errorOf(tensor.Must(tensor.New(tensor.F32, 2, 3)).To(tensor.Q8_0))
+	if err == nil || strings.Count(err.Error(), "tensor:") != 1 {
+		t.Errorf("got %v", err)
+	}
 }
 
 func errorOf(_ *tensor.Tensor, err error) error { return err }

@@ -42,8 +42,11 @@ func wrapSlice[E any](x []E, d DType, shape []int) (*Tensor, error) {
 
 // sliceOf is the inverse of wrapSlice.
 func sliceOf[E any](t *Tensor, d DType) ([]E, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: %w", err)
+	}
 	if t.dtype != d {
-		return nil, fmt.Errorf("tensor: %v is not %v; convert it with To", t.describe(), d)
+		return nil, fmt.Errorf("tensor: %w: %v is not %v; convert it with To", ErrType, t.describe(), d)
 	}
 	data, err := t.Bytes()
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 
 // Slice returns the part of t whose index along dimension dim is at least from and below to.
 func (t *Tensor) Slice(dim, from, to int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: slice: %w", err)
+	}
 	if dim < 0 || dim >= len(t.shape) || from < 0 || from > to || to > t.shape[dim] {
 		return nil, fmt.Errorf("tensor: slice: %w: %d..%d of dimension %d of %v", ErrShape, from, to, dim, t.describe())
 	}
@@ -22,6 +25,9 @@ func (t *Tensor) Slice(dim, from, to int) (*Tensor, error) {
 
 // Transpose exchanges the last two dimensions.
 func (t *Tensor) Transpose() (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: transpose: %w", err)
+	}
 	n := len(t.shape)
 	if n < 2 {
 		return nil, fmt.Errorf("tensor: transpose: %w: %v has fewer than 2 dimensions", ErrShape, t.describe())
@@ -34,6 +40,9 @@ func (t *Tensor) Transpose() (*Tensor, error) {
 
 // Permute reorders the dimensions: dimension i of the result is dimension dims[i] of t. dims names each dimension once.
 func (t *Tensor) Permute(dims ...int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: permute: %w", err)
+	}
 	sorted := slices.Sorted(slices.Values(dims))
 	shape, strides := make([]int, len(dims)), make([]int, len(dims))
 	for i, dim := range dims {
@@ -49,6 +58,9 @@ func (t *Tensor) Permute(dims ...int) (*Tensor, error) {
 // what remains. If the elements of a view stand in memory in an order that no strides describe, that is an
 // error: call [Tensor.Contiguous] first.
 func (t *Tensor) Reshape(shape ...int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: reshape: %w", err)
+	}
 	resolved, err := t.resolveShape(shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: reshape: %w", err)
@@ -125,6 +137,9 @@ func splitStrides(oldShape, oldStrides, newShape []int) []int {
 // Broadcast returns a view of t with the given shape: dimensions are matched from the last to the first, and a dimension of 1, or a
 // missing one, is repeated without copying. Writing to a repeated element writes all its repetitions.
 func (t *Tensor) Broadcast(shape ...int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: broadcast: %w", err)
+	}
 	common, err := BroadcastShapes(t.shape, shape)
 	if err != nil || !slices.Equal(common, shape) || checkDims(shape) != nil {
 		return nil, fmt.Errorf("tensor: broadcast: %w: %v to %v", ErrShape, t.describe(), shape)
@@ -161,6 +176,9 @@ func BroadcastShapes(a, b []int) ([]int, error) {
 // AsStrided returns a view of the memory of a contiguous tensor with any shape and strides, in elements and not negative, as other libraries
 // describe their arrays. Every element of the view must lie within t.
 func (t *Tensor) AsStrided(shape, strides []int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: as strided: %w", err)
+	}
 	if !t.IsContiguous() {
 		return nil, fmt.Errorf("tensor: as strided: %w: %v is not contiguous; call Contiguous first", ErrShape, t.describe())
 	}

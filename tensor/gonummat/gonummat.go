@@ -19,6 +19,7 @@
 // # Errors
 //
 //   - [tensor.ErrShape]: gonum knows matrices and vectors only, and none without elements.
+//   - [tensor.ErrType]: there is no matrix.
 package gonummat
 
 import (
@@ -87,6 +88,9 @@ func Dense(t *tensor.Tensor) (*mat.Dense, error) {
 
 // From returns m as a tensor [rows][cols]: the very tensor, or its transpose, if m came from [View], else an F32 copy.
 func From(m mat.Matrix) (*tensor.Tensor, error) {
+	if d, ok := m.(*mat.Dense); m == nil || ok && d == nil {
+		return nil, fmt.Errorf("gonummat: %w: there is no matrix", tensor.ErrType)
+	}
 	switch m := m.(type) {
 	case matrix:
 		return m.t, nil

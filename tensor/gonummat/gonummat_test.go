@@ -125,6 +125,14 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v: got %v, %v, %v", bad.Shape(), err1, err2, err3)
 		}
 	}
+	for _, none := range []mat.Matrix{nil, (*mat.Dense)(nil)} {
+		if _, err := gonummat.From(none); !errors.Is(err, tensor.ErrType) {
+			t.Errorf("no matrix: got %v", err)
+		}
+	}
+	if _, err := gonummat.Dense(nil); !errors.Is(err, tensor.ErrShape) {
+		t.Errorf("no tensor: got %v", err)
+	}
 	if _, err := gonummat.General(tensor.Must(x.Transpose())); !errors.Is(err, tensor.ErrShape) {
 		t.Errorf("a strided view: got %v", err)
 	}

@@ -18,8 +18,9 @@
 // # Errors
 //
 //   - [tensor.ErrShape]: gorgonia knows no empty tensors.
+//   - [tensor.ErrType]: gorgonia elements that have no tensor type, or no array.
 //
-// That masked and empty arrays, other types of elements, and memory that is not the CPU's are not taken is told in words.
+// Masked and empty arrays, and memory that is not the CPU's, are refused in words alone.
 package gorgoniadense
 
 import (
@@ -35,6 +36,9 @@ import (
 // From returns d as a tensor of the same shape. The package documentation says when the memory is shared; then a change through one is seen
 // through the other.
 func From(d *gt.Dense) (*tensor.Tensor, error) {
+	if d == nil {
+		return nil, fmt.Errorf("gorgoniadense: from: %w: there is no array", tensor.ErrType)
+	}
 	if d.IsMasked() || !d.IsNativelyAccessible() || d.Shape().TotalSize() == 0 {
 		return nil, fmt.Errorf("gorgoniadense: from: an array %v of %v that is masked, empty or outside of the CPU's memory", d.Shape(), d.Dtype())
 	}
@@ -72,7 +76,7 @@ func fromData(data any) (*tensor.Tensor, error) {
 	case float64:
 		return tensor.FromFloat32s([]float32{float32(x)}, 1)
 	}
-	return nil, fmt.Errorf("elements of %T have no tensor type; use float32, float64, int8 or int32", data)
+	return nil, fmt.Errorf("%w: elements of %T have no tensor type; use float32, float64, int8 or int32", tensor.ErrType, data)
 }
 
 // To returns t as a Dense of the same shape. The package documentation says when the memory is shared; then a change through one is seen

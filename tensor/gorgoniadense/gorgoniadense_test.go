@@ -153,8 +153,14 @@ func TestErrors(t *testing.T) {
 	if _, err := gorgoniadense.To(tensor.Must(tensor.New(tensor.F32, 0, 3))); !errors.Is(err, tensor.ErrShape) {
 		t.Errorf("empty: got %v", err)
 	}
-	if _, err := gorgoniadense.From(gt.New(gt.WithShape(2), gt.WithBacking([]string{"a", "b"}))); err == nil {
-		t.Error("strings pass")
+	if _, err := gorgoniadense.From(gt.New(gt.WithShape(2), gt.WithBacking([]string{"a", "b"}))); !errors.Is(err, tensor.ErrType) {
+		t.Errorf("strings: got %v", err)
+	}
+	if _, err := gorgoniadense.From(nil); !errors.Is(err, tensor.ErrType) {
+		t.Errorf("no array: got %v", err)
+	}
+	if _, err := gorgoniadense.To(nil); !errors.Is(err, tensor.ErrShape) {
+		t.Errorf("no tensor: got %v", err)
 	}
 	masked := gt.New(gt.WithShape(2), gt.WithBacking([]float32{1, 2}, []bool{true, false}))
 	if _, err := gorgoniadense.From(masked); err == nil {

@@ -8,7 +8,8 @@
 //  2. The last dimension is the one that [Softmax], [RMSNorm], [Argmax] and [TopK] work along; [Add] and [Mul] broadcast like
 //     tensor.Tensor.Broadcast.
 //  3. A weight matrix is [outputs][inputs], as models store it. [Linear] multiplies with its packed form, any type that kernels know.
-//  4. Shapes that do not fit are errors that wrap tensor.ErrShape and name both; nothing panics.
+//  4. Shapes that do not fit are errors that wrap tensor.ErrShape and name both. Nothing panics, but for a pool that two goroutines use at
+//     once.
 //
 // # Usage
 //
@@ -16,6 +17,7 @@
 //	defer pool.Close()
 //	w, err := weight.Packed()                  // once
 //	h, err := ops.Linear(pool, x, w)           // [rows][inputs] to [rows][outputs]
+//	h, err = ops.LinearParts(pool, x, outputs, store.Parts(ctx, "block.0.q")) // the same, with a matrix of a store
 //	h, err = ops.SiLU(h)
 //	scores, err := ops.MatMul(pool, q, kT)     // [heads][rows][dim] × [heads][dim][rows]
 //
@@ -27,4 +29,6 @@
 // # Errors
 //
 //   - [tensor.ErrShape]: shapes or indices that do not fit; the text names the operation and both.
+//   - [tensor.ErrType]: a type that the operation does not take, or no tensor.
+//   - [os.ErrClosed]: the pool was closed.
 package ops

@@ -70,7 +70,7 @@ func Concat(dim int, xs ...*tensor.Tensor) (*tensor.Tensor, error) {
 			return nil, mismatch("concat", xs[0].Shape(), other)
 		}
 		if x.DType() != xs[0].DType() {
-			return nil, fmt.Errorf("ops: concat: %v and %v; convert to one type first", xs[0].DType(), x.DType())
+			return nil, fmt.Errorf("ops: concat: %w: %v and %v; convert to one type first", tensor.ErrType, xs[0].DType(), x.DType())
 		}
 		shape[dim] += other[dim]
 	}

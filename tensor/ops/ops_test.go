@@ -3,6 +3,7 @@ package ops_test
 import (
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -336,7 +337,7 @@ func TestErrors(t *testing.T) {
 		{second(ops.MatMul(nil, f(3), f(3, 5))), "[3] and [3 5]"},
 		{second(ops.MatMul(nil, f(2, 2, 3), f(3, 3, 5))), "[2 2 3] and [3 3 5]"},
 		{second(ops.Linear(nil, f(2, 4), w)), "[2 4] and [5 3]"},
-		{second(ops.Linear(nil, f(), w)), "[] and [5 3]"},
+		{second(ops.Linear(nil, f(), w)), "[] and [5]"},
 		{second(ops.Add(f(2, 3), f(2, 4))), "[2 3] and [2 4]"},
 		{second(ops.Mul(f(2, 3), f(3, 2))), "[2 3] and [3 2]"},
 		{second(ops.Softmax(f())), "[]"},
@@ -364,19 +365,88 @@ func TestErrors(t *testing.T) {
 			t.Errorf("got %v, want shapes %q", test.err, test.want)
 		}
 	}
-	part := w
-	part.Row = 16
-	others := []error{
-		second(ops.Linear(nil, f(2, 3), part)),
-		second(ops.Linear(nil, f(2, 3), tensor.Packed{})),
-		second(ops.EmbeddingPacked(tensor.Packed{}, index(0))),
-		second(ops.Embedding(f(4, 2), f(1))),
-		second(ops.Concat(0, f(2, 3), tensor.Must(tensor.New(tensor.F16, 2, 3)))),
-		second(ops.RoPE(f(2, 1, 4), f(2, 2), f(2, 2), kernels.Pairing(9))),
+	closed := kernels.NewPool(2)
+	closed.Close()
+	vector, err := f(3).Packed()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, err := range others {
-		if err == nil {
-			t.Errorf("%d: no error", i)
+	others := []struct{ err, want error }{
+		{second(ops.Linear(nil, f(2, 3), vector)), tensor.ErrType},
+		{second(ops.Linear(nil, f(2, 3), tensor.Packed{})), tensor.ErrType},
+		{second(ops.Linear(closed, f(2, 3), w)), os.ErrClosed},
+		{second(ops.Linear(nil, nil, w)), tensor.ErrShape},
+		{second(ops.MatMul(closed, f(2, 3), f(3, 2))), os.ErrClosed},
+		{second(ops.MatMul(nil, nil, f(3, 2))), tensor.ErrShape},
+		{second(ops.Add(nil, f(3))), tensor.ErrType},
+		{second(ops.Mul(f(3), new(tensor.Tensor))), tensor.ErrType},
+		{second(ops.Scale(nil, 2)), tensor.ErrType},
+		{second(ops.SiLU(nil)), tensor.ErrType},
+		{second(ops.Softmax(nil)), tensor.ErrShape},
+		{second(ops.RMSNorm(f(3), nil, 0)), tensor.ErrShape},
+		{second(ops.RoPE(f(2, 1, 4), nil, nil, kernels.PairHalves)), tensor.ErrShape},
+		{second(ops.EmbeddingPacked(tensor.Packed{}, index(0))), tensor.ErrType},
+		{second(ops.Embedding(f(4, 2), f(1))), tensor.ErrType},
+		{second(ops.Embedding(nil, nil)), tensor.ErrShape},
+		{second(ops.Concat(0, f(2, 3), tensor.Must(tensor.New(tensor.F16, 2, 3)))), tensor.ErrType},
+		{second(ops.Concat(0, nil, nil)), tensor.ErrShape},
+		{second(ops.RoPE(f(2, 1, 4), f(2, 2), f(2, 2), kernels.Pairing(9))), tensor.ErrShape},
+	}
+	for i, test := range others {
+		if !errors.Is(test.err, test.want) {
+			t.Errorf("%d: %v, want one that is %v", i, test.err, test.want)
+		}
+	}
+}
+
+// TestLinearParts: a matrix in parts, as a store yields it, gives the product of the whole; parts that are missing, twice or out of order do
+// not.
+func TestLinearParts(t *testing.T) {
+	const outputs, k = 70, 64
+	x := tensor.Must(tensor.FromFloat32s(slices.Repeat([]float32{1, -2, 0.5, 3}, 3*k/4), 3, k))
+	numbers := make([]float32, outputs*k)
+	for i := range numbers {
+		numbers[i] = float32(i%13) - 6
+	}
+	w, err := tensor.Must(tensor.Must(tensor.FromFloat32s(numbers, outputs, k)).To(tensor.Q8_0)).Packed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := ops.Linear(nil, x, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []tensor.Packed{w.Slice(0, 16), w.Slice(16, 64), w.Slice(64, 70)}
+	multiply := func(parts ...tensor.Packed) (*tensor.Tensor, error) {
+		return ops.LinearParts(nil, x, outputs, func(yield func(tensor.Packed, error) bool) {
+			for _, p := range parts {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		})
+	}
+	y, err := multiply(parts...)
+	if err != nil || !slices.Equal(values(t, y), values(t, whole)) {
+		t.Errorf("the product with the parts is not that with the whole: %v", err)
+	}
+	for name, some := range map[string][]tensor.Packed{
+		"none": nil, "first alone": parts[:1], "last is missing": parts[:2], "first is missing": parts[1:],
+		"twice": {parts[0], parts[0], parts[1]}, "out of order": {parts[1], parts[0], parts[2]}, "too many": {parts[0], parts[1], parts[2], parts[2]},
+	} {
+		if _, err := multiply(some...); !errors.Is(err, tensor.ErrShape) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	failing := errors.New("read fails")
+	if _, err := ops.LinearParts(nil, x, outputs, func(yield func(tensor.Packed, error) bool) { yield(tensor.Packed{}, failing) }); !errors.Is(err, failing) {
+		t.Errorf("an error of the source becomes %v", err)
+	}
+	// One part is a matrix of fewer outputs.
+	for _, p := range parts {
+		y, err := ops.Linear(nil, x, p)
+		if err != nil || !slices.Equal(y.Shape(), []int{3, p.Rows}) || values(t, y)[0] != values(t, whole)[p.Row] {
+			t.Errorf("rows from %d: %v, %v", p.Row, y, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // [rows][headDim/2], as from [RoPEAngles]. pairing says which elements form a pair.
 func RoPE(x, cos, sin *tensor.Tensor, pairing kernels.Pairing) (*tensor.Tensor, error) {
 	if pairing != kernels.PairHalves && pairing != kernels.PairAdjacent {
-		return nil, fmt.Errorf("ops: rope: unknown pairing %d", pairing)
+		return nil, fmt.Errorf("ops: rope: %w: unknown pairing %d", tensor.ErrShape, pairing)
 	}
 	shape := x.Shape()
 	rank := len(shape)

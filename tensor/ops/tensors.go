@@ -38,7 +38,7 @@ func floats(x *tensor.Tensor) ([]float32, error) {
 // ids returns the elements of an I32 tensor, to be read only.
 func ids(op string, x *tensor.Tensor) ([]int32, error) {
 	if x.DType() != tensor.I32 {
-		return nil, fmt.Errorf("ops: %s: indices are %v, want %v", op, x.DType(), tensor.I32)
+		return nil, fmt.Errorf("ops: %s: %w: indices are %v, want %v", op, tensor.ErrType, x.DType(), tensor.I32)
 	}
 	plain, err := x.To(tensor.I32)
 	if err != nil {
