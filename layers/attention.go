@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"errors"
 	"math"
 )
 
@@ -24,6 +25,7 @@ type AttentionConfig struct {
 type Attention struct {
 	config       AttentionConfig
 	ws           *Workspace
+	name         string
 	rotary       *Rotary
 	cache        *KVCache
 	layer        int // in cache
@@ -40,9 +42,12 @@ type Attention struct {
 // NewAttention returns the attention layer whose tensors start with prefix and whose keys and values are those of the given layer
 // of cache.
 func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *Rotary, cache *KVCache, layer int) *Attention {
+	if !ws.wiring.attention(prefix, config, rotary, cache, layer) {
+		return &Attention{ws: ws, name: prefix} // which Assemble refuses
+	}
 	qDim, kvDim := config.Heads*config.HeadDim, config.KVHeads*config.HeadDim
 	a := &Attention{
-		config: config, ws: ws, rotary: rotary, cache: cache, layer: layer,
+		config: config, ws: ws, name: prefix, rotary: rotary, cache: cache, layer: layer,
 		qkv: newGroup(
 			NewLinear(ws, prefix+".q", qDim, config.Width),
 			NewLinear(ws, prefix+".k", kvDim, config.Width),
@@ -67,6 +72,9 @@ func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *
 // dst must not overlap x.
 func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
 	n, ws := rows.Len(), a.ws
+	if err := errors.Join(ws.checkRows(a.name, x, n, a.config.Width), ws.checkRows(a.name, dst, n, a.config.Width)); err != nil {
+		return err
+	}
 	in := ws.Input(x, n, a.config.Width)
 	if err := a.qkv.forward(ctx, in, ws.q, ws.k, ws.v); err != nil {
 		return err

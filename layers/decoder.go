@@ -129,13 +129,11 @@ type Decoder struct {
 	closed bool
 }
 
-// Assemble returns the decoder that runs the parts of m.
+// Assemble returns the decoder that runs the parts of m. The error wraps [ErrWiring] if parts do not fit each other, those inside
+// layers included, and names all that do not.
 func Assemble(m Model) (*Decoder, error) {
-	if m.Workspace == nil || m.Cache == nil || m.Embedding == nil || m.Norm == nil || m.Head == nil {
-		return nil, errors.New("layers: assemble: the model lacks a part")
-	}
-	if m.Workspace.maxRows < 1 {
-		return nil, fmt.Errorf("layers: assemble: a workspace for %d rows", m.Workspace.maxRows)
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("layers: assemble: %w", err)
 	}
 	var names []string
 	for i := range m.Layers {

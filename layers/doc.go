@@ -45,6 +45,8 @@
 //
 //   - [ErrUnsupported]: a configuration asks for what is not known here; the error names the key and its value.
 //   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
+//   - [ErrWiring]: the parts of a model do not fit each other.
+//   - [ErrStateful]: layers keep more of the text than a state holds.
 //   - [ErrState]: a saved state is of a decoder of another shape.
 //
 // Errors of the [Weights] come through wrapped, with the name of the tensor. After an error in a pass its rows are not there.

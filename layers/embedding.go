@@ -15,6 +15,7 @@ type Embedding struct {
 // NewEmbedding returns the look-up into the first rows rows of the matrix of that name; later rows are padding that no
 // token has.
 func NewEmbedding(ws *Workspace, name string, rows, width int) *Embedding {
+	ws.wiring.positive(name, rows, width)
 	return &Embedding{ws: ws, name: name, rows: rows, width: width}
 }
 

@@ -112,6 +112,9 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	return nil
 }
 
+// Stateful says that a text can be saved: the block keeps nothing of it but keys and values.
+func (b *parallelBlock) Stateful() bool { return false }
+
 // A decoder with a block of one's own. Cache, trees, chunks and hooks work as with any other.
 func ExampleAssemble() {
 	const vocab, width, ffn, rows, eps = 100, 32, 64, 16, 1e-5

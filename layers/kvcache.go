@@ -34,7 +34,8 @@ type KVConfig struct {
 type KVCache struct {
 	config    KVConfig
 	layers    []kernels.KV
-	pages     int // per layer
+	taken     []string // the part that writes to each layer, for the wiring check
+	pages     int      // per layer
 	committed int
 	pending   []pendingRow
 }
@@ -57,7 +58,7 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 	if config.Layers < 1 || config.KVHeads < 1 || config.HeadDim < 1 || config.Context < 1 {
 		return nil, fmt.Errorf("layers: KV cache: %d layers, %d heads of %d, %d positions: all must be positive", config.Layers, config.KVHeads, config.HeadDim, config.Context)
 	}
-	c := &KVCache{config: config, layers: make([]kernels.KV, config.Layers)}
+	c := &KVCache{config: config, layers: make([]kernels.KV, config.Layers), taken: make([]string, config.Layers)}
 	for i := range c.layers {
 		c.layers[i] = kernels.KV{HeadDim: config.HeadDim, KVHeads: config.KVHeads, PageLen: kvPageLen}
 	}

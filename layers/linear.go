@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
@@ -40,6 +41,7 @@ func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
 }
 
 func newLinear(ws *Workspace, name string, out, stored, in int) *Linear {
+	ws.wiring.positive(name, out, stored, in)
 	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored}
 	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
 	return l
@@ -57,6 +59,9 @@ func (l *Linear) Forward(ctx context.Context, dst []float32, in *kernels.Input) 
 
 // start is Forward, except that a device may go on computing.
 func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) error {
+	if _, n, _ := in.Rows(); len(dst) < n*l.out {
+		return fmt.Errorf("layers: %s: an output of %d elements for %d rows of %d", l.reader.name, len(dst), n, l.out)
+	}
 	l.dst, l.in = dst, in
 	err := l.reader.read(ctx)
 	l.dst, l.in = nil, nil
@@ -65,6 +70,12 @@ func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) er
 
 // multiply computes the output elements of one part. Stored rows from out on are padding and are left away.
 func (l *Linear) multiply(p tensor.Packed) error {
+	if !tensor.Packable(p.Type) {
+		return fmt.Errorf("a matrix of type %v is not multiplied: %w", p.Type, ErrUnsupported)
+	}
+	if _, _, k := l.in.Rows(); k != p.Cols {
+		return fmt.Errorf("rows of %d elements for a matrix of %d columns", k, p.Cols)
+	}
 	if p.Row >= l.out {
 		return nil
 	}

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"errors"
 )
 
 // MLP is the gated feed-forward network SwiGLU (Shazeer, arXiv 2002.05202): y = Wdown·(silu(Wgate·x) ⊙ Wup·x).
@@ -9,6 +10,7 @@ import (
 // Its tensors are prefix.gate and prefix.up [ffn][width] and prefix.down [width][ffn], read in this order.
 type MLP struct {
 	ws         *Workspace
+	name       string
 	width, ffn int
 	gateUp     group
 	down       *Linear
@@ -18,7 +20,7 @@ type MLP struct {
 // NewMLP returns the network whose tensors start with prefix.
 func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
 	m := &MLP{
-		ws: ws, width: width, ffn: ffn,
+		ws: ws, name: prefix, width: width, ffn: ffn,
 		gateUp: newGroup(NewLinear(ws, prefix+".gate", ffn, width), NewLinear(ws, prefix+".up", ffn, width)),
 		down:   NewLinear(ws, prefix+".down", width, ffn),
 	}
@@ -33,6 +35,9 @@ func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
 
 // Forward writes the output of each row of x to dst, both [n][width]. dst must not overlap x.
 func (m *MLP) Forward(ctx context.Context, dst, x []float32, n int) error {
+	if err := errors.Join(m.ws.checkRows(m.name, x, n, m.width), m.ws.checkRows(m.name, dst, n, m.width)); err != nil {
+		return err
+	}
 	in := m.ws.Input(x, n, m.width)
 	if err := m.gateUp.forward(ctx, in, m.ws.gate, m.ws.inner); err != nil {
 		return err

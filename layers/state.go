@@ -13,6 +13,9 @@ import (
 // ErrState is wrapped by the error about a state that is not one of a decoder like the one that reads it.
 var ErrState = errors.New("state of another decoder")
 
+// ErrStateful is wrapped by the error about a decoder whose layers keep, or may keep, what a state does not hold.
+var ErrStateful = errors.New("a state holds keys and values only")
+
 // stateHeader begins a state. All its parts are little-endian:
 //
 //  1. the header;
@@ -22,10 +25,21 @@ type stateHeader struct {
 	Layers, KVHeads, HeadDim, Type, Rows uint32
 }
 
-// WriteState writes the text: its tokens, and their keys and values in all layers. Pending rows are left out.
+// Stateful is a [Layer] that says whether it keeps anything of the text beside keys and values, as convolutions and recurrences do. A
+// [Block] keeps nothing.
+type Stateful interface {
+	Layer
+	Stateful() bool
+}
+
+// WriteState writes the text: its tokens, and their keys and values in all layers. Pending rows are left out. Where a layer keeps, or may
+// keep, more than that, it fails with [ErrStateful] before it writes: layers of one's own say with [Stateful] that they do not.
 func (d *Decoder) WriteState(w io.Writer) error {
 	if d.closed {
 		return errClosed
+	}
+	if err := d.checkStateless(); err != nil {
+		return err
 	}
 	c := d.cache
 	header := stateHeader{uint32(c.config.Layers), uint32(c.config.KVHeads), uint32(c.config.HeadDim), uint32(c.config.Type), uint32(c.committed)}
@@ -38,11 +52,32 @@ func (d *Decoder) WriteState(w io.Writer) error {
 	return c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) })
 }
 
+// checkStateless fails if the text is more than keys and values.
+func (d *Decoder) checkStateless() error {
+	for i, layer := range d.model.Layers {
+		switch l := layer.(type) {
+		case *Block:
+			continue
+		case Stateful:
+			if !l.Stateful() {
+				continue
+			}
+			return fmt.Errorf("layers: %w: layer %d, a %T, keeps state", ErrStateful, i, layer)
+		}
+		return fmt.Errorf("layers: %w: layer %d, a %T, does not say that it keeps none; give it the method Stateful", ErrStateful, i, layer)
+	}
+	return nil
+}
+
 // ReadState replaces the text by one that WriteState wrote for a decoder of the same shape and type of keys and values; whether the weights are
-// the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty.
+// the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty; where layers keep more
+// than a state holds, the error is [ErrStateful], and the text is as before.
 func (d *Decoder) ReadState(r io.Reader) error {
 	if d.closed {
 		return errClosed
+	}
+	if err := d.checkStateless(); err != nil {
+		return err
 	}
 	if err := d.Truncate(0); err != nil {
 		return err

@@ -9,6 +9,7 @@ type Workspace struct {
 	weights Weights
 	pool    *kernels.Pool
 	maxRows int
+	wiring  wiring
 
 	input     kernels.Input
 	away      away
@@ -24,7 +25,7 @@ type Workspace struct {
 // NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
 // stays the caller's.
 func NewWorkspace(w Weights, pool *kernels.Pool, maxRows int) *Workspace {
-	return &Workspace{weights: w, pool: pool, maxRows: maxRows, attention: make([]kernels.AttentionScratch, pool.Workers())}
+	return &Workspace{weights: w, pool: pool, maxRows: max(maxRows, 0), attention: make([]kernels.AttentionScratch, pool.Workers())}
 }
 
 // MaxRows returns the largest number of rows of one pass.

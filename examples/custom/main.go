@@ -52,6 +52,9 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	return nil
 }
 
+// Stateful says that a text can be saved: the block keeps nothing of it but keys and values.
+func (b *parallelBlock) Stateful() bool { return false }
+
 // newDecoder puts the parts together.
 func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layers.Decoder, error) {
 	ws := layers.NewWorkspace(w, pool, maxRows)

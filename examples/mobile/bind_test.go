@@ -35,7 +35,8 @@ func TestGobind(t *testing.T) {
 	for _, want := range []string{
 		"Engine open(String modelDir, String draftDir, long dramBytes)",
 		"Answer generate(String prompt, long maxTokens, TokenSink sink)",
-		"boolean onText(String text)", "void trim(long level)", "void cancel()", "void close()",
+		"boolean onText(String text) throws Exception", "void trim(long level)", "void cancel()", "void close()",
+		"go_seq_get_exception(env)", // an exception of onText reaches Go
 		"saveSession(String path)", "loadSession(String path)", "double getTokensPerSecond()",
 	} {
 		if !strings.Contains(generated, want) {

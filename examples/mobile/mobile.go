@@ -20,8 +20,9 @@ import (
 
 // TokenSink gets an answer as it comes.
 type TokenSink interface {
-	// OnText is called with each new piece of text, on the thread that called Generate. False ends the answer.
-	OnText(text string) bool
+	// OnText is called with each new piece of text, on the thread that called Generate. False ends the answer. An exception ends it too, and
+	// Generate throws it.
+	OnText(text string) (bool, error)
 }
 
 // Answer is what was generated and what it took.
@@ -68,10 +69,14 @@ func (e *Engine) Generate(prompt string, maxTokens int, sink TokenSink) (*Answer
 	defer end()
 	messages := append(e.messages, tokenizer.Message{Role: "user", Content: prompt})
 	result, err := e.engine.Generate(ctx, lever.Request{Messages: messages, MaxTokens: maxTokens}, func(text string) error {
-		if sink != nil && !sink.OnText(text) {
-			return errSink
+		if sink == nil {
+			return nil
 		}
-		return nil
+		more, err := sink.OnText(text)
+		if err == nil && !more {
+			err = errSink
+		}
+		return err
 	})
 	if err != nil && !errors.Is(err, errSink) && !errors.Is(err, context.Canceled) {
 		return nil, err

@@ -14,7 +14,12 @@ const question = "Tom has 3 apples and buys 4 more. How many apples does he have
 // sink hands text to a function.
 type sink func(text string) bool
 
-func (s sink) OnText(text string) bool { return s(text) }
+func (s sink) OnText(text string) (bool, error) { return s(text), nil }
+
+// thrower is a sink whose Java or Swift code throws.
+type thrower struct{ err error }
+
+func (t thrower) OnText(string) (bool, error) { return true, t.err }
 
 func open(t *testing.T) *Engine {
 	t.Helper()
@@ -56,6 +61,10 @@ func TestGenerate(t *testing.T) {
 
 func TestEndsEarly(t *testing.T) {
 	e := open(t)
+	thrown := errors.New("thrown")
+	if _, err := e.Generate(question, 0, thrower{thrown}); !errors.Is(err, thrown) {
+		t.Errorf("an exception of the receiver becomes %v", err)
+	}
 	answer, err := e.Generate(question, 0, sink(func(string) bool { return false }))
 	if err != nil || answer.Finish != "cancelled" || answer.Text == "" {
 		t.Errorf("ended by the sink: %+v, %v", answer, err)

@@ -1,0 +1,189 @@
+package layers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+// custom is a layer of one's own.
+type custom struct {
+	forward func(ctx context.Context, x []float32, rows *layers.Rows) error
+}
+
+func (c custom) Forward(ctx context.Context, x []float32, rows *layers.Rows) error {
+	return c.forward(ctx, x, rows)
+}
+
+// stateful is a layer that says whether it keeps state.
+type stateful struct{ keeps bool }
+
+func (s stateful) Forward(context.Context, []float32, *layers.Rows) error { return nil }
+func (s stateful) Stateful() bool                                         { return s.keeps }
+
+// parts is what a small model is assembled of; a test changes some of it.
+type parts struct {
+	attention         layers.AttentionConfig
+	rotary, layer     int // dimensions of heads in the rotary; layer of the cache
+	normWidth, headIn int
+	ffn               int
+	otherCache, twice bool
+	otherWorkspace    bool
+	noRotary, noCache bool
+	nilLayer, noNorm  bool
+	layers            []layers.Layer
+}
+
+// assemble builds the model that p describes: 4 heads of 8 on a cache of 4 heads of 8, rows of 32 elements.
+func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error) {
+	t.Helper()
+	const vocab, width, rows = 90, 32, 8
+	w := &layers.Memory{}
+	ws := layers.NewWorkspace(w, nil, rows)
+	cache := func() *layers.KVCache {
+		c, err := layers.NewKVCache(layers.KVConfig{Layers: 2, KVHeads: 4, HeadDim: 8, Context: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	model := layers.Model{
+		Workspace: ws, Cache: cache(),
+		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
+		Norm:      layers.NewRMSNorm(ws, "final_norm", p.normWidth, 1e-5),
+		Head:      layers.NewLinear(ws, "embedding", vocab, p.headIn),
+	}
+	rotary := layers.NewRotary(layers.Rope{Theta: 1e4}.Frequencies(p.rotary))
+	used := model.Cache
+	switch {
+	case p.otherCache:
+		used = cache()
+	case p.noCache:
+		used = nil
+	}
+	if p.noRotary {
+		rotary = nil
+	}
+	attention := layers.NewAttention(ws, "block.0", p.attention, rotary, used, p.layer)
+	if p.twice {
+		layers.NewAttention(ws, "block.1", p.attention, rotary, used, p.layer)
+	}
+	layers.NewMLP(ws, "block.0", width, p.ffn)
+	if p.otherWorkspace {
+		model.Workspace = layers.NewWorkspace(w, nil, rows)
+	}
+	if p.noNorm {
+		model.Norm = nil
+	}
+	model.Layers = p.layers
+	if p.nilLayer {
+		model.Layers = append(model.Layers, nil)
+	}
+	d, err := layers.Assemble(model)
+	return d, attention, err
+}
+
+func right() parts {
+	return parts{attention: layers.AttentionConfig{Width: 32, Heads: 4, KVHeads: 4, HeadDim: 8}, rotary: 8, normWidth: 32, headIn: 32, ffn: 64}
+}
+
+// TestWiring: what would panic in a pass, or compute nonsense, is told when the parts are put together.
+func TestWiring(t *testing.T) {
+	if _, _, err := right().assemble(t); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*parts){
+		"block.0: 2 key-value heads of 8 elements on a KVCache of 4 of 8": func(p *parts) { p.attention.KVHeads = 2 },
+		"block.0: 4 key-value heads of 4 elements on a KVCache of 4 of 8": func(p *parts) { p.attention.HeadDim, p.rotary = 4, 4 },
+		"block.0: heads of 8 elements with a Rotary for heads of 16":      func(p *parts) { p.rotary = 16 },
+		"block.0: 6 query heads are no multiple of 4 key-value heads":     func(p *parts) { p.attention.Heads = 6 },
+		"block.0: layer 2 of a KVCache of 2 layers":                       func(p *parts) { p.layer = 2 },
+		"block.0: layer -1 of a KVCache of 2 layers":                      func(p *parts) { p.layer = -1 },
+		"block.0: a size of 0":                                              func(p *parts) { p.attention.Width = 0 },
+		"block.0: a size of -4":                                             func(p *parts) { p.attention.KVHeads = -4 },
+		"block.1: layer 0 of the KVCache is that of block.0":                func(p *parts) { p.twice = true },
+		"block.0: it has no Rotary":                                         func(p *parts) { p.noRotary = true },
+		"block.0: it has no KVCache":                                        func(p *parts) { p.noCache = true },
+		"an attention uses another KVCache than the model's":                func(p *parts) { p.otherCache = true },
+		"embedding, norm and head are not all built on its Workspace":       func(p *parts) { p.otherWorkspace = true },
+		"rows of 32 elements from the embedding, 16 in the norm, 32 in the": func(p *parts) { p.normWidth = 16 },
+		"rows of 32 elements from the embedding, 32 in the norm, 64 in the": func(p *parts) { p.headIn = 64 },
+		"final_norm: a size of -1":                                          func(p *parts) { p.normWidth = -1 },
+		"block.0.gate: a size of 0":                                         func(p *parts) { p.ffn = 0 },
+		"layer 0: is nil":                                                   func(p *parts) { p.nilLayer = true },
+		"must all be set":                                                   func(p *parts) { p.noNorm = true },
+	} {
+		p := right()
+		change(&p)
+		if _, _, err := p.assemble(t); !errors.Is(err, layers.ErrWiring) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestMisusedParts: rows that do not fit a part are an error of the pass, not a panic.
+func TestMisusedParts(t *testing.T) {
+	cfg := small(layers.Llama)
+	w := randomWeights(t, cfg, tensor.Q8_0)
+	const rows = 4
+	ws := layers.NewWorkspace(w, nil, rows)
+	x, short := make([]float32, 2*cfg.Width), make([]float32, cfg.Width)
+	norm := layers.NewRMSNorm(ws, "final_norm", cfg.Width, 1e-5)
+	mlp := layers.NewMLP(ws, "block.0", cfg.Width, cfg.FFN)
+	linear := layers.NewLinear(ws, "block.0.gate", cfg.FFN, cfg.Width)
+	vector := layers.NewLinear(ws, "final_norm", 1, cfg.Width)
+	for name, err := range map[string]error{
+		"norm, in":       norm.Forward(ctx, x[1:], x[1:]),
+		"norm, out":      norm.Forward(ctx, short, x),
+		"mlp, in":        mlp.Forward(ctx, x, short, 2),
+		"mlp, out":       mlp.Forward(ctx, short, x, 2),
+		"mlp, rows":      mlp.Forward(ctx, make([]float32, 5*cfg.Width), make([]float32, 5*cfg.Width), 5),
+		"linear, out":    linear.Forward(ctx, short, ws.Input(x, 2, cfg.Width)),
+		"linear, in":     linear.Forward(ctx, make([]float32, cfg.FFN), ws.Input(x, 1, cfg.Width/2)),
+		"linear, vector": vector.Forward(ctx, short, ws.Input(x, 1, cfg.Width)),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	p := right()
+	_, attention, err := p.assemble(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := attention.Forward(ctx, make([]float32, 32), make([]float32, 33), &layers.Rows{Pending: []int{0}}); err == nil {
+		t.Error("attention: no error")
+	}
+}
+
+// TestStateOfStatefulLayers: a text of which layers may keep more than keys and values is not saved without it.
+func TestStateOfStatefulLayers(t *testing.T) {
+	identity := custom{func(context.Context, []float32, *layers.Rows) error { return nil }}
+	for name, test := range map[string]struct {
+		layer layers.Layer
+		fails bool
+	}{
+		"says nothing": {identity, true}, "keeps state": {stateful{true}, true}, "keeps none": {stateful{false}, false},
+	} {
+		p := right()
+		p.layers = []layers.Layer{test.layer}
+		d, _, err := p.assemble(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var state bytes.Buffer
+		err = d.WriteState(&state)
+		if errors.Is(err, layers.ErrStateful) != test.fails || (err != nil) != test.fails || test.fails && state.Len() > 0 {
+			t.Errorf("%s: written %d bytes, %v", name, state.Len(), err)
+		}
+		if err := d.ReadState(io.MultiReader(&state)); errors.Is(err, layers.ErrStateful) != test.fails {
+			t.Errorf("%s: read: %v", name, err)
+		}
+	}
+}
