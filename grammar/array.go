@@ -22,7 +22,7 @@ func (c *compiler) itemsOf(s *shape, i int) (all conjunction, err error) {
 
 // arrays takes an array of a shape. Beyond the items that have schemas of their own there are others only if a schema says something about them,
 // or about no item at all.
-func (c *compiler) arrays(from int32, s *shape, at string) (int32, error) {
+func (c *compiler) arrays(from int32, s *shape, at *path) (int32, error) {
 	var first []func(from int32) int32
 	prefix, said, count := 0, false, s.items
 	for _, schema := range s.schemas {
@@ -49,14 +49,14 @@ func (c *compiler) arrays(from int32, s *shape, at string) (int32, error) {
 	for i := range prefix {
 		of, itemErr := c.itemsOf(s, i)
 		err = cmp.Or(err, itemErr)
-		first = append(first, c.item(of, at+"/prefixItems/"+strconv.Itoa(i), &err))
+		first = append(first, c.item(of, at.in("prefixItems", strconv.Itoa(i)), &err))
 	}
-	to := c.array(from, first, c.item(rest, at+"/items", &err), count)
+	to := c.array(from, first, c.item(rest, at.in("items"), &err), count)
 	return to, err
 }
 
 // item returns what takes a value of some schemas. An error goes to failed, unless it has one.
-func (c *compiler) item(of conjunction, at string, failed *error) func(from int32) int32 {
+func (c *compiler) item(of conjunction, at *path, failed *error) func(from int32) int32 {
 	return func(from int32) int32 {
 		to, err := c.value(from, of, at)
 		*failed = cmp.Or(*failed, err)

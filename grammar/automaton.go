@@ -39,6 +39,9 @@ type edge struct {
 type call struct{ rule, to int32 }
 
 func (a *automaton) node() int32 {
+	if len(a.nodes) == cap(a.nodes) { // append grows large slices by a quarter, and a large schema has many nodes
+		a.nodes = slices.Grow(a.nodes, len(a.nodes)+1)
+	}
 	a.nodes = append(a.nodes, node{})
 	return int32(len(a.nodes) - 1)
 }

@@ -25,12 +25,15 @@ func (v *value) types() types {
 	return objectType
 }
 
+// checkSteps are those of checking a value against a schema.
+const checkSteps = 16
+
 // satisfies reports whether a value that is known satisfies a schema, as the keywords are defined.
 func (c *compiler) satisfies(v, schema *value, depth int) (bool, error) {
 	switch {
 	case depth > 2*maxNesting:
 		return false, fmt.Errorf("nested deeper than %d: %w", maxNesting, ErrUnsupported)
-	case !c.work.do(1):
+	case !c.work.do(checkSteps):
 		return false, c.work.err
 	case schema.kind == trueKind || schema.kind == falseKind:
 		return schema.kind == trueKind, nil

@@ -225,7 +225,10 @@ func against(before int8, of string, at, digit int) int8 {
 
 // point returns the state after the point.
 func (d *decimals) point(s digitState) (next digitState, ok bool) {
-	left := exactDigits - s.n
+	left := exactDigits
+	if !s.zero {
+		left -= s.n
+	}
 	if d.places >= 0 {
 		left = min(left, d.places)
 	}

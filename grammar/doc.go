@@ -43,7 +43,7 @@
 //
 // These are refused with [ErrUnsupported] and their name, unless they say nothing: not, if, contains, dependentRequired, dependentSchemas,
 // unevaluatedProperties, unevaluatedItems and $dynamicRef. All other names are annotations, such as title, description, default and discriminator,
-// and are ignored. So is format, but for date, time, date-time, duration, email, ipv4 and uuid in a schema without pattern.
+// and are ignored. So is format, but for date, time, date-time, duration, email, uri, ipv4 and uuid in a schema without pattern.
 //
 // What is generated satisfies the schema, but not all that would is generated:
 //

@@ -7,21 +7,19 @@ import (
 
 // exclusive fails unless no value that is written for one branch of "oneOf" satisfies another one. The shapes of each branch are a group.
 func (c *compiler) exclusive(groups [][]*shape) error {
-	if c.discriminated(groups) {
-		return nil
-	}
+	told := c.discriminated(groups)
 	for i, group := range groups {
 		for j, other := range groups {
-			if i == j {
+			if i == j || told[i] && told[j] {
 				continue
 			}
 			for _, a := range group {
 				for _, b := range other {
-					if !c.excludes(a, b, 0) {
-						return fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w", min(i, j), max(i, j), ErrUnsupported)
-					}
-					if c.work.err != nil {
+					switch ok := c.excludes(a, b, 0); {
+					case c.work.err != nil:
 						return c.work.err
+					case !ok:
+						return fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w", min(i, j), max(i, j), ErrUnsupported)
 					}
 				}
 			}
@@ -30,34 +28,41 @@ func (c *compiler) exclusive(groups [][]*shape) error {
 	return nil
 }
 
-// discriminated reports whether a property that is required by all branches has other constants in each. There may be thousands of branches, too
-// many to compare each with each.
-func (c *compiler) discriminated(groups [][]*shape) bool {
-	if len(groups) == 0 || len(groups[0]) == 0 {
-		return false
+// discriminated returns which branches are told apart from each other by a property that all of them require, with other constants in each. There
+// may be thousands, too many to compare each with each.
+func (c *compiler) discriminated(groups [][]*shape) []bool {
+	told := make([]bool, len(groups))
+	objects := func(group []*shape) bool {
+		return !slices.ContainsFunc(group, func(s *shape) bool { return s.listed || s.types != objectType })
 	}
-	for _, name := range groups[0][0].required {
+	first := slices.IndexFunc(groups, func(group []*shape) bool { return len(group) > 0 && objects(group) })
+	if first < 0 {
+		return told
+	}
+	for _, name := range groups[first][0].required {
 		branches := map[string]int{}
+		ok := true
 		for i, group := range groups {
-			for _, s := range group {
-				if !c.constants(s, name, i, branches) {
-					branches = nil
-				}
+			if !objects(group) {
+				continue
 			}
-			if branches == nil {
-				break
+			for _, s := range group {
+				ok = ok && c.constants(s, name, i, branches)
 			}
 		}
-		if branches != nil {
-			return true
+		if ok {
+			for i, group := range groups {
+				told[i] = objects(group)
+			}
+			return told
 		}
 	}
-	return false
+	return told
 }
 
 // constants notes the branch of the constants of a required property, and reports whether it has some that no other branch has.
 func (c *compiler) constants(s *shape, name string, branch int, branches map[string]int) bool {
-	if s.types != objectType || !slices.Contains(s.required, name) {
+	if !slices.Contains(s.required, name) {
 		return false
 	}
 	of, err := c.membersOf(s, name)
@@ -82,12 +87,15 @@ func (c *compiler) constants(s *shape, name string, branch int, branches map[str
 	return true
 }
 
+// compareSteps are those of comparing two shapes.
+const compareSteps = 64
+
 // maxCompared is the depth to which the members of members are compared.
 const maxCompared = 4
 
 // excludes reports whether no value that is written for a satisfies b. It may say no where none does.
 func (c *compiler) excludes(a, b *shape, depth int) bool {
-	if !c.work.do(1) || depth > maxCompared {
+	if !c.work.do(compareSteps) || depth > maxCompared {
 		return false
 	}
 	common := a.written() & b.types
@@ -154,6 +162,9 @@ func (c *compiler) membersExclude(a, b *shape, depth int) bool {
 		}
 	}
 	for _, name := range slices.Concat(a.required, b.required) {
+		if !c.work.do(compareSteps) {
+			return false
+		}
 		theirs, err := c.membersOf(b, name)
 		if err != nil {
 			return false

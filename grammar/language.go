@@ -23,7 +23,7 @@ func (t texts) plain() bool {
 // texts returns the strings of a shape.
 func (s *shape) texts() texts {
 	t := texts{all: s.patterns, length: s.length}
-	if pattern := formats[s.format]; pattern != "" && len(s.patterns) == 0 {
+	if pattern := formats[s.format]; pattern != "" && len(s.patterns) == 0 && s.length.most < maxFormatted {
 		t.all = []string{pattern}
 	}
 	return t
@@ -190,7 +190,7 @@ func (l *language) formula(f formula) int32 {
 		l.formulas = append(l.formulas, f)
 		l.ids[string(key)] = id
 	}
-	l.work.do(1 + len(f.of))
+	l.work.do(formulaSteps * (1 + len(f.of)))
 	return id
 }
 
@@ -223,7 +223,8 @@ func (l *language) combine(op formulaOp, parts []int32) int32 {
 	slices.Sort(all)
 	all = slices.Compact(all)
 	for _, id := range all {
-		if _, contradicts := slices.BinarySearch(all, l.not(id)); id == decisive || contradicts {
+		f := l.formulas[id]
+		if id == decisive || f.op == opposite && contains(all, f.of[0]) {
 			return decisive
 		}
 	}
@@ -234,6 +235,12 @@ func (l *language) combine(op formulaOp, parts []int32) int32 {
 		return all[0]
 	}
 	return l.formula(formula{op: op, of: all})
+}
+
+// contains reports whether a number is in a list in order.
+func contains(all []int32, id int32) bool {
+	_, found := slices.BinarySearch(all, id)
+	return found
 }
 
 // reach returns the formula of what follows from an instruction on, before another character.
@@ -397,7 +404,8 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 	to = b.node()
 	b.span(quote, '"', '"', to)
 	b.skip(from, node(state{l.start, 0}))
-	takers := map[state]map[string]int32{}
+	takers := map[string]int32{} // by what follows, and the classes
+	var key []byte
 	found := false
 	for len(todo) > 0 {
 		s := todo[len(todo)-1]
@@ -421,18 +429,18 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 			}
 		}
 		for _, next := range slices.SortedFunc(maps.Keys(sets), func(a, b state) int { return int(a.formula - b.formula) }) {
-			key := fmt.Sprint(sets[next])
-			if takers[next] == nil {
-				takers[next] = map[string]int32{}
+			key = binary.LittleEndian.AppendUint64(key[:0], uint64(next.formula)<<32|uint64(next.count))
+			for _, class := range sets[next] {
+				key = binary.LittleEndian.AppendUint32(key, uint32(class))
 			}
-			taker, ok := takers[next][key]
+			taker, ok := takers[string(key)]
 			if !ok {
 				var set runeSet
 				for _, class := range sets[next] {
 					set = append(set, l.classes[class]...)
 				}
 				taker = b.node()
-				takers[next][key] = taker
+				takers[string(key)] = taker
 				b.take(taker, node(next), set.sorted())
 			}
 			b.skip(at, taker)
@@ -446,6 +454,9 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 	}
 	return to, nil
 }
+
+// formulaSteps are those of one formula, for each of its parts.
+const formulaSteps = 4
 
 // maxSets bounds the sets of characters of a grammar, which have tables.
 const maxSets = 1024

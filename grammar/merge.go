@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // conjunction is schemas that a value must satisfy at once; none, that it may be any.
@@ -72,13 +71,16 @@ func (c *compiler) alternatives(all conjunction) ([]*shape, error) {
 	return list, nil
 }
 
+// mergeSteps are those of one more schema in a shape, for each that is there.
+const mergeSteps = 16
+
 // expand adds schemas to a shape, and what they lead to, and returns one for each way of choosing.
 func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape, error) {
 	todo = slices.Clone(todo)
 	for i := 0; i < len(todo); i++ {
 		schema := todo[i]
 		switch {
-		case !c.work.do(1 + len(s.schemas)):
+		case !c.work.do(mergeSteps * (1 + len(s.schemas))):
 			return nil, c.work.err
 		case schema.kind == trueKind || slices.Contains(s.schemas, schema):
 			continue
@@ -86,7 +88,7 @@ func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape
 			s.impossible = "false, which no value satisfies"
 			continue
 		case schema.kind != objectKind:
-			return nil, fmt.Errorf("not an object, nor true or false: it is no schema")
+			return nil, errNoSchema
 		}
 		if err := s.absorb(schema); err != nil {
 			return nil, err
@@ -151,16 +153,16 @@ func (c *compiler) choose(s *shape, choices []union) (all []*shape, err error) {
 
 // contradictions notes what makes a shape impossible.
 func (s *shape) contradictions() {
-	range_ := func(t types, c counts, what string) {
+	drop := func(t types, c counts, what string) {
 		if c.empty() && s.written()&t != 0 {
 			if s.types &^= t; s.written() == 0 && s.impossible == "" {
 				s.impossible = fmt.Sprintf("from %d to %d %s: no value satisfies that", c.least, c.most, what)
 			}
 		}
 	}
-	range_(stringType, s.length, "characters")
-	range_(arrayType, s.items, "items")
-	range_(objectType, s.members, "members")
+	drop(stringType, s.length, "characters")
+	drop(arrayType, s.items, "items")
+	drop(objectType, s.members, "members")
 	if s.types == 0 && s.impossible == "" {
 		s.impossible = "no type is left"
 	}
@@ -185,12 +187,4 @@ func (c *compiler) check(s *shape) error {
 		s.impossible = "none of the values listed satisfies the rest"
 	}
 	return nil
-}
-
-// located names the part of a schema in an error.
-func located(at string, err error) error {
-	if err == nil || strings.HasPrefix(err.Error(), "at #") {
-		return err
-	}
-	return fmt.Errorf("at %s: %w", at, err)
 }

@@ -196,7 +196,7 @@ func (c *compiler) matching(s *shape, pattern string) (all conjunction, err erro
 }
 
 // objects takes an object of a shape.
-func (c *compiler) objects(from int32, s *shape, at string) (int32, error) {
+func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 	o, err := c.object(s)
 	if err != nil {
 		return 0, err
@@ -207,7 +207,7 @@ func (c *compiler) objects(from int32, s *shape, at string) (int32, error) {
 	var list []property
 	for _, name := range o.names {
 		list = append(list, property{name, o.required[name], func(from int32) int32 {
-			to, valueErr := c.value(from, o.of[name], at+"/properties/"+name)
+			to, valueErr := c.value(from, o.of[name], at.in("properties", name))
 			err = cmp.Or(err, valueErr)
 			return to
 		}})
@@ -218,7 +218,7 @@ func (c *compiler) objects(from int32, s *shape, at string) (int32, error) {
 			to := c.node()
 			for _, other := range o.others {
 				name, nameErr := c.otherNames(from, other.name, o)
-				end, valueErr := c.value(c.colon(name), other.of, at+"/additionalProperties")
+				end, valueErr := c.value(c.colon(name), other.of, at.in("additionalProperties"))
 				c.skip(end, to)
 				err = cmp.Or(err, nameErr, valueErr)
 			}

@@ -15,12 +15,12 @@ type references struct {
 	names    map[string]*value // by $id and $anchor; nil until they are asked for
 	embedded map[*value]bool   // references within a part that has an $id of its own
 	resolved map[*value]*value
-	referred map[*value]bool // those that were found
+	refs     map[*value]string // a $ref to each that was found
 }
 
 // newReferences returns those of a document. named says that an $id stands somewhere below its root.
 func newReferences(root *value, named bool) *references {
-	r := &references{root: root, found: map[string]*value{}, embedded: map[*value]bool{}, resolved: map[*value]*value{}, referred: map[*value]bool{}}
+	r := &references{root: root, found: map[string]*value{}, embedded: map[*value]bool{}, resolved: map[*value]*value{}, refs: map[*value]string{}}
 	if named {
 		r.names = map[string]*value{}
 		r.collect(root, false)
@@ -45,9 +45,12 @@ func (r *references) target(from *value) (*value, error) {
 		return nil, fmt.Errorf("$ref %q: %w", ref.text, err)
 	}
 	r.found[ref.text] = v
-	r.referred[v] = true
+	r.refs[v] = ref.text
 	return v, nil
 }
+
+// unescaped undoes the escapes of a JSON pointer (RFC 6901).
+var unescaped = strings.NewReplacer("~1", "/", "~0", "~")
 
 func (r *references) find(ref string) (*value, error) {
 	base, fragment, _ := strings.Cut(ref, "#")
@@ -69,7 +72,7 @@ func (r *references) find(ref string) (*value, error) {
 		if path = ""; more {
 			path = "/" + rest
 		}
-		name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+		name = unescaped.Replace(name)
 		var next *value
 		switch v.kind {
 		case objectKind:
@@ -173,7 +176,7 @@ func (r *references) next(v *value) (next *value, err error) {
 
 // shared reports whether a schema may come again below itself, or often: it becomes a rule of its own.
 func (r *references) shared(v *value) bool {
-	if r.referred[v] || v.get("$ref") != nil || v.get("allOf") != nil {
+	if r.refs[v] != "" || v.get("$ref") != nil || v.get("allOf") != nil {
 		return true
 	}
 	_, only, _ := onlyUnion(conjunction{v})

@@ -72,7 +72,7 @@ type compiler struct {
 
 type rule struct {
 	of   conjunction
-	at   string
+	at   *path
 	node int32
 }
 
@@ -83,7 +83,7 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 		return 0, err
 	}
 	start = c.node()
-	c.pending = append(c.pending, rule{all, "#", start})
+	c.pending = append(c.pending, rule{all, &path{name: "#"}, start})
 	for len(c.pending) > 0 {
 		next := c.pending[len(c.pending)-1]
 		c.pending = c.pending[:len(c.pending)-1]
@@ -108,7 +108,7 @@ func (c *compiler) nothing() error {
 }
 
 // value takes a value that satisfies some schemas, which stand at a place of the document.
-func (c *compiler) value(from int32, all conjunction, at string) (to int32, err error) {
+func (c *compiler) value(from int32, all conjunction, at *path) (to int32, err error) {
 	switch {
 	case len(all) == 0:
 		return c.any(from), nil
@@ -120,6 +120,9 @@ func (c *compiler) value(from int32, all conjunction, at string) (to int32, err 
 	if !known {
 		node = c.node()
 		c.rules[key] = node
+		if ref := c.references.refs[all[0]]; len(all) == 1 && ref != "" {
+			at = &path{name: ref}
+		}
 		c.pending = append(c.pending, rule{all, at, node})
 	}
 	to = c.node()
@@ -128,7 +131,7 @@ func (c *compiler) value(from int32, all conjunction, at string) (to int32, err 
 }
 
 // write takes a value like value, without a rule of its own.
-func (c *compiler) write(from int32, all conjunction, at string) (to int32, err error) {
+func (c *compiler) write(from int32, all conjunction, at *path) (to int32, err error) {
 	switch {
 	case !c.work.do(1):
 		return 0, c.work.err
@@ -168,9 +171,9 @@ func (c *compiler) write(from int32, all conjunction, at string) (to int32, err 
 }
 
 // none returns a node to which nothing leads, and notes why.
-func (c *compiler) none(at, why string) int32 {
+func (c *compiler) none(at *path, why string) int32 {
 	if c.nowhere == nil {
-		c.nowhere = fmt.Errorf("at %s: %s", at, why)
+		c.nowhere = located(at, errors.New(why))
 	}
 	return c.node()
 }
@@ -195,7 +198,7 @@ func onlyUnion(all conjunction) (of union, ok bool, err error) {
 }
 
 // union takes a value of one of some schemas.
-func (c *compiler) union(from int32, of union, at string) (int32, error) {
+func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 	var branches []conjunction
 	var groups [][]*shape
 	for i, branch := range of.branches {
@@ -206,7 +209,7 @@ func (c *compiler) union(from int32, of union, at string) (int32, error) {
 		if of.keyword == "oneOf" {
 			shapes, err := c.alternatives(all)
 			if err != nil {
-				return 0, located(at+"/oneOf/"+strconv.Itoa(i), err)
+				return 0, located(at.in("oneOf", strconv.Itoa(i)), err)
 			}
 			groups = append(groups, shapes)
 		} else if slices.ContainsFunc(branches, func(b conjunction) bool { return slices.Equal(b, all) }) {
@@ -219,7 +222,7 @@ func (c *compiler) union(from int32, of union, at string) (int32, error) {
 	}
 	to := c.node()
 	for i, branch := range branches {
-		end, err := c.value(from, branch, at+"/"+of.keyword+"/"+strconv.Itoa(i))
+		end, err := c.value(from, branch, at.in(of.keyword, strconv.Itoa(i)))
 		if err != nil {
 			return 0, err
 		}
@@ -229,7 +232,7 @@ func (c *compiler) union(from int32, of union, at string) (int32, error) {
 }
 
 // shape takes a value of a shape. If that is merged from schemas that others may have written, types without values are left out.
-func (c *compiler) shape(from int32, s *shape, to int32, at string, merged bool) error {
+func (c *compiler) shape(from int32, s *shape, to int32, at *path, merged bool) error {
 	if s.listed {
 		var texts []string
 		for _, v := range s.values {
@@ -267,7 +270,7 @@ func (c *compiler) shape(from int32, s *shape, to int32, at string, merged bool)
 }
 
 // typed takes a value of one type.
-func (c *compiler) typed(from int32, kind types, s *shape, at string) (int32, error) {
+func (c *compiler) typed(from int32, kind types, s *shape, at *path) (int32, error) {
 	switch kind {
 	case nullType:
 		return c.text(from, "null"), nil

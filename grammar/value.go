@@ -1,12 +1,12 @@
 package grammar
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // value is a JSON value of a schema's document. Members keep their order, and numbers their digits. What the document writes in the same way
@@ -17,7 +17,7 @@ type value struct {
 	text    string // of a string as it is read, of a number as it is written
 	items   []*value
 	members []member
-	index   map[string]*value // of the members
+	index   map[string]*value // of the members, if they are many
 	same    string            // see canonical
 }
 
@@ -41,105 +41,150 @@ type member struct {
 
 // get returns a member of an object, or nil.
 func (v *value) get(name string) *value {
-	if v == nil {
-		return nil
+	switch {
+	case v == nil:
+	case v.index != nil:
+		return v.index[name]
+	default:
+		for _, m := range v.members {
+			if m.name == name {
+				return m.value
+			}
+		}
 	}
-	return v.index[name]
+	return nil
 }
 
-// document decodes JSON, once.
-type document struct {
-	decoder *json.Decoder
-	known   map[string]*value
-	key     []byte
-	named   bool // an object below the root has an $id
+// fewMembers are found without an index.
+const fewMembers = 8
+
+// decoder reads a document, which is valid JSON, once.
+type decoder struct {
+	text  []byte
+	at    int
+	known map[string]*value
+	key   []byte
+	named bool // an object below the root has an $id
 }
 
 // decode returns the value of valid JSON, and whether something below it has an $id.
 func decode(text []byte) (root *value, named bool, err error) {
-	d := &document{decoder: json.NewDecoder(bytes.NewReader(text)), known: map[string]*value{}}
-	d.decoder.UseNumber()
+	d := &decoder{text: text, known: map[string]*value{}}
 	root, err = d.value(0)
 	return root, d.named, err
 }
 
-func (d *document) value(depth int) (*value, error) {
+// next skips white space, commas and colons, and returns the byte after them.
+func (d *decoder) next() byte {
+	for {
+		switch c := d.text[d.at]; c {
+		case ' ', '\t', '\n', '\r', ',', ':':
+			d.at++
+		default:
+			return c
+		}
+	}
+}
+
+func (d *decoder) value(depth int) (v *value, err error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("nested deeper than %d: %w", maxNesting, ErrUnsupported)
 	}
-	token, err := d.decoder.Token()
+	switch d.next() {
+	case 'n':
+		v = d.word(nullKind, "null")
+	case 't':
+		v = d.word(trueKind, "true")
+	case 'f':
+		v = d.word(falseKind, "false")
+	case '"':
+		v = &value{kind: stringKind, text: d.string()}
+	case '[':
+		v, err = d.array(depth)
+	case '{':
+		v, err = d.object(depth)
+	default:
+		begin := d.at
+		for d.at < len(d.text) && strings.IndexByte("+-.eE0123456789", d.text[d.at]) >= 0 {
+			d.at++
+		}
+		v = &value{kind: numberKind, text: string(d.text[begin:d.at])}
+	}
 	if err != nil {
 		return nil, err
 	}
-	v := &value{}
-	switch t := token.(type) {
-	case nil:
-	case bool:
-		if v.kind = falseKind; t {
-			v.kind = trueKind
-		}
-	case json.Number:
-		v.kind, v.text = numberKind, t.String()
-	case string:
-		v.kind, v.text = stringKind, t
-	case json.Delim:
-		if t == '[' {
-			err = d.array(v, depth)
-		} else {
-			err = d.object(v, depth)
-		}
-	}
-	return d.one(v), err
+	return d.one(v), nil
 }
 
-func (d *document) array(v *value, depth int) error {
-	v.kind = arrayKind
-	for d.decoder.More() {
+func (d *decoder) word(k kind, word string) *value {
+	d.at += len(word)
+	return &value{kind: k}
+}
+
+func (d *decoder) string() (s string) {
+	begin, plain := d.at, true
+	for d.at++; d.text[d.at] != '"'; d.at++ {
+		if c := d.text[d.at]; c == '\\' {
+			plain = false
+			d.at++
+		} else if c >= utf8.RuneSelf {
+			plain = false
+		}
+	}
+	d.at++
+	if plain {
+		return string(d.text[begin+1 : d.at-1])
+	}
+	if err := json.Unmarshal(d.text[begin:d.at], &s); err != nil {
+		return "" // the document is valid
+	}
+	return s
+}
+
+func (d *decoder) array(depth int) (*value, error) {
+	v := &value{kind: arrayKind}
+	for d.at++; d.next() != ']'; {
 		item, err := d.value(depth + 1)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		v.items = append(v.items, item)
 	}
-	_, err := d.decoder.Token()
-	return err
+	d.at++
+	return v, nil
 }
 
 // object reads the members. Of several with one name, the last counts.
-func (d *document) object(v *value, depth int) error {
-	v.kind, v.index = objectKind, map[string]*value{}
-	defer func() {
-		id := v.get("$id")
-		d.named = d.named || depth > 0 && id != nil && id.kind == stringKind
-	}()
-	for d.decoder.More() {
-		name, err := d.decoder.Token()
-		if err != nil {
-			return err
-		}
+func (d *decoder) object(depth int) (*value, error) {
+	v := &value{kind: objectKind}
+	places := map[string]int{}
+	for d.at++; d.next() != '}'; {
+		name := d.string()
+		d.next()
 		of, err := d.value(depth + 1)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		v.members = append(v.members, member{name.(string), of})
-		v.index[name.(string)] = of
+		if i, twice := places[name]; twice {
+			v.members[i].value = of
+			continue
+		}
+		places[name] = len(v.members)
+		v.members = append(v.members, member{name, of})
+		d.named = d.named || depth > 0 && name == "$id" && of.kind == stringKind
 	}
-	if len(v.members) > len(v.index) {
-		last, members := v.index, v.members
-		v.members, v.index = nil, map[string]*value{}
-		for _, m := range members {
-			if v.index[m.name] == nil {
-				v.index[m.name] = last[m.name]
-				v.members = append(v.members, member{m.name, last[m.name]})
-			}
+	d.at++
+	if len(v.members) > fewMembers {
+		v.index = make(map[string]*value, len(v.members))
+		for _, m := range v.members {
+			v.index[m.name] = m.value
 		}
 	}
-	_, err := d.decoder.Token()
-	return err
+	return v, nil
 }
 
 // one returns the value that the document has already, if it has.
-func (d *document) one(v *value) *value {
+func (d *decoder) one(v *value) *value {
 	d.key = append(d.key[:0], byte(v.kind))
 	d.key = append(d.key, v.text...)
 	for _, item := range v.items {

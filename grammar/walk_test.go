@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// characterBytes is the most bytes of one.
+const characterBytes = 4
+
 // distances returns how many bytes the rule of each node takes from there to its end, at least.
 func distances(a *automaton) []int {
 	d := make([]int, len(a.nodes))
@@ -30,7 +33,7 @@ func distances(a *automaton) []int {
 				least = min(least, d[c.rule]+d[c.to])
 			}
 			if n.spelled {
-				least = min(least, 1+d[n.after])
+				least = min(least, characterBytes+d[n.after])
 			}
 			if least < d[i] {
 				d[i], changed = least, true
@@ -58,7 +61,9 @@ func (w *walker) left(m *machine, state int32) int {
 	for _, top := range m.states[state].tops {
 		sum := 0
 		for s := top; s != 0; s = m.stacks[s].below {
-			sum += w.distances[m.stacks[s].node]
+			if sum += w.distances[m.stacks[s].node]; m.stacks[s].within != 0 {
+				sum -= characterBytes / 2
+			}
 		}
 		least = min(least, sum)
 	}

@@ -236,7 +236,7 @@ func TestErrors(t *testing.T) {
 		}, 400, "messages", "unsupported_value"},
 		{"schema", func(p *openai.ChatCompletionNewParams) {
 			p.ResponseFormat.OfJSONSchema = &openai.ResponseFormatJSONSchemaParam{JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{
-				Name: "x", Schema: json.RawMessage(`{"type": "integer", "minimum": 3}`)}}
+				Name: "x", Schema: json.RawMessage(`{"type": "array", "contains": {"const": 3}}`)}}
 		}, 400, "response_format", "unsupported_value"},
 		{"long prompt", func(p *openai.ChatCompletionNewParams) { p.Messages = user(strings.Repeat("word 1 ", 1200)) }, 400, "messages", "context_length_exceeded"},
 		{"long body", func(p *openai.ChatCompletionNewParams) { p.Messages = user(strings.Repeat("word 1 ", 2000)) }, 413, "", "request_too_large"},
