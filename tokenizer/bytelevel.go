@@ -70,11 +70,13 @@ func cutMerge(rank int, s string) ([2]string, error) {
 	return [2]string{left, right}, nil
 }
 
+// maxErrorText is the most bytes of a text from a file that an error has.
+const maxErrorText = 300
+
 // shorten cuts what an error quotes from a file.
 func shorten(s string) string {
-	const limit = 300
-	if len(s) > limit {
-		return strings.ToValidUTF8(s[:limit], "") + "…"
+	if len(s) > maxErrorText {
+		return strings.ToValidUTF8(s[:maxErrorText], "") + "…"
 	}
 	return s
 }

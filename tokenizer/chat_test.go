@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -187,8 +186,8 @@ func TestBuiltinTemplates(t *testing.T) {
 }
 
 func TestFallbackIsVisible(t *testing.T) {
-	prompt, err := withTemplate(t, "{% macro f() %}{% endmacro %}").Chat(t.Context(), conversation, ChatOptions{})
-	if err != nil || prompt.Builtin != "llama3" || prompt.Fallback == nil || !strings.Contains(prompt.Fallback.Error(), "macro") {
+	prompt, err := withTemplate(t, "{% include 'x' %}").Chat(t.Context(), conversation, ChatOptions{})
+	if err != nil || prompt.Builtin != "llama3" || prompt.Fallback == nil || !strings.Contains(prompt.Fallback.Error(), "include") {
 		t.Errorf("got %+v, %v", prompt, err)
 	}
 	if !strings.HasPrefix(prompt.Text, "<|begin_of_text|><|start_header_id|>system") {
@@ -250,57 +249,15 @@ func TestTemplateSources(t *testing.T) {
 	}
 }
 
-// TestHostileTemplates runs templates that try to read files, to crash, or to take memory or time.
+// A template that wants more than its bounds, or what there is not, gives way to a built-in one.
 func TestHostileTemplates(t *testing.T) {
-	if err := os.WriteFile(t.TempDir()+"/secret", []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	nested := func(open, inner, end string, n int) string {
-		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
-	}
 	for _, test := range []struct{ name, template, reason string }{
-		{"include", "{% include 'go.mod' %}", "include"},
-		{"import", "{% import 'go.mod' as x %}", "import"},
-		{"from", "{% from 'go.mod' import x %}", "from"},
-		{"extends", "{% extends 'go.mod' %}", "extends"},
-		{"endless recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "macro"},
-		{"endless recursive loop", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "recursive"},
-		{"division by zero", "{{ 1 % 0 }}", "divide by zero"},
-		{"repetition", "{{ 'x' * 1000000000 }}", "operator *"},
-		{"power", "{{ 9 ** 99 }}", "operator **"},
-		{"endless range", "{% for i in range(1000000000) %}{% endfor %}", "range of more"},
-		{"endless range of step 0", "{% for i in range(0, 9, 0) %}{% endfor %}", "step 0"},
-		{"doubling", strings.Repeat("{% set x = (x or 'xxxxxxxxxxxxxxxx') ~ (x or 'x') %}", 60), "value too large"},
-		{"doubling in a loop", "{% set ns = namespace(x='xx') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", "value too large"},
-		{"doubling of a list", strings.Repeat("{% set x = (x or [1]) + (x or [1]) %}", 60), "value too large"},
-		{"nested doubling", strings.Repeat("{% set x = [x, x] %}", 60) + "{{ x }}", "value too large"},
-		{"nesting", "{% set ns = namespace(x=[]) %}{% for i in range(999) %}{% set ns.x = [ns.x] %}{% endfor %}", "too deep"},
-		{"a namespace in itself", "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}", "namespace within"},
-		{"a namespace in its list", "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}", "namespace within"},
-		{"a message in itself", "{% set m = messages[0] %}{% set m.Pairs = [m] %}{{ m }}", "no namespace"},
-		{"an item set", "{% set messages[0] = messages %}", "only {% set"},
-		{"a block set", "{% set x %}{% endset %}", "only {% set"},
-		{"replace", "{{ ('x' * 9)|replace('x', 'y') }}", "operator *"},
-		{"replace in a chain", "{{ 'xxxxxxxxxxxxxxxx'" + strings.Repeat("|replace('x', 'xxxxxxxxxxxxxxxx')", 9) + " }}", "replace: more than"},
-		{"join", "{% set s = range(3000)|join(',') %}{{ range(3000)|join(s) }}", "join: more than"},
-		{"output", "{% for i in range(3000) %}{% for j in range(3000) %}xxxxxxxx{% endfor %}{% endfor %}", "more output"},
-		{"time", "{% for i in range(3000) %}{% for j in range(3000) %}{% if i %}{% endif %}{% endfor %}{% endfor %}", "runs too long"},
-		{"parentheses", "{{ " + nested("(", "1", ")", 5000) + " }}", "nested deeper"},
-		{"brackets", "{{ " + nested("[", "1", "]", 5000) + " }}", "nested deeper"},
-		{"blocks", nested("{% if true %}", "", "{% endif %}", 5000), "nested deeper"},
-		{"a long tag", "{{ 1" + strings.Repeat(" + 1", 5000) + " }}", "a tag of more than"},
-		{"a long template", strings.Repeat("x", maxTemplate+1), "bytes long"},
-		{"indent", "{{ [1]|tojson(indent=1000000000) }}", "indent"},
-		{"a stray sign", "{{ 'a'@messages[0].role }}", "cannot read"},
-		{"an endless number", "{{ 0.é }}", "cannot read"},
-		{"another endless number", "{{ 1.5.é }}", "cannot read"},
-		{"unknown function", "{{ open('/etc/passwd') }}", "not callable"},
-		{"unknown filter", "{{ 'x'|center(1000000000) }}", "center"},
-		{"unknown method", "{{ 'x'.center(1000000000) }}", "center"},
-		{"unclosed tag", "{{ 1", "without an end"},
-		{"unclosed block", "{% if true %}", "EOF"},
-		{"unclosed string", "{{ 'a }}", ""},
-		{"wrong bracket", "{{ (1] }}", "delimiters"},
+		{"another file", "{% include 'go.mod' %}", `tag "include" is not known`},
+		{"endless recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested deeper"},
+		{"time", "{% set r = range(9999) %}{% for i in r %}{% for j in r %}{% endfor %}{% endfor %}", "steps"},
+		{"memory", "{{ 'x' * 1000000000 }}", "bytes"},
+		{"output", "{% for i in range(9999) %}" + strings.Repeat("x", 100) + "{% endfor %}", "bytes of output"},
+		{"a long name", "{% set x = " + strings.Repeat("y", 100_000) + " %}{{ x.y }}", "is undefined"},
 	} {
 		prompt, err := withTemplate(t, test.template).Chat(t.Context(), conversation, ChatOptions{})
 		if err != nil || prompt.Fallback == nil || !strings.Contains(prompt.Fallback.Error(), test.reason) {
@@ -309,6 +266,18 @@ func TestHostileTemplates(t *testing.T) {
 		if prompt.Fallback != nil && len(prompt.Fallback.Error()) > 400 {
 			t.Errorf("%s: an error of %d bytes", test.name, len(prompt.Fallback.Error()))
 		}
+	}
+}
+
+// The steps that messages take, however many, are within the bounds.
+func TestManyMessages(t *testing.T) {
+	messages := make([]Message, 20_000)
+	for i := range messages {
+		messages[i].Role = []string{"user", "assistant"}[i%2]
+	}
+	prompt, err := withTemplate(t, thinkingTemplate).Chat(t.Context(), messages, ChatOptions{})
+	if err != nil || prompt.Fallback != nil || strings.Count(prompt.Text, "<|im_end|>") != len(messages) {
+		t.Errorf("%v, %v, %d turns", err, prompt.Fallback, strings.Count(prompt.Text, "<|im_end|>"))
 	}
 }
 
@@ -324,27 +293,6 @@ func TestBadToolJSON(t *testing.T) {
 			t.Errorf("arguments %q: got %q, %v", raw, text, err)
 		}
 	}
-}
-
-func FuzzJinja(f *testing.F) {
-	f.Add(thinkingTemplate, "hello", true)
-	f.Add("{{ bos_token }}{% for m in messages %}{{ m['content'] | trim }}{% endfor %}", " x ", false)
-	f.Add("{% set ns = namespace(a=1) %}{% set ns.a = [ns.a, ns.a] %}{{ ns.a | tojson(indent=2) }}", "", true)
-	f.Add("{{ messages[::-1][0].content.split('a', 2)[-1].lstrip('x') }}", "banana", false)
-	f.Add("{{ raise_exception('no') }}", "", false)
-	f.Add("{{ ((1) }}{% if %}{#", "", false)
-	f.Add("{{ 0.é }}", "", false)
-	tok := tiny(f)
-	f.Fuzz(func(t *testing.T, template, content string, prompt bool) {
-		messages := []Message{{Role: "user", Content: content}}
-		text, err := tok.renderTemplate(t.Context(), template, messages, ChatOptions{AddGenerationPrompt: prompt})
-		if limit := baseSize + sizeFactor*(len(template)+messages[0].size()); len(text) > limit {
-			t.Errorf("%d bytes of output from %d of input", len(text), limit)
-		}
-		if err != nil && text != "" {
-			t.Errorf("text %q beside an error", text)
-		}
-	})
 }
 
 func TestOpenFSOnlyReadsItsFiles(t *testing.T) {

@@ -23,8 +23,8 @@
 //	}
 //	fmt.Print(stream.Flush())
 //
-// A chat template is a program that came with the model, so it runs in a sandbox: no files, no recursion, bounded output,
-// memory and time. Templates that ask for more fail, and a built-in one takes over, which [Prompt] tells.
+// A chat template is a program that came with the model, so it runs within bounds: no files, and no more steps, memory, output and
+// recursion than conversations need. Templates that ask for more fail, and a built-in one takes over, which [Prompt] tells.
 //
 // Limits: vocabularies that are not byte-level (SentencePiece), other pre-tokenizer patterns, and added tokens that strip the
 // space around them are refused with [ErrUnsupported].

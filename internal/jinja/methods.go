@@ -1,0 +1,463 @@
+package jinja
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// methodFunc calls a method of x with its arguments in the order of its parameters.
+type methodFunc struct {
+	params params
+	call   func(r *run, x Value, a []Value) (Value, error)
+}
+
+// methods are those of Python's types, by the names of the types. What has no function exists in Python, so that it hides an item of the
+// same name, and cannot be called here. Methods that change a value do not exist.
+var methods map[string]map[string]methodFunc
+
+func init() { // which the functions refer to
+	methods = map[string]map[string]methodFunc{
+		"str": {
+			"capitalize": ofString("", func(_ *run, s string, _ []Value) (Value, error) { return capitalize(s), nil }),
+			"casefold":   ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToLower(s), nil }),
+			"count":      ofString("sub", countMethod),
+			"endswith":   ofString("suffix", affix(strings.HasSuffix)),
+			"find":       ofString("sub", find(strings.Index, false)),
+			"format":     {},
+			"index":      ofString("sub", find(strings.Index, true)),
+			"isalnum":    ofString("", every(func(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) })),
+			"isalpha":    ofString("", every(unicode.IsLetter)),
+			"isdecimal":  ofString("", every(unicode.IsDigit)),
+			"isdigit":    ofString("", every(unicode.IsDigit)),
+			"islower": ofString("", func(_ *run, s string, _ []Value) (Value, error) {
+				return cased(s, unicode.IsLower, unicode.IsUpper), nil
+			}),
+			"isnumeric": ofString("", every(unicode.IsNumber)),
+			"isspace":   ofString("", every(isSpace)),
+			"isupper": ofString("", func(_ *run, s string, _ []Value) (Value, error) {
+				return cased(s, unicode.IsUpper, unicode.IsLower), nil
+			}),
+			"join":         ofString("iterable", joinMethod),
+			"lower":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToLower(s), nil }),
+			"lstrip":       ofString("chars?", strip(strings.TrimLeftFunc)),
+			"partition":    ofString("sep", partition(strings.Index)),
+			"removeprefix": ofString("prefix", removed(strings.TrimPrefix)),
+			"removesuffix": ofString("suffix", removed(strings.TrimSuffix)),
+			"replace":      ofString("old new count?", replaceMethod),
+			"rfind":        ofString("sub", find(strings.LastIndex, false)),
+			"rindex":       ofString("sub", find(strings.LastIndex, true)),
+			"rpartition":   ofString("sep", partition(strings.LastIndex)),
+			"rsplit":       ofString("sep? maxsplit?", split(true)),
+			"rstrip":       ofString("chars?", strip(strings.TrimRightFunc)),
+			"split":        ofString("sep? maxsplit?", split(false)),
+			"splitlines":   ofString("keepends?", splitLinesMethod),
+			"startswith":   ofString("prefix", affix(strings.HasPrefix)),
+			"strip":        ofString("chars?", strip(strings.TrimFunc)),
+			"swapcase":     ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.Map(swapCase, s), nil }),
+			"title":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return title(s), nil }),
+			"upper":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToUpper(s), nil }),
+			"center":       {}, "encode": {}, "expandtabs": {}, "format_map": {}, "isascii": {}, "isidentifier": {}, "isprintable": {},
+			"istitle": {}, "ljust": {}, "maketrans": {}, "rjust": {}, "translate": {}, "zfill": {},
+		},
+		"dict": {
+			"copy": {nil, func(_ *run, x Value, _ []Value) (Value, error) { return x, nil }}, // values do not change
+			"get": {named("key default?"), func(_ *run, x Value, a []Value) (Value, error) {
+				if v, ok := x.(*Dict).Get(a[0]); ok {
+					return v, nil
+				}
+				return or(a[1], nil), nil
+			}},
+			"items":    view("dict_items", (*Dict).pairs),
+			"keys":     view("dict_keys", func(d *Dict) []Value { return d.keys }),
+			"values":   view("dict_values", func(d *Dict) []Value { return d.values }),
+			"fromkeys": {},
+		},
+		"list":  sequenceMethods,
+		"tuple": sequenceMethods,
+		"range": sequenceMethods,
+		"loop":  {"cycle": {}, "changed": {}},
+	}
+}
+
+var sequenceMethods = map[string]methodFunc{
+	"copy": {nil, func(_ *run, x Value, _ []Value) (Value, error) { return x, nil }},
+	"count": {named("value"), func(r *run, x Value, a []Value) (Value, error) {
+		n := int64(0)
+		for _, item := range x.(*Seq).Items {
+			same, err := r.equal(item, a[0], 0)
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				n++
+			}
+		}
+		return n, nil
+	}},
+	"index": {named("value"), func(r *run, x Value, a []Value) (Value, error) {
+		for i, item := range x.(*Seq).Items {
+			if same, err := r.equal(item, a[0], 0); same || err != nil {
+				return int64(i), err
+			}
+		}
+		return nil, errors.New("the list has no such item")
+	}},
+}
+
+func (m *method) call(r *run, a Args) (Value, error) {
+	switch of := m.of.(type) {
+	case *loop:
+		return of.call(r, m.name, a)
+	case string, markup:
+		if m.name == "format" {
+			s, _ := stringOf(of)
+			return r.braces(s, a)
+		}
+	}
+	f := methods[typeName(m.of)][m.name]
+	if f.call == nil {
+		return nil, fmt.Errorf("method %s of %s cannot be called in chat templates", m.name, typeName(m.of))
+	}
+	values, err := f.params.bind(m.name, a)
+	if err != nil {
+		return nil, err
+	}
+	v, err := f.call(r, m.of, values)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.name, err)
+	}
+	return v, nil
+}
+
+// call calls cycle or changed of a loop.
+func (l *loop) call(r *run, name string, a Args) (Value, error) {
+	if name == "cycle" {
+		if len(a.Values) == 0 {
+			return nil, errors.New("cycle needs values")
+		}
+		return a.Values[l.at%len(a.Values)], nil
+	}
+	last := l.changed
+	l.changed = &Seq{Items: a.Values}
+	if last == nil {
+		return true, nil
+	}
+	same, err := r.equal(last, l.changed, 0)
+	return !same, err
+}
+
+func view(name string, items func(*Dict) []Value) methodFunc {
+	return methodFunc{nil, func(r *run, x Value, _ []Value) (Value, error) {
+		d := x.(*Dict)
+		return &Seq{Items: items(d), kind: viewKind, name: name}, r.alloc(perValue * d.Len())
+	}}
+}
+
+// ofString makes a method of strings. Of markup it returns markup.
+func ofString(parameters string, f func(r *run, s string, a []Value) (Value, error)) methodFunc {
+	return methodFunc{named(parameters), func(r *run, x Value, a []Value) (Value, error) {
+		s, _ := stringOf(x)
+		if err := r.alloc(len(s)); err != nil {
+			return nil, err
+		}
+		v, err := f(r, s, a)
+		if text, ok := v.(string); ok {
+			return remarked(text, is[markup](x)), err
+		}
+		return v, err
+	}}
+}
+
+func countMethod(_ *run, s string, a []Value) (Value, error) {
+	part, err := wantString(a[0])
+	return int64(strings.Count(s, part)), err
+}
+
+func affix(has func(s, affix string) bool) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, a []Value) (Value, error) {
+		several, ok := a[0].(*Seq)
+		if !ok || several.kind != tupleKind {
+			several = List(a[0])
+		}
+		for _, v := range several.Items {
+			part, err := wantString(v)
+			if err != nil {
+				return nil, err
+			}
+			if has(s, part) {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+}
+
+func find(index func(s, part string) int, must bool) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, a []Value) (Value, error) {
+		part, err := wantString(a[0])
+		if err != nil {
+			return nil, err
+		}
+		i := index(s, part)
+		if i < 0 {
+			if must {
+				return nil, errors.New("no such part")
+			}
+			return int64(-1), nil
+		}
+		return int64(utf8.RuneCountInString(s[:i])), nil
+	}
+}
+
+func every(is func(rune) bool) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, _ []Value) (Value, error) {
+		return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return !is(c) }), nil
+	}
+}
+
+func joinMethod(r *run, s string, a []Value) (Value, error) {
+	items, err := r.items(a[0])
+	if err != nil {
+		return nil, err
+	}
+	return r.join(items, s, wantString)
+}
+
+func strip(cut func(string, func(rune) bool) string) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, a []Value) (Value, error) {
+		set, err := stripped(or(a[0], nil))
+		if err != nil {
+			return nil, err
+		}
+		return cut(s, set), nil
+	}
+}
+
+func partition(index func(s, part string) int) func(*run, string, []Value) (Value, error) {
+	last := index("aa", "a") > 0
+	return func(_ *run, s string, a []Value) (Value, error) {
+		part, err := wantString(a[0])
+		if err != nil || part == "" {
+			return nil, errors.New("no separator")
+		}
+		out := []Value{s, "", ""}
+		if i := index(s, part); i >= 0 {
+			out = []Value{s[:i], part, s[i+len(part):]}
+		} else if last {
+			out = []Value{"", "", s}
+		}
+		return &Seq{Items: out, kind: tupleKind}, nil
+	}
+}
+
+func removed(cut func(s, affix string) string) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, a []Value) (Value, error) {
+		part, err := wantString(a[0])
+		if err != nil {
+			return nil, err
+		}
+		return cut(s, part), nil
+	}
+}
+
+func replaceMethod(r *run, s string, a []Value) (Value, error) {
+	old, err := wantString(a[0])
+	if err != nil {
+		return nil, err
+	}
+	with, err := wantString(a[1])
+	if err != nil {
+		return nil, err
+	}
+	count, err := wantInteger(or(a[2], int64(-1)))
+	if err != nil {
+		return nil, err
+	}
+	return r.replace(s, old, with, count)
+}
+
+// split makes split and rsplit.
+func split(fromEnd bool) func(*run, string, []Value) (Value, error) {
+	return func(r *run, s string, a []Value) (Value, error) {
+		most, err := wantInteger(or(a[1], int64(-1)))
+		if err != nil {
+			return nil, err
+		}
+		separator := or(a[0], nil)
+		next := nextField
+		if separator != nil {
+			sep, err := wantString(separator)
+			if err != nil || sep == "" {
+				return nil, errors.New("no separator")
+			}
+			next = func(s string, fromEnd bool) (part, rest string, more bool) {
+				i := strings.Index(s, sep)
+				if fromEnd {
+					i = strings.LastIndex(s, sep)
+				}
+				switch {
+				case i < 0:
+					return s, "", false
+				case fromEnd:
+					return s[i+len(sep):], s[:i], true
+				}
+				return s[:i], s[i+len(sep):], true
+			}
+		} else if s = trimSide(s, fromEnd); s == "" {
+			return r.list(listKind, nil)
+		}
+		var parts []Value
+		for more := true; more; {
+			part := s
+			if most == int64(len(parts)) {
+				more = false
+			} else {
+				part, s, more = next(s, fromEnd)
+			}
+			parts = append(parts, part)
+		}
+		if fromEnd {
+			slices.Reverse(parts)
+		}
+		return r.list(listKind, parts)
+	}
+}
+
+func trimSide(s string, fromEnd bool) string {
+	if fromEnd {
+		return strings.TrimRightFunc(s, isSpace)
+	}
+	return strings.TrimLeftFunc(s, isSpace)
+}
+
+// nextField cuts s, which has no white space on that side, at the next white space.
+func nextField(s string, fromEnd bool) (part, rest string, more bool) {
+	if fromEnd {
+		i := strings.LastIndexFunc(s, isSpace)
+		rest = trimSide(s[:i+1], true)
+		if i >= 0 {
+			_, size := utf8.DecodeRuneInString(s[i:])
+			i += size - 1
+		}
+		return s[i+1:], rest, rest != ""
+	}
+	i := strings.IndexFunc(s, isSpace)
+	if i < 0 {
+		return s, "", false
+	}
+	rest = trimSide(s[i:], false)
+	return s[:i], rest, rest != ""
+}
+
+func splitLinesMethod(r *run, s string, a []Value) (Value, error) {
+	var out []Value
+	for _, line := range splitLines(s, truth(or(a[0], false))) {
+		out = append(out, line)
+	}
+	return r.list(listKind, out)
+}
+
+// splitLines is str.splitlines.
+func splitLines(s string, keep bool) []string {
+	var lines []string
+	for s != "" {
+		end := strings.IndexFunc(s, func(c rune) bool {
+			return c >= '\n' && c <= '\r' || c >= 0x1c && c <= 0x1e || c == 0x85 || c == 0x2028 || c == 0x2029
+		})
+		if end < 0 {
+			return append(lines, s)
+		}
+		_, size := utf8.DecodeRuneInString(s[end:])
+		if strings.HasPrefix(s[end:], "\r\n") {
+			size = 2
+		}
+		line := s[:end]
+		if keep {
+			line = s[:end+size]
+		}
+		lines, s = append(lines, line), s[end+size:]
+	}
+	return lines
+}
+
+func swapCase(c rune) rune {
+	if unicode.IsUpper(c) {
+		return unicode.ToLower(c)
+	}
+	return unicode.ToUpper(c)
+}
+
+// title is str.title: a letter after one is small, others are capital.
+func title(s string) string {
+	after := false
+	return strings.Map(func(c rune) rune {
+		letter := unicode.IsLetter(c)
+		defer func() { after = letter }()
+		if after {
+			return unicode.ToLower(c)
+		}
+		return unicode.ToTitle(c)
+	}, s)
+}
+
+// braces is str.format with fields of the form {}, {0} and {name}.
+func (r *run) braces(format string, a Args) (Value, error) {
+	var b strings.Builder
+	auto := 0
+	for format != "" {
+		i := strings.IndexAny(format, "{}")
+		if i < 0 {
+			b.WriteString(format)
+			break
+		}
+		b.WriteString(format[:i])
+		c := format[i : i+1]
+		format = format[i+1:]
+		if strings.HasPrefix(format, c) {
+			b.WriteString(c)
+			format = format[1:]
+			continue
+		}
+		field, rest, ok := strings.Cut(format, "}")
+		if c == "}" || !ok {
+			return nil, errors.New("format: a single brace")
+		}
+		format = rest
+		v, err := a.field(field, &auto)
+		if err != nil {
+			return nil, err
+		}
+		s, err := r.text(v)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.alloc(len(s)); err != nil {
+			return nil, err
+		}
+		b.WriteString(s)
+	}
+	return r.str(b.String())
+}
+
+// field returns the argument that a field names; auto counts those without a name.
+func (a Args) field(name string, auto *int) (Value, error) {
+	for i, n := range a.Names {
+		if n == name {
+			return a.Named[i], nil
+		}
+	}
+	at := *auto
+	if name == "" {
+		*auto++
+	} else if _, err := fmt.Sscanf(name, "%d", &at); err != nil || fmt.Sprint(at) != name {
+		return nil, fmt.Errorf("format: field %q is not supported", shorten(name))
+	}
+	if at < 0 || at >= len(a.Values) {
+		return nil, errors.New("format: not enough values")
+	}
+	return a.Values[at], nil
+}
