@@ -140,3 +140,22 @@ func TestReferencePrompts(t *testing.T) {
 		})
 	}
 }
+
+// Templates that use what real ones are made of write the conversation, with another role for the answer.
+func TestSharedTemplates(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testdata.Shared(t, "cases/model-files/templates"), "*.jinja"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no templates: %v", err)
+	}
+	const question, answer = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nOne?<|eot_id|>", "<|start_header_id|>helper<|end_header_id|>\n\n"
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prompt, err := withTemplate(t, string(source)).Chat(t.Context(), conversation[1:2], ChatOptions{AddGenerationPrompt: true})
+		if err != nil || prompt.Fallback != nil || prompt.Text != question+answer {
+			t.Errorf("%s: got %q, %v, %v", filepath.Base(file), prompt.Text, prompt.Fallback, err)
+		}
+	}
+}

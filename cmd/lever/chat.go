@@ -57,6 +57,7 @@ type chat struct {
 	messages []tokenizer.Message
 	view     *chatView
 	notes    io.Writer // what is not of the conversation
+	noted    bool      // that a built-in chat template is used
 	last     *runOutput
 	total    struct {
 		tokens, passes int
@@ -138,6 +139,11 @@ func (c *chat) answer(ctx context.Context, text string) error {
 		fmt.Fprintf(c.notes, "lever: %v\n", err)
 		return nil
 	}
+	if !c.noted {
+		noteTemplate(c.notes, prompt.Fallback)
+		c.noted = prompt.Fallback != nil
+	}
+	request.Rendered = &prompt
 	c.view.begin(prompt)
 	request.Piece = c.view.piece
 	result, err := c.engine.Generate(ctx, request, nil)

@@ -73,11 +73,11 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 			return errors.Join(err, engine.Close())
 		}
 	}
+	if err := render(ctx, os.Stderr, engine, &req); err != nil {
+		return errors.Join(interrupted(ctx, err), engine.Close())
+	}
 	result, err := engine.Generate(ctx, req, emit)
 	err = interrupted(ctx, err)
-	if result.TemplateFault != nil {
-		fmt.Fprintf(os.Stderr, "lever: the model's chat template can't be used, a built-in one is: %v\n", result.TemplateFault)
-	}
 	if result.NoPruning != "" && flags.prune != lever.PruneOff {
 		fmt.Fprintf(os.Stderr, "lever: pruning is off: %s\n", result.NoPruning)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/server"
 	"github.com/spf13/cobra"
 )
@@ -104,6 +105,9 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	s, err := server.New(options)
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
+	}
+	if err := render(ctx, os.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
+		fmt.Fprintf(os.Stderr, "lever: the chat template: %v\n", err) // of another conversation it may be otherwise
 	}
 	fmt.Fprintf(os.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
 	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
