@@ -164,8 +164,11 @@ func (e *Engine) close() error {
 	return errors.Join(errs...)
 }
 
-// Tokenizer returns the target's tokenizer.
+// Tokenizer returns the target's tokenizer. It may be called from any goroutine.
 func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
+
+// Context returns the most tokens of a prompt and its answer together. It may be called from any goroutine.
+func (e *Engine) Context() int { return e.target.decoder.Context() }
 
 // Vocabulary returns the target's vocabulary, which makes grammars for requests. It may be called from any goroutine.
 func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) { return e.vocabulary() }

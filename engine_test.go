@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -284,17 +285,45 @@ func generate(t *testing.T, engine *lever.Engine, req lever.Request) lever.Resul
 	return result
 }
 
-// A prompt that Chat has rendered is answered as it is.
-func TestRenderedPrompt(t *testing.T) {
-	engine := open(t, lever.Config{Model: convert(t, testdata.Shared(t, "models/lever-tiny-llama/draft"), tensor.Q8_0)})
-	prompt, err := engine.Chat(t.Context(), lever.Request{Prompt: "How many apples has Tom?"})
-	if err != nil {
-		t.Fatal(err)
+// A prompt that Prepare has encoded is answered as it is; one that can't fit is refused, and so are more messages than the context has tokens
+// before they are rendered.
+func TestPreparedPrompt(t *testing.T) {
+	engine := open(t, lever.Config{Model: demoPair(t).Draft})
+	for _, request := range []lever.Request{
+		{Prompt: "How many apples has Tom?", MaxTokens: 8},
+		{Prompt: "def add(a, b):", Raw: true, MaxTokens: 8},
+		{Messages: []tokenizer.Message{{Role: "user", Content: "2 + 2"}}, NoThinking: true, MaxTokens: 8},
+	} {
+		want := generate(t, engine, request)
+		prepared := request
+		if _, err := engine.Prepare(t.Context(), &prepared); err != nil {
+			t.Fatal(err)
+		}
+		got := generate(t, engine, lever.Request{Tokens: prepared.Tokens, MaxTokens: 8})
+		if got.PromptTokens != want.PromptTokens || !slices.Equal(got.TokenIDs, want.TokenIDs) {
+			t.Errorf("%q: got %q, want %q", request.Prompt, got.Text, want.Text)
+		}
 	}
-	want := generate(t, engine, lever.Request{Prompt: "How many apples has Tom?", MaxTokens: 8})
-	got := generate(t, engine, lever.Request{Prompt: "Why?", Rendered: &prompt, MaxTokens: 8})
-	if got.PromptTokens != want.PromptTokens || !slices.Equal(got.TokenIDs, want.TokenIDs) {
-		t.Errorf("got %q, want %q", got.Text, want.Text)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		ctx     context.Context
+		request lever.Request
+		want    error
+	}{
+		{t.Context(), lever.Request{}, spec.ErrEmptyPrompt},
+		{t.Context(), lever.Request{Raw: true}, spec.ErrEmptyPrompt},
+		{t.Context(), lever.Request{Prompt: strings.Repeat("word 1 ", engine.Context())}, spec.ErrPromptTooLong},
+		{t.Context(), lever.Request{Prompt: strings.Repeat("word 1 ", engine.Context()), Raw: true}, spec.ErrPromptTooLong},
+		{cancelled, lever.Request{Messages: make([]tokenizer.Message, engine.Context()+1)}, spec.ErrPromptTooLong},
+		{cancelled, lever.Request{Prompt: "Hi"}, context.Canceled},
+	} {
+		if _, err := engine.Prepare(c.ctx, &c.request); !errors.Is(err, c.want) {
+			t.Errorf("%v, want %v", err, c.want)
+		}
+		if _, err := engine.Generate(c.ctx, c.request, nil); c.want != spec.ErrPromptTooLong && !errors.Is(err, c.want) {
+			t.Errorf("Generate: %v, want %v", err, c.want)
+		}
 	}
 }
 

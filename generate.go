@@ -20,8 +20,8 @@ type Request struct {
 	Raw    bool
 	// Messages is a conversation; it is used instead of Prompt when it is not empty.
 	Messages []tokenizer.Message
-	// Rendered is what [Engine.Chat] made of this request; Generate renders it itself if it is nil.
-	Rendered *tokenizer.Prompt
+	// Tokens is a prompt that [Engine.Prepare] has encoded. Unless it is empty, it is used instead of Prompt and Messages.
+	Tokens []int32
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
 
@@ -76,9 +76,13 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return Result{}, fmt.Errorf("lever: generate: %w", err)
 	}
 	defer e.end()
-	prompt, templateFault, err := e.prompt(ctx, req)
-	if err != nil {
-		return Result{}, err
+	var templateFault error
+	if len(req.Tokens) == 0 {
+		prompt, err := e.Prepare(ctx, &req)
+		if err != nil {
+			return Result{}, err
+		}
+		templateFault = prompt.Fallback
 	}
 	if req.Budget < 0 || req.Budget > MaxBudget {
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
@@ -104,7 +108,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	stream.SkipSpecial = true
 	rest := e.rests(ctx)
 	generated, err := generator.Generate(ctx, spec.Request{
-		Prompt:      prompt,
+		Prompt:      req.Tokens,
 		MaxTokens:   req.MaxTokens,
 		Sampling:    req.Sampling,
 		StopTokens:  e.stopTokens(req),
@@ -155,7 +159,27 @@ func (e *Engine) stopTokens(req Request) []int32 {
 // empty reports whether a request has nothing to answer.
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
-// Chat renders the conversation of a request with the model's chat template, as Generate does. It may be called during a generation, and ends with ctx.
+// Prepare encodes the prompt of a request, in Tokens, and returns it as text. [Engine.Generate] does so itself where it was not done before.
+// An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], or is that of [Engine.Chat]. It may be called during a generation.
+func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Prompt, err error) {
+	tok := e.target.tokenizer
+	if req.Raw && !req.empty() {
+		prompt.Text = req.Prompt
+		req.Tokens = tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()})
+	} else {
+		if prompt, err = e.Chat(ctx, *req); err != nil {
+			return prompt, err
+		}
+		req.Tokens = tok.EncodePrompt(prompt)
+	}
+	if n := len(req.Tokens); n > e.Context() {
+		return prompt, fmt.Errorf("lever: %w: %d tokens, room for %d", spec.ErrPromptTooLong, n, e.Context())
+	}
+	return prompt, nil
+}
+
+// Chat renders the conversation of a request with the model's chat template, as Generate does. One of more messages than the context has
+// tokens is refused with [spec.ErrPromptTooLong]. It may be called during a generation, and ends with ctx.
 func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error) {
 	if req.empty() {
 		return tokenizer.Prompt{}, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
@@ -164,29 +188,16 @@ func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error
 	if len(messages) == 0 {
 		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
 	}
+	if len(messages) > e.Context() {
+		return tokenizer.Prompt{}, fmt.Errorf("lever: %w: %d messages, room for %d tokens", spec.ErrPromptTooLong, len(messages), e.Context())
+	}
 	return e.target.tokenizer.Chat(ctx, messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
 }
 
 // Encode returns the tokens that Generate would begin with. It may be called during a generation.
 func (e *Engine) Encode(ctx context.Context, req Request) ([]int32, error) {
-	ids, _, err := e.prompt(ctx, req)
-	return ids, err
-}
-
-// prompt returns the tokens of a request, and what was wrong with the model's chat template if it could not be used.
-func (e *Engine) prompt(ctx context.Context, req Request) (ids []int32, templateFault, err error) {
-	if req.Raw && !req.empty() {
-		tok := e.target.tokenizer
-		return tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}), nil, nil
-	}
-	if req.Rendered == nil {
-		chat, err := e.Chat(ctx, req)
-		if err != nil {
-			return nil, nil, err
-		}
-		req.Rendered = &chat
-	}
-	return e.target.tokenizer.EncodePrompt(*req.Rendered), req.Rendered.Fallback, nil
+	_, err := e.Prepare(ctx, &req)
+	return req.Tokens, err
 }
 
 // rests returns a function that rests after a pass for as long as the engine's Pause says.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -99,6 +100,24 @@ func (b *chromium) open(url string) (session string) {
 	var attached struct{ SessionID string }
 	b.call("", "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
 	return attached.SessionID
+}
+
+// resize gives a page the screen of a phone.
+func (b *chromium) resize(session string, width, height int) {
+	b.t.Helper()
+	b.call(session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 2, "mobile": true}, nil)
+}
+
+// ask types a question and sends it.
+func (b *chromium) ask(session, question string) {
+	b.t.Helper()
+	b.evaluate(session, `document.querySelector("#question").value = `+strconv.Quote(question)+`; document.querySelector("#ask").requestSubmit(); ""`)
+}
+
+// until waits for an expression to be true.
+func (b *chromium) until(session, expression string) {
+	b.t.Helper()
+	until(b.t, expression, func() bool { return b.evaluate(session, "String(Boolean("+expression+"))") == "true" })
 }
 
 // evaluate returns the string that an expression gives in the page.

@@ -16,33 +16,50 @@
 //	GET  /metrics               counters and times in Prometheus' text format
 //	GET  /                      the page; needs no key itself, but asks for one
 //
-// Of the API it knows messages of text, max_tokens and max_completion_tokens, temperature, top_p, stop, seed, stream,
-// stream_options, logprobs, top_logprobs, response_format and n = 1; and beyond it top_k, min_p, reasoning_effort "none" or
-// chat_template_kwargs {"enable_thinking": false} for a model that thinks, and lever_trees. What it would have to do and can't,
-// such as tools, is an error that names the field. What a thinking model thinks is in reasoning_content, beside content; with a
-// response_format it does not think. usage has an object speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens
-// are those that were not computed again as they began the text before. log-probabilities are those of the model restricted to
-// what response_format allows, before temperature and the other steps of sampling.
+// # Fields of requests
+//
+// Of both kinds of requests it honours model, max_tokens, temperature, top_p, stop, seed, stream, stream_options, logprobs, response_format
+// and n = 1, and of chats messages of text, max_completion_tokens, top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p,
+// chat_template_kwargs {"enable_thinking": false} for a model that thinks, and lever_trees. A schema may also stand beside the type in
+// response_format, or in a field json_schema or guided_json of its own. Fields that have no influence on the text, such as user and
+// metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
+// repeat_penalty 1 or tools with tool_choice "none": what it does not do it does not pass over.
+//
+// What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. usage has an object
+// speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began the text before.
+// Log-probabilities are those of the model restricted to what response_format allows, before temperature and the other steps of sampling, for
+// the tokens of the text: where a stop string ends it within a token, that one is spelled as far as the text goes.
+//
+// # Load
 //
 // One request is answered at a time; a bounded number waits, in the order of arrival, and what comes beyond gets status 429 and
-// the time after which it may be worth another try. Generation does not wait for readers: what a client has not read yet is
-// kept, and a client that reads nothing for a while is dropped. A client that leaves ends its generation.
+// the time after which it may be worth another try. A stream has its headers while it waits. Generation does not wait for readers: what a
+// client has not read yet is kept, and a client that reads nothing for a while is dropped. A client that leaves ends its work.
 //
-// The server keeps to itself unless told otherwise: on a loopback address it answers only requests that name one, so that no web
-// page can reach it by a host name of its own; bodies must be declared as JSON, which keeps other pages' forms out.
+// Before its turn a request is prepared: its prompt is rendered and encoded, and the grammar of a schema made, once for all requests that
+// bring the same. Requests of more than 16 KiB and new schemas are prepared one at a time, with a bounded number waiting, so that others
+// feel little of what they take. The grammars that were used last are kept, up to 64 MiB of them, for ten minutes without use. At most 64
+// requests are read at once; the one that has taken longest gives way to another.
+//
+// # Callers
+//
+// The server keeps to itself unless told otherwise: on a loopback address it answers only requests that name one, or one of [Options].Hosts,
+// so that no web page can reach it by a host name of its own; bodies must be declared as JSON, which keeps other pages' forms out; and
+// browsers are told that pages of [Options].Origins may call, and no others.
 //
 // # Errors
 //
 // [New] fails where options are missing or negative, [Server.Serve] with the listener's error. A client gets errors in OpenAI's form, an object
-// error with message, type, and, where there is one, param, the field, and code:
+// error with message, type, and, where there is one, param, the field with its place such as messages[0].content, and code:
 //
 //	400  a field is wrong, or asks for what can't be done here (code unsupported_parameter); the prompt is too long (context_length_exceeded)
 //	401  the API key is missing or wrong (invalid_api_key)
-//	403  the request names another host than this one's loopback address
+//	403  the request names another host than this one's loopback address, or is a browser's question for a page that may not call
 //	404  there is no such page (unknown_url) or model (model_not_found)
+//	408  the request came too slowly (request_timeout)
 //	413  the request is longer than [Options].MaxBody (request_too_large)
 //	415  the request is not declared as JSON
-//	429  too many wait (queue_full) or are open (too_many_requests); Retry-After says when to try again
+//	429  too many wait, or wait to be prepared (queue_full), or are open (too_many_requests); Retry-After says when to try again
 //	500  the model failed: [Options].Log is told how, the client is not
 //	503  the server is about to end
 //

@@ -25,16 +25,17 @@ func TestMalformedRequests(t *testing.T) {
 		status           int
 		want             string
 	}{
-		{"/v1/chat/completions", "application/json", `{`, 400, "not a JSON object"},
-		{"/v1/chat/completions", "application/json", `[]`, 400, "must be of type"},
+		{"/v1/chat/completions", "application/json", `{`, 400, "not valid JSON: unexpected end"},
+		{"/v1/chat/completions", "application/json", `[]`, 400, "the request must be an object, not a list"},
 		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": 3}]}`, 400, "content"},
-		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": "a"}]} {}`, 400, "more in the request"},
+		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "user", "content": "a"}]} {}`, 400, "after top-level value"},
 		{"/v1/chat/completions", "application/json", `{"messages": [{"role": "robot", "content": "a"}]}`, 400, `role \"robot\"`},
 		{"/v1/chat/completions", "text/plain", `{"messages": [{"role": "user", "content": "a"}]}`, 415, "Content-Type"},
 		{"/v1/chat/completions", "application/json", `{"stream_options": {}, "messages": [{"role": "user", "content": "a"}]}`, 400, "without stream"},
 		{"/v1/completions", "application/json", `{"prompt": [1, 2]}`, 400, "tokens are not supported"},
 		{"/v1/completions", "application/json", `{"prompt": ""}`, 400, "the prompt is empty"},
 		{"/v1/completions", "application/json", `{"prompt": "a", "echo": true}`, 400, "echo is not supported"},
+		{"/v1/completions", "application/json", ``, 400, "the request has no body"},
 		{"/v1/embeddings", "application/json", `{}`, 404, "there is no POST /v1/embeddings"},
 	} {
 		status, body := post(t, url+c.path, c.kind, c.body, nil)

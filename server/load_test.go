@@ -191,13 +191,18 @@ func ask(t *testing.T, web *http.Client, url, body string) (status int, text str
 
 // send opens a connection of its own and sends a streamed request.
 func send(t *testing.T, url string, q loadQuestion) net.Conn {
+	return sendPart(t, url, q, len(q.streamed))
+}
+
+// sendPart sends a part of a request's body.
+func sendPart(t *testing.T, url string, q loadQuestion, n int) net.Conn {
 	address := strings.TrimPrefix(url, "http://")
 	connection, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Errorf("%v", err)
 		return nil
 	}
-	fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", q.path, address, len(q.streamed), q.streamed)
+	fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", q.path, address, len(q.streamed), q.streamed[:n])
 	return connection
 }
 

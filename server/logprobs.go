@@ -2,9 +2,11 @@ package server
 
 import (
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tokenizer"
 )
 
 // logprob is a generated token and the most probable ones in its place.
@@ -13,6 +15,9 @@ type logprob struct {
 	text  string
 	value float32
 	top   []alternative
+
+	start, end int // of what it adds to the text, in bytes
+	offset     int // of that, in characters
 }
 
 type alternative struct {
@@ -47,6 +52,54 @@ func newLogprob(token int32, logits []float32, top int, spell func(int32) string
 	return l
 }
 
+// heldLogprobs keeps log-probabilities back until the text of their tokens is shown: that of a stop string never is.
+type heldLogprobs struct {
+	decoder    *tokenizer.Stream // of all tokens, as the engine decodes them
+	text       strings.Builder
+	characters int
+	shownBytes int
+	list       []logprob
+}
+
+func newHeldLogprobs(tok *tokenizer.Tokenizer) *heldLogprobs {
+	h := &heldLogprobs{decoder: tok.NewStream()}
+	h.decoder.SkipSpecial = true
+	return h
+}
+
+func (h *heldLogprobs) add(l logprob) {
+	adds := h.decoder.Next(l.token)
+	l.start, l.offset = h.text.Len(), h.characters
+	h.text.WriteString(adds)
+	h.characters += utf8.RuneCountInString(adds)
+	l.end = h.text.Len()
+	h.list = append(h.list, l)
+}
+
+// shown takes in that n more bytes of the text are shown, and returns the log-probabilities that this releases.
+func (h *heldLogprobs) shown(n int) []logprob {
+	h.shownBytes += n
+	i := 0
+	for i < len(h.list) && h.list[i].start < h.shownBytes && h.list[i].end <= h.shownBytes {
+		i++
+	}
+	released := h.list[:i]
+	h.list = h.list[i:]
+	return released
+}
+
+// last returns, when no more text comes, that of the token of which only the beginning is shown, spelled as far as that, if there is one.
+func (h *heldLogprobs) last() []logprob {
+	if len(h.list) == 0 || h.list[0].start >= h.shownBytes {
+		return nil
+	}
+	l := h.list[0]
+	if shown := h.text.String()[l.start:h.shownBytes]; strings.HasPrefix(l.text, shown) {
+		l.text = shown
+	}
+	return []logprob{l}
+}
+
 // tokenLogprob is a token in OpenAI's form; bytes are those of its text, which may be part of a character.
 type tokenLogprob struct {
 	Token       string         `json:"token"`
@@ -79,8 +132,8 @@ func chatLogprobs(list []logprob) any {
 	return map[string]any{"content": content, "refusal": nil}
 }
 
-// completionLogprobs returns the form of completions, nil if there are none; the text begins at an offset, in characters.
-func completionLogprobs(list []logprob, offset int) any {
+// completionLogprobs returns the form of completions, nil if there are none.
+func completionLogprobs(list []logprob) any {
 	if list == nil {
 		return nil
 	}
@@ -98,8 +151,7 @@ func completionLogprobs(list []logprob, offset int) any {
 		out.Tokens = append(out.Tokens, valid(l.text))
 		out.TokenLogprobs = append(out.TokenLogprobs, l.value)
 		out.TopLogprobs = append(out.TopLogprobs, top)
-		out.TextOffset = append(out.TextOffset, offset)
-		offset += utf8.RuneCountInString(l.text)
+		out.TextOffset = append(out.TextOffset, l.offset)
 	}
 	return out
 }

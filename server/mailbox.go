@@ -2,6 +2,7 @@ package server
 
 import (
 	"sync"
+	"time"
 
 	"github.com/lever-go/lever"
 )
@@ -15,6 +16,10 @@ type mailbox struct {
 	done   bool
 	result lever.Result
 	err    error
+
+	// Set by the goroutine that generates, and read when it has ended.
+	began  bool
+	waited time.Duration
 }
 
 // piece is a part of an answer.
@@ -25,6 +30,9 @@ type piece struct {
 }
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+// begin notes that the generation begins, after a time of waiting.
+func (m *mailbox) begin(waited time.Duration) { m.began, m.waited = true, waited }
 
 func (m *mailbox) notify() {
 	select {

@@ -21,6 +21,7 @@ type metrics struct {
 
 	mu         sync.Mutex
 	sums       lever.Result // of the counts of all generations
+	failed     int
 	cancelled  int
 	generation histogram // seconds
 	firstToken histogram
@@ -77,12 +78,15 @@ func (h *histogram) write(w io.Writer, name, help string) {
 	fmt.Fprintf(w, "%s_bucket{le=\"+Inf\"} %d\n%s_sum %g\n%s_count %d\n", name, h.total, name, h.sum, name, h.total)
 }
 
-// count takes in a generation that ended, waiting included since its request arrived.
-func (m *metrics) count(r lever.Result, since time.Duration, err error) {
+// count takes in a generation that ended, perhaps by an error, or as its client had left; the time includes waiting since its request arrived.
+func (m *metrics) count(r lever.Result, since time.Duration, err error, left bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil && left:
 		m.cancelled++
+	case err != nil:
+		m.failed++
 	}
 	m.generation.observe(since.Seconds())
 	if r.TimeToFirstToken > 0 {
@@ -113,7 +117,8 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
 	m.requests.mu.Unlock()
 	m.mu.Lock()
 	sums := m.sums.Stats
-	one("counter", "lever_failed_generations_total", "Generations that ended with an error, or as their client had left.", m.cancelled)
+	one("counter", "lever_failed_generations_total", "Generations that ended with an error.", m.failed)
+	one("counter", "lever_cancelled_generations_total", "Generations that ended early as their client had left.", m.cancelled)
 	one("counter", "lever_prompt_tokens_total", "Tokens of prompts.", sums.PromptTokens)
 	one("counter", "lever_reused_tokens_total", "Tokens of prompts that were there from the generation before.", sums.ReusedTokens)
 	one("counter", "lever_tokens_total", "Tokens that were generated.", sums.Tokens)
@@ -128,6 +133,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
 	running := len(s.queue.running)
 	one("gauge", "lever_requests_running", "Requests that are being answered.", running)
 	one("gauge", "lever_requests_waiting", "Requests that wait for their turn.", max(0, s.queue.length()-running))
+	one("gauge", "lever_requests_preparing", "Requests that wait to be prepared, or are, as they are long or have a new schema.", s.preparing.length())
 	one("gauge", "lever_requests_open", "Requests whose client has not got the whole answer yet.", len(s.clients))
 	one("gauge", "go_goroutines", "Goroutines of the process.", runtime.NumGoroutine())
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -233,7 +233,7 @@ func TestErrors(t *testing.T) {
 		{"image", func(p *openai.ChatCompletionNewParams) {
 			p.Messages = []openai.ChatCompletionMessageParamUnion{openai.UserMessage([]openai.ChatCompletionContentPartUnionParam{
 				openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{URL: "data:"})})}
-		}, 400, "messages", "unsupported_value"},
+		}, 400, "messages[0].content[0].type", "unsupported_value"},
 		{"schema", func(p *openai.ChatCompletionNewParams) {
 			p.ResponseFormat.OfJSONSchema = &openai.ResponseFormatJSONSchemaParam{JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{
 				Name: "x", Schema: json.RawMessage(`{"type": "array", "contains": {"const": 3}}`)}}

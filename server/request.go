@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,37 +15,88 @@ import (
 
 // sampling are the fields that both kinds of requests have.
 type sampling struct {
-	Model         string         `json:"model"`
-	MaxTokens     *int           `json:"max_tokens"`
-	Temperature   *float32       `json:"temperature"`
-	TopP          *float32       `json:"top_p"`
-	TopK          *int           `json:"top_k"`
-	MinP          *float32       `json:"min_p"`
-	N             *int           `json:"n"`
-	Seed          *int64         `json:"seed"`
-	Stop          stops          `json:"stop"`
-	Stream        bool           `json:"stream"`
-	StreamOptions *streamOptions `json:"stream_options"`
-	Trees         bool           `json:"lever_trees"`
-	Presence      *float32       `json:"presence_penalty"`
-	Frequency     *float32       `json:"frequency_penalty"`
-	LogitBias     map[string]any `json:"logit_bias"`
+	model       string
+	maxTokens   *int64
+	temperature *float64
+	topP        *float64
+	topK        *int64
+	minP        *float64
+	seed        *int64
+	stop        []string
+	stream      bool
+	usage       *bool // of stream_options
+	trees       bool
+	format      format
 }
 
-type streamOptions struct {
-	IncludeUsage bool `json:"include_usage"`
-}
-
-// stops is a string or a list of strings.
-type stops []string
-
-// UnmarshalJSON takes both forms.
-func (s *stops) UnmarshalJSON(raw []byte) error {
-	if len(raw) > 0 && raw[0] == '"' {
-		*s = make(stops, 1)
-		return json.Unmarshal(raw, &(*s)[0])
+func (f *sampling) fields() fields {
+	all := fields{
+		"model":           text(&f.model),
+		"max_tokens":      integer(&f.maxTokens, 1, math.MaxInt32),
+		"temperature":     number(&f.temperature, 0, 2),
+		"top_p":           number(&f.topP, 0, 1),
+		"top_k":           integer(&f.topK, -1, math.MaxInt32),
+		"min_p":           number(&f.minP, 0, 1),
+		"n":               one,
+		"seed":            integer(&f.seed, math.MinInt64, math.MaxInt64),
+		"stop":            texts(&f.stop),
+		"stream":          boolean(&f.stream),
+		"stream_options":  f.streamOptions,
+		"lever_trees":     boolean(&f.trees),
+		"response_format": f.format.take,
+		"json_schema":     f.format.schema,
+		"guided_json":     f.format.schema,
 	}
-	return json.Unmarshal(raw, (*[]string)(s))
+	for _, name := range withoutInfluence {
+		all[name] = harmless
+	}
+	for name, value := range neutral {
+		all[name] = only(value)
+	}
+	return all
+}
+
+// withoutInfluence are fields of OpenAI's and other servers that don't change the text: those of the second line only say how, where a field
+// of [neutral] says whether.
+var withoutInfluence = strings.Fields(`
+	cache_prompt keep_alive metadata priority prompt_cache_key prompt_cache_retention safety_identifier service_tier timings_per_token user
+	dry_allowed_length dry_base dry_penalty_last_n dry_sequence_breakers dynatemp_exponent mirostat_eta mirostat_tau repeat_last_n xtc_threshold`)
+
+// neutral are fields of such servers that can't be honoured, each with the value that asks for nothing. With another one they are refused.
+var neutral = map[string]string{
+	"frequency_penalty": "0",
+	"logit_bias":        "{}",
+	"presence_penalty":  "0",
+	"store":             "false",
+
+	"dry_multiplier":                "0",
+	"dynatemp_range":                "0",
+	"early_stopping":                "false",
+	"grammar":                       `""`,
+	"ignore_eos":                    "false",
+	"include_stop_str_in_output":    "false",
+	"length_penalty":                "1",
+	"min_tokens":                    "0",
+	"mirostat":                      "0",
+	"n_keep":                        "0",
+	"n_predict":                     "-1",
+	"n_probs":                       "0",
+	"num_predict":                   "-1",
+	"repeat_penalty":                "1",
+	"repetition_penalty":            "1",
+	"skip_special_tokens":           "true",
+	"spaces_between_special_tokens": "true",
+	"stop_token_ids":                "[]",
+	"tfs_z":                         "1",
+	"top_a":                         "0",
+	"typical_p":                     "1",
+	"use_beam_search":               "false",
+	"xtc_probability":               "0",
+}
+
+func (f *sampling) streamOptions(at string, raw json.RawMessage) error {
+	f.usage = new(bool)
+	return object(fields{"include_usage": boolean(f.usage), "include_obfuscation": harmless})(at, raw)
 }
 
 // maxStops bounds the work on each character of the text.
@@ -53,62 +105,49 @@ const maxStops = 16
 // apply takes the fields over into a request.
 func (f *sampling) apply(req *lever.Request) error {
 	switch {
-	case f.N != nil && *f.N != 1:
-		return invalid("n", "unsupported_value", "n is %d; this server gives one answer to each request", *f.N)
-	case f.Presence != nil && *f.Presence != 0:
-		return unsupported("presence_penalty")
-	case f.Frequency != nil && *f.Frequency != 0:
-		return unsupported("frequency_penalty")
-	case len(f.LogitBias) > 0:
-		return unsupported("logit_bias")
-	case f.StreamOptions != nil && !f.Stream:
+	case f.usage != nil && !f.stream:
 		return invalid("stream_options", "", "stream_options without stream")
-	case f.Trees && !f.Stream:
+	case f.trees && !f.stream:
 		return invalid("lever_trees", "", "lever_trees without stream")
 	}
-	if f.MaxTokens != nil {
-		if *f.MaxTokens < 1 {
-			return invalid("max_tokens", "", "the limit of %d tokens is not positive", *f.MaxTokens)
-		}
-		req.MaxTokens = *f.MaxTokens
+	if f.maxTokens != nil {
+		req.MaxTokens = int(*f.maxTokens)
 	}
 	s := &req.Sampling
-	if f.Temperature != nil {
-		if !(*f.Temperature >= 0 && *f.Temperature <= 2) {
-			return invalid("temperature", "", "temperature %v is not between 0 and 2", *f.Temperature)
-		}
-		s.Temperature = *f.Temperature
+	if f.temperature != nil {
+		s.Temperature = float32(*f.temperature)
 	}
-	if f.TopP != nil {
-		if !(*f.TopP >= 0 && *f.TopP <= 1) {
-			return invalid("top_p", "", "top_p %v is not between 0 and 1", *f.TopP)
-		}
-		s.TopP = max(*f.TopP, math.SmallestNonzeroFloat32) // 0 would be no limit
+	if f.topP != nil {
+		s.TopP = max(float32(*f.topP), math.SmallestNonzeroFloat32) // 0 would be no limit
 	}
-	if f.TopK != nil {
-		if *f.TopK < 0 {
-			return invalid("top_k", "", "top_k %d is negative", *f.TopK)
-		}
-		s.TopK = *f.TopK
+	if f.minP != nil {
+		s.MinP = float32(*f.minP)
 	}
-	if f.MinP != nil {
-		if !(*f.MinP >= 0 && *f.MinP <= 1) {
-			return invalid("min_p", "", "min_p %v is not between 0 and 1", *f.MinP)
-		}
-		s.MinP = *f.MinP
+	if f.topK != nil {
+		s.TopK = int(max(*f.topK, 0)) // other servers take -1 for all tokens
 	}
-	if f.Seed != nil {
-		s.Seed = uint64(*f.Seed)
+	if f.seed != nil {
+		s.Seed = uint64(*f.seed)
 	} else {
 		var seed [8]byte
 		rand.Read(seed[:]) // never fails
 		s.Seed = binary.LittleEndian.Uint64(seed[:])
 	}
-	if len(f.Stop) > maxStops || slices.Contains(f.Stop, "") {
+	if len(f.stop) > maxStops || slices.Contains(f.stop, "") {
 		return invalid("stop", "", "stop takes up to %d strings, none of them empty", maxStops)
 	}
-	if f.Stop != nil {
-		req.StopStrings = f.Stop
+	if f.stop != nil {
+		req.StopStrings = f.stop
+	}
+	// A thought would not fit the format.
+	req.NoThinking = req.NoThinking || f.format.limits()
+	return nil
+}
+
+// one takes the number of answers.
+func one(at string, raw json.RawMessage) error {
+	if only("1")(at, raw) != nil {
+		return invalid(at, "unsupported_value", "%s must be 1: this server gives one answer to each request", at)
 	}
 	return nil
 }
@@ -116,156 +155,190 @@ func (f *sampling) apply(req *lever.Request) error {
 // chatRequest is a request for an answer in a conversation.
 type chatRequest struct {
 	sampling
-	Messages            []message       `json:"messages"`
-	MaxCompletionTokens *int            `json:"max_completion_tokens"`
-	Logprobs            bool            `json:"logprobs"`
-	TopLogprobs         int             `json:"top_logprobs"`
-	ResponseFormat      *responseFormat `json:"response_format"`
-	ReasoningEffort     string          `json:"reasoning_effort"`
-	TemplateArguments   struct {
-		EnableThinking *bool `json:"enable_thinking"`
-	} `json:"chat_template_kwargs"`
-	Tools      []json.RawMessage `json:"tools"`
-	Functions  []json.RawMessage `json:"functions"`
-	Modalities []string          `json:"modalities"`
-	Audio      json.RawMessage   `json:"audio"`
-	Prediction json.RawMessage   `json:"prediction"`
+	messages        []tokenizer.Message
+	logprobs        bool
+	topLogprobs     *int64
+	reasoningEffort string
+	thinking        *bool
+	tools           json.RawMessage
+	toolChoice      json.RawMessage
+
+	context int // tokens, more messages than which can't fit
 }
 
-type message struct {
-	Role      string          `json:"role"`
-	Content   content         `json:"content"`
-	Reasoning string          `json:"reasoning_content"`
-	ToolCalls json.RawMessage `json:"tool_calls"`
+func (r *chatRequest) fields() fields {
+	all := r.sampling.fields()
+	maps.Copy(all, fields{
+		"messages":              elements(r.message),
+		"max_completion_tokens": integer(&r.maxTokens, 1, math.MaxInt32),
+		"logprobs":              boolean(&r.logprobs),
+		"top_logprobs":          integer(&r.topLogprobs, 0, 20),
+		"reasoning_effort":      text(&r.reasoningEffort),
+		"chat_template_kwargs":  object(fields{"enable_thinking": setBoolean(&r.thinking)}),
+		"tools":                 keep(&r.tools),
+		"tool_choice":           keep(&r.toolChoice),
+		"parallel_tool_calls":   harmless, // without tools
+
+		"add_generation_prompt":  only("true"),
+		"continue_final_message": only("false"),
+		"documents":              only("[]"),
+		"echo":                   only("false"),
+		"function_call":          only(`"none"`),
+		"functions":              only("[]"),
+		"modalities":             only(`["text"]`, "[]"),
+		"verbosity":              only(`"medium"`),
+	})
+	return all
 }
 
-// content is a text, or a list of parts of text.
-type content string
-
-// UnmarshalJSON takes both forms, and null.
-func (c *content) UnmarshalJSON(raw []byte) error {
-	if len(raw) == 0 || raw[0] != '[' {
-		return json.Unmarshal(raw, (*string)(c))
+// message takes a message of the conversation.
+func (r *chatRequest) message(at string, raw json.RawMessage) error {
+	if len(r.messages) == r.context {
+		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", r.context)
 	}
-	var parts []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	}
-	if err := json.Unmarshal(raw, &parts); err != nil {
+	var m tokenizer.Message
+	err := object(fields{
+		"role":              text(&m.Role),
+		"content":           content(&m.Content),
+		"reasoning_content": text(&m.Reasoning),
+		"reasoning":         text(&m.Reasoning),
+		"annotations":       harmless,
+		"cache_control":     harmless,
+		"name":              only(`""`),
+		"images":            only("[]"),
+		"tool_calls":        only("[]"),
+	})(at, raw)
+	if err != nil {
 		return err
 	}
-	var text strings.Builder
-	for _, p := range parts {
-		if p.Type != "text" {
-			return invalid("messages", "unsupported_value", "content of type %q is not supported by this server; text is", p.Type)
-		}
-		text.WriteString(p.Text)
+	switch m.Role {
+	case "system", "user", "assistant":
+	case "developer":
+		m.Role = "system"
+	default:
+		return invalid(at+".role", "unsupported_value", "%s has role %q; system, developer, user and assistant are supported", at, m.Role)
 	}
-	*c = content(text.String())
+	r.messages = append(r.messages, m)
 	return nil
 }
 
-type responseFormat struct {
-	Type       string `json:"type"`
-	JSONSchema struct {
-		Name   string          `json:"name"`
-		Schema json.RawMessage `json:"schema"`
-	} `json:"json_schema"`
+// content takes a text, or a list of parts of text.
+func content(to *string) field {
+	return func(at string, raw json.RawMessage) error {
+		switch raw[0] {
+		case '"':
+			return text(to)(at, raw)
+		case '[':
+			var whole strings.Builder
+			err := elements(func(at string, raw json.RawMessage) error {
+				// A part that is not text has fields of its own; its type is what to tell of it.
+				var part struct {
+					Type string `json:"type"`
+				}
+				if json.Unmarshal(raw, &part) == nil && part.Type != "text" {
+					return invalid(at+".type", "unsupported_value", "content of type %q is not supported by this server; text is", part.Type)
+				}
+				var words string
+				err := object(fields{"type": harmless, "text": text(&words), "cache_control": harmless, "annotations": harmless})(at, raw)
+				whole.WriteString(words)
+				return err
+			})(at, raw)
+			*to = whole.String()
+			return err
+		}
+		return wrongKind(at, "a string or a list of parts", raw)
+	}
 }
 
-const maxTopLogprobs = 20
-
-// request returns what the engine is asked for, but for the response format.
-func (r *chatRequest) request(base lever.Request) (req lever.Request, err error) {
-	req = base
-	for param, raw := range map[string]bool{
-		"tools": len(r.Tools) > 0, "functions": len(r.Functions) > 0, "audio": isSet(r.Audio), "prediction": isSet(r.Prediction),
-		"modalities": len(r.Modalities) > 0 && !slices.Equal(r.Modalities, []string{"text"}),
-	} {
-		if raw {
-			return req, unsupported(param)
-		}
+func (r *chatRequest) job(base lever.Request) (*job, error) {
+	j := &job{form: chatForm, options: &r.sampling, request: base, logprobs: r.logprobs}
+	req := &j.request
+	if r.thinking != nil {
+		req.NoThinking = !*r.thinking
 	}
-	if r.MaxCompletionTokens != nil {
-		r.MaxTokens = r.MaxCompletionTokens
-	}
-	if err := r.apply(&req); err != nil {
-		return req, err
-	}
-	if r.TopLogprobs < 0 || r.TopLogprobs > maxTopLogprobs || r.TopLogprobs > 0 && !r.Logprobs {
-		return req, invalid("top_logprobs", "", "top_logprobs is from 0 to %d, and needs logprobs", maxTopLogprobs)
-	}
-	if len(r.Messages) == 0 {
-		return req, invalid("messages", "", "there are no messages")
-	}
-	if t := r.TemplateArguments.EnableThinking; t != nil {
-		req.NoThinking = !*t
-	}
-	if r.ReasoningEffort == "none" {
+	switch r.reasoningEffort {
+	case "", "medium": // the latter is what OpenAI's API takes for the former
+	case "none":
 		req.NoThinking = true
+	default:
+		return nil, invalid("reasoning_effort", "unsupported_value", "reasoning_effort %q is not supported by this server; none and medium are", r.reasoningEffort)
 	}
-	for i, m := range r.Messages {
-		if m.Role == "developer" {
-			m.Role = "system"
-		}
-		switch m.Role {
-		case "system", "user", "assistant":
-		default:
-			return req, invalid("messages", "unsupported_value", "message %d has role %q; system, developer, user and assistant are supported", i, m.Role)
-		}
-		if isSet(m.ToolCalls) && string(m.ToolCalls) != "[]" {
-			return req, unsupported("tool_calls")
-		}
-		req.Messages = append(req.Messages, tokenizer.Message{Role: m.Role, Content: string(m.Content), Reasoning: m.Reasoning})
+	if err := r.apply(req); err != nil {
+		return nil, err
 	}
-	return req, nil
+	if err := r.checkTools(); err != nil {
+		return nil, err
+	}
+	if top := r.topLogprobs; top != nil {
+		if *top > 0 && !r.logprobs {
+			return nil, invalid("top_logprobs", "", "top_logprobs without logprobs")
+		}
+		j.top = int(*top)
+	}
+	if len(r.messages) == 0 {
+		return nil, invalid("messages", "", "there are no messages")
+	}
+	req.Messages = r.messages
+	return j, nil
 }
 
-// isSet reports whether a field has a value.
-func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+// checkTools fails unless the request says that no tool is to be called, or gives none.
+func (r *chatRequest) checkTools() error {
+	choice := string(r.toolChoice)
+	if only("[]")("tools", orNothing(r.tools)) != nil && choice != `"none"` {
+		return invalid("tools", "unsupported_parameter", `tools are not supported by this server, unless tool_choice is "none"`)
+	}
+	if choice != "" && choice != `"none"` && choice != `"auto"` {
+		return unsupported("tool_choice")
+	}
+	return nil
+}
+
+// orNothing returns a list that may be absent.
+func orNothing(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage("[]")
+	}
+	return raw
+}
 
 // completionRequest is a request to continue a text.
 type completionRequest struct {
 	sampling
-	Prompt   prompt `json:"prompt"`
-	Logprobs *int   `json:"logprobs"`
-	Echo     bool   `json:"echo"`
-	Suffix   string `json:"suffix"`
-	BestOf   *int   `json:"best_of"`
+	prompt   string
+	logprobs *int64
 }
 
-// prompt is a text, or a list with one.
-type prompt string
+func (r *completionRequest) fields() fields {
+	all := r.sampling.fields()
+	maps.Copy(all, fields{
+		"prompt":   r.takePrompt,
+		"logprobs": integer(&r.logprobs, 0, 5),
+		"best_of":  only("1"),
+		"echo":     only("false"),
+		"suffix":   only(`""`),
+	})
+	return all
+}
 
-// UnmarshalJSON takes both forms.
-func (p *prompt) UnmarshalJSON(raw []byte) error {
-	var list []string
-	if len(raw) > 0 && raw[0] == '"' {
-		return json.Unmarshal(raw, (*string)(p))
-	}
-	if json.Unmarshal(raw, &list) != nil || len(list) != 1 {
+// takePrompt takes a text, or a list with one.
+func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
+	var prompts []string
+	if err := texts(&prompts)(at, raw); err != nil || len(prompts) != 1 {
 		return invalid("prompt", "unsupported_value", "prompt must be a string, or a list with one; tokens are not supported by this server")
 	}
-	*p = prompt(list[0])
+	r.prompt = prompts[0]
 	return nil
 }
 
-const maxCompletionLogprobs = 5
-
-func (r *completionRequest) request(base lever.Request) (req lever.Request, err error) {
-	req = base
-	switch {
-	case r.Echo:
-		return req, unsupported("echo")
-	case r.Suffix != "":
-		return req, unsupported("suffix")
-	case r.BestOf != nil && *r.BestOf != 1:
-		return req, unsupported("best_of")
-	case r.Logprobs != nil && (*r.Logprobs < 0 || *r.Logprobs > maxCompletionLogprobs):
-		return req, invalid("logprobs", "", "logprobs is from 0 to %d", maxCompletionLogprobs)
-	case r.Prompt == "":
-		return req, invalid("prompt", "", "the prompt is empty")
+func (r *completionRequest) job(base lever.Request) (*job, error) {
+	j := &job{form: completionForm, options: &r.sampling, request: base}
+	if n := r.logprobs; n != nil {
+		j.logprobs, j.top = true, int(*n)
 	}
-	req.Prompt, req.Raw = string(r.Prompt), true
-	return req, r.apply(&req)
+	if r.prompt == "" {
+		return nil, invalid("prompt", "", "the prompt is empty")
+	}
+	j.request.Prompt, j.request.Raw = r.prompt, true
+	return j, r.apply(&j.request)
 }

@@ -70,10 +70,10 @@ func newResponse(f form, object, model string) response {
 	return response{ID: f.prefix + hex.EncodeToString(id[:]), Object: object, Created: time.Now().Unix(), Model: model, Choices: []choice{}}
 }
 
-// part returns the choice of a part of a streamed answer, before which there are offset characters.
-func (f form) part(p piece, offset int) choice {
+// part returns the choice of a part of a streamed answer.
+func (f form) part(p piece) choice {
 	if !f.chat {
-		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs, offset)}
+		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs)}
 	}
 	c := choice{Delta: &said{Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs)}
 	if p.text != "" || p.reasoning == "" {
@@ -85,7 +85,7 @@ func (f form) part(p piece, offset int) choice {
 // whole returns the choice of a whole answer.
 func (f form) whole(p piece, finish string) choice {
 	if !f.chat {
-		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs, 0), FinishReason: &finish}
+		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs), FinishReason: &finish}
 	}
 	return choice{Message: &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs), FinishReason: &finish}
 }

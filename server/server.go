@@ -3,18 +3,13 @@ package server
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,13 +19,13 @@ import (
 	"github.com/lever-go/lever/tokenizer"
 )
 
-// Engine generates text, one request at a time; *lever.Engine is one.
+// Engine generates text, one request at a time; *lever.Engine is one. The other methods are called during a generation, too.
 type Engine interface {
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
-	Tokenizer() *tokenizer.Tokenizer
-	// Chat and Vocabulary may be called during a generation.
-	Chat(ctx context.Context, req lever.Request) (tokenizer.Prompt, error)
+	Prepare(ctx context.Context, req *lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
+	Tokenizer() *tokenizer.Tokenizer
+	Context() int
 }
 
 // Options describe a [Server]. Engine and Model must be set.
@@ -42,24 +37,40 @@ type Options struct {
 	Request lever.Request
 	// APIKey is asked of requests, as "Authorization: Bearer KEY"; empty: none is.
 	APIKey string
+	// Origins are those of web pages that may call, such as "http://localhost:3000"; "*" is all. Pages of this server's own origin always may.
+	Origins []string
+	// Hosts are names that requests to a loopback address may have in their Host header beside those of the address itself, such as
+	// "host.docker.internal".
+	Hosts []string
 
-	Waiting   int           // requests that may wait while another one is answered; 0 = 16
+	Waiting   int           // requests that may wait while another one is answered, and again to be prepared; 0 = 16
 	Clients   int           // requests that may be open at once, those included whose answer is complete but not yet read; 0 = 256
 	MaxBody   int64         // bytes of a request; 0 = 4 MiB
 	ReadTime  time.Duration // that a client may take to send a request; 0 = 30 s
 	WriteTime time.Duration // that it may take to read what is there, after which it is dropped; 0 = 30 s
 	DrainTime time.Duration // that requests under way have when the server is to end; 0 = 10 s
 
-	// Log is told of failures that are not the clients'; nil = nobody is.
+	// Log is told of failures that are not the clients', and with level debug of each request, without its text; nil = nobody is.
 	Log *slog.Logger
 }
 
-func (o Options) withDefaults() (Options, error) {
-	if o.Engine == nil || o.Model == "" {
-		return o, errors.New("server: an engine and the name of its model are needed")
+// Check tells what is wrong with the options, but for Engine, so that a program need not open a model to find it out.
+func (o *Options) Check() error {
+	if o.Model == "" {
+		return errors.New("server: the model has no name")
 	}
 	if min(o.Waiting, o.Clients, int(o.MaxBody)) < 0 || min(o.ReadTime, o.WriteTime, o.DrainTime) < 0 {
-		return o, errors.New("server: a limit is negative")
+		return errors.New("server: a limit is negative")
+	}
+	return o.checkCallers()
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if err := o.Check(); err != nil {
+		return o, err
+	}
+	if o.Engine == nil {
+		return o, errors.New("server: there is no engine")
 	}
 	set := func(value *int, otherwise int) {
 		if *value == 0 {
@@ -87,17 +98,18 @@ func (o Options) withDefaults() (Options, error) {
 
 // Server is an [http.Handler] that answers OpenAI's API. It is safe for concurrent use.
 type Server struct {
-	options Options
-	key     [sha256.Size]byte
-	queue   *queue
-	clients chan struct{}
-	metrics metrics
-	mux     *http.ServeMux
-	ending  atomic.Bool
-	local   atomic.Bool // only requests that name a loopback address are answered
-
-	mu       sync.Mutex
-	grammars map[[sha256.Size]byte]*grammar.Grammar
+	options   Options
+	key       [sha256.Size]byte
+	bodies    bodies
+	clients   chan struct{}
+	preparing *queue // of what takes long before an answer
+	grammars  *grammars
+	queue     *queue // for the engine
+	metrics   metrics
+	mux       *http.ServeMux
+	ending    atomic.Bool
+	local     atomic.Bool // only requests that name a loopback address are answered
+	fallback  sync.Once   // tells of the chat template
 }
 
 // New returns a server. Nothing listens yet.
@@ -107,12 +119,13 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o, key: sha256.Sum256([]byte(o.APIKey)), queue: newQueue(o.Waiting), clients: make(chan struct{}, o.Clients),
-		mux: http.NewServeMux(), grammars: map[[sha256.Size]byte]*grammar.Grammar{},
+		options: o, key: sha256.Sum256([]byte(o.APIKey)), bodies: bodies{most: o.MaxBody, limit: o.ReadTime}, clients: make(chan struct{}, o.Clients),
+		preparing: newQueue(o.Waiting), queue: newQueue(o.Waiting), mux: http.NewServeMux(),
 	}
+	s.grammars = newGrammars(maxGrammarBytes, s.compile)
 	s.metrics.init()
-	s.mux.Handle("POST /v1/chat/completions", s.api(s.chat))
-	s.mux.Handle("POST /v1/completions", s.api(s.complete))
+	s.mux.Handle("POST /v1/chat/completions", s.api(func() question { return &chatRequest{context: o.Engine.Context()} }))
+	s.mux.Handle("POST /v1/completions", s.api(func() question { return &completionRequest{} }))
 	s.mux.Handle("GET /v1/models", s.keyed(s.listModels))
 	s.mux.Handle("GET /v1/models/{model...}", s.keyed(s.showModel))
 	s.mux.Handle("GET /metrics", s.keyed(s.showMetrics))
@@ -128,22 +141,15 @@ func New(o Options) (*Server, error) {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.deadline(w) // else that of the request before on this connection would hold
-	if s.local.Load() && !namesLoopback(r.Host) {
-		writeError(w, refused(http.StatusForbidden, "invalid_request_error", "", "this server answers on its loopback address only, not as %q", r.Host))
-		return
+	x := &exchange{ResponseWriter: w, began: time.Now()}
+	x.Header().Set("X-Content-Type-Options", "nosniff")
+	switch {
+	case !s.callable(r.Host):
+		writeError(x, refused(http.StatusForbidden, "invalid_request_error", "", "this server answers on its loopback address only, not as %q", r.Host))
+	case !s.crossOrigin(x, r):
+		s.mux.ServeHTTP(x, r)
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	s.mux.ServeHTTP(w, r)
-}
-
-// namesLoopback reports whether a Host header names this machine itself.
-func namesLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.Trim(host, "[]")
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback() || strings.EqualFold(host, "localhost")
+	x.log(s.options.Log, r)
 }
 
 // Serve answers requests on a listener, which it closes, until ctx is done. Those under way then have DrainTime to end, and are
@@ -186,75 +192,46 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// keyed lets only requests with the key through.
-func (s *Server) keyed(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		given := sha256.Sum256([]byte(token))
-		if s.options.APIKey != "" && subtle.ConstantTimeCompare(given[:], s.key[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeError(w, refused(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "the API key is missing or wrong"))
-			return
-		}
-		next(w, r)
-	})
-}
-
-// api serves a request that may have an answer generated.
-func (s *Server) api(next func(http.ResponseWriter, *http.Request) error) http.Handler {
+// api serves requests for an answer, whose fields go into a new question.
+func (s *Server) api(ask func() question) http.Handler {
 	return s.keyed(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case s.clients <- struct{}{}:
-			defer func() { <-s.clients }()
-		default:
-			s.metrics.requests.add(strconv.Itoa(http.StatusTooManyRequests))
-			w.Header().Set("Retry-After", "1")
-			writeError(w, refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "%d requests are open already; try again later", s.options.Clients))
-			return
-		}
-		err := next(w, r)
-		status := http.StatusOK
-		if err == errGone {
-			status = statusGone
-		} else if err != nil {
-			e := asAPIError(err)
-			if status = e.status; status == http.StatusInternalServerError {
-				s.options.Log.Error("request failed", "path", r.URL.Path, "error", err)
+		x := w.(*exchange)
+		if err := s.serve(x, r, ask()); err != nil {
+			switch e := s.fault(r.Context(), err); {
+			case x.status != 0, e == errGone: // there is nobody, or no way, to tell
+				x.status = e.status
+			default:
+				if e.status == http.StatusTooManyRequests {
+					x.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))
+				}
+				s.deadline(x)
+				writeError(x, e)
 			}
-			if status == http.StatusTooManyRequests {
-				w.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))
-			}
-			s.deadline(w)
-			writeError(w, e)
 		}
-		s.metrics.requests.add(strconv.Itoa(status))
+		s.metrics.requests.add(strconv.Itoa(x.status))
 	})
 }
 
-// statusGone counts clients that left before they had an answer; nginx numbers them so.
-const statusGone = 499
-
-// read decodes a request's body.
-func (s *Server) read(w http.ResponseWriter, r *http.Request, v any) error {
+// serve reads a request and answers it. A request that is still being read takes no place of those that may be open.
+func (s *Server) serve(x *exchange, r *http.Request, q question) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return refused(http.StatusUnsupportedMediaType, "invalid_request_error", "", "the request must have Content-Type: application/json")
 	}
-	connection := http.NewResponseController(w)
-	if err := connection.SetReadDeadline(time.Now().Add(s.options.ReadTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	body, err := s.bodies.read(x, r)
+	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, s.options.MaxBody))
-	if err := d.Decode(v); err != nil {
-		return jsonError(err)
+	select {
+	case s.clients <- struct{}{}:
+		defer func() { <-s.clients }()
+	default:
+		return refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "%d requests are open already; try again later", s.options.Clients)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return invalid("", "", "there is more in the request than one JSON object")
-	}
-	// A client may be silent from now on.
-	if err := connection.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	j, err := s.prepare(r.Context(), body, q)
+	if err != nil {
 		return err
 	}
-	return nil
+	return s.answer(x, r, j)
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
@@ -266,7 +243,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) model() map[string]any {
-	return map[string]any{"id": s.options.Model, "object": "model", "created": 0, "owned_by": "lever"}
+	return map[string]any{"id": s.options.Model, "object": "model", "created": 0, "owned_by": "lever", "context_length": s.options.Engine.Context()}
 }
 
 func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
@@ -282,7 +259,7 @@ func (s *Server) showModel(w http.ResponseWriter, r *http.Request) {
 }
 
 // checkModel fails if a request asks for another model. Naming none asks for the one that there is.
-func (s *Server) checkModel(name string) error {
+func (s *Server) checkModel(name string) *apiError {
 	if name == "" || name == s.options.Model {
 		return nil
 	}

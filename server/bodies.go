@@ -1,0 +1,92 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxReading is the number of requests that are read at once.
+const maxReading = 64
+
+// bodies reads requests. When there are more than maxReading, the one that has taken longest gives way: slow senders, however many,
+// can't keep others out.
+type bodies struct {
+	most  int64         // bytes of a request
+	limit time.Duration // that a request may take
+
+	mu      sync.Mutex
+	reading []*http.ResponseController // the oldest first
+}
+
+// read returns the body of a request.
+func (b *bodies) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > b.most {
+		return nil, b.tooLarge()
+	}
+	connection := http.NewResponseController(w)
+	if err := b.begin(connection); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, b.most+1))
+	if restored := b.end(connection); err == nil {
+		err = restored
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		return nil, refused(http.StatusRequestTimeout, "invalid_request_error", "request_timeout", "the request came too slowly")
+	case err != nil:
+		return nil, errGone
+	case int64(len(body)) > b.most:
+		w.Header().Set("Connection", "close")
+		return nil, b.tooLarge()
+	}
+	return body, nil
+}
+
+func (b *bodies) tooLarge() error {
+	return refused(http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large", "the request is longer than %d bytes", b.most)
+}
+
+// begin sets the time until which a connection's request must be there, and lets another one give way where there is no room.
+func (b *bodies) begin(connection *http.ResponseController) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.reading) == maxReading {
+		past := time.Unix(1, 0)
+		if err := deadlineSet(b.reading[0].SetReadDeadline(past)); err != nil {
+			return err
+		}
+		b.reading = b.reading[1:]
+	}
+	if err := deadlineSet(connection.SetReadDeadline(time.Now().Add(b.limit))); err != nil {
+		return err
+	}
+	b.reading = append(b.reading, connection)
+	return nil
+}
+
+// end lifts the deadline: the client may be silent from now on.
+func (b *bodies) end(connection *http.ResponseController) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.Index(b.reading, connection)
+	if i < 0 {
+		return os.ErrDeadlineExceeded // it gave way
+	}
+	b.reading = slices.Delete(b.reading, i, i+1)
+	return deadlineSet(connection.SetReadDeadline(time.Time{}))
+}
+
+// deadlineSet returns the error of setting a deadline. A connection that knows none is the caller's to guard.
+func deadlineSet(err error) error {
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,236 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// fields says what becomes of each field of a JSON object. What is not among them is refused.
+type fields map[string]field
+
+// field takes a value, which is valid JSON and not null. at is its place in the request, for errors.
+type field func(at string, raw json.RawMessage) error
+
+// decode reads a request's body, one JSON object.
+func (f fields) decode(body []byte) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return invalid("", "", "the request has no body; it must be a JSON object")
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		return invalid("", "", "the request is not valid JSON: %v", err)
+	}
+	return object(f)("", whole)
+}
+
+// object takes an object. A field that is null is as if it were absent.
+func object(f fields) field {
+	return func(at string, raw json.RawMessage) error {
+		if raw[0] != '{' {
+			return wrongKind(at, "an object", raw)
+		}
+		return each(raw, func(name string, _ int, value json.RawMessage) error {
+			place := name
+			if at != "" {
+				place = at + "." + name
+			}
+			take, ok := f[name]
+			switch {
+			case string(value) == "null":
+				return nil
+			case !ok:
+				return unsupported(place)
+			}
+			return take(place, value)
+		})
+	}
+}
+
+// elements takes a list whose elements f takes.
+func elements(f field) field {
+	return func(at string, raw json.RawMessage) error {
+		if raw[0] != '[' {
+			return wrongKind(at, "a list", raw)
+		}
+		return each(raw, func(_ string, i int, value json.RawMessage) error {
+			return f(at+"["+strconv.Itoa(i)+"]", value)
+		})
+	}
+}
+
+// each calls f with the members of an object, or with the elements of a list.
+func each(raw json.RawMessage, f func(name string, i int, value json.RawMessage) error) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for i := 0; d.More(); i++ {
+		var name string
+		if raw[0] == '{' {
+			token, err := d.Token()
+			if err != nil {
+				return err
+			}
+			name = token.(string)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		if err := f(name, i, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(to *string) field {
+	return func(at string, raw json.RawMessage) error {
+		if raw[0] != '"' {
+			return wrongKind(at, "a string", raw)
+		}
+		return json.Unmarshal(raw, to)
+	}
+}
+
+func boolean(to *bool) field {
+	return func(at string, raw json.RawMessage) error {
+		if raw[0] != 't' && raw[0] != 'f' {
+			return wrongKind(at, "true or false", raw)
+		}
+		*to = raw[0] == 't'
+		return nil
+	}
+}
+
+// setBoolean takes a boolean that may be absent.
+func setBoolean(to **bool) field {
+	*to = nil
+	return func(at string, raw json.RawMessage) error {
+		*to = new(bool)
+		return boolean(*to)(at, raw)
+	}
+}
+
+// number takes a number within bounds, which may be absent.
+func number(to **float64, least, most float64) field {
+	return func(at string, raw json.RawMessage) error {
+		value, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || value < least || value > most {
+			return invalid(at, "", "%s must be a number from %v to %v, not %s", at, least, most, numberOrKind(raw))
+		}
+		*to = &value
+		return nil
+	}
+}
+
+// integer takes a whole number within bounds, which may be absent, and may be written with a point or an exponent.
+func integer(to **int64, least, most int64) field {
+	return func(at string, raw json.RawMessage) error {
+		value, err := strconv.ParseInt(string(raw), 10, 64)
+		if err != nil {
+			const exact = 1 << 53
+			var float float64
+			if float, err = strconv.ParseFloat(string(raw), 64); float != math.Trunc(float) || math.Abs(float) > exact {
+				err = strconv.ErrRange
+			}
+			value = int64(float)
+		}
+		if err != nil || value < least || value > most {
+			return invalid(at, "", "%s must be an integer from %d to %d, not %s", at, least, most, numberOrKind(raw))
+		}
+		*to = &value
+		return nil
+	}
+}
+
+// numberOrKind returns a number as it is written, if it is short, and of another value what it is.
+func numberOrKind(raw json.RawMessage) string {
+	if kind := kindOf(raw); kind != "a number" || len(raw) > 24 {
+		return kind
+	}
+	return string(raw)
+}
+
+// texts takes a string, or a list of strings.
+func texts(to *[]string) field {
+	return func(at string, raw json.RawMessage) error {
+		one := func(at string, raw json.RawMessage) error {
+			var s string
+			if err := text(&s)(at, raw); err != nil {
+				return err
+			}
+			*to = append(*to, s)
+			return nil
+		}
+		*to = []string{}
+		switch raw[0] {
+		case '"':
+			return one(at, raw)
+		case '[':
+			return elements(one)(at, raw)
+		}
+		return wrongKind(at, "a string or a list of strings", raw)
+	}
+}
+
+// keep takes any value as it is.
+func keep(to *json.RawMessage) field {
+	return func(_ string, raw json.RawMessage) error {
+		*to = raw
+		return nil
+	}
+}
+
+// harmless takes any value: the field has no influence on the text.
+func harmless(string, json.RawMessage) error { return nil }
+
+// only takes the given values, which ask for nothing, and refuses all others.
+func only(values ...string) field {
+	return func(at string, raw json.RawMessage) error {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, raw); err != nil {
+			return err
+		}
+		got := compact.String()
+		if slices.ContainsFunc(values, func(value string) bool { return got == value || sameNumber(got, value) }) {
+			return nil
+		}
+		return unsupported(at)
+	}
+}
+
+func sameNumber(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, otherErr := strconv.ParseFloat(b, 64)
+	return err == nil && otherErr == nil && x == y
+}
+
+// kindOf returns what a JSON value is.
+func kindOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// wrongKind says that a field, or the request as a whole, is of another kind than it must be.
+func wrongKind(at, want string, raw json.RawMessage) error {
+	what := at
+	if at == "" {
+		what = "the request"
+	}
+	return invalid(at, "", "%s must be %s, not %s", what, want, kindOf(raw))
+}

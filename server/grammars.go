@@ -1,0 +1,174 @@
+package server
+
+import (
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lever-go/lever/grammar"
+)
+
+// Grammars are kept for the next request with the same schema, up to a number of bytes and until none was asked for in a while.
+const (
+	maxGrammarBytes = 64 << 20
+	maxGrammarIdle  = 10 * time.Minute
+)
+
+// schemaKey is the hash of a schema.
+type schemaKey [sha256.Size]byte
+
+func keyOf(schema []byte) schemaKey { return sha256.Sum256(schema) }
+
+// grammars makes grammars, once for requests with the same schema at the same time, and keeps those that were used last.
+type grammars struct {
+	compile func(ctx context.Context, schema []byte) (*grammar.Grammar, error)
+	most    int64 // bytes
+
+	mu     sync.Mutex
+	kept   map[schemaKey]*list.Element // of *keptGrammar
+	used   list.List                   // that used last first
+	bytes  int64
+	making map[schemaKey]*making
+	idle   *time.Timer
+}
+
+type keptGrammar struct {
+	key     schemaKey
+	schema  int64 // its length
+	grammar *grammar.Grammar
+	bytes   int64
+}
+
+// size returns about how many bytes a grammar takes.
+func (k *keptGrammar) size() int64 { return 64<<10 + 1000*k.schema }
+
+// making is a grammar that is being made.
+type making struct {
+	done   chan struct{} // closed when the next two are set
+	result *grammar.Grammar
+	err    error
+
+	waiting int // requests; the last one to leave cancels
+	cancel  context.CancelFunc
+}
+
+func newGrammars(most int64, compile func(context.Context, []byte) (*grammar.Grammar, error)) *grammars {
+	g := &grammars{compile: compile, most: most, kept: map[schemaKey]*list.Element{}, making: map[schemaKey]*making{}}
+	g.idle = time.AfterFunc(maxGrammarIdle, g.drop)
+	return g
+}
+
+// get returns the grammar of a schema, or the error of ctx as soon as it is done.
+func (g *grammars) get(ctx context.Context, schema []byte) (*grammar.Grammar, error) {
+	key := keyOf(schema)
+	g.mu.Lock()
+	g.idle.Reset(maxGrammarIdle)
+	if e := g.kept[key]; e != nil {
+		kept := e.Value.(*keptGrammar)
+		g.used.MoveToFront(e)
+		g.weigh(kept)
+		g.mu.Unlock()
+		return kept.grammar, nil
+	}
+	m := g.making[key]
+	if m == nil {
+		m = &making{done: make(chan struct{})}
+		var work context.Context
+		work, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		g.making[key] = m
+		go g.make(work, key, schema, m)
+	}
+	m.waiting++
+	g.mu.Unlock()
+
+	select {
+	case <-m.done:
+		return m.result, m.err
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.waiting--; m.waiting == 0 {
+		m.cancel()
+		g.forget(key, m)
+	}
+	return nil, ctx.Err()
+}
+
+func (g *grammars) make(ctx context.Context, key schemaKey, schema []byte, m *making) {
+	defer m.cancel()
+	defer close(m.done)
+	m.result, m.err = g.compile(ctx, schema)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forget(key, m)
+	if _, known := g.kept[key]; m.err == nil && !known {
+		kept := &keptGrammar{key: key, schema: int64(len(schema)), grammar: m.result}
+		g.kept[key] = g.used.PushFront(kept)
+		g.weigh(kept)
+	}
+}
+
+// forget ends what get waits for, unless another has begun with the same schema.
+func (g *grammars) forget(key schemaKey, m *making) {
+	if g.making[key] == m {
+		delete(g.making, key)
+	}
+}
+
+// weigh takes in how large a grammar is now, as it grows while it is used, and drops those that were not used for longest where all are too
+// large together.
+func (g *grammars) weigh(kept *keptGrammar) {
+	now := kept.size()
+	g.bytes += now - kept.bytes
+	kept.bytes = now
+	for g.bytes > g.most {
+		last := g.used.Remove(g.used.Back()).(*keptGrammar)
+		delete(g.kept, last.key)
+		g.bytes -= last.bytes
+	}
+}
+
+// drop forgets all grammars.
+func (g *grammars) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.kept)
+	g.used.Init()
+	g.bytes = 0
+}
+
+// grammar returns the grammar of what an answer must look like, nil for any text.
+func (s *Server) grammar(ctx context.Context, f *format) (*grammar.Grammar, error) {
+	if !f.limits() {
+		return nil, nil
+	}
+	if _, err := s.options.Engine.Vocabulary(); err != nil {
+		return nil, err
+	}
+	g, err := s.grammars.get(ctx, f.values)
+	var busy *apiError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &busy) {
+		return nil, invalid(f.from, "unsupported_value", "%s: %s", f.from, strings.TrimPrefix(err.Error(), "grammar: "))
+	}
+	return g, err
+}
+
+// compile makes the grammar of a schema, or that of any object for none, in the turn of what takes long.
+func (s *Server) compile(ctx context.Context, schema []byte) (g *grammar.Grammar, err error) {
+	vocabulary, err := s.options.Engine.Vocabulary()
+	if err != nil {
+		return nil, err
+	}
+	if schema == nil {
+		return vocabulary.JSON(), nil
+	}
+	if busy := s.inTurn(ctx, func() { g, err = vocabulary.JSONSchema(ctx, schema) }); busy != nil {
+		return nil, busy
+	}
+	return g, err
+}
