@@ -1,7 +1,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const conversation = [];
+let conversation = []; // questions that were answered, with their answers; a new one begins with a new array
 let running = null; // AbortController of the request under way
 
 function headers() {
@@ -18,11 +18,29 @@ function element(name, className, text) {
   return e;
 }
 
-function show(e) {
+// following tells whether the end of the log is in view, as it is until the user scrolls up.
+let following = true;
+
+function look() {
   const log = $("messages");
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  log.append(e);
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+}
+
+function follow() {
+  if (following) $("messages").scrollTop = $("messages").scrollHeight;
+}
+$("messages").addEventListener("scroll", look);
+new ResizeObserver(follow).observe($("messages")); // a keyboard that opens makes it smaller
+
+// grow changes the log and keeps its end in view if it was.
+function grow(change) {
+  look();
+  change();
+  follow();
+}
+
+function show(e) {
+  grow(() => $("messages").append(e));
   return e;
 }
 
@@ -42,44 +60,59 @@ async function* events(body) {
 }
 
 async function ask(question) {
-  conversation.push({ role: "user", content: question });
-  show(element("div", "message user", question));
+  const mine = new AbortController();
+  const said = conversation;
+  running = mine;
+  busy(true);
+  show(element("div", "message user", question)).scrollIntoView();
   const box = show(element("div", "message assistant", ""));
   const thought = element("div", "thought", "");
   const answer = document.createElement("div");
-  const log = $("messages");
-  running = new AbortController();
-  busy(true);
-  let content = "";
+  let content = "", finish = "", fault = "";
   try {
     const response = await fetch("/v1/chat/completions", {
       method: "POST",
       headers: headers(),
-      signal: running.signal,
-      body: JSON.stringify({ messages: conversation, stream: true, stream_options: { include_usage: true }, lever_trees: true }),
+      signal: mine.signal,
+      body: JSON.stringify({
+        messages: [...said, { role: "user", content: question }], stream: true, stream_options: { include_usage: true }, lever_trees: true,
+      }),
     });
     if (!response.ok) throw new Error(await reason(response));
     box.append(answer);
     for await (const event of events(response.body)) {
+      if (mine.signal.aborted) break;
       if (event.error) throw new Error(event.error.message);
       if (event.lever_tree) drawTree(event.lever_tree);
       if (event.usage) showStatistics(event.usage);
-      for (const { delta } of event.choices) {
-        const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-        if (delta.reasoning_content) {
-          if (!thought.parentNode) box.prepend(thought);
-          thought.textContent += delta.reasoning_content;
-        }
-        if (delta.content) answer.textContent = content += delta.content;
-        if (atEnd) log.scrollTop = log.scrollHeight;
+      for (const { delta, finish_reason } of event.choices) {
+        if (finish_reason) finish = finish_reason;
+        content += delta.content ?? "";
+        grow(() => {
+          if (delta.reasoning_content && !thought.parentNode) box.prepend(thought);
+          thought.append(delta.reasoning_content ?? "");
+          answer.append(delta.content ?? "");
+        });
       }
     }
+    if (!finish && !mine.signal.aborted) throw new Error("The connection ended before the answer did.");
   } catch (e) {
-    if (e.name !== "AbortError") box.append(element("div", "fault", e.message));
+    if (!mine.signal.aborted) fault = e.message;
   }
-  conversation.push({ role: "assistant", content });
+  if (running !== mine) return; // another conversation began
   running = null;
   busy(false);
+  const note = (className, text) => grow(() => box.append(element("div", className, text)));
+  if (content && !fault) {
+    said.push({ role: "user", content: question }, { role: "assistant", content });
+    if (mine.signal.aborted) note("note", "Stopped.");
+    else if (finish === "length") note("note", "Cut, as the limit of tokens is reached.");
+    return;
+  }
+  // A question without an answer is not sent with the next one; the user may send it again.
+  if (fault) note("fault", fault);
+  note("note", "This question is not part of the conversation.");
+  if (!$("question").value) $("question").value = question;
 }
 
 async function reason(response) {
@@ -155,7 +188,7 @@ function drawTree(tree) {
     boxes.push(svg("g", { class: n.kind, transform: `translate(${n.x},${n.y})` }, title, svg("rect", { width: 72, height: 22, rx: 4 }), label));
   }
   const w = (depth + 1) * width, h = rows * height;
-  $("tree").replaceChildren(svg("svg", { width: w, height: h, viewBox: `-2 -2 ${w} ${h + 2}`, role: "img" }, ...lines, ...boxes));
+  $("tree").replaceChildren(svg("svg", { width: w, height: h + 2, viewBox: `-2 -2 ${w} ${h + 2}`, role: "img" }, ...lines, ...boxes));
   $("caption").textContent = `${tree.tokens.length - 1} guesses, ${tree.accepted.length - 1} accepted, in ${(1000 * tree.seconds).toFixed(0)} ms. ` +
     "Accepted ones are filled; the dashed token is the model's own.";
 }
@@ -176,17 +209,29 @@ $("question").addEventListener("keydown", (event) => {
 $("stop").addEventListener("click", () => running?.abort());
 $("clear").addEventListener("click", () => {
   running?.abort();
-  conversation.length = 0;
-  $("messages").replaceChildren();
-});
-
-async function begin() {
+  running = null;
   busy(false);
+  conversation = [];
+  $("messages").replaceChildren();
+  $("question").focus();
+});
+$("key").addEventListener("change", showModel);
+
+async function showModel() {
   const response = await fetch("/v1/models", { headers: headers() });
   if (response.ok) $("model").textContent = (await response.json()).data[0].id;
   else await reason(response);
-  // A link can bring a question along: /?ask=Why+is+the+sky+blue
-  const question = new URLSearchParams(location.search).get("ask");
-  if (question) await ask(question);
+}
+
+const narrow = matchMedia("(max-width: 50rem)"); // as in page.css
+const unfold = () => { $("speculation").open = !narrow.matches; };
+narrow.addEventListener("change", unfold);
+
+async function begin() {
+  unfold();
+  busy(false);
+  // A link can bring a question along, which the user may send: /?ask=Why+is+the+sky+blue
+  $("question").value = new URLSearchParams(location.search).get("ask") ?? "";
+  await showModel();
 }
 begin();
