@@ -22,6 +22,7 @@ const apiKeyVariable = "LEVER_API_KEY"
 func newServeCommand() *cobra.Command {
 	var flags modelFlags
 	var listen, name, keyFile string
+	var verbose bool
 	var options server.Options
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -30,10 +31,14 @@ func newServeCommand() *cobra.Command {
 
 Requests are answered one at a time; some wait, and further ones are sent away with status 429. Flags of generation are what a request
 gets that does not say otherwise. Other machines reach the server only if --listen names an address that they can reach; set a key
-then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.`,
+then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.
+
+Pages of other origins, such as one that you develop on http://localhost:3000, may call only if --allow-origin lists them. Containers
+that reach this machine by a name need --allow-host for it.`,
 		Example: `  lever serve
   lever serve --model llama-8b.lever --draft llama-1b.lever --dram 2GiB
-  LEVER_API_KEY=$(openssl rand -hex 16) lever serve --listen 0.0.0.0:8080`,
+  LEVER_API_KEY=$(openssl rand -hex 16) lever serve --listen 0.0.0.0:8080
+  lever serve --allow-origin http://localhost:3000 --allow-host host.docker.internal`,
 		Args: exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
@@ -47,6 +52,14 @@ then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.
 				return err
 			}
 			options.Model = cmp.Or(name, modelName(flags.model))
+			if err := options.Check(); err != nil {
+				return usageErrorf("%v", err)
+			}
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			options.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 			return serve(cmd.Context(), flags, listen, options)
 		},
 	}
@@ -58,6 +71,9 @@ then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.
 	cmd.Flags().StringVar(&keyFile, "api-key-file", "", "file with the key that clients must send (default: $"+apiKeyVariable+", or none)")
 	cmd.Flags().IntVar(&options.Waiting, "queue", 16, "requests that may wait")
 	cmd.Flags().IntVar(&options.Clients, "clients", 256, "requests that may be open at once")
+	cmd.Flags().StringSliceVar(&options.Origins, "allow-origin", nil, "origins of web pages that may call, such as http://localhost:3000; * is all")
+	cmd.Flags().StringSliceVar(&options.Hosts, "allow-host", nil, "further host names that requests may be sent to, such as host.docker.internal")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log requests, without their text")
 	return cmd
 }
 
@@ -101,7 +117,6 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 		return errors.Join(err, listener.Close(), engine.Close())
 	}
 	options.Engine = engine
-	options.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	s, err := server.New(options)
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())

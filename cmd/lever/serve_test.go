@@ -17,7 +17,7 @@ func TestServe(t *testing.T) {
 	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := program(t, "serve", "--listen", "127.0.0.1:0", "--api-key-file", file, "--name", "tiny")
+	cmd := program(t, "serve", "--listen", "127.0.0.1:0", "--api-key-file", file, "--name", "tiny", "--verbose", "--allow-host", "our.name", "--allow-origin", "http://localhost:3000,http://localhost:3001")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -38,20 +38,26 @@ func TestServe(t *testing.T) {
 		}
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("Origin", "http://localhost:3001")
+		r.Host = "our.name"
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(response.Body)
-		if response.Body.Close(); err != nil || response.StatusCode != want {
+		if response.Body.Close(); err != nil || response.StatusCode != want || response.Header.Get("Access-Control-Allow-Origin") != "http://localhost:3001" {
 			t.Errorf("with key %s: %s, %s", key, response.Status, body)
 		}
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	var log strings.Builder
 	for lines.Scan() {
-		t.Logf("%s", lines.Text())
+		log.WriteString(lines.Text() + "\n")
+	}
+	if text := log.String(); strings.Count(text, "msg=request") != 2 || strings.Contains(text, "secret") || strings.Contains(text, "1 + 1") {
+		t.Errorf("the log of two requests is\n%s", text)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v", err)
