@@ -134,8 +134,12 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	defer stop()
 	request := c.request
 	request.Messages = append(c.messages, tokenizer.Message{Role: "user", Content: text})
-	prompt, err := c.engine.Chat(ctx, request)
-	if err != nil {
+	prompt, err := c.engine.Prepare(ctx, &request)
+	switch {
+	case errors.Is(err, spec.ErrPromptTooLong):
+		fmt.Fprintf(c.notes, "lever: the conversation has become too long: %v; /clear begins a new one\n", err)
+		return nil
+	case err != nil:
 		fmt.Fprintf(c.notes, "lever: %v\n", err)
 		return nil
 	}
@@ -143,7 +147,6 @@ func (c *chat) answer(ctx context.Context, text string) error {
 		noteTemplate(c.notes, prompt.Fallback)
 		c.noted = prompt.Fallback != nil
 	}
-	request.Rendered = &prompt
 	c.view.begin(prompt)
 	request.Piece = c.view.piece
 	result, err := c.engine.Generate(ctx, request, nil)
@@ -152,9 +155,6 @@ func (c *chat) answer(ctx context.Context, text string) error {
 		return viewErr // nobody sees the answers
 	}
 	switch {
-	case errors.Is(err, spec.ErrPromptTooLong):
-		fmt.Fprintf(c.notes, "lever: the conversation has become too long: %v; /clear begins a new one\n", err)
-		return nil
 	case err != nil && ctx.Err() == nil:
 		return err
 	case err != nil:

@@ -73,7 +73,7 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 			return errors.Join(err, engine.Close())
 		}
 	}
-	if err := render(ctx, os.Stderr, engine, &req); err != nil {
+	if err := prepare(ctx, os.Stderr, engine, &req); err != nil {
 		return errors.Join(interrupted(ctx, err), engine.Close())
 	}
 	result, err := engine.Generate(ctx, req, emit)

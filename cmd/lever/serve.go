@@ -121,7 +121,7 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
 	}
-	if err := render(ctx, os.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
+	if err := prepare(ctx, os.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
 		fmt.Fprintf(os.Stderr, "lever: the chat template: %v\n", err) // of another conversation it may be otherwise
 	}
 	fmt.Fprintf(os.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())

@@ -15,16 +15,12 @@ func noteTemplate(w io.Writer, fault error) {
 	}
 }
 
-// render has a request's conversation rendered, so that it can be said before the answer if a built-in template does it.
-func render(ctx context.Context, w io.Writer, engine *lever.Engine, req *lever.Request) error {
-	if req.Raw {
-		return nil
-	}
-	prompt, err := engine.Chat(ctx, *req)
+// prepare renders and encodes a request's prompt, so that it can be said before the answer if a built-in template does it.
+func prepare(ctx context.Context, w io.Writer, engine *lever.Engine, req *lever.Request) error {
+	prompt, err := engine.Prepare(ctx, req)
 	if err != nil {
 		return err
 	}
-	req.Rendered = &prompt
 	noteTemplate(w, prompt.Fallback)
 	return nil
 }
