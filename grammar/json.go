@@ -370,8 +370,9 @@ func (b *builder) object(from int32, properties []property, others func(from int
 		take := b.member(others, len(before))
 		after := make([]int32, len(before))
 		for n := range after {
-			after[n] = b.node()
-			b.skip(after[n], end)
+			if after[n] = b.node(); count.most < 0 || n <= count.most {
+				b.skip(after[n], end)
+			}
 		}
 		for n := 0; next(n) < len(before); n++ {
 			if n+1 >= count.least {

@@ -204,6 +204,13 @@ func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 	if o.impossible != "" {
 		return c.none(at, o.impossible), nil
 	}
+	switch n := len(o.names); {
+	case s.members.least <= n:
+	case len(o.others) == 0:
+		return c.none(at, fmt.Sprintf("%d members, and only %d are allowed", s.members.least, n)), nil
+	case s.members.least > n+1:
+		return 0, fmt.Errorf("minProperties %d, more than those listed and one other, which could have the same name: %w", s.members.least, ErrUnsupported)
+	}
 	var list []property
 	for _, name := range o.names {
 		list = append(list, property{name, o.required[name], func(from int32) int32 {
