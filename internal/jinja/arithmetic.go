@@ -13,15 +13,14 @@ var errRange = errors.New("a number is out of range")
 
 // arithmetic applies an operator of two operands.
 func (r *run) arithmetic(op string, a, b Value) (Value, error) {
+	if s, ok := stringOf(a); ok && op == "%" {
+		text, err := r.percent(s, b)
+		return remarked(text, is[markup](a)), err
+	}
 	for _, v := range []Value{a, b} {
 		if u, ok := v.(*undefined); ok {
 			return nil, u.fault()
 		}
-	}
-	if s, ok := stringOf(a); ok && op == "%" {
-		text, err := r.percent(s, b)
-		_, safe := a.(markup)
-		return remarked(text, safe), err
 	}
 	if v, err := r.joined(op, a, b); v != nil || err != nil {
 		return v, err
@@ -274,7 +273,7 @@ func (r *run) percent(format string, values Value) (string, error) {
 		}
 		b.WriteString(text)
 	}
-	if mapping := dict != nil || tuple != nil && tuple.kind != tupleKind; used < len(args) && !mapping {
+	if mapping := dict != nil || is[*undefined](values) || tuple != nil && tuple.kind != tupleKind; used < len(args) && !mapping {
 		return "", errors.New("too many values for a format")
 	}
 	return b.String(), r.alloc(b.Len())

@@ -230,7 +230,7 @@ func (s *slice) eval(r *run) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		return r.list(of.kind, items)
+		return r.list(of.kind%rangeKind, items) // of a range, a list
 	case string, markup:
 		text, _ := stringOf(of)
 		if err := r.step(1 + int64(len(text))/4); err != nil {

@@ -519,7 +519,7 @@ func wordCount(r *run, v Value, _ []Value) (Value, error) {
 }
 
 func indent(r *run, v Value, a []Value) (Value, error) {
-	s, err := r.text(v)
+	s, err := wantString(v)
 	if err != nil {
 		return nil, err
 	}
@@ -593,6 +593,9 @@ func intFilter(_ *run, v Value, a []Value) (Value, error) {
 	if n, ok := integer(v); ok {
 		return n, nil
 	}
+	if u, ok := v.(*undefined); ok {
+		return nil, u.fault()
+	}
 	f, ok := v.(float64)
 	if s, isString := stringOf(v); isString {
 		s = strings.TrimFunc(s, isSpace)
@@ -622,6 +625,9 @@ func withoutPrefix(s string, base int64) string {
 }
 
 func floatFilter(_ *run, v Value, a []Value) (Value, error) {
+	if u, ok := v.(*undefined); ok {
+		return nil, u.fault()
+	}
 	f, ok := number(v)
 	if s, isString := stringOf(v); isString {
 		var err error

@@ -165,10 +165,18 @@ func ofString(parameters string, f func(r *run, s string, a []Value) (Value, err
 			return nil, err
 		}
 		v, err := f(r, s, a)
-		if text, ok := v.(string); ok {
-			return remarked(text, is[markup](x)), err
+		if !is[markup](x) || err != nil {
+			return v, err
 		}
-		return v, err
+		if text, ok := v.(string); ok {
+			return markup(text), nil
+		}
+		if parts, ok := v.(*Seq); ok {
+			for i, part := range parts.Items {
+				parts.Items[i] = markup(part.(string)) // methods of strings return lists of strings only
+			}
+		}
+		return v, nil
 	}}
 }
 
@@ -225,6 +233,14 @@ func joinMethod(r *run, s string, a []Value) (Value, error) {
 		return nil, err
 	}
 	return r.join(items, s, wantString)
+}
+
+func isLower(_ *run, s string, _ []Value) (Value, error) {
+	return cased(s, unicode.IsLower, unicode.IsUpper), nil
+}
+
+func isUpper(_ *run, s string, _ []Value) (Value, error) {
+	return cased(s, unicode.IsUpper, unicode.IsLower), nil
 }
 
 func strip(cut func(string, func(rune) bool) string) func(*run, string, []Value) (Value, error) {

@@ -35,7 +35,7 @@ func jinja2(t *testing.T, cases []referenceCase) []rendering {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(python, "testdata/reference.py")
+	cmd := exec.Command(python, "-W", "ignore", "testdata/reference.py")
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -42,7 +42,10 @@ func comparing(op string) testFunc {
 func dividing(by, rest int64) testFunc {
 	return testFunc{nil, func(r *run, v Value, _ []Value) (bool, error) {
 		left, err := r.arithmetic("%", v, by)
-		return left == rest, err
+		if err != nil {
+			return false, err
+		}
+		return r.equal(left, rest, 0)
 	}}
 }
 
@@ -62,7 +65,6 @@ func init() { // which the functions refer to
 		"float":     plain(is[float64]),
 		"integer":   plain(is[int64]),
 		"iterable":  plain(func(v Value) bool { return iterable(v) || is[*Seq](v) }),
-		"lower":     plain(func(v Value) bool { return cased(v, unicode.IsLower, unicode.IsUpper) }),
 		"mapping":   plain(is[*Dict]),
 		"none":      plain(func(v Value) bool { return v == nil }),
 		"number":    plain(func(v Value) bool { _, ok := number(v); return ok }),
@@ -71,7 +73,8 @@ func init() { // which the functions refer to
 		"test":      plain(func(v Value) bool { s, _ := stringOf(v); return tests[s].holds != nil }),
 		"true":      plain(func(v Value) bool { return v == true }),
 		"undefined": plain(is[*undefined]),
-		"upper":     plain(func(v Value) bool { return cased(v, unicode.IsUpper, unicode.IsLower) }),
+
+		"lower": casing(unicode.IsLower, unicode.IsUpper), "upper": casing(unicode.IsUpper, unicode.IsLower),
 
 		"==": comparing("=="), "eq": comparing("=="), "equalto": comparing("=="),
 		"!=": comparing("!="), "ne": comparing("!="),
@@ -107,8 +110,15 @@ func iterable(v Value) bool {
 	return ok || is[*Dict](v) || is[*undefined](v) || is[*loop](v)
 }
 
-// cased reports whether the text of v has letters of one case and none of the other.
-func cased(v Value, want, other func(rune) bool) bool {
-	s, _ := stringOf(v)
+// casing makes a test of the letters of a value's text.
+func casing(want, other func(rune) bool) testFunc {
+	return testFunc{nil, func(r *run, v Value, _ []Value) (bool, error) {
+		s, err := r.text(v)
+		return cased(s, want, other), err
+	}}
+}
+
+// cased reports whether s has letters of one case and none of the other.
+func cased(s string, want, other func(rune) bool) bool {
 	return strings.ContainsFunc(s, want) && !strings.ContainsFunc(s, func(c rune) bool { return other(c) || unicode.IsTitle(c) })
 }

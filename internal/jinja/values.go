@@ -136,6 +136,8 @@ func normalKey(v Value, depth int) (any, error) {
 		return v, nil
 	case markup:
 		return string(v), nil
+	case *undefined:
+		return undefined{}, nil
 	case bool:
 		n, _ := integer(v)
 		return n, nil
