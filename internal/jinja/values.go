@@ -78,10 +78,10 @@ func (d *Dict) Len() int { return len(d.keys) }
 // Set adds a key or replaces its value.
 func (d *Dict) Set(key string, value Value) { _ = d.set(key, value) } // strings are keys
 
-// set adds a key, which is nil, bool, int64, float64, string or a tuple; others are errors.
+// set adds a key, which is nil, bool, int64, float64 or a string; others are errors.
 func (d *Dict) set(key, value Value) error {
 	const few = 8
-	normal, err := normalKey(key, 0)
+	normal, err := normalKey(key)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *Dict) set(key, value Value) error {
 	case len(d.keys) > few:
 		d.index = make(map[any]int, 2*few)
 		for i, key := range d.keys {
-			normal, _ := normalKey(key, 0) // no error: it was set
+			normal, _ := normalKey(key) // no error: it was set
 			d.index[normal] = i
 		}
 	}
@@ -105,7 +105,7 @@ func (d *Dict) set(key, value Value) error {
 
 // Get returns the value of a key.
 func (d *Dict) Get(key Value) (Value, bool) {
-	normal, err := normalKey(key, 0)
+	normal, err := normalKey(key)
 	if err != nil {
 		return nil, false
 	}
@@ -122,7 +122,7 @@ func (d *Dict) find(normal any) (int, bool) {
 		return i, ok
 	}
 	for i, key := range d.keys {
-		if other, _ := normalKey(key, 0); other == normal {
+		if other, _ := normalKey(key); other == normal {
 			return i, true
 		}
 	}
@@ -130,7 +130,7 @@ func (d *Dict) find(normal any) (int, bool) {
 }
 
 // normalKey returns what is the same for equal keys.
-func normalKey(v Value, depth int) (any, error) {
+func normalKey(v Value) (any, error) {
 	switch v := v.(type) {
 	case string, int64, nil:
 		return v, nil
@@ -146,20 +146,6 @@ func normalKey(v Value, depth int) (any, error) {
 			return n, nil
 		}
 		return v, nil
-	case *Seq:
-		if v.kind != tupleKind || depth > maxNested {
-			break
-		}
-		type tuple struct{ first, rest any }
-		var key any = tuple{}
-		for _, item := range v.Items {
-			normal, err := normalKey(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			key = tuple{normal, key}
-		}
-		return key, nil
 	}
 	return nil, fmt.Errorf("a %s cannot be a key", typeName(v))
 }
@@ -413,7 +399,7 @@ func compareNumbers[T int64 | float64](a, b T) int {
 func (r *run) contains(container, v Value) (bool, error) {
 	switch c := container.(type) {
 	case *Dict:
-		if _, err := normalKey(v, 0); err != nil {
+		if _, err := normalKey(v); err != nil {
 			return false, err
 		}
 		_, ok := c.Get(v)
