@@ -4,29 +4,20 @@ import "slices"
 
 // automaton is a set of rules over bytes. A rule is a start node and what can be reached from it; it ends in a final node. An
 // edge takes a byte, or nothing, or a whole text of another rule, which may be its own: that makes it a pushdown automaton.
-// It is nondeterministic; see [machine].
+// It is nondeterministic; see [machine]. A [graph] becomes one, and it does not change.
 type automaton struct {
-	nodes []node
-	sets  []runeSet // that nodes take; the first is none, the second plainRunes
-	// tables are how a set's characters are spelled, where a node takes them so; see [spelling.table].
-	tables [][][256]int16
-}
-
-const (
-	noSet    = 0
-	plainSet = 1
-)
-
-type node struct {
+	nodes []node // the last only ends the lists of the one before it
 	edges []edge
 	calls []call
-	empty []int32 // nodes that are reached by nothing
-	final bool
-	set   int32 // each character of which leads to after, or noSet
-	after int32
-	// spelled says that the node takes these characters as the set's table spells them, and has no edges: a pattern has thousands of nodes that
-	// take the same large set.
-	spelled bool
+	empty []int32
+	sets  []characters
+}
+
+// node has edges, calls and empty edges up to where the next node's begin.
+type node struct {
+	edges, calls, empty int32
+	set, after          int32 // each character of the set, as it is spelled, leads to after; or noSet
+	final               bool
 }
 
 // edge takes one byte from lo to hi.
@@ -35,48 +26,51 @@ type edge struct {
 	to     int32
 }
 
-// call takes a text of the rule that starts at rule.
+// call takes a text of the rule that starts at rule. After it the text goes on at to; if that is noNode, the calling rule ends with it.
 type call struct{ rule, to int32 }
 
-func (a *automaton) node() int32 {
-	if len(a.nodes) == cap(a.nodes) { // append grows large slices by a quarter, and a large schema has many nodes
-		a.nodes = slices.Grow(a.nodes, len(a.nodes)+1)
+// noNode is the first node, which is in no rule.
+const noNode = 0
+
+// characters are a set of characters and how they are spelled.
+type characters struct {
+	runes runeSet
+	table [][256]int16 // see [spelling.table]
+}
+
+// Sets that all automatons have.
+const (
+	noSet     = iota
+	plainSet  // plainRunes, as they are
+	stringSet // all that a string of JSON can have; of the characters, only those that it has as they are
+	rawSet    // the same without escapes
+	firstSet  // of those that patterns have
+)
+
+// edgesOf, callsOf and emptyOf return what leads away from a node.
+func (a *automaton) edgesOf(n int32) []edge  { return a.edges[a.nodes[n].edges:a.nodes[n+1].edges] }
+func (a *automaton) callsOf(n int32) []call  { return a.calls[a.nodes[n].calls:a.nodes[n+1].calls] }
+func (a *automaton) emptyOf(n int32) []int32 { return a.empty[a.nodes[n].empty:a.nodes[n+1].empty] }
+
+// takes reports whether a node takes bytes.
+func (a *automaton) takes(n int32) bool {
+	return a.nodes[n].set != noSet || a.nodes[n].edges < a.nodes[n+1].edges
+}
+
+// size returns the bytes of memory that an automaton takes, without the tables that all have.
+func (a *automaton) size() int {
+	bytes := 24*len(a.nodes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty)
+	for _, c := range a.sets[min(firstSet, len(a.sets)):] {
+		bytes += 8*len(c.runes) + 512*len(c.table)
 	}
-	a.nodes = append(a.nodes, node{})
-	return int32(len(a.nodes) - 1)
+	return bytes
 }
 
-func (a *automaton) span(from int32, lo, hi byte, to int32) {
-	a.nodes[from].edges = append(a.nodes[from].edges, edge{lo, hi, to})
-}
+// mostRunning is the number of nodes up to which run looks.
+const mostRunning = 64
 
-// oneOf takes one of some bytes.
-func (a *automaton) oneOf(from int32, bytes string, to int32) {
-	for i := range len(bytes) {
-		a.span(from, bytes[i], bytes[i], to)
-	}
-}
-
-func (a *automaton) skip(from, to int32) { a.nodes[from].empty = append(a.nodes[from].empty, to) }
-
-func (a *automaton) call(from, rule, to int32) {
-	a.nodes[from].calls = append(a.nodes[from].calls, call{rule, to})
-}
-
-func (a *automaton) end(n int32) { a.nodes[n].final = true }
-
-// text takes a fixed text and returns the node after it.
-func (a *automaton) text(from int32, text string) int32 {
-	for i := range len(text) {
-		to := a.node()
-		a.span(from, text[i], text[i], to)
-		from = to
-	}
-	return from
-}
-
-// run returns how many characters of a set can follow one another at a node, whichever they are; mostCharacters stands for more. covers
-// reports whether a node's set has all of them.
+// run returns how many characters of a set can follow one another at a node, whichever they are, as far as it looks; mostCharacters stands for
+// more. covers reports whether a node's set has all of them.
 func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
 	nodes := []int32{node}
 	for n := range int8(mostCharacters) {
@@ -88,47 +82,16 @@ func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
 			if n == 0 { // only this node counts
 				break
 			}
-			for _, to := range a.nodes[nodes[i]].empty {
+			for _, to := range a.emptyOf(nodes[i]) {
 				if !slices.Contains(nodes, to) {
 					nodes = append(nodes, to)
 				}
 			}
 		}
-		if len(next) == 0 {
+		if len(next) == 0 || len(nodes) > mostRunning {
 			return n
 		}
 		nodes = next
 	}
 	return mostCharacters
-}
-
-// leftRecursive reports whether some rule can call itself before it has taken a byte, which would never end.
-func (a *automaton) leftRecursive() bool {
-	const active, done = 1, 2
-	seen := make([]byte, len(a.nodes))
-	var visit func(n int32) bool
-	visit = func(n int32) bool {
-		if seen[n] != 0 {
-			return seen[n] == active
-		}
-		seen[n] = active
-		for _, to := range a.nodes[n].empty {
-			if visit(to) {
-				return true
-			}
-		}
-		for _, c := range a.nodes[n].calls {
-			if visit(c.rule) || a.nodes[c.rule].final && visit(c.to) {
-				return true
-			}
-		}
-		seen[n] = done
-		return false
-	}
-	for n := range a.nodes {
-		if visit(int32(n)) {
-			return true
-		}
-	}
-	return false
 }

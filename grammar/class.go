@@ -20,35 +20,41 @@ func (v *Vocabulary) within(table [][256]int16) *class {
 	for n := range c.tokens {
 		c.tokens[n] = make([]uint64, (v.size+63)/64)
 	}
-	states, counts := []int16{0}, []int8{0} // by depth, up to the present branch
-	for i := 1; i < len(v.trie); {
-		b := &v.trie[i]
-		state, count := table[states[b.depth-1]][b.last], counts[b.depth-1]
-		if state == 0 {
-			count++
+	type place struct {
+		state, count int16
+		branch       int32
+	}
+	path := make([]place, v.depth+1) // by depth, up to the present branch
+	// reach says of the branch at a depth, and of those above it, that there is a token of so many characters.
+	reach := func(depth int32, count int8) {
+		for ; depth >= 0 && c.longest[path[depth].branch] < count; depth-- {
+			c.longest[path[depth].branch] = count
 		}
-		if state == dead || count > mostCharacters {
-			for ; i < int(b.after); i++ {
+	}
+	for i := int32(1); int(i) < len(v.trie); {
+		b := &v.trie[i]
+		at := path[b.depth-1]
+		if at.state = table[at.state][b.last]; at.state == 0 {
+			at.count++
+		}
+		if at.state == dead || at.count > mostCharacters {
+			reach(b.depth-1, outside)
+			for ; i < b.after; i++ {
 				c.longest[i] = outside
 			}
 			continue
 		}
-		states, counts = append(states[:b.depth], state), append(counts[:b.depth], count)
+		at.branch = i
+		path[b.depth] = at
 		switch {
 		case b.token < 0:
-		case state == 0:
-			c.longest[i] = count
-			c.tokens[count][b.token/64] |= 1 << (b.token % 64)
+		case at.state == 0:
+			reach(b.depth, int8(at.count))
+			c.tokens[at.count][b.token/64] |= 1 << (b.token % 64)
 		default:
-			c.longest[i] = outside
+			reach(b.depth, outside)
 		}
 		i++
-	}
-	for i := len(v.trie) - 1; i >= 0; i-- {
-		after := v.trie[i].after
-		for below := int32(i) + 1; below < after && c.longest[i] != outside; below = v.trie[below].after {
-			c.longest[i] = max(c.longest[i], c.longest[below])
-		}
 	}
 	for n := 1; n < len(c.tokens); n++ {
 		for i, word := range c.tokens[n-1] {
@@ -68,8 +74,8 @@ const (
 
 // class returns the tokens that can follow at a node, not within a character, as they spell only characters of the node's set, or of one that
 // it covers: all up to a number of characters. It returns nil if that is not worth while.
-func (g *Grammar) class(f frame) (c *class, run int8) {
-	a := &g.automaton
+func (g *Grammar) class(f frame, w *work) (c *class, run int8) {
+	a, l := g.automaton, g.learned
 	set := a.nodes[f.node].set
 	switch {
 	case set == noSet || f.within != 0:
@@ -77,12 +83,14 @@ func (g *Grammar) class(f frame) (c *class, run int8) {
 	case g.covers(set, plainSet):
 		set, c = plainSet, g.vocabulary.plain
 	default:
-		if c = g.classes[set]; c == nil {
-			if a.sets[set].size() <= fewCharacters || len(g.classes) == mostClasses {
+		if c = l.classes[set]; c == nil {
+			if a.sets[set].runes.size() <= fewCharacters || len(l.classes) == mostClasses {
 				return nil, 0
 			}
-			c = g.vocabulary.within(a.tables[set])
-			g.classes[set] = c
+			w.do(len(g.vocabulary.trie) * 5 / 4)
+			c = g.vocabulary.within(a.sets[set].table)
+			l.classes[set] = c
+			l.bytes += len(c.longest) + 8*len(c.tokens)*len(c.tokens[0])
 		}
 	}
 	return c, a.run(f.node, func(other int32) bool { return g.covers(other, set) })
@@ -94,10 +102,11 @@ func (g *Grammar) covers(set, other int32) bool {
 		return true
 	}
 	pair := [2]int32{set, other}
-	covers, ok := g.covered[pair]
+	covers, ok := g.learned.covered[pair]
 	if !ok {
-		covers = g.automaton.sets[set].covers(g.automaton.sets[other])
-		g.covered[pair] = covers
+		covers = g.automaton.sets[set].runes.covers(g.automaton.sets[other].runes)
+		g.learned.covered[pair] = covers
+		g.learned.bytes += 16
 	}
 	return covers
 }

@@ -329,7 +329,7 @@ func TestTextsThatCanBeWritten(t *testing.T) {
 
 // accepts follows a text byte by byte.
 func accepts(g *Grammar, text string) bool {
-	m := newMachine(&g.automaton)
+	m := newMachine(g.automaton, newWork(context.Background(), compileSteps))
 	at := m.start(g.start)
 	for i := range len(text) {
 		if at = m.step(at, text[i]); at == dead {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math/bits"
 	"slices"
-	"unicode/utf8"
+	"sync"
 )
 
 // layout is how the parts of objects and arrays are set off: JSON leaves that open.
@@ -29,8 +29,7 @@ const (
 
 // builder makes the rules of JSON.
 type builder struct {
-	automaton
-	work    *work
+	*graph
 	layout  layout
 	anyRule int32 // of any value; 0 = not made yet
 	gap     int32 // rule of white space; 0 = not made yet
@@ -38,8 +37,7 @@ type builder struct {
 
 // newBuilder returns a builder; its first node is in no rule.
 func newBuilder(l layout, w *work) *builder {
-	b := &builder{work: w, layout: l}
-	b.sets, b.tables = []runeSet{nil, plainRunes}, make([][][256]int16, 2)
+	b := &builder{graph: &graph{work: w, sets: slices.Clone(commonSets())}, layout: l}
 	b.node()
 	return b
 }
@@ -191,11 +189,30 @@ func (b *builder) string(from int32, least, most int) int32 {
 
 // character takes one character of a string, escaped or not.
 func (b *builder) character(from, to int32, escapes bool) {
+	set := int32(rawSet)
+	if escapes {
+		set = stringSet
+	}
+	b.nodes[from].set, b.nodes[from].after = set, to
+}
+
+// commonSets are the sets that all automata have.
+var commonSets = sync.OnceValue(func() []characters {
+	table := func(escapes bool) [][256]int16 {
+		b := &builder{graph: &graph{work: newWork(context.Background(), compileSteps)}}
+		from, to := b.node(), b.node()
+		b.spellCharacter(from, to, escapes)
+		return b.table(from, to)
+	}
+	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table()}, stringSet: {plainRunes, table(true)}, rawSet: {plainRunes, table(false)}}
+})
+
+// spellCharacter takes one character of a string, escaped or not, by its bytes.
+func (b *builder) spellCharacter(from, to int32, escapes bool) {
 	b.span(from, 0x20, '"'-1, to)
 	b.span(from, '"'+1, '\\'-1, to)
 	b.span(from, '\\'+1, 0x7F, to)
 	b.beyondASCII(from, to)
-	b.nodes[from].set, b.nodes[from].after = plainSet, to
 	if !escapes {
 		return
 	}
@@ -321,149 +338,19 @@ func (b *builder) set(from int32, texts []string, count counts) int32 {
 // anyMember takes a member of any name and value.
 func (b *builder) anyMember(from int32) int32 { return b.any(b.colon(b.string(from, 0, -1))) }
 
-// property is a member of an object.
-type property struct {
-	name     string
-	required bool
-	value    func(from int32) int32
-}
-
-// object takes an object of the given properties, in their order, and then of others, which others takes with their names; it is nil if there are
-// none. count is how many there may be. Others may have the same name: for the least number, they count as one.
-func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
-	// before has the nodes before the next member, by the number of those written. Unless there is a limit, the last one stands for more, too.
-	before := make([]int32, max(count.least, count.most, 1)+1)
-	for n := range before {
-		before[n] = b.node()
-	}
-	b.skip(b.open(from, "{"), before[0])
-	next := func(n int) int {
-		if n+1 < len(before) || count.most >= 0 {
-			return n + 1
-		}
-		return n
-	}
-	for _, p := range properties {
-		after := make([]int32, len(before))
-		for n := range after {
-			after[n] = b.node()
-			if !p.required {
-				b.skip(before[n], after[n])
-			}
-		}
-		take := b.member(func(from int32) int32 { return p.value(b.colon(b.text(from, quoted(p.name)))) }, len(before))
-		for n := 0; next(n) < len(before); n++ {
-			take(n, before[n], after[next(n)])
-			if next(n) == n {
-				break
-			}
-		}
-		before = after
-	}
-	end := b.node()
-	for n, node := range before {
-		if n >= count.least && (count.most < 0 || n <= count.most) {
-			b.skip(node, end)
-		}
-	}
-	if others != nil {
-		take := b.member(others, len(before))
-		after := make([]int32, len(before))
-		for n := range after {
-			if after[n] = b.node(); count.most < 0 || n <= count.most {
-				b.skip(after[n], end)
-			}
-		}
-		for n := 0; next(n) < len(before); n++ {
-			if n+1 >= count.least {
-				take(n, before[n], after[next(n)])
-			}
-			if n > 0 {
-				take(n, after[n], after[next(n)])
-			}
-			if next(n) == n {
-				break
-			}
-		}
-	}
-	return b.close(end, "}")
-}
-
-// member returns what takes a member after n others, which is written once: as a rule, unless it leads to one place only.
-func (b *builder) member(member func(from int32) int32, places int) func(n int, from, to int32) {
-	rule := b.node()
-	end := member(rule)
-	if places > 2 {
-		b.end(end)
-	}
-	return func(n int, from, to int32) {
-		if n > 0 {
-			from = b.comma(from)
-		}
-		if places > 2 {
-			b.call(from, rule, to)
-			return
-		}
-		b.skip(from, rule)
-		if !slices.Contains(b.nodes[end].empty, to) {
-			b.skip(end, to)
-		}
-	}
-}
-
-// otherName takes the rest of a string, after its opening quote, that is none of names, which end with their quote. If there
-// are names, it has no escapes, which could spell one of them, and does not begin as a name does up to a character that is
-// escaped or beyond ASCII.
-func (b *builder) otherName(from int32, names []string) int32 {
-	to, free, start := b.node(), b.node(), b.node()
-	b.span(free, '"', '"', to)
-	b.character(free, free, len(names) == 0)
-	b.character(start, free, len(names) == 0)
-	b.span(start, '"', '"', to)
-	b.otherwise(from, b.nodes[start].edges, names)
-	return to
-}
-
-// otherwise takes what edges take, unless it is the whole of a name.
-func (b *builder) otherwise(from int32, edges []edge, names []string) {
-	next := map[byte][]string{}
-	for _, name := range names {
-		next[name[0]] = append(next[name[0]], name[1:])
-	}
-	for _, e := range edges {
-		lo := int(e.lo)
-		for c := lo; c <= int(e.hi); c++ {
-			if next[byte(c)] == nil {
-				continue
-			}
-			if lo < c {
-				b.span(from, byte(lo), byte(c-1), e.to)
-			}
-			lo = c + 1
-			if c != '"' && c < utf8.RuneSelf {
-				at := b.node()
-				b.span(from, byte(c), byte(c), at)
-				b.otherwise(at, edges, next[byte(c)])
-			}
-		}
-		if lo <= int(e.hi) {
-			b.span(from, byte(lo), e.hi, e.to)
-		}
-	}
-}
-
 // JSON returns the grammar of any JSON object, laid out as the model likes within limits: numbers have at most 15 digits, and
 // 40 spaces follow a line break at most.
 func (v *Vocabulary) JSON() *Grammar {
 	b := newBuilder(anyLayout, newWork(context.Background(), compileSteps))
 	start := b.node()
 	b.end(b.object(start, nil, b.anyMember, counts{0, -1}))
-	return v.grammar(b.automaton, start)
+	return v.grammar(b.graph, start)
 }
 
 // grammar returns the grammar of a rule.
-func (v *Vocabulary) grammar(a automaton, start int32) *Grammar {
-	g := &Grammar{vocabulary: v, automaton: a, start: start, known: map[frame]*continuations{}, classes: map[int32]*class{}, covered: map[[2]int32]bool{}}
-	g.inside = newMachine(&g.automaton)
+func (v *Vocabulary) grammar(graph *graph, start int32) *Grammar {
+	g := &Grammar{vocabulary: v}
+	g.automaton, g.start = graph.reduce(start)
+	g.forget()
 	return g
 }

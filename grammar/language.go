@@ -386,7 +386,7 @@ func (l *language) ends(id int32) bool {
 	return false
 }
 
-// write takes the rest of a string of the language, after its opening quote. What never ends is for [automaton.prune].
+// write takes the rest of a string of the language, after its opening quote. What never ends is for [graph.prune].
 func (l *language) write(b *builder, from int32, length counts) (to int32, err error) {
 	type state struct{ formula, count int32 }
 	nodes := map[state]int32{}

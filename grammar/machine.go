@@ -1,25 +1,38 @@
 package grammar
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
 
-// machine runs an automaton over bytes. A state is the set of all places where the text so far may have led to; place and the
-// way back from there are a stack, of which each is kept once and never changes. So is each state: to fork or to go back costs
-// nothing, and what follows a state is computed once.
+// machine runs an automaton over bytes. A state is the set of all places where the text so far may have led to. A place is a frame: a node of
+// a rule, and the stack of frames on which the rule goes back when it ends. Each frame, stack and state is kept once and never changes: to
+// fork or to go back costs nothing, and what follows a state is computed once.
+//
+// The frames of a state have different nodes: where two ways lead to one node, its stack has both ways back (Tomita, "An Efficient
+// Augmented-Context-Free Parsing Algorithm", 1987). So a state is never larger than the automaton, however many ways have led to it.
 //
 // It starts at the node of its choice, with nothing below it on the stack: a state is done if the rule of that node may have
 // ended.
 type machine struct {
 	automaton *automaton
-	stacks    []frame // 0 is the empty stack
+	work      *work
+	stacks    []stack // 0 is the empty stack
 	stackIDs  map[frame]int32
+	joinedIDs map[string]int32 // of stacks with several ways
+	joins     map[[2]int32]int32
 	states    []state // 0 is none
 	stateIDs  map[string]int32
+	bytes     int // of memory, about
 
-	work, tops []int32 // scratch
-	key        []byte
+	// Of the state that is being put together:
+	reached []reached
+	at      []int32 // where the frame of a node is in reached, if it is there
+	queue   []int32 // of reached
+	done    bool
+	tops    []int32
+	key     []byte
 }
 
 // frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends. Between the bytes of a character
@@ -29,67 +42,189 @@ type frame struct {
 	within      int16
 }
 
+// stack is a frame; or several ways back, each a stack of one frame, or the empty one.
+type stack struct {
+	frame frame
+	ways  []int32 // by node; nil if there is one only
+}
+
+type reached struct {
+	frame
+	queued bool
+}
+
 type state struct {
-	tops []int32 // stacks whose node has edges
+	tops []int32 // stacks whose node takes bytes
 	done bool
 	next *[256]int32 // 0 = not computed, else state, or dead
 }
 
 const dead = -1
 
-func newMachine(a *automaton) *machine {
-	return &machine{automaton: a, stacks: make([]frame, 1), stackIDs: map[frame]int32{}, states: make([]state, 1), stateIDs: map[string]int32{}}
+func newMachine(a *automaton, w *work) *machine {
+	return &machine{
+		automaton: a, work: w, at: make([]int32, len(a.nodes)), bytes: 4 * len(a.nodes),
+		stacks: make([]stack, 1), stackIDs: map[frame]int32{}, joinedIDs: map[string]int32{}, joins: map[[2]int32]int32{},
+		states: make([]state, 1), stateIDs: map[string]int32{},
+	}
 }
 
 // start returns the state at a node, with nothing below it.
 func (m *machine) start(node int32) int32 {
-	return m.close(append(m.work[:0], m.push(frame{node: node})))
+	m.reach(frame{node: node})
+	return m.close()
 }
 
+// push returns the stack of a frame.
 func (m *machine) push(f frame) int32 {
 	id, ok := m.stackIDs[f]
 	if !ok {
-		id = int32(len(m.stacks))
-		m.stacks = append(m.stacks, f)
+		id = m.keep(stack{frame: f})
 		m.stackIDs[f] = id
 	}
 	return id
 }
 
-// close returns the state of some stacks, and all that are reached from them without a byte; dead if there are none.
-func (m *machine) close(stacks []int32) int32 {
-	tops, done := m.tops[:0], false
-	for i := 0; i < len(stacks); i++ {
-		s := stacks[i]
-		if s == 0 {
-			done = true
-			continue
+func (m *machine) keep(s stack) int32 {
+	m.work.do(pushSteps)
+	m.bytes += 100 + 4*len(s.ways)
+	m.stacks = append(m.stacks, s)
+	return int32(len(m.stacks) - 1)
+}
+
+// ways returns the ways back that a stack has.
+func (m *machine) ways(s int32) []int32 {
+	if ways := m.stacks[s].ways; ways != nil {
+		return ways
+	}
+	return []int32{s}
+}
+
+// join returns the stack that has the ways of both stacks.
+func (m *machine) join(a, b int32) int32 {
+	if a == b {
+		return a
+	}
+	pair := [2]int32{min(a, b), max(a, b)}
+	if id, ok := m.joins[pair]; ok {
+		return id
+	}
+	var ways []int32
+	from, other := m.ways(a), m.ways(b)
+	m.work.do(len(from) + len(other) + pushSteps)
+	if m.work.err != nil {
+		return a
+	}
+	for len(from) > 0 && len(other) > 0 {
+		f, o := m.stacks[from[0]].frame, m.stacks[other[0]].frame
+		switch order := cmp.Or(cmp.Compare(f.node, o.node), cmp.Compare(f.within, o.within)); {
+		case order < 0:
+			ways, from = append(ways, from[0]), from[1:]
+		case order > 0:
+			ways, other = append(ways, other[0]), other[1:]
+		default:
+			if from[0] != other[0] {
+				f.below = m.join(f.below, o.below)
+				ways = append(ways, m.push(f))
+			} else {
+				ways = append(ways, from[0])
+			}
+			from, other = from[1:], other[1:]
 		}
-		f := m.stacks[s]
-		n := &m.automaton.nodes[f.node]
-		if len(n.edges) > 0 || n.spelled {
-			tops = append(tops, s)
+	}
+	ways = append(append(ways, from...), other...)
+	id := ways[0]
+	if len(ways) > 1 {
+		m.key = appendKey(m.key[:0], ways)
+		var ok bool
+		if id, ok = m.joinedIDs[string(m.key)]; !ok {
+			id = m.keep(stack{ways: ways})
+			m.joinedIDs[string(m.key)] = id
 		}
+	}
+	m.joins[pair] = id
+	m.bytes += 24
+	return id
+}
+
+func appendKey(key []byte, ids []int32) []byte {
+	for _, id := range ids {
+		key = binary.LittleEndian.AppendUint32(key, uint32(id))
+	}
+	return key
+}
+
+// reach adds a frame to the state that is being put together.
+func (m *machine) reach(f frame) {
+	m.work.do(reachSteps)
+	i := m.at[f.node]
+	if int(i) >= len(m.reached) || m.reached[i].node != f.node || m.reached[i].within != f.within {
+		if i = int32(len(m.reached)); f.within == 0 {
+			m.at[f.node] = i
+		} else if same := slices.IndexFunc(m.reached, func(r reached) bool { return r.node == f.node && r.within == f.within }); same >= 0 {
+			i = int32(same)
+		}
+	}
+	if int(i) == len(m.reached) {
+		m.reached = append(m.reached, reached{f, true})
+		m.queue = append(m.queue, i)
+		return
+	}
+	r := &m.reached[i]
+	below := m.join(r.below, f.below)
+	if below != r.below && !r.queued {
+		r.queued = true
+		m.queue = append(m.queue, i)
+	}
+	r.below = below
+}
+
+// resumed adds what a stack goes back to.
+func (m *machine) resumed(s int32) {
+	for _, way := range m.ways(s) {
+		if way == 0 {
+			m.done = true
+		} else {
+			m.reach(m.stacks[way].frame)
+		}
+	}
+}
+
+// close returns the state of what was reached, and all that is reached from there without a byte; dead if there is nothing.
+func (m *machine) close() int32 {
+	a := m.automaton
+	for i := 0; i < len(m.queue) && m.work.err == nil; i++ {
+		m.reached[m.queue[i]].queued = false
+		f := m.reached[m.queue[i]].frame
 		if f.within != 0 {
 			continue
 		}
-		reach := func(s int32) {
-			if !slices.Contains(stacks, s) {
-				stacks = append(stacks, s)
+		for _, to := range a.emptyOf(f.node) {
+			m.reach(frame{node: to, below: f.below})
+		}
+		for _, c := range a.callsOf(f.node) {
+			below := f.below
+			if c.to != noNode {
+				below = m.push(frame{node: c.to, below: f.below})
 			}
+			m.reach(frame{node: c.rule, below: below})
 		}
-		for _, to := range n.empty {
-			reach(m.push(frame{node: to, below: f.below}))
-		}
-		for _, c := range n.calls {
-			reach(m.push(frame{node: c.rule, below: m.push(frame{node: c.to, below: f.below})}))
-		}
-		if n.final {
-			reach(f.below)
+		if a.nodes[f.node].final {
+			m.resumed(f.below)
 		}
 	}
-	m.work, m.tops = stacks, tops
-	return m.state(tops, done)
+	m.tops = m.tops[:0]
+	for _, r := range m.reached {
+		if a.takes(r.node) {
+			m.tops = append(m.tops, m.push(r.frame))
+		}
+	}
+	done := m.done
+	m.reached, m.queue, m.done = m.reached[:0], m.queue[:0], false
+	if m.work.err != nil {
+		return dead
+	}
+	return m.state(m.tops, done)
 }
 
 // state returns the state of some tops, which it sorts.
@@ -98,16 +233,15 @@ func (m *machine) state(tops []int32, done bool) int32 {
 		return dead
 	}
 	slices.Sort(tops)
-	m.key = m.key[:0]
-	for _, s := range tops {
-		m.key = binary.LittleEndian.AppendUint32(m.key, uint32(s))
-	}
+	m.key = appendKey(m.key[:0], tops)
 	if done {
 		m.key = append(m.key, 1)
 	}
 	id, ok := m.stateIDs[string(m.key)]
 	if !ok {
+		m.work.do(stateSteps)
 		id = int32(len(m.states))
+		m.bytes += 160 + 8*len(tops)
 		m.states = append(m.states, state{tops: slices.Clone(tops), done: done})
 		m.stateIDs[string(m.key)] = id
 	}
@@ -118,41 +252,46 @@ func (m *machine) state(tops []int32, done bool) int32 {
 func (m *machine) step(from int32, b byte) int32 {
 	next := m.states[from].next
 	if next == nil {
+		m.work.do(stateSteps)
+		m.bytes += 1024
 		next = new([256]int32)
 		m.states[from].next = next
 	}
 	if next[b] == 0 {
-		next[b] = m.follow(from, b)
+		to := m.follow(from, b)
+		if m.work.err != nil {
+			return dead
+		}
+		next[b] = to
 	}
 	return next[b]
 }
 
 func (m *machine) follow(from int32, b byte) int32 {
-	stacks := m.work[:0]
-	reach := func(f frame) {
-		if to := m.push(f); !slices.Contains(stacks, to) {
-			stacks = append(stacks, to)
-		}
-	}
+	a := m.automaton
+	m.work.do(len(m.states[from].tops))
 	for _, s := range m.states[from].tops {
-		f := m.stacks[s]
-		n := &m.automaton.nodes[f.node]
-		for _, e := range n.edges {
-			if e.lo <= b && b <= e.hi {
-				reach(frame{node: e.to, below: f.below})
+		f := m.stacks[s].frame
+		if f.within == 0 {
+			for _, e := range a.edgesOf(f.node) {
+				if e.lo <= b && b <= e.hi {
+					m.reach(frame{node: e.to, below: f.below})
+				}
 			}
 		}
-		if n.spelled {
-			switch to := m.automaton.tables[n.set][f.within][b]; to {
-			case dead:
-			case 0:
-				reach(frame{node: n.after, below: f.below})
-			default:
-				reach(frame{f.node, f.below, to})
-			}
+		n := &a.nodes[f.node]
+		if n.set == noSet {
+			continue
+		}
+		switch to := a.sets[n.set].table[f.within][b]; to {
+		case dead:
+		case 0:
+			m.reach(frame{node: n.after, below: f.below})
+		default:
+			m.reach(frame{f.node, f.below, to})
 		}
 	}
-	return m.close(stacks)
+	return m.close()
 }
 
 // only returns the byte with which the text goes on from a state, if it can't be another one, nor be over.
@@ -161,17 +300,20 @@ func (m *machine) only(from int32) (b byte, ok bool) {
 	if s.done {
 		return 0, false
 	}
+	a := m.automaton
 	for _, top := range s.tops {
-		f := m.stacks[top]
-		n := &m.automaton.nodes[f.node]
-		for _, e := range n.edges {
-			if e.lo != e.hi || ok && e.lo != b {
-				return 0, false
+		f := m.stacks[top].frame
+		m.work.do(1)
+		if f.within == 0 {
+			for _, e := range a.edgesOf(f.node) {
+				if e.lo != e.hi || ok && e.lo != b {
+					return 0, false
+				}
+				b, ok = e.lo, true
 			}
-			b, ok = e.lo, true
 		}
-		if n.spelled {
-			for c, to := range m.automaton.tables[n.set][f.within] {
+		if set := a.nodes[f.node].set; set != noSet {
+			for c, to := range a.sets[set].table[f.within] {
 				if to == dead {
 					continue
 				}
@@ -192,4 +334,7 @@ func (m *machine) alone(f frame) int32 {
 }
 
 // resume returns the state of a stack to which a rule has gone back.
-func (m *machine) resume(stack int32) int32 { return m.close(append(m.work[:0], stack)) }
+func (m *machine) resume(stack int32) int32 {
+	m.resumed(stack)
+	return m.close()
+}

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -9,16 +10,37 @@ import (
 // Grammar is a set of texts, over the tokens of a [Vocabulary]. It is safe for concurrent use, and learns while it is used.
 type Grammar struct {
 	vocabulary *Vocabulary
-	automaton  automaton
+	automaton  *automaton
 	start      int32
 
 	mu      sync.Mutex // guards what follows
+	learned *learned
+}
+
+// learned is what a grammar keeps of what it was asked.
+type learned struct {
 	inside  *machine
 	known   map[frame]*continuations // with nothing below
 	classes map[int32]*class         // by set of the automaton
 	covered map[[2]int32]bool        // what covers answers
+	bytes   int                      // of memory, about, without inside
 	states  []int32                  // scratch
 	tokens  []int32                  // scratch
+}
+
+// mostLearned bounds the bytes of what a grammar keeps: beyond it, the grammar forgets all.
+const mostLearned = 32 << 20
+
+func (g *Grammar) forget() {
+	g.learned = &learned{inside: newMachine(g.automaton, nil), known: map[frame]*continuations{}, classes: map[int32]*class{}, covered: map[[2]int32]bool{}}
+}
+
+// Size returns the bytes of memory that the grammar takes, about. While the grammar is used, they become at most 32 MiB more, and a few for what
+// a single mask takes.
+func (g *Grammar) Size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.automaton.size() + g.learned.bytes + g.learned.inside.bytes
 }
 
 // continuations are the tokens that can follow at a node, as far as that does not depend on where its rule goes back to.
@@ -33,29 +55,37 @@ type continuations struct {
 const manyTokens = 256
 
 // at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there: for a string most,
-// if there were not those of a class, which are known beforehand. It is done once for a node.
-func (g *Grammar) at(f frame) *continuations {
+// if there were not those of a class, which are known beforehand. It is done once for a node. It returns nil if they are not known and w has done much already: then one walk for all nodes that are left is better.
+func (g *Grammar) at(f frame, w *work) *continuations {
 	f.below = 0
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c, ok := g.known[f]; ok {
+	if c, ok := g.learned.known[f]; ok {
 		return c
 	}
+	if w.steps > len(g.vocabulary.trie)/2 {
+		return nil
+	}
+	if g.learned.bytes+g.learned.inside.bytes > mostLearned {
+		g.forget()
+	}
+	l := g.learned
+	l.inside.work = w
 	c := &continuations{}
 	v := g.vocabulary
-	class, run := g.class(f)
+	class, run := g.class(f, w)
 	if class != nil {
 		c.class = class.tokens[run]
 	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
-	from := g.inside.alone(f)
-	tokens := g.tokens[:0]
-	g.states = v.walk(g.inside, 0, from, class, run, g.states, func(at, state int32) bool {
+	from := l.inside.alone(f)
+	tokens := l.tokens[:0]
+	l.states = v.walk(l.inside, 0, from, class, run, l.states, func(at, state int32) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
 		}
-		if g.inside.states[state].done && b.after > at+1 {
+		if l.inside.states[state].done && b.after > at+1 {
 			c.beyond = append(c.beyond, at)
 		}
 		return true
@@ -68,8 +98,11 @@ func (g *Grammar) at(f frame) *continuations {
 	} else {
 		c.tokens = slices.Clone(tokens)
 	}
-	g.tokens = tokens
-	g.known[f] = c
+	l.tokens = tokens
+	if w.err == nil {
+		l.known[f] = c
+		l.bytes += 200 + 8*len(c.bits) + 4*len(c.tokens) + 4*len(c.beyond)
+	}
 	return c
 }
 
@@ -107,7 +140,8 @@ const (
 
 // Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
-	m := &Matcher{grammar: g, machine: newMachine(&g.automaton), work: newWork(ctx, matchSteps), ids: map[int32]int{}, masks: map[int][]uint64{}}
+	w := newWork(ctx, g.vocabulary.matchSteps())
+	m := &Matcher{grammar: g, machine: newMachine(g.automaton, w), work: w, ids: map[int32]int{}, masks: map[int][]uint64{}}
 	m.end = m.mask(g.vocabulary.end...)
 	m.place(m.machine.start(g.start))
 	return m
@@ -136,10 +170,16 @@ func (m *Matcher) place(state int32) int {
 // Err returns why the matcher ended before the text did: an error that wraps [ErrTooLarge], or the context's. It returns nil if it did not.
 func (m *Matcher) Err() error { return m.work.err }
 
+// mostMatched bounds the bytes of the states of a matcher.
+const mostMatched = 256 << 20
+
 // failed begins a call, and reports whether the matcher has ended.
 func (m *Matcher) failed() bool {
 	m.work.steps, m.work.asked = 0, 0
-	return !m.work.do(1)
+	if m.work.do(1) && m.machine.bytes > mostMatched {
+		m.work.err = fmt.Errorf("grammar: %w: the states of the text take more than %d MiB", ErrTooLarge, mostMatched>>20)
+	}
+	return m.work.err != nil
 }
 
 // Next returns the state after a token, and a negative number if the token is not allowed.
@@ -174,6 +214,9 @@ func (m *Matcher) forced(state int) int32 {
 	p := m.states[state]
 	if p.forced == undecided {
 		p.forced = m.force(p.state)
+		if m.work.err != nil {
+			return choice
+		}
 		m.states[state] = p
 	}
 	return p.forced
@@ -236,6 +279,9 @@ func (m *Matcher) Allowed(state int) []uint64 {
 	} else {
 		mask = m.allowed(at)
 	}
+	if m.work.err != nil {
+		return m.end
+	}
 	m.masks[state] = mask
 	return mask
 }
@@ -248,9 +294,21 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	}
 	add := func(token int32) { mask[token/64] |= 1 << (token % 64) }
 	v := m.grammar.vocabulary
-	for _, top := range m.machine.states[at].tops {
-		f := m.machine.stacks[top]
-		c := m.grammar.at(f)
+	tops := m.machine.states[at].tops
+	for i, top := range tops {
+		m.work.do(len(mask) / 16)
+		f := m.machine.stacks[top].frame
+		c := m.grammar.at(f, m.work)
+		if c == nil {
+			at = m.machine.state(slices.Clone(tops[i:]), false)
+			m.walked = v.walk(m.machine, 0, at, nil, 0, m.walked, func(at, _ int32) bool {
+				if token := v.trie[at].token; token >= 0 {
+					add(token)
+				}
+				return true
+			})
+			break
+		}
 		for _, bits := range [][]uint64{c.class, c.bits} {
 			for i, word := range bits {
 				mask[i] |= word

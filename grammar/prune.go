@@ -22,10 +22,10 @@ func (l *links) add(to, from, other int32) {
 }
 
 // prune removes the ways from which no text comes to an end, where a model would get stuck. It reports whether a rule has a text.
-func (a *automaton) prune(rule int32) bool {
+func (g *graph) prune(rule int32) bool {
 	const none = -1
-	before := newLinks(len(a.nodes))
-	useful := make([]bool, len(a.nodes)) // the end of its rule can be reached
+	before := newLinks(len(g.nodes))
+	useful := make([]bool, len(g.nodes)) // the end of its rule can be reached
 	var work []int32
 	mark := func(n int32) {
 		if !useful[n] {
@@ -33,8 +33,8 @@ func (a *automaton) prune(rule int32) bool {
 			work = append(work, n)
 		}
 	}
-	for i := range a.nodes {
-		n, at := &a.nodes[i], int32(i)
+	for i := range g.nodes {
+		n, at := &g.nodes[i], int32(i)
 		for _, e := range n.edges {
 			before.add(e.to, at, none)
 		}
@@ -45,7 +45,7 @@ func (a *automaton) prune(rule int32) bool {
 			before.add(c.to, at, c.rule)
 			before.add(c.rule, at, c.to)
 		}
-		if n.spelled {
+		if n.set != noSet {
 			before.add(n.after, at, none)
 		}
 		if n.final {
@@ -61,13 +61,13 @@ func (a *automaton) prune(rule int32) bool {
 			}
 		}
 	}
-	for i := range a.nodes {
-		n := &a.nodes[i]
+	for i := range g.nodes {
+		n := &g.nodes[i]
 		n.edges = slices.DeleteFunc(n.edges, func(e edge) bool { return !useful[e.to] })
 		n.empty = slices.DeleteFunc(n.empty, func(to int32) bool { return !useful[to] })
 		n.calls = slices.DeleteFunc(n.calls, func(c call) bool { return !useful[c.rule] || !useful[c.to] })
 		if n.set != noSet && !useful[n.after] {
-			n.set, n.spelled = noSet, false
+			n.set = noSet
 		}
 	}
 	return useful[rule]

@@ -55,7 +55,7 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 	if c.leftRecursive() {
 		return nil, errors.New("grammar: schema: a $ref leads back to itself with nothing between")
 	}
-	return v.grammar(c.automaton, start), nil
+	return v.grammar(c.graph, start), nil
 }
 
 // compiler makes rules of a schema.

@@ -134,16 +134,12 @@ func (s *spelling) table() [][256]int16 {
 // table returns that of the spelling of a set.
 func (set runeSet) table() [][256]int16 { return spell(set).table() }
 
-// take takes one character of a set. Nothing else may begin at from.
+// take takes one character of a set. Nothing else may begin at from with a character.
 func (b *builder) take(from, to int32, set runeSet) {
-	id := int32(slices.IndexFunc(b.sets, func(s runeSet) bool { return slices.Equal(s, set) }))
+	id := int32(slices.IndexFunc(b.sets, func(c characters) bool { return slices.Equal(c.runes, set) }))
 	if id < 0 {
 		id = int32(len(b.sets))
-		b.sets, b.tables = append(b.sets, set), append(b.tables, nil)
+		b.sets = append(b.sets, characters{set, set.table()})
 	}
-	if b.tables[id] == nil {
-		b.tables[id] = set.table()
-	}
-	n := &b.nodes[from]
-	n.set, n.after, n.spelled = id, to, true
+	b.nodes[from].set, b.nodes[from].after = id, to
 }

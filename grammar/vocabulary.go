@@ -13,6 +13,7 @@ type Vocabulary struct {
 	end   []int32 // tokens that end a text
 	text  []string
 	trie  []branch // in depth-first order, children by byte; the first is the root
+	depth int32    // of the trie
 	plain *class   // of plainRunes
 }
 
@@ -24,9 +25,18 @@ type branch struct {
 	last  byte  // the last of them
 }
 
+// maxTokens is far more than any model has.
+const maxTokens = 1 << 24
+
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
 // such as control tokens, which will not be allowed. end are the tokens that end a text; there must be at least one.
 func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Vocabulary, error) {
+	if size < 0 || size > maxTokens {
+		return nil, fmt.Errorf("grammar: vocabulary of %d tokens, outside 0 to %d", size, maxTokens)
+	}
+	if spell == nil {
+		return nil, errors.New("grammar: vocabulary: no function that spells a token")
+	}
 	v := &Vocabulary{size: size, end: slices.Clone(end), text: make([]string, size)}
 	if len(end) == 0 {
 		return nil, errors.New("grammar: vocabulary: no token ends a text")
@@ -78,6 +88,7 @@ func (v *Vocabulary) grow(order []int32) {
 		for i := shared; i < len(text); i++ {
 			open = append(open, int32(len(v.trie)))
 			v.trie = append(v.trie, branch{token: -1, depth: int32(i + 1), last: text[i]})
+			v.depth = max(v.depth, int32(i+1))
 		}
 		if b := &v.trie[open[len(open)-1]]; b.token < 0 {
 			b.token = token
@@ -113,6 +124,9 @@ func (v *Vocabulary) walk(m *machine, below, from int32, c *class, run int8, sta
 	states = append(states[:0], from)
 	for i := below + 1; i < v.trie[below].after; {
 		b := &v.trie[i]
+		if !m.work.do(1) {
+			break
+		}
 		if c != nil && c.longest[i] <= run {
 			i = b.after
 			continue

@@ -16,23 +16,24 @@ func distances(a *automaton) []int {
 	for i := range d {
 		d[i] = math.MaxInt32
 	}
+	d[noNode] = 0 // after which a rule ends
 	for changed := true; changed; {
 		changed = false
-		for i := len(a.nodes) - 1; i >= 0; i-- {
+		for i := len(a.nodes) - 2; i > noNode; i-- {
 			n, least := &a.nodes[i], d[i]
 			if n.final {
 				least = 0
 			}
-			for _, e := range n.edges {
+			for _, e := range a.edgesOf(int32(i)) {
 				least = min(least, 1+d[e.to])
 			}
-			for _, to := range n.empty {
+			for _, to := range a.emptyOf(int32(i)) {
 				least = min(least, d[to])
 			}
-			for _, c := range n.calls {
+			for _, c := range a.callsOf(int32(i)) {
 				least = min(least, d[c.rule]+d[c.to])
 			}
-			if n.spelled {
+			if n.set != noSet {
 				least = min(least, characterBytes+d[n.after])
 			}
 			if least < d[i] {
@@ -50,7 +51,7 @@ type walker struct {
 	distances []int
 }
 
-func newWalker(v *Vocabulary, g *Grammar) *walker { return &walker{v, g, distances(&g.automaton)} }
+func newWalker(v *Vocabulary, g *Grammar) *walker { return &walker{v, g, distances(g.automaton)} }
 
 // left returns how many bytes a text takes to its end, at least.
 func (w *walker) left(m *machine, state int32) int {
@@ -59,10 +60,24 @@ func (w *walker) left(m *machine, state int32) int {
 	}
 	least := math.MaxInt32
 	for _, top := range m.states[state].tops {
+		least = min(least, w.below(m, top))
+	}
+	return least
+}
+
+// below returns how many bytes it takes to the end of all rules of a stack, at least.
+func (w *walker) below(m *machine, stack int32) int {
+	if stack == 0 {
+		return 0
+	}
+	least := math.MaxInt32
+	for _, way := range m.ways(stack) {
 		sum := 0
-		for s := top; s != 0; s = m.stacks[s].below {
-			if sum += w.distances[m.stacks[s].node]; m.stacks[s].within != 0 {
-				sum -= characterBytes / 2
+		if way != 0 {
+			f := m.stacks[way].frame
+			sum = w.distances[f.node] + w.below(m, f.below)
+			if a := w.g.automaton; f.within != 0 { // any byte leads on
+				sum += characterBytes + w.distances[a.nodes[f.node].after] - w.distances[f.node]
 			}
 		}
 		least = min(least, sum)

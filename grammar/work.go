@@ -19,13 +19,15 @@ type work struct {
 	err   error // why the work must end
 }
 
-// Limits of the steps of one call.
 const (
-	compileSteps = 1 << 22
-	matchSteps   = 1 << 18
+	// compileSteps bound a compile: a quarter of a second at most.
+	compileSteps = 1 << 23
 	// askSteps is the number of steps after which the context is asked.
 	askSteps = 1 << 12
 )
+
+// matchSteps bound a question to a matcher: enough to walk over all tokens twice. For 128,000 tokens that is 5 ms.
+func (v *Vocabulary) matchSteps() int { return 2*len(v.trie) + 1<<16 }
 
 func newWork(ctx context.Context, limit int) *work { return &work{ctx: ctx, limit: limit} }
 
@@ -47,3 +49,11 @@ func (w *work) ask() {
 		w.err = fmt.Errorf("grammar: %w", ErrTooLarge)
 	}
 }
+
+// What takes more than one step.
+const (
+	reachSteps = 4  // a frame is added to a state
+	pushSteps  = 8  // a new stack
+	stateSteps = 32 // a new state, or what follows it
+	nodeSteps  = 8  // a node of an automaton
+)
