@@ -86,10 +86,9 @@ type language struct {
 	formulas []formula
 	ids      map[string]int32
 	start    int32
-	reached  []int32            // by instruction, the formula of what follows it; 0 = not made yet
-	classes  []runeSet          // characters that make no difference to each other
-	spans    []classSpan        // the same, in order
-	steps    map[[2]int32]int32 // by formula and class
+	reached  []int32     // by instruction, the formula of what follows it; 0 = not made yet
+	classes  []runeSet   // characters that make no difference to each other
+	spans    []classSpan // the same, in order
 }
 
 type classSpan struct {
@@ -101,6 +100,8 @@ type formula struct {
 	op formulaOp
 	of []int32 // formulas, in order
 	at int32   // of an instruction that takes a character
+	// next has the formulas after a character, by its class; 0 = not made yet.
+	next []int32
 }
 
 type formulaOp uint8
@@ -124,7 +125,7 @@ const (
 
 // language returns that of a set of strings, without their length.
 func (c *compiler) language(t texts) (*language, error) {
-	l := &language{work: c.work, formulas: make([]formula, 1), ids: map[string]int32{}, steps: map[[2]int32]int32{}}
+	l := &language{work: c.work, formulas: make([]formula, 1), ids: map[string]int32{}}
 	for _, op := range []formulaOp{always, never, over} {
 		l.formula(formula{op: op})
 	}
@@ -340,8 +341,11 @@ func (l *language) classOf(r rune) int32 {
 
 // after returns the formula after a character of a class.
 func (l *language) after(id, class int32) int32 {
-	key := [2]int32{id, class}
-	if next, ok := l.steps[key]; ok {
+	if l.formulas[id].next == nil {
+		l.work.do(len(l.classes))
+		l.formulas[id].next = make([]int32, len(l.classes))
+	}
+	if next := l.formulas[id].next[class]; next != 0 {
 		return next
 	}
 	next := int32(neverID)
@@ -365,7 +369,7 @@ func (l *language) after(id, class int32) int32 {
 		next = l.combine(f.op, parts)
 	}
 	if l.work.do(1) {
-		l.steps[key] = next
+		l.formulas[id].next[class] = next
 	}
 	return next
 }
