@@ -46,6 +46,9 @@ type digitWays struct {
 
 const nowhere = -1
 
+// digitSteps are those of a state.
+const digitSteps = 16
+
 // digits returns those of a bound that is not negative. Where two numbers could be the same 64-bit float, a bound that is left out itself moves, up
 // or down, to one of few digits: those who check may compare floats.
 func (b bound) digits(up, integer bool) boundDigits {
@@ -79,6 +82,9 @@ func (b *builder) magnitudes(from int32, low, high bound, n numbers, to int32) (
 		d.modulus = scaled.Int64()
 	}
 	start := d.node(digitState{})
+	if d.work.err != nil {
+		return false, d.work.err
+	}
 	if len(d.nodes) > maxPlaces {
 		return false, fmt.Errorf("multiples of %s in so large a range: %w", n.multiple.RatString(), ErrUnsupported)
 	}
@@ -97,7 +103,7 @@ func (d *decimals) node(s digitState) int32 {
 	if n, ok := d.nodes[s]; ok {
 		return n
 	}
-	if len(d.nodes) > maxPlaces {
+	if len(d.nodes) > maxPlaces || !d.work.do(digitSteps) {
 		return nowhere
 	}
 	d.nodes[s] = nowhere

@@ -5,9 +5,13 @@ import (
 	"slices"
 )
 
-// exclusive fails unless no value that is written for one branch of "oneOf" satisfies another one. The shapes of each branch are a group.
-func (c *compiler) exclusive(groups [][]*shape) error {
-	told := c.discriminated(groups)
+// exclusive fails unless no value that is written for one branch of "oneOf" satisfies another one. The shapes of each branch are a group. If it
+// returns a property, that must be written for it: it tells the branches apart, and has a default in some.
+func (c *compiler) exclusive(groups [][]*shape) (property string, err error) {
+	told, property := c.discriminated(groups)
+	if required(groups, told, property) {
+		property = ""
+	}
 	for i, group := range groups {
 		for j, other := range groups {
 			if i == j || told[i] && told[j] {
@@ -17,54 +21,65 @@ func (c *compiler) exclusive(groups [][]*shape) error {
 				for _, b := range other {
 					switch ok := c.excludes(a, b, 0); {
 					case c.work.err != nil:
-						return c.work.err
+						return "", c.work.err
 					case !ok:
-						return fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w", min(i, j), max(i, j), ErrUnsupported)
+						return "", fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w", min(i, j), max(i, j), ErrUnsupported)
 					}
 				}
 			}
 		}
 	}
-	return nil
+	return property, nil
 }
 
-// discriminated returns which branches are told apart from each other by a property that all of them require, with other constants in each. There
-// may be thousands, too many to compare each with each.
-func (c *compiler) discriminated(groups [][]*shape) []bool {
-	told := make([]bool, len(groups))
-	objects := func(group []*shape) bool {
-		return !slices.ContainsFunc(group, func(s *shape) bool { return s.listed || s.types != objectType })
-	}
-	first := slices.IndexFunc(groups, func(group []*shape) bool { return len(group) > 0 && objects(group) })
-	if first < 0 {
-		return told
-	}
-	for _, name := range groups[first][0].required {
-		branches := map[string]int{}
-		ok := true
-		for i, group := range groups {
-			if !objects(group) {
-				continue
-			}
-			for _, s := range group {
-				ok = ok && c.constants(s, name, i, branches)
-			}
-		}
-		if ok {
-			for i, group := range groups {
-				told[i] = objects(group)
-			}
-			return told
+// required reports whether the shapes of the branches that a property tells apart require it.
+func required(groups [][]*shape, told []bool, property string) bool {
+	for i, group := range groups {
+		if told[i] && slices.ContainsFunc(group, func(s *shape) bool { return !slices.Contains(s.required, property) }) {
+			return false
 		}
 	}
-	return told
+	return true
 }
 
-// constants notes the branch of the constants of a required property, and reports whether it has some that no other branch has.
+// discriminated returns which branches are told apart from each other by a property that has other constants in each, and the property. There may be
+// thousands, too many to compare each with each.
+func (c *compiler) discriminated(groups [][]*shape) (told []bool, property string) {
+	told = make([]bool, len(groups))
+	first := -1
+	for i, group := range groups {
+		told[i] = !slices.ContainsFunc(group, func(s *shape) bool { return s.listed || s.written() != objectType || s.impossible != "" })
+		if told[i] && first < 0 && len(group) > 0 {
+			first = i
+		}
+	}
+	if first >= 0 {
+		if o, err := c.object(groups[first][0]); err == nil {
+			for _, name := range slices.Concat(groups[first][0].required, o.names) {
+				if c.tells(name, groups, told) {
+					return told, name
+				}
+			}
+		}
+	}
+	return make([]bool, len(groups)), ""
+}
+
+// tells reports whether a property has other constants in each of some branches.
+func (c *compiler) tells(property string, groups [][]*shape, which []bool) bool {
+	branches := map[string]int{}
+	for i, group := range groups {
+		for _, s := range group {
+			if which[i] && !c.constants(s, property, i, branches) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// constants notes the branch of the constants of a property, and reports whether it has some that no other branch has.
 func (c *compiler) constants(s *shape, name string, branch int, branches map[string]int) bool {
-	if !slices.Contains(s.required, name) {
-		return false
-	}
 	of, err := c.membersOf(s, name)
 	if err != nil || len(of) == 0 {
 		return false

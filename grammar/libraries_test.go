@@ -100,6 +100,10 @@ var librarySchemas = map[string]string{
 	"beside any": `{"type": "integer", "minimum": 1, "anyOf": [{"maximum": 3}, {"minimum": 100, "maximum": 200}, {"type": "string"}]}`,
 	"discriminated": `{"discriminator": {"propertyName": "kind", "mapping": {}}, "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}], "$defs": {"Cat": {"type": "object", "properties":
 		{"kind": {"const": "cat", "type": "string"}, "n": {"type": "integer"}}, "required": ["kind"]}, "Dog": {"type": "object", "properties": {"kind": {"enum": ["dog", "hound"]}}, "required": ["kind"]}}}`,
+	"discriminated by default": `{"oneOf": [{"type": "null"}, {"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}], "discriminator": {"propertyName": "kind"}, "$defs": {"Cat": {"type": "object", "properties":
+		{"kind": {"const": "cat", "default": "cat"}, "n": {"type": "integer"}}}, "Dog": {"type": "object", "properties": {"n": {"type": "integer"}, "kind": {"const": "dog", "default": "dog"}}}}}`,
+	"discriminated beside": `{"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"], "oneOf": [{"properties": {"kind": {"const": "a"}, "n": {"type": "null"}}},
+		{"properties": {"kind": {"const": "b"}}}]}`,
 	"one of types":  `{"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "number", "exclusiveMaximum": 0, "type": "null"}, {"type": "array", "items": {}}]}`,
 	"one of ranges": `{"oneOf": [{"type": "number", "maximum": 0}, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, {"type": "integer", "minimum": 10}]}`,
 	"one of closed": `{"oneOf": [{"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]}, {"type": "object", "properties": {"b": {"type": "null"}}, "required": ["b"]}]}`,

@@ -142,13 +142,21 @@ func (c *compiler) choose(s *shape, choices []union) (all []*shape, err error) {
 		all = append(all, group...)
 	}
 	if of.keyword == "oneOf" {
-		err = c.exclusive(groups)
+		property, err := c.exclusive(groups)
+		if err != nil {
+			return nil, err
+		}
+		if property != "" {
+			for _, s := range all {
+				s.required, s.object = append(slices.Clip(s.required), property), nil
+			}
+		}
 	}
 	if len(all) == 0 {
 		s.impossible = fmt.Sprintf("no branch of %s can hold beside the rest", of.keyword)
 		all = append(all, s)
 	}
-	return all, err
+	return all, nil
 }
 
 // contradictions notes what makes a shape impossible.

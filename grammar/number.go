@@ -82,6 +82,11 @@ func (n *numbers) divide(m *big.Rat) {
 	n.multiple = new(big.Rat).SetFrac(a.Mul(a, b.Div(b, common)), new(big.Int).Mul(n.multiple.Denom(), m.Denom()))
 }
 
+// String returns a text that tells sets apart.
+func (n *numbers) String() string {
+	return fmt.Sprint(n.low.at, n.low.open, n.high.at, n.high.open, n.multiple, n.integer)
+}
+
 // bounded returns the set with two closed ends, or open ones that are no integers. What is left out is never written.
 func (n numbers) bounded() numbers {
 	if n.multiple != nil && n.integer {
@@ -138,9 +143,6 @@ var (
 // numbers takes a number of a set, in its usual form: without an exponent, and without a point if it is an integer by its type. There are at most
 // exactDigits digits if there is a point.
 func (b *builder) numbers(from int32, n numbers) (to int32, err error) {
-	if n.unbounded() {
-		return b.number(from, n.integer), nil
-	}
 	n = n.bounded()
 	if n.multiple != nil {
 		if list, ok := n.list(); ok && len(list) == 0 {

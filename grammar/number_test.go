@@ -156,3 +156,23 @@ func TestBoundsOfFloats(t *testing.T) {
 		}
 	}
 }
+
+// A range that comes often is one rule.
+func TestRangesAreShared(t *testing.T) {
+	v := testVocabulary(t)
+	nodes := func(n int) int {
+		property := `": {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}`
+		schema := `{"type": "object", "properties": {"`
+		for i := range n {
+			schema += strconv.Itoa(i) + property + `, "`
+		}
+		g, err := v.JSONSchema(context.Background(), []byte(schema+"last"+property+"}}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(g.automaton.nodes)
+	}
+	if one, ten := nodes(0), nodes(9); ten > one+9*20 {
+		t.Errorf("%d nodes for one integer, %d for ten", one, ten)
+	}
+}

@@ -43,7 +43,7 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 	}
 	c := &compiler{
 		builder: newBuilder(oneLine, newWork(ctx, compileSteps)), references: newReferences(root, named),
-		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{},
+		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{}, schemas: map[string]*value{}, ranges: map[string]int32{},
 	}
 	start, err := c.compile(root)
 	if c.work.err != nil {
@@ -62,12 +62,14 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 type compiler struct {
 	*builder
 	references *references
-	shapes     map[string][]*shape // by schemas that must be satisfied at once
-	own        map[*value]*shape   // of a schema without what it leads to
-	rules      map[string]int32    // by schemas
-	pending    []rule              // those still to be made
-	languages  map[string]*language
-	nowhere    error // why the first place where no value is possible has none
+	shapes     map[string][]*shape  // by schemas that must be satisfied at once
+	own        map[*value]*shape    // of a schema without what it leads to
+	rules      map[string]int32     // by schemas
+	pending    []rule               // those still to be made
+	ranges     map[string]int32     // rules of numbers
+	languages  map[string]*language // by pattern
+	schemas    map[string]*value    // made here, by their texts
+	nowhere    error                // why the first place where no value is possible has none
 }
 
 type rule struct {
@@ -217,8 +219,14 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 		}
 		branches = append(branches, all)
 	}
-	if err := c.exclusive(groups); err != nil {
+	property, err := c.exclusive(groups)
+	if err != nil {
 		return 0, err
+	}
+	if property != "" {
+		for i := range branches {
+			branches[i] = append(slices.Clip(branches[i]), c.requiring(property))
+		}
 	}
 	to := c.node()
 	for i, branch := range branches {
@@ -229,6 +237,22 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 		c.skip(end, to)
 	}
 	return to, nil
+}
+
+// requiring returns the schema of the objects that have a property.
+func (c *compiler) requiring(property string) *value {
+	return c.made(&value{kind: objectKind, members: []member{{"required", &value{kind: arrayKind, items: []*value{{kind: stringKind, text: property}}}}}})
+}
+
+// made returns a schema that the document does not have, or has made before.
+func (c *compiler) made(schema *value) *value {
+	key := schema.canonical()
+	if known := c.schemas[key]; known != nil {
+		return known
+	}
+	schema.id = -1 - int32(len(c.schemas))
+	c.schemas[key] = schema
+	return schema
 }
 
 // shape takes a value of a shape. If that is merged from schemas that others may have written, types without values are left out.
@@ -285,7 +309,28 @@ func (c *compiler) typed(from int32, kind types, s *shape, at *path) (int32, err
 	}
 	n := s.numbers
 	n.integer = kind == integerType
-	return c.builder.numbers(from, n)
+	return c.number(from, n)
+}
+
+// number takes a number of a set. The same ranges come often: each is one rule.
+func (c *compiler) number(from int32, n numbers) (to int32, err error) {
+	if n.unbounded() {
+		return c.builder.number(from, n.integer), nil
+	}
+	key := n.String()
+	rule, known := c.ranges[key]
+	if !known {
+		rule = c.node()
+		end, err := c.builder.numbers(rule, n)
+		if err != nil {
+			return 0, err
+		}
+		c.end(end)
+		c.ranges[key] = rule
+	}
+	to = c.node()
+	c.call(from, rule, to)
+	return to, nil
 }
 
 // quoted returns a string in JSON.
