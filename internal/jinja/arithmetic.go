@@ -349,8 +349,15 @@ func (s *spec) format(r *run, v Value) (text string, err error) {
 			}
 			text = p.String()
 		}
-		if c := characters(text); s.precision >= 0 && int64(len(c)) > s.precision {
-			text = strings.Join(c[:s.precision], "")
+		if err = r.read(len(text)); err != nil {
+			return "", err
+		}
+		for i := range text {
+			if s.precision == 0 {
+				text = text[:i]
+				break
+			}
+			s.precision--
 		}
 	case 'c':
 		n, ok := integer(v)

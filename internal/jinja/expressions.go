@@ -149,8 +149,8 @@ func (r *run) itemOf(x, key Value) (Value, error) {
 	case *undefined:
 		return nil, x.fault()
 	case *Dict:
-		if v, ok := x.Get(key); ok {
-			return v, nil
+		if v, ok, err := r.lookUp(x, key); ok || err != nil {
+			return v, err
 		}
 	case *Seq:
 		if n, ok := integer(key); ok && x.indexed() {
@@ -178,7 +178,7 @@ func (r *run) itemOf(x, key Value) (Value, error) {
 
 // character returns that of s at this index.
 func (r *run) character(s string, n int64) (Value, error) {
-	if err := r.step(1 + int64(len(s))/16); err != nil {
+	if err := r.read(len(s)); err != nil {
 		return nil, err
 	}
 	if n < 0 {
@@ -233,7 +233,7 @@ func (s *slice) eval(r *run) (Value, error) {
 		return r.list(of.kind%rangeKind, items) // of a range, a list
 	case string, markup:
 		text, _ := stringOf(of)
-		if err := r.step(1 + int64(len(text))/4); err != nil {
+		if err := r.alloc(perValue * len(text)); err != nil {
 			return nil, err
 		}
 		characters, err := sliced(characters(text), bounds)

@@ -184,8 +184,11 @@ func stringFilter(r *run, v Value, _ []Value) (Value, error) {
 
 func first(r *run, v Value, _ []Value) (Value, error) {
 	items, err := r.items(v)
-	if err != nil || len(items) > 0 {
-		return append(items, nil)[0], err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(items) > 0:
+		return items[0], nil
 	}
 	return &undefined{"there is no first item"}, nil
 }
@@ -195,8 +198,11 @@ func last(r *run, v Value, _ []Value) (Value, error) {
 		return nil, errors.New("a generator has no last item")
 	}
 	items, err := r.items(v)
-	if err != nil || len(items) > 0 {
-		return append([]Value{nil}, items...)[len(items)], err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(items) > 0:
+		return items[len(items)-1], nil
 	}
 	return &undefined{"there is no last item"}, nil
 }
@@ -211,9 +217,12 @@ func listFilter(r *run, v Value, _ []Value) (Value, error) {
 
 func reverse(r *run, v Value, _ []Value) (Value, error) {
 	if s, ok := stringOf(v); ok {
+		if err := r.alloc(perValue * len(s)); err != nil {
+			return nil, err
+		}
 		c := characters(s)
 		slices.Reverse(c)
-		return remarked(strings.Join(c, ""), v != s), r.alloc(perValue * len(s))
+		return remarked(strings.Join(c, ""), is[markup](v)), nil
 	}
 	items, err := r.items(v)
 	if err != nil {
@@ -303,11 +312,11 @@ func (r *run) join(items []Value, separator string, text func(Value) (string, er
 }
 
 // folded returns what v is sorted by: strings without regard to case.
-func folded(v Value, caseSensitive bool) Value {
-	if s, ok := stringOf(v); ok && !caseSensitive {
-		return strings.ToLower(s)
+func (r *run) folded(v Value, caseSensitive Value) (Value, error) {
+	if s, ok := stringOf(v); ok && !truth(or(caseSensitive, false)) {
+		return strings.ToLower(s), r.alloc(len(s))
 	}
-	return v
+	return v, nil
 }
 
 // sorted returns items in the order of their keys.
@@ -340,7 +349,6 @@ func sortFilter(r *run, v Value, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	caseSensitive := truth(or(a[1], false))
 	keys := make([]Value, len(items))
 	for i, item := range items {
 		attribute := or(a[2], nil)
@@ -350,7 +358,9 @@ func sortFilter(r *run, v Value, a []Value) (Value, error) {
 			if err != nil {
 				return nil, err
 			}
-			keys[i] = folded(key, caseSensitive)
+			if keys[i], err = r.folded(key, a[1]); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		all := &Seq{}
@@ -359,7 +369,10 @@ func sortFilter(r *run, v Value, a []Value) (Value, error) {
 			if err != nil {
 				return nil, err
 			}
-			all.Items = append(all.Items, folded(key, caseSensitive))
+			if key, err = r.folded(key, a[1]); err != nil {
+				return nil, err
+			}
+			all.Items = append(all.Items, key)
 		}
 		keys[i] = all
 	}
@@ -382,7 +395,10 @@ func dictSort(r *run, v Value, a []Value) (Value, error) {
 	}
 	keys := make([]Value, len(sortBy))
 	for i, key := range sortBy {
-		keys[i] = folded(key, truth(or(a[0], false)))
+		var err error
+		if keys[i], err = r.folded(key, a[0]); err != nil {
+			return nil, err
+		}
 	}
 	out, err := r.sorted(d.pairs(), keys, truth(or(a[2], false)))
 	return &Seq{Items: out}, err
@@ -400,7 +416,9 @@ func unique(r *run, v Value, a []Value) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		key = folded(key, truth(or(a[0], false)))
+		if key, err = r.folded(key, a[0]); err != nil {
+			return nil, err
+		}
 		if _, ok := seen.Get(key); ok {
 			continue
 		}
@@ -425,7 +443,9 @@ func extreme(sign int) func(*run, Value, []Value) (Value, error) {
 			if err != nil {
 				return nil, err
 			}
-			key = folded(key, truth(or(a[0], false)))
+			if key, err = r.folded(key, a[0]); err != nil {
+				return nil, err
+			}
 			n := 1
 			if i > 0 {
 				if n, err = r.order(key, bestKey, 0); err != nil {
@@ -479,6 +499,9 @@ func replaceFilter(r *run, v Value, a []Value) (Value, error) {
 
 // replace replaces the first count occurrences, or all if count is negative.
 func (r *run) replace(s, old, with string, count int64) (Value, error) {
+	if err := r.read(len(s)); err != nil {
+		return nil, err
+	}
 	found := int64(strings.Count(s, old))
 	if count >= 0 {
 		found = min(found, count)
@@ -500,7 +523,7 @@ func trim(r *run, v Value, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return remarked(strings.TrimFunc(s, cut), safe), nil
+	return remarked(strings.TrimFunc(s, cut), safe), r.read(len(s))
 }
 
 // stripped returns whether strip takes a character away: one of its argument, or white space.
@@ -514,8 +537,10 @@ func stripped(v Value) (func(rune) bool, error) {
 
 func wordCount(r *run, v Value, _ []Value) (Value, error) {
 	s, err := r.text(v)
-	words := strings.FieldsFunc(s, func(c rune) bool { return !isWord(c) })
-	return int64(len(words)), cmp.Or(err, r.alloc(perValue*len(words)))
+	if err = cmp.Or(err, r.alloc(perValue*len(s))); err != nil {
+		return nil, err
+	}
+	return int64(len(strings.FieldsFunc(s, func(c rune) bool { return !isWord(c) }))), nil
 }
 
 func indent(r *run, v Value, a []Value) (Value, error) {
@@ -538,12 +563,17 @@ func indent(r *run, v Value, a []Value) (Value, error) {
 	}
 	first, blank := truth(or(a[1], false)), truth(or(a[2], false))
 	var b strings.Builder
-	for i, line := range splitLines(s+"\n", false) {
+	lines, err := r.splitLines(s+"\n", false)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range lines {
+		line := v.(string)
+		if i == 0 && first || i > 0 && (blank || line != "") {
+			line = prefix + line
+		}
 		if i > 0 {
 			line = "\n" + line
-		}
-		if i == 0 && first || i > 0 && (blank || line != "\n") {
-			line = strings.Replace("\n"+prefix+strings.TrimPrefix(line, "\n"), "\n", "", 1-min(i, 1))
 		}
 		if err := r.alloc(len(line)); err != nil {
 			return nil, err

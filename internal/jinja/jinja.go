@@ -112,6 +112,12 @@ func (r *run) step(n int64) error {
 	return nil
 }
 
+// read counts that n bytes are looked at.
+func (r *run) read(n int) error {
+	const perStep = 16
+	return r.step(1 + int64(n)/perStep)
+}
+
 // perValue is about what a value in a list takes, in bytes.
 const perValue = 16
 

@@ -31,13 +31,16 @@ func toJSON(r *run, v Value, a []Value) (Value, error) {
 	if indent := or(a[1], nil); indent != nil {
 		var ok bool
 		w.lines, w.comma = true, ","
+		const most = 64
 		if w.indent, ok = stringOf(indent); !ok {
-			const most = 64
 			n, err := wantInteger(indent)
-			if err != nil || n > most {
-				return nil, fmt.Errorf("an indent that is no text and no number up to %d", most)
+			if err != nil {
+				return nil, err
 			}
-			w.indent = strings.Repeat(" ", int(max(n, 0)))
+			w.indent = strings.Repeat(" ", int(max(min(n, most+1), 0)))
+		}
+		if len(w.indent) > most {
+			return nil, fmt.Errorf("%w: an indent of more than %d", ErrLimit, most)
 		}
 	}
 	if separators := or(a[2], nil); separators != nil {

@@ -45,7 +45,7 @@ var hostile = []struct{ name, template, reason string }{
 	{"many widths", "{% for i in range(9999) %}{% set x = '%1000000d' % 1 %}{% endfor %}", "bytes"},
 	{"indent", "{{ [1]|tojson(indent=1000000000) }}", "indent"},
 	{"indent of a text", "{{ 'a\nb'|indent(1000000000) }}", "bytes"},
-	{"indents", "{% set s = 'x' * 1000000 %}{{ ([[[[1]]]] * 99)|tojson(indent=s) }}", "bytes"},
+	{"a long indent", "{{ [1]|tojson(indent='x' * 1000000) }}", "indent"},
 	{"output", "{% for i in range(9999) %}" + strings.Repeat("x", 1000) + "{% endfor %}", "output"},
 	{"parentheses", "{{ " + strings.Repeat("(", 100_000), "a tag without an end"},
 	{"closed parentheses", "{{ " + strings.Repeat("(", 100_000) + "1" + strings.Repeat(")", 100_000) + " }}", "nested deeper"},

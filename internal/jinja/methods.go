@@ -65,11 +65,12 @@ func init() { // which the functions refer to
 		},
 		"dict": {
 			"copy": {nil, func(_ *run, x Value, _ []Value) (Value, error) { return x, nil }}, // values do not change
-			"get": {named("key default?"), func(_ *run, x Value, a []Value) (Value, error) {
-				if v, ok := x.(*Dict).Get(a[0]); ok {
-					return v, nil
+			"get": {named("key default?"), func(r *run, x Value, a []Value) (Value, error) {
+				v, ok, err := r.lookUp(x.(*Dict), a[0])
+				if !ok {
+					v = or(a[1], nil)
 				}
-				return or(a[1], nil), nil
+				return v, err
 			}},
 			"items":    view("dict_items", (*Dict).pairs),
 			"keys":     view("dict_keys", func(d *Dict) []Value { return d.keys }),
@@ -161,15 +162,18 @@ func view(name string, items func(*Dict) []Value) methodFunc {
 func ofString(parameters string, f func(r *run, s string, a []Value) (Value, error)) methodFunc {
 	return methodFunc{named(parameters), func(r *run, x Value, a []Value) (Value, error) {
 		s, _ := stringOf(x)
-		if err := r.alloc(len(s)); err != nil {
+		if err := r.read(len(s)); err != nil {
 			return nil, err
 		}
 		v, err := f(r, s, a)
-		if !is[markup](x) || err != nil {
-			return v, err
+		if err != nil {
+			return nil, err
 		}
 		if text, ok := v.(string); ok {
-			return markup(text), nil
+			return remarked(text, is[markup](x)), r.alloc(len(text))
+		}
+		if !is[markup](x) {
+			return v, nil
 		}
 		if parts, ok := v.(*Seq); ok {
 			for i, part := range parts.Items {
@@ -334,12 +338,15 @@ func split(fromEnd bool) func(*run, string, []Value) (Value, error) {
 			} else {
 				part, s, more = next(s, fromEnd)
 			}
+			if err := r.alloc(perValue); err != nil {
+				return nil, err
+			}
 			parts = append(parts, part)
 		}
 		if fromEnd {
 			slices.Reverse(parts)
 		}
-		return r.list(listKind, parts)
+		return List(parts...), nil
 	}
 }
 
@@ -370,22 +377,22 @@ func nextField(s string, fromEnd bool) (part, rest string, more bool) {
 }
 
 func splitLinesMethod(r *run, s string, a []Value) (Value, error) {
-	var out []Value
-	for _, line := range splitLines(s, truth(or(a[0], false))) {
-		out = append(out, line)
-	}
-	return r.list(listKind, out)
+	lines, err := r.splitLines(s, truth(or(a[0], false)))
+	return List(lines...), err
 }
 
 // splitLines is str.splitlines.
-func splitLines(s string, keep bool) []string {
-	var lines []string
+func (r *run) splitLines(s string, keep bool) ([]Value, error) {
+	var lines []Value
 	for s != "" {
+		if err := r.alloc(perValue); err != nil {
+			return nil, err
+		}
 		end := strings.IndexFunc(s, func(c rune) bool {
 			return c >= '\n' && c <= '\r' || c >= 0x1c && c <= 0x1e || c == 0x85 || c == 0x2028 || c == 0x2029
 		})
 		if end < 0 {
-			return append(lines, s)
+			return append(lines, s), nil
 		}
 		_, size := utf8.DecodeRuneInString(s[end:])
 		if strings.HasPrefix(s[end:], "\r\n") {
@@ -397,7 +404,7 @@ func splitLines(s string, keep bool) []string {
 		}
 		lines, s = append(lines, line), s[end+size:]
 	}
-	return lines
+	return lines, nil
 }
 
 func swapCase(c rune) rune {

@@ -116,6 +116,13 @@ func (d *Dict) Get(key Value) (Value, bool) {
 	return d.values[i], true
 }
 
+// lookUp returns the value of a key.
+func (r *run) lookUp(d *Dict, key Value) (Value, bool, error) {
+	s, _ := stringOf(key)
+	v, ok := d.Get(key)
+	return v, ok, r.read(len(s))
+}
+
 func (d *Dict) find(normal any) (int, bool) {
 	if d.index != nil {
 		i, ok := d.index[normal]
@@ -278,7 +285,7 @@ func (r *run) length(v Value) (int64, error) {
 		return int64(len(v.items)), nil
 	}
 	if s, ok := stringOf(v); ok {
-		return int64(utf8.RuneCountInString(s)), r.step(int64(len(s)) / 16)
+		return int64(utf8.RuneCountInString(s)), r.read(len(s))
 	}
 	return 0, fmt.Errorf("a %s has no length", typeName(v))
 }
@@ -293,7 +300,7 @@ func (r *run) equal(a, b Value, depth int) (bool, error) {
 	}
 	if s, ok := stringOf(a); ok {
 		t, ok := stringOf(b)
-		return ok && s == t, nil
+		return ok && s == t, r.read(min(len(s), len(t)))
 	}
 	if m, ok := integer(a); ok {
 		if n, ok := integer(b); ok {
@@ -330,9 +337,9 @@ func (r *run) equal(a, b Value, depth int) (bool, error) {
 			return false, nil
 		}
 		for i, key := range a.keys {
-			v, ok := b.Get(key)
+			v, ok, err := r.lookUp(b, key)
 			if !ok {
-				return false, nil
+				return false, err
 			}
 			if same, err := r.equal(a.values[i], v, depth+1); !same {
 				return false, err
@@ -357,7 +364,7 @@ func (r *run) order(a, b Value, depth int) (int, error) {
 	}
 	if s, ok := stringOf(a); ok {
 		if t, ok := stringOf(b); ok {
-			return strings.Compare(s, t), nil
+			return strings.Compare(s, t), r.read(min(len(s), len(t)))
 		}
 	}
 	if m, ok := integer(a); ok {
@@ -402,8 +409,8 @@ func (r *run) contains(container, v Value) (bool, error) {
 		if _, err := normalKey(v); err != nil {
 			return false, err
 		}
-		_, ok := c.Get(v)
-		return ok, nil
+		_, ok, err := r.lookUp(c, v)
+		return ok, err
 	case *Seq, *undefined:
 		items, err := r.items(c)
 		if err != nil {
@@ -424,7 +431,7 @@ func (r *run) contains(container, v Value) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("a %s in a string", typeName(v))
 	}
-	return strings.Contains(s, part), r.step(int64(len(s)) / 16)
+	return strings.Contains(s, part), r.read(len(s))
 }
 
 // text is Python's str: what output of v gives.
@@ -557,8 +564,10 @@ func quote(s string) string {
 	}
 	var b strings.Builder
 	b.WriteByte(q)
-	for _, c := range characters(s) {
-		r, _ := utf8.DecodeRuneInString(c)
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		c := s[:n]
+		s = s[n:]
 		switch {
 		case c == string(q), c == `\`:
 			b.WriteString(`\` + c)
