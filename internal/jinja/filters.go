@@ -635,8 +635,11 @@ func intFilter(_ *run, v Value, a []Value) (Value, error) {
 		f, err = strconv.ParseFloat(s, 64)
 		ok = err == nil
 	}
-	if ok && math.Abs(f) < 1<<63 {
+	switch {
+	case ok && math.Abs(f) < 1<<63:
 		return int64(f), nil
+	case ok && math.Abs(f) <= math.MaxFloat64:
+		return nil, errRange
 	}
 	return or(a[0], int64(0)), nil
 }

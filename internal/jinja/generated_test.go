@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -23,7 +24,7 @@ func TestGeneratedExpressions(t *testing.T) {
 	}
 	failed := 0
 	for i, want := range jinja2(t, cases) {
-		if _, err := cases[i].render(t); err != nil && (strings.Contains(err.Error(), "cannot be sliced") || strings.Contains(err.Error(), "%d needs")) {
+		if _, err := cases[i].render(t); errors.Is(err, errRange) || err != nil && (strings.Contains(err.Error(), "cannot be sliced") || strings.Contains(err.Error(), "%d needs")) {
 			continue // Jinja2 slices constants otherwise than variables; its integers have any size
 		}
 		if !cases[i].check(t, want) {
