@@ -89,7 +89,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	r, err := endtoend.Run(ctx, o)
 	if r != nil && throttle != nil {
 		r.Set("flash device", fmt.Sprintf("simulated: %s", f.flash))
-		printOverrun(os.Stderr, throttle.Stats())
+		printOverrun(stderr, throttle.Stats())
 	}
 	return r, err
 }

@@ -74,7 +74,7 @@ func inflateModel(ctx context.Context, src, dst string, shape inflate.Shape, d t
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s of weights\n", dst, formatBytes(m.Bytes()))
+	fmt.Fprintf(stderr, "%s: %s of weights\n", dst, formatBytes(m.Bytes()))
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (f *policiesFlags) runCheck(ctx context.Context, c experimentFlags) (err er
 	if c.asJSON {
 		err = printJSON(result)
 	} else {
-		err = result.WriteTable(os.Stdout)
+		err = result.WriteTable(stdout)
 	}
 	if n := result.Different(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d answers are not those of plain decoding", n, result.Answers()))
@@ -171,7 +171,7 @@ func (f *policiesFlags) checkPairs(ctx context.Context, dir string) ([]policies.
 		models := filepath.FromSlash(sharedFolder + "/models/lever-tiny-llama")
 		model, draft = filepath.Join(models, "target"), filepath.Join(models, "draft")
 		if _, err := os.Stat(model); errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(os.Stderr, "lever: no %s to convert to other element types: the embedded demo models are checked as they are\n", models)
+			fmt.Fprintf(stderr, "lever: no %s to convert to other element types: the embedded demo models are checked as they are\n", models)
 			if model, draft, err = chooseModels(ctx, "", ""); err != nil {
 				return nil, err
 			}

@@ -75,7 +75,7 @@ func (f *reportFlags) run(ctx context.Context) error {
 		err = publish.WriteFile(path, []byte(page.String()), 0o644)
 	}
 	if err == nil {
-		fmt.Println(path)
+		fmt.Fprintln(stdout, path)
 	}
 	return errors.Join(append(failures, err)...)
 }
@@ -109,7 +109,7 @@ func (f *reportFlags) result(ctx context.Context, e *experiment) (*report.Report
 			return r, err
 		}
 	}
-	fmt.Fprintf(os.Stderr, "lever: running experiment %s\n", e.name)
+	fmt.Fprintf(stderr, "lever: running experiment %s\n", e.name)
 	if e.flags != nil {
 		e.flags(pflag.NewFlagSet(e.name, pflag.ContinueOnError)) // this sets its flags to their defaults
 	}

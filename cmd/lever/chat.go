@@ -86,7 +86,7 @@ func runChat(ctx context.Context, flags modelFlags, system string, colour bool) 
 	}
 	c.setSystem(system)
 	if plan, ok := engine.Plan(); ok {
-		if err := printPlan(os.Stderr, plan); err != nil {
+		if err := printPlan(stderr, plan); err != nil {
 			return err
 		}
 	}

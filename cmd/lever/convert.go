@@ -50,7 +50,7 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 			if err != nil {
 				return interrupted(cmd.Context(), err)
 			}
-			fmt.Fprintf(os.Stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
+			fmt.Fprintf(stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
 			return nil
 		},
 	}

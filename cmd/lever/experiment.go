@@ -64,7 +64,7 @@ func (f *experimentFlags) loadSets() ([]bench.Set, error) {
 	}
 	sets, err := bench.LoadSets(dir)
 	if f.prompts == "" && errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(os.Stderr, "lever: no data sets in %s: a few prompts of our own take their place, so the figures are not those of the data sets\n", dir)
+		fmt.Fprintf(stderr, "lever: no data sets in %s: a few prompts of our own take their place, so the figures are not those of the data sets\n", dir)
 		return bench.BuiltinSets(), nil
 	}
 	return sets, err
@@ -83,7 +83,7 @@ func stepProgress(task, units string) func(done, total int) {
 			shown, latest = part, time.Now()
 			passed := time.Since(began)
 			left := time.Duration(float64(passed) * float64(total-done) / float64(done))
-			fmt.Fprintf(os.Stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
+			fmt.Fprintf(stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
 		}
 	}
 }
@@ -117,9 +117,9 @@ func (e *experiment) runAndSave(ctx context.Context, f experimentFlags) error {
 	if f.asJSON {
 		show = func(io.Writer) error { return printJSON(r) }
 	}
-	if err := errors.Join(err, show(os.Stdout), r.Save(f.out)); err != nil {
+	if err := errors.Join(err, show(stdout), r.Save(f.out)); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "results are in %s\n", f.out)
+	fmt.Fprintf(stderr, "results are in %s\n", f.out)
 	return nil
 }

@@ -37,7 +37,7 @@ func newInspectCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(inspectOutput{info, info.Config, plan})
 			}
-			return printStore(os.Stdout, info, tensors, plan)
+			return printStore(stdout, info, tensors, plan)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")

@@ -38,13 +38,13 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "lever:", strings.TrimPrefix(err.Error(), "lever: "))
+	fmt.Fprintln(stderr, "lever:", strings.TrimPrefix(err.Error(), "lever: "))
 	if step := nextStep(err); step != "" {
-		fmt.Fprintln(os.Stderr, step)
+		fmt.Fprintln(stderr, step)
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(os.Stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 		return exitUsage
 	}
 	return exitFailure

@@ -62,11 +62,11 @@ func (f *npuFlags) open(ctx context.Context) npu.Device {
 	}
 	d, err := npu.Open(ctx, f.device)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "lever: --npu %s is absent, everything runs on the CPU: %v\n", f.device, err)
+		fmt.Fprintf(stderr, "lever: --npu %s is absent, everything runs on the CPU: %v\n", f.device, err)
 		return nil
 	}
 	if r := d.Capabilities().Rounding; r == npu.RoundingVaries {
-		fmt.Fprintf(os.Stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
+		fmt.Fprintf(stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
 	}
 	return d
 }
@@ -91,11 +91,11 @@ func printNPU(s *lever.NPUStats) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
+	fmt.Fprintf(stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
 	if s.Fallbacks > 0 {
-		fmt.Fprintf(os.Stderr, "; %d on the CPU in its place", s.Fallbacks)
+		fmt.Fprintf(stderr, "; %d on the CPU in its place", s.Fallbacks)
 	}
 	if s.Lost {
-		fmt.Fprint(os.Stderr, "; its session was lost")
+		fmt.Fprint(stderr, "; its session was lost")
 	}
 }

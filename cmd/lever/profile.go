@@ -80,10 +80,10 @@ func runProfile(ctx context.Context, flags profileFlags) (err error) {
 	if flags.asJSON {
 		return printJSON(p)
 	}
-	if err := printProfile(os.Stdout, p); err != nil {
+	if err := printProfile(stdout, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "\nwritten to %s\n", flags.out)
+	fmt.Fprintf(stderr, "\nwritten to %s\n", flags.out)
 	return nil
 }
 

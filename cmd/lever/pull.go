@@ -89,10 +89,10 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 			model = filepath.Join(folder, file.Name())
 		}
 		if file.Sum.String() == "" {
-			fmt.Fprintf(os.Stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
+			fmt.Fprintf(stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, formatBytes(size), model)
+	fmt.Fprintf(stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, formatBytes(size), model)
 	return nil
 }
 

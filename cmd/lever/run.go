@@ -63,33 +63,33 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	req.Prompt, req.Raw = prompt, raw
 
 	emit := func(text string) error {
-		_, err := io.WriteString(os.Stdout, text)
+		_, err := io.WriteString(stdout, text)
 		return err
 	}
 	if asJSON {
 		emit = nil
 	} else if plan, ok := engine.Plan(); ok {
-		if err := printPlan(os.Stderr, plan); err != nil {
+		if err := printPlan(stderr, plan); err != nil {
 			return errors.Join(err, engine.Close())
 		}
 	}
-	if err := prepare(ctx, os.Stderr, engine, &req); err != nil {
+	if err := prepare(ctx, stderr, engine, &req); err != nil {
 		return errors.Join(interrupted(ctx, err), engine.Close())
 	}
 	result, err := engine.Generate(ctx, req, emit)
 	err = interrupted(ctx, err)
 	if result.NoPruning != "" && flags.prune != lever.PruneOff {
-		fmt.Fprintf(os.Stderr, "lever: pruning is off: %s\n", result.NoPruning)
+		fmt.Fprintf(stderr, "lever: pruning is off: %s\n", result.NoPruning)
 	}
 	if flags.throttle != nil {
-		printOverrun(os.Stderr, flags.throttle.Stats())
+		printOverrun(stderr, flags.throttle.Stats())
 	}
 	if result.Passes > 0 {
 		output := runOutput{result, policy, flags.prune.String()}
 		if asJSON {
 			err = errors.Join(err, printJSON(output))
 		} else {
-			fmt.Println()
+			fmt.Fprintln(stdout)
 			printStatistics(output)
 		}
 	}
@@ -105,24 +105,24 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 func printStatistics(r runOutput) {
-	fmt.Fprintf(os.Stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
+	fmt.Fprintf(stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
 		r.Tokens, r.Seconds, r.TokensPerSecond, r.PrefillSeconds, r.PromptTokens)
-	fmt.Fprintf(os.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	fmt.Fprintf(stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
 	if r.Pruned > 0 {
-		fmt.Fprintf(os.Stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
+		fmt.Fprintf(stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
 	}
-	fmt.Fprint(os.Stderr, ")")
-	fmt.Fprintf(os.Stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
+	fmt.Fprint(stderr, ")")
+	fmt.Fprintf(stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
 	if r.BytesRead > 0 {
-		fmt.Fprintf(os.Stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
+		fmt.Fprintf(stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
 	}
 	printNPU(r.NPUStats)
-	fmt.Fprintf(os.Stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
+	fmt.Fprintf(stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
 }
 
 // printJSON writes v as one indented JSON object to standard output.
 func printJSON(v any) error {
-	encoder := json.NewEncoder(os.Stdout)
+	encoder := json.NewEncoder(stdout)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)

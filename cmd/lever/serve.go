@@ -121,12 +121,12 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
 	}
-	if err := prepare(ctx, os.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
-		fmt.Fprintf(os.Stderr, "lever: the chat template: %v\n", err) // of another conversation it may be otherwise
+	if err := prepare(ctx, stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
+		fmt.Fprintf(stderr, "lever: the chat template: %s\n", errorText(err)) // of another conversation it may be otherwise
 	}
-	fmt.Fprintf(os.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
+	fmt.Fprintf(stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
 	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
-		fmt.Fprintf(os.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
+		fmt.Fprintf(stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
 	}
 	return errors.Join(s.Serve(ctx, listener), engine.Close())
 }

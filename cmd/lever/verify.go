@@ -32,7 +32,7 @@ func newVerifyCommand() *cobra.Command {
 				return errors.Join(err, printJSON(newVerifyOutput(dir, checked, err)))
 			}
 			if err == nil {
-				_, err = fmt.Printf("%s: all %s are as they were written\n", dir, formatBytes(checked))
+				_, err = fmt.Fprintf(stdout, "%s: all %s are as they were written\n", dir, formatBytes(checked))
 			}
 			return err
 		},
