@@ -26,7 +26,7 @@ type Config struct {
 	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; 0: what suits
 	// most devices. The command lever profile finds out what suits this one.
 	ReadSize, ReadDepth int
-	// Threads is the number of workers; 0: one per performance core.
+	// Threads is the number of workers, at most [MaxThreads]; 0: one per performance core.
 	Threads int
 	// Kernels is the name of the kernel set that computes, one of kernels.Sets; empty: the default set. Engines of one process may
 	// differ.
@@ -74,6 +74,9 @@ type Progress struct {
 }
 
 const defaultContextLimit = 8192
+
+// MaxThreads is the largest number of workers: more than any processor has cores.
+const MaxThreads = 1024
 
 // report returns a callback for work of package weights, called task; nil when nobody listens.
 func (c Config) report(task string) func(weights.Progress) {

@@ -62,6 +62,9 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if err := kernels.EnvError(); err != nil {
 		return err
 	}
+	if cfg.Threads < 0 || cfg.Threads > MaxThreads {
+		return fmt.Errorf("lever: %d threads are outside 0..%d", cfg.Threads, MaxThreads)
+	}
 	newPool := kernels.NewPool
 	if cfg.BigCores {
 		newPool = kernels.NewPinnedPool

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/lever-go/lever/internal/publish"
@@ -52,8 +53,9 @@ func (e *Engine) sessionHeader() (h sessionHeader, err error) {
 }
 
 // SaveSession writes the tokens that the models hold, with their keys and values, and a note of the caller's to a file: a generation whose
-// prompt begins with them need not take them in again, in this or a later process. An error leaves what was at path before; during a
-// generation it is [ErrBusy].
+// prompt begins with them need not take them in again, in this or a later process. A file at path that is
+// neither a session nor empty is kept: the error wraps [io/fs.ErrExist]. An error leaves what was at path before; during a generation it is
+// [ErrBusy].
 func (e *Engine) SaveSession(path string, note []byte) error {
 	err := e.begin()
 	if err == nil {
@@ -81,6 +83,9 @@ func (e *Engine) saveSession(path string, note []byte) error {
 	prefix := binary.LittleEndian.AppendUint32([]byte(sessionMagic), sessionVersion)
 	prefix = binary.LittleEndian.AppendUint32(prefix, uint32(len(text)))
 	prefix = binary.LittleEndian.AppendUint32(prefix, uint32(len(note)))
+	if err := checkReplaceable(path); err != nil {
+		return err
+	}
 	return publish.File(path, 0o600, func(file *os.File) error {
 		sum := sha256.New()
 		buffered := bufio.NewWriterSize(file, 1<<20)
@@ -102,6 +107,31 @@ func (e *Engine) saveSession(path string, note []byte) error {
 		}
 		return buffered.Flush()
 	})
+}
+
+// checkReplaceable reports a file at path that is no session, nor empty: it may be dear to somebody.
+func checkReplaceable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("it is no regular file: %w", fs.ErrExist)
+	case info.Size() == 0:
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	start := make([]byte, len(sessionMagic))
+	if _, err := io.ReadFull(file, start); err != nil || string(start) != sessionMagic {
+		return fmt.Errorf("it is no session and is kept: %w", fs.ErrExist)
+	}
+	return nil
 }
 
 // LoadSession makes the models hold what a session file says they held, and returns the note. The file is checked before anything is

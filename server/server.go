@@ -54,6 +54,9 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// maxClients is the largest number of requests that may be open: more than there are ports.
+const maxClients = 1 << 16
+
 // Check tells what is wrong with the options, but for Engine, so that a program need not open a model to find it out.
 func (o *Options) Check() error {
 	if o.Model == "" {
@@ -61,6 +64,9 @@ func (o *Options) Check() error {
 	}
 	if min(o.Waiting, o.Clients, int(o.MaxBody)) < 0 || min(o.ReadTime, o.WriteTime, o.DrainTime) < 0 {
 		return errors.New("server: a limit is negative")
+	}
+	if max(o.Waiting, o.Clients) > maxClients {
+		return fmt.Errorf("server: more than %d requests can't be open at once", maxClients)
 	}
 	return o.checkCallers()
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -25,8 +26,9 @@ func newChatCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat",
 		Short: "Talk with a model in the terminal",
-		Long: `Talk with a model. Enter sends a message; a line that ends in \ goes on, and so does all between two lines of """. Ctrl-C stops an answer,
-Ctrl-D or /exit ends the chat; /help lists the other commands. Where standard input is no terminal, every line is a message.
+		Long: `Talk with a model. Enter sends a message; a line that ends in \ goes on, and so does all between two lines of """. Lines that are pasted
+together are one message, which can be edited and is sent with Enter. Ctrl-C stops an answer, Ctrl-D or /exit ends the chat; /help lists the
+other commands. Where standard input is no terminal, every line is a message.
 
 Without --model a pair of tiny demo models, embedded in this program, answers. They have the right shape and the wrong facts.`,
 		Example: `  lever chat
@@ -80,7 +82,7 @@ func runChat(ctx context.Context, flags modelFlags, system string, colour bool) 
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: os.Stderr}
+	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: stderr}
 	if c.request, c.policy, err = flags.request(engine); err != nil {
 		return err
 	}
@@ -98,6 +100,9 @@ func runChat(ctx context.Context, flags modelFlags, system string, colour bool) 
 		return err
 	}
 	defer input.Close()
+	if input.shell != nil {
+		fmt.Fprintf(c.notes, "This is %s. /help lists what else can be written here, Ctrl-D ends the chat.\n", modelName(flags.model))
+	}
 	return c.run(ctx, input)
 }
 
@@ -116,7 +121,7 @@ func (c *chat) run(ctx context.Context, input *chatInput) error {
 		}
 		switch text = strings.TrimSpace(text); {
 		case text == "":
-		case strings.HasPrefix(text, "/"):
+		case c.isCommand(text):
 			if !c.command(text) {
 				return nil
 			}
@@ -137,10 +142,10 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	prompt, err := c.engine.Prepare(ctx, &request)
 	switch {
 	case errors.Is(err, spec.ErrPromptTooLong):
-		fmt.Fprintf(c.notes, "lever: the conversation has become too long: %v; /clear begins a new one\n", err)
+		fmt.Fprintf(c.notes, "lever: the conversation and this message are too long: %s; /clear begins a new conversation, and --context makes room for more tokens, where the model allows it\n", errorText(err))
 		return nil
 	case err != nil:
-		fmt.Fprintf(c.notes, "lever: %v\n", err)
+		fmt.Fprintf(c.notes, "lever: %s\n", errorText(err))
 		return nil
 	}
 	if !c.noted {
@@ -159,8 +164,11 @@ func (c *chat) answer(ctx context.Context, text string) error {
 		return err
 	case err != nil:
 		fmt.Fprintln(c.notes, "(stopped)")
-	case result.Finish == spec.FinishContext:
-		fmt.Fprintln(c.notes, "(the context is full; /clear begins a new conversation)")
+	default:
+		printCut(c.notes, result)
+		if result.Finish == spec.FinishContext {
+			fmt.Fprintln(c.notes, "(/clear begins a new conversation)")
+		}
 	}
 	c.messages = append(request.Messages, tokenizer.Message{Role: "assistant", Content: answer, Reasoning: thought})
 	c.last = &runOutput{Result: result, Policy: c.policy}
@@ -196,6 +204,13 @@ func (c *chat) commands() []chatCommand {
 	}
 }
 
+// isCommand reports whether a text is a command, and not a message that begins with a path or holds several lines.
+func (c *chat) isCommand(text string) bool {
+	name, rest, _ := strings.Cut(text, " ")
+	known := slices.ContainsFunc(c.commands(), func(command chatCommand) bool { return command.name == name })
+	return known || strings.HasPrefix(name, "/") && !strings.ContainsAny(name[1:]+rest, "/\n")
+}
+
 // command does what a line says and reports whether the chat goes on.
 func (c *chat) command(line string) bool {
 	name, argument, _ := strings.Cut(line, " ")
@@ -212,7 +227,7 @@ func (c *chat) command(line string) bool {
 			err = command.run(argument)
 		}
 		if err != nil {
-			fmt.Fprintf(c.notes, "lever: %s\n", strings.TrimPrefix(err.Error(), "lever: "))
+			fmt.Fprintf(c.notes, "lever: %s\n", errorText(err))
 		}
 		return true
 	}
@@ -266,10 +281,10 @@ func (c *chat) load(file string) error {
 	}
 	var note chatNote
 	if jsonErr := json.Unmarshal(text, &note); jsonErr != nil || note.Kind != chatKind {
-		return fmt.Errorf("%s holds no chat", file)
+		return fmt.Errorf("load session %s: it holds no chat", file)
 	}
 	if foreign {
-		fmt.Fprintf(c.notes, "(%v: the conversation will be read anew)\n", err)
+		fmt.Fprintf(c.notes, "(%s: the conversation will be read anew)\n", errorText(err))
 	}
 	c.messages = note.Messages
 	for _, m := range c.messages {

@@ -80,8 +80,8 @@ func TestChatLines(t *testing.T) {
 	} {
 		if complete(c.text) != c.complete {
 			t.Errorf("%q: complete is %v", c.text, !c.complete)
-		} else if c.complete && joined(c.text) != c.message {
-			t.Errorf("%q means %q, want %q", c.text, joined(c.text), c.message)
+		} else if c.complete && joined(c.text, nil) != c.message {
+			t.Errorf("%q means %q, want %q", c.text, joined(c.text, nil), c.message)
 		}
 	}
 }

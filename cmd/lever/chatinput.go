@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/terminal"
 	"github.com/reeflective/readline"
 	"golang.org/x/term"
 )
@@ -24,9 +25,10 @@ const quotes = `"""`
 
 // chatInput reads messages: from an editor with a history on a terminal, otherwise line by line.
 type chatInput struct {
-	shell *readline.Shell // nil without a terminal
-	state *term.State     // of the terminal, to go back to
-	lines *bufio.Reader
+	shell  *readline.Shell // nil without a terminal
+	state  *term.State     // of the terminal, to go back to
+	pasted []string        // into the message that is written
+	lines  *bufio.Reader
 }
 
 func newChatInput() (*chatInput, error) {
@@ -38,14 +40,23 @@ func newChatInput() (*chatInput, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read from the terminal: %w", err)
 	}
-	shell := readline.NewShell()
+	in := &chatInput{shell: readline.NewShell(), state: state}
+	shell := in.shell
+	if err := shell.Config.Set("enable-bracketed-paste", true); err != nil { // lines that are pasted don't send what is before them
+		return nil, fmt.Errorf("read from the terminal: %w", err)
+	}
+	shell.PasteTransformer = func(text string) string {
+		text = terminal.Strip(text)
+		in.pasted = append(in.pasted, text)
+		return text
+	}
 	shell.Prompt.Primary(func() string { return ">>> " })
 	shell.Prompt.Secondary(func() string { return "... " })
 	shell.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
 	if file, err := historyFile(); err == nil { // a chat without a history is one all the same
 		shell.History.AddFromFile("messages", file)
 	}
-	return &chatInput{shell: shell, state: state}, nil
+	return in, nil
 }
 
 // historyFile returns the file for what was written in earlier chats, which only its user may read.
@@ -92,7 +103,7 @@ func (in *chatInput) Read(ctx context.Context) (string, error) {
 	}
 	select {
 	case r := <-done:
-		return joined(r.text), r.err
+		return joined(r.text, in.pasted), r.err
 	case <-ctx.Done():
 		return "", io.EOF
 	}
@@ -101,6 +112,7 @@ func (in *chatInput) Read(ctx context.Context) (string, error) {
 // message returns the lines of a message as they are written.
 func (in *chatInput) message() (string, error) {
 	if in.shell != nil {
+		in.pasted = nil
 		text, err := in.shell.Readline()
 		if err != nil && errors.Is(err, readline.ErrInterrupt) {
 			return "", errNewPrompt
@@ -133,10 +145,20 @@ func complete(text string) bool {
 	return !strings.HasSuffix(text, `\`)
 }
 
-// joined returns the message that the written lines mean.
-func joined(text string) string {
+// joined returns the message that the written lines mean. Those that were pasted are as they were.
+func joined(text string, pasted []string) string {
 	if inner, quoted := strings.CutPrefix(strings.TrimSpace(text), quotes); quoted {
 		return strings.Trim(strings.TrimSuffix(inner, quotes), "\n")
+	}
+	return continued(text, pasted)
+}
+
+// continued takes away the \ at the ends of lines that were not pasted.
+func continued(text string, pasted []string) string {
+	for i, p := range pasted {
+		if before, after, found := strings.Cut(text, p); found {
+			return continued(before, pasted[i+1:]) + p + continued(after, pasted[i+1:])
+		}
 	}
 	return strings.ReplaceAll(text, "\\\n", "\n")
 }

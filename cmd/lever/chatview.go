@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lever-go/lever/internal/terminal"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"golang.org/x/term"
@@ -32,8 +33,8 @@ type chatView struct {
 }
 
 func newChatView(out *os.File, colour bool) *chatView {
-	terminal := term.IsTerminal(int(out.Fd()))
-	return &chatView{out: out, terminal: terminal, colour: colour && terminal && os.Getenv("NO_COLOR") == ""}
+	isTerminal := term.IsTerminal(int(out.Fd()))
+	return &chatView{out: out, terminal: isTerminal, colour: colour && isTerminal && os.Getenv("NO_COLOR") == ""}
 }
 
 // begin prepares for the answer to a prompt.
@@ -73,6 +74,9 @@ func (v *chatView) add(thought, answer, style string) {
 }
 
 func (v *chatView) write(text, style string) {
+	if v.terminal {
+		text = terminal.Text(text)
+	}
 	if style != v.style {
 		text = fmt.Sprintf("\x1b[%s;%sm%s", plainStyle, style, text)
 		v.style = style

@@ -27,7 +27,8 @@ values, and all others become q8_0. With --type, every matrix becomes that type;
 An f16 store is the precise form: its weights are multiplied with unrounded activations.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
   lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
-		Args: exactArgs(2, "a source and the name of the store to write"),
+		Args:              exactArgs(2, "a source and the name of the store to write"),
+		ValidArgsFunction: completeArgument(0, completeModel),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, dst := args[0], args[1]
 			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
@@ -58,6 +59,9 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
 }
+
+// storeTypes are the values of --type.
+var storeTypes = []string{"q8_0", "q4_0", "f16"}
 
 func parseStoreType(name string) (tensor.DType, error) {
 	switch strings.ToLower(name) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/lever-go/lever/weights"
@@ -20,7 +19,8 @@ func newInspectCommand() *cobra.Command {
 		Short: "Show what a flash store holds",
 		Example: `  lever inspect Llama-3.1-8B.lever
   lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used`,
-		Args: exactArgs(1, "one store"),
+		Args:              exactArgs(1, "one store"),
+		ValidArgsFunction: completeArgument(0, completeStore),
 		RunE: func(_ *cobra.Command, args []string) error {
 			info, err := weights.Inspect(args[0])
 			if err != nil {

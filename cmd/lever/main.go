@@ -38,7 +38,7 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "lever:", strings.TrimPrefix(err.Error(), "lever: "))
+	fmt.Fprintln(stderr, "lever:", errorText(err))
 	if step := nextStep(err); step != "" {
 		fmt.Fprintln(stderr, step)
 	}
@@ -53,21 +53,44 @@ func run(args []string) int {
 func newRootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false // help lists commands as they are added: what is used first or belongs together
 	root := &cobra.Command{
-		Use:           "lever",
-		Short:         "Run large language models from flash with speculative decoding",
+		Use:   "lever",
+		Short: "Run large language models from flash with speculative decoding",
+		Long: `Run large language models from flash with speculative decoding.
+
+A pair of tiny demo models is embedded in this program, so that all can be tried at once: 'lever run "Janet has 3 ducks."' answers a
+prompt, 'lever chat' talks. 'lever pull' downloads a model, 'lever convert' makes a store of it, and --model names one.`,
+		Example: `  lever run "Janet has 3 ducks. How many eggs does she get?"
+  lever chat
+  lever pull Qwen/Qwen3-0.6B
+  lever convert Qwen3-0.6B qwen3-0.6b.lever
+  lever chat --model qwen3-0.6b.lever --dram 512MiB`,
+		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageErrorf("unknown command %q; choose run, chat, serve, convert, inspect, verify, profile, distill, bench or pull", args[0])
+				return usageErrorf("unknown command %q; choose from %s", shortened(args[0]), strings.Join(commandNames(cmd), ", "))
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkNumbers(cmd.Flags()) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(), newProfileCommand(), newDistillCommand(), newBenchCommand(), newPullCommand())
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetVersionTemplate("lever {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newPullCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(),
+		newProfileCommand(), newDistillCommand(), newBenchCommand(), newVersionCommand())
+	completeFlags(root)
 	return root
+}
+
+func commandNames(cmd *cobra.Command) (names []string) {
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return names
 }
 
 // usageError marks an error that the writing of the command line caused.

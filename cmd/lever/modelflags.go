@@ -167,18 +167,16 @@ func (f *modelFlags) check() error {
 	case f.policy != "" && needsDraft(f.policy) && f.model != "" && f.draft == "":
 		return usageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
 	case f.budget < 0 || f.budget > lever.MaxBudget:
-		return usageErrorf("a budget of %d tokens is outside 1..%d", f.budget, lever.MaxBudget)
+		return usageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != "chain":
 		return usageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
 		return usageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
 	case slices.Contains(f.stop, ""):
 		return usageErrorf("--stop needs a string that is not empty")
-	case f.maxTokens < 0 || f.context < 0 || f.threads < 0:
-		return usageErrorf("--max-tokens, --context and --threads can't be negative")
 	}
 	if _, err := spec.NewSampler(f.sampling); err != nil {
-		return usageError{err}
+		return samplingError(err)
 	}
 	return f.npu.check()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/lever-go/lever/internal/terminal"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -26,7 +27,7 @@ type progress struct {
 }
 
 func newProgress(out *os.File) *progress {
-	p := &progress{out: out}
+	p := &progress{out: terminal.Writer{Out: out}}
 	if term.IsTerminal(int(out.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
 	}
@@ -35,7 +36,7 @@ func newProgress(out *os.File) *progress {
 
 // Update says that done of total bytes of task are through. A new task ends the one before.
 func (p *progress) Update(task string, done, total int64) {
-	if task != p.task {
+	if task = terminal.Text(task); task != p.task {
 		p.endTask()
 		p.task, p.began = task, time.Now()
 	}
@@ -79,7 +80,7 @@ func (p *progress) Note(text string) {
 	if p.bar != nil {
 		out = p.bars
 	}
-	fmt.Fprintln(out, "lever:", text)
+	fmt.Fprintln(out, "lever:", terminal.Text(text))
 }
 
 // Close ends the display; what has not reached its total stays as it stands.

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -25,7 +26,8 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
   lever run --model llama-8b.lever --draft llama-1b.lever --dram 2GiB "Why is the sky blue?"
   lever run --raw --max-tokens 100 "def fibonacci(n):"
   lever run - < question.txt`,
-		Args: exactArgs(1, "one prompt, in quotes, or - for standard input"),
+		Args:              exactArgs(1, "one prompt, in quotes, or - for standard input"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
@@ -92,8 +94,19 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 			fmt.Fprintln(stdout)
 			printStatistics(output)
 		}
+		printCut(stderr, result)
 	}
 	return errors.Join(err, engine.Close())
+}
+
+// printCut says what ended a text before the model did.
+func printCut(out io.Writer, r lever.Result) {
+	switch r.Finish {
+	case spec.FinishLength:
+		fmt.Fprintf(out, "(cut after %d tokens: --max-tokens allows more, and 0 as many as the model wants)\n", r.Tokens)
+	case spec.FinishContext:
+		fmt.Fprintf(out, "(cut: the context of %d tokens is full; --context makes room for more, where memory and the model allow it)\n", r.PromptTokens+r.Tokens-1)
+	}
 }
 
 // interrupted replaces err by a short message where it comes from the user's interrupt.

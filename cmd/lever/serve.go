@@ -44,8 +44,8 @@ that reach this machine by a name need --allow-host for it.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			if min(options.Waiting, options.Clients) < 1 {
-				return usageErrorf("--queue and --clients must be positive")
+			if min(options.Waiting, options.Clients) < 1 || max(options.Waiting, options.Clients) > 1<<16 {
+				return usageErrorf("--queue and --clients are numbers from 1 to %d", 1<<16)
 			}
 			var err error
 			if options.APIKey, err = readKey(keyFile); err != nil {

@@ -17,7 +17,8 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Check every byte of a flash store against its checksums",
 		Example: `  lever verify Llama-3.1-8B.lever
   lever verify Llama-3.1-8B.lever --json`,
-		Args: exactArgs(1, "one store"),
+		Args:              exactArgs(1, "one store"),
+		ValidArgsFunction: completeArgument(0, completeStore),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
 			bar := newProgress(os.Stderr)

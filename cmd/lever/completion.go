@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+// completeFlags lets shells complete the values of flags that cmd and its commands have.
+func completeFlags(cmd *cobra.Command) {
+	fixed := map[string][]string{
+		"policy": spec.PolicyNames, "npu": npu.Drivers(), "kv": {"f16", "f32"}, "type": storeTypes, "prune": {"auto", "off"}, "dram": {"auto"},
+	}
+	for name, values := range fixed {
+		if cmd.Flags().Lookup(name) != nil {
+			register(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	for _, name := range []string{"model", "draft"} {
+		if cmd.Flags().Lookup(name) != nil {
+			register(cmd, name, completeModel)
+		}
+	}
+	if cmd.Flags().Lookup("flash-profile") != nil { // a name or a file
+		register(cmd, "flash-profile", cobra.FixedCompletions(weights.FlashProfileNames(), cobra.ShellCompDirectiveDefault))
+	}
+	for _, c := range cmd.Commands() {
+		completeFlags(c)
+	}
+}
+
+func register(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// completeModel completes folders and GGUF files.
+func completeModel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"gguf"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeArgument completes the argument at an index by what is there for it; others are of no kind that a shell knows.
+func completeArgument(at int, complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != at {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(cmd, args, toComplete)
+	}
+}
+
+// completeStore completes folders.
+func completeStore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
