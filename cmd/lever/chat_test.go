@@ -54,6 +54,9 @@ func TestChatCommandsRefuse(t *testing.T) {
 		{"/load " + other, "not a whole session file"},
 		{"/load " + other + ".not", "no such file"},
 		{"/save /dev/null/x", "not a directory"},
+		{"/save " + other, "no session and is kept"},
+		{"/save " + filepath.Dir(other), "no regular file"},
+		{"/save /dev/null", "no regular file"},
 		{"/help", "/system TEXT"},
 	} {
 		got := talk(t, c.line+"\n")
@@ -82,6 +85,50 @@ func TestChatLines(t *testing.T) {
 			t.Errorf("%q: complete is %v", c.text, !c.complete)
 		} else if c.complete && joined(c.text, nil) != c.message {
 			t.Errorf("%q means %q, want %q", c.text, joined(c.text, nil), c.message)
+		}
+	}
+}
+
+// What was pasted is as it was, and control characters in it are gone.
+func TestChatPastedLines(t *testing.T) {
+	const command = "curl -s \\\n  example.org"
+	for _, c := range []struct {
+		text   string
+		pasted []string
+		want   string
+	}{
+		{"run\\\n" + command + " \\\nplease", []string{command}, "run\n" + command + " \nplease"},
+		{command + command, []string{command, command}, command + command},
+		{"edited \\\ntext", []string{command}, "edited \ntext"},
+		{"a\\\nb", nil, "a\nb"},
+	} {
+		if got := joined(c.text, c.pasted); got != c.want {
+			t.Errorf("%q means %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
+func TestChatCommandsAndPaths(t *testing.T) {
+	c := &chat{}
+	for text, want := range map[string]bool{
+		"/help": true, "/quit": true, "/nothing": true, "/save a/b": true, "/system One line.\nAnd another": true,
+		"/usr/bin/python says no": false, "/nothing\nof several lines": false, "hello /help": false, "/": true,
+	} {
+		if c.isCommand(text) != want {
+			t.Errorf("%q: a command: %v", text, !want)
+		}
+	}
+}
+
+// On a terminal the control characters of an answer are shown as text, elsewhere they are what they are.
+func TestChatViewShowsControlCharacters(t *testing.T) {
+	for terminal, want := range map[bool]string{true: "\x1b[0;2mh\\u0007m\x1b[0;0m\n\na\\u001b[2Jb\n", false: "a\x1b[2Jb\n"} {
+		var out strings.Builder
+		v := &chatView{out: &out, terminal: terminal}
+		v.begin(tokenizer.Prompt{})
+		v.piece(spec.Piece{Text: "<think>h\am</think>a\x1b[2Jb"})
+		if _, answer, err := v.end(); answer != "a\x1b[2Jb" || err != nil || out.String() != want {
+			t.Errorf("terminal %v: it shows %q, want %q; answer %q, %v", terminal, out.String(), want, answer, err)
 		}
 	}
 }

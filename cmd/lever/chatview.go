@@ -57,6 +57,7 @@ func (v *chatView) show(text, style string) {
 
 // add shows a part of the thought and of the answer.
 func (v *chatView) add(thought, answer, style string) {
+	v.thought.WriteString(thought)
 	if thought != "" && v.terminal {
 		v.write(thought, dimStyle)
 	}
@@ -69,7 +70,6 @@ func (v *chatView) add(thought, answer, style string) {
 		}
 		v.write(answer, style)
 	}
-	v.thought.WriteString(thought)
 	v.answer.WriteString(answer)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,10 @@ func checkNumbers(flags *pflag.FlagSet) (err error) {
 			}
 		case (kind == "int" || kind == "duration") && strings.HasPrefix(text, "-"):
 			err = usageErrorf("--%s can't be negative: %s", f.Name, text)
+		case kind == "float32":
+			if x, parseErr := strconv.ParseFloat(text, 32); parseErr == nil && !(x >= 0 && x <= math.MaxFloat32) {
+				err = usageErrorf("--%s takes a finite number from 0 up, not %s", f.Name, text)
+			}
 		case f.Name == "threads":
 			if n, parseErr := strconv.Atoi(text); parseErr == nil && n > lever.MaxThreads {
 				err = usageErrorf("--threads: at most %d, not %d", lever.MaxThreads, n)

@@ -154,6 +154,24 @@ func TestRunEndsAtTheContext(t *testing.T) {
 	}
 }
 
+// A text that the model did not end itself is said to be cut, whatever else is printed.
+func TestRunSaysThatTheTextWasCut(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--max-tokens", "3", ducks}, "cut after 3 tokens: --max-tokens"},
+		{[]string{"--max-tokens", "3", "--json", ducks}, "cut after 3 tokens: --max-tokens"},
+		{[]string{"--max-tokens", "0", "--context", "32", "--raw", "def add(a, b):"}, "context of 32 tokens is full; --context"},
+		{[]string{"--max-tokens", "0", "x"}, ""},
+	} {
+		got := mustSucceed(t, append([]string{"run"}, test.args...)...)
+		if cut := strings.Contains(got.stderr, "(cut"); cut != (test.says != "") || !strings.Contains(got.stderr, test.says) || strings.Contains(got.stdout, "(cut") {
+			t.Errorf("%s: %s", test.args, got.stderr)
+		}
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	other := t.TempDir()
 	for name, test := range map[string]struct {
