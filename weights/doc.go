@@ -78,6 +78,11 @@
 //     place. The next read takes the buffer whose segment will not be needed for longest, which is the one just used;
 //  3. tiles of the embedding that were looked up last.
 //
+// A pass may leave segments out, as a mixture of experts does. What was not asked for between one use of the final norm or the head and the next
+// is not read ahead any more, until several passes in a row use it; the plan then pins the others first, and the rest of the budget
+// keeps those segments that were used last. An expert that is a step of its own shares its segments with no other. Asking for tensors in
+// another order than that of the store costs more reads: [Stats].Seeks counts the requests that were not foreseen.
+//
 // With pins that are spread evenly a pass takes as long as reading the rest or as computing, whichever is longer. A head that stays in memory
 // as a whole adds the time in which it is computed to that of reading: whatever is read meanwhile needs memory, and a byte
 // more in the ring is a byte less that is pinned, to be read in every pass. That pays where it is used more than once;

@@ -18,6 +18,7 @@ type fetch struct {
 	place  int   // in the scan; -1 for a tile
 	mem    pages // the memory of dst; none for a tile, whose memory is on the heap
 	inRing bool  // mem is a buffer of the ring
+	kept   bool  // in memory as long as others were not used later
 
 	issued int  // bytes of dst whose reads have begun
 	active int  // reads under way

@@ -9,7 +9,7 @@ import (
 
 // Plan says how a [Streamer] uses a budget of memory. It is plain data.
 type Plan struct {
-	Budget int64 `json:"budget_bytes"` // Pinned, Ring and Tiles together are no more
+	Budget int64 `json:"budget_bytes"` // Pinned, Ring, Kept and Tiles together are no more
 
 	// Pinned segments stay in memory: first those of the head, unless a pass uses it only once, then others, spread evenly over the
 	// pass, so that computing them hides the reading of those between them, at last those of an embedding that is no head.
@@ -18,6 +18,8 @@ type Plan struct {
 	Ring        int64 `json:"ring_bytes"`
 	Buffers     int   `json:"ring_buffers"`
 	BufferBytes int   `json:"ring_buffer_bytes"`
+	// Kept is the memory for segments that passes leave out at times, as they do with experts: those that were used last.
+	Kept int64 `json:"kept_bytes,omitempty"`
 	// Tiles is the memory for rows of the embedding, which are looked up in tiles.
 	Tiles     int64 `json:"tile_bytes"`
 	TileCount int   `json:"tiles"`
@@ -42,7 +44,7 @@ type PlannedChunk struct {
 }
 
 // Total returns the memory that the plan takes in bytes.
-func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Tiles }
+func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Kept + p.Tiles }
 
 // Plan returns the plan for budget bytes and otherwise usual options. It fails where the budget is too small, and says how much is the
 // least.
@@ -71,6 +73,12 @@ const (
 
 // plan distributes a budget. pins says of each place of the scan whether it is pinned.
 func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
+	return m.planSparse(opts, nil)
+}
+
+// planSparse is plan for a model of which passes leave some segments out: sparse says of each place of the scan whether it is one of them;
+// nil means that none is.
+func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins []bool, err error) {
 	opts = opts.withDefaults()
 	s, err := newScan(m)
 	if err != nil {
@@ -103,7 +111,11 @@ func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 		left := opts.Budget - int64(p.TileCount)*tile
 		ring := positive(opts.Ring, min(usualRing, opts.Budget/ringShare))
 		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
-		s.pin(pins, left-int64(p.Buffers)*buffer, !opts.HeadOnce)
+		if slices.Contains(sparse, true) {
+			p.Buffers, p.Kept = s.pinDense(pins, sparse, left, buffer, p.Buffers, !opts.HeadOnce)
+		} else {
+			s.pin(pins, sparse, left-int64(p.Buffers)*buffer, !opts.HeadOnce)
+		}
 	}
 	p.Buffers = min(p.Buffers, len(s.segments))
 	p.Ring, p.Tiles = int64(p.Buffers)*int64(p.BufferBytes), int64(p.TileCount)*tile
@@ -143,11 +155,13 @@ func (t *tensorEntry) tileSpan() int {
 	return alignUp(size) + alignment
 }
 
-// pin chooses segments of at most left bytes: of the head, if it comes first, then of the rest of the pass, then the others.
-func (s *scan) pin(pins []bool, left int64, headFirst bool) {
+// pin chooses segments of at most left bytes: of the head, if it comes first, then of the rest of the pass that is not sparse, then the
+// others. It returns how many bytes it has pinned.
+func (s *scan) pin(pins, sparse []bool, left int64, headFirst bool) (pinned int64) {
 	var head, rest, others []int
 	for i, e := range s.segments {
 		switch {
+		case sparse != nil && sparse[i]:
 		case i >= s.pass:
 			others = append(others, i)
 		case e.head && headFirst:
@@ -157,8 +171,9 @@ func (s *scan) pin(pins []bool, left int64, headFirst bool) {
 		}
 	}
 	for _, group := range [][]int{head, rest, others} {
-		left -= s.spread(pins, group, left)
+		pinned += s.spread(pins, group, left-pinned)
 	}
+	return pinned
 }
 
 // spread pins segments of a group, at most left bytes, so that any stretch of it has about the same share of pinned bytes. It

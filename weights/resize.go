@@ -58,15 +58,16 @@ func (r *Streamer) Resize(budget int64) (Plan, error) {
 func (r *Streamer) resize(budget int64) (Plan, error) {
 	opts := r.opts
 	opts.Budget = budget
-	plan, pins, err := r.store.manifest.plan(opts)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	plan, pins, err := r.store.manifest.planSparse(opts, r.sparse)
 	if err != nil {
 		return Plan{}, fmt.Errorf("weights: resize %s: %w", r.store.dir, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.closed {
 		return Plan{}, fmt.Errorf("weights: resize %s: %w", r.store.dir, fs.ErrClosed)
 	}
-	r.apply(plan, pins)
+	r.budget = budget
+	r.apply(plan, pins, r.sparse)
 	return plan, nil
 }

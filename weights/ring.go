@@ -10,7 +10,7 @@ func (r *Streamer) begin() *fetch {
 	ringFull := false
 	i := r.at
 	for range len(r.scan.segments) {
-		if r.fetches[i] == nil {
+		if r.fetches[i] == nil && r.isExpected(i) {
 			if l := r.provide(i, &ringFull); l != nil {
 				return l
 			}
@@ -33,9 +33,13 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	e := r.scan.segments[place]
 	var mem pages
 	var ok bool
-	if r.pinned[place] {
+	kept := r.sparse[place] && !r.pinned[place] && r.plan.Kept > 0
+	switch {
+	case r.pinned[place]:
 		mem, ok = r.allocate(e.Size)
-	} else if !*ringFull {
+	case kept:
+		mem, ok = r.keep(e.Size)
+	case !*ringFull:
 		mem, ok = r.buffer(place)
 		*ringFull = !ok
 	}
@@ -44,7 +48,7 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	}
 	l := &fetch{
 		address: e.address, offset: e.Offset, dst: mem.bytes[:e.Size], data: mem.bytes[:e.Size], crc: e.CRC32C,
-		newChunk: e.chunk != r.last, place: place, mem: mem, inRing: !r.pinned[place],
+		newChunk: e.chunk != r.last, place: place, mem: mem, inRing: !r.pinned[place] && !kept, kept: kept,
 	}
 	r.last = e.chunk
 	r.fetches[place] = l
@@ -122,6 +126,10 @@ func (r *Streamer) discard(l *fetch) {
 	if r.pinned[l.place] {
 		r.missing++
 	}
+	if l.kept {
+		l.kept = false
+		r.kept -= int64(len(l.mem.bytes))
+	}
 	if l.drop = true; l.done && l.leases == 0 {
 		r.giveBack(l)
 	}
@@ -156,25 +164,31 @@ func (r *Streamer) idle(l *fetch) {
 		r.giveBack(l)
 	}
 	r.shrinkRing()
-	if l.inRing {
+	r.shrinkKept()
+	if l.inRing || l.kept {
 		r.wake.Signal()
 	}
 }
 
 // apply makes a plan the one in force and gives back at once what it leaves no room for and nobody uses.
-func (r *Streamer) apply(plan Plan, pins []bool) {
-	r.plan, r.pinned, r.broken = plan, pins, nil
-	r.missing = 0
+func (r *Streamer) apply(plan Plan, pins, sparse []bool) {
+	r.plan, r.pinned, r.sparse, r.broken = plan, pins, sparse, nil
+	r.missing, r.kept = 0, 0
 	for i, l := range r.fetches {
-		if l != nil && !l.inRing && !pins[i] {
-			r.discard(l)
-			l = nil
+		if l != nil && !l.inRing {
+			if l.kept = sparse[i] && !pins[i]; l.kept {
+				r.kept += int64(len(l.mem.bytes))
+			} else if !pins[i] {
+				r.discard(l)
+				l = nil
+			}
 		}
 		if l == nil && pins[i] {
 			r.missing++
 		}
 	}
 	r.shrinkRing()
+	r.shrinkKept()
 	r.trimTiles(plan.TileCount)
 	r.wake.Broadcast()
 }

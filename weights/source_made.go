@@ -19,7 +19,8 @@ type Model struct {
 	// Steps are the names of the tensors of an architecture of one's own, by the steps of a pass, each of which becomes a chunk, and in
 	// the order in which the pass uses them. The first step is the tensor embedding alone. Others may have any names, but final_norm and
 	// head, which belong into the last step, are the ones that a [Plan] pins first; without head, the embedding is the head. Shapes are
-	// those of the tensors, and one of a single row is a vector, kept as F32. nil: the architecture in Config, Llama or Qwen3.
+	// those of the tensors, and one of a single row is a vector, kept as F32. What passes may leave out, such as an expert, is a step
+	// of its own: it then shares the segments that are read with nothing else. nil: the architecture in Config, Llama or Qwen3.
 	Steps [][]string
 }
 

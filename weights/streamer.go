@@ -77,7 +77,15 @@ type Streamer struct {
 
 	plan      Plan
 	base      int64 // budget without memory pressure
+	budget    int64 // now; 0: none was given
 	pinned    []bool
+	sparse    []bool              // places that the plan takes to be left out at times
+	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
+	visits    []int64             // by place: number of the last visit
+	visit     int64               // number of the last visit
+	bodyVisit int64               // of the last one that was not to the final norm or the head
+	ended     int64               // of the last one before the end of the last pass
+	kept      int64               // bytes of fetches that are kept as long as they are used
 	fetches   []*fetch            // by place in the scan; nil where nothing is in memory or on its way
 	missing   int                 // pinned places where nothing is loaded
 	at        int                 // place that the consumer uses, or will probably use next
@@ -109,15 +117,15 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 		return fail(err)
 	}
 	r := &Streamer{
-		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Budget, last: -1, tiles: map[int]*cachedTile{},
+		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Budget, budget: opts.Budget, last: -1, tiles: map[int]*cachedTile{},
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}
 	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu
 	if r.scan, err = newScan(s.manifest); err != nil {
 		return fail(err)
 	}
-	r.fetches = make([]*fetch, len(r.scan.segments))
-	r.apply(plan, pins)
+	r.fetches, r.leftOut, r.visits = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins))
+	r.apply(plan, pins, make([]bool, len(pins)))
 	open := OpenDirect
 	if opts.Buffered {
 		open = func(path string) (File, error) { return openBuffered(path) }
@@ -204,10 +212,12 @@ func (r *Streamer) request(ctx context.Context, place int) error {
 		return errors.New("another part is still held")
 	}
 	r.held = true
-	if place != r.at {
-		if r.fetches[place] == nil {
-			r.stats.Seeks++
-		}
+	r.learn(place)
+	missing := r.fetches[place] == nil
+	if place != r.at && missing {
+		r.stats.Seeks++
+	}
+	if place != r.at || missing && r.leftOut[place] > 0 {
 		r.at = place
 		r.wake.Broadcast()
 	}

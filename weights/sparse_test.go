@@ -1,0 +1,225 @@
+package weights
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/lever-go/lever/tensor"
+)
+
+const (
+	experts     = 16
+	expertBytes = 3 * 64 * 256 * 2 // as stored
+)
+
+// expertStore makes a store of one layer: a norm, experts, each a step of its own, and a final norm.
+func expertStore(t *testing.T) *Store {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(rows int) Tensor {
+		values := make([]float32, rows*256)
+		for i := range values {
+			values[i] = rng.Float32()
+		}
+		data := make([]byte, 4*len(values))
+		if err := tensor.Encode(data, values, tensor.F32); err != nil {
+			t.Fatal(err)
+		}
+		return Tensor{Type: tensor.F32, Rows: rows, Cols: 256, Data: bytes.NewReader(data)}
+	}
+	m := Model{Config: []byte(`{}`), Tensors: map[string]Tensor{"embedding": random(16), "norm": random(1), "final_norm": random(1)}}
+	m.Steps = [][]string{{"embedding"}, {"norm"}}
+	for e := range experts {
+		names := expertNames(e)
+		for _, name := range names {
+			m.Tensors[name] = random(64)
+		}
+		m.Steps = append(m.Steps, names)
+	}
+	m.Steps = append(m.Steps, []string{"final_norm"})
+	dst := filepath.Join(t.TempDir(), "experts.lever")
+	if err := Write(t.Context(), m, dst, ConvertOptions{Type: tensor.F16}); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, dst)
+}
+
+func expertNames(e int) []string {
+	return []string{fmt.Sprint("expert.", e, ".gate"), fmt.Sprint("expert.", e, ".up"), fmt.Sprint("expert.", e, ".down")}
+}
+
+// route returns the experts of each pass, evenly chosen.
+func route(passes, chosen int) (all [][]int) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range passes {
+		pick := rng.Perm(experts)[:chosen]
+		slices.Sort(pick)
+		all = append(all, pick)
+	}
+	return all
+}
+
+// leastMisses returns how often a cache that keeps n experts, those used last, lacks one.
+func leastMisses(passes [][]int, n int) (misses int) {
+	var kept []int
+	for _, pick := range passes {
+		for _, e := range pick {
+			if i := slices.Index(kept, e); i >= 0 {
+				kept = slices.Delete(kept, i, i+1)
+			} else if misses++; len(kept) == n {
+				kept = kept[1:]
+			}
+			kept = append(kept, e)
+		}
+	}
+	return misses
+}
+
+// Of experts, what is read is what a cache of those used last would read, and at most once more at the start, before it is known that they
+// are left out at times. More memory never means more reads.
+func TestExpertsAreNotReadAhead(t *testing.T) {
+	s := expertStore(t)
+	want := resident(t, s.Dir())
+	passes := route(100, 2)
+	before := int64(1 << 60)
+	for _, budget := range []int64{expertBytes + 40<<10, 3*expertBytes + 40<<10, 5*expertBytes + 40<<10, 8*expertBytes + 40<<10, 12*expertBytes + 40<<10, 15*expertBytes + 40<<10, 1 << 30} {
+		r := stream(t, s, StreamOptions{Budget: budget, Tiles: 1})
+		for _, pick := range passes {
+			same(t, want, r, "norm")
+			for _, e := range pick {
+				for _, name := range expertNames(e) {
+					same(t, want, r, name)
+				}
+			}
+			same(t, want, r, "final_norm")
+		}
+		stats, plan := r.Stats(), r.Plan()
+		kept := experts
+		if budget < s.Bytes() {
+			if kept = int(plan.Kept / expertBytes); kept == 0 || plan.Ring != 0 {
+				t.Errorf("budget %d: %+v", budget, plan)
+			}
+		}
+		least := int64(leastMisses(passes, kept)) * expertBytes
+		if most := least + experts*expertBytes; stats.BytesRead < least || stats.BytesRead > most {
+			t.Errorf("budget %d for %d experts: %d bytes read, want %d to %d", budget, kept, stats.BytesRead, least, most)
+		}
+		if stats.BytesRead > before || stats.PeakBytes > budget {
+			t.Errorf("budget %d: %d bytes read, %d with less memory; %d held", budget, stats.BytesRead, before, stats.PeakBytes)
+		}
+		before = stats.BytesRead
+	}
+}
+
+// Experts that every pass uses again are read ahead again, by the plan of a model without experts.
+func TestExpertsThatAllPassesUse(t *testing.T) {
+	s := expertStore(t)
+	want := resident(t, s.Dir())
+	r := stream(t, s, StreamOptions{Budget: 4*expertBytes + 40<<10, Tiles: 1})
+	dense := r.Plan()
+	pass := func(pick []int) {
+		same(t, want, r, "norm")
+		for _, e := range pick {
+			for _, name := range expertNames(e) {
+				same(t, want, r, name)
+			}
+		}
+		same(t, want, r, "final_norm")
+	}
+	for _, pick := range route(5, 2) {
+		pass(pick)
+	}
+	if r.Plan().Kept == 0 {
+		t.Error("no experts were found")
+	}
+	all := slices.Collect(func(yield func(int) bool) {
+		for e := range experts {
+			yield(e)
+		}
+	})
+	for range patience + 1 {
+		pass(all)
+	}
+	if plan := r.Plan(); plan.Kept != 0 || plan.Pinned != dense.Pinned || plan.Ring != dense.Ring {
+		t.Errorf("the plan is %+v, was %+v", plan, dense)
+	}
+	seeks := r.Stats().Seeks
+	pass(all)
+	if got := r.Stats().Seeks; got != seeks {
+		t.Errorf("%d seeks in a pass that leaves nothing out", got-seeks)
+	}
+}
+
+// What a pass without experts asks for in other orders, or several times, is not taken for experts.
+func TestDenseOrders(t *testing.T) {
+	for name, reorder := range map[string]func(names []string) []string{
+		"in order":         func(names []string) []string { return names },
+		"without the head": func(names []string) []string { return names[:len(names)-2] },
+		"head three times": func(names []string) []string {
+			return append(slices.Clone(names), "head", "final_norm", "head")
+		},
+		"two swapped": func(names []string) []string {
+			names = slices.Clone(names)
+			i := slices.Index(names, "block.0.up")
+			names[i], names[i-1] = names[i-1], names[i]
+			return names
+		},
+		"blocks twice": func(names []string) (twice []string) {
+			half := len(names) / 2
+			return slices.Concat(names[:half], names[:half], names[half:])
+		},
+	} {
+		s := open(t, smallStore(t))
+		r := stream(t, s, StreamOptions{})
+		for range 4 {
+			for _, name := range reorder(passNames(s)) {
+				for _, err := range r.Parts(t.Context(), name) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		if i := slices.IndexFunc(r.leftOut, func(n int) bool { return n > 0 }); i >= 0 {
+			t.Errorf("%s: segment %d is taken for one that is left out", name, i)
+		}
+	}
+}
+
+// Whatever is left out, and however the budget changes meanwhile, what is read is right and within the budget.
+func TestExpertsAtRandom(t *testing.T) {
+	s := expertStore(t)
+	want := resident(t, s.Dir())
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, opts := range []StreamOptions{{Budget: 2*expertBytes + 40<<10, Tiles: 1}, {Budget: 6*expertBytes + 40<<10}, {}} {
+		r := stream(t, s, opts)
+		for range 60 {
+			if rng.IntN(4) == 0 {
+				if _, err := r.Resize(int64(expertBytes*(1+rng.IntN(experts+2)) + 40<<10)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if rng.IntN(8) > 0 {
+				same(t, want, r, "norm")
+			}
+			if rng.IntN(8) == 0 {
+				same(t, want, r, "embedding")
+			}
+			for e := range experts {
+				if rng.IntN(3) == 0 {
+					same(t, want, r, expertNames(e)[rng.IntN(3)])
+				}
+			}
+			if rng.IntN(8) > 0 {
+				same(t, want, r, "final_norm")
+			}
+			if held, plan := r.Stats().HeldBytes, r.Plan(); held > plan.Total() {
+				t.Fatalf("%d bytes are held, more than planned: %+v", held, plan)
+			}
+		}
+	}
+}
