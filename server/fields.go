@@ -32,13 +32,18 @@ func object(f fields) field {
 		if raw[0] != '{' {
 			return wrongKind(at, "an object", raw)
 		}
+		seen := map[string]bool{}
 		return each(raw, func(name string, _ int, value json.RawMessage) error {
 			place := name
 			if at != "" {
 				place = at + "." + name
 			}
 			take, ok := f[name]
+			twice := seen[name]
+			seen[name] = true
 			switch {
+			case twice:
+				return invalid(place, "", "%s is there twice", place)
 			case string(value) == "null":
 				return nil
 			case !ok:

@@ -72,7 +72,11 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		{`"messages": [{"role": "robot", "content": "hi"}]`, "messages[0].role", "unsupported_value"},
 		{`"messages": [` + strings.Repeat(`{"role": "user"},`, 100) + `{"role": "user"}]`, "messages", "context_length_exceeded"},
 	} {
-		j, err := decode(t, &chatRequest{context: 100}, hello+strings.TrimSuffix(", "+c.fields, ", ")+"}")
+		body := "{" + c.fields
+		if !strings.HasPrefix(c.fields, `"messages"`) {
+			body = hello + strings.TrimSuffix(", "+c.fields, ", ")
+		}
+		j, err := decode(t, &chatRequest{context: 100}, body+"}")
 		param, code := "", ""
 		if err != nil {
 			if err.status != http.StatusBadRequest || err.Param == nil || err.Code == nil {
@@ -139,6 +143,8 @@ func TestWrongKindsAreToldInWordsOfJSON(t *testing.T) {
 		{hello + `, "response_format": "json"}`, "response_format", "response_format must be an object, not a string"},
 		{`{"messages": "hi"}`, "messages", "messages must be a list, not a string"},
 		{`{"messages": [{"role": "user", "content": 3}]}`, "messages[0].content", "messages[0].content must be a string or a list of parts, not a number"},
+		{`{"messages": [], "messages": []}`, "messages", "messages is there twice"},
+		{`{"messages": [{"role": "user", "role": "user"}]}`, "messages[0].role", "messages[0].role is there twice"},
 		{`{"messages": ["hi"]}`, "messages[0]", "messages[0] must be an object, not a string"},
 	} {
 		_, err := decode(t, &chatRequest{context: 10}, c.body)
