@@ -38,13 +38,9 @@ type grammars struct {
 
 type keptGrammar struct {
 	key     schemaKey
-	schema  int64 // its length
 	grammar *grammar.Grammar
 	bytes   int64
 }
-
-// size returns about how many bytes a grammar takes.
-func (k *keptGrammar) size() int64 { return 64<<10 + 1000*k.schema }
 
 // making is a grammar that is being made.
 type making struct {
@@ -107,7 +103,7 @@ func (g *grammars) make(ctx context.Context, key schemaKey, schema []byte, m *ma
 	defer g.mu.Unlock()
 	g.forget(key, m)
 	if _, known := g.kept[key]; m.err == nil && !known {
-		kept := &keptGrammar{key: key, schema: int64(len(schema)), grammar: m.result}
+		kept := &keptGrammar{key: key, grammar: m.result}
 		g.kept[key] = g.used.PushFront(kept)
 		g.weigh(kept)
 	}
@@ -123,7 +119,7 @@ func (g *grammars) forget(key schemaKey, m *making) {
 // weigh takes in how large a grammar is now, as it grows while it is used, and drops those that were not used for longest where all are too
 // large together.
 func (g *grammars) weigh(kept *keptGrammar) {
-	now := kept.size()
+	now := int64(kept.grammar.Size())
 	g.bytes += now - kept.bytes
 	kept.bytes = now
 	for g.bytes > g.most {

@@ -116,8 +116,11 @@ func TestEqualSchemasAreCompiledOnce(t *testing.T) {
 func TestKeptGrammarsAreBounded(t *testing.T) {
 	c := newCompiler(t)
 	schema := func(i int) []byte { return fmt.Appendf(nil, `{"const": "number %03d"}`, i) }
-	one := keptGrammar{schema: int64(len(schema(0)))}
-	g := newGrammars(5*one.size(), c.compile)
+	one, err := c.v.JSONSchema(t.Context(), schema(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGrammars(int64(5*one.Size()), c.compile)
 	get := func(i int) (made bool) {
 		t.Helper()
 		before := c.number.Load()
