@@ -2,7 +2,6 @@ package weights
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,11 +104,14 @@ func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) err
 	if err := w.writeAll(ctx, dir); err != nil {
 		return err
 	}
-	text, err := json.Marshal(m)
+	text, err := sealManifest(m)
 	if err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, manifestName), append(text, '\n'), 0o666); err != nil {
+	if len(text) > maxManifest {
+		return fmt.Errorf("weights: convert: a manifest of %d bytes is larger than %d: %w", len(text), maxManifest, ErrUnsupported)
+	}
+	if err := os.WriteFile(filepath.Join(dir, manifestName), text, 0o666); err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
 	}
 	return nil

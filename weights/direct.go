@@ -49,7 +49,7 @@ func isRefusal(err error) bool {
 type bufferedFile struct{ *os.File }
 
 func openBuffered(path string) (bufferedFile, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	return bufferedFile{f}, err
 }
 

@@ -1,7 +1,7 @@
 // Package weights keeps models in chunked stores on flash: it converts Hugging Face folders and GGUF files into stores, checks them,
 // and reads them, either whole into memory ([Resident]) or as they are used ([Streamer]).
 //
-// # Format, version 1
+// # Format, version 2
 //
 // A store is a folder:
 //
@@ -40,11 +40,13 @@
 //
 // Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
 //
-// The manifest is one JSON object. Unknown keys are refused.
+// The manifest is one JSON object. Unknown keys, and keys that stand twice, are refused. It is not changed once it is written: its last
+// bytes are ,"checksum":"…"} and a line feed, where … is the SHA-256 of all bytes before them, hexadecimal. Version 1 is the same without
+// checksum; such stores are still read, and [Verify] can't tell whether their manifest is as it was written.
 //
 //	{
 //	  "format": "lever-store",
-//	  "version": 1,
+//	  "version": 2,
 //	  "config": {…},                         Hugging Face's config.json with sorted keys and explicit tie_word_embeddings;
 //	                                         rope_scaling may be {"rope_type": "factors", "factors": […]}, the divisors of the
 //	                                         head size/2 rotary frequencies
@@ -52,7 +54,8 @@
 //	  "chunks": [{"file", "size", "sha256", "segments": [{"offset", "size", "crc32c"}]}],
 //	  "tensors": [{"name", "type", "rows", "cols",
 //	               "parts": [{"chunk", "segment", "offset", "row", "rows"}],
-//	               "tile_crc32c": […]}]
+//	               "tile_crc32c": […]}],
+//	  "checksum": "…"
 //	}
 //
 // type is f32 (vectors), f16, q4_0, q8_0, q4_k or q6_k. A part's chunk and segment are indices, its offset counts from the start of the

@@ -2,10 +2,12 @@ package weights
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/lever-go/lever/internal/crc32c"
+	"github.com/lever-go/lever/internal/regular"
 )
 
 // File is a chunk as readers see it. The default is an [os.File], and for a [Streamer] what [OpenDirect] opens; a wrapper can slow reads
@@ -34,7 +36,21 @@ func modeOf(f File) IOMode {
 	return Buffered
 }
 
-func openFile(path string) (File, error) { return os.Open(path) }
+func openFile(path string) (File, error) { return openRegular(path) }
+
+// openRegular opens a file of a store; a folder, pipe or device is none.
+func openRegular(path string) (*os.File, error) {
+	f, err := regular.Open(path)
+	return f, irregular(err)
+}
+
+// irregular gives the refusal of what is no file, or too large, the sentinel of this package for it.
+func irregular(err error) error {
+	if errors.Is(err, regular.ErrNoFile) || errors.Is(err, regular.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
 
 // readFull fills buf from offset on. A file that ends earlier is truncated.
 func readFull(f File, buf []byte, offset int64) error {

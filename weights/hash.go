@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
+
+	"github.com/lever-go/lever/internal/regular"
 )
 
 // Hash identifies the content of the store: it is the SHA-256, hexadecimal, of the manifest, which holds the sums of all else.
 func (s *Store) Hash() (string, error) {
-	text, err := os.ReadFile(s.path(manifestName))
+	text, err := regular.Read(s.path(manifestName), maxManifest)
 	if err != nil {
 		return "", fmt.Errorf("weights: %w", err)
 	}

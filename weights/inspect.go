@@ -19,6 +19,9 @@ type Info struct {
 
 	Predictors []PredictorInfo `json:"predictors,omitempty"` // in the order of layers
 
+	// Notes say what the user of the store should know: a manifest without checksum, or a predictor that can't be used.
+	Notes []string `json:"notes,omitempty"`
+
 	store *Store
 }
 
@@ -67,7 +70,9 @@ type PredictorInfo struct {
 	Training Training `json:"training"`
 }
 
-// Inspect describes the store dir. It checks the manifest, the sizes of the chunks, of which it reads none, and the predictors.
+const noChecksum = "its manifest has no checksum, so that damage of it may not be found; convert the model again to have one"
+
+// Inspect describes the store dir. It checks the manifest and the sizes of the chunks, of which it reads none.
 func Inspect(dir string) (*Info, error) {
 	m, _, err := readManifest(dir)
 	if err != nil {
@@ -97,9 +102,12 @@ func Inspect(dir string) (*Info, error) {
 	for _, c := range m.Chunks {
 		info.Chunks = append(info.Chunks, ChunkInfo{c.File, c.Size, len(c.Segments), c.SHA256})
 	}
+	if m.Version == uncheckedVersion {
+		info.Notes = append(info.Notes, noChecksum)
+	}
 	predictors, err := s.Predictors()
 	if err != nil {
-		return nil, err
+		info.Notes = append(info.Notes, "it is used without predictor: "+err.Error())
 	}
 	for _, p := range predictors {
 		info.Predictors = append(info.Predictors, PredictorInfo{p.Layer, p.Down.Rows, len(p.Down.Data) + len(p.Out.Data), p.Training})

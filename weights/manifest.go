@@ -6,18 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sort"
 	"syscall"
 
+	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 )
 
-// FormatVersion is the version of the store format that this package writes and reads.
-const FormatVersion = 1
+// FormatVersion is the version of the store format that this package writes. It also reads version 1, whose manifest has no checksum.
+const FormatVersion = 2
+
+const uncheckedVersion = 1 // the manifest has no checksum
 
 const (
 	manifestName = "lever.json"
@@ -26,6 +27,8 @@ const (
 
 	alignment  = 4096    // of segments in a file and of parts in a segment
 	maxSegment = 8 << 20 // bytes
+
+	maxManifest = 64 << 20 // bytes; that of a model of 70 billion weights has 2 MiB
 
 	// Sides of a matrix beyond any model's, small enough that no product of sizes overflows.
 	maxRows, maxCols = 1 << 28, 1 << 24
@@ -125,12 +128,12 @@ func (m *manifest) tensors() map[string]*tensorEntry {
 // readManifest reads and checks the manifest of the store dir, and returns its text too.
 func readManifest(dir string) (*manifest, []byte, error) {
 	path := filepath.Join(dir, manifestName)
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil, fmt.Errorf("weights: %s is not a complete store, which is a folder that a model was converted into: %w", dir, err)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("weights: %w", err)
+		return nil, nil, fmt.Errorf("weights: %w", irregular(err))
 	}
 	m, err := parseManifest(raw)
 	if err != nil {
@@ -152,17 +155,25 @@ func parseManifest(raw []byte) (*manifest, error) {
 	if head.Format != formatName {
 		return nil, corrupt("format is %q, not %q", head.Format, formatName)
 	}
-	if head.Version != FormatVersion {
-		return nil, fmt.Errorf("format version %d, this program knows %d: %w", head.Version, FormatVersion, ErrVersion)
+	body := raw
+	switch head.Version {
+	case uncheckedVersion:
+	case FormatVersion:
+		var err error
+		if body, err = unsealManifest(raw); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("format version %d, this program knows %d and %d: %w", head.Version, uncheckedVersion, FormatVersion, ErrVersion)
+	}
+	if err := checkKeys(body); err != nil {
+		return nil, err
 	}
 	m := &manifest{}
-	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, corrupt("text after the JSON object")
 	}
 	return m, m.check()
 }

@@ -28,18 +28,55 @@ func sampleManifest(t testing.TB) *manifest {
 		chunks[i].SHA256 = sum
 	}
 	return &manifest{
-		Format: formatName, Version: 1, Config: json.RawMessage(`{"hidden_size":64}`),
+		Format: formatName, Version: FormatVersion, Config: json.RawMessage(`{"hidden_size":64}`),
 		Tokenizer: []fileEntry{{File: "tokenizer.json", Size: 3, SHA256: sum}}, Chunks: chunks, Tensors: tensors,
 	}
 }
 
 func marshal(t testing.TB, m *manifest) []byte {
 	t.Helper()
-	raw, err := json.Marshal(m)
+	raw, err := sealManifest(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// unsealed returns the text of a manifest of version 1, which has no checksum.
+func unsealed(t testing.TB, m *manifest) string {
+	t.Helper()
+	m.Version = uncheckedVersion
+	raw, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// Every bit of a manifest counts, and one of this version is not taken for one of the version before it.
+func TestManifestChecksum(t *testing.T) {
+	good := marshal(t, sampleManifest(t))
+	for i := range 8 * len(good) {
+		bad := bytes.Clone(good)
+		bad[i/8] ^= 1 << (i % 8)
+		if _, err := parseManifest(bad); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+			t.Fatalf("bit %d of byte %d (%q) is not missed: %v", i%8, i/8, good[i/8], err)
+		}
+	}
+	body := string(good[:len(good)-checksumBytes])
+	for name, bad := range map[string]string{
+		"no checksum":            body + "}\n",
+		"older version":          strings.Replace(string(good), `"version":2`, `"version":1`, 1),
+		"text after":             string(good) + " ",
+		"text before":            " " + string(good),
+		"something between":      body + `,"format":"lever-store"` + string(good[len(body):]),
+		"checksum of other text": strings.Replace(body, `"rows":20`, `"rows":21`, 1) + string(good[len(body):]),
+		"checksum in capitals":   body + strings.ToUpper(string(good[len(body):])),
+	} {
+		if _, err := parseManifest([]byte(bad)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestManifestRoundTrip(t *testing.T) {
@@ -62,7 +99,7 @@ func TestBadManifests(t *testing.T) {
 		reason string
 	}{
 		{"other format", func(m *manifest) { m.Format = "zip" }, ErrCorrupt, "format"},
-		{"future version", func(m *manifest) { m.Version = 2 }, ErrVersion, "version 2"},
+		{"future version", func(m *manifest) { m.Version = 3 }, ErrVersion, "version 3"},
 		{"no version", func(m *manifest) { m.Version = 0 }, ErrVersion, "version 0"},
 		{"config", func(m *manifest) { m.Config = json.RawMessage(`[]`) }, ErrCorrupt, "config"},
 		{"no chunks", func(m *manifest) { m.Chunks = nil }, ErrCorrupt, "no chunks"},
@@ -112,10 +149,15 @@ func TestBadManifests(t *testing.T) {
 			}
 		})
 	}
-	good := string(marshal(t, sampleManifest(t)))
+	good := unsealed(t, sampleManifest(t))
+	if _, err := parseManifest([]byte(good)); err != nil {
+		t.Errorf("version 1 is not read: %v", err)
+	}
 	for name, raw := range map[string]string{
 		"empty": "", "not JSON": "lever", "unknown key": strings.Replace(good, `"config"`, `"extra":1,"config"`, 1), "text after": good + "{}",
 		"number as text": strings.Replace(good, `"rows":20`, `"rows":"20"`, 1), "truncated": good[:len(good)/2],
+		"key twice": strings.Replace(good, `"rows":20`, `"rows":20,"rows":20`, 1), "key in capitals": strings.Replace(good, `"rows":20`, `"Rows":20`, 1),
+		"key of the configuration twice": strings.Replace(good, `"hidden_size":64`, `"hidden_size":64,"hidden_size":64`, 1), "no UTF-8": strings.Replace(good, "norm", "n\xffrm", 1),
 	} {
 		if _, err := parseManifest([]byte(raw)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
@@ -173,7 +215,8 @@ func FuzzManifest(f *testing.F) {
 	good := marshal(f, sampleManifest(f))
 	f.Add(good)
 	f.Add(good[:len(good)/2])
-	f.Add(bytes.Replace(good, []byte(`"version":1`), []byte(`"version":2`), 1))
+	f.Add([]byte(unsealed(f, sampleManifest(f))))
+	f.Add(bytes.Replace(good, []byte(`"version":2`), []byte(`"version":3`), 1))
 	f.Add([]byte(`{"format":"lever-store","version":1,"config":{},"chunks":[{}],"tensors":[{"parts":[{}]}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := parseManifest(raw)

@@ -15,6 +15,7 @@ import (
 	"github.com/minio/sha256-simd"
 
 	"github.com/lever-go/lever/internal/publish"
+	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -116,16 +117,9 @@ func (s *Store) predictorPath(layer int) string {
 }
 
 func (s *Store) readPredictor(path string) (Predictor, error) {
-	info, err := os.Stat(path)
+	content, err := regular.Read(path, maxPredictor)
 	if err != nil {
-		return Predictor{}, err
-	}
-	if info.Size() > maxPredictor {
-		return Predictor{}, corrupt("%d bytes are more than a predictor has", info.Size())
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return Predictor{}, err
+		return Predictor{}, irregular(err)
 	}
 	p, model, err := parsePredictor(content)
 	switch {

@@ -118,13 +118,15 @@ func TestSpoiltPredictors(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, check := range map[string]func() error{
-			"read":    func() error { _, err := s.Predictors(); return err },
-			"verify":  func() error { return Verify(t.Context(), dir, nil) },
-			"inspect": func() error { _, err := Inspect(dir); return err },
+			"read":   func() error { _, err := s.Predictors(); return err },
+			"verify": func() error { return Verify(t.Context(), dir, nil) },
 		} {
 			if err := check(); !errors.Is(err, c.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s, %s: %v, want %v", name, what, err, c.want)
 			}
+		}
+		if info, err := Inspect(dir); err != nil || len(info.Notes) != 1 || !strings.Contains(info.Notes[0], path) {
+			t.Errorf("%s, inspect: %+v, %v", name, info, err)
 		}
 	}
 	if err := os.Rename(filepath.Join(dir, "predictor-03.bin"), filepath.Join(dir, "predictor-04.bin")); err != nil {

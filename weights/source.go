@@ -142,5 +142,5 @@ func bytesFile(name string, content []byte) tokenizerFile {
 
 // diskFile is a tokenizer file that is a copy of path.
 func diskFile(path string) tokenizerFile {
-	return tokenizerFile{filepath.Base(path), func() (io.ReadCloser, error) { return os.Open(path) }}
+	return tokenizerFile{filepath.Base(path), func() (io.ReadCloser, error) { return openRegular(path) }}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/internal/safetensors"
 )
 
@@ -18,10 +19,12 @@ var tokenizerPatterns = []string{
 	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json", "tokenizer.model", "*.tiktoken", "chat_template.jinja",
 }
 
+const maxConfig = 16 << 20 // bytes of a config.json
+
 // openHF opens a Hugging Face folder: config.json, safetensors, tokenizer files.
 func openHF(dir string) (*source, error) {
 	path := filepath.Join(dir, "config.json")
-	config, err := os.ReadFile(path)
+	config, err := regular.Read(path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("weights: convert: %s is neither a store nor a Hugging Face folder%s: %w", dir, betterPath(dir), err)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/lever-go/lever/internal/regular"
 )
 
 // Store is an opened store: a manifest that has been checked, and files that fit it. It holds no files open and is safe for concurrent
@@ -81,10 +83,12 @@ func (s *Store) checkSizes() error {
 		switch {
 		case err != nil:
 			return bad(err)
+		case !info.Mode().IsRegular():
+			return bad(irregular(regular.ErrNoFile))
 		case info.Size() < c.Size:
 			return bad(fmt.Errorf("%d of %d bytes: %w", info.Size(), c.Size, ErrTruncated))
-		case info.Size() > c.Size || !info.Mode().IsRegular():
-			return bad(corrupt("is not a file of %d bytes", c.Size))
+		case info.Size() > c.Size:
+			return bad(corrupt("has more than its %d bytes", c.Size))
 		}
 		s.files = append(s.files, info)
 	}

@@ -43,7 +43,7 @@ func TestOpenSpoiltStore(t *testing.T) {
 		{"truncated manifest", func(dir string) error { return os.Truncate(filepath.Join(dir, manifestName), 100) }, ErrCorrupt, manifestName},
 		{"future version", func(dir string) error {
 			path := filepath.Join(dir, manifestName)
-			raw := bytes.Replace(readFile(t, path), []byte(`"version":1`), []byte(`"version":7`), 1)
+			raw := bytes.Replace(readFile(t, path), []byte(`"version":2`), []byte(`"version":7`), 1)
 			return os.WriteFile(path, raw, 0o600)
 		}, ErrVersion, manifestName},
 		{"missing chunk", func(dir string) error { return os.Remove(chunkPath(dir, "0002.bin")) }, fs.ErrNotExist, "0002.bin"},
@@ -218,7 +218,8 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, path, bytes.Replace(readFile(t, path), []byte(m.Chunks[1].SHA256), []byte(m.Chunks[2].SHA256), 1))
+	m.Chunks[1].SHA256 = m.Chunks[2].SHA256
+	writeFile(t, path, marshal(t, m))
 	var where *ChunkError
 	if err := Verify(t.Context(), dir, nil); !errors.As(err, &where) || where.Chunk != 1 || where.Segment != -1 || !strings.Contains(err.Error(), "sha-256") {
 		t.Errorf("got %v", err)
@@ -257,7 +258,7 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Version != 1 || len(info.Chunks) != 4 || info.Tensors[0].Name != embeddingName || info.Tensors[0].Rows != 50 || len(info.Tokenizer) != 2 {
+	if info.Version != FormatVersion || len(info.Chunks) != 4 || info.Tensors[0].Name != embeddingName || info.Tensors[0].Rows != 50 || len(info.Tokenizer) != 2 {
 		t.Errorf("got %+v", info)
 	}
 	elements := int64(0)

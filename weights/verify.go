@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lever-go/lever/internal/publish"
+	"github.com/lever-go/lever/internal/regular"
 )
 
 // verifiedName is the file in which [Open] notes that all chunks have their SHA-256.
@@ -37,7 +38,7 @@ func Verify(ctx context.Context, dir string, progress func(Progress)) error {
 func (s *Store) checkTokenizer() error {
 	for _, want := range s.manifest.Tokenizer {
 		path := s.path(want.File)
-		f, err := os.Open(path)
+		f, err := openRegular(path)
 		if err != nil {
 			return fmt.Errorf("weights: %w", err)
 		}
@@ -130,7 +131,7 @@ func (s *Store) state(manifestText []byte) (storeState, error) {
 
 // isVerified reports whether the store was found good in this state before. A note that cannot be read is no note.
 func (s *Store) isVerified(state storeState) bool {
-	raw, err := os.ReadFile(filepath.Join(s.dir, verifiedName))
+	raw, err := regular.Read(filepath.Join(s.dir, verifiedName), maxManifest)
 	var noted storeState
 	return err == nil && json.Unmarshal(raw, &noted) == nil && noted.Manifest == state.Manifest && slices.Equal(noted.Chunks, state.Chunks)
 }

@@ -65,6 +65,9 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 		return fmt.Errorf("inspect %s: configuration: %w", info.Dir, err)
 	}
 	fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, formatBytes(info.Bytes))
+	for _, note := range info.Notes {
+		fmt.Fprintf(out, "note: %s\n\n", note)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, key := range shownConfig {
 		if value, ok := config[key]; ok {

@@ -32,10 +32,18 @@ func newVerifyCommand() *cobra.Command {
 			if asJSON {
 				return errors.Join(err, printJSON(newVerifyOutput(dir, checked, err)))
 			}
-			if err == nil {
-				_, err = fmt.Fprintf(stdout, "%s: all %s are as they were written\n", dir, formatBytes(checked))
+			if err != nil {
+				return err
 			}
-			return err
+			info, err := weights.Inspect(dir)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(stdout, "%s: all %s are as they were written\n", dir, formatBytes(checked))
+			for _, note := range info.Notes {
+				fmt.Fprintf(stdout, "note: %s\n", note)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 
+	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -38,7 +38,7 @@ type TensorInfo struct {
 // Open opens the file at path and reads its header. The caller closes the File. Errors are [*Error] or come from the
 // operating system.
 func Open(path string) (*File, error) {
-	osFile, err := os.Open(path)
+	osFile, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/lever-go/lever/internal/regular"
 )
 
 const (
@@ -84,7 +86,7 @@ func (m *Model) openShards(dir string, weightMap map[string]string) error {
 }
 
 func (m *Model) open(path string) ([]Tensor, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
@@ -97,7 +99,7 @@ func (m *Model) open(path string) ([]Tensor, error) {
 }
 
 func readIndex(path string) (map[string]string, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, maxHeader)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
