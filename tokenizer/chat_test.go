@@ -80,6 +80,7 @@ func TestTemplates(t *testing.T) {
 		{"dict methods", "{{ messages[0].get('role') }} {{ messages[0].get('x', 'y') }} {{ messages[0].keys() | join(',') }}", "system y role,content"},
 		{"tojson", `{{ {'b': 'é<\'"\n', 'a': [1, 1.5, true, none], 'c': {}} | tojson }}`, `{"b": "é<'\"\n", "a": [1, 1.5, true, null], "c": {}}`},
 		{"tojson with indent", `{{ {'a': [1], 'b': []} | tojson(indent=2) }}`, "{\n  \"a\": [\n    1\n  ],\n  \"b\": []\n}"},
+		{"unpadded date", "{{ strftime_now('%-d.%-m.%y %e %j %-I %h [%Z] %D %c %q %') }}", "4.3.26  4 063 5 Mar [] 03/04/26 Wed Mar  4 05:06:07 2026 %q %"},
 		{"date", "{{ strftime_now('%d %b %Y, %A %H:%M %p %%') }} {{ date_string }}", "04 Mar 2026, Wednesday 05:06 AM % 04 Mar 2026"},
 	} {
 		opts := ChatOptions{Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}

@@ -22,27 +22,23 @@ var methods map[string]map[string]methodFunc
 func init() { // which the functions refer to
 	methods = map[string]map[string]methodFunc{
 		"str": {
-			"capitalize": ofString("", func(_ *run, s string, _ []Value) (Value, error) { return capitalize(s), nil }),
-			"casefold":   ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToLower(s), nil }),
-			"count":      ofString("sub", countMethod),
-			"endswith":   ofString("suffix", affix(strings.HasSuffix)),
-			"find":       ofString("sub", find(strings.Index, false)),
-			"format":     {},
-			"index":      ofString("sub", find(strings.Index, true)),
-			"isalnum":    ofString("", every(func(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) })),
-			"isalpha":    ofString("", every(unicode.IsLetter)),
-			"isdecimal":  ofString("", every(unicode.IsDigit)),
-			"isdigit":    ofString("", every(unicode.IsDigit)),
-			"islower": ofString("", func(_ *run, s string, _ []Value) (Value, error) {
-				return cased(s, unicode.IsLower, unicode.IsUpper), nil
-			}),
-			"isnumeric": ofString("", every(unicode.IsNumber)),
-			"isspace":   ofString("", every(isSpace)),
-			"isupper": ofString("", func(_ *run, s string, _ []Value) (Value, error) {
-				return cased(s, unicode.IsUpper, unicode.IsLower), nil
-			}),
+			"capitalize":   ofString("", plainly(capitalize)),
+			"casefold":     ofString("", plainly(strings.ToLower)),
+			"count":        ofString("sub", countMethod),
+			"endswith":     ofString("suffix", affix(strings.HasSuffix)),
+			"find":         ofString("sub", find(strings.Index, false)),
+			"format":       {},
+			"index":        ofString("sub", find(strings.Index, true)),
+			"isalnum":      ofString("", every(func(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) })),
+			"isalpha":      ofString("", every(unicode.IsLetter)),
+			"isdecimal":    ofString("", every(unicode.IsDigit)),
+			"isdigit":      ofString("", every(unicode.IsDigit)),
+			"islower":      ofString("", isLower),
+			"isnumeric":    ofString("", every(unicode.IsNumber)),
+			"isspace":      ofString("", every(isSpace)),
+			"isupper":      ofString("", isUpper),
 			"join":         ofString("iterable", joinMethod),
-			"lower":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToLower(s), nil }),
+			"lower":        ofString("", plainly(strings.ToLower)),
 			"lstrip":       ofString("chars?", strip(strings.TrimLeftFunc)),
 			"partition":    ofString("sep", partition(strings.Index)),
 			"removeprefix": ofString("prefix", removed(strings.TrimPrefix)),
@@ -57,9 +53,9 @@ func init() { // which the functions refer to
 			"splitlines":   ofString("keepends?", splitLinesMethod),
 			"startswith":   ofString("prefix", affix(strings.HasPrefix)),
 			"strip":        ofString("chars?", strip(strings.TrimFunc)),
-			"swapcase":     ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.Map(swapCase, s), nil }),
-			"title":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return title(s), nil }),
-			"upper":        ofString("", func(_ *run, s string, _ []Value) (Value, error) { return strings.ToUpper(s), nil }),
+			"swapcase":     ofString("", plainly(swapCase)),
+			"title":        ofString("", plainly(title)),
+			"upper":        ofString("", plainly(strings.ToUpper)),
 			"center":       {}, "encode": {}, "expandtabs": {}, "format_map": {}, "isascii": {}, "isidentifier": {}, "isprintable": {},
 			"istitle": {}, "ljust": {}, "maketrans": {}, "rjust": {}, "translate": {}, "zfill": {},
 		},
@@ -182,6 +178,11 @@ func ofString(parameters string, f func(r *run, s string, a []Value) (Value, err
 		}
 		return v, nil
 	}}
+}
+
+// plainly makes what ofString wants of a function of strings.
+func plainly(f func(string) string) func(*run, string, []Value) (Value, error) {
+	return func(_ *run, s string, _ []Value) (Value, error) { return f(s), nil }
 }
 
 func countMethod(_ *run, s string, a []Value) (Value, error) {
@@ -407,11 +408,13 @@ func (r *run) splitLines(s string, keep bool) ([]Value, error) {
 	return lines, nil
 }
 
-func swapCase(c rune) rune {
-	if unicode.IsUpper(c) {
-		return unicode.ToLower(c)
-	}
-	return unicode.ToUpper(c)
+func swapCase(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsUpper(c) {
+			return unicode.ToLower(c)
+		}
+		return unicode.ToUpper(c)
+	}, s)
 }
 
 // title is str.title: a letter after one is small, others are capital.
