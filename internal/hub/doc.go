@@ -9,7 +9,8 @@
 //
 // What arrives goes into a hidden file .NAME.VERSION.part, which a later download of the same version continues, and gets its name once
 // it is whole and its checksum is that of the hub. The version is that checksum or, for other addresses, the server's entity tag, so that
-// pieces of two versions are never put together. config.json is downloaded last: a folder without it is no model.
+// pieces of two versions are never put together; those of other versions are removed once the file is there. A process locks what it
+// continues. config.json is downloaded last: a folder without it is no model.
 //
 // A connection that breaks or stalls is taken up again where it broke; [Client] gives up when several tries in a row bring nothing.
 package hub

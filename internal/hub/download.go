@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/lever-go/lever/internal/publish"
 	"github.com/minio/sha256-simd"
 )
 
@@ -118,6 +120,7 @@ func (d *download) file(ctx context.Context, f File) error {
 	if info, err := os.Stat(final); err == nil && f.Sum.digest != "" && (f.Size < 0 || info.Size() == f.Size) && f.verify(ctx, final) == nil {
 		d.done += info.Size()
 		d.report(&f, 0)
+		d.removeOtherVersions(&f)
 		return nil
 	}
 	part := filepath.Join(d.dir, "."+f.Name()+f.version()+".part")
@@ -144,8 +147,38 @@ func (d *download) file(ctx context.Context, f File) error {
 		return err
 	}
 	d.done += info.Size()
-	return os.Rename(part, final)
+	if err := os.Rename(part, final); err != nil {
+		return err
+	}
+	d.removeOtherVersions(&f)
+	return nil
 }
+
+// removeOtherVersions removes what arrived of other versions of a file, or of this one before somebody else completed it.
+func (d *download) removeOtherVersions(f *File) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		version, isPart := strings.CutPrefix(e.Name(), "."+f.Name())
+		if version, isPart = strings.CutSuffix(version, ".part"); !isPart || !partVersion.MatchString(version) {
+			continue
+		}
+		path := filepath.Join(d.dir, e.Name())
+		part, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if !errors.Is(publish.TryLock(part), publish.ErrLocked) { // nobody is downloading it
+			_ = os.Remove(path)
+		}
+		part.Close()
+	}
+}
+
+// partVersion is what version returns.
+var partVersion = regexp.MustCompile(`^(\.[0-9a-f]{8})?$`)
 
 // version is a part of the name of what has arrived, by which other versions are told apart.
 func (f *File) version() string {
@@ -164,6 +197,9 @@ func (d *download) fetch(ctx context.Context, f *File, part string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := publish.TryLock(file); errors.Is(err, publish.ErrLocked) {
+		return fmt.Errorf("%s is being downloaded by another process", f.Name())
+	}
 	has, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/internal/publish"
 	"go.uber.org/goleak"
 )
 
@@ -432,5 +433,49 @@ func TestRepoErrors(t *testing.T) {
 		if err := c.Download(t.Context(), []File{{Path: path}}, t.TempDir()); err == nil {
 			t.Errorf("path %q: no error", path)
 		}
+	}
+}
+
+// What earlier downloads left of other versions goes when the file is there; what another process is downloading stays, and is not written to.
+func TestDownloadLeavesNoParts(t *testing.T) {
+	s := newServer(t, model, "model.safetensors")
+	dir := t.TempDir()
+	others := []string{".model.safetensors.part", ".model.safetensors.0123abcd.part", ".config.json.0123abcd.part"}
+	kept := []string{".model.safetensors.v2.part", "model.safetensors.part", ".other.0123abcd.part"}
+	for _, name := range slices.Concat(others, kept) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.client()
+	files := list(t, c)
+	if err := c.Download(t.Context(), files, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range others {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	for _, name := range kept {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+
+	f := files[0]
+	if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+		t.Fatal(err)
+	}
+	part, err := os.Create(filepath.Join(dir, "."+f.Name()+f.version()+".part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer part.Close()
+	if err := publish.TryLock(part); err != nil {
+		t.Skipf("skipped: needs file locks: %v", err)
+	}
+	if err := c.Download(t.Context(), files, dir); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("two at once: %v", err)
 	}
 }
