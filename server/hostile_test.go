@@ -102,8 +102,8 @@ func TestHostileRequests(t *testing.T) {
 	slices.Sort(took)
 	most := took[len(took)-1]
 	t.Logf("%d decent requests: median %v, 99%% %v, longest %v; alone %v", len(took), took[len(took)/2], took[len(took)*99/100], most, alone)
-	// On an idle machine it is a fiftieth of this. Before such requests were bounded, it was for ever.
-	if most > 5*time.Second {
+	// It waits behind answers that came first, for tenths of a second where the machine does nothing else. An unbounded request would hold it for ever.
+	if most > 10*time.Second {
 		t.Errorf("a decent request took %v", most)
 	}
 }
