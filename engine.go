@@ -14,6 +14,8 @@ import (
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
@@ -30,10 +32,10 @@ type Engine struct {
 
 	pool   *kernels.Pool
 	target *model
-	draft  *model          // nil without a draft
-	policy spec.Policy     // of requests that name none; nil without a draft
-	exit   *spec.EarlyExit // prunes trees; nil where nothing does, and noPruning says why
-	prune  float64         // as configured
+	draft  *model            // nil without a draft
+	policy spec.Policy       // of requests that name none; nil without a draft
+	exit   *earlyexit.Pruner // prunes trees; nil where nothing does, and noPruning says why
+	prune  float64           // as configured
 	trace  *tracer
 	device device
 	pause  func(busy time.Duration) time.Duration // nil: no rests
@@ -98,7 +100,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("lever: %w", err)
 	}
 	if e.draft != nil {
-		e.policy, err = spec.NewLever(spec.LeverOptions{Costs: e.OffloadCosts(spec.Costs{})})
+		e.policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: e.OffloadCosts(gaincost.Costs{})})
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -228,7 +229,7 @@ func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
 						if name == "streamed" && length != 4 {
 							continue
 						}
-						chain, err := spec.NewChain(length, 0)
+						chain, err := baseline.NewChain(length, 0)
 						if err != nil {
 							t.Fatal(err)
 						}

@@ -33,7 +33,7 @@ type Request struct {
 	// think then: the grammar begins with the answer.
 	Grammar *grammar.Grammar
 
-	// Policy decides what is drafted; nil: the engine's own [spec.Lever], which has learned from earlier requests, or [spec.None] when
+	// Policy decides what is drafted; nil: the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
 	// the engine has no draft.
 	Policy spec.Policy
 	// Budget is the most tokens drafted for one pass, at most [MaxBudget]; 0: 64.

@@ -10,7 +10,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -188,7 +188,7 @@ func (m *model) findProducts() error {
 
 // OffloadCosts returns costs with the times of the target and the draft as they are with the engine's device; without one, costs
 // itself. Times are those of products alone, for every number of rows, so that a policy sees the steps of padded batches.
-func (e *Engine) OffloadCosts(costs spec.Costs) spec.Costs {
+func (e *Engine) OffloadCosts(costs gaincost.Costs) gaincost.Costs {
 	if e.device.engine == nil {
 		return costs
 	}
@@ -212,22 +212,22 @@ func (e *Engine) OffloadCosts(costs spec.Costs) spec.Costs {
 }
 
 // curve returns the time of groups of products by rows; empty where it is not known.
-func (m *model) curve(c *offload.Costs, place offload.Place, groups []group) (curve spec.Curve) {
+func (m *model) curve(c *offload.Costs, place offload.Place, groups []group) (curve gaincost.Curve) {
 	for rows := 1; rows <= MaxBudget+1; rows++ {
 		seconds := 0.0
 		for _, g := range groups {
 			if !c.Known(g.dtype) {
-				return spec.Curve{}
+				return gaincost.Curve{}
 			}
 			seconds += float64(g.count) * c.Times(g.dtype, g.bytes, rows).Of(place)
 		}
-		curve.Points = append(curve.Points, spec.Point{Rows: rows, Seconds: seconds})
+		curve.Points = append(curve.Points, gaincost.Point{Rows: rows, Seconds: seconds})
 	}
 	return curve
 }
 
 // sum adds two curves with the same points.
-func sum(a, b spec.Curve) spec.Curve {
+func sum(a, b gaincost.Curve) gaincost.Curve {
 	for i := range a.Points {
 		a.Points[i].Seconds += b.At(a.Points[i].Rows)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu/sim"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -142,7 +143,7 @@ func text(t testing.TB, cfg layers.Config, w layers.Weights, engine *offload.Eng
 		defer d.Close()
 		decoders[i] = d
 	}
-	policy, err := spec.NewChain(3, 0)
+	policy, err := baseline.NewChain(3, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -22,12 +23,12 @@ const (
 )
 
 // Predictors returns the predictors of the target's store, in the order of their layers. Each call makes new ones, for one user at a time.
-func (e *Engine) Predictors() ([]spec.Predictor, error) {
+func (e *Engine) Predictors() ([]earlyexit.Predictor, error) {
 	stored, err := e.target.store.Predictors()
 	if err != nil {
 		return nil, err
 	}
-	var predictors []spec.Predictor
+	var predictors []earlyexit.Predictor
 	for i := range stored {
 		p, err := e.NewPredictor(&stored[i])
 		if err != nil {
@@ -39,7 +40,7 @@ func (e *Engine) Predictors() ([]spec.Predictor, error) {
 }
 
 // NewPredictor returns a predictor for the target, which shares the memory of its stored form; it serves one user at a time.
-func (e *Engine) NewPredictor(s *weights.Predictor) (spec.Predictor, error) {
+func (e *Engine) NewPredictor(s *weights.Predictor) (earlyexit.Predictor, error) {
 	p, err := layers.NewPredictor(layers.PredictorConfig{
 		Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
 	}, e.target.decoder.Width(), e.pool)
@@ -69,7 +70,7 @@ func (e *Engine) openExit(cfg Config) error {
 		return nil
 	}
 	e.noPruning = ""
-	e.exit, err = spec.NewEarlyExit(spec.ExitOptions{Predictors: predictors, Layers: e.target.layers, Loss: cfg.Prune})
+	e.exit, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: e.target.layers, Loss: cfg.Prune})
 	return err
 }
 
@@ -78,7 +79,7 @@ func (e *Engine) whyNotPruned(policy spec.Policy) string {
 	if _, none := policy.(spec.None); none || policy == nil {
 		return ""
 	}
-	if _, prices := policy.(spec.Pricer); e.noPruning == "" && !prices && e.prune == PruneAuto {
+	if _, prices := policy.(earlyexit.Pricer); e.noPruning == "" && !prices && e.prune == PruneAuto {
 		return noPruningPolicy
 	}
 	return e.noPruning

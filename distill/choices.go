@@ -11,6 +11,7 @@ import (
 
 	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 )
 
 // mostCandidates is the number of a draft's candidates that a choice holds; with another token there are mostOptions.
@@ -36,7 +37,7 @@ func (s *sampleState) choiceBytes() int {
 
 // choiceRecorder writes the choices of greedy answers while a generator makes them. It prunes nothing.
 type choiceRecorder struct {
-	exit     *spec.EarlyExit // knows how far to believe the draft
+	exit     *earlyexit.Pruner // knows how far to believe the draft
 	writer   *sampleWriter
 	layers   int
 	hidden   [][]float32 // by exit, of all nodes of the pass
@@ -47,7 +48,7 @@ type choiceRecorder struct {
 
 func newChoiceRecorder(writer *sampleWriter, layers, vocab int) (*choiceRecorder, error) {
 	blind := rehearsal.Blind{After: writer.state.Exits[0], Tokens: vocab}
-	exit, err := spec.NewEarlyExit(spec.ExitOptions{Predictors: []spec.Predictor{blind}, Layers: layers, Loss: 0.5})
+	exit, err := earlyexit.New(earlyexit.Options{Predictors: []earlyexit.Predictor{blind}, Layers: layers, Loss: 0.5})
 	return &choiceRecorder{exit: exit, writer: writer, layers: layers, hidden: make([][]float32, len(writer.state.Exits))}, err
 }
 
@@ -71,7 +72,7 @@ func (r *choiceRecorder) Prune(layer int, nodes []int, hidden []float32) ([]int,
 
 func (r *choiceRecorder) Observe(o spec.Observation) {
 	if r.records {
-		r.exit.Choices(o, func(c spec.Choice) {
+		r.exit.Choices(o, func(c earlyexit.Choice) {
 			if len(c.Tokens) <= mostCandidates && r.err == nil {
 				r.err = r.write(c)
 			}
@@ -80,7 +81,7 @@ func (r *choiceRecorder) Observe(o spec.Observation) {
 	r.exit.Observe(o)
 }
 
-func (r *choiceRecorder) write(c spec.Choice) error {
+func (r *choiceRecorder) write(c earlyexit.Choice) error {
 	record, put := r.writer.choices.record, binary.LittleEndian
 	clear(record)
 	put.PutUint32(record, r.sequence)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/internal/demo"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/weights"
 	gg "gorgonia.org/gorgonia"
 )
@@ -316,7 +316,7 @@ func TestChoicesRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	written := spec.Choice{Node: 1, Tokens: []int32{4, 9}, Believed: []float64{-1, -2, -0.5}, Picked: 2}
+	written := earlyexit.Choice{Node: 1, Tokens: []int32{4, 9}, Believed: []float64{-1, -2, -0.5}, Picked: 2}
 	if err := errors.Join(r.write(written), w.finish(), w.close()); err != nil {
 		t.Fatal(err)
 	}

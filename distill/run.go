@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -203,7 +204,7 @@ func (r *run) study(ctx context.Context, p pupil, task string, exit int, state s
 
 // rehearse lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
 func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *Report) error {
-	var predictors []spec.Predictor
+	var predictors []earlyexit.Predictor
 	for i := range stored {
 		p, err := r.engine.NewPredictor(&stored[i])
 		if err != nil {

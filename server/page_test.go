@@ -15,7 +15,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/server"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -64,7 +64,7 @@ func findBrowser(t *testing.T) string {
 // A browser asks, shows the answer, its statistics, and the tree of the last pass.
 func TestPageInBrowser(t *testing.T) {
 	browser := findBrowser(t)
-	chain, err := spec.NewChain(4, 0)
+	chain, err := baseline.NewChain(4, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"errors"
@@ -8,6 +8,10 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
 )
 
 // table is a constraint with a few states, in some of which one token is forced.
@@ -24,7 +28,7 @@ func newTable(seed uint64, states, vocab int) *table {
 		share := random.Float64()
 		only := random.IntN(vocab)
 		for token := range next {
-			next[token] = forbidden
+			next[token] = -1
 			if token == only || share > 0.4 && random.Float64() < share {
 				next[token] = random.IntN(states)
 				mask[token/64] |= 1 << (token % 64)
@@ -40,10 +44,10 @@ func (c *table) Allowed(state int) []uint64      { return c.mask[state] }
 
 // plainConstrained is the definition of constrained generation: plain decoding, with the logits of all tokens taken away that
 // may not follow.
-func plainConstrained(t rapid.TB, m *hashModel, req Request, c *table) (tokens []int32, finish Finish) {
+func plainConstrained(t rapid.TB, m *spectest.HashModel, req spec.Request, c *table) (tokens []int32, finish spec.Finish) {
 	state := 0
 	constrained := *m
-	constrained.logitsHook = func(logits []float32) {
+	constrained.LogitsHook = func(logits []float32) {
 		if len(tokens) > 0 {
 			state = c.next[state][tokens[len(tokens)-1]]
 		}
@@ -53,14 +57,14 @@ func plainConstrained(t rapid.TB, m *hashModel, req Request, c *table) (tokens [
 			}
 		}
 	}
-	return plainInto(t, &constrained, req, &tokens)
+	return spectest.PlainInto(t, &constrained, req, &tokens)
 }
 
 // The output is that of plain constrained decoding, whatever the tree.
 func TestConstrainedEqualsPlain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		target, req := drawCase(t)
-		c := newTable(rapid.Uint64().Draw(t, "constraint"), rapid.IntRange(1, 6).Draw(t, "states"), target.vocab)
+		target, req := spectest.DrawCase(t)
+		c := newTable(rapid.Uint64().Draw(t, "constraint"), rapid.IntRange(1, 6).Draw(t, "states"), target.VocabSize)
 		tokens, finish := plainConstrained(t, target, req, c)
 		req.Constraint = c
 		var told []int32
@@ -70,20 +74,20 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 				t.Fatalf("token %d was picked and is not allowed", token)
 			}
 		}
-		draft := newDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
-		draft.context = rapid.IntRange(1, 70).Draw(t, "draftContext")
-		name := rapid.SampledFrom(PolicyNames).Draw(t, "policy")
+		draft := spectest.NewDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
+		draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
+		name := rapid.SampledFrom(lever.PolicyNames).Draw(t, "policy")
 		budget := rapid.IntRange(1, 20).Draw(t, "budget")
 		passes := 0
-		req.Observe = func(o Observation) {
+		req.Observe = func(o spec.Observation) {
 			passes++
 			for node := 1; node < o.Tree.Len(); node++ {
-				if o.Tree.states[node] < 0 {
+				if o.Tree.State(node) < 0 {
 					t.Fatalf("%s proposed token %d, which is not allowed", name, o.Tree.Tokens()[node])
 				}
 			}
 		}
-		g, err := NewGenerator(Options{
+		g, err := spec.NewGenerator(spec.Options{
 			Target: target, Draft: draft, Policy: mustPolicy(t, name, budget), MaxNodes: budget,
 			Chunk: rapid.IntRange(1, 20).Draw(t, "chunk"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		})
@@ -92,12 +96,12 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 		}
 		for range 2 {
 			told, passes = nil, 0
-			rows := target.rows
+			rows := target.Rows
 			result, err := g.Generate(ctx, req, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkResult(t, result, tokens, finish)
+			spectest.CheckResult(t, result, tokens, finish)
 			if !slices.Equal(told, tokens) {
 				t.Fatalf("told of %v, generated %v", told, tokens)
 			}
@@ -105,8 +109,8 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 			if s.Passes != passes || s.Forced > s.Tokens || s.Tokens > s.Forced+s.Passes+s.Verified {
 				t.Fatalf("%d passes seen, stats %+v", passes, s)
 			}
-			if most := s.PromptTokens - s.ReusedTokens + s.Forced + s.Passes + s.Verified; target.rows-rows > most {
-				t.Fatalf("%d rows computed, at most %d are needed: %+v", target.rows-rows, most, s)
+			if most := s.PromptTokens - s.ReusedTokens + s.Forced + s.Passes + s.Verified; target.Rows-rows > most {
+				t.Fatalf("%d rows computed, at most %d are needed: %+v", target.Rows-rows, most, s)
 			}
 		}
 	})
@@ -114,43 +118,43 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 
 // Where all is forced, no pass is needed; where most is, few are.
 func TestForcedTokensAreFree(t *testing.T) {
-	target := newHashModel(1, 10, 200)
+	target := spectest.NewHashModel(1, 10, 200)
 	cycle := &table{}
 	for state := range 5 {
-		next, mask := slices.Repeat([]int{forbidden}, 10), uint64(1)<<(state+1)
+		next, mask := slices.Repeat([]int{-1}, 10), uint64(1)<<(state+1)
 		next[state+1] = (state + 1) % 5
 		if state == 4 {
 			next[7], next[8], mask = 0, 0, mask|1<<7|1<<8
 		}
 		cycle.next, cycle.mask = append(cycle.next, next), append(cycle.mask, []uint64{mask})
 	}
-	req := Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: cycle}
-	result := generate(t, Options{Target: target}, req, nil)
+	req := spec.Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: cycle}
+	result := spectest.Generate(t, spec.Options{Target: target}, req, nil)
 	if s := result.Stats; s.Tokens != 100 || s.Passes != 20 || s.Forced != 80 {
 		t.Errorf("%+v", s)
 	}
-	draft := newDraftOf(target, 0)
-	result = generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, 1, 0)}, req, nil)
+	draft := spectest.NewDraftOf(target, 0)
+	result = spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustChain(t, 1, 0)}, req, nil)
 	if s := result.Stats; s.Tokens != 100 || s.Passes != 10 {
 		t.Errorf("with a draft of one token a pass: %+v", s)
 	}
-	cycle.mask[4], cycle.next[4] = []uint64{1 << 5}, slices.Concat(slices.Repeat([]int{forbidden}, 5), []int{0}, slices.Repeat([]int{forbidden}, 4))
-	result = generate(t, Options{Target: target}, req, nil)
-	if s := result.Stats; s.Tokens != 100 || s.Passes != 0 || result.Finish != FinishLength {
+	cycle.mask[4], cycle.next[4] = []uint64{1 << 5}, slices.Concat(slices.Repeat([]int{-1}, 5), []int{0}, slices.Repeat([]int{-1}, 4))
+	result = spectest.Generate(t, spec.Options{Target: target}, req, nil)
+	if s := result.Stats; s.Tokens != 100 || s.Passes != 0 || result.Finish != spec.FinishLength {
 		t.Errorf("%+v", s)
 	}
 }
 
 // What is not allowed does not become a candidate, and no set remains of nothing else.
 func TestCandidatesThatAreNotAllowed(t *testing.T) {
-	c := &table{next: [][]int{{forbidden, 0, forbidden}}, mask: [][]uint64{{2}}}
-	var tree Tree
+	c := &table{next: [][]int{{-1, 0, -1}}, mask: [][]uint64{{2}}}
+	var tree spec.Tree
 	tree.Reset(0, 4, 4)
-	tree.constrain(c, 0)
-	if err := tree.Offer(0, FromNGram, []int32{0, 2}, []float32{0.5, 0.4}); err != nil {
+	tree.Constrain(c, 0)
+	if err := tree.Offer(0, spec.FromNGram, []int32{0, 2}, []float32{0.5, 0.4}); err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.Offer(0, FromDraft, []int32{2, 1}, []float32{0.5, 0.4}); err != nil {
+	if err := tree.Offer(0, spec.FromDraft, []int32{2, 1}, []float32{0.5, 0.4}); err != nil {
 		t.Fatal(err)
 	}
 	if sets := tree.Sets(); len(sets) != 1 || !slices.Equal(sets[0].Tokens, []int32{1}) || sets[0].Probs[0] != 0.4 {
@@ -177,7 +181,7 @@ func (c *limited) Err() error {
 
 func (c *limited) Next(state int, token int32) int {
 	if !c.ask() {
-		return forbidden
+		return -1
 	}
 	return c.table.Next(state, token)
 }
@@ -191,17 +195,17 @@ func (c *limited) Allowed(state int) []uint64 {
 
 // Whenever a constraint fails, the generation ends with its error, and has only tokens that the constraint allowed.
 func TestConstraintFailsInTheMiddle(t *testing.T) {
-	target := newHashModel(3, 10, 200)
-	draft := newDraftOf(target, 1)
-	for _, options := range []Options{{Target: target}, {Target: target, Draft: draft, Policy: mustChain(t, 3, 0)}} {
-		generator, err := NewGenerator(options)
+	target := spectest.NewHashModel(3, 10, 200)
+	draft := spectest.NewDraftOf(target, 1)
+	for _, options := range []spec.Options{{Target: target}, {Target: target, Draft: draft, Policy: mustChain(t, 3, 0)}} {
+		generator, err := spec.NewGenerator(options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for left := range 200 {
 			c := newTable(uint64(left), 6, 10)
-			result, err := generator.Generate(t.Context(), Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: &limited{c, left}}, nil)
-			if !errors.Is(err, errLimited) || result.Finish != FinishError {
+			result, err := generator.Generate(t.Context(), spec.Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: &limited{c, left}}, nil)
+			if !errors.Is(err, errLimited) || result.Finish != spec.FinishError {
 				t.Fatalf("after %d questions: %v, %s", left, err, result.Finish)
 			}
 			state := 0

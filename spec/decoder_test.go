@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"fmt"
@@ -10,9 +10,13 @@ import (
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
 )
 
-var _ Model = (*layers.Decoder)(nil)
+var _ spec.Model = (*layers.Decoder)(nil)
 
 // randomDecoder returns a small Llama of random weights. One with fewer layers has the first of one with more, so that it
 // often agrees with it. pool may be nil.
@@ -62,16 +66,16 @@ func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 	const context = 48
 	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0} {
 		target, draft := randomDecoder(t, nil, d, 3, context), randomDecoder(t, nil, d, 2, context)
-		for i, sampling := range []Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
-			req := Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context
-			want := generate(t, Options{Target: target}, req, nil)
-			if len(want.Tokens) != context-len(req.Prompt)+1 || want.Finish != FinishContext {
+		for i, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
+			req := spec.Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context
+			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
+			if len(want.Tokens) != context-len(req.Prompt)+1 || want.Finish != spec.FinishContext {
 				t.Fatalf("%v: %d tokens, %s", d, len(want.Tokens), want.Finish)
 			}
 			accepted := 0
 			for _, k := range []int{1, 3, 8, 16} {
-				got := generate(t, Options{Target: target, Draft: draft, Policy: mustChain(t, k, 0), Chunk: k, ProjectTree: k == 3}, req, nil)
-				checkResult(t, got, want.Tokens, want.Finish)
+				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustChain(t, k, 0), Chunk: k, ProjectTree: k == 3}, req, nil)
+				spectest.CheckResult(t, got, want.Tokens, want.Finish)
 				accepted += got.Stats.Tokens - got.Stats.Passes
 			}
 			if accepted == 0 {
@@ -91,13 +95,13 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 		pool := kerneltest.Pool(t, kerneltest.Named(t, set), 1)
 		d := []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.F16}[run%3]
 		target, draft := randomDecoder(t, pool, d, 3, context), randomDecoder(t, pool, d, 2, context-run%2*10)
-		for _, sampling := range []Sampling{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
-			req := Request{Prompt: []int32{1, 7, 1, 30, 30, 2}, Sampling: sampling}
-			want := generate(t, Options{Target: target}, req, nil)
+		for _, sampling := range []spec.Sampling{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
+			req := spec.Request{Prompt: []int32{1, 7, 1, 30, 30, 2}, Sampling: sampling}
+			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
 			stopped := req
 			stopped.StopTokens = []int32{want.Tokens[len(want.Tokens)*2/3]}
-			wantStopped := generate(t, Options{Target: target}, stopped, nil)
-			for _, name := range PolicyNames {
+			wantStopped := spectest.Generate(t, spec.Options{Target: target}, stopped, nil)
+			for _, name := range lever.PolicyNames {
 				tried := budgets
 				if testing.Short() || set == "ref" {
 					tried = budgets[run%len(budgets):][:1]
@@ -105,9 +109,9 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 				accepted := 0
 				for _, budget := range tried {
 					run++
-					g, err := NewGenerator(Options{
+					g, err := spec.NewGenerator(spec.Options{
 						Target: target, Draft: draft, MaxNodes: budget, ProjectTree: run%2 == 0,
-						Policy: &checked{mustPolicy(t, name, budget), t, budget, 0},
+						Policy: &spectest.Checked{Policy: mustPolicy(t, name, budget), T: t, Budget: budget},
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -116,12 +120,12 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					checkResult(t, got, want.Tokens, want.Finish)
+					spectest.CheckResult(t, got, want.Tokens, want.Finish)
 					accepted += got.Stats.Tokens - got.Stats.Passes
 					if got, err = g.Generate(ctx, stopped, nil); err != nil {
 						t.Fatal(err)
 					}
-					checkResult(t, got, wantStopped.Tokens, FinishStop)
+					spectest.CheckResult(t, got, wantStopped.Tokens, spec.FinishStop)
 				}
 				if accepted == 0 && name != "none" && name != "ngram" && name != "lever" {
 					t.Errorf("%s, %s, %+v: nothing was ever accepted", set, name, sampling)

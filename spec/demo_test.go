@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,10 @@ import (
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
 )
 
 // loadShared returns the decoder of a shared model, converted to Q8_0.
@@ -64,13 +68,13 @@ func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
 		cases = cases[:2]
 	}
 	for i, c := range cases {
-		for _, sampling := range []Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
-			req := Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
-			want := generate(t, Options{Target: target}, req, nil)
-			for j, name := range PolicyNames {
+		for _, sampling := range []spec.Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
+			req := spec.Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
+			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
+			for j, name := range lever.PolicyNames {
 				budget := budgets[(i+j)%len(budgets)]
-				got := generate(t, Options{Target: target, Draft: draft, Policy: mustPolicy(t, name, budget)}, req, nil)
-				checkResult(t, got, want.Tokens, want.Finish)
+				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustPolicy(t, name, budget)}, req, nil)
+				spectest.CheckResult(t, got, want.Tokens, want.Finish)
 				t.Logf("prompt %d, %+v, %s of %d: %d tokens, %.2f per pass, %.0f against %.0f tokens/s; draft %.0f%%, target %.0f%% of the time",
 					i, sampling, name, budget, got.Stats.Tokens, got.Stats.AcceptedPerPass, got.Stats.TokensPerSecond, want.Stats.TokensPerSecond,
 					100*got.Stats.DraftSeconds/got.Stats.Seconds, 100*got.Stats.ComputeSeconds/got.Stats.Seconds)

@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"cmp"
@@ -8,6 +8,10 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
 )
 
 // The joint distribution of the next three tokens over a vocabulary of five, 125 outcomes, is enumerated from the model and
@@ -21,29 +25,29 @@ const (
 var jointPrompt = []int32{2, 4}
 
 // enumerate returns the exact probability of each outcome, a number in base jointVocab.
-func enumerate(t *testing.T, m *hashModel, s Sampling) []float64 {
+func enumerate(t *testing.T, m *spectest.HashModel, s spec.Sampling) []float64 {
 	t.Helper()
 	sampler := mustSampler(t, s)
 	probs := make([]float64, 1)
 	probs[0] = 1
 	states := []uint64{1}
 	for _, token := range jointPrompt {
-		states[0] = mix(states[0], uint64(token)+1)
+		states[0] = spectest.Mix(states[0], uint64(token)+1)
 	}
-	logits := make([]float32, m.vocab)
+	logits := make([]float32, m.VocabSize)
 	for range jointTokens {
-		nextProbs, nextStates := make([]float64, len(probs)*m.vocab), make([]uint64, len(probs)*m.vocab)
+		nextProbs, nextStates := make([]float64, len(probs)*m.VocabSize), make([]uint64, len(probs)*m.VocabSize)
 		for i := range probs {
-			for token := range m.vocab {
-				nextStates[i*m.vocab+token] = mix(states[i], uint64(token)+1)
+			for token := range m.VocabSize {
+				nextStates[i*m.VocabSize+token] = spectest.Mix(states[i], uint64(token)+1)
 			}
-			m.logits(logits, states[i])
+			m.Logits(logits, states[i])
 			d, err := sampler.Distribution(logits)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range d {
-				nextProbs[i*m.vocab+int(c.Token)] = probs[i] * float64(c.Weight)
+				nextProbs[i*m.VocabSize+int(c.Token)] = probs[i] * float64(c.Weight)
 			}
 		}
 		probs, states = nextProbs, nextStates
@@ -90,22 +94,22 @@ func chiSquare(counts []int, probs []float64) float64 {
 	return distuv.ChiSquared{K: float64(cells - 1)}.Survival(statistic)
 }
 
-func jointModel() *hashModel {
-	m := newHashModel(11, jointVocab, 32)
-	m.levels = 48 // logits from 0 to 3
+func jointModel() *spectest.HashModel {
+	m := spectest.NewHashModel(11, jointVocab, 32)
+	m.Levels = 48 // logits from 0 to 3
 	return m
 }
 
-var jointSamplings = []Sampling{
+var jointSamplings = []spec.Sampling{
 	{Temperature: 1},
 	{Temperature: 1.4, TopK: 4},
 	{Temperature: 0.7, TopP: 0.9, MinP: 0.05},
 }
 
 // jointCounts counts the outcomes of generations with seeds from seed on, and how many tokens of them were accepted drafts.
-func jointCounts(t *testing.T, o Options, sampling Sampling, seed uint64) (counts []int, accepted int) {
+func jointCounts(t *testing.T, o spec.Options, sampling spec.Sampling, seed uint64) (counts []int, accepted int) {
 	t.Helper()
-	g, err := NewGenerator(o)
+	g, err := spec.NewGenerator(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +117,7 @@ func jointCounts(t *testing.T, o Options, sampling Sampling, seed uint64) (count
 	for i := range uint64(jointRuns) {
 		sampling.Seed = seed + i
 		// One token more than is counted, so that drafts are as long for the last as for the first.
-		result, err := g.Generate(ctx, Request{Prompt: jointPrompt, MaxTokens: jointTokens + 1, Sampling: sampling}, nil)
+		result, err := g.Generate(ctx, spec.Request{Prompt: jointPrompt, MaxTokens: jointTokens + 1, Sampling: sampling}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,9 +127,9 @@ func jointCounts(t *testing.T, o Options, sampling Sampling, seed uint64) (count
 	return counts, accepted
 }
 
-func mustSpecInfer(t *testing.T, draw Draw, widths ...int) Policy {
+func mustSpecInfer(t *testing.T, draw spec.Draw, widths ...int) spec.Policy {
 	t.Helper()
-	p, err := NewSpecInfer(SpecInferOptions{Widths: widths, Draw: draw})
+	p, err := baseline.NewSpecInfer(baseline.SpecInferOptions{Widths: widths, Draw: draw})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,32 +138,32 @@ func mustSpecInfer(t *testing.T, draw Draw, widths ...int) Policy {
 
 func TestSampledDistributionIsTheTargets(t *testing.T) {
 	target := jointModel()
-	bushy := &treePolicy{oracle: target, shape: []byte("\x17anything that gives bushy trees\x09 of many shapes\x12")}
+	bushy := &spectest.TreePolicy{Oracle: target, Shape: []byte("\x17anything that gives bushy trees\x09 of many shapes\x12")}
 	policies := []struct {
 		name     string
-		policy   Policy
+		policy   spec.Policy
 		noise    uint64 // of the draft
 		maxNodes int
-		pruner   Pruner
+		pruner   spec.Pruner
 	}{
-		{"none", None{}, 80, 0, nil},
+		{"none", spec.None{}, 80, 0, nil},
 		{"chain", mustChain(t, 3, 0), 80, 0, nil},
 		{"short chain", mustChain(t, 1, 0.3), 20, 0, nil},
 		{"tree", bushy, 80, 0, nil},
 		{"pruned tree", bushy, 80, 0, chancePruner{0.2}},
-		{"most probable", mustSpecInfer(t, MostProbable, 2, 2, 1), 256, 0, nil},
-		{"with replacement", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0, nil},
-		{"with replacement, a pruner at hand", mustSpecInfer(t, WithReplacement, 3, 2, 1), 256, 0, chancePruner{0.7}},
-		{"with replacement, little room", mustSpecInfer(t, WithReplacement, 3, 4, 2), 200, 4, nil},
-		{"without replacement", mustSpecInfer(t, WithoutReplacement, 3, 2, 1), 256, 0, nil},
-		{"without replacement, all tokens", mustSpecInfer(t, WithoutReplacement, 5, 1), 256, 0, nil},
-		{"without replacement, little room", mustSpecInfer(t, WithoutReplacement, 2, 4, 2), 200, 5, nil},
+		{"most probable", mustSpecInfer(t, spec.MostProbable, 2, 2, 1), 256, 0, nil},
+		{"with replacement", mustSpecInfer(t, spec.WithReplacement, 3, 2, 1), 256, 0, nil},
+		{"with replacement, a pruner at hand", mustSpecInfer(t, spec.WithReplacement, 3, 2, 1), 256, 0, chancePruner{0.7}},
+		{"with replacement, little room", mustSpecInfer(t, spec.WithReplacement, 3, 4, 2), 200, 4, nil},
+		{"without replacement", mustSpecInfer(t, spec.WithoutReplacement, 3, 2, 1), 256, 0, nil},
+		{"without replacement, all tokens", mustSpecInfer(t, spec.WithoutReplacement, 5, 1), 256, 0, nil},
+		{"without replacement, little room", mustSpecInfer(t, spec.WithoutReplacement, 2, 4, 2), 200, 5, nil},
 	}
 	seed := uint64(1)
 	for _, sampling := range jointSamplings {
 		probs := enumerate(t, target, sampling)
 		for _, c := range policies {
-			o := Options{Target: target, Draft: newDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes, Pruner: c.pruner}
+			o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes, Pruner: c.pruner}
 			counts, accepted := jointCounts(t, o, sampling, seed)
 			seed += jointRuns
 			if p := chiSquare(counts, probs); p <= 0.001 {
@@ -176,16 +180,17 @@ func TestSampledDistributionIsTheTargets(t *testing.T) {
 
 // misdeclared changes the candidate sets of a policy after they were made.
 type misdeclared struct {
-	Policy
-	change func(tree *Tree, set *CandidateSet)
+	spec.Policy
+	change func(tree *spec.Tree, set *spec.CandidateSet)
 }
 
-func (m misdeclared) Grow(ctx context.Context, sequence []int32, tree *Tree, draft *Draft) error {
+func (m misdeclared) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
 	if err := m.Policy.Grow(ctx, sequence, tree, draft); err != nil {
 		return err
 	}
-	for i := range tree.sets {
-		m.change(tree, &tree.sets[i])
+	sets := tree.Sets()
+	for i := range sets {
+		m.change(tree, &sets[i])
 	}
 	return nil
 }
@@ -193,28 +198,28 @@ func (m misdeclared) Grow(ctx context.Context, sequence []int32, tree *Tree, dra
 // Drawn candidates that are verified by any rule but their own change the distribution, and the test sees it.
 func TestChiSquareCatchesWrongDraws(t *testing.T) {
 	target := jointModel()
-	sampling := Sampling{Temperature: 1}
+	sampling := spec.Sampling{Temperature: 1}
 	probs := enumerate(t, target, sampling)
-	fromDraft := func(set *CandidateSet) {
+	fromDraft := func(set *spec.CandidateSet) {
 		for i, token := range set.Tokens {
-			set.from = append(set.from, Candidate{token, set.Probs[i]})
+			set.DrawnFrom(spec.Candidate{Token: token, Weight: set.Probs[i]})
 		}
 	}
 	for name, policy := range map[string]misdeclared{
-		"with replacement as without": {mustSpecInfer(t, WithReplacement, 3, 2, 1), func(_ *Tree, set *CandidateSet) { set.Draw = WithoutReplacement }},
-		"without replacement as with": {mustSpecInfer(t, WithoutReplacement, 3, 2, 1), func(_ *Tree, set *CandidateSet) { set.Draw = WithReplacement }},
-		"most probable as drawn": {mustSpecInfer(t, MostProbable, 1, 1, 1), func(_ *Tree, set *CandidateSet) {
+		"with replacement as without": {mustSpecInfer(t, spec.WithReplacement, 3, 2, 1), func(_ *spec.Tree, set *spec.CandidateSet) { set.Draw = spec.WithoutReplacement }},
+		"without replacement as with": {mustSpecInfer(t, spec.WithoutReplacement, 3, 2, 1), func(_ *spec.Tree, set *spec.CandidateSet) { set.Draw = spec.WithReplacement }},
+		"most probable as drawn": {mustSpecInfer(t, spec.MostProbable, 1, 1, 1), func(_ *spec.Tree, set *spec.CandidateSet) {
 			fromDraft(set)
-			set.Draw = WithReplacement
+			set.Draw = spec.WithReplacement
 		}},
-		"in order of probability": {mustSpecInfer(t, WithoutReplacement, 3, 2, 1), func(tree *Tree, set *CandidateSet) {
-			probs := tree.probs
+		"in order of probability": {mustSpecInfer(t, spec.WithoutReplacement, 3, 2, 1), func(tree *spec.Tree, set *spec.CandidateSet) {
+			probs := tree.Probs()
 			slices.SortFunc(set.Tokens, func(a, b int32) int {
 				return cmp.Compare(probs[tree.Child(set.Node, b)], probs[tree.Child(set.Node, a)])
 			})
 		}},
 	} {
-		o := Options{Target: target, Draft: newDraftOf(target, 256), Policy: policy}
+		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 256), Policy: policy}
 		counts, _ := jointCounts(t, o, sampling, 1<<40)
 		if p := chiSquare(counts, probs); p > 0.001 {
 			t.Errorf("%s: p = %.2g", name, p)
@@ -226,8 +231,8 @@ func TestChiSquareCatchesWrongDraws(t *testing.T) {
 // probable token x and draw from the target's p and the draft's q.
 func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 	target := jointModel()
-	draft := newDraftOf(target, 80)
-	sampling := Sampling{Temperature: 1}
+	draft := spectest.NewDraftOf(target, 80)
+	sampling := spec.Sampling{Temperature: 1}
 	probs := enumerate(t, target, sampling)
 	p, q := make([]float64, jointVocab), make([]float64, jointVocab)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -244,9 +249,9 @@ func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 		}
 		return int32(len(weights) - 1)
 	}
-	distribution := func(m *hashModel, state uint64, dst []float64) (most int32) {
+	distribution := func(m *spectest.HashModel, state uint64, dst []float64) (most int32) {
 		logits := make([]float32, jointVocab)
-		m.logits(logits, state)
+		m.Logits(logits, state)
 		d, err := mustSampler(t, sampling).Distribution(logits)
 		if err != nil {
 			t.Fatal(err)
@@ -291,14 +296,14 @@ func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 		for range jointRuns {
 			state := uint64(1)
 			for _, token := range jointPrompt {
-				state = mix(state, uint64(token)+1)
+				state = spectest.Mix(state, uint64(token)+1)
 			}
 			var tokens []int32
 			for range jointTokens {
 				distribution(target, state, p)
 				token := rule(distribution(draft, state, q))
 				tokens = append(tokens, token)
-				state = mix(state, uint64(token)+1)
+				state = spectest.Mix(state, uint64(token)+1)
 			}
 			counts[outcome(tokens)]++
 		}

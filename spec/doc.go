@@ -5,24 +5,16 @@
 //
 //  1. [Tree] holds the tokens to verify, parents before children, the root being the last token of the sequence, and the
 //     candidate sets that they were taken from.
-//  2. [Policy] grows the tree; see the table below.
+//  2. [Policy] grows the tree.
 //  3. [Draft] is the draft model that a policy asks, kept in step with the sequence.
 //  4. [Sampler] picks the target's next token from its logits.
 //  5. [Constraint] says which tokens may follow each other, if not all may.
-//  6. [Pruner] drops nodes half-way through the target; [EarlyExit] does so by what a predictor makes of the target's hidden states.
+//  6. [Pruner] drops nodes half-way through the target.
 //  7. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
 //
-// The policies, by the names that [NewPolicy] takes:
-//
-//	lever       Lever       most expected tokens for the time of the pass on this device, chances learned from the text
-//	chain       Chain       the draft's greedy continuation, of fixed length
-//	specinfer   SpecInfer   one shape: so many children for each node of a level
-//	sequoia     Sequoia     one shape: the best for how often the draft's first, second, … candidate is right
-//	opttree     OPTTree     most expected tokens by the draft's probabilities; drafts on while a level adds enough
-//	eagle2      EAGLE2      expands a few nodes on each of a fixed number of levels, then keeps the most probable
-//	powerserve  PowerServe  a chain that splits where the draft is in doubt, filled up with leaves
-//	ngram       NGram       what followed the latest tokens earlier; no draft model
-//	none        None        nothing: plain decoding
+// [None] decodes plainly. The other policies are in packages of their own, which use nothing of this one that is not exported:
+// spec/gaincost has the policy lever and n-gram look-up, spec/baseline those that others have published, and lever.NewPolicy knows all of
+// them by name. spec/earlyexit is a [Pruner].
 //
 // What passes between them in one pass:
 //
@@ -35,15 +27,15 @@
 // Logits are computed one row at a time along the walk, so rejected rows cost no projection. The walk picks each token as
 // plain decoding would, from the same logits and with the same random number, and the tree does not depend on what it picks:
 // that is why neither greedy nor sampled output changes. A node that was pruned counts as absent, which leaves this as it is, and its keys
-// and values are not kept. [SpecInfer] can draw its candidates at random; then tokens are accepted
-// by a rule that makes up for it, and a seed gives other tokens of the same distribution; such trees are never pruned.
+// and values are not kept. A policy can have candidates drawn at random, by [Draft.Sample]; then
+// tokens are accepted by a rule that makes up for it, and a seed gives other tokens of the same distribution; such trees are never pruned.
 //
 // A [Constraint], such as a grammar's, restricts what the target may pick. It does so along all paths of the tree: candidates
 // that it forbids are not proposed, and tokens that it forces are proposed, or taken, for nothing.
 //
 // Usage:
 //
-//	policy, err := spec.NewPolicy("lever", 32)
+//	policy, err := gaincost.NewLever(gaincost.LeverOptions{Nodes: 32})
 //	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy})
 //	result, err := g.Generate(ctx, spec.Request{
 //		Prompt: ids, MaxTokens: 256, StopTokens: eos, Decoder: tokenizer.NewStream(),

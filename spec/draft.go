@@ -35,7 +35,9 @@ type Draft struct {
 // draftStream is the stream of the request's seed from which drafted tokens are drawn.
 const draftStream = 1
 
-func newDraft(m Model, chunk int) (*Draft, error) {
+// NewDraft returns a draft that takes in at most chunk tokens of a sequence in one forward. A [Generator] makes its own; this is for those
+// who drive a [Policy] themselves: Start, let it grow, verify, Settle.
+func NewDraft(m Model, chunk int) (*Draft, error) {
 	sampler, err := NewSampler(Sampling{})
 	return &Draft{model: m, chunk: chunk, sampler: sampler}, err
 }
@@ -48,8 +50,8 @@ func (d *Draft) begin(prompt []int32, s Sampling) error {
 	return d.sampler.reset(s, draftStream)
 }
 
-// start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
-func (d *Draft) start(sequence []int32, tree *Tree) {
+// Start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
+func (d *Draft) Start(sequence []int32, tree *Tree) {
 	d.sequence, d.tree = sequence, tree
 	d.lead, d.pending = 0, 0
 }
@@ -71,6 +73,12 @@ func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
 	return d.wave(ctx, nodes, d.offer)
 }
+
+// Expanded reports whether a node was expanded in this pass.
+func (d *Draft) Expanded(node int) bool { return d.tree.drafted[node] >= 0 }
+
+// Unseen returns the number of tokens before the root that the draft model has not taken in yet; expanding the root does.
+func (d *Draft) Unseen() int { return len(d.sequence) - 1 - d.model.Len() }
 
 // Sample runs the draft model on a wave of nodes as [Draft.Expand] does, draws k tokens after each from the draft's distribution,
 // filtered as the request's [Sampling] says, and adds them as children: fewer where the tree has no room for k, or where draws
@@ -220,8 +228,8 @@ func (d *Draft) follow(ctx context.Context, sequence []int32) error {
 	return nil
 }
 
-// settle keeps the keys and values of the accepted path, the root first, as far as its nodes were expanded.
-func (d *Draft) settle(path []int) error {
+// Settle ends a pass: it keeps the keys and values of the accepted path, the root first, as far as its nodes were expanded.
+func (d *Draft) Settle(path []int) error {
 	d.path = d.path[:0]
 	for row := range d.lead {
 		d.path = append(d.path, row)

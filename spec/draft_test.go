@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"errors"
@@ -6,26 +6,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// startDraft returns a draft model at the start of a pass over sequence, and its tree.
-func startDraft(t *testing.T, m Model, sequence []int32) (*Draft, *Tree) {
-	t.Helper()
-	draft, err := newDraft(m, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := &Tree{}
-	tree.Reset(sequence[len(sequence)-1], 64, 64)
-	draft.start(sequence, tree)
-	return draft, tree
-}
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
+)
 
 // A wave is one forward, whatever its shape, and gives each node the candidates of its own path.
 func TestExpandWave(t *testing.T) {
-	m := newHashModel(3, 30, 100)
+	m := spectest.NewHashModel(3, 30, 100)
 	sequence := []int32{4, 5, 6}
-	draft, tree := startDraft(t, m, sequence)
+	draft, tree := spectest.StartDraft(t, m, sequence)
 	wave := []int{0}
 	for i := range 20 { // a chain with leaves, more rows than are projected at once
 		node, err := tree.Add(wave[len(wave)/2], int32(i), 0.5)
@@ -37,26 +27,26 @@ func TestExpandWave(t *testing.T) {
 	if err := draft.Expand(ctx, wave, 5); err != nil {
 		t.Fatal(err)
 	}
-	if m.forwards != 1 || m.rows != len(sequence)+20 {
-		t.Errorf("%d forwards of %d rows", m.forwards, m.rows)
+	if m.Forwards != 1 || m.Rows != len(sequence)+20 {
+		t.Errorf("%d forwards of %d rows", m.Forwards, m.Rows)
 	}
 	if len(tree.Sets()) != len(wave) {
 		t.Fatalf("%d candidate sets", len(tree.Sets()))
 	}
-	logits := make([]float32, m.vocab)
+	logits := make([]float32, m.VocabSize)
 	for i, set := range tree.Sets() {
-		if set.Node != wave[i] || set.Source != FromDraft || len(set.Tokens) != 5 {
+		if set.Node != wave[i] || set.Source != spec.FromDraft || len(set.Tokens) != 5 {
 			t.Fatalf("set %d: %+v", i, set)
 		}
 		state := uint64(1)
 		for _, token := range sequence[:len(sequence)-1] {
-			state = mix(state, uint64(token)+1)
+			state = spectest.Mix(state, uint64(token)+1)
 		}
 		for _, node := range tree.Path(nil, set.Node) {
-			state = mix(state, uint64(tree.Tokens()[node])+1)
+			state = spectest.Mix(state, uint64(tree.Tokens()[node])+1)
 		}
-		m.logits(logits, state)
-		order := make([]int32, m.vocab)
+		m.Logits(logits, state)
+		order := make([]int32, m.VocabSize)
 		total := 0.0
 		for token, x := range logits {
 			order[token] = int32(token)
@@ -74,11 +64,11 @@ func TestExpandWave(t *testing.T) {
 
 // Where the vocabulary is smaller than the number of candidates, all tokens are.
 func TestExpandSmallVocabulary(t *testing.T) {
-	draft, tree := startDraft(t, newHashModel(3, 3, 100), []int32{1})
+	draft, tree := spectest.StartDraft(t, spectest.NewHashModel(3, 3, 100), []int32{1})
 	if err := draft.Expand(ctx, []int{0}, 8); err != nil {
 		t.Fatal(err)
 	}
-	set, _ := tree.Set(0, FromDraft)
+	set, _ := tree.Set(0, spec.FromDraft)
 	total := float32(0)
 	for _, prob := range set.Probs {
 		total += prob
@@ -89,34 +79,34 @@ func TestExpandSmallVocabulary(t *testing.T) {
 }
 
 func TestDraftErrors(t *testing.T) {
-	expand := func(nodes []int, k int) func(*Draft, *Tree) error {
-		return func(d *Draft, _ *Tree) error { return d.Expand(ctx, nodes, k) }
+	expand := func(nodes []int, k int) func(*spec.Draft, *spec.Tree) error {
+		return func(d *spec.Draft, _ *spec.Tree) error { return d.Expand(ctx, nodes, k) }
 	}
 	for name, c := range map[string]struct {
-		do   func(*Draft, *Tree) error
+		do   func(*spec.Draft, *spec.Tree) error
 		want string
 	}{
 		"no such node": {expand([]int{1}, 2), "node 1 is not one of"},
 		"twice":        {expand([]int{0, 0}, 2), "node 0 is expanded already"},
 		"candidates":   {expand([]int{0}, 0), "0 candidates"},
-		"draw":         {func(d *Draft, _ *Tree) error { return d.Sample(ctx, []int{0}, 2, MostProbable) }, "2 candidates by draw 0"},
-		"select": {func(d *Draft, tree *Tree) error {
-			if err := d.Sample(ctx, []int{0}, 2, WithReplacement); err != nil {
+		"draw":         {func(d *spec.Draft, _ *spec.Tree) error { return d.Sample(ctx, []int{0}, 2, spec.MostProbable) }, "2 candidates by draw 0"},
+		"select": {func(d *spec.Draft, tree *spec.Tree) error {
+			if err := d.Sample(ctx, []int{0}, 2, spec.WithReplacement); err != nil {
 				return err
 			}
 			return tree.Select([]int{1})
 		}, "candidates were drawn"},
 	} {
-		draft, tree := startDraft(t, newHashModel(3, 30, 100), []int32{1})
+		draft, tree := spectest.StartDraft(t, spectest.NewHashModel(3, 30, 100), []int32{1})
 		if err := c.do(draft, tree); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	m := newHashModel(3, 30, 100)
+	m := spectest.NewHashModel(3, 30, 100)
 	for name, bad := range map[string]float32{"NaN": float32(math.NaN()), "+Inf": float32(math.Inf(1))} {
-		m.logitsHook = func(logits []float32) { logits[7] = bad }
-		draft, _ := startDraft(t, m, []int32{1})
-		if err := draft.Expand(ctx, []int{0}, 2); !errors.Is(err, ErrLogits) {
+		m.LogitsHook = func(logits []float32) { logits[7] = bad }
+		draft, _ := spectest.StartDraft(t, m, []int32{1})
+		if err := draft.Expand(ctx, []int{0}, 2); !errors.Is(err, spec.ErrLogits) {
 			t.Errorf("%s: %v", name, err)
 		}
 		m.Truncate(0)

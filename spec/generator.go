@@ -162,7 +162,7 @@ func NewGenerator(o Options) (*Generator, error) {
 		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
 			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
 		}
-		if g.draft, err = newDraft(o.Draft, o.Chunk); err != nil {
+		if g.draft, err = NewDraft(o.Draft, o.Chunk); err != nil {
 			return nil, err
 		}
 	}
@@ -335,7 +335,7 @@ func (g *Generator) pass(ctx context.Context) error {
 		return err
 	}
 	if g.draft != nil {
-		err = g.draft.settle(g.path)
+		err = g.draft.Settle(g.path)
 	}
 	settling := lap(&clock)
 	g.stats.DraftSeconds += settling
@@ -378,7 +378,7 @@ func (g *Generator) grow(ctx context.Context) error {
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.MaxNodes, depth)
 	g.tree.constrain(g.constraint, g.state)
 	if g.draft != nil {
-		g.draft.start(g.sequence, &g.tree)
+		g.draft.Start(g.sequence, &g.tree)
 	}
 	if err := g.options.Policy.Grow(ctx, g.sequence, &g.tree, g.draft); err != nil {
 		return err

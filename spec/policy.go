@@ -3,8 +3,6 @@ package spec
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 )
 
 // ErrNoDraft is returned by policies that need a draft model where there is none.
@@ -58,36 +56,4 @@ type Forecaster interface {
 	// Predicted returns, for the tree of the latest Grow, the expected number of tokens that the pass will add and of seconds
 	// that it will take, growing the tree included. Seconds are 0 as long as they can't be told.
 	Predicted() (accepted, seconds float64)
-}
-
-// PolicyNames are the names that [NewPolicy] knows.
-var PolicyNames = []string{"lever", "chain", "specinfer", "sequoia", "opttree", "eagle2", "powerserve", "ngram", "none"}
-
-// NewPolicy returns the policy of that name, one of [PolicyNames], set up as its source recommends but for the number of tree
-// nodes besides the root, which is at most budget.
-func NewPolicy(name string, budget int) (Policy, error) {
-	if budget < 1 {
-		return nil, fmt.Errorf("spec: policy %s: budget %d is not positive", name, budget)
-	}
-	switch name {
-	case "lever":
-		return NewLever(LeverOptions{Nodes: budget})
-	case "chain":
-		return NewChain(budget, 0)
-	case "specinfer":
-		return NewSpecInfer(SpecInferOptions{Widths: SpecInferWidths(budget)})
-	case "sequoia":
-		return NewSequoia(SequoiaOptions{Nodes: budget})
-	case "opttree":
-		return NewOPTTree(OPTTreeOptions{Nodes: budget})
-	case "eagle2":
-		return NewEAGLE2(EAGLE2Options{Nodes: budget})
-	case "ngram":
-		return NewNGram(NGramOptions{Nodes: budget})
-	case "powerserve":
-		return NewPowerServe(PowerServeOptions{Nodes: budget})
-	case "none":
-		return None{}, nil
-	}
-	return nil, fmt.Errorf("spec: no policy %q: choose from %s", name, strings.Join(PolicyNames, ", "))
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Pruner drops nodes of a tree half-way through its verification: after some layers of the target it looks at the hidden states of
-// the nodes and says which go on. What it drops counts as absent from the tree, which leaves the output as it is: see [Generator].
-// [EarlyExit] is one.
+// the nodes and says which go on. What it drops counts as absent from the tree, which leaves the output as it is: see [Generator]. Package
+// earlyexit has one.
 type Pruner interface {
 	// Layers returns the number of the target's layers.
 	Layers() int

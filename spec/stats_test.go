@@ -1,10 +1,8 @@
 package spec
 
 import (
-	"context"
 	"math"
 	"testing"
-	"time"
 )
 
 // oracle predicts what it is told to.
@@ -39,41 +37,4 @@ func TestForecast(t *testing.T) {
 	if f.close(&s); s != (Stats{}) {
 		t.Errorf("a policy that predicts nothing: %+v", s)
 	}
-}
-
-// A forecaster is asked in every pass, and an observer gets times and reads that add up to the statistics.
-func TestForecastAndObservationsInGeneration(t *testing.T) {
-	target := newHashModel(3, 30, 300)
-	p := &slow{oracle: oracle{accepted: 1, seconds: 0.002}}
-	reads := IOStats{}
-	o := Options{Target: target, Policy: p, IO: func() IOStats {
-		reads.BytesRead += 7
-		return reads
-	}}
-	s := generate(t, o, Request{Prompt: []int32{1}, MaxTokens: 20}, nil).Stats
-	if s.PredictedPerPass != 1 || s.PassTimeError <= 0 || s.PassTimeError >= 1 {
-		t.Errorf("stats %+v", s)
-	}
-	if p.passes != s.Passes || p.seconds > s.Seconds || p.seconds < 0.002*float64(s.Passes) || p.bytes != int64(7*s.Passes) {
-		t.Errorf("observed %d passes of %v s with %d bytes read; stats %+v", p.passes, p.seconds, p.bytes, s)
-	}
-}
-
-// slow takes two milliseconds to propose nothing, and adds up what it observes.
-type slow struct {
-	oracle
-	passes  int
-	seconds float64
-	bytes   int64
-}
-
-func (s *slow) Grow(context.Context, []int32, *Tree, *Draft) error {
-	time.Sleep(2 * time.Millisecond)
-	return nil
-}
-
-func (s *slow) Observe(o Observation) {
-	s.passes++
-	s.seconds += o.DraftSeconds + o.VerifySeconds
-	s.bytes += o.IO.BytesRead
 }

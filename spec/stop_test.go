@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"strings"
@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
 )
 
 func TestStopMatcherAgainstNaiveSearch(t *testing.T) {
@@ -13,27 +16,27 @@ func TestStopMatcherAgainstNaiveSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pieces := rapid.SliceOf(rapid.StringOfN(letter, 0, 5, -1)).Draw(t, "pieces")
 		stops := rapid.SliceOfN(rapid.StringOfN(letter, 1, 5, -1), 0, 4).Draw(t, "stops")
-		want, wantFound := naiveStop(strings.Join(pieces, ""), stops)
+		want, wantFound := spectest.NaiveStop(strings.Join(pieces, ""), stops)
 
-		var m stopMatcher
-		m.reset([]string{"left over"})
-		m.push("left")
-		m.reset(stops)
+		var m spec.StopMatcher
+		m.Reset([]string{"left over"})
+		m.Push("left")
+		m.Reset(stops)
 		shown, text, found := "", "", false
 		for _, piece := range pieces {
-			found = m.push(piece)
+			found = m.Push(piece)
 			text += piece
-			shown += string(m.shown)
-			if !utf8.Valid(m.shown) {
-				t.Fatalf("shown %q", m.shown)
+			more := m.TakeShown()
+			shown += more
+			if !utf8.ValidString(more) {
+				t.Fatalf("shown %q", more)
 			}
-			m.shown = m.shown[:0]
 			if found {
 				break
 			}
 			// What is held is the rest, and as short as it may be.
-			if shown+string(m.held) != text {
-				t.Fatalf("shown %q, held %q of %q", shown, m.held, text)
+			if shown+m.Held() != text {
+				t.Fatalf("shown %q, held %q of %q", shown, m.Held(), text)
 			}
 			longest := 0
 			for _, stop := range stops {
@@ -43,13 +46,13 @@ func TestStopMatcherAgainstNaiveSearch(t *testing.T) {
 					}
 				}
 			}
-			if len(m.held) != longest {
-				t.Fatalf("held %q of %q with stop strings %q", m.held, text, stops)
+			if len(m.Held()) != longest {
+				t.Fatalf("held %q of %q with stop strings %q", m.Held(), text, stops)
 			}
 		}
 		if !found {
-			m.release()
-			shown += string(m.shown)
+			m.Release()
+			shown += m.TakeShown()
 		}
 		if shown != want || found != wantFound {
 			t.Fatalf("shown %q, %v; want %q, %v", shown, found, want, wantFound)
@@ -70,19 +73,19 @@ func TestStopMatcher(t *testing.T) {
 		{[]string{"user", ":"}, []string{"\nuser:"}, "user:", false},
 		{[]string{"text"}, nil, "text", false},
 	} {
-		var m stopMatcher
-		m.reset(c.stops)
+		var m spec.StopMatcher
+		m.Reset(c.stops)
 		found := false
 		for _, piece := range c.pieces {
-			if found = m.push(piece); found {
+			if found = m.Push(piece); found {
 				break
 			}
 		}
 		if !found {
-			m.release()
+			m.Release()
 		}
-		if string(m.shown) != c.want || found != c.found {
-			t.Errorf("%q with stop strings %q: %q, %v", c.pieces, c.stops, m.shown, found)
+		if shown := m.TakeShown(); shown != c.want || found != c.found {
+			t.Errorf("%q with stop strings %q: %q, %v", c.pieces, c.stops, shown, found)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -213,6 +214,17 @@ func (t *Tree) Set(node int, source Source) (set CandidateSet, found bool) {
 	return CandidateSet{}, false
 }
 
+// SetsOf yields the candidate sets of a node, each at most once for a source. They must not be changed.
+func (t *Tree) SetsOf(node int) iter.Seq[*CandidateSet] {
+	return func(yield func(*CandidateSet) bool) {
+		for i := t.firstSet[node]; i >= 0; i = t.nextSet[i] {
+			if !yield(&t.sets[i]) {
+				return
+			}
+		}
+	}
+}
+
 // Full reports whether a child of node would exceed the tree's limits.
 func (t *Tree) Full(node int) bool {
 	return t.Len() > t.maxNodes && !t.exploring || int(t.depths[node]) >= t.maxDepth
@@ -220,6 +232,9 @@ func (t *Tree) Full(node int) bool {
 
 // Limit returns how many nodes besides the root can be verified.
 func (t *Tree) Limit() int { return t.maxNodes }
+
+// MaxDepth returns the depth of the deepest node that the tree may have.
+func (t *Tree) MaxDepth() int { return t.maxDepth }
 
 // Explore lets the tree grow beyond what can be verified, until [Tree.Select].
 func (t *Tree) Explore() { t.exploring = true }
@@ -322,6 +337,20 @@ func (t *Tree) Child(node int, token int32) int {
 	}
 	return -1
 }
+
+// Children yields the children of a node, in the order in which they were added.
+func (t *Tree) Children(node int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for c := t.first[node]; c >= 0; c = t.next[c] {
+			if !yield(int(c)) {
+				return
+			}
+		}
+	}
+}
+
+// IsLeaf reports whether a node has no children.
+func (t *Tree) IsLeaf(node int) bool { return t.first[node] < 0 }
 
 // IsAncestor reports whether a lies on the path from the root to b; a node is an ancestor of itself.
 func (t *Tree) IsAncestor(a, b int) bool {

@@ -1,4 +1,4 @@
-package spec
+package spec_test
 
 import (
 	"errors"
@@ -7,65 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
+	"github.com/lever-go/lever/internal/spectest"
+	"github.com/lever-go/lever/spec"
 )
-
-// checkTree checks what always holds of a tree against its own parents.
-func checkTree(t rapid.TB, tree *Tree) {
-	t.Helper()
-	tokens, parents, depths, probs, weights := tree.Tokens(), tree.Parents(), tree.Depths(), tree.Probs(), tree.Weights()
-	if n := tree.Len(); len(tokens) != n || len(parents) != n || len(depths) != n || len(probs) != n || len(weights) != n || n > tree.Limit()+1 {
-		t.Fatalf("%d nodes, at most %d below the root: %d tokens, %d parents, %d depths, %d probabilities, %d weights",
-			n, tree.Limit(), len(tokens), len(parents), len(depths), len(probs), len(weights))
-	}
-	for node := range tree.Len() {
-		parent := int(parents[node])
-		if node == 0 {
-			if parent != -1 || depths[0] != 0 {
-				t.Fatalf("root: parent %d, depth %d", parent, depths[0])
-			}
-		} else if weights[node] != weights[parent]*probs[node] {
-			t.Fatalf("node %d: weight %v, parent's %v, probability %v", node, weights[node], weights[parent], probs[node])
-		} else if parent < 0 || parent >= node || depths[node] != depths[parent]+1 || int(depths[node]) > tree.maxDepth {
-			t.Fatalf("node %d: parent %d, depth %d", node, parent, depths[node])
-		} else if got := tree.Child(parent, tokens[node]); got != node {
-			t.Fatalf("child of %d with token %d is %d, not %d", parent, tokens[node], got, node)
-		}
-
-		var path []int
-		for n := node; n >= 0; n = int(parents[n]) {
-			path = append(path, n)
-		}
-		slices.Reverse(path)
-		if got := tree.Path([]int{-5}, node); !slices.Equal(got[1:], path) || got[0] != -5 {
-			t.Fatalf("path to %d is %v, want %v", node, got, path)
-		}
-		for other := range tree.Len() {
-			if got := tree.IsAncestor(other, node); got != slices.Contains(path, other) {
-				t.Fatalf("%d is an ancestor of %d: %v, path %v", other, node, got, path)
-			}
-		}
-	}
-	found := 0
-	for node := range tree.Len() {
-		for _, source := range []Source{FromDraft, FromNGram, FromHistory} {
-			set, ok := tree.Set(node, source)
-			if !ok {
-				continue
-			}
-			found++
-			if set.Node != node || set.Source != source || len(set.Tokens) != len(set.Probs) ||
-				!slices.ContainsFunc(tree.Sets(), func(s CandidateSet) bool {
-					return s.Node == node && s.Source == source && &s.Tokens[0] == &set.Tokens[0]
-				}) {
-				t.Fatalf("node %d, %v: %+v", node, source, set)
-			}
-		}
-	}
-	if found != len(tree.Sets()) {
-		t.Fatalf("found %d of %d candidate sets", found, len(tree.Sets()))
-	}
-}
 
 // FuzzTree builds a tree from bytes, beside a plain list of what should be in it.
 func FuzzTree(f *testing.F) {
@@ -80,10 +24,10 @@ func FuzzTree(f *testing.F) {
 		if len(steps) > 512 {
 			t.Skip("checks take long in large trees")
 		}
-		var tree Tree
+		var tree spec.Tree
 		tree.Reset(77, 3, 3)
 		tree.Add(0, 5, 1)
-		tree.Offer(1, FromDraft, []int32{1}, []float32{1})
+		tree.Offer(1, spec.FromDraft, []int32{1}, []float32{1})
 		tree.Reset(7, int(maxNodes), int(maxDepth))
 		exploring := false
 		for ; len(steps) >= 2; steps = steps[2:] {
@@ -108,14 +52,14 @@ func FuzzTree(f *testing.F) {
 				t.Fatalf("select nothing: %d nodes, %v", tree.Len(), err)
 			}
 		}
-		checkTree(t, &tree)
+		spectest.CheckTree(t, &tree)
 	})
 }
 
-func fuzzAdd(t *testing.T, tree *Tree, exploring bool, parent int, b byte) {
+func fuzzAdd(t *testing.T, tree *spec.Tree, exploring bool, parent int, b byte) {
 	token, before := int32(int8(b)), tree.Len()
 	inside := parent >= 0 && parent < before
-	fits := inside && (exploring || before <= tree.maxNodes) && int(tree.Depths()[parent]) < tree.maxDepth
+	fits := inside && (exploring || before <= tree.Limit()) && int(tree.Depths()[parent]) < tree.MaxDepth()
 	node, err := tree.Add(parent, token, float32(b)/255)
 	switch {
 	case err == nil:
@@ -124,15 +68,15 @@ func fuzzAdd(t *testing.T, tree *Tree, exploring bool, parent int, b byte) {
 		}
 	case tree.Len() != before:
 		t.Fatalf("add(%d, %d) failed and changed the tree: %v", parent, token, err)
-	case errors.Is(err, ErrTreeFull) != (inside && token >= 0 && !fits):
+	case errors.Is(err, spec.ErrTreeFull) != (inside && token >= 0 && !fits):
 		t.Fatalf("add(%d, %d) to %d nodes: %v", parent, token, before, err)
 	case fits && token >= 0 && tree.Child(parent, token) < 0:
 		t.Fatalf("add(%d, %d): %v", parent, token, err)
 	}
 }
 
-func fuzzOffer(t *testing.T, tree *Tree, node int, b byte) {
-	source, tokens, probs := Source(b%3), []int32{int32(b), 3}[:1+b%2], []float32{0.5, 0.25}[:1+b%2]
+func fuzzOffer(t *testing.T, tree *spec.Tree, node int, b byte) {
+	source, tokens, probs := spec.Source(b%3), []int32{int32(b), 3}[:1+b%2], []float32{0.5, 0.25}[:1+b%2]
 	had := false
 	if node < tree.Len() {
 		_, had = tree.Set(node, source)
@@ -149,9 +93,9 @@ func fuzzOffer(t *testing.T, tree *Tree, node int, b byte) {
 }
 
 // fuzzSelect keeps the nodes whose bits in keep, taken over and over, are set, and reports whether they could be kept.
-func fuzzSelect(t *testing.T, tree *Tree, keep byte) bool {
+func fuzzSelect(t *testing.T, tree *spec.Tree, keep byte) bool {
 	// A node is known by its path of tokens.
-	path := func(tree *Tree, node int) string {
+	path := func(tree *spec.Tree, node int) string {
 		var tokens []int32
 		for _, n := range tree.Path(nil, node) {
 			tokens = append(tokens, tree.Tokens()[n])
@@ -201,12 +145,12 @@ func fuzzSelect(t *testing.T, tree *Tree, keep byte) bool {
 			t.Fatalf("%+v, want %s", s, want)
 		}
 	}
-	checkTree(t, tree)
+	spectest.CheckTree(t, tree)
 	return true
 }
 
 func TestTreeAddErrors(t *testing.T) {
-	var tree Tree
+	var tree spec.Tree
 	tree.Reset(1, 10, 10)
 	if _, err := tree.Add(0, 4, 0.5); err != nil {
 		t.Fatal(err)
@@ -218,15 +162,15 @@ func TestTreeAddErrors(t *testing.T) {
 		"NaN":            func() (int, error) { return tree.Add(1, 4, float32(math.NaN())) },
 		"above 1":        func() (int, error) { return tree.Add(1, 4, 1.5) },
 	} {
-		if _, err := add(); err == nil || errors.Is(err, ErrTreeFull) {
+		if _, err := add(); err == nil || errors.Is(err, spec.ErrTreeFull) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, err := range map[string]error{
-		"no such node": tree.Offer(2, FromDraft, []int32{1}, []float32{1}),
-		"lengths":      tree.Offer(0, FromDraft, []int32{1}, nil),
-		"offered NaN":  tree.Offer(0, FromDraft, []int32{1}, []float32{float32(math.NaN())}),
-		"offered -1":   tree.Offer(0, FromDraft, []int32{-1}, []float32{1}),
+		"no such node": tree.Offer(2, spec.FromDraft, []int32{1}, []float32{1}),
+		"lengths":      tree.Offer(0, spec.FromDraft, []int32{1}, nil),
+		"offered NaN":  tree.Offer(0, spec.FromDraft, []int32{1}, []float32{float32(math.NaN())}),
+		"offered -1":   tree.Offer(0, spec.FromDraft, []int32{-1}, []float32{1}),
 		"twice":        tree.Select([]int{1, 1}),
 		"root":         tree.Select([]int{0}),
 		"beyond":       tree.Select([]int{2}),
@@ -235,11 +179,11 @@ func TestTreeAddErrors(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	checkTree(t, &tree)
+	spectest.CheckTree(t, &tree)
 }
 
 func ExampleTree() {
-	var tree Tree
+	var tree spec.Tree
 	tree.Reset(100, 8, 4) // the last token of the text
 	a, _ := tree.Add(0, 7, 0.6)
 	b, _ := tree.Add(0, 9, 0.3)

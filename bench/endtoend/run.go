@@ -15,6 +15,8 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -95,13 +97,13 @@ type way struct {
 func (o *Options) ways() ([]*way, error) {
 	all := []*way{{plainName, spec.None{}, o.PlainTokens, 1}}
 	for _, n := range o.Chains {
-		chain, err := spec.NewChain(n, 0)
+		chain, err := baseline.NewChain(n, 0)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, &way{fmt.Sprintf("chain %d", n), chain, o.Tokens, n})
 	}
-	policy, err := spec.NewLever(spec.LeverOptions{})
+	policy, err := gaincost.NewLever(gaincost.LeverOptions{})
 	return append(all, &way{leverName, policy, o.Tokens, lever.MaxBudget}), err
 }
 

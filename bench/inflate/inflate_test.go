@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -62,7 +63,7 @@ func writeStore(t *testing.T, m *inflate.Model) string {
 // answers returns the tokens of greedy answers to prompts of all kinds, drafted in chains.
 func answers(t *testing.T, cfg lever.Config) (all [][]int32, stats spec.Stats) {
 	t.Helper()
-	chain, err := spec.NewChain(8, 0.4) // stops at tokens that the draft is in doubt about
+	chain, err := baseline.NewChain(8, 0.4) // stops at tokens that the draft is in doubt about
 	if err != nil {
 		t.Fatal(err)
 	}

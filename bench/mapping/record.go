@@ -10,6 +10,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -60,21 +61,21 @@ const passRead = 4.5 / 3.776
 // policy is the policy lever for an 8B model that is read from flash, on a phone. It observes the times that passes would take there, so
 // that trees depend on nothing but the texts.
 type policy struct {
-	*spec.Lever
+	*gaincost.Lever
 	phone    *phone
 	recorder *recorder
 }
 
 func newPolicy(p *phone, nodes int, r *recorder) (*policy, error) {
-	costs := spec.Costs{Ring: 2, Project: p.head(llama8B, 1, offload.Auto)}
+	costs := gaincost.Costs{Ring: 2, Project: p.head(llama8B, 1, offload.Auto)}
 	for range llama8B.layers {
-		costs.Layers = append(costs.Layers, spec.LayerCost{Read: spec.Latency{Mean: passRead / float64(llama8B.layers)}})
+		costs.Layers = append(costs.Layers, gaincost.LayerCost{Read: gaincost.Latency{Mean: passRead / float64(llama8B.layers)}})
 	}
 	for rows := 1; rows <= nodes+1; rows++ {
-		costs.Compute.Points = append(costs.Compute.Points, spec.Point{Rows: rows, Seconds: p.blocks(llama8B, rows, offload.Auto)})
-		costs.Draft.Points = append(costs.Draft.Points, spec.Point{Rows: rows, Seconds: p.forward(llama1B, rows, offload.Auto)})
+		costs.Compute.Points = append(costs.Compute.Points, gaincost.Point{Rows: rows, Seconds: p.blocks(llama8B, rows, offload.Auto)})
+		costs.Draft.Points = append(costs.Draft.Points, gaincost.Point{Rows: rows, Seconds: p.forward(llama1B, rows, offload.Auto)})
 	}
-	l, err := spec.NewLever(spec.LeverOptions{Costs: costs, Nodes: nodes, NoLookup: true})
+	l, err := gaincost.NewLever(gaincost.LeverOptions{Costs: costs, Nodes: nodes, NoLookup: true})
 	return &policy{l, p, r}, err
 }
 

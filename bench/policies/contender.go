@@ -3,13 +3,14 @@ package policies
 import (
 	"fmt"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 )
 
 // Contender is a policy under the settings that it is compared with.
 type Contender struct {
 	Name   string `json:"name"`   // as the table shows it: "chain 8"
-	Policy string `json:"policy"` // for spec.NewPolicy
+	Policy string `json:"policy"` // for lever.NewPolicy
 	Budget int    `json:"budget"` // most drafted tokens in a pass
 }
 
@@ -29,7 +30,7 @@ func Contenders(budget int) []Contender {
 	for _, n := range ChainLengths {
 		all = append(all, Contender{fmt.Sprintf("chain %d", n), chainName, n})
 	}
-	for _, name := range spec.PolicyNames {
+	for _, name := range lever.PolicyNames {
 		if name != plainName && name != chainName && name != leverName {
 			all = append(all, Contender{name, name, budget})
 		}
@@ -37,4 +38,4 @@ func Contenders(budget int) []Contender {
 	return append(all, Contender{leverName, leverName, budget})
 }
 
-func (c Contender) new() (spec.Policy, error) { return spec.NewPolicy(c.Policy, c.Budget) }
+func (c Contender) new() (spec.Policy, error) { return lever.NewPolicy(c.Policy, c.Budget) }

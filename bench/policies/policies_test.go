@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -87,7 +87,7 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 		t.Fatalf("%d results, %d of %d answers", len(result.Results), steps, total)
 	}
 	for _, c := range contenders {
-		if _, err := spec.NewPolicy(c.Policy, c.Budget); err != nil {
+		if _, err := lever.NewPolicy(c.Policy, c.Budget); err != nil {
 			t.Error(err)
 		}
 	}

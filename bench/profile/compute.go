@@ -11,7 +11,7 @@ import (
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -186,7 +186,7 @@ func typical(x []float64) float64 {
 }
 
 // settle lowers the times of points to that of any point with more rows: fewer rows can take no longer.
-func settle(points []spec.Point) {
+func settle(points []gaincost.Point) {
 	for i := len(points) - 2; i >= 0; i-- {
 		points[i].Seconds = min(points[i].Seconds, points[i+1].Seconds)
 	}
@@ -230,8 +230,8 @@ func measureModel(ctx context.Context, store *weights.Store, pool *kernels.Pool,
 		if err != nil {
 			return bad(err)
 		}
-		m.Block = append(m.Block, spec.Point{Rows: n, Seconds: block})
-		m.Projection = append(m.Projection, spec.Point{Rows: n, Seconds: head * whole})
+		m.Block = append(m.Block, gaincost.Point{Rows: n, Seconds: block})
+		m.Projection = append(m.Projection, gaincost.Point{Rows: n, Seconds: head * whole})
 		report(int64(i+1), steps)
 	}
 	settle(m.Block)
@@ -244,7 +244,7 @@ func measureModel(ctx context.Context, store *weights.Store, pool *kernels.Pool,
 }
 
 // attention measures what a row takes longer in a block for each position before it.
-func (b *bench) attention(ctx context.Context, context int, short []spec.Point, duration time.Duration) (float64, error) {
+func (b *bench) attention(ctx context.Context, context int, short []gaincost.Point, duration time.Duration) (float64, error) {
 	positions := min(attentionAfter, context-attentionRows)
 	if positions < 1 {
 		return 0, nil
@@ -256,6 +256,6 @@ func (b *bench) attention(ctx context.Context, context int, short []spec.Point, 
 	if err != nil {
 		return 0, err
 	}
-	extra := long - spec.Curve{Points: short}.At(attentionRows)
+	extra := long - gaincost.Curve{Points: short}.At(attentionRows)
 	return max(0, extra) / float64(positions*attentionRows), nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -34,36 +34,36 @@ func PlanOf(p weights.Plan) Plan {
 }
 
 // Costs returns what the cost model of package spec starts from. Without a draft its part is empty.
-func (p *Profile) Costs(plan Plan) (spec.Costs, error) {
+func (p *Profile) Costs(plan Plan) (gaincost.Costs, error) {
 	t := p.Target
 	if t == nil {
-		return spec.Costs{}, errors.New("profile: no target was measured")
+		return gaincost.Costs{}, errors.New("profile: no target was measured")
 	}
 	if len(plan.Blocks) != 0 && len(plan.Blocks) != t.Blocks {
-		return spec.Costs{}, fmt.Errorf("profile: a plan of %d blocks for %s, which has %d", len(plan.Blocks), t.Name, t.Blocks)
+		return gaincost.Costs{}, fmt.Errorf("profile: a plan of %d blocks for %s, which has %d", len(plan.Blocks), t.Name, t.Blocks)
 	}
 	if plan.Head < 0 || plan.Ring < 0 || plan.Position < 0 || slices.ContainsFunc(plan.Blocks, func(n int64) bool { return n < 0 }) {
-		return spec.Costs{}, errors.New("profile: a plan with negative sizes")
+		return gaincost.Costs{}, errors.New("profile: a plan with negative sizes")
 	}
-	costs := spec.Costs{Compute: t.blocks(plan.Position)}
+	costs := gaincost.Costs{Compute: t.blocks(plan.Position)}
 	for i := range t.Blocks {
-		layer := spec.LayerCost{Share: 1}
+		layer := gaincost.LayerCost{Share: 1}
 		if len(plan.Blocks) > 0 {
 			layer.Read = p.Flash.read(plan.Blocks[i])
 		}
 		costs.Layers = append(costs.Layers, layer)
 	}
 	if plan.Head > 0 {
-		costs.Layers = append(costs.Layers, spec.LayerCost{
+		costs.Layers = append(costs.Layers, gaincost.LayerCost{
 			Read: p.Flash.read(plan.Head), Share: t.Projection[0].Seconds / t.Block[0].Seconds,
 		})
-		costs.Compute = plus(costs.Compute, spec.Curve{Points: t.Projection})
+		costs.Compute = plus(costs.Compute, gaincost.Curve{Points: t.Projection})
 	} else {
 		costs.Project = t.Projection[0].Seconds
 	}
 	costs.Ring = ringLayers(plan)
 	if p.Draft != nil {
-		costs.Draft = plus(p.Draft.blocks(plan.Position), spec.Curve{Points: p.Draft.Projection})
+		costs.Draft = plus(p.Draft.blocks(plan.Position), gaincost.Curve{Points: p.Draft.Projection})
 	}
 	return costs, nil
 }
@@ -83,24 +83,24 @@ func ringLayers(plan Plan) int {
 }
 
 // read returns the time to read a number of bytes with the best size and depth, while nothing else is read.
-func (f *Flash) read(bytes int64) spec.Latency {
+func (f *Flash) read(bytes int64) gaincost.Latency {
 	best := f.Best()
 	return best.Arrival.Times(float64(bytes) / float64(best.Size))
 }
 
 // blocks returns the time of all blocks after a text of the given length.
-func (m *Model) blocks(position int) spec.Curve {
-	var c spec.Curve
+func (m *Model) blocks(position int) gaincost.Curve {
+	var c gaincost.Curve
 	for _, at := range m.Block {
 		one := at.Seconds + m.Attention*float64(position)*float64(at.Rows)
-		c.Points = append(c.Points, spec.Point{Rows: at.Rows, Seconds: float64(m.Blocks) * one})
+		c.Points = append(c.Points, gaincost.Point{Rows: at.Rows, Seconds: float64(m.Blocks) * one})
 	}
 	return c
 }
 
 // plus returns the sum of two curves, at the points of the first.
-func plus(a, b spec.Curve) spec.Curve {
-	sum := spec.Curve{Points: slices.Clone(a.Points)}
+func plus(a, b gaincost.Curve) gaincost.Curve {
+	sum := gaincost.Curve{Points: slices.Clone(a.Points)}
 	for i := range sum.Points {
 		sum.Points[i].Seconds += b.At(sum.Points[i].Rows)
 	}

@@ -4,15 +4,15 @@ import (
 	"fmt"
 
 	"github.com/lever-go/lever/bench/profile"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 )
 
 // What passes cost by a profile; [profile.Load] reads one, [profile.Measure] makes one.
 func ExampleProfile_Costs() {
 	p := profile.Profile{Target: &profile.Model{
 		Blocks:     2,
-		Block:      []spec.Point{{Rows: 1, Seconds: 0.010}, {Rows: 8, Seconds: 0.017}},
-		Projection: []spec.Point{{Rows: 1, Seconds: 0.005}},
+		Block:      []gaincost.Point{{Rows: 1, Seconds: 0.010}, {Rows: 8, Seconds: 0.017}},
+		Projection: []gaincost.Point{{Rows: 1, Seconds: 0.005}},
 	}}
 	costs, err := p.Costs(profile.Plan{}) // all in memory
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/internal/publish"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -45,7 +45,7 @@ type Reads struct {
 	// Latency is the time from the start of a read to its end.
 	Latency Quantiles `json:"latency"`
 	// Arrival is the time from the end of a read to the end of the next, of any reader.
-	Arrival spec.Latency `json:"arrival"`
+	Arrival gaincost.Latency `json:"arrival"`
 }
 
 // Quantiles of a time in seconds.
@@ -413,7 +413,7 @@ func summarise(size int64, depth int, rounds [][]sample) (Reads, error) {
 	r.Latency = Quantiles{Min: latencies[0], P50: quantile(0.5), P90: quantile(0.9), P99: quantile(0.99), Max: latencies[len(latencies)-1]}
 	r.BytesPerSecond = bandwidths[len(bandwidths)/2]
 	var err error
-	r.Arrival, err = spec.NewLatency(arrivals)
+	r.Arrival, err = gaincost.NewLatency(arrivals)
 	return r, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/internal/publish"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 )
 
 // Errors that [Load] and [Parse] wrap.
@@ -57,11 +57,11 @@ type Model struct {
 	Bytes  int64  `json:"bytes"`
 	Blocks int    `json:"blocks"`
 	// Block is the lower quartile of the times of one block at the start of a text, by the number of rows.
-	Block []spec.Point `json:"block"`
+	Block []gaincost.Point `json:"block"`
 	// Attention is what a row takes longer, in one block, for each position of the text before it.
 	Attention float64 `json:"attention_seconds_per_position"`
 	// Projection is that of the logits of the whole vocabulary, by the number of rows.
-	Projection []spec.Point `json:"projection"`
+	Projection []gaincost.Point `json:"projection"`
 }
 
 // Load reads a profile from a file.
@@ -165,7 +165,7 @@ func (m *Model) check() error {
 	if !(m.Attention >= 0) || math.IsInf(m.Attention, 0) {
 		return invalid("attention takes %v s per position", m.Attention)
 	}
-	for name, points := range map[string][]spec.Point{"block": m.Block, "projection": m.Projection} {
+	for name, points := range map[string][]gaincost.Point{"block": m.Block, "projection": m.Projection} {
 		if len(points) == 0 {
 			return invalid("no times of a %s", name)
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -36,7 +36,7 @@ func synthetic() *Profile {
 		return Reads{
 			Size: size, Depth: depth, Count: 1000, BytesPerSecond: bandwidth,
 			Latency: Quantiles{Min: 0.9 * mean, P50: 0.95 * mean, P90: mean, P99: 1.5 * mean, Max: 4 * mean},
-			Arrival: spec.Latency{Mean: float64(size) / bandwidth, Deviation: 0.1 * float64(size) / bandwidth},
+			Arrival: gaincost.Latency{Mean: float64(size) / bandwidth, Deviation: 0.1 * float64(size) / bandwidth},
 		}
 	}
 	return &Profile{
@@ -48,13 +48,13 @@ func synthetic() *Profile {
 		},
 		Target: &Model{
 			Name: "target.lever", Hash: "aa", Bytes: 1 << 30, Blocks: 4, Attention: 1e-6,
-			Block:      []spec.Point{{Rows: 1, Seconds: 0.01}, {Rows: 4, Seconds: 0.02}},
-			Projection: []spec.Point{{Rows: 1, Seconds: 0.005}, {Rows: 4, Seconds: 0.01}},
+			Block:      []gaincost.Point{{Rows: 1, Seconds: 0.01}, {Rows: 4, Seconds: 0.02}},
+			Projection: []gaincost.Point{{Rows: 1, Seconds: 0.005}, {Rows: 4, Seconds: 0.01}},
 		},
 		Draft: &Model{
 			Name: "draft.lever", Hash: "bb", Bytes: 1 << 20, Blocks: 2,
-			Block:      []spec.Point{{Rows: 1, Seconds: 0.001}},
-			Projection: []spec.Point{{Rows: 1, Seconds: 0.002}},
+			Block:      []gaincost.Point{{Rows: 1, Seconds: 0.001}},
+			Projection: []gaincost.Point{{Rows: 1, Seconds: 0.002}},
 		},
 	}
 }
@@ -106,7 +106,7 @@ func TestParseRefuses(t *testing.T) {
 		"best":             {func(p *Profile) { p.Flash.BestDepth = 3 }, ErrInvalid},
 		"no blocks":        {func(p *Profile) { p.Target.Blocks = 0 }, ErrInvalid},
 		"no times":         {func(p *Profile) { p.Target.Block = nil }, ErrInvalid},
-		"rows descend":     {func(p *Profile) { p.Draft.Block = []spec.Point{{Rows: 2, Seconds: 1}, {Rows: 1, Seconds: 1}} }, ErrInvalid},
+		"rows descend":     {func(p *Profile) { p.Draft.Block = []gaincost.Point{{Rows: 2, Seconds: 1}, {Rows: 1, Seconds: 1}} }, ErrInvalid},
 		"projection":       {func(p *Profile) { p.Draft.Projection[0].Seconds = -1 }, ErrInvalid},
 		"attention":        {func(p *Profile) { p.Target.Attention = -1 }, ErrInvalid},
 		"too many blocks":  {func(p *Profile) { p.Target.Blocks = 1 << 30 }, ErrInvalid},
@@ -163,9 +163,9 @@ func TestCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := spec.Latency{Mean: 2. / 1024, Deviation: math.Sqrt2 * 0.1 / 1024}
+	read := gaincost.Latency{Mean: 2. / 1024, Deviation: math.Sqrt2 * 0.1 / 1024}
 	if len(costs.Layers) != 4 || !nearly(costs.Layers[0].Read.Mean, read.Mean) || !nearly(costs.Layers[2].Read.Deviation, read.Deviation) ||
-		costs.Layers[1].Read != (spec.Latency{}) || costs.Ring != 2 || costs.Project != 0.005 {
+		costs.Layers[1].Read != (gaincost.Latency{}) || costs.Ring != 2 || costs.Project != 0.005 {
 		t.Errorf("%+v", costs)
 	}
 	for rows, want := range map[int]float64{1: 4 * 0.011, 4: 4 * 0.024} {
@@ -176,7 +176,7 @@ func TestCosts(t *testing.T) {
 	if got := costs.Draft.At(1); !nearly(got, 0.004) {
 		t.Errorf("a draft takes %v s", got)
 	}
-	if _, err := spec.NewCostModel(costs, 0.9); err != nil {
+	if _, err := gaincost.NewCostModel(costs, 0.9); err != nil {
 		t.Error(err)
 	}
 
@@ -299,7 +299,7 @@ func TestTypicalTimes(t *testing.T) {
 	if got := typical([]float64{9, 1, 2, 7, 3}); got != 2 {
 		t.Errorf("got %v", got)
 	}
-	points := []spec.Point{{Rows: 1, Seconds: 3}, {Rows: 2, Seconds: 5}, {Rows: 4, Seconds: 4}, {Rows: 8, Seconds: 6}}
+	points := []gaincost.Point{{Rows: 1, Seconds: 3}, {Rows: 2, Seconds: 5}, {Rows: 4, Seconds: 4}, {Rows: 8, Seconds: 6}}
 	settle(points)
 	if points[0].Seconds != 3 || points[1].Seconds != 4 || points[2].Seconds != 4 || points[3].Seconds != 6 {
 		t.Errorf("got %v", points)
@@ -374,7 +374,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := spec.NewCostModel(costs, 0); err != nil {
+	if _, err := gaincost.NewCostModel(costs, 0); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.Flash.Emulate("this"); err != nil {

@@ -5,38 +5,40 @@ import (
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
+	"github.com/lever-go/lever/spec/gaincost"
 )
 
 // device is what passes take somewhere: estimates for 8 billion parameters in 4 bits, with a draft of 1 billion.
 type device struct {
 	name  string
-	costs spec.Costs
+	costs gaincost.Costs
 }
 
 // The curves are around what is published of Snapdragon 8 Gen 3 and X Elite processors: some ten tokens/s in decoding, which
 // memory bounds, and a few dozens in prompts.
 var (
-	cpuCurve = spec.Curve{Points: []spec.Point{
+	cpuCurve = gaincost.Curve{Points: []gaincost.Point{
 		{Rows: 1, Seconds: 0.11}, {Rows: 4, Seconds: 0.17}, {Rows: 8, Seconds: 0.26}, {Rows: 16, Seconds: 0.46}, {Rows: 32, Seconds: 0.86}, {Rows: 64, Seconds: 1.66},
 		{Rows: 128, Seconds: 3.26},
 	}}
-	npuCurve = spec.Curve{Padded: true, Points: []spec.Point{
+	npuCurve = gaincost.Curve{Padded: true, Points: []gaincost.Point{
 		{Rows: 1, Seconds: 0.10}, {Rows: 8, Seconds: 0.13}, {Rows: 16, Seconds: 0.18}, {Rows: 32, Seconds: 0.28}, {Rows: 64, Seconds: 0.48}, {Rows: 128, Seconds: 0.88},
 	}}
-	draftCurve = spec.Curve{Points: []spec.Point{{Rows: 1, Seconds: 0.015}, {Rows: 8, Seconds: 0.035}, {Rows: 16, Seconds: 0.06}}}
+	draftCurve = gaincost.Curve{Points: []gaincost.Point{{Rows: 1, Seconds: 0.015}, {Rows: 8, Seconds: 0.035}, {Rows: 16, Seconds: 0.06}}}
 )
 
 const deviceLayers = 32
 
 // devices returns those that are compared. The weights lie in memory but for the last, whose passes read for longer than they compute.
 func devices() []device {
-	flash := spec.Costs{Compute: npuCurve, Draft: draftCurve, Ring: 4}
+	flash := gaincost.Costs{Compute: npuCurve, Draft: draftCurve, Ring: 4}
 	for range deviceLayers {
-		flash.Layers = append(flash.Layers, spec.LayerCost{Read: spec.Latency{Mean: 1.2 / deviceLayers}})
+		flash.Layers = append(flash.Layers, gaincost.LayerCost{Read: gaincost.Latency{Mean: 1.2 / deviceLayers}})
 	}
 	return []device{
-		{computeBound, spec.Costs{Compute: cpuCurve, Draft: draftCurve}},
-		{"NPU in padded batches", spec.Costs{Compute: npuCurve, Draft: draftCurve}},
+		{computeBound, gaincost.Costs{Compute: cpuCurve, Draft: draftCurve}},
+		{"NPU in padded batches", gaincost.Costs{Compute: npuCurve, Draft: draftCurve}},
 		{ioBound, flash},
 	}
 }
@@ -49,15 +51,15 @@ const (
 // clock tells a policy that passes took what they take on a device, and adds that up.
 type clock struct {
 	spec.Policy
-	truth *spec.CostModel
-	costs spec.Costs
+	truth *gaincost.CostModel
+	costs gaincost.Costs
 	draft *countedDraft
 
 	drafting, verifying float64 // seconds
 }
 
 func newClock(policy spec.Policy, d device, draft spec.Model) (*clock, error) {
-	truth, err := spec.NewCostModel(d.costs, 0)
+	truth, err := gaincost.NewCostModel(d.costs, 0)
 	return &clock{Policy: policy, truth: truth, costs: d.costs, draft: &countedDraft{Model: draft, curve: d.costs.Draft}}, err
 }
 
@@ -97,13 +99,13 @@ func (c *clock) computing(o *spec.Observation) (seconds float64) {
 // pricedClock is a clock around a policy that knows what passes cost.
 type pricedClock struct {
 	*clock
-	spec.Pricer
+	earlyexit.Pricer
 }
 
 // countedDraft adds up what the forwards of a draft model take on a device.
 type countedDraft struct {
 	spec.Model
-	curve   spec.Curve
+	curve   gaincost.Curve
 	seconds float64
 }
 

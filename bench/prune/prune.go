@@ -14,6 +14,8 @@ import (
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/rehearsal"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
+	"github.com/lever-go/lever/spec/gaincost"
 )
 
 // Options say what [Run] measures. Model, Draft and Sets must be set; the store of the target must have a predictor.
@@ -49,7 +51,7 @@ var lossShares = []float64{0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1}
 type run struct {
 	Options
 	engine     *lever.Engine
-	predictors func() ([]spec.Predictor, error)
+	predictors func() ([]earlyexit.Predictor, error)
 	prompts    [][]int32
 	plain      [][]int32 // what plain decoding answers
 	different  int
@@ -199,7 +201,7 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 		if name == "lever" {
 			policy, err = rehearsal.NewPolicy()
 		} else {
-			policy, err = spec.NewPolicy(name, Budget)
+			policy, err = lever.NewPolicy(name, Budget)
 		}
 		if err != nil {
 			return err
@@ -274,7 +276,7 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 			if err != nil {
 				return err
 			}
-			if pruner, err = spec.NewEarlyExit(spec.ExitOptions{Predictors: predictors, Layers: r.engine.Layers(), Loss: share}); err != nil {
+			if pruner, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Layers(), Loss: share}); err != nil {
 				return err
 			}
 		}
@@ -305,7 +307,7 @@ func (r *run) devices(ctx context.Context, out *report.Report) error {
 	for _, d := range devices() {
 		var rates, verify, length, nodes [2]float64
 		for i, pruned := range []bool{false, true} {
-			policy, err := spec.NewLever(spec.LeverOptions{Costs: d.costs})
+			policy, err := gaincost.NewLever(gaincost.LeverOptions{Costs: d.costs})
 			if err != nil {
 				return err
 			}
@@ -320,11 +322,11 @@ func (r *run) devices(ctx context.Context, out *report.Report) error {
 				if err != nil {
 					return err
 				}
-				exit, err := spec.NewEarlyExit(spec.ExitOptions{Predictors: predictors, Layers: r.engine.Layers()})
+				exit, err := earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Layers()})
 				if err != nil {
 					return err
 				}
-				timed = &timedPruner{EarlyExit: exit}
+				timed = &timedPruner{Pruner: exit}
 				pruner = timed
 			}
 			s, err := r.answer(ctx, pricedClock{c, policy}, c.draft, pruner)
@@ -347,23 +349,23 @@ func (r *run) devices(ctx context.Context, out *report.Report) error {
 
 // timedPruner counts the time that pruning takes.
 type timedPruner struct {
-	*spec.EarlyExit
+	*earlyexit.Pruner
 	seconds float64
 }
 
 func (p *timedPruner) Begin(tree *spec.Tree, policy spec.Policy) []int {
 	defer p.count(time.Now())
-	return p.EarlyExit.Begin(tree, policy)
+	return p.Pruner.Begin(tree, policy)
 }
 
 func (p *timedPruner) Prune(layer int, nodes []int, hidden []float32) ([]int, error) {
 	defer p.count(time.Now())
-	return p.EarlyExit.Prune(layer, nodes, hidden)
+	return p.Pruner.Prune(layer, nodes, hidden)
 }
 
 func (p *timedPruner) Observe(o spec.Observation) {
 	defer p.count(time.Now())
-	p.EarlyExit.Observe(o)
+	p.Pruner.Observe(o)
 }
 
 func (p *timedPruner) count(began time.Time) { p.seconds += time.Since(began).Seconds() }

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever/bench/inflate"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -63,8 +63,8 @@ type hardware struct {
 	layers  int
 	read    []sampled // of a layer, by what is drawn
 	ring    int       // layers
-	compute spec.Curve
-	draft   spec.Curve
+	compute gaincost.Curve
+	draft   gaincost.Curve
 	project float64
 	// stall, if its chance is above 0, makes the read of a layer so much longer.
 	stall, stallChance float64
@@ -150,14 +150,14 @@ func (h *hardware) draw(random *rand.Rand) float64 {
 }
 
 // curve returns the time of n rows of products with so many weights and bytes: the longer of reading them from memory and of multiplying.
-func (d Device) curve(count, bytes, npu float64) spec.Curve {
+func (d Device) curve(count, bytes, npu float64) gaincost.Curve {
 	rate, rows := d.CPU, []int{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128}
 	if npu > 0 {
 		rate, rows = npu, NPURows
 	}
-	c := spec.Curve{Padded: npu > 0}
+	c := gaincost.Curve{Padded: npu > 0}
 	for _, n := range rows {
-		c.Points = append(c.Points, spec.Point{Rows: n, Seconds: max(bytes/d.Memory, float64(n)*count/rate)})
+		c.Points = append(c.Points, gaincost.Point{Rows: n, Seconds: max(bytes/d.Memory, float64(n)*count/rate)})
 	}
 	return c
 }

@@ -208,7 +208,7 @@ type result struct {
 
 // contend lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
 func (s *simulation) contend(ctx context.Context, h *hardware, set tracedSet, c policies.Contender, meanReads bool) (result, error) {
-	policy, err := spec.NewPolicy(c.Policy, c.Budget)
+	policy, err := lever.NewPolicy(c.Policy, c.Budget)
 	if err != nil {
 		return result{}, err
 	}

@@ -36,7 +36,7 @@ func TestRecordingIsTheModel(t *testing.T) {
 	models := engine.SpecOptions()
 	prompt := engine.Tokenizer().Encode(bench.BuiltinSets()[1].Prompts[0].Text, tokenizer.EncodeOptions{AddBOS: true})
 	generate := func(target, draft spec.Model) spec.Result {
-		policy, err := spec.NewPolicy("eagle2", 24)
+		policy, err := lever.NewPolicy("eagle2", 24)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -79,7 +80,7 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 // real returns the seconds of a pass of a policy.
 func (s *simulation) real(ctx context.Context, engine *lever.Engine, c policies.Contender, prompt []int32) (float64, error) {
 	options := engine.SpecOptions()
-	policy, err := spec.NewPolicy(c.Policy, c.Budget)
+	policy, err := lever.NewPolicy(c.Policy, c.Budget)
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +123,7 @@ func (s *simulation) thisMachine(ctx context.Context, models spec.Options) (*har
 	h := &hardware{layers: config.Layers}
 	for _, m := range []struct {
 		model   spec.Model
-		curve   *spec.Curve
+		curve   *gaincost.Curve
 		project bool
 	}{{models.Target, &h.compute, false}, {models.Draft, &h.draft, true}} {
 		for _, rows := range []int{1, 2, 4, 8, 16, 32, 64} {
@@ -136,7 +137,7 @@ func (s *simulation) thisMachine(ctx context.Context, models spec.Options) (*har
 			case rows == 1:
 				h.project = project
 			}
-			m.curve.Points = append(m.curve.Points, spec.Point{Rows: rows, Seconds: forward})
+			m.curve.Points = append(m.curve.Points, gaincost.Point{Rows: rows, Seconds: forward})
 		}
 	}
 	return h, nil

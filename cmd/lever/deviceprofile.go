@@ -10,7 +10,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -44,9 +44,9 @@ func loadProfile(path string) (*profile.Profile, error) {
 
 // profiledCosts returns what passes over the engine's models cost by the profile; the zero Costs, which are measured while
 // generating, where the profile is of other models or kernels.
-func profiledCosts(p *profile.Profile, engine *lever.Engine) (spec.Costs, error) {
+func profiledCosts(p *profile.Profile, engine *lever.Engine) (gaincost.Costs, error) {
 	if p == nil || p.Kernels != kernels.Default().Name() {
-		return spec.Costs{}, nil
+		return gaincost.Costs{}, nil
 	}
 	target, draft := engine.Stores()
 	for _, m := range []struct {
@@ -54,10 +54,10 @@ func profiledCosts(p *profile.Profile, engine *lever.Engine) (spec.Costs, error)
 		store    *weights.Store
 	}{{p.Target, target}, {p.Draft, draft}} {
 		if m.measured == nil || m.store == nil {
-			return spec.Costs{}, nil
+			return gaincost.Costs{}, nil
 		}
 		if hash, err := m.store.Hash(); err != nil || hash != m.measured.Hash {
-			return spec.Costs{}, err
+			return gaincost.Costs{}, err
 		}
 	}
 	var plan profile.Plan

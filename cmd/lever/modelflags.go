@@ -17,6 +17,8 @@ import (
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/pflag"
@@ -67,7 +69,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")
 	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
-	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(spec.PolicyNames, ", ")+" (default: lever if there is a draft, else none)")
+	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(lever.PolicyNames, ", ")+" (default: lever if there is a draft, else none)")
 	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
 	flags.Var(&f.prune, "prune", "drop drafted tokens half-way through the target: auto, off, or the share of the expected accepted tokens to give up, up to 1")
 	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
@@ -162,8 +164,8 @@ func checkModelPath(path string) error {
 // check reports flags that cannot be meant.
 func (f *modelFlags) check() error {
 	switch {
-	case f.policy != "" && !slices.Contains(spec.PolicyNames, f.policy):
-		return usageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(spec.PolicyNames, ", "))
+	case f.policy != "" && !slices.Contains(lever.PolicyNames, f.policy):
+		return usageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames, ", "))
 	case f.policy != "" && needsDraft(f.policy) && f.model != "" && f.draft == "":
 		return usageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
 	case f.budget < 0 || f.budget > lever.MaxBudget:
@@ -210,14 +212,14 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 	}
 	switch {
 	case policy == "lever":
-		var costs spec.Costs
+		var costs gaincost.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
-			req.Policy, err = spec.NewLever(spec.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget})
+			req.Policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget})
 		}
 	case policy == "chain":
-		req.Policy, err = spec.NewChain(req.Budget, f.minProb)
+		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
 	default:
-		req.Policy, err = spec.NewPolicy(policy, req.Budget)
+		req.Policy, err = lever.NewPolicy(policy, req.Budget)
 	}
 	return req, policy, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
@@ -164,7 +164,7 @@ func printModel(out io.Writer, m *profile.Model) error {
 	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, formatBytes(m.Bytes), 1e6*m.Attention)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "rows\tblock ms\tprojection ms\tall ms\tall ms/row\t")
-	projection := spec.Curve{Points: m.Projection}
+	projection := gaincost.Curve{Points: m.Projection}
 	for _, at := range m.Block {
 		head := projection.At(at.Rows)
 		all := float64(m.Blocks)*at.Seconds + head

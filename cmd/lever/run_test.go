@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 )
@@ -79,7 +80,7 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 		"streamed":   {"--dram", "8MiB"},
 		"small room": {"--context", "200"},
 	}
-	for _, policy := range spec.PolicyNames {
+	for _, policy := range lever.PolicyNames {
 		ways[policy] = []string{"--policy", policy}
 	}
 	for name, flags := range ways {

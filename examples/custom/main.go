@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -145,8 +146,8 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, te
 	if err != nil {
 		return err
 	}
-	// A fixed chain, so that something is drafted however badly the two models agree. spec.NewLever drafts what pays.
-	policy, err := spec.NewPolicy("chain", 4)
+	// A fixed chain, so that something is drafted however badly the two models agree. gaincost.NewLever drafts what pays.
+	policy, err := lever.NewPolicy("chain", 4)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
@@ -61,7 +62,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 			return err
 		}
 		options.Draft = small.decoder
-		if options.Policy, err = spec.NewLever(spec.LeverOptions{}); err != nil {
+		if options.Policy, err = gaincost.NewLever(gaincost.LeverOptions{}); err != nil {
 			return err
 		}
 	}

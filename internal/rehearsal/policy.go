@@ -1,16 +1,19 @@
 package rehearsal
 
-import "github.com/lever-go/lever/spec"
+import (
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/gaincost"
+)
 
-// Policy is [spec.Lever] on a device on which a pass takes the same time whatever its size, as where reading takes longer than computing: its trees
+// Policy is [gaincost.Lever] on a device on which a pass takes the same time whatever its size, as where reading takes longer than computing: its trees
 // have all the nodes that they may have.
-type Policy struct{ *spec.Lever }
+type Policy struct{ *gaincost.Lever }
 
 // NewPolicy returns a Policy.
 func NewPolicy() (Policy, error) {
-	lever, err := spec.NewLever(spec.LeverOptions{Costs: spec.Costs{
-		Compute: spec.Curve{Points: []spec.Point{{Rows: 1, Seconds: 1}, {Rows: 2, Seconds: 1}}},
-		Draft:   spec.Curve{Points: []spec.Point{{Rows: 1, Seconds: 1e-4}}},
+	lever, err := gaincost.NewLever(gaincost.LeverOptions{Costs: gaincost.Costs{
+		Compute: gaincost.Curve{Points: []gaincost.Point{{Rows: 1, Seconds: 1}, {Rows: 2, Seconds: 1}}},
+		Draft:   gaincost.Curve{Points: []gaincost.Point{{Rows: 1, Seconds: 1e-4}}},
 	}})
 	return Policy{lever}, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 )
 
 // Pruner watches passes of a [spec.Generator], of which it drops nothing. Beside each predictor it tries a blind one, which gives all
@@ -22,8 +23,8 @@ type Pruner struct {
 
 // trial is pruning by one predictor.
 type trial struct {
-	predictor spec.Predictor
-	exit      *spec.EarlyExit
+	predictor earlyexit.Predictor
+	exit      *earlyexit.Pruner
 }
 
 // pass is what one pass showed: of each node its parent, whether it was accepted, and its chance in each trial.
@@ -33,7 +34,7 @@ type pass struct {
 	chances  [][]float64
 }
 
-// Blind is a [spec.Predictor] that knows nothing.
+// Blind is a [earlyexit.Predictor] that knows nothing.
 type Blind struct {
 	After  int // layer
 	Tokens int // that it can score
@@ -55,11 +56,11 @@ func (Blind) Look([]float32, []int) {}
 func (Blind) Score(dst []float32, _ int, _ []int32) { clear(dst) }
 
 // New returns a Pruner that tries predictors of a target with the given number of layers.
-func New(predictors []spec.Predictor, layers int) (*Pruner, error) {
+func New(predictors []earlyexit.Predictor, layers int) (*Pruner, error) {
 	p := &Pruner{layers: layers}
 	for _, predictor := range predictors {
-		for _, tried := range []spec.Predictor{predictor, Blind{predictor.Layer(), predictor.Vocab()}} {
-			exit, err := spec.NewEarlyExit(spec.ExitOptions{Predictors: []spec.Predictor{tried}, Layers: layers, Loss: 0.5})
+		for _, tried := range []earlyexit.Predictor{predictor, Blind{predictor.Layer(), predictor.Vocab()}} {
+			exit, err := earlyexit.New(earlyexit.Options{Predictors: []earlyexit.Predictor{tried}, Layers: layers, Loss: 0.5})
 			if err != nil {
 				return nil, fmt.Errorf("rehearsal: %w", err)
 			}

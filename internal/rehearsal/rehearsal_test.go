@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
 )
 
 func TestSurestPath(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSavedAt(t *testing.T) {
 
 // However little is thought of some nodes, all go on.
 func TestPrunerDropsNothing(t *testing.T) {
-	pruner, err := New([]spec.Predictor{Blind{After: 0, Tokens: 100}, Blind{After: 2, Tokens: 100}}, 4)
+	pruner, err := New([]earlyexit.Predictor{Blind{After: 0, Tokens: 100}, Blind{After: 2, Tokens: 100}}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,218 @@
+package spectest
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+)
+
+// World is a target, a draft model and a device, simulated: tokens are hashes, and time is computed, so that a run is
+// deterministic and takes no longer than the policy itself.
+type World struct {
+	Seed uint64
+	// Right is how often the draft's most probable token is the target's where the draft gives it probability p; nil = p.
+	Right func(p float64, position int) float64
+	// Sure bounds the draft's probability of its most probable token.
+	Sure [2]float64
+
+	Layers  int
+	Ring    int
+	Read    float64                // seconds of a pass
+	Tail    float64                // probability that the read of a layer stalls for as long as a pass
+	Noise   float64                // relative, of computing
+	Compute func(rows int) float64 // seconds of a pass with the weights in memory
+	Draft   func(rows int) float64 // and of a draft forward
+	Project float64
+}
+
+const (
+	WorldVocab  = 32
+	WorldPrompt = 16
+)
+
+// OutOfSight is what World.Right returns where the target's token is none that the draft finds probable.
+const OutOfSight = -1
+
+func unit(x uint64) float64 { return float64(x>>11) * 0x1p-53 }
+
+// distribution returns the draft's probabilities by rank after a state, and the rank of the target's token.
+func (w *World) distribution(state uint64, position int) (p [WorldVocab]float64, target int) {
+	p[0] = w.Sure[0] + (w.Sure[1]-w.Sure[0])*unit(Mix(state, w.Seed+1))
+	rest := 1 - p[0]
+	for i := 1; i < WorldVocab; i++ {
+		p[i] = min(0.5*rest, p[i-1])
+		rest -= p[i]
+	}
+	right := p[0]
+	if w.Right != nil {
+		right = w.Right(p[0], position)
+	}
+	if right == OutOfSight {
+		return p, WorldVocab - 1
+	}
+	u := unit(Mix(state, w.Seed+2))
+	if u < right {
+		return p, 0
+	}
+	// Where the first is wrong, the others keep their proportions.
+	u = (u - right) / (1 - right) * (1 - p[0])
+	for target = 1; target < WorldVocab-1 && u >= p[target]; target++ {
+		u -= p[target]
+	}
+	return p, target
+}
+
+func simToken(state uint64, rank int) int32 {
+	return int32((int(state%WorldVocab) + 5*rank) % WorldVocab)
+}
+
+// simDraft is the draft model of a World.
+type simDraft struct {
+	*HashModel
+	w        *World
+	seconds  float64
+	forwards int
+}
+
+func (d *simDraft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+	d.seconds += d.w.Draft(len(b.Tokens))
+	d.forwards++
+	return d.HashModel.Forward(ctx, b)
+}
+
+func (d *simDraft) Project(_ context.Context, dst []float32, rows []int) error {
+	for i, row := range rows {
+		state, _ := d.After(row)
+		p, _ := d.w.distribution(state, len(d.Committed)+d.Pending[row].Depth)
+		for rank, p := range p {
+			dst[i*WorldVocab+int(simToken(state, rank))] = float32(math.Log(max(p, 1e-9)))
+		}
+	}
+	return nil
+}
+
+// WorldResult is what a run took and gave.
+type WorldResult struct {
+	Passes, Tokens, Nodes, Drafted int
+	Seconds                        float64
+	PerPass                        []WorldPass
+}
+
+type WorldPass struct {
+	PredictedTokens, PredictedSeconds float64
+	Tokens                            int
+	Seconds                           float64
+	Rows                              int
+}
+
+// Rate is in tokens per second.
+func (r WorldResult) Rate() float64 { return float64(r.Tokens) / r.Seconds }
+
+// Run generates with a policy for a number of passes. Reads go on from one pass to the next through a ring of buffers, read
+// by read and layer by layer, whatever the policy believes of them.
+func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) WorldResult {
+	t.Helper()
+	random := rand.New(rand.NewPCG(w.Seed, 7))
+	target := NewHashModel(1, WorldVocab, 1<<20) // keeps states only
+	model := &simDraft{HashModel: NewHashModel(1, WorldVocab, 1<<20), w: w}
+	draft, err := spec.NewDraft(model, 128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sequence := make([]int32, 0, 1<<14)
+	for i := range WorldPrompt {
+		sequence = append(sequence, int32(Mix(w.Seed, uint64(i))%WorldVocab))
+	}
+	follow := func(m *HashModel, tokens []int32) {
+		path := []int{}
+		if _, err := m.Forward(t.Context(), layers.Batch{Tokens: tokens}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range tokens {
+			path = append(path, i)
+		}
+		if err := m.Commit(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	follow(target, sequence[:WorldPrompt-1])
+	follow(model.HashModel, sequence[:WorldPrompt-1])
+
+	var result WorldResult
+	var tree spec.Tree
+	clock, io := 0.0, 0.0
+	done := make([]float64, w.Layers)
+	path := []int{}
+	for range passes {
+		started, spent := clock, model.seconds
+		tree.Reset(sequence[len(sequence)-1], maxNodes, 1<<10)
+		draft.Start(sequence, &tree)
+		if err := policy.Grow(t.Context(), sequence, &tree, draft); err != nil {
+			t.Fatal(err)
+		}
+		drafting := model.seconds - spent
+		pass := WorldPass{Rows: tree.Len()}
+		if f, ok := policy.(spec.Forecaster); ok {
+			pass.PredictedTokens, pass.PredictedSeconds = f.Predicted()
+		}
+
+		// Time.
+		clock += drafting
+		compute := w.Compute(tree.Len()) * (1 + w.Noise*(2*random.Float64()-1))
+		o := spec.Observation{Tree: &tree, DraftSeconds: drafting}
+		for i := range w.Layers {
+			if w.Read > 0 {
+				freed := i - w.Ring
+				if freed < 0 {
+					freed += w.Layers
+				}
+				read := w.Read / float64(w.Layers)
+				if random.Float64() < w.Tail {
+					read += w.Read
+				}
+				io = max(io, done[freed]) + read
+				o.IO.IOSeconds += read
+				o.IO.IOWaitSeconds += max(0, io-clock)
+				clock = max(clock, io)
+			}
+			clock += compute / float64(w.Layers)
+			done[i] = clock
+		}
+
+		// Tokens.
+		if _, err := target.Forward(t.Context(), layers.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}); err != nil {
+			t.Fatal(err)
+		}
+		path = path[:0]
+		for node := 0; node >= 0; {
+			state, _ := target.After(node)
+			_, rank := w.distribution(state, len(target.Committed)+target.Pending[node].Depth)
+			o.Next = simToken(state, rank)
+			path = append(path, node)
+			sequence = append(sequence, o.Next)
+			node = tree.Child(node, o.Next)
+		}
+		o.Path = path
+		clock += w.Project * float64(len(path))
+		if err := target.Commit(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := draft.Settle(path); err != nil {
+			t.Fatal(err)
+		}
+		o.VerifySeconds = clock - started - drafting
+		if observer, ok := policy.(spec.Observer); ok {
+			observer.Observe(o)
+		}
+		pass.Tokens, pass.Seconds = len(path), clock-started
+		result.PerPass = append(result.PerPass, pass)
+		result.Nodes += tree.Len() - 1
+		result.Tokens += len(path)
+	}
+	result.Passes, result.Seconds, result.Drafted = passes, clock, model.forwards
+	return result
+}

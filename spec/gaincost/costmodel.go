@@ -1,0 +1,394 @@
+package gaincost
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/lever-go/lever/spec"
+)
+
+// CostModel predicts how long a pass takes. It starts from [Costs] and corrects them by what passes took: the computing of
+// target and draft by a regression that forgets slowly, the reading by a moving average. What Costs do not say it takes from
+// the first passes, guessing by a cautious rule how the time grows with rows until there are passes of several sizes.
+//
+// It does not allocate once trees have reached their largest size. It is not safe for concurrent use.
+type CostModel struct {
+	pipe     *pipeline
+	project  float64
+	quantile float64
+
+	compute, draft workTime
+	steps          []step // by rows: what compute does not explain
+	read           Latency
+	reads          float64 // passes that read stands for
+	readSeen       bool    // one of them was observed
+
+	forwards, forwardTime float64 // of the draft model, since the last observation: their number, and what Costs say of them
+	forwardRows           float64
+
+	nodes []quadrature
+	table []tableRow // by rows, as far as computed since the last observation
+
+	pruned expectedCuts
+}
+
+// expectedCuts are what pruning left of the time of passes of late. Times are averaged and not rows: where batches are padded, the time of
+// the average rows is not the average time. Of sizes that were not pruned yet nothing is expected, lest trees be grown for what may not come.
+type expectedCuts struct {
+	done   []float64    // where it was
+	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; nil: all
+}
+
+// observe takes in what was pruned in a pass of the given rows, on a device where batches take what curve says.
+func (e *expectedCuts) observe(rows int, cuts []spec.Cut, curve Curve) {
+	const keep = 0.9
+	whole := curve.At(rows)
+	if rows == 1 || whole == 0 {
+		return
+	}
+	same := len(cuts) == 0 || len(cuts) == len(e.done) // none: it was not worth a look
+	for i := 0; same && i < len(cuts); i++ {
+		same = cuts[i].Done == e.done[i]
+	}
+	if !same {
+		*e = expectedCuts{}
+		for _, cut := range cuts {
+			e.done = append(e.done, cut.Done)
+		}
+	}
+	shares := &e.shares[e.size(rows)]
+	for i := range e.done {
+		share := 1.0
+		if len(cuts) > 0 {
+			share = curve.At(cuts[i].Rows) / whole
+		}
+		if len(*shares) == i {
+			*shares = append(*shares, 1)
+		}
+		(*shares)[i] = keep*(*shares)[i] + (1-keep)*share
+	}
+}
+
+// size returns the index in shares of trees of so many rows, such that those padded to a power of two are together.
+func (e *expectedCuts) size(rows int) int { return min(bits.Len(uint(rows-1)), len(e.shares)-1) }
+
+// of returns the shares that are expected of a pass.
+func (e *expectedCuts) of(rows int) []float64 { return e.shares[e.size(rows)] }
+
+// step is a correction for one number of rows, relative to the regression.
+type step struct {
+	off   float64
+	count float64
+}
+
+// quadrature is a point of the distribution of the time that a pass reads. What is above the median is a stall: it comes in one
+// place, where the few layers that are read ahead hide little of it, and not spread over the pass.
+type quadrature struct {
+	weight, read, stall float64
+}
+
+// spread are the points at which a function of a standard normal deviate is averaged (Gauss and Hermite's rule).
+var spread = [...]struct{ z, weight float64 }{
+	{-2.8569700138728056, 0.01125741132772069},
+	{-1.355626179974266, 0.22207592200561263},
+	{0, 0.5333333333333333},
+	{1.355626179974266, 0.22207592200561263},
+	{2.8569700138728056, 0.01125741132772069},
+}
+
+type tableRow struct {
+	known bool
+	time  [len(spread)]passTime
+}
+
+// NewCostModel checks costs and returns a model that starts from them. With a quantile above 0, all times are those that a
+// pass does not exceed with this probability, as far as reading is to blame; with 0 they are averages over the distribution of
+// the time to read, which is not the time at its average where a pass ends later than its reads only now and then.
+func NewCostModel(costs Costs, quantile float64) (*CostModel, error) {
+	if err := costs.check(); err != nil {
+		return nil, fmt.Errorf("gaincost: costs: %w", err)
+	}
+	if !(quantile >= 0 && quantile < 1) {
+		return nil, fmt.Errorf("gaincost: costs: quantile %v is not from 0 up and below 1", quantile)
+	}
+	m := &CostModel{pipe: newPipeline(&costs), project: costs.Project, quantile: quantile}
+	for _, l := range costs.Layers {
+		m.read = m.read.Plus(l.Read)
+	}
+	if m.read.Mean > 0 {
+		m.reads = 4
+	}
+	m.compute.start(costs.Compute, 0.1)
+	m.draft.start(costs.Draft, 0.1)
+	m.refresh()
+	return m, nil
+}
+
+// Known reports whether there is a profile, or was a pass, to predict the target's time from.
+func (m *CostModel) Known() bool { return m.compute.known() }
+
+// DraftKnown reports the same of the draft model.
+func (m *CostModel) DraftKnown() bool { return m.draft.known() }
+
+// Forward predicts the seconds of a draft forward.
+func (m *CostModel) Forward(rows int) float64 {
+	return m.draft.predict(1, m.draft.base.At(rows))
+}
+
+// Drafted tells the model of a draft forward, one part of what the next observation's DraftSeconds were spent on.
+func (m *CostModel) Drafted(rows int) {
+	m.forwards++
+	m.forwardRows += float64(rows)
+	m.forwardTime += m.draft.base.At(rows)
+}
+
+// Pass predicts the seconds from the end of one pass to the end of the next, of the given rows and with the given seconds of
+// draft work, when accepted tokens are chosen at its end.
+func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
+	for rows >= len(m.table) {
+		m.table = append(m.table, tableRow{})
+	}
+	row := &m.table[rows]
+	if !row.known {
+		m.fillExpected(rows)
+		for i := range m.nodes {
+			row.time[i] = m.time(i)
+		}
+		row.known = true
+	}
+	gap, seconds := draft+accepted*m.project, 0.0
+	for i, node := range m.nodes {
+		seconds += node.weight * row.time[i].after(gap)
+	}
+	return seconds
+}
+
+// PrunedPass predicts the same of a pass of which only the rows that cuts tell of go on.
+func (m *CostModel) PrunedPass(rows int, cuts []spec.Cut, draft, accepted float64) float64 {
+	m.fill(rows, cuts)
+	gap, seconds := draft+accepted*m.project, 0.0
+	for i, node := range m.nodes {
+		seconds += node.weight * m.time(i).after(gap)
+	}
+	return seconds
+}
+
+// fillExpected sets the pipeline's computing to what is expected of a pass, of which something may be pruned.
+func (m *CostModel) fillExpected(rows int) {
+	from, whole := 0.0, m.computeTime(rows)
+	seconds := whole
+	for i, share := range m.pruned.of(rows) {
+		m.pipe.fill(from, m.pruned.done[i], seconds)
+		from, seconds = m.pruned.done[i], share*whole
+	}
+	m.pipe.fill(from, 1, seconds)
+}
+
+// fill sets the pipeline's computing to that of a pass.
+func (m *CostModel) fill(rows int, cuts []spec.Cut) {
+	from := 0.0
+	for _, cut := range cuts {
+		m.pipe.fill(from, cut.Done, m.computeTime(rows))
+		from, rows = cut.Done, cut.Rows
+	}
+	m.pipe.fill(from, 1, m.computeTime(rows))
+}
+
+// curve returns what the curve of Costs says of a pass.
+func (m *CostModel) curve(rows int, cuts []spec.Cut) (seconds float64) {
+	from := 0.0
+	for _, cut := range cuts {
+		seconds += m.pipe.share(from, cut.Done) * m.compute.base.At(rows)
+		from, rows = cut.Done, cut.Rows
+	}
+	return seconds + m.pipe.share(from, 1)*m.compute.base.At(rows)
+}
+
+// time returns that of a pass with the computing that was filled in, at a point of the distribution of the time to read.
+func (m *CostModel) time(node int) passTime {
+	t := m.pipe.settled(m.nodes[node].read)
+	t.least += m.nodes[node].stall
+	t.full += m.nodes[node].stall
+	return t
+}
+
+// plain returns the seconds that a pass without drafts would have taken, had it read as the observed one did.
+func (m *CostModel) plain(o *spec.Observation) float64 {
+	read := m.read.Mean
+	if m.readBound(o) {
+		read = o.IO.IOSeconds
+	}
+	return m.pipe.pass(read, m.computeTime(1)).after(m.project)
+}
+
+// readBound reports whether the pass waited for reads, so that they went as fast as they can.
+func (m *CostModel) readBound(o *spec.Observation) bool {
+	return o.IO.IOWaitSeconds > 0.02*(o.VerifySeconds+o.DraftSeconds)
+}
+
+func (m *CostModel) computeTime(rows int) float64 {
+	seconds := m.compute.predict(1, m.compute.base.At(rows))
+	if rows < len(m.steps) {
+		seconds *= 1 + m.steps[rows].off
+	}
+	return seconds
+}
+
+// Observe corrects the model by a pass. It drops what a profile says if the first pass takes less than half or more than
+// twice as long.
+func (m *CostModel) Observe(o spec.Observation) {
+	rows := o.Lead + o.Tree.Len()
+	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
+		m.observeCompute(rows, o.Cuts, seconds)
+	}
+	m.pruned.observe(rows, o.Cuts, m.compute.base)
+	if m.forwards > 0 && o.DraftSeconds > 0 {
+		m.observeDraft(o.DraftSeconds)
+	}
+	m.forwards, m.forwardRows, m.forwardTime = 0, 0, 0
+	// Reads that wait for computing are slower than need be, so they can only show that reading is faster than was thought.
+	if seconds := o.IO.IOSeconds; m.reads == 0 && seconds > 0 || m.reads > 0 && (seconds < m.read.Mean || m.readBound(&o)) {
+		m.observeRead(seconds)
+	}
+	m.refresh()
+}
+
+func (m *CostModel) observeCompute(rows int, cuts []spec.Cut, seconds float64) {
+	if !m.compute.known() || m.compute.foreign(1, m.curve(rows, cuts), seconds) {
+		m.compute.guess(1, float64(rows), seconds, 0.3)
+	}
+	m.compute.observe(rows, 1, m.curve(rows, cuts), seconds)
+	if len(cuts) > 0 {
+		return // which of several numbers of rows was slow does not show
+	}
+	for rows >= len(m.steps) {
+		m.steps = append(m.steps, step{})
+	}
+	s := &m.steps[rows]
+	off := seconds/m.compute.predict(1, m.compute.base.At(rows)) - 1
+	// One pass is believed half, the more that follow the better; what is left out is the regression's.
+	s.off += (min(max(off, -0.5), 0.5) - s.off) / (s.count + 2)
+	s.count = min(s.count+1, 8)
+}
+
+func (m *CostModel) observeDraft(seconds float64) {
+	if !m.draft.known() || m.draft.foreign(m.forwards, m.forwardTime, seconds) {
+		m.draft.guess(m.forwards, m.forwardRows, seconds, 0.2)
+		m.forwardTime = seconds
+	}
+	m.draft.observe(int(m.forwardRows), m.forwards, m.forwardTime, seconds)
+}
+
+// observeRead moves mean and deviation of the time that a pass reads. The skewness stays the profile's; without one, it is
+// that of an exponential distribution, which has a long tail.
+func (m *CostModel) observeRead(seconds float64) {
+	if m.reads == 0 || !m.readSeen && (seconds > 2*m.read.Mean || seconds < m.read.Mean/2) {
+		m.read, m.reads = Latency{Mean: seconds, Skewness: 2}, 0
+	}
+	m.reads, m.readSeen = min(m.reads+1, 30), true
+	off := seconds - m.read.Mean
+	m.read.Mean += off / m.reads
+	variance := m.read.Deviation * m.read.Deviation
+	m.read.Deviation = math.Sqrt(variance + (off*off-variance)/m.reads)
+}
+
+// refresh takes the distribution of the time to read at the points where it counts, and forgets the table.
+func (m *CostModel) refresh() {
+	clear(m.table)
+	m.nodes = m.nodes[:0]
+	median := m.read.at(0)
+	add := func(weight, read float64) {
+		m.nodes = append(m.nodes, quadrature{weight, min(read, median), max(0, read-median)})
+	}
+	switch {
+	case m.quantile > 0:
+		add(1, m.read.Quantile(m.quantile))
+	case m.read.Deviation < 0.03*m.read.Mean:
+		add(1, median)
+	default:
+		for _, s := range spread {
+			add(s.weight, m.read.at(s.z))
+		}
+	}
+}
+
+// workTime predicts the time of work as a·u + b·v, where u is the number of batches and v what a curve says of them: a corrects
+// it by a constant, b by a factor. Both are fitted to the observations, weighing relative errors, and drawn towards 0 and 1 as
+// long as there are few. Observations of one size fade as new ones of that size come: a size that was not seen for long is not
+// forgotten.
+type workTime struct {
+	base  Curve
+	ridge [2]float64 // weight of a = 0 and b = 1, in observations that fit as well as they usually do
+	seen  int        // observations
+	sizes [8]moments // by the binary logarithm of the rows
+	a, b  float64
+}
+
+// moments are sums over observations of u², uv, v², uy and vy, each divided by the square of the time that was expected.
+type moments struct{ uu, uv, vv, u, v float64 }
+
+// workNoise is the relative error of a usual observation.
+const workNoise = 0.1
+
+// start sets the curve to correct; doubt is the relative error that it may have. Work that takes no time is not known.
+func (w *workTime) start(base Curve, doubt float64) {
+	*w = workTime{b: 1}
+	if one := base.At(1); one > 0 {
+		constant, factor := workNoise/(doubt*one), workNoise/(2*doubt)
+		w.base, w.ridge = base, [2]float64{constant * constant, factor * factor}
+	}
+}
+
+// guess sets a curve on which the given batches of so many rows in total take the given seconds, and each row of a batch after
+// the first adds the part growth of what the first takes.
+func (w *workTime) guess(batches, rows, seconds, growth float64) {
+	one := seconds / ((1-growth)*batches + growth*rows)
+	w.start(Curve{Points: []Point{{1, one}, {11, one * (1 + 10*growth)}}}, 0.5)
+}
+
+func (w *workTime) known() bool { return len(w.base.Points) > 0 }
+
+// foreign reports whether a first observation shows that the curve is of another device or model.
+func (w *workTime) foreign(u, v, y float64) bool {
+	expected := w.predict(u, v)
+	return w.seen == 0 && (y > 2*expected || y < expected/2)
+}
+
+func (w *workTime) predict(u, v float64) float64 { return w.a*u + w.b*v }
+
+// observe adds work of so many rows that took y.
+func (w *workTime) observe(rows int, u, v, y float64) {
+	expected := w.predict(u, v)
+	if w.seen++; w.seen == 1 {
+		expected = y
+	} else if w.seen > 5 { // a stall of the machine must not count for more than a bad pass
+		y = min(max(y, expected/3), expected*3)
+	}
+	// What slows down or speeds up one size, heat or other work on the machine, likely does so for all.
+	const common = 0.05
+	if drift := math.Pow(y/expected, common); w.seen > 5 {
+		for i := range w.sizes {
+			w.sizes[i].u *= drift
+			w.sizes[i].v *= drift
+		}
+	}
+	const keep = 0.9
+	scale := 1 / (expected * expected)
+	m := &w.sizes[min(bits.Len(uint(rows)), len(w.sizes)-1)]
+	*m = moments{
+		keep*m.uu + scale*u*u, keep*m.uv + scale*u*v, keep*m.vv + scale*v*v, keep*m.u + scale*u*y, keep*m.v + scale*v*y,
+	}
+	s := moments{uu: w.ridge[0], vv: w.ridge[1], v: w.ridge[1]}
+	for _, m := range w.sizes {
+		s = moments{s.uu + m.uu, s.uv + m.uv, s.vv + m.vv, s.u + m.u, s.v + m.v}
+	}
+	det := s.uu*s.vv - s.uv*s.uv
+	w.a, w.b = (s.u*s.vv-s.v*s.uv)/det, (s.uu*s.v-s.uv*s.u)/det
+	switch { // neither batches nor rows give time back
+	case w.a < 0 || !(det > 0):
+		w.a, w.b = 0, s.v/s.vv
+	case w.b < 0:
+		w.a, w.b = s.u/s.uu, 0
+	}
+}

@@ -1,0 +1,75 @@
+package gaincost
+
+import (
+	"slices"
+
+	"github.com/lever-go/lever/spec"
+)
+
+// Estimator estimates how likely candidates are to be the target's token, from what it took of those that their sources proposed before. The
+// zero value believes the sources. It does not allocate, and is not safe for concurrent use.
+type Estimator [sources]Calibration
+
+// sources is the number of sources of candidates.
+const sources = int(spec.FromHistory) + 1
+
+// Estimate returns â of a candidate of a tree, given the nodes before it; 0 for one that the draft model has too, whose set it is then weighed in.
+func (e *Estimator) Estimate(t *spec.Tree, set *spec.CandidateSet, rank int) float64 {
+	class, prob := min(rank, 1), set.Probs[rank]
+	if set.Source == spec.FromDraft {
+		class, prob = draftCandidate(t, set, rank)
+	} else if drafted, found := t.Set(set.Node, spec.FromDraft); found {
+		if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
+			return 0
+		}
+		class = classRefuted
+	}
+	return e[set.Source].At(prob, class, int(t.Depths()[set.Node])+1)
+}
+
+// Classes of candidates in the calibration of their source. Looked-up candidates are of class 0, the first of their set, or 1
+// as long as no draft is asked, and refuted where one does not have them among its own. The draft's are of classes 0 to 3 by
+// rank, and of those from 4 on where look-up confirms them.
+const (
+	classRefuted   = 2
+	classConfirmed = 4
+)
+
+// draftCandidate returns the class of a candidate of the draft model, and its probability. Where look-up confirms it, that is the
+// probability that at least one of the two is right, as if they erred independently of each other.
+func draftCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
+	class, prob = [...]int{0, 1, 2, 2, 3}[min(rank, 4)], set.Probs[rank]
+	for s := range t.SetsOf(set.Node) {
+		// A look-up that is not sure of its first candidate confirms nothing.
+		if s.Source != spec.FromDraft && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
+			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[0])
+		}
+	}
+	return class, prob
+}
+
+// Learn counts the candidates after the accepted nodes of a pass.
+func (e *Estimator) Learn(o *spec.Observation) {
+	for i, node := range o.Path {
+		token, depth := o.Token(i), int(o.Tree.Depths()[node])+1
+		drafted, asked := o.Tree.Set(node, spec.FromDraft)
+		for set := range o.Tree.SetsOf(node) {
+			c := &e[set.Source]
+			for rank, candidate := range set.Tokens {
+				prob, hit := set.Probs[rank], candidate == token
+				if set.Source == spec.FromDraft {
+					class, prob := draftCandidate(o.Tree, set, rank)
+					c.Count(prob, class, depth, hit)
+					continue
+				}
+				c.Count(prob, min(rank, 1), depth, hit)
+				if asked && !slices.Contains(drafted.Tokens, candidate) {
+					c.Count(prob, classRefuted, depth, hit)
+				}
+			}
+		}
+	}
+	for i := range e {
+		e[i].Fade()
+	}
+}

@@ -1,0 +1,294 @@
+package gaincost
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lever-go/lever/spec"
+)
+
+// LeverOptions describe a [Lever]. The zero value has no profile of the device and looks up n-grams.
+type LeverOptions struct {
+	// Costs are what a profile of the device says; what they leave out is measured during the first passes.
+	Costs Costs
+	// Quantile, if above 0, makes trees for passes that read as slowly as at most this part of them does not exceed, instead of
+	// for the average over fast and slow ones. Near 1 it favours a steady pace over a high one.
+	Quantile float64
+	// Nodes is the largest number of nodes of a tree besides its root; 0 = as many as can be verified.
+	Nodes int
+	// Candidates of each node that the draft model expands; 0 = 8.
+	Candidates int
+	// NoLookup turns off look-up, else done as Lookup says.
+	NoLookup bool
+	Lookup   LookupOptions
+}
+
+// Lever is the policy that this module is named after: it grows the tree that makes the most of a pass, by the expected number
+// of accepted tokens against the time of the pass on this device (Lever: Speculative LLM Inference on Smartphones, arXiv
+// 2605.16786), with the cost of a pipeline that reads ahead. Candidates come from the draft model, in waves, and from look-up,
+// which takes no time; their probabilities are calibrated by what the target accepts.
+//
+// Where no tree pays it decodes plainly, and looks now and then whether the draft model has become worth asking. It keeps
+// account of the time that speculation has cost over plain decoding: whatever its estimates say, it spends no more than a
+// hundredth of all time, and that of a few passes. What it learns stays for later generations.
+//
+// A Lever serves one [Generator] at a time. After the first passes it does not allocate.
+type Lever struct {
+	grower     grower
+	model      *CostModel
+	learned    Estimator
+	candidates int
+	lookup     *Lookup // or nil
+
+	hits      [outlookRanks]float64 // how often the draft's first candidates are right
+	hitsSeen  float64
+	tokens    float64 // and seconds: of late, for the rate
+	seconds   float64
+	credit    float64 // plain passes that speculation may cost
+	measure   int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
+	sizes     bool    // no profile tells this
+	drafted   int     // passes since one without nodes
+	idle      int     // passes since the draft model was asked
+	patience  int     // of those between probes
+	probing   bool
+	gain      float64 // of the latest tree, by the estimates
+	promised  float64 // drafted tokens of late that gains promised, and those that came
+	come      float64
+	predicted struct{ accepted, seconds float64 }
+	root      [1]int
+}
+
+// outlookRanks is the number of candidates that a draft forward is expected to be good for.
+const outlookRanks = 3
+
+const (
+	startCredit = 3.5 // plain passes
+	maxCredit   = 6.0
+	minCredit   = -1.0
+	creditRate  = 0.01 // per pass
+	minPatience = 4    // passes
+	maxPatience = 64
+	doubt       = 20 // tokens, before what gains promise is thought to be more or less than what comes
+)
+
+// NewLever returns the policy.
+func NewLever(o LeverOptions) (*Lever, error) {
+	model, err := NewCostModel(o.Costs, o.Quantile)
+	if err != nil {
+		return nil, fmt.Errorf("gaincost: lever: %w", err)
+	}
+	if o.Candidates < 0 || o.Nodes < 0 {
+		return nil, fmt.Errorf("gaincost: lever: %d nodes, %d candidates", o.Nodes, o.Candidates)
+	}
+	if o.Candidates == 0 {
+		o.Candidates = 8
+	}
+	l := &Lever{
+		model: model, candidates: o.Candidates,
+		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
+		promised: doubt, come: doubt,
+	}
+	if !o.NoLookup {
+		if l.lookup, err = NewLookup(o.Lookup); err != nil {
+			return nil, fmt.Errorf("gaincost: lever: %w", err)
+		}
+	}
+	l.grower = grower{model: model, learned: &l.learned, lookup: l.lookup, nodes: o.Nodes}
+	return l, nil
+}
+
+// Grow makes the tree of a pass.
+func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
+	if l.lookup != nil {
+		l.lookup.Follow(sequence)
+	}
+	g := &l.grower
+	g.start(sequence, tree)
+	plain := l.model.Pass(1, 0, 1)
+	g.most = plain * (1 + max(0, l.credit))
+	g.rate = l.rate(plain)
+	if err := g.lookUp(); err != nil {
+		return err
+	}
+	l.probing = false
+	if l.measure != 1 && draft != nil && !tree.Full(0) && !draft.Full(0) {
+		if err := l.draft(ctx, draft); err != nil {
+			return err
+		}
+	}
+	nodes := 0
+	if l.measure != 1 {
+		nodes, _ = g.size(g.best, g.drafting)
+		if l.measure > nodes+1 && l.model.Pass(l.measure, g.drafting, 1) <= g.most {
+			nodes = min(l.measure-1, len(g.best))
+		}
+	}
+	gain, err := g.finish(nodes)
+	l.gain, l.predicted.accepted = gain, 1+(gain-1)*l.come/l.promised
+	l.predicted.seconds = l.model.Pass(nodes+1, g.drafting, gain)
+	return err
+}
+
+// rate returns the tokens per second of late; at first, those of plain decoding.
+func (l *Lever) rate(plain float64) float64 {
+	const worth = 2 // passes
+	if plain == 0 {
+		return 0
+	}
+	return (l.tokens + worth) / (l.seconds + worth*plain)
+}
+
+// draft asks the draft model for waves of candidates as long as they pay.
+func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
+	g := &l.grower
+	catchUp := draft.Unseen()
+	first := l.model.Forward(1 + catchUp)
+	if l.model.Pass(1, first, 1) > g.most {
+		return nil
+	}
+	if !l.promises(first, l.hits) {
+		if l.idle < l.patience {
+			return nil
+		}
+		l.probing = true
+	}
+	wave := l.root[:]
+	for len(wave) > 0 {
+		if err := g.expand(ctx, draft, wave, l.candidates); err != nil {
+			return err
+		}
+		if !l.model.DraftKnown() { // the time of this wave is to be measured first
+			return nil
+		}
+		wave = g.wave(draft, l.hits[:])
+	}
+	return nil
+}
+
+// promises reports whether drafting can be expected to pay: whether any number of waves makes a better pass than what there is
+// without a draft, if the draft's candidates are right as often as hits says. The first wave takes the given seconds.
+func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
+	g := &l.grower
+	_, plain := g.size(g.best, 0)
+	others := 0.0
+	for _, hit := range hits[1:] {
+		others += hit
+	}
+	next := l.model.Forward(1)
+	limit := min(g.limit, g.tree.MaxDepth())
+	path, chain, bush := 1.0, 1.0, 1.0 // chances of the deepest node, gain of a chain of first candidates, and with its siblings
+	for depth := 1; depth <= limit && path > 0.01; depth++ {
+		bush += path * others
+		path *= hits[0]
+		chain += path
+		bush += path
+		drafting := first + float64(depth-1)*next
+		if v, allowed := g.value(1+depth, drafting, chain); allowed && v > plain {
+			return true
+		}
+		if rows := 1 + depth*len(hits); rows <= 1+g.limit {
+			if v, allowed := g.value(rows, drafting, bush); allowed && v > plain {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Observe learns from a pass.
+func (l *Lever) Observe(o spec.Observation) {
+	l.model.Observe(o)
+	l.account(&o)
+	l.learned.Learn(&o)
+	for i, node := range o.Path {
+		if set, drafted := o.Tree.Set(node, spec.FromDraft); drafted {
+			l.countHit(&set, o.Token(i))
+		}
+	}
+	l.measured(o.Tree.Len())
+	set, drafted := o.Tree.Set(0, spec.FromDraft)
+	switch {
+	case !drafted:
+		l.idle++
+		return
+	case !l.probing:
+		l.idle, l.patience = 0, minPatience
+		return
+	}
+	// A probe that hits is soon followed by others, if a draft that is right more often would pay.
+	l.idle = 0
+	better := l.hits
+	better[0] = min(0.95, better[0]+0.5)
+	if slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0)) && l.promises(l.model.Forward(1), better) {
+		l.patience = max(1, l.patience/4)
+	} else {
+		l.patience = min(2*l.patience, maxPatience)
+	}
+}
+
+// account books the time of a pass.
+func (l *Lever) account(o *spec.Observation) {
+	if o.Lead > 0 { // its time is not the tree's alone
+		return
+	}
+	const keep = 0.98
+	seconds, tokens := o.DraftSeconds+o.VerifySeconds, float64(len(o.Path))
+	l.tokens, l.seconds = keep*l.tokens+tokens, keep*l.seconds+seconds
+	l.promised += (1-keep)*(doubt-l.promised) + l.gain - 1
+	l.come += (1-keep)*(doubt-l.come) + tokens - 1
+	l.credit += creditRate
+	if _, drafted := o.Tree.Set(0, spec.FromDraft); drafted || o.Tree.Len() > 1 {
+		// A stall of the machine is not the tree's fault.
+		seconds = min(seconds, 2*l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens))
+		l.credit += tokens - seconds/l.model.plain(o)
+	}
+	l.credit = min(max(l.credit, minCredit), maxCredit)
+}
+
+// measured decides what to measure next. Each now and then a pass is plain, as all is compared with that; without a profile,
+// the first passes double their rows as long as that is cheap.
+func (l *Lever) measured(rows int) {
+	const enough, seldom = 32, 256
+	if l.drafted++; rows == 1 {
+		l.drafted = 0
+	}
+	switch {
+	case l.measure > 0 && rows < l.measure: // there were no more candidates
+	case l.measure > 0 && l.sizes:
+		if l.measure = 2 * rows; l.measure > enough || l.model.Pass(l.measure, 0, 1) > 1.5*l.model.Pass(1, 0, 1) {
+			l.measure, l.sizes = 0, false
+		}
+	case l.drafted >= seldom:
+		l.measure = 1
+	default:
+		l.measure = 0
+	}
+}
+
+// countHit updates the chances of the draft's first candidates. Probes are few, so each counts for more.
+func (l *Lever) countHit(set *spec.CandidateSet, token int32) {
+	window := 36.0
+	if l.probing {
+		window = 8
+	}
+	l.hitsSeen = min(l.hitsSeen+1, window)
+	for rank := range min(len(set.Tokens), outlookRanks) {
+		hit := 0.0
+		if set.Tokens[rank] == token {
+			hit = 1
+		}
+		l.hits[rank] += (hit - l.hits[rank]) / (4 + l.hitsSeen)
+	}
+}
+
+// Worth returns the value of the pass whose tree was grown last, if that is pruned: see [Pricer].
+func (l *Lever) Worth(cuts []spec.Cut, gain float64) float64 {
+	g := &l.grower
+	return gain - g.rate*l.model.PrunedPass(g.tree.Len(), cuts, g.drafting, gain)
+}
+
+// Predicted returns what is expected of the pass whose tree was grown last.
+func (l *Lever) Predicted() (accepted, seconds float64) {
+	return l.predicted.accepted, l.predicted.seconds
+}

@@ -1,0 +1,57 @@
+package gaincost
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lever-go/lever/spec"
+)
+
+// NGramOptions describe an [NGram].
+type NGramOptions struct {
+	Nodes  int // of the tree besides the root
+	Lookup LookupOptions
+}
+
+// NGram needs no draft model: it proposes what followed the latest tokens when they occurred before, as [Lookup] finds it, the
+// likeliest nodes first, by how often such proposals were right of late. Nodes that are hardly ever right are left out, so
+// that text without repetition is decoded plainly.
+//
+// Source: Saxena, "Prompt Lookup Decoding" (2023), https://github.com/apoorvumang/prompt-lookup-decoding, for one continuation.
+type NGram struct {
+	grower  grower
+	learned Estimator
+}
+
+// NewNGram returns the policy.
+func NewNGram(o NGramOptions) (*NGram, error) {
+	if o.Nodes < 1 {
+		return nil, fmt.Errorf("gaincost: n-gram: %d nodes", o.Nodes)
+	}
+	lookup, err := NewLookup(o.Lookup)
+	if err != nil {
+		return nil, fmt.Errorf("gaincost: n-gram: %w", err)
+	}
+	n := &NGram{}
+	n.grower = grower{learned: &n.learned, lookup: lookup, nodes: o.Nodes}
+	return n, nil
+}
+
+// Grow adds what look-up finds.
+func (n *NGram) Grow(_ context.Context, sequence []int32, tree *spec.Tree, _ *spec.Draft) error {
+	g := &n.grower
+	g.lookup.Follow(sequence)
+	g.start(sequence, tree)
+	if err := g.lookUp(); err != nil {
+		return err
+	}
+	likely := 0
+	for likely < len(g.best) && g.best[likely].chance >= likelyChance {
+		likely++
+	}
+	_, err := g.finish(likely)
+	return err
+}
+
+// Observe learns how often proposals are right.
+func (n *NGram) Observe(o spec.Observation) { n.learned.Learn(&o) }
