@@ -15,6 +15,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/server"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/tokenizer"
 )

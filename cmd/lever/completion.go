@@ -1,8 +1,8 @@
 package main
 
 import (
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/kernels/npu"
-	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
@@ -10,7 +10,7 @@ import (
 // completeFlags lets shells complete the values of flags that cmd and its commands have.
 func completeFlags(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"policy": spec.PolicyNames, "npu": npu.Drivers(), "kv": {"f16", "f32"}, "type": storeTypes, "prune": {"auto", "off"}, "dram": {"auto"},
+		"policy": lever.PolicyNames, "npu": npu.Drivers(), "kv": {"f16", "f32"}, "type": storeTypes, "prune": {"auto", "off"}, "dram": {"auto"},
 	}
 	for name, values := range fixed {
 		if cmd.Flags().Lookup(name) != nil {
