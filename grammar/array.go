@@ -24,7 +24,7 @@ func (c *compiler) itemsOf(s *shape, i int) (all conjunction, err error) {
 // or about no item at all.
 func (c *compiler) arrays(from int32, s *shape, at *path) (int32, error) {
 	var first []func(from int32) int32
-	prefix, said, count := 0, false, s.items
+	prefix, said, count := 0, false, s.items.written()
 	for _, schema := range s.schemas {
 		own := len(prefixOf(schema))
 		prefix, said = max(prefix, own), said || itemOf(schema, own) != nil

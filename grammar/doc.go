@@ -54,13 +54,14 @@
 //   - numbers have at most 15 digits before and after the point, and 2 in the exponent; with a bound no exponent, and 15 digits in
 //     all if they have a point;
 //   - of a number that is an integer, the form with a fraction is left out;
+//   - strings, arrays and objects with a limit have at most 4096 characters, items or members;
 //   - a name matches at most one of patternProperties;
 //   - in a string with a pattern, characters are escaped only where they must be.
 //
 // A pattern is one of ECMA-262 and need match only a part of the string, unless it has ^ and $. It may have sets, classes such as \d and
 // \p{L}, groups, alternatives and repetitions, greedy or not, and look-aheads; look-behinds, word boundaries, back-references and flags are refused.
 //
-// Limits: counts up to 4096, and patterns that become about 250,000 states, with which minLength and maxLength multiply.
+// Limits: minLength, minItems, minProperties and the counts of patterns up to 4096, and patterns that become about 250,000 states, with which minLength and maxLength multiply.
 //
 // # Errors
 //

@@ -34,6 +34,7 @@ var librarySchemas = map[string]string{
 
 	// Strings.
 	"length":       `{"type": "string", "minLength": 2, "maxLength": 5}`,
+	"long":         `{"type": "object", "properties": {"a": {"type": "string", "maxLength": 100000}, "b": {"type": "array", "items": {"type": "null"}, "maxItems": 99999999999999999999}}, "maxProperties": 5000, "required": ["a", "b"]}`,
 	"starts, ends": `{"type": "string", "maxLength": 9, "format": "ends_with", "allOf": [{"pattern": "^a.*"}, {"pattern": ".*b$"}]}`,
 	"password":     `{"type": "string", "pattern": "^(?=.*[0-9])(?=.*[a-z])(?!.*\\s).{4,12}$"}`,
 	"look within":  `{"type": "string", "pattern": "^P((\\d+W)|(?!.*W)(?=\\d|T\\d)(\\d+D)?(T(?=\\d)(\\d+H)?(\\d+M)?)?)$"}`,

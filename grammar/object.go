@@ -232,7 +232,7 @@ func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 			return to
 		}
 	}
-	to := c.builder.object(from, list, rest, s.members)
+	to := c.builder.object(from, list, rest, s.members.written())
 	return to, err
 }
 

@@ -265,19 +265,24 @@ func (c *counts) limit(m member) error {
 		return fmt.Errorf("%s is not a count", m.name)
 	}
 	n, err := strconv.Atoi(r.Num().String())
-	if m.name[:3] == "max" {
-		if err == nil && n <= maxCount && (c.most < 0 || n < c.most) {
+	switch {
+	case m.name[:3] == "max" && err != nil: // more than there can be
+	case m.name[:3] == "max":
+		if c.most < 0 || n < c.most {
 			c.most = n
-		} else if c.most < 0 {
-			return fmt.Errorf("%s %s, more than %d: %w", m.name, m.value.text, maxCount, ErrUnsupported)
 		}
-		return nil
-	}
-	if err != nil || n > maxCount {
+	case err != nil || n > maxCount:
 		return fmt.Errorf("%s %s, more than %d: %w", m.name, m.value.text, maxCount, ErrUnsupported)
+	default:
+		c.least = max(c.least, n)
 	}
-	c.least = max(c.least, n)
 	return nil
+}
+
+// written returns the counts of what is written: where there is a limit, no more than maxCount.
+func (c counts) written() counts {
+	c.most = min(c.most, maxCount)
+	return c
 }
 
 // empty reports whether no count is left.
