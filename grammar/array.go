@@ -37,6 +37,8 @@ func (c *compiler) arrays(from int32, s *shape, at *path) (int32, error) {
 	case limited:
 	case rest.never():
 		count.most = prefix
+	case s.sealed&arrayType != 0 && !said:
+		count.most = prefix
 	case prefix > 0 && !said:
 		count.most = max(prefix, count.least)
 	}

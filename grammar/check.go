@@ -144,7 +144,14 @@ func (c *compiler) applies(v, schema *value, m member, depth int) (bool, error) 
 			return err == nil, err
 		}
 		return c.satisfies(v, branch, depth)
-	case "contains", "unevaluatedItems", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef":
+	case "dependentRequired", "dependentSchemas", "dependencies":
+		for _, dependent := range m.value.members {
+			n, err := all(self, c.depends(dependent).branches)
+			if n == 0 || err != nil {
+				return false, err
+			}
+		}
+	case "contains", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef":
 		return false, fmt.Errorf("keyword %q: %w", m.name, ErrUnsupported)
 	}
 	return true, nil

@@ -41,8 +41,9 @@
 // The branches of oneOf must exclude each other: by their types, their ranges, their listed values, or a property that one requires and of which
 // the other one has other values or which it does not allow.
 //
-// These are refused with [ErrUnsupported] and their name, unless they say nothing: not, if, contains, dependentRequired, dependentSchemas,
-// unevaluatedProperties, unevaluatedItems and $dynamicRef. All other names are annotations, such as title, description, default and discriminator,
+// It also knows dependentRequired, dependentSchemas and dependencies; not, of types or listed strings; and unevaluatedProperties and
+// unevaluatedItems where all that they mean is in the same schema. Refused with [ErrUnsupported] and their name, unless they say nothing or values are
+// listed, are any other not, if, contains and $dynamicRef. All other names are annotations, such as title, description, default and discriminator,
 // and are ignored. So is format, but for date, time, date-time, duration, email, uri, ipv4 and uuid in a schema without pattern.
 //
 // What is generated satisfies the schema, but not all that would is generated:

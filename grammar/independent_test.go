@@ -123,7 +123,7 @@ func (r schemaWriter) schema(depth int) any {
 		}
 	}
 	for range 1 + r.IntN(3) {
-		switch r.IntN(17 + 13*min(depth, 1)) {
+		switch r.IntN(17 + 15*min(depth, 1)) {
 		case 0:
 			s["minimum"] = pick(r, -12.5, 0, 1, 3.25)
 		case 1:
@@ -145,7 +145,7 @@ func (r schemaWriter) schema(depth int) any {
 		case 10:
 			s["const"] = pick[any](r, 1, "a", nil, schemaObject{"a": "b"})
 		case 11:
-			s["not"] = pick[any](r, schemaObject{}, false, schemaObject{"const": 1})
+			s["not"] = pick[any](r, schemaObject{}, false, schemaObject{"const": 1}, schemaObject{"enum": []string{"a", "ab"}}, schemaObject{"type": "string"}, schemaObject{"type": []string{"number", "null"}})
 		case 12:
 			s["$ref"] = pick(r, "#/$defs/x", "#/$defs/y", "#")
 		case 13:
@@ -173,6 +173,10 @@ func (r schemaWriter) schema(depth int) any {
 		case 28:
 			s["uniqueItems"] = r.IntN(2) > 0
 		case 29:
+			s["dependentRequired"] = map[string][]string{pick(r, names...): {pick(r, names...)}}
+		case 30:
+			s[pick(r, "unevaluatedProperties", "unevaluatedItems")] = r.IntN(3) > 0
+		case 31:
 			s[pick(r, "anyOf", "oneOf", "allOf")] = r.some(depth)
 		}
 	}

@@ -22,7 +22,7 @@ func (t texts) plain() bool {
 
 // texts returns the strings of a shape.
 func (s *shape) texts() texts {
-	t := texts{all: s.patterns, length: s.length.written()}
+	t := texts{all: s.patterns, except: s.except, length: s.length.written()}
 	if pattern := formats[s.format]; pattern != "" && len(s.patterns) == 0 && s.length.most < maxFormatted {
 		t.all = []string{pattern}
 	}

@@ -50,6 +50,9 @@ var librarySchemas = map[string]string{
 	"address":      `{"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083}`,
 	"bytes":        `{"type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain", "maxLength": 8}`,
 
+	"not listed":  `{"type": ["string", "null", "integer"], "maxLength": 3, "not": {"enum": ["a", "ab", "\u00e9"]}}`,
+	"not of type": `{"not": {"type": ["object", "array", "number"]}, "maxLength": 2}`,
+
 	// Listed values.
 	"enum":             `{"title": "Color", "type": "string", "enum": ["red", "green"]}`,
 	"literal":          `{"type": "string", "const": "x"}`,
@@ -81,6 +84,13 @@ var librarySchemas = map[string]string{
 		"properties": {"a": {"type": "integer"}, "c": {"type": "null"}}, "required": ["a"]}}}`,
 	"beside a reference": `{"type": "object", "properties": {"a": {"$ref": "#/$defs/N", "description": "n", "maximum": 7}, "b": {"allOf": [{"$ref": "#/$defs/N"}]}}, "required": ["a", "b"],
 		"$defs": {"N": {"type": "integer", "minimum": 1}}}`,
+	"dependent": `{"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "integer"}}, "dependentRequired": {"a": ["b"], "b": ["c"]},
+		"dependentSchemas": {"c": {"properties": {"c": {"minimum": 3}}}}}`,
+	"sealed": `{"allOf": [{"$ref": "#/$defs/Base"}], "properties": {"b": {"type": "null"}}, "unevaluatedProperties": false, "$defs": {"Base": {"type": "object",
+		"properties": {"a": {"type": "integer"}}, "required": ["a"]}}}`,
+	"sealed, named":   `{"type": "object", "minProperties": 1, "propertyNames": {"enum": ["a", "b"]}, "properties": {"b": {}}, "unevaluatedProperties": false}`,
+	"only not":        `{"not": {"enum": ["a", "ab"]}}`,
+	"sealed, empty":   `{"type": ["object", "array"], "unevaluatedProperties": false, "unevaluatedItems": false}`,
 	"either required": `{"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}}, "anyOf": [{"required": ["a"]}, {"required": ["b", "c"]}]}`,
 
 	// Arrays.

@@ -63,7 +63,11 @@ func (c *compiler) alternatives(all conjunction) ([]*shape, error) {
 	if known, ok := c.shapes[key]; ok {
 		return known, nil
 	}
-	list, err := c.expand(newShape(), all, nil)
+	s := newShape()
+	if len(all) == 1 {
+		s.outermost = all[0]
+	}
+	list, err := c.expand(s, all, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +116,10 @@ func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape
 					return nil, err
 				}
 				choices = append(slices.Clip(choices), of)
+			case "dependentRequired", "dependentSchemas", "dependencies":
+				for _, dependent := range m.value.members {
+					choices = append(slices.Clip(choices), c.depends(dependent))
+				}
 			}
 		}
 	}
@@ -126,6 +134,16 @@ func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape
 		return []*shape{s}, nil
 	}
 	return c.choose(s, choices)
+}
+
+// depends returns the choice that a member leaves that others depend on: without it, or with what it asks for.
+func (c *compiler) depends(m member) union {
+	without := &value{kind: objectKind, members: []member{{m.name, &value{kind: falseKind}}}}
+	with := m.value
+	if with.kind == arrayKind {
+		with = c.made(&value{kind: objectKind, members: []member{{"required", with}}})
+	}
+	return union{"anyOf", []*value{c.made(&value{kind: objectKind, members: []member{{"properties", without}}}), with}}
 }
 
 // choose returns the shapes for each branch of the first choice.

@@ -30,11 +30,13 @@ func (o *object) has(name string) bool {
 
 // membersOf returns the schemas of a member.
 func (c *compiler) membersOf(s *shape, name string) (all conjunction, err error) {
+	mentioned := s.sealed&objectType == 0
 	for _, schema := range s.schemas {
 		of, err := c.memberOf(schema, name)
 		if err != nil {
 			return nil, err
 		}
+		mentioned = mentioned || len(of) > 0
 		for _, o := range of {
 			if all, err = c.add(all, o); err != nil {
 				return nil, err
@@ -49,6 +51,9 @@ func (c *compiler) membersOf(s *shape, name string) (all conjunction, err error)
 		} else if !ok {
 			all = append(all, &value{kind: falseKind})
 		}
+	}
+	if !mentioned {
+		all = append(all, &value{kind: falseKind})
 	}
 	return all, nil
 }
@@ -114,7 +119,7 @@ func (c *compiler) list(o *object, s *shape, name string) error {
 func (c *compiler) unlisted(o *object, s *shape) error {
 	var patterns []string
 	var named, rest conjunction
-	said := len(o.listed) == 0
+	said := len(o.listed) == 0 && s.sealed&objectType == 0
 	for _, schema := range s.schemas {
 		var err error
 		if other := schema.get("additionalProperties"); other != nil {

@@ -273,7 +273,7 @@ func (c *compiler) shape(from int32, s *shape, to int32, at *path, merged bool) 
 			return fmt.Errorf("keyword %q: %w", keyword, ErrUnsupported)
 		}
 	}
-	if written == allTypes && s.implied == 0 {
+	if written == allTypes && s.implied == 0 && len(s.except) == 0 {
 		c.skip(c.any(from), to)
 		return nil
 	}

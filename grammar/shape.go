@@ -36,10 +36,10 @@ var about = map[string]types{
 	"items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType, "maxItems": arrayType, "uniqueItems": arrayType,
 	"properties": objectType, "required": objectType, "additionalProperties": objectType, "patternProperties": objectType, "propertyNames": objectType,
 	"minProperties": objectType, "maxProperties": objectType,
+	"unevaluatedItems": arrayType, "unevaluatedProperties": objectType, "dependentRequired": objectType, "dependentSchemas": objectType, "dependencies": objectType,
 	// These are refused, unless the values are listed, which are checked.
 	"if": allTypes, "then": allTypes, "else": allTypes, "$dynamicRef": allTypes, "$recursiveRef": allTypes,
-	"contains": arrayType, "minContains": arrayType, "maxContains": arrayType, "unevaluatedItems": arrayType,
-	"dependentRequired": objectType, "dependentSchemas": objectType, "dependencies": objectType, "unevaluatedProperties": objectType,
+	"contains": arrayType, "minContains": arrayType, "maxContains": arrayType,
 }
 
 // restricts reports whether a keyword says which values there are.
@@ -59,12 +59,15 @@ type shape struct {
 	length     counts
 	patterns   []string
 	format     string
+	except     []string // strings that are left out
 	items      counts
 	unique     bool
 	members    counts
 	required   []string
 	open       []string // keywords that are not enforced, with the types they restrict
 	openTypes  []types
+	outermost  *value  // the schema in which all others are; nil if there is none
+	sealed     types   // of which no items or members are written beyond those that schemas mention
 	impossible string  // why no value satisfies all
 	object     *object // what the members are like; nil until it is asked for
 }
@@ -82,6 +85,7 @@ func (s *shape) clone() *shape {
 	c := *s
 	c.object = nil
 	c.schemas, c.patterns, c.required = slices.Clip(s.schemas), slices.Clip(s.patterns), slices.Clip(s.required)
+	c.except = slices.Clip(s.except)
 	c.open, c.openTypes = slices.Clip(s.open), slices.Clip(s.openTypes)
 	return &c
 }
@@ -123,12 +127,7 @@ func (s *shape) keyword(schema *value, m member) (err error) {
 		}
 		s.list(m.value.items)
 	case "not":
-		switch {
-		case m.value.kind == trueKind || m.value.kind == objectKind && !slices.ContainsFunc(m.value.members, func(m member) bool { return restricts(m.name) }):
-			s.impossible = "not: true, which no value satisfies"
-		case m.value.kind != falseKind:
-			s.leave(m.name)
-		}
+		s.exclude(m.value)
 	case "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum":
 		return s.limit(schema, m)
 	case "multipleOf":
@@ -171,10 +170,55 @@ func (s *shape) keyword(schema *value, m member) (err error) {
 		if schema.get("then") != nil || schema.get("else") != nil {
 			s.leave(m.name)
 		}
-	case "contains", "unevaluatedItems", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef":
+	case "unevaluatedItems", "unevaluatedProperties":
+		// Where all other schemas are within this one, what none of them mentions is what it means.
+		if trivial(m.value) {
+			break
+		}
+		if schema == s.outermost {
+			s.sealed |= about[m.name]
+		} else {
+			s.leave(m.name)
+		}
+	case "contains", "$dynamicRef", "$recursiveRef":
 		s.leave(m.name)
 	}
 	return nil
+}
+
+// exclude leaves out what satisfies another schema, as far as that is about types or lists strings.
+func (s *shape) exclude(schema *value) {
+	if trivial(schema) {
+		s.impossible = "not: true, which no value satisfies"
+		return
+	}
+	other := newShape()
+	for _, m := range schema.members {
+		if restricts(m.name) && m.name != "type" && m.name != "const" && m.name != "enum" {
+			s.leave("not")
+			return
+		}
+	}
+	err := other.absorb(schema)
+	switch named := other.types; {
+	case schema.kind == falseKind:
+	case err != nil || schema.kind != objectKind:
+		s.leave("not")
+	case other.listed:
+		for _, v := range other.values {
+			if v.kind != stringKind {
+				s.leave("not")
+				return
+			}
+			if named&stringType != 0 {
+				s.except = append(s.except, v.text)
+			}
+		}
+	case named&numberType == integerType: // what is left are numbers that have a fraction
+		s.leave("not")
+	default:
+		s.types, s.named = s.types&^named, true
+	}
 }
 
 // leave notes a keyword that is not enforced.
