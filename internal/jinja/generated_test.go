@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	generated = flag.Int("generated", 400, "number of expressions that TestGeneratedExpressions compares")
+	generated = flag.Int("generated", 200, "number of expressions that TestGeneratedExpressions compares")
 	seed      = flag.Uint64("seed", 1, "which ones")
 )
 
