@@ -440,7 +440,7 @@ func TestVocabulariesThatAreRefused(t *testing.T) {
 		end  []int32
 		want string
 	}{
-		{256, nil, "no token ends a text"}, {256, []int32{256}, "token 256"}, {200, []int32{3}, "single byte 0x03"}, {257, []int32{7}, "single byte 0x07"},
+		{-1, nil, "-1 tokens"}, {1 << 25, []int32{0}, "33554432 tokens"}, {256, nil, "no token ends a text"}, {256, []int32{256}, "token 256"}, {200, []int32{3}, "single byte 0x03"}, {257, []int32{7}, "single byte 0x07"},
 	} {
 		if _, err := NewVocabulary(c.size, byteOf, c.end); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%d tokens: %v, want %q", c.size, err, c.want)

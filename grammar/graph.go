@@ -43,7 +43,7 @@ func (g *graph) end(n int32) { g.nodes[n].final = true }
 
 // text takes a fixed text and returns the node after it.
 func (g *graph) text(from int32, text string) int32 {
-	for i := range len(text) {
+	for i := 0; i < len(text) && g.work.err == nil; i++ {
 		to := g.node()
 		g.span(from, text[i], text[i], to)
 		from = to

@@ -153,6 +153,9 @@ func (b *builder) either(from int32, texts []string) int32 {
 		}
 		way = way[:common+1]
 		for _, c := range []byte(text[common:]) {
+			if b.work.err != nil {
+				return to
+			}
 			next := b.node()
 			b.span(way[len(way)-1], c, c, next)
 			way = append(way, next)

@@ -239,7 +239,9 @@ func (m *Matcher) force(at int32) int32 {
 		if token := v.trie[branch].token; token >= 0 {
 			longest = token
 		}
-		at = m.machine.step(at, b)
+		if at = m.machine.step(at, b); at == dead { // too much work
+			return choice
+		}
 	}
 	if branch == 0 {
 		return choice

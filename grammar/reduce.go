@@ -3,6 +3,7 @@ package grammar
 import (
 	"cmp"
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 )
 
@@ -14,10 +15,11 @@ import (
 type reduction struct {
 	*graph
 	automaton automaton
-	made      []vertex // nodes of the automaton
-	number    []int32  // of a node in made; 0 = none yet
-	active    []bool   // a node of which not all that it leads to is known
-	known     map[string]int32
+	made      []vertex            // nodes of the automaton
+	number    []int32             // of a node in made; 0 = none yet
+	active    []bool              // a node of which not all that it leads to is known
+	known     map[[2]uint64]int32 // by the hash of all that counts
+	seeds     [2]maphash.Seed
 	key       []byte
 }
 
@@ -26,7 +28,8 @@ const itself = -1
 
 // reduce returns the automaton of a rule, and its start.
 func (g *graph) reduce(start int32) (*automaton, int32) {
-	r := &reduction{graph: g, made: make([]vertex, 1), number: make([]int32, len(g.nodes)), active: make([]bool, len(g.nodes)), known: map[string]int32{}}
+	r := &reduction{graph: g, made: make([]vertex, 1, len(g.nodes)/2+1), number: make([]int32, len(g.nodes)), active: make([]bool, len(g.nodes)), known: make(map[[2]uint64]int32, len(g.nodes)/2)}
+	r.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	start = r.visit(start)
 	a := &r.automaton
 	a.sets = g.sets
@@ -63,8 +66,7 @@ func (r *reduction) visit(n int32) int32 {
 		}
 		return r.visit(to)
 	}
-	var w vertex
-	w.final, w.set = v.final, v.set
+	w := vertex{edges: make([]edge, 0, len(v.edges)), final: v.final, set: v.set}
 	if v.set != noSet {
 		w.after = visit(v.after)
 	}
@@ -85,12 +87,13 @@ func (r *reduction) visit(n int32) int32 {
 	w.sort()
 	r.key = w.appendKey(r.key[:0])
 	if r.number[n] == 0 {
-		if same, ok := r.known[string(r.key)]; ok {
+		hash := [2]uint64{maphash.Bytes(r.seeds[0], r.key), maphash.Bytes(r.seeds[1], r.key)}
+		if same, ok := r.known[hash]; ok {
 			r.number[n] = same
 			return same
 		}
 		r.number[n] = r.make()
-		r.known[string(r.key)] = r.number[n]
+		r.known[hash] = r.number[n]
 	}
 	w.resolve(r.number[n])
 	r.made[r.number[n]] = w

@@ -20,17 +20,23 @@ var errNoSchema = errors.New("not an object, nor true or false: it is no schema"
 
 // Bounds of conjunction, which come from anywhere.
 const (
-	maxSchema  = 1 << 20 // bytes
-	maxNodes   = 1 << 18 // of the automaton
-	maxNesting = 128     // of a schema's JSON
-	maxDepth   = 64      // of groups in a pattern
-	maxCount   = 4096    // in minItems, maxItems, minLength and the like
+	maxSchema = 1 << 20 // bytes
+	maxNodes  = 1 << 19 // of the automaton
+	// inlineNodes are those from which on equal schemas are one rule each. A small automaton gives masks faster without.
+	inlineNodes = 1 << 12
+	maxNesting  = 128  // of a schema's JSON
+	maxDepth    = 64   // of groups in a pattern
+	maxCount    = 4096 // in minItems, maxItems, minLength and the like
 )
 
 // JSONSchema returns the grammar of the JSON values of a schema, in one line. See the package's documentation for what a schema
 // may have. An error about one that can't be enforced wraps [ErrUnsupported], about one that takes too much work [ErrTooLarge], and
 // when ctx is done its error.
 func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, error) {
+	return v.schema(newWork(ctx, compileSteps), schema)
+}
+
+func (v *Vocabulary) schema(w *work, schema []byte) (*Grammar, error) {
 	if len(schema) > maxSchema {
 		return nil, fmt.Errorf("grammar: %w: %d bytes, more than %d", ErrTooLarge, len(schema), maxSchema)
 	}
@@ -42,7 +48,7 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 		return nil, fmt.Errorf("grammar: schema: %w", err)
 	}
 	c := &compiler{
-		builder: newBuilder(oneLine, newWork(ctx, compileSteps)), references: newReferences(root, named),
+		builder: newBuilder(oneLine, w), references: newReferences(root, named),
 		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{}, schemas: map[string]*value{}, ranges: map[string]int32{},
 	}
 	start, err := c.compile(root)
@@ -55,7 +61,8 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 	if c.leftRecursive() {
 		return nil, errors.New("grammar: schema: a $ref leads back to itself with nothing between")
 	}
-	return v.grammar(c.graph, start), nil
+	g := v.grammar(c.graph, start)
+	return g, w.err
 }
 
 // compiler makes rules of a schema.
@@ -114,7 +121,7 @@ func (c *compiler) value(from int32, all conjunction, at *path) (to int32, err e
 	switch {
 	case len(all) == 0:
 		return c.any(from), nil
-	case len(all) == 1 && !c.references.shared(all[0]):
+	case len(all) == 1 && !c.references.shared(all[0]) && len(c.nodes) < inlineNodes:
 		return c.write(from, all, at)
 	}
 	key := all.key()

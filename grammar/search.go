@@ -268,7 +268,7 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 				node = b.node()
 				takers[here] = node
 				b.take(node, next.node, s.program[at].set)
-				if len(b.nodes) > maxNodes {
+				if len(b.nodes) > maxNodes || b.work.err != nil {
 					return 0, ErrTooLarge
 				}
 			}

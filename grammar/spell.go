@@ -136,10 +136,12 @@ func (set runeSet) table() [][256]int16 { return spell(set).table() }
 
 // take takes one character of a set. Nothing else may begin at from with a character.
 func (b *builder) take(from, to int32, set runeSet) {
+	b.work.do(len(b.sets))
 	id := int32(slices.IndexFunc(b.sets, func(c characters) bool { return slices.Equal(c.runes, set) }))
 	if id < 0 {
 		id = int32(len(b.sets))
 		b.sets = append(b.sets, characters{set, set.table()})
+		b.work.do(rowSteps * len(b.sets[id].table))
 	}
 	b.nodes[from].set, b.nodes[from].after = id, to
 }

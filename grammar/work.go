@@ -52,8 +52,9 @@ func (w *work) ask() {
 
 // What takes more than one step.
 const (
-	reachSteps = 4  // a frame is added to a state
-	pushSteps  = 8  // a new stack
-	stateSteps = 32 // a new state, or what follows it
-	nodeSteps  = 8  // a node of an automaton
+	reachSteps = 4   // a frame is added to a state
+	pushSteps  = 8   // a new stack
+	stateSteps = 32  // a new state, or what follows it
+	nodeSteps  = 8   // a node of an automaton
+	rowSteps   = 256 // a row of how the characters of a set are spelled
 )

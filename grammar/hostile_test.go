@@ -1,0 +1,251 @@
+package grammar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// hostile are schemas that are made to take much work. Those of large are known to be too large.
+func hostile() (schemas map[string]string, large []string) {
+	schemas = map[string]string{}
+	pattern := func(name, pattern string) {
+		text, _ := json.Marshal(map[string]any{"type": "string", "pattern": pattern})
+		schemas["pattern "+name] = string(text)
+	}
+	list := func(n int, separator string, one func(i int) string) string {
+		parts := make([]string, n)
+		for i := range parts {
+			parts[i] = one(i)
+		}
+		return strings.Join(parts, separator)
+	}
+	definitions := func(n int, one func(i int) string, last string) string {
+		return `{"$defs": {` + list(n, ", ", func(i int) string { return fmt.Sprintf(`"a%d": %s`, i, one(i)) }) + fmt.Sprintf(`, "a%d": %s}, "$ref": "#/$defs/a0"}`, n, last)
+	}
+	next := func(i int) string { return fmt.Sprintf(`{"$ref": "#/$defs/a%d"}`, i+1) }
+	nest := func(n int, open, inner, shut string) string {
+		return strings.Repeat(open, n) + inner + strings.Repeat(shut, n)
+	}
+
+	pattern("plain stars", strings.Repeat("[a-z]*", 300))
+	pattern("nested stars", `(a*)*b`)
+	pattern("many nested stars", nest(30, "(", "a*", ")*"))
+	pattern("deep groups", nest(60, "(", "a", "){0,3}"))
+	pattern("deeper groups", nest(1000, "(", "a", ")"))
+	pattern("optional letters", strings.Repeat("a?", 1000)+strings.Repeat("a", 1000))
+	pattern("counted options", `^(a?){4000}$`)
+	pattern("counted counts", `([a-z]{0,64}){0,64}`)
+	pattern("alternatives counted", `(a|b|c|d|e|f|g|h){0,4096}`)
+	pattern("nested alternatives", nest(8, "(", "a|b", "){0,8}"))
+	pattern("letters", `\p{L}{1,4096}`)
+	pattern("many large sets", list(200, "", func(i int) string { return fmt.Sprintf(`[\p{L}\u%04x]`, 0x2600+i) }))
+	pattern("many large sets repeated", list(40, "", func(i int) string { return fmt.Sprintf(`[\p{L}\u%04x]*`, 0x2600+i) }))
+	pattern("exponential states", `(a|b)*a(a|b){60}`)
+	pattern("two counts", `.{0,2000}x.{0,2000}`)
+	pattern("words", `^(`+list(5000, "|", func(i int) string { return fmt.Sprintf("word%d", i*7919%100000) })+`)$`)
+	pattern("words anywhere", list(3000, "|", func(i int) string { return fmt.Sprintf("w%d", i*7919%100000) }))
+	pattern("any counted", `^(.|\n){4096}$`)
+	pattern("ambiguous", `^(a|a|a|a)*(a|aa|aaa)*$`)
+	pattern("look-ahead", list(20, "", func(i int) string { return fmt.Sprintf(`(?=.*[%c-z])`, 'a'+i) }))
+	schemas["pattern and maxLength"] = `{"pattern": "(a|b)*c(a|b){20}", "maxLength": 4096}`
+	schemas["pattern and minLength"] = `{"pattern": "` + strings.Repeat("[a-z]*", 100) + `", "minLength": 4096}`
+	schemas["lengths"] = `{"type": "string", "minLength": 4096, "maxLength": 4096}`
+	schemas["many lengths"] = `{"anyOf": [` + list(300, ", ", func(i int) string { return fmt.Sprintf(`{"type": "string", "minLength": %d}`, 3000+i) }) + `]}`
+
+	schemas["anyOf twice"] = definitions(30, func(i int) string { return `{"anyOf": [` + next(i) + `, ` + next(i) + `]}` }, `{"type": "integer"}`)
+	schemas["anyOf titled"] = definitions(30, func(i int) string {
+		return `{"anyOf": [{"title": "x", "anyOf": [` + next(i) + `]}, {"title": "y", "anyOf": [` + next(i) + `]}]}`
+	}, `{"type": "integer"}`)
+	schemas["anyOf arrays"] = definitions(30, func(i int) string {
+		return `{"anyOf": [{"type": "array", "items": ` + next(i) + `}, {"type": "array", "maxItems": 9, "items": ` + next(i) + `}]}`
+	}, `{"type": "integer"}`)
+	schemas["anyOf recursive"] = `{"anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "array", "items": {"$ref": "#"}, "minItems": 2}, {"type": "array", "maxItems": 7, "items": {"$ref": "#"}}, {"type": "null"}]}`
+	schemas["anyOf equal"] = `{"anyOf": [` + list(10000, ", ", func(i int) string { return fmt.Sprintf(`{"type": "integer", "title": "x%d"}`, i) }) + `]}`
+	schemas["anyOf patterns"] = `{"anyOf": [` + list(200, ", ", func(i int) string { return fmt.Sprintf(`{"type": "string", "pattern": "^[^a]*%d$"}`, i) }) + `]}`
+	schemas["anyOf letters"] = `{"anyOf": [` + list(60, ", ", func(i int) string { return fmt.Sprintf(`{"type": "string", "pattern": "^[\\p{L}%d]+$"}`, i) }) + `]}`
+	schemas["anyOf objects"] = `{"anyOf": [` + list(2000, ", ", func(i int) string {
+		return fmt.Sprintf(`{"type": "object", "properties": {"kind": {"type": "string"}, "p%d": {"type": "integer"}}}`, i)
+	}) + `]}`
+	schemas["oneOf numbers"] = `{"oneOf": [` + list(200, ", ", func(i int) string {
+		return fmt.Sprintf(`{"type": "integer", "minimum": %d, "maximum": %d}`, i*10, i*10+9)
+	}) + `]}`
+	schemas["allOf"] = `{"allOf": [` + list(300, ", ", func(i int) string {
+		return fmt.Sprintf(`{"type": "object", "properties": {"p%d": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}`, i)
+	}) + `]}`
+	schemas["allOf of anyOf"] = `{"allOf": [` + list(20, ", ", func(i int) string {
+		return fmt.Sprintf(`{"anyOf": [{"required": ["a%d"]}, {"required": ["b%d"]}, {"type": "array"}]}`, i, i)
+	}) + `]}`
+
+	schemas["references"] = definitions(2000, next, `{"type": "integer"}`)
+	schemas["references to arrays"] = definitions(500, func(i int) string { return `{"type": "array", "items": ` + next(i) + `}` }, `{"type": "integer"}`)
+	schemas["reference cycle"] = definitions(100, next, `{"$ref": "#/$defs/a0"}`)
+	schemas["cycle of objects"] = definitions(100, func(i int) string {
+		return `{"type": "object", "properties": {"x": ` + next(i) + `, "y": ` + next(i) + `}}`
+	}, `{"$ref": "#/$defs/a0"}`)
+	schemas["all to all"] = definitions(60, func(int) string {
+		return `{"anyOf": [{"type": "null"}, ` + list(60, ", ", func(i int) string { return fmt.Sprintf(`{"type": "array", "items": {"$ref": "#/$defs/a%d"}}`, i) }) + `]}`
+	}, `{"type": "null"}`)
+
+	schemas["properties"] = `{"type": "object", "properties": {` + list(20000, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
+	schemas["properties and others"] = `{"type": "object", "additionalProperties": {"type": "null"}, "properties": {` + list(2000, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
+	schemas["properties counted"] = `{"type": "object", "minProperties": 40, "properties": {` + list(400, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
+	schemas["short properties"] = `{"type": "object", "properties": {` + list(20000, ", ", func(i int) string { return fmt.Sprintf(`"%c%c": {}`, 0x4E00+i/200, 0x3400+i%200) }) + `}}`
+	schemas["nested objects"] = nest(60, `{"type": "object", "properties": {"a": {"type": "string"}, "b": `, `{"type": "integer"}`, `, "c": {}}}`)
+	schemas["deep"] = nest(5000, `{"items": `, `{}`, `}`)
+	schemas["required"] = `{"type": "object", "required": [` + list(5000, ", ", func(i int) string { return fmt.Sprintf(`"r%d"`, i) }) + `]}`
+	schemas["arrays of arrays"] = nest(20, `{"type": "array", "minItems": 50, "maxItems": 4096, "items": `, `{}`, `}`)
+	schemas["tuples"] = nest(3, `{"type": "array", "prefixItems": [`+list(200, ", ", func(i int) string { return `{"type": "integer"}` })+`], "items": `, `{"type": "integer"}`, `}`)
+	schemas["enum"] = `{"enum": [` + list(20000, ", ", func(i int) string { return fmt.Sprintf(`"value %d"`, i*7919) }) + `]}`
+	schemas["enum of objects"] = `{"enum": [` + list(3000, ", ", func(i int) string { return fmt.Sprintf(`{"a": %d, "b": [%d]}`, i, i) }) + `]}`
+	schemas["const"] = `{"const": "` + strings.Repeat("long ", 1<<14) + `"}`
+	schemas["longest const"] = `{"const": "` + strings.Repeat("long ", 1<<17+1<<16) + `"}`
+	schemas["numbers"] = `{"anyOf": [` + list(1000, ", ", func(i int) string { return fmt.Sprintf(`{"type": "number", "minimum": %d.%d}`, i, i*7919) }) + `]}`
+	return schemas, []string{"longest const", "pattern counted options"}
+}
+
+// bounded follows a grammar along random tokens, and fails if a call takes more work than it may. It returns the matcher's error.
+func bounded(t *testing.T, v *Vocabulary, g *Grammar, seed uint64) error {
+	t.Helper()
+	m := g.Matcher(t.Context())
+	random := rand.New(rand.NewPCG(seed, 1))
+	check := func() {
+		if most := 2 * v.matchSteps(); m.work.steps > most {
+			t.Fatalf("%d steps, more than %d", m.work.steps, most)
+		}
+	}
+	for state, n := 0, 0; n < 200; n++ {
+		choices := allowed(m.Allowed(state))
+		check()
+		if m.Err() != nil {
+			return m.Err()
+		}
+		token := choices[random.IntN(len(choices))]
+		if token == eos || token == other {
+			break
+		}
+		state = m.Next(state, token)
+		check()
+		if state < 0 && m.Err() == nil {
+			t.Fatalf("token %d is allowed and refused", token)
+		}
+	}
+	return m.Err()
+}
+
+// What is not refused within a bound of steps can be followed within one.
+func TestHostileSchemas(t *testing.T) {
+	v := testVocabulary(t)
+	schemas, large := hostile()
+	if len(schemas) < 50 {
+		t.Fatalf("only %d schemas", len(schemas))
+	}
+	tooLarge := map[string]bool{}
+	for name, schema := range schemas {
+		t.Run(name, func(t *testing.T) {
+			w := newWork(t.Context(), compileSteps)
+			g, err := v.schema(w, []byte(schema))
+			t.Logf("%d bytes, %d steps: %.200v", len(schema), w.steps, err)
+			if most := 2 * compileSteps; w.steps > most {
+				t.Errorf("%d steps, more than %d", w.steps, most)
+			}
+			if tooLarge[name] = errors.Is(err, ErrTooLarge); err != nil {
+				return
+			}
+			if most := 16 << 20; g.automaton.size() > most {
+				t.Errorf("%d bytes, more than %d", g.automaton.size(), most)
+			}
+			err = bounded(t, v, g, 1)
+			t.Logf("%d nodes, %d bytes: %v", len(g.automaton.nodes), g.Size(), err)
+			if err != nil && !errors.Is(err, ErrTooLarge) {
+				t.Error(err)
+			}
+		})
+	}
+	for _, name := range large {
+		if !tooLarge[name] {
+			t.Errorf("%s is not refused", name)
+		}
+	}
+}
+
+// When the context is done, compiling and matching end with its error.
+func TestContextEndsTheWork(t *testing.T) {
+	v := testVocabulary(t)
+	schemas, _ := hostile()
+	ctx, cancel := context.WithCancel(t.Context())
+	g, err := v.JSONSchema(ctx, []byte(`{"type": "string"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := g.Matcher(ctx)
+	state := m.Next(0, '"')
+	cancel()
+	if mask := allowed(m.Allowed(state)); !errors.Is(m.Err(), context.Canceled) || len(mask) != 2 || mask[0] != eos {
+		t.Errorf("%v, %v is allowed", m.Err(), mask)
+	}
+	if next := m.Next(state, 'a'); next >= 0 {
+		t.Errorf("state %d after the end", next)
+	}
+	if _, err := v.JSONSchema(ctx, []byte(schemas["properties"])); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// No schema, and no pattern, takes more work than it may.
+func FuzzWork(f *testing.F) {
+	schemas, _ := hostile()
+	for _, schema := range schemas {
+		if len(schema) < 1<<12 {
+			f.Add(schema, uint64(1))
+		}
+	}
+	v := testVocabulary(f)
+	f.Fuzz(func(t *testing.T, schema string, seed uint64) {
+		w := newWork(t.Context(), compileSteps)
+		g, err := v.schema(w, []byte(schema))
+		if most := 2 * compileSteps; w.steps > most {
+			t.Errorf("%d steps, more than %d", w.steps, most)
+		}
+		if err == nil {
+			err = bounded(t, v, g, seed)
+		}
+		if w.err != nil && !errors.Is(w.err, ErrTooLarge) {
+			t.Error(err)
+		}
+	})
+}
+
+// Many goroutines may use a grammar, which has a size that stays within bounds.
+func TestGrammarIsSharedByMatchers(t *testing.T) {
+	v := testVocabulary(t)
+	g, err := v.JSONSchema(t.Context(), []byte(`{"type": "array", "items": {"type": "object", "properties": {"a": {"pattern": "^\\p{L}{1,9}$"}, "b": {}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := g.Size()
+	var group sync.WaitGroup
+	for seed := range uint64(8) {
+		group.Go(func() {
+			if err := bounded(t, v, g, seed); err != nil {
+				t.Error(err)
+			}
+			g.Size()
+		})
+	}
+	group.Wait()
+	if after := g.Size(); before <= 0 || after <= before || after > before+2*mostLearned {
+		t.Errorf("%d bytes, %d before", after, before)
+	}
+	g.mu.Lock()
+	g.learned.bytes = mostLearned + 1
+	g.mu.Unlock()
+	if err := bounded(t, v, g, 9); err != nil || g.Size() > mostLearned {
+		t.Errorf("%d bytes are kept: %v", g.Size(), err)
+	}
+}
