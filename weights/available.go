@@ -16,7 +16,7 @@ import (
 
 // AvailableMemory returns how many bytes of memory the system can give to this process without taking them from others: on Linux and
 // Android what the kernel estimates (MemAvailable), or what the control groups of the process, of version 1 or 2, leave to their
-// limits, if that is less. Memory of a group that merely caches files counts as available. Other systems do not tell, and the
+// limits, if that is less: memory.max, and memory.high, which Android's memory limiter sets for each app. Memory of a group that merely caches files counts as available. Other systems do not tell, and the
 // error wraps [ErrUnsupported].
 func AvailableMemory() (int64, error) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "android" {
@@ -52,8 +52,8 @@ func availableMemory(root fs.FS) (int64, error) {
 
 // controlGroup is a group of the process that may limit its memory.
 type controlGroup struct {
-	mount, dir                string // the folder of its hierarchy and its own, relative to the root of the file system
-	limit, usage, reclaimable string // files with the limit and with what is used, and the entry of memory.stat for what could be given back
+	mount, dir                      string // the folder of its hierarchy and its own, relative to the root of the file system
+	limit, high, usage, reclaimable string // files with the limits and with what is used, and the entry of memory.stat for what could be given back
 }
 
 // controlGroups finds the groups of the process.
@@ -74,10 +74,10 @@ func controlGroups(root fs.FS) []controlGroup {
 		controller := ""
 		switch {
 		case b[0] == "cgroup2":
-			g.limit, g.usage, g.reclaimable = "memory.max", "memory.current", "inactive_file"
+			g.limit, g.high, g.usage, g.reclaimable = "memory.max", "memory.high", "memory.current", "inactive_file"
 		case b[0] == "cgroup" && strings.Contains(","+b[2]+",", ",memory,"):
 			controller = "memory"
-			g.limit, g.usage, g.reclaimable = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+			g.limit, g.high, g.usage, g.reclaimable = "memory.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 		default:
 			continue
 		}
@@ -108,10 +108,15 @@ func groupPath(root fs.FS, controller string) string {
 	return ""
 }
 
-// left returns what the limit of the group in dir leaves; ok is false where it has none.
+// left returns what the limits of the group in dir leaves; ok is false where it has none.
 func (g controlGroup) left(root fs.FS, dir string) (left int64, ok bool) {
-	limit, err := number(root, path.Join(dir, g.limit))
-	if err != nil || limit >= math.MaxInt64/2 {
+	limit := int64(math.MaxInt64)
+	for _, file := range []string{g.limit, g.high} { // what exceeds the second is taken away, or slowed down
+		if n, err := number(root, path.Join(dir, file)); err == nil {
+			limit = min(limit, n)
+		}
+	}
+	if limit >= math.MaxInt64/2 {
 		return 0, false
 	}
 	usage, err := number(root, path.Join(dir, g.usage))

@@ -39,6 +39,16 @@ func TestAvailableMemory(t *testing.T) {
 			"proc/self/mountinfo": mountV2, "proc/self/cgroup": "0::/../../other\n",
 			"sys/fs/cgroup/memory.max": "200000000\n", "sys/fs/cgroup/memory.current": "50000000\n",
 		}, 150000000},
+		{"version 2, throttled before it is limited", map[string]string{
+			"proc/self/mountinfo": mountV2, "proc/self/cgroup": "0::/apps/uid_1/pid_7\n",
+			"sys/fs/cgroup/apps/uid_1/pid_7/memory.max": "max\n", "sys/fs/cgroup/apps/uid_1/pid_7/memory.current": "50000000\n",
+			"sys/fs/cgroup/apps/uid_1/pid_7/memory.high": "300000000\n",
+		}, 250000000},
+		{"version 1, soft limit", map[string]string{
+			"proc/self/mountinfo": mountV1, "proc/self/cgroup": "4:memory:/app\n",
+			"sys/fs/cgroup/memory/app/memory.limit_in_bytes": "400000000\n", "sys/fs/cgroup/memory/app/memory.usage_in_bytes": "100000000\n",
+			"sys/fs/cgroup/memory/app/memory.soft_limit_in_bytes": "300000000\n",
+		}, 200000000},
 		{"version 1", map[string]string{
 			"proc/self/mountinfo": mountV1, "proc/self/cgroup": "4:memory:/app\n1:cpu:/\n0::/\n",
 			"sys/fs/cgroup/memory/app/memory.limit_in_bytes": "400000000\n", "sys/fs/cgroup/memory/app/memory.usage_in_bytes": "100000000\n",

@@ -137,5 +137,7 @@
 //   - [ErrVersion]: the store is of another version of the format.
 //   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
 //   - [ErrForeign]: a predictor was trained for other weights. Train one for this store, or delete the file.
+//   - [ErrArgument]: an argument is out of range, or a [Model] has a mistake. A budget that is too small is a [BudgetError], which says how
+//     much is needed.
 //   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights

@@ -16,7 +16,20 @@ var (
 	ErrUnsupported = errors.New("not supported")
 	ErrReplaced    = errors.New("the store was changed while it was open")
 	ErrForeign     = errors.New("belongs to another model")
+	ErrArgument    = errors.New("invalid argument")
 )
+
+// BudgetError is the error of a budget of memory with which no plan works.
+type BudgetError struct {
+	Need, Have int64 // bytes: the smallest budget, and the one that was given
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("a budget of %d bytes is too small; the least is %d (%d MiB suffice)", e.Have, e.Need, (e.Need+1<<20-1)>>20)
+}
+
+// Is reports whether target is [ErrArgument].
+func (e *BudgetError) Is(target error) bool { return target == ErrArgument }
 
 // ChunkError says where in a store something is wrong.
 type ChunkError struct {
@@ -61,6 +74,9 @@ func fromParser(err error) error {
 
 // badSource makes an error about a tensor of a model to convert; name is empty where none is concerned.
 func badSource(kind error, file, name, format string, args ...any) error {
+	if file == madeFile && kind == ErrCorrupt {
+		kind = ErrArgument // there are no data that could be damaged, but a call with a mistake
+	}
 	where := file
 	if name != "" {
 		where += ": tensor " + name

@@ -38,7 +38,7 @@ type piece struct {
 // others, so that the device does not wait for it.
 func (r *Streamer) keepReading(lane string) {
 	for p, ok := r.take(); ok; p, ok = r.take() {
-		r.pieceDone(p, r.read(lane, p))
+		r.pieceDone(p, carry(func() error { return r.read(lane, p) }))
 	}
 }
 
@@ -46,10 +46,10 @@ func (r *Streamer) keepReading(lane string) {
 func (r *Streamer) keepChecking(lane string) {
 	for l := r.takeUnchecked(); l != nil; l = r.takeUnchecked() {
 		if l.err == nil {
-			l.err = r.check(lane, l)
+			l.err = carry(func() error { return r.check(lane, l) })
 		}
 		if l.err != nil && !r.isUnwanted(l) {
-			l.err = r.readAgain(lane, l)
+			l.err = carry(func() error { return r.readAgain(lane, l) })
 		}
 		r.finish(l)
 	}

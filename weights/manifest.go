@@ -274,7 +274,7 @@ func (t *tensorEntry) checkShape() error {
 		return corrupt("tensor %s: type %q", t.Name, t.Type)
 	}
 	t.dtype = d
-	vector := d == tensor.F32 && t.Rows == 1
+	vector := d == tensor.F32 && t.Rows == 1 && t.Name != embeddingName // of which tiles are looked up
 	if t.Rows <= 0 || t.Rows > maxRows || t.Cols <= 0 || t.Cols > maxCols || t.Cols%d.BlockElems() != 0 || !(tensor.Packable(d) || vector) {
 		return corrupt("tensor %s: shape [%d %d] of %s", t.Name, t.Rows, t.Cols, t.Type)
 	}

@@ -46,8 +46,7 @@ type PlannedChunk struct {
 // Total returns the memory that the plan takes in bytes.
 func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Kept + p.Tiles }
 
-// Plan returns the plan for budget bytes and otherwise usual options. It fails where the budget is too small, and says how much is the
-// least.
+// Plan returns the plan for budget bytes and otherwise usual options. Where the budget is too small, the error is a [BudgetError].
 func (s *Store) Plan(budget int64) (Plan, error) { return s.PlanFor(StreamOptions{Budget: budget}) }
 
 // PlanFor returns the plan of the Streamer with these options.
@@ -79,6 +78,9 @@ func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 // planSparse is plan for a model of which passes leave some segments out: sparse says of each place of the scan whether it is one of them;
 // nil means that none is.
 func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins []bool, err error) {
+	if err := opts.check(); err != nil {
+		return p, nil, err
+	}
 	opts = opts.withDefaults()
 	s, err := newScan(m)
 	if err != nil {
@@ -103,7 +105,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 		p.Budget = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
 	default:
 		if least := m.least(&s); opts.Budget < least {
-			return p, nil, fmt.Errorf("a budget of %d bytes is too small; the least is %d (%d MiB suffice)", opts.Budget, least, (least+1<<20-1)>>20)
+			return p, nil, &BudgetError{Need: least, Have: opts.Budget}
 		}
 		if tile > 0 {
 			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Budget/tileShare, opts.Budget-fewBuffers*buffer)/tile)))

@@ -75,16 +75,18 @@ func (r *Resident) load(ctx context.Context, progress *meter) error {
 		}
 		r.chunks = append(r.chunks, mem)
 		group.Go(func() error {
-			for j, e := range c.Segments {
-				if err := ctx.Err(); err != nil {
-					return fmt.Errorf("weights: load %s: %w", r.store.dir, err)
+			return carry(func() error {
+				for j, e := range c.Segments {
+					if err := ctx.Err(); err != nil {
+						return fmt.Errorf("weights: load %s: %w", r.store.dir, err)
+					}
+					if err := r.store.readSegment(files[i], i, j, mem.bytes[e.Offset:][:e.Size]); err != nil {
+						return err
+					}
+					progress.add(c.File, int64(e.Size))
 				}
-				if err := r.store.readSegment(files[i], i, j, mem.bytes[e.Offset:][:e.Size]); err != nil {
-					return err
-				}
-				progress.add(c.File, int64(e.Size))
-			}
-			return nil
+				return nil
+			})
 		})
 	}
 	err = group.Wait()

@@ -34,7 +34,7 @@ func (r *Streamer) Trim(level TrimLevel) (Plan, error) {
 	case TrimCritical:
 		return r.resize(few)
 	}
-	return Plan{}, fmt.Errorf("weights: trim: there is no level %d", level)
+	return Plan{}, fmt.Errorf("weights: trim: there is no level %d: %w", level, ErrArgument)
 }
 
 // Resize changes the budget, in either direction, and returns the new plan. Memory that is more than planned goes back to the system before
@@ -44,7 +44,7 @@ func (r *Streamer) Trim(level TrimLevel) (Plan, error) {
 // It may be called from any goroutine at any time. On an error, such as a budget that is too small, nothing changes.
 func (r *Streamer) Resize(budget int64) (Plan, error) {
 	if budget <= 0 {
-		return Plan{}, fmt.Errorf("weights: resize: a budget of %d bytes", budget)
+		return Plan{}, fmt.Errorf("weights: resize: a budget of %d bytes: %w", budget, ErrArgument)
 	}
 	p, err := r.resize(budget)
 	if err == nil {

@@ -117,7 +117,7 @@ func (m Model) ownRoles() ([][]role, error) {
 				return nil, badSource(ErrCorrupt, madeFile, name, "is listed in step %d and again in step %d; list it once", first, i)
 			}
 			stepOf[name] = i
-			step = append(step, role{name: name, rows: t.Rows, cols: t.Cols, vector: t.Rows == 1})
+			step = append(step, role{name: name, rows: t.Rows, cols: t.Cols, vector: t.Rows == 1 && name != embeddingName})
 		}
 		steps = append(steps, step)
 	}

@@ -34,6 +34,30 @@ type StreamOptions struct {
 	Trace func(lane, name string, start, end time.Time)
 }
 
+// Upper limits of options: far beyond what is of use.
+const (
+	maxStreamBytes = 1 << 50 // of a budget or a ring
+	maxReadSize    = 1 << 30
+	maxDepth       = 1 << 10
+	maxTiles       = 1 << 20
+)
+
+// check refuses numbers that are out of range.
+func (o StreamOptions) check() error {
+	for _, f := range []struct {
+		name       string
+		value, max int64
+	}{
+		{"Budget", o.Budget, maxStreamBytes}, {"Ring", o.Ring, maxStreamBytes}, {"ReadSize", int64(o.ReadSize), maxReadSize},
+		{"Depth", int64(o.Depth), maxDepth}, {"Tiles", int64(o.Tiles), maxTiles},
+	} {
+		if f.value < 0 || f.value > f.max {
+			return fmt.Errorf("%s is %d, not within 0 to %d: %w", f.name, f.value, f.max, ErrArgument)
+		}
+	}
+	return nil
+}
+
 func (o StreamOptions) withDefaults() StreamOptions {
 	o.ReadSize = alignUp(positive(o.ReadSize, 4<<20))
 	o.Depth = positive(o.Depth, 4)

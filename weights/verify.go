@@ -64,7 +64,7 @@ func (s *Store) checkChunks(ctx context.Context, progress *meter) error {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range s.manifest.Chunks {
 		group.Go(func() error {
-			errs[i] = s.checkChunk(ctx, i, progress)
+			errs[i] = carry(func() error { return s.checkChunk(ctx, i, progress) })
 			return nil
 		})
 	}

@@ -108,20 +108,22 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 	group, ctx := errgroup.WithContext(ctx)
 	for worker := range min(len(w.packers), tiles) {
 		group.Go(func() error {
-			for tile := int(next.Add(1)) - 1; tile < tiles; tile = int(next.Add(1)) - 1 {
-				if err := ctx.Err(); err != nil {
-					return fmt.Errorf("weights: convert: %w", err)
+			return carry(func() error {
+				for tile := int(next.Add(1)) - 1; tile < tiles; tile = int(next.Add(1)) - 1 {
+					if err := ctx.Err(); err != nil {
+						return fmt.Errorf("weights: convert: %w", err)
+					}
+					from := tile * tensor.TileRows
+					part := dst.Slice(from, min(from+tensor.TileRows, dst.Rows))
+					if err := w.packers[worker].pack(part, &src); err != nil {
+						return err
+					}
+					if t.TileCRC32C != nil {
+						t.TileCRC32C[part.Row/tensor.TileRows] = crc32c.Checksum(part.Data)
+					}
 				}
-				from := tile * tensor.TileRows
-				part := dst.Slice(from, min(from+tensor.TileRows, dst.Rows))
-				if err := w.packers[worker].pack(part, &src); err != nil {
-					return err
-				}
-				if t.TileCRC32C != nil {
-					t.TileCRC32C[part.Row/tensor.TileRows] = crc32c.Checksum(part.Data)
-				}
-			}
-			return nil
+				return nil
+			})
 		})
 	}
 	return group.Wait()
