@@ -80,22 +80,9 @@ func publishStore(dst string, overwrite bool, fill func(dir string) error) error
 
 // write writes the store into the empty folder dir, its manifest last.
 func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) error {
-	m := &manifest{Format: formatName, Version: FormatVersion, Config: s.config, Tokenizer: []fileEntry{}}
-	var err error
-	if m.Chunks, m.Tensors, err = layout(s.plan(opts.Type)); err != nil {
+	m, err := s.begin(dir, opts)
+	if err != nil {
 		return err
-	}
-	for _, f := range s.tokenizer {
-		entry, err := f.copyTo(dir)
-		if err != nil {
-			return err
-		}
-		m.Tokenizer = append(m.Tokenizer, entry)
-	}
-	if opts.CheckTokenizer != nil {
-		if err := opts.CheckTokenizer(os.DirFS(dir)); err != nil {
-			return fmt.Errorf("weights: convert: %w", err)
-		}
 	}
 	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(chunkPattern)), 0o777); err != nil {
 		return fmt.Errorf("weights: convert: %w", err)
@@ -115,6 +102,28 @@ func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) err
 		return fmt.Errorf("weights: convert: %w", err)
 	}
 	return nil
+}
+
+// begin writes the tokenizer's files into the folder dir and returns the manifest, in which the checksums of weights are missing.
+func (s *source) begin(dir string, opts ConvertOptions) (*manifest, error) {
+	m := &manifest{Format: formatName, Version: FormatVersion, Config: s.config, Tokenizer: []fileEntry{}}
+	var err error
+	if m.Chunks, m.Tensors, err = layout(s.plan(opts.Type)); err != nil {
+		return nil, err
+	}
+	for _, f := range s.tokenizer {
+		entry, err := f.copyTo(dir)
+		if err != nil {
+			return nil, err
+		}
+		m.Tokenizer = append(m.Tokenizer, entry)
+	}
+	if opts.CheckTokenizer != nil {
+		if err := opts.CheckTokenizer(os.DirFS(dir)); err != nil {
+			return nil, fmt.Errorf("weights: convert: %w", err)
+		}
+	}
+	return m, nil
 }
 
 // plan decides the type of every tensor.

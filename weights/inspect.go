@@ -2,7 +2,9 @@ package weights
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 )
 
@@ -25,6 +27,9 @@ type Info struct {
 	store *Store
 }
 
+// Written reports whether the store exists: [InspectSource] describes one that does not.
+func (i *Info) Written() bool { return len(i.Chunks) > 0 && i.Chunks[0].SHA256 != "" }
+
 // Plan returns how a [Streamer] of the store would use budget bytes of memory.
 func (i *Info) Plan(budget int64) (Plan, error) { return i.store.Plan(budget) }
 
@@ -41,7 +46,7 @@ type ChunkInfo struct {
 	File     string `json:"file"`
 	Bytes    int64  `json:"bytes"`
 	Segments int    `json:"segments"`
-	SHA256   string `json:"sha256"`
+	SHA256   string `json:"sha256,omitempty"` // empty where nothing has been written
 }
 
 // TensorInfo describes a tensor.
@@ -82,7 +87,40 @@ func Inspect(dir string) (*Info, error) {
 	if err := s.checkSizes(); err != nil {
 		return nil, err
 	}
-	info := &Info{Dir: dir, Version: m.Version, Config: m.Config, Bytes: m.bytes(), store: s}
+	info := s.describe()
+	predictors, err := s.Predictors()
+	if err != nil {
+		info.Notes = append(info.Notes, "it is used without predictor: "+err.Error())
+	}
+	for _, p := range predictors {
+		info.Predictors = append(info.Predictors, PredictorInfo{p.Layer, p.Down.Rows, len(p.Down.Data) + len(p.Out.Data), p.Training})
+	}
+	return info, nil
+}
+
+// InspectSource describes the store that [Convert] would make of src with the same options, and fails as it would. It reads no weights.
+func InspectSource(src string, opts ConvertOptions) (*Info, error) {
+	s, err := openSource(src)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	dir, err := os.MkdirTemp("", "lever-inspect-")
+	if err != nil {
+		return nil, fmt.Errorf("weights: inspect %s: %w", src, err)
+	}
+	defer os.RemoveAll(dir)
+	m, err := s.begin(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return (&Store{dir: src, manifest: m}).describe(), nil
+}
+
+// describe returns what the manifest says.
+func (s *Store) describe() *Info {
+	m := s.manifest
+	info := &Info{Dir: s.dir, Version: m.Version, Config: m.Config, Bytes: m.bytes(), store: s}
 	types := map[string]TypeInfo{}
 	for i := range m.Tensors {
 		t := &m.Tensors[i]
@@ -105,15 +143,8 @@ func Inspect(dir string) (*Info, error) {
 	if m.Version == uncheckedVersion {
 		info.Notes = append(info.Notes, noChecksum)
 	}
-	predictors, err := s.Predictors()
-	if err != nil {
-		info.Notes = append(info.Notes, "it is used without predictor: "+err.Error())
-	}
-	for _, p := range predictors {
-		info.Predictors = append(info.Predictors, PredictorInfo{p.Layer, p.Down.Rows, len(p.Down.Data) + len(p.Out.Data), p.Training})
-	}
 	for _, f := range m.Tokenizer {
 		info.Tokenizer = append(info.Tokenizer, FileInfo{f.File, f.Size, f.SHA256})
 	}
-	return info, nil
+	return info
 }

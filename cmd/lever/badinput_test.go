@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -105,6 +106,49 @@ func TestConvertAcceptsTinyModel(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "tiny.lever")
 	mustSucceed(t, "convert", m.write(t, m.size()), dst)
 	mustSucceed(t, "verify", dst)
+}
+
+// What inspect says of a model is what the store made of it holds; and it writes nothing.
+func TestInspectShowsWhatAModelWouldBecome(t *testing.T) {
+	type described struct {
+		Bytes  int64
+		Types  []any
+		Chunks []struct {
+			File, SHA256    string
+			Bytes, Segments int64
+		}
+		Tensors, Tokenizer []any
+		Config             map[string]any
+		Plan               any
+	}
+	show := func(args ...string) (d described) {
+		got := mustSucceed(t, append(append([]string{"inspect"}, args...), "--json", "--dram", "1MiB")...)
+		if err := json.Unmarshal([]byte(got.stdout), &d); err != nil {
+			t.Fatalf("%s: %v", got.stdout, err)
+		}
+		for i := range d.Chunks {
+			d.Chunks[i].SHA256 = ""
+		}
+		return d
+	}
+	m := newTinyModel()
+	src, parent := m.write(t, m.size()), t.TempDir()
+	before := show(src, "--type", "f16")
+	dst := filepath.Join(parent, "tiny.lever")
+	mustSucceed(t, "convert", src, dst, "--type", "f16")
+	if after := show(dst); !reflect.DeepEqual(before, after) || len(before.Tensors) == 0 {
+		t.Errorf("before it was written the store is\n%+v\nand afterwards\n%+v", before, after)
+	}
+	if text := mustSucceed(t, "inspect", src).stdout; !strings.Contains(text, "'lever convert' would make") || !strings.Contains(text, "max_position_embeddings") {
+		t.Errorf("it prints %s", text)
+	}
+	m.config["hidden_act"] = "relu"
+	if got := execute(t, "inspect", m.write(t, m.size())); got.status != exitFailure || !strings.Contains(got.stderr, "relu") {
+		t.Errorf("a model that can't be run: status %d, %s%s", got.status, got.stdout, got.stderr)
+	}
+	if got := execute(t, "inspect", dst, "--type", "q4_0"); got.status != exitUsage || !strings.Contains(got.stderr, "--type") {
+		t.Errorf("a store with a type: status %d, %s", got.status, got.stderr)
+	}
 }
 
 func TestConvertRefusesBadModels(t *testing.T) {

@@ -5,24 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
 
 func newInspectCommand() *cobra.Command {
 	var asJSON, tensors bool
+	var typeName string
 	var dram dramSize
 	cmd := &cobra.Command{
-		Use:   "inspect STORE",
-		Short: "Show what a flash store holds",
+		Use:   "inspect STORE|SRC",
+		Short: "Show what a flash store holds, or what a model would become",
+		Long: `Show what a flash store holds. Of a Hugging Face folder or a GGUF file it shows the store that 'lever convert' would make of it, or why it
+can't be used; nothing is written.`,
 		Example: `  lever inspect Llama-3.1-8B.lever
-  lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used`,
-		Args:              exactArgs(1, "one store"),
-		ValidArgsFunction: completeArgument(0, completeStore),
+  lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used
+  lever inspect Qwen3-8B-Q4_K_M.gguf`,
+		Args:              exactArgs(1, "one store, folder or GGUF file"),
+		ValidArgsFunction: completeArgument(0, completeModel),
 		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := weights.Inspect(args[0])
+			info, err := inspect(args[0], typeName)
 			if err != nil {
 				return err
 			}
@@ -41,9 +50,44 @@ func newInspectCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
+	cmd.Flags().StringVar(&typeName, "type", "", "with a model that is no store: as with lever convert")
 	cmd.Flags().Var(&dram, "dram", "show how this much memory would be used for streaming; auto: half of what is available")
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
 	return cmd
+}
+
+// inspect describes the store at path, or the one that the model at path would become.
+func inspect(path, typeName string) (*weights.Info, error) {
+	if !isSource(path) {
+		if typeName != "" {
+			return nil, usageErrorf("--type is for a model that is no store")
+		}
+		return weights.Inspect(path)
+	}
+	options := weights.ConvertOptions{CheckTokenizer: tokenizer.Check}
+	if typeName != "" {
+		var err error
+		if options.Type, err = parseStoreType(typeName); err != nil {
+			return nil, err
+		}
+	}
+	info, err := weights.InspectSource(path, options)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := layers.ParseConfig(info.Config); err != nil { // as lever run would
+		return nil, fmt.Errorf("%s can't be run: %w", path, err)
+	}
+	return info, nil
+}
+
+// isSource reports whether a model at path is to be converted.
+func isSource(path string) bool {
+	if isStore, err := weights.IsStore(path); isStore || err != nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(path, "config.json"))
+	return err == nil || slices.Contains([]string{".gguf", ".safetensors"}, filepath.Ext(path))
 }
 
 // inspectOutput is what inspect --json prints.
@@ -64,7 +108,11 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 	if err := json.Unmarshal(info.Config, &config); err != nil {
 		return fmt.Errorf("inspect %s: configuration: %w", info.Dir, err)
 	}
-	fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, formatBytes(info.Bytes))
+	if info.Written() {
+		fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, formatBytes(info.Bytes))
+	} else {
+		fmt.Fprintf(out, "%s: 'lever convert' would make a store with %s of weights of it\n\n", info.Dir, formatBytes(info.Bytes))
+	}
 	for _, note := range info.Notes {
 		fmt.Fprintf(out, "note: %s\n\n", note)
 	}
@@ -80,7 +128,11 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 	}
 	fmt.Fprintln(table, "\nchunk\tbytes\tsegments\tsha256")
 	for _, c := range info.Chunks {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%.16s…\n", c.File, formatBytes(c.Bytes), c.Segments, c.SHA256)
+		sum := "not written"
+		if info.Written() {
+			sum = fmt.Sprintf("%.16s…", c.SHA256)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.File, formatBytes(c.Bytes), c.Segments, sum)
 	}
 	fmt.Fprintln(table, "\ntokenizer file\tbytes")
 	for _, f := range info.Tokenizer {
