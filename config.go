@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -63,7 +64,7 @@ type Config struct {
 
 	// Told of the parts of the target's passes, and of its reads; nil: nobody is.
 	parts   layers.Trace
-	offload layers.Offload // of the model that is opened
+	offload func() *offload.Queue // makes the queue of the model that is opened; nil: there is no device
 	reads   func(lane, name string, began, ended time.Time)
 }
 

@@ -83,7 +83,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
-	cfg.offload = e.device.target()
+	cfg.offload = e.device.queues(e.device.target(), e.pool)
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
@@ -107,7 +107,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 
 // openDraft opens the draft model, which must fit the target.
 func (e *Engine) openDraft(ctx context.Context, cfg Config) (err error) {
-	cfg.offload = e.device.draft()
+	cfg.offload = e.device.queues(e.device.draft(), e.pool)
 	cfg.OpenFile, cfg.parts, cfg.reads = nil, nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)

@@ -33,7 +33,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"kernels/npu/...", "tensor kernels kernels/npu/..."},
 
 	// Models, their files and their text.
-	{"layers", "tensor kernels kernels/npu/offload"},
+	{"layers", "tensor kernels"},
 	{"weights/...", "tensor weights"},
 	{"tokenizer", ""},
 	{"grammar", ""},
@@ -64,6 +64,7 @@ var mayImport = []struct{ packages, imports string }{
 // keepsOut names packages of others that must not be linked into a package, and why.
 var keepsOut = []struct{ packages, prefix, because string }{
 	{"cmd/lever", "gorgonia.org", "what trains predictors stays out of the program"},
+	{"spec", module + "/kernels/npu", "speculation needs no device"},
 	{"lever", "gonum.org", "apps do not draw plots"},
 	{"lever", "gorgonia.org", "apps do not train"},
 }

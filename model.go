@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -22,6 +23,7 @@ type model struct {
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
+	queue     *offload.Queue    // of products that a device computes; nil: there is none
 
 	projectAhead int // see [spec.Options]
 
@@ -79,15 +81,19 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	if positions == 0 {
 		positions = min(config.MaxPositions, defaultContextLimit)
 	}
-	m.decoder, err = layers.NewDecoder(config, m.reader, layers.Options{
+	options := layers.Options{
 		Pool:     pool,
 		Context:  positions,
 		KV:       cfg.KV,
 		Vocab:    min(m.tokenizer.Size(), config.Vocab),
 		MaxBatch: m.chunk,
 		Trace:    cfg.parts,
-		Offload:  cfg.offload,
-	})
+	}
+	if cfg.offload != nil {
+		m.queue = cfg.offload()
+		options.Device = m.queue
+	}
+	m.decoder, err = layers.NewDecoder(config, m.reader, options)
 	return err
 }
 
@@ -147,6 +153,9 @@ func (m *model) ioMode() weights.IOMode {
 func (m *model) Close() error {
 	if m.decoder != nil {
 		m.decoder.Close()
+	}
+	if m.queue != nil {
+		m.queue.Close()
 	}
 	if m.reader == nil {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -105,13 +105,22 @@ type device struct {
 	cpu, npu npu.Costs // as far as they are known
 }
 
-// target and draft return how the models use the device.
-func (d *device) target() layers.Offload {
-	return layers.Offload{Engine: d.engine, Blocks: d.places.Verify, Head: d.places.Head.place()}
+// target and draft say how the models use the device.
+func (d *device) target() offload.QueueOptions {
+	return offload.QueueOptions{Blocks: d.places.Verify, Head: d.places.Head.place()}
 }
 
-func (d *device) draft() layers.Offload {
-	return layers.Offload{Engine: d.engine, Blocks: d.places.Draft, Head: d.places.Draft, Loose: true}
+func (d *device) draft() offload.QueueOptions {
+	return offload.QueueOptions{Blocks: d.places.Draft, Head: d.places.Draft, Loose: true}
+}
+
+// queues returns what makes a model's queue on the device; nil without one.
+func (d *device) queues(o offload.QueueOptions, pool *kernels.Pool) func() *offload.Queue {
+	if d.engine == nil {
+		return nil
+	}
+	o.Kernels = pool.Set()
+	return func() *offload.Queue { return d.engine.NewQueue(o) }
 }
 
 // prepare finds out what the products of the models cost. A device that turns out to be of no use is left alone.

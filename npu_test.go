@@ -134,9 +134,13 @@ func text(t testing.TB, cfg layers.Config, w layers.Weights, engine *offload.Eng
 	t.Helper()
 	var decoders [2]*layers.Decoder
 	for i := range decoders {
-		d, err := layers.NewDecoder(cfg, w, layers.Options{Offload: layers.Offload{
-			Engine: engine, Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1,
-		}})
+		var options layers.Options
+		if engine != nil {
+			queue := engine.NewQueue(offload.QueueOptions{Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1})
+			defer queue.Close()
+			options.Device = queue
+		}
+		d, err := layers.NewDecoder(cfg, w, options)
 		if err != nil {
 			t.Fatal(err)
 		}

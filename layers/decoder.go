@@ -39,7 +39,7 @@ type Options struct {
 	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
 	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
 	Trace    Trace         // nil: nobody is told
-	Offload  Offload       // to a device; none by default
+	Device   Device        // that takes part in the work; nil: none. It stays the caller's
 }
 
 const defaultMaxBatch = 128
@@ -83,7 +83,9 @@ func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
 		return nil, err
 	}
 	ws := NewWorkspace(w, opts.Pool, opts.MaxBatch)
-	ws.Offload(opts.Offload)
+	if opts.Device != nil {
+		ws.UseDevice(opts.Device)
+	}
 	head := "head"
 	if cfg.Tied {
 		head = "embedding"
@@ -396,5 +398,4 @@ var errClosed = errors.New("layers: the decoder is closed")
 func (d *Decoder) Close() {
 	d.closed = true
 	d.cache.release(0)
-	d.ws.Close()
 }

@@ -33,7 +33,7 @@
 //
 // # Devices
 //
-// With [Options].Offload, projections run on a device where that is faster; see package offload. Whatever the device can't do, the CPU does.
+// With [Options].Device, projections run on a device where that is faster. Whatever the device can't do, the CPU does.
 //
 // # Limits
 //

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -15,9 +14,9 @@ type Linear struct {
 	reader *reader
 	out    int
 
-	stored    int // rows of the matrix
-	groupRows int // those of all matrices that are multiplied with the same rows
-	place     offload.Place
+	stored    int  // rows of the matrix
+	groupRows int  // those of all matrices that are multiplied with the same rows
+	head      bool // it computes logits
 
 	// Of the Forward under way.
 	dst     []float32
@@ -27,16 +26,14 @@ type Linear struct {
 
 // NewLinear returns the layer of the matrix of that name, [out][in].
 func NewLinear(ws *Workspace, name string, out, in int) *Linear {
-	l := newLinear(ws, name, out, out, in)
-	l.place = ws.away.blocks
-	return l
+	return newLinear(ws, name, out, out, in)
 }
 
 // NewHead returns a Linear that computes the first out of the stored rows, [stored][in], of the matrix of that name: rows that pad a
 // vocabulary are read and left away.
 func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
 	l := newLinear(ws, name, out, stored, in)
-	l.place = ws.away.head
+	l.head = true
 	return l
 }
 

@@ -4,48 +4,41 @@ import (
 	"context"
 
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/tensor"
 )
 
-// Offload says that a device takes part in the work of a [Decoder]. The zero value leaves everything to the CPU.
-type Offload struct {
-	Engine *offload.Engine // nil: no device. It stays the caller's
-	// Blocks and Head are where projections inside blocks and the output head are computed.
-	Blocks, Head offload.Place
-	// Loose says that nothing is chosen by the results, as in a draft model, so that they may be rounded in any way.
-	Loose bool
+// Device computes products beside the CPU, for one [Decoder]; *offload.Queue of package kernels/npu/offload is one.
+type Device interface {
+	// SetInput makes x, n rows of k columns, the rows of the products to come. It is borrowed until Finish.
+	SetInput(x []float32, n, k int)
+	// Takes reports whether the device is to compute a group of products of n rows with weights of one type and so many bytes; head says
+	// that they are those of the output head.
+	Takes(head bool, d tensor.DType, bytes, n int) bool
+	// Multiply starts the product of the rows with a part of a matrix; dst and ldd are those of [kernels.MatMul]. release, if not nil, is
+	// called when the part is no longer used; without it the caller keeps the part until Finish. Where the device does not take the product,
+	// Multiply returns false and has called release.
+	Multiply(dst []float32, ldd int, p tensor.Packed, release func()) bool
+	// Finish returns when all products are computed.
+	Finish()
 }
 
 // away is what a Workspace needs to compute products on a device.
 type away struct {
-	queue   *offload.Queue // nil: there is no device
-	leaser  Leaser         // the source of weights; nil: its parts can't be kept
-	blocks  offload.Place
-	head    offload.Place
-	changed bool // the input is not yet the queue's
+	device  Device // nil: there is none
+	leaser  Leaser // the source of weights; nil: its parts can't be kept
+	changed bool   // the input is not yet the device's
 }
 
-// Offload makes the layers that are built from now on use a device.
-func (ws *Workspace) Offload(o Offload) {
-	if o.Engine == nil {
-		return
-	}
-	ws.away.queue, ws.away.blocks, ws.away.head = o.Engine.NewQueue(o.Loose, ws.Kernels()), o.Blocks, o.Head
+// UseDevice makes the layers compute products on a device where it takes them. It stays the caller's, and serves no other Workspace.
+func (ws *Workspace) UseDevice(d Device) {
+	ws.away.device = d
 	ws.away.leaser, _ = ws.weights.(Leaser)
 }
 
 // finish waits for the products that a device computes.
 func (ws *Workspace) finish() {
-	if ws.away.queue != nil {
-		ws.away.queue.Finish()
-	}
-}
-
-// Close gives up what a device holds for the layers. Without a device there is nothing to give up.
-func (ws *Workspace) Close() {
-	if ws.away.queue != nil {
-		ws.away.queue.Close()
+	if ws.away.device != nil {
+		ws.away.device.Finish()
 	}
 }
 
@@ -78,23 +71,23 @@ func (g group) forward(ctx context.Context, in *kernels.Input, dst ...[]float32)
 // send hands a part to the device, if it is to compute this product and can. On the first part the engine is chosen.
 func (l *Linear) send(p tensor.Packed) bool {
 	a := &l.ws.away
-	if a.queue == nil {
+	if a.device == nil {
 		return false
 	}
 	_, n, _ := l.in.Rows()
 	if p.Row == 0 {
-		l.sending = a.queue.Takes(l.place, p.Type, tensor.PackedBytes(p.Type, l.groupRows, p.Cols), n)
+		l.sending = a.device.Takes(l.head, p.Type, tensor.PackedBytes(p.Type, l.groupRows, p.Cols), n)
 	}
 	if !l.sending {
 		return false
 	}
 	if a.changed {
-		a.queue.SetInput(l.in.Rows())
+		a.device.SetInput(l.in.Rows())
 		a.changed = false
 	}
 	if a.leaser != nil {
-		return a.queue.Multiply(l.dst, l.out, p, a.leaser.Lease())
+		return a.device.Multiply(l.dst, l.out, p, a.leaser.Lease())
 	}
-	defer a.queue.Finish() // before the part is gone
-	return a.queue.Multiply(l.dst, l.out, p, nil)
+	defer a.device.Finish() // before the part is gone
+	return a.device.Multiply(l.dst, l.out, p, nil)
 }

@@ -40,6 +40,14 @@ func newEngine(t testing.TB, d npu.Device) *offload.Engine {
 	return e
 }
 
+// newQueue returns a queue that is closed before its engine.
+func newQueue(t testing.TB, e *offload.Engine, blocks, head offload.Place) *offload.Queue {
+	t.Helper()
+	q := e.NewQueue(offload.QueueOptions{Blocks: blocks, Head: head})
+	t.Cleanup(q.Close)
+	return q
+}
+
 // A model computes the same bits wherever its products run, whether or not parts can be kept, alone, in trees and in batches that are larger
 // than the device's.
 func TestOffloadEqualsCPU(t *testing.T) {
@@ -55,7 +63,7 @@ func TestOffloadEqualsCPU(t *testing.T) {
 					engine := newEngine(t, host.New())
 					pool := kernels.NewPool(2)
 					t.Cleanup(pool.Close)
-					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Offload: layers.Offload{Engine: engine, Blocks: offload.NPU, Head: offload.NPU}})
+					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Device: newQueue(t, engine, offload.NPU, offload.NPU)})
 					off := newDecoder(t, cfg, w, layers.Options{MaxBatch: 200})
 					prompt := make([]int32, 150) // more than the largest batch
 					for i := range prompt {
@@ -89,7 +97,7 @@ func TestOffloadPlaces(t *testing.T) {
 		{offload.CPU, offload.CPU, 0}, {offload.CPU, offload.NPU, 1}, {offload.NPU, offload.CPU, 21}, {offload.NPU, offload.NPU, 22},
 	} {
 		engine := newEngine(t, host.New())
-		d := newDecoder(t, cfg, w, layers.Options{Offload: layers.Offload{Engine: engine, Blocks: test.blocks, Head: test.head}})
+		d := newDecoder(t, cfg, w, layers.Options{Device: newQueue(t, engine, test.blocks, test.head)})
 		decode(t, d, 1)
 		if s := engine.Stats(); s.Products != test.want {
 			t.Errorf("blocks %v, head %v: %d products, want %d", test.blocks, test.head, s.Products, test.want)
@@ -117,7 +125,7 @@ func TestOffloadSurvivesFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		engine := newEngine(t, device)
-		d := newDecoder(t, cfg, w, layers.Options{Offload: layers.Offload{Engine: engine, Blocks: offload.NPU, Head: offload.NPU}})
+		d := newDecoder(t, cfg, w, layers.Options{Device: newQueue(t, engine, offload.NPU, offload.NPU)})
 		for token := range int32(3) {
 			sameBits(t, fmt.Sprintf("seed %d, token %d", seed, token), decode(t, d, token), wants[token])
 		}

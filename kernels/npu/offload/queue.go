@@ -19,7 +19,9 @@ const inFlight = 3
 // Queue submits the products of one consumer. Its methods are called by one goroutine.
 type Queue struct {
 	engine *Engine
-	mixed  bool // rows may be computed on any engine
+	blocks Place // of projections inside blocks
+	head   Place // and of the output head
+	mixed  bool  // rows may be computed on any engine
 
 	// The input of the products to come.
 	rows    []float32 // borrowed, [n][k]
@@ -63,15 +65,29 @@ type chunk struct {
 	part tensor.Packed
 }
 
-// NewQueue returns a queue. loose says that its results only guess at text, as a draft model's do, so that they may be rounded in any way. set
-// computes what the device fails at.
-func (e *Engine) NewQueue(loose bool, set *kernels.Set) *Queue {
-	q := &Queue{engine: e, slots: make(chan *slot, inFlight), jobs: make(chan job, inFlight), stopped: make(chan struct{})}
-	q.submitting, q.waiting = newFallback(set), newFallback(set)
+// QueueOptions describe a [Queue]. The zero value computes each product where that takes less time.
+type QueueOptions struct {
+	Blocks, Head Place // of projections inside blocks, and of the output head
+	// Loose says that results only guess at text, as a draft model's do, so that they may be rounded in any way.
+	Loose bool
+	// Kernels computes what the device fails at; nil: the default set.
+	Kernels *kernels.Set
+}
+
+// NewQueue returns a queue, which is closed in the end. It is a [github.com/lever-go/lever/layers.Device].
+func (e *Engine) NewQueue(o QueueOptions) *Queue {
+	if o.Kernels == nil {
+		o.Kernels = kernels.Default()
+	}
+	q := &Queue{
+		engine: e, blocks: o.Blocks, head: o.Head,
+		slots: make(chan *slot, inFlight), jobs: make(chan job, inFlight), stopped: make(chan struct{}),
+		submitting: newFallback(o.Kernels), waiting: newFallback(o.Kernels),
+	}
 	for range inFlight {
 		q.slots <- &slot{}
 	}
-	q.mixed = loose || e.caps.Rounding == npu.RoundingExact
+	q.mixed = o.Loose || e.caps.Rounding == npu.RoundingExact
 	e.mu.Lock()
 	e.queues++
 	e.mu.Unlock()
@@ -107,10 +123,13 @@ func (q *Queue) SetInput(x []float32, n, k int) {
 	q.rows, q.n, q.k, q.written, q.seen = x[:n*k], n, k, false, false
 }
 
-// Takes reports whether the device is to compute a group of products of n rows with weights of one type and so many bytes. place says what
-// is wanted; where that is the NPU, and it can't, it counts as a fallback.
-func (q *Queue) Takes(place Place, d tensor.DType, bytes, n int) bool {
-	e := q.engine
+// Takes reports whether the device is to compute a group of products of n rows with weights of one type and so many bytes, those
+// of the output head or of a block. Where that was wanted in any case, and it can't, it counts as a fallback.
+func (q *Queue) Takes(head bool, d tensor.DType, bytes, n int) bool {
+	e, place := q.engine, q.blocks
+	if head {
+		place = q.head
+	}
 	if place == Auto && !q.mixed {
 		place = e.fixed()
 	}

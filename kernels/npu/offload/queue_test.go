@@ -54,7 +54,7 @@ func newFaulty(rounding npu.Rounding, submit func() error) *faulty {
 }
 
 // queue returns a queue on an engine for which the device is twice as fast with 8 rows or more, and half as fast with fewer.
-func queue(t *testing.T, d npu.Device, loose bool) (*offload.Engine, *offload.Queue) {
+func queue(t *testing.T, d npu.Device, o offload.QueueOptions) (*offload.Engine, *offload.Queue) {
 	t.Helper()
 	e := offload.New(d)
 	cpu := npu.Costs{Rates: rates("q8_0", []int{1, 8, 128}, 1e9, 1e9, 1e9)}
@@ -62,7 +62,7 @@ func queue(t *testing.T, d npu.Device, loose bool) (*offload.Engine, *offload.Qu
 	if err := e.Prepare(t.Context(), nil, nil, cpu, device); err != nil {
 		t.Fatal(err)
 	}
-	q := e.NewQueue(loose, kernels.Default())
+	q := e.NewQueue(o)
 	t.Cleanup(func() {
 		q.Close()
 		if err := e.Close(); err != nil {
@@ -120,7 +120,7 @@ func multiply(t *testing.T, q *offload.Queue, n int) {
 }
 
 func TestMultiply(t *testing.T) {
-	e, q := queue(t, newFaulty(npu.RoundingExact, func() error { return nil }), false)
+	e, q := queue(t, newFaulty(npu.RoundingExact, func() error { return nil }), offload.QueueOptions{Blocks: offload.NPU})
 	for _, n := range []int{1, 3, 128, 129, 300, 2} {
 		multiply(t, q, n)
 	}
@@ -148,9 +148,12 @@ func TestTakes(t *testing.T) {
 		{"a rounding of its own: the same engine for all", npu.RoundingOwn, false, offload.Auto, tensor.Q8_0, true, true, false},
 		{"a rounding of its own, for a draft", npu.RoundingOwn, true, offload.Auto, tensor.Q8_0, false, true, false},
 	} {
-		e, q := queue(t, newFaulty(test.rounding, func() error { return nil }), test.loose)
-		if few, many := q.Takes(test.place, test.dtype, bytes, 2), q.Takes(test.place, test.dtype, bytes, 32); few != test.few || many != test.many {
+		e, q := queue(t, newFaulty(test.rounding, func() error { return nil }), offload.QueueOptions{Blocks: test.place, Head: offload.NPU, Loose: test.loose})
+		if few, many := q.Takes(false, test.dtype, bytes, 2), q.Takes(false, test.dtype, bytes, 32); few != test.few || many != test.many {
 			t.Errorf("%s: %v with few rows, %v with many", test.name, few, many)
+		}
+		if test.dtype == tensor.Q8_0 && !q.Takes(true, test.dtype, bytes, 2) {
+			t.Errorf("%s: the head is not taken", test.name)
 		}
 		if s := e.Stats(); (s.Fallbacks > 0) != test.wantFallback {
 			t.Errorf("%s: %d fallbacks", test.name, s.Fallbacks)
@@ -165,13 +168,13 @@ func TestLostSession(t *testing.T) {
 			return npu.ErrLost
 		}
 		return nil
-	}), false)
+	}), offload.QueueOptions{Blocks: offload.NPU})
 	multiply(t, q, 130)
 	multiply(t, q, 1)
 	if s := e.Stats(); !s.Lost || s.Fallbacks == 0 || s.Products != 3 {
 		t.Errorf("stats %+v", s)
 	}
-	if q.Takes(offload.NPU, tensor.Q8_0, 1, 1) {
+	if q.Takes(false, tensor.Q8_0, 1, 1) {
 		t.Error("a lost device takes work")
 	}
 }
@@ -183,11 +186,11 @@ func TestOutOfMemoryIsLeftAloneForAWhile(t *testing.T) {
 			return npu.ErrOutOfMemory
 		}
 		return nil
-	}), false)
+	}), offload.QueueOptions{Blocks: offload.NPU})
 	multiply(t, q, 4)
 	fail = false
 	refused := 0
-	for !q.Takes(offload.NPU, tensor.Q8_0, 1, 1) {
+	for !q.Takes(false, tensor.Q8_0, 1, 1) {
 		if refused++; refused > 1<<16 {
 			t.Fatal("the device is never tried again")
 		}
@@ -239,9 +242,9 @@ func BenchmarkTakes(b *testing.B) {
 	if err := e.Prepare(b.Context(), nil, nil, cpu, device); err != nil {
 		b.Fatal(err)
 	}
-	q := e.NewQueue(false, kernels.Default())
+	q := e.NewQueue(offload.QueueOptions{})
 	defer q.Close()
 	for b.Loop() {
-		q.Takes(offload.Auto, tensor.Q8_0, 4<<20, 16)
+		q.Takes(false, tensor.Q8_0, 4<<20, 16)
 	}
 }
