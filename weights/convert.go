@@ -51,7 +51,6 @@ func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func(
 		opts.create = func(path string) (chunkFile, error) { return os.Create(path) }
 	}
 	dst = filepath.Clean(dst)
-	publish.Clean(filepath.Dir(dst)) // what is put back may be a store at dst
 	if err := checkDestination(dst, opts.Overwrite); err != nil {
 		return err
 	}

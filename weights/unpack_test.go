@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lever-go/lever/tensor"
 )
 
 // storeFiles returns the paths of all files of a store, from its folder on, but for the note that it was checked.
@@ -184,4 +187,41 @@ func TestUnpackAtOnce(t *testing.T) {
 	group.Wait()
 	sameStores(t, filepath.Join(parent, "y.lever"), want)
 	onlyEntries(t, parent, "y.lever")
+}
+
+// A store that a killed process had moved away to replace it is found again, by whoever looks for it and by the next conversion.
+func TestStoreMovedAway(t *testing.T) {
+	good := smallStore(t)
+	for name, look := range map[string]func(path string) error{
+		"opening": func(path string) error {
+			isStore, err := IsStore(path)
+			if err == nil && !isStore {
+				err = errors.New("no store")
+			}
+			return err
+		},
+		"converting": func(path string) error {
+			m := newModel(smallArch, false)
+			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), path, ConvertOptions{})
+			if !errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("it was not there: %w", err)
+			}
+			return nil
+		},
+	} {
+		dir := t.TempDir()
+		work := filepath.Join(dir, ".lever-tmp-1")
+		if err := errors.Join(
+			os.MkdirAll(filepath.Join(work, "new"), 0o777),
+			os.CopyFS(filepath.Join(work, "old"), os.DirFS(good)),
+			os.WriteFile(filepath.Join(work, "lock"), []byte("x.lever"), 0o666),
+		); err != nil {
+			t.Fatal(err)
+		}
+		if err := look(filepath.Join(dir, "x.lever")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		sameStores(t, filepath.Join(dir, "x.lever"), good)
+		onlyEntries(t, dir, "x.lever")
+	}
 }

@@ -151,7 +151,7 @@ func checkModelPath(path string) error {
 	if path == "" {
 		return nil
 	}
-	_, err := os.Stat(path)
+	_, err := weights.IsStore(path)
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
