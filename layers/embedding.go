@@ -16,6 +16,7 @@ type Embedding struct {
 // token has.
 func NewEmbedding(ws *Workspace, name string, rows, width int) *Embedding {
 	ws.wiring.positive(name, rows, width)
+	ws.wiring.tensor(ws.weights, name, rows, width, false)
 	return &Embedding{ws: ws, name: name, rows: rows, width: width}
 }
 

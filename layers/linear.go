@@ -39,6 +39,7 @@ func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
 
 func newLinear(ws *Workspace, name string, out, stored, in int) *Linear {
 	ws.wiring.positive(name, out, stored, in)
+	ws.wiring.tensor(ws.weights, name, stored, in, false)
 	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored}
 	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
 	return l

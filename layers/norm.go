@@ -23,6 +23,7 @@ type RMSNorm struct {
 // NewRMSNorm returns the norm of rows of width elements with the gain vector of that name.
 func NewRMSNorm(ws *Workspace, name string, width int, eps float32) *RMSNorm {
 	ws.wiring.positive(name, width)
+	ws.wiring.tensor(ws.weights, name, 1, width, true)
 	width = max(width, 0)
 	n := &RMSNorm{ws: ws, gain: make([]float32, width), eps: eps}
 	n.reader = newReader(ws.weights, name, 1, width, n.load)

@@ -28,6 +28,13 @@ type Leaser interface {
 	Lease() (release func())
 }
 
+// Shaper is a [Weights] that knows its tensors before they are read, so that [Assemble] refuses a model whose tensors are not what its layers
+// need. The stores of package weights are.
+type Shaper interface {
+	// Shape returns the type and shape of a tensor; ok is false where there is none of that name.
+	Shape(name string) (d tensor.DType, rows, cols int, ok bool)
+}
+
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands
 // to the source is made once, so that reading does not allocate.
 type reader struct {

@@ -3,6 +3,8 @@ package layers
 import (
 	"errors"
 	"fmt"
+
+	"github.com/lever-go/lever/tensor"
 )
 
 // ErrWiring is wrapped by the error of [Assemble] about parts that do not fit each other.
@@ -29,6 +31,22 @@ func (w *wiring) positive(part string, sizes ...int) bool {
 		}
 	}
 	return true
+}
+
+// tensor notes a fault unless the weights, if they can tell, hold a tensor of that name that a layer can use: a matrix of at least rows rows,
+// or a vector.
+func (w *wiring) tensor(weights Weights, name string, rows, cols int, vector bool) {
+	shaper, ok := weights.(Shaper)
+	if !ok {
+		return
+	}
+	d, gotRows, gotCols, ok := shaper.Shape(name)
+	switch isVector := d == tensor.F32 && gotRows == 1; {
+	case !ok:
+		w.fault(name, "the weights hold no tensor of that name")
+	case gotCols != cols || gotRows < rows || vector != isVector || !vector && !tensor.Packable(d):
+		w.fault(name, "the weights hold %v [%d %d] where [%d %d] belongs, %s", d, gotRows, gotCols, rows, cols, map[bool]string{true: "a vector of f32", false: "a matrix"}[vector])
+	}
 }
 
 // attention notes what is wrong with an attention on a layer of a cache.
