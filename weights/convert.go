@@ -42,6 +42,9 @@ func Convert(ctx context.Context, src, dst string, opts ConvertOptions) error {
 
 // writeStore makes a store at dst of the source that open opens.
 func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func() (*source, error)) error {
+	if err := checkWords(); err != nil {
+		return err
+	}
 	switch opts.Type {
 	case tensor.Invalid, tensor.Q4_0, tensor.Q8_0, tensor.F16:
 	default:

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"syscall"
 
 	"github.com/lever-go/lever/internal/regular"
@@ -127,6 +128,9 @@ func (m *manifest) tensors() map[string]*tensorEntry {
 
 // readManifest reads and checks the manifest of the store dir, and returns its text too.
 func readManifest(dir string) (*manifest, []byte, error) {
+	if err := checkWords(); err != nil {
+		return nil, nil, err
+	}
 	path := filepath.Join(dir, manifestName)
 	raw, err := regular.Read(path, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -176,6 +180,14 @@ func parseManifest(raw []byte) (*manifest, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return m, m.check()
+}
+
+// checkWords refuses to run where sizes of models, which are products of ints, could overflow.
+func checkWords() error {
+	if strconv.IntSize < 64 {
+		return fmt.Errorf("weights: processors of %d bits: %w; build for one of 64 bits", strconv.IntSize, ErrUnsupported)
+	}
+	return nil
 }
 
 func corrupt(format string, args ...any) error {
