@@ -20,8 +20,9 @@ var errNoSchema = errors.New("not an object, nor true or false: it is no schema"
 
 // Bounds of conjunction, which come from anywhere.
 const (
-	maxSchema = 1 << 20 // bytes
-	maxNodes  = 1 << 19 // of the automaton
+	maxSchema = 1 << 20  // bytes
+	maxNodes  = 1 << 19  // of the automaton
+	maxSize   = 16 << 20 // bytes of memory of the automaton
 	// inlineNodes are those from which on equal schemas are one rule each. A small automaton gives masks faster without.
 	inlineNodes = 1 << 12
 	maxNesting  = 128  // of a schema's JSON
@@ -62,7 +63,13 @@ func (v *Vocabulary) schema(w *work, schema []byte) (*Grammar, error) {
 		return nil, errors.New("grammar: schema: a $ref leads back to itself with nothing between")
 	}
 	g := v.grammar(c.graph, start)
-	return g, w.err
+	if w.err != nil {
+		return nil, w.err
+	}
+	if size := g.automaton.size(); size > maxSize {
+		return nil, fmt.Errorf("grammar: %w: its automaton takes %d bytes, more than %d", ErrTooLarge, size, maxSize)
+	}
+	return g, nil
 }
 
 // compiler makes rules of a schema.
