@@ -145,10 +145,13 @@ func (e *Engine) begin() error {
 
 func (e *Engine) end() { e.turn.Unlock() }
 
-// Close gives back all memory and files. During a generation it closes nothing and fails with [ErrBusy]; later calls of methods that
-// use the models, Close among them, fail with [os.ErrClosed].
+// Close gives back all memory and files. During a generation it closes nothing and fails with [ErrBusy]. Methods that use the models fail with
+// [os.ErrClosed] afterwards; a second Close does nothing.
 func (e *Engine) Close() error {
-	if err := e.begin(); err != nil {
+	switch err := e.begin(); {
+	case errors.Is(err, os.ErrClosed):
+		return nil
+	case err != nil:
 		return fmt.Errorf("lever: close: %w", err)
 	}
 	defer e.end()
