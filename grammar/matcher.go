@@ -123,7 +123,10 @@ type Matcher struct {
 	ids     map[int32]int
 
 	masks  map[int][]uint64
-	end    []uint64 // the mask of the tokens that end a text
+	free   [][]uint64 // masks that are no longer kept
+	end    []uint64   // the mask of the tokens that end a text
+	only   []uint64   // the mask of the last forced token; nil before the first
+	last   int32      // that token
 	walked []int32
 }
 
@@ -142,18 +145,23 @@ const (
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
 	w := newWork(ctx, g.vocabulary.matchSteps())
 	m := &Matcher{grammar: g, machine: newMachine(g.automaton, w), work: w, ids: map[int32]int{}, masks: map[int][]uint64{}}
-	m.end = m.mask(g.vocabulary.end...)
+	m.end = m.mask()
+	for _, token := range g.vocabulary.end {
+		m.end[token/64] |= 1 << (token % 64)
+	}
 	m.place(m.machine.start(g.start))
 	return m
 }
 
-// mask returns a new mask of some tokens.
-func (m *Matcher) mask(tokens ...int32) []uint64 {
-	mask := make([]uint64, (m.grammar.vocabulary.size+63)/64)
-	for _, token := range tokens {
-		mask[token/64] |= 1 << (token % 64)
+// mask returns an empty mask.
+func (m *Matcher) mask() []uint64 {
+	if n := len(m.free); n > 0 {
+		mask := m.free[n-1]
+		m.free = m.free[:n-1]
+		clear(mask)
+		return mask
 	}
-	return mask
+	return make([]uint64, (m.grammar.vocabulary.size+63)/64)
 }
 
 // place returns the number of a state.
@@ -272,15 +280,16 @@ func (m *Matcher) Allowed(state int) []uint64 {
 	if at == 0 {
 		return m.end
 	}
+	if forced := m.forced(state); forced >= 0 {
+		return m.alone(forced)
+	}
 	if len(m.masks) == keptMasks {
+		for _, mask := range m.masks {
+			m.free = append(m.free, mask)
+		}
 		clear(m.masks)
 	}
-	var mask []uint64
-	if forced := m.forced(state); forced >= 0 {
-		mask = m.mask(forced)
-	} else {
-		mask = m.allowed(at)
-	}
+	mask := m.allowed(at)
 	if m.work.err != nil {
 		return m.end
 	}
@@ -288,11 +297,22 @@ func (m *Matcher) Allowed(state int) []uint64 {
 	return mask
 }
 
+// alone returns the mask of one token.
+func (m *Matcher) alone(token int32) []uint64 {
+	if m.only == nil {
+		m.only = m.mask()
+	}
+	m.only[m.last/64] = 0
+	m.only[token/64] = 1 << (token % 64)
+	m.last = token
+	return m.only
+}
+
 // allowed puts together the mask of a state of the machine.
 func (m *Matcher) allowed(at int32) []uint64 {
 	mask := m.mask()
 	if m.machine.states[at].done {
-		mask = m.mask(m.grammar.vocabulary.end...)
+		copy(mask, m.end)
 	}
 	add := func(token int32) { mask[token/64] |= 1 << (token % 64) }
 	v := m.grammar.vocabulary
