@@ -48,9 +48,10 @@ var mayImport = []struct{ packages, imports string }{
 	{"lever", "tensor kernels kernels/npu kernels/npu/offload layers weights tokenizer grammar spec/..."},
 	{"server/...", "lever grammar kernels spec tokenizer"},
 	{"distill", "lever tensor kernels layers weights tokenizer spec/..."},
-	{"bench/...", "lever bench/... tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
+	{"profile", "tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
+	{"bench/...", "lever bench/... profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
 	{"examples/...", "lever distill tensor kernels layers weights tokenizer spec/..."},
-	{"cmd/lever", "lever server bench/... tensor kernels kernels/npu/... layers weights tokenizer grammar spec/..."},
+	{"cmd/lever", "lever server profile bench/... tensor kernels kernels/npu/... layers weights tokenizer grammar spec/..."},
 	{"cmd/lever-distill", "distill"},
 
 	// What nobody else may import knows none of those that import it.

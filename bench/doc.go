@@ -11,7 +11,6 @@
 //  8. mapping: where drafts and logits are computed on phones with an NPU.
 //  9. growth: how the time of a pass grows with context, tree budget, model size, memory and threads.
 //  10. inflate: models of full size that say what small ones say.
-//  11. profile: what a device takes for the parts of a pass.
 //
 // Usage:
 //

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench"
-	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
 

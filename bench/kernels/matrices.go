@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench/inflate"
-	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/tensor"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
 

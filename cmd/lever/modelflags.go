@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/spec/gaincost"

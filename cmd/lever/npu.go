@@ -9,9 +9,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/tensor"
 	"github.com/spf13/pflag"
 

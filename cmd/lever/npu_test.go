@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/profile"
 )
 
 func TestRunWithNPU(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench/profile"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"

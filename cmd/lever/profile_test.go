@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
 

@@ -3,7 +3,7 @@ package profile_test
 import (
 	"fmt"
 
-	"github.com/lever-go/lever/bench/profile"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec/gaincost"
 )
 
