@@ -1,29 +1,73 @@
 package grammar
 
-// graph is an automaton that is being made.
+import (
+	"iter"
+	"slices"
+)
+
+// graph is an automaton that is being made. There may be hundreds of thousands of nodes, so that none has memory of its own: what leads away from
+// them are lists in common pools.
 type graph struct {
-	work  *work
-	nodes []vertex
-	sets  []characters
+	work   *work
+	nodes  []vertex
+	edges  pool[edge]
+	calls  pool[call]
+	empty  pool[int32] // nodes that are reached by nothing
+	sets   []characters
+	useful []bool // nodes from which a text comes to an end; nil until [graph.prune] has found them
 }
 
 // vertex is a node of a graph.
 type vertex struct {
-	edges      []edge
-	calls      []call
-	empty      []int32 // nodes that are reached by nothing
-	final      bool
-	set, after int32
+	edges, calls, empty int32 // lists
+	set, after          int32
+	final               bool
+}
+
+// pool has lists, which may share their last cells. A list is the number of its first cell; 0 is the empty one.
+type pool[T any] []cell[T]
+
+type cell[T any] struct {
+	of   T
+	next int32
+}
+
+// with returns a list with one more, which is its first.
+func (p *pool[T]) with(list int32, of T) int32 {
+	if len(*p) == 0 {
+		*p = append(*p, cell[T]{})
+	}
+	*p = append(roomy(*p), cell[T]{of, list})
+	return int32(len(*p) - 1)
+}
+
+// roomy returns a slice with room for one more. It grows by its own length, which copies less than append would.
+func roomy[S ~[]E, E any](s S) S {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, len(s)+1)
+	}
+	return s
+}
+
+// all returns what is in a list.
+func (p pool[T]) all(list int32) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for ; list != 0; list = p[list].next {
+			if !yield(p[list].of) {
+				return
+			}
+		}
+	}
 }
 
 func (g *graph) node() int32 {
 	g.work.do(nodeSteps)
-	g.nodes = append(g.nodes, vertex{})
+	g.nodes = append(roomy(g.nodes), vertex{})
 	return int32(len(g.nodes) - 1)
 }
 
 func (g *graph) span(from int32, lo, hi byte, to int32) {
-	g.nodes[from].edges = append(g.nodes[from].edges, edge{lo, hi, to})
+	g.nodes[from].edges = g.edges.with(g.nodes[from].edges, edge{lo, hi, to})
 }
 
 // oneOf takes one of some bytes.
@@ -33,10 +77,10 @@ func (g *graph) oneOf(from int32, bytes string, to int32) {
 	}
 }
 
-func (g *graph) skip(from, to int32) { g.nodes[from].empty = append(g.nodes[from].empty, to) }
+func (g *graph) skip(from, to int32) { g.nodes[from].empty = g.empty.with(g.nodes[from].empty, to) }
 
 func (g *graph) call(from, rule, to int32) {
-	g.nodes[from].calls = append(g.nodes[from].calls, call{rule, to})
+	g.nodes[from].calls = g.calls.with(g.nodes[from].calls, call{rule, to})
 }
 
 func (g *graph) end(n int32) { g.nodes[n].final = true }
@@ -51,6 +95,39 @@ func (g *graph) text(from int32, text string) int32 {
 	return from
 }
 
+// leads reports whether a way to a node counts.
+func (g *graph) leads(to int32) bool { return g.useful == nil || g.useful[to] }
+
+// takes reports whether a node takes the characters of a set.
+func (g *graph) takes(n int32) bool {
+	return g.nodes[n].set != noSet && g.leads(g.nodes[n].after)
+}
+
+// to returns the nodes to which a node leads, in any way.
+func (g *graph) to(n int32) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		v := &g.nodes[n]
+		for e := range g.edges.all(v.edges) {
+			if g.leads(e.to) && !yield(e.to) {
+				return
+			}
+		}
+		for to := range g.empty.all(v.empty) {
+			if g.leads(to) && !yield(to) {
+				return
+			}
+		}
+		for c := range g.calls.all(v.calls) {
+			if g.leads(c.rule) && g.leads(c.to) && (!yield(c.rule) || !yield(c.to)) {
+				return
+			}
+		}
+		if g.takes(n) {
+			yield(v.after)
+		}
+	}
+}
+
 // leftRecursive reports whether some rule can call itself before it has taken a byte, which would never end.
 func (g *graph) leftRecursive() bool {
 	const active, done = 1, 2
@@ -61,13 +138,13 @@ func (g *graph) leftRecursive() bool {
 			return seen[n] == active
 		}
 		seen[n] = active
-		for _, to := range g.nodes[n].empty {
-			if visit(to) {
+		for to := range g.empty.all(g.nodes[n].empty) {
+			if g.leads(to) && visit(to) {
 				return true
 			}
 		}
-		for _, c := range g.nodes[n].calls {
-			if visit(c.rule) || g.nodes[c.rule].final && visit(c.to) {
+		for c := range g.calls.all(g.nodes[n].calls) {
+			if g.leads(c.rule) && g.leads(c.to) && (visit(c.rule) || g.nodes[c.rule].final && visit(c.to)) {
 				return true
 			}
 		}
@@ -91,7 +168,7 @@ func (g *graph) table(from, to int32) [][256]int16 {
 		for b := range row {
 			row[b] = dead
 		}
-		for _, e := range g.nodes[queue[0]].edges {
+		for e := range g.edges.all(g.nodes[queue[0]].edges) {
 			if _, ok := rows[e.to]; !ok {
 				rows[e.to] = int16(len(table) + len(queue))
 				queue = append(queue, e.to)

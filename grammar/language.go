@@ -82,7 +82,6 @@ func (c *compiler) matches(pattern, text string) (bool, error) {
 // be like (as in Brzozowski, "Derivatives of regular expressions", 1964). So patterns can be combined, and look ahead.
 type language struct {
 	search
-	work     *work
 	formulas []formula
 	ids      map[string]int32
 	start    int32
@@ -125,7 +124,7 @@ const (
 
 // language returns that of a set of strings, without their length.
 func (c *compiler) language(t texts) (*language, error) {
-	l := &language{work: c.work, formulas: make([]formula, 1), ids: map[string]int32{}}
+	l := &language{search: search{work: c.work}, formulas: make([]formula, 1), ids: map[string]int32{}}
 	for _, op := range []formulaOp{always, never, over} {
 		l.formula(formula{op: op})
 	}

@@ -64,22 +64,32 @@ func (b *builder) object(from int32, properties []property, others func(from int
 
 // insert returns a tree of texts with one more, that leads to a node. The tree stays as it was. No text is the beginning of another one.
 func (b *builder) insert(tree int32, text string, to int32) int32 {
-	if text == "" {
+	if text == "" || b.work.err != nil {
 		return to
 	}
-	edges := slices.Clone(b.nodes[tree].edges)
-	if !b.work.do(len(edges)) {
-		return tree
-	}
-	i := slices.IndexFunc(edges, func(e edge) bool { return e.lo == text[0] })
-	if i < 0 {
-		i = len(edges)
-		edges = append(edges, edge{text[0], text[0], noNode})
-	}
-	edges[i].to = b.insert(edges[i].to, text[1:], to)
+	below, edges := b.without(b.nodes[tree].edges, text[0])
+	below = b.insert(below, text[1:], to)
 	with := b.node()
-	b.nodes[with].edges = edges
+	b.nodes[with].edges = b.edges.with(edges, edge{text[0], text[0], below})
 	return with
+}
+
+// without returns a list of edges without the one that takes a byte, and the node to which that leads.
+func (b *builder) without(edges int32, c byte) (to, rest int32) {
+	var passed []edge
+	for at := edges; at != 0 && b.work.do(1); at = b.edges[at].next {
+		e := b.edges[at].of
+		if e.lo != c {
+			passed = append(passed, e)
+			continue
+		}
+		rest = b.edges[at].next
+		for _, e := range passed {
+			rest = b.edges.with(rest, e)
+		}
+		return e.to, rest
+	}
+	return noNode, edges
 }
 
 // counted takes an object like object, of at least some members, or at most some.
@@ -158,9 +168,7 @@ func (b *builder) member(member func(from int32) int32, places int) func(n int, 
 			return
 		}
 		b.skip(from, rule)
-		if !slices.Contains(b.nodes[end].empty, to) {
-			b.skip(end, to)
-		}
+		b.skip(end, to)
 	}
 }
 
@@ -180,7 +188,7 @@ func (b *builder) otherName(from int32, names []string) int32 {
 	b.span(start, '"', '"', to)
 	names = slices.Clone(names)
 	slices.Sort(names)
-	b.otherwise(from, b.nodes[start].edges, names, 0)
+	b.otherwise(from, slices.Collect(b.edges.all(b.nodes[start].edges)), names, 0)
 	return to
 }
 

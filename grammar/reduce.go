@@ -14,13 +14,21 @@ import (
 // a node that leads to itself.
 type reduction struct {
 	*graph
-	automaton automaton
-	made      []vertex            // nodes of the automaton
-	number    []int32             // of a node in made; 0 = none yet
-	active    []bool              // a node of which not all that it leads to is known
-	known     map[[2]uint64]int32 // by the hash of all that counts
-	seeds     [2]maphash.Seed
-	key       []byte
+	made   []part           // nodes of the automaton
+	edges  []edge           // of these, in the order in which they were completed, as are
+	calls  []call           // and
+	empty  []int32          //
+	number []int32          // of a node in made; 0 = none yet
+	known  map[uint64]int32 // by the hash of all that counts
+	seed   maphash.Seed
+	key    []byte
+}
+
+// part is a node of the automaton: what leads away from it lies between two places.
+type part struct {
+	edges, calls, empty [2]int32
+	set, after          int32
+	final               bool
 }
 
 // itself stands for the node itself in what is compared.
@@ -28,147 +36,239 @@ const itself = -1
 
 // reduce returns the automaton of a rule, and its start.
 func (g *graph) reduce(start int32) (*automaton, int32) {
-	r := &reduction{graph: g, made: make([]vertex, 1, len(g.nodes)/2+1), number: make([]int32, len(g.nodes)), active: make([]bool, len(g.nodes)), known: make(map[[2]uint64]int32, len(g.nodes)/2)}
-	r.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
-	start = r.visit(start)
-	a := &r.automaton
-	a.sets = g.sets
-	a.nodes = make([]node, 0, len(r.made)+1)
-	for i := range r.made {
-		v := &r.made[i]
-		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), v.set, v.after, v.final})
-		a.edges, a.calls, a.empty = append(a.edges, v.edges...), append(a.calls, v.calls...), append(a.empty, v.empty...)
+	order := g.order(start)
+	r := &reduction{
+		graph: g, number: make([]int32, len(g.nodes)), seed: maphash.MakeSeed(),
+		made: make([]part, 1, len(order)/2+1), known: make(map[uint64]int32, len(order)/2), edges: make([]edge, 0, len(order)/2+1),
 	}
-	a.nodes = append(a.nodes, node{edges: int32(len(a.edges)), calls: int32(len(a.calls)), empty: int32(len(a.empty))})
-	a.edges, a.calls, a.empty = slices.Clip(a.edges), slices.Clip(a.calls), slices.Clip(a.empty)
-	return a, start
+	for _, n := range order {
+		if !g.work.do(nodeSteps) {
+			break
+		}
+		r.add(n)
+	}
+	return r.automaton(), r.numberOf(start)
 }
 
-// visit returns the number of a node in the automaton.
-func (r *reduction) visit(n int32) int32 {
-	if r.number[n] != 0 {
-		return r.number[n]
+// order returns the nodes that can be reached from one, each after all that it leads to, unless that leads back to it.
+func (g *graph) order(start int32) []int32 {
+	seen := make([]bool, len(g.nodes))
+	order := make([]int32, 0, len(g.nodes))
+	for todo := []int32{start}; len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch {
+		case n < 0: // all that it leads to is done
+			order = append(order, ^n)
+		case !seen[n]:
+			seen[n] = true
+			todo = append(todo, ^n)
+			for to := range g.to(n) {
+				if !seen[to] {
+					todo = append(todo, to)
+				}
+			}
+		}
 	}
-	if r.active[n] { // a cycle
-		r.number[n] = r.make()
-		return r.number[n]
+	return order
+}
+
+// onward returns the node to which a node leads without anything else.
+func (r *reduction) onward(n int32) (to int32, ok bool) {
+	v := &r.nodes[n]
+	if v.final || v.empty == 0 || v.edges != 0 || v.calls != 0 || v.set != noSet {
+		return 0, false
+	}
+	for next := range r.graph.empty.all(v.empty) {
+		if r.leads(next) {
+			if ok {
+				return 0, false
+			}
+			to, ok = next, true
+		}
+	}
+	return to, ok
+}
+
+// numberOf returns the number of a node in the automaton. One that is not known yet, as it is on a cycle, is made ahead.
+func (r *reduction) numberOf(n int32) int32 {
+	end := n
+	for r.number[end] == 0 {
+		to, ok := r.onward(end)
+		if !ok {
+			r.number[end] = r.make()
+			break
+		}
+		end = to
+	}
+	for n != end {
+		r.number[n] = r.number[end]
+		n, _ = r.onward(n)
+	}
+	return r.number[end]
+}
+
+func (r *reduction) make() int32 {
+	r.made = append(roomy(r.made), part{})
+	return int32(len(r.made) - 1)
+}
+
+// add makes a node of the automaton, or finds the one that is equal.
+func (r *reduction) add(n int32) {
+	if _, ok := r.onward(n); ok {
+		r.numberOf(n)
+		return
 	}
 	v := &r.nodes[n]
-	if len(v.empty) == 1 && !v.final && v.set == noSet && len(v.edges)+len(v.calls) == 0 {
-		r.number[n] = r.visit(v.empty[0])
-		return r.number[n]
-	}
-	r.work.do(nodeSteps)
-	r.active[n] = true
-	visit := func(to int32) int32 {
+	number := func(to int32) int32 {
 		if to == n {
 			return itself
 		}
-		return r.visit(to)
+		return r.numberOf(to)
 	}
-	w := vertex{edges: make([]edge, 0, len(v.edges)), final: v.final, set: v.set}
-	if v.set != noSet {
-		w.after = visit(v.after)
-	}
-	for _, e := range v.edges {
-		w.edges = append(w.edges, edge{e.lo, e.hi, visit(e.to)})
-	}
-	for _, to := range v.empty {
-		w.empty = append(w.empty, visit(to))
-	}
-	for _, c := range v.calls {
-		to := visit(c.to)
-		if to != itself && r.made[to].ends() {
-			to = noNode
+	edges, calls, empty := len(r.edges), len(r.calls), len(r.empty)
+	for e := range r.graph.edges.all(v.edges) {
+		if r.leads(e.to) {
+			r.edges = append(r.edges, edge{e.lo, e.hi, number(e.to)})
 		}
-		w.calls = append(w.calls, call{visit(c.rule), to})
 	}
-	r.active[n] = false
-	w.sort()
-	r.key = w.appendKey(r.key[:0])
+	for c := range r.graph.calls.all(v.calls) {
+		if r.leads(c.rule) && r.leads(c.to) {
+			to := number(c.to)
+			if to != itself && r.made[to].ends() {
+				to = noNode
+			}
+			r.calls = append(r.calls, call{number(c.rule), to})
+		}
+	}
+	for to := range r.graph.empty.all(v.empty) {
+		if r.leads(to) {
+			r.empty = append(r.empty, number(to))
+		}
+	}
+	r.edges, r.calls, r.empty = joined(r.edges, edges), sortedCalls(r.calls, calls), sortedNodes(r.empty, empty)
+	p := part{
+		edges: [2]int32{int32(edges), int32(len(r.edges))}, calls: [2]int32{int32(calls), int32(len(r.calls))}, empty: [2]int32{int32(empty), int32(len(r.empty))},
+		final: v.final,
+	}
+	if r.takes(n) {
+		p.set, p.after = v.set, number(v.after)
+	}
+	r.work.do(len(r.edges) - edges + len(r.calls) - calls + len(r.empty) - empty)
 	if r.number[n] == 0 {
-		hash := [2]uint64{maphash.Bytes(r.seeds[0], r.key), maphash.Bytes(r.seeds[1], r.key)}
-		if same, ok := r.known[hash]; ok {
+		hash := r.hash(p)
+		same, ok := r.known[hash]
+		if ok && r.equal(p, r.made[same]) {
 			r.number[n] = same
-			return same
+			r.edges, r.calls, r.empty = r.edges[:edges], r.calls[:calls], r.empty[:empty]
+			return
 		}
 		r.number[n] = r.make()
 		r.known[hash] = r.number[n]
 	}
-	w.resolve(r.number[n])
-	r.made[r.number[n]] = w
-	return r.number[n]
-}
-
-func (r *reduction) make() int32 {
-	r.made = append(r.made, vertex{})
-	return int32(len(r.made) - 1)
+	r.made[r.number[n]] = p
 }
 
 // ends reports whether the rule ends at a node, and nowhere else after it.
-func (v *vertex) ends() bool {
-	return v.final && v.set == noSet && len(v.edges)+len(v.calls)+len(v.empty) == 0
+func (p *part) ends() bool {
+	return p.final && p.set == noSet && p.edges[0] == p.edges[1] && p.calls[0] == p.calls[1] && p.empty[0] == p.empty[1]
 }
 
-// sort brings what leads away from a node into an order, each once, and joins edges that are next to each other.
-func (v *vertex) sort() {
-	slices.SortFunc(v.edges, func(a, b edge) int {
-		return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.lo, b.lo), cmp.Compare(a.hi, b.hi))
-	})
-	joined := v.edges[:0]
-	for _, e := range v.edges {
-		if n := len(joined); n > 0 && joined[n-1].to == e.to && int(e.lo) <= int(joined[n-1].hi)+1 {
-			joined[n-1].hi = max(joined[n-1].hi, e.hi)
-		} else {
-			joined = append(joined, e)
-		}
-	}
-	v.edges = joined
-	slices.Sort(v.empty)
-	v.empty = slices.Compact(v.empty)
-	slices.SortFunc(v.calls, func(a, b call) int { return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.to, b.to)) })
-	v.calls = slices.Compact(v.calls)
+func (r *reduction) edgesOf(p part) []edge  { return r.edges[p.edges[0]:p.edges[1]] }
+func (r *reduction) callsOf(p part) []call  { return r.calls[p.calls[0]:p.calls[1]] }
+func (r *reduction) emptyOf(p part) []int32 { return r.empty[p.empty[0]:p.empty[1]] }
+
+// equal reports whether two nodes are alike.
+func (r *reduction) equal(p, q part) bool {
+	return p.set == q.set && p.after == q.after && p.final == q.final &&
+		slices.Equal(r.edgesOf(p), r.edgesOf(q)) && slices.Equal(r.callsOf(p), r.callsOf(q)) && slices.Equal(r.emptyOf(p), r.emptyOf(q))
 }
 
-func (v *vertex) appendKey(key []byte) []byte {
+func (r *reduction) hash(p part) uint64 {
+	key := r.key[:0]
 	number := func(n int32) { key = binary.LittleEndian.AppendUint32(key, uint32(n)) }
-	number(v.set)
-	number(v.after)
-	number(int32(len(v.edges)))
-	for _, e := range v.edges {
+	number(p.set)
+	number(p.after)
+	number(p.edges[1] - p.edges[0])
+	for _, e := range r.edgesOf(p) {
 		key = append(key, e.lo, e.hi)
 		number(e.to)
 	}
-	number(int32(len(v.empty)))
-	for _, to := range v.empty {
+	number(p.empty[1] - p.empty[0])
+	for _, to := range r.emptyOf(p) {
 		number(to)
 	}
-	for _, c := range v.calls {
+	for _, c := range r.callsOf(p) {
 		number(c.rule)
 		number(c.to)
 	}
-	if v.final {
+	if p.final {
 		key = append(key, 1)
 	}
-	return key
+	r.key = key
+	return maphash.Bytes(r.seed, key)
 }
 
-// resolve puts a node's number where itself stands.
-func (v *vertex) resolve(n int32) {
-	own := func(to *int32) {
-		if *to == itself {
-			*to = n
+// joined brings the edges from a place on into an order, each once, and joins those that are next to each other.
+func joined(edges []edge, from int) []edge {
+	if len(edges)-from < 2 {
+		return edges
+	}
+	slices.SortFunc(edges[from:], func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.lo, b.lo), cmp.Compare(a.hi, b.hi))
+	})
+	out := edges[:from+1]
+	for _, e := range edges[from+1:] {
+		if last := &out[len(out)-1]; last.to == e.to && int(e.lo) <= int(last.hi)+1 {
+			last.hi = max(last.hi, e.hi)
+		} else {
+			out = append(out, e)
 		}
 	}
-	own(&v.after)
-	for i := range v.edges {
-		own(&v.edges[i].to)
+	return out
+}
+
+// sortedCalls and sortedNodes bring what is there from a place on into an order, each once.
+func sortedCalls(calls []call, from int) []call {
+	if len(calls)-from < 2 {
+		return calls
 	}
-	for i := range v.empty {
-		own(&v.empty[i])
+	slices.SortFunc(calls[from:], func(a, b call) int { return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.to, b.to)) })
+	return calls[:from+len(slices.Compact(calls[from:]))]
+}
+
+func sortedNodes(nodes []int32, from int) []int32 {
+	if len(nodes)-from < 2 {
+		return nodes
 	}
-	for i := range v.calls {
-		own(&v.calls[i].rule)
-		own(&v.calls[i].to)
+	slices.Sort(nodes[from:])
+	return nodes[:from+len(slices.Compact(nodes[from:]))]
+}
+
+// automaton puts the nodes into their order.
+func (r *reduction) automaton() *automaton {
+	a := &automaton{
+		sets: r.sets, nodes: make([]node, 0, len(r.made)+1),
+		edges: make([]edge, 0, len(r.edges)), calls: make([]call, 0, len(r.calls)), empty: make([]int32, 0, len(r.empty)),
 	}
+	for i, p := range r.made {
+		own := func(to int32) int32 {
+			if to == itself {
+				return int32(i)
+			}
+			return to
+		}
+		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), p.set, own(p.after), p.final})
+		for _, e := range r.edgesOf(p) {
+			a.edges = append(a.edges, edge{e.lo, e.hi, own(e.to)})
+		}
+		for _, c := range r.callsOf(p) {
+			a.calls = append(a.calls, call{own(c.rule), own(c.to)})
+		}
+		for _, to := range r.emptyOf(p) {
+			a.empty = append(a.empty, own(to))
+		}
+	}
+	a.nodes = append(a.nodes, node{edges: int32(len(a.edges)), calls: int32(len(a.calls)), empty: int32(len(a.empty))})
+	return a
 }

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ErrUnsupported is wrapped by errors about a schema that is well-formed and asks for what this package can't enforce. The
@@ -110,7 +112,7 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 		c.end(end)
 	}
 	if !c.prune(start) {
-		return 0, c.nothing()
+		return 0, cmp.Or(c.work.err, c.nothing())
 	}
 	return start, nil
 }
@@ -349,6 +351,9 @@ func (c *compiler) number(from int32, n numbers) (to int32, err error) {
 
 // quoted returns a string in JSON.
 func quoted(s string) string {
+	if special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= utf8.RuneSelf }; !strings.ContainsFunc(s, special) {
+		return `"` + s + `"`
+	}
 	var out strings.Builder
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)

@@ -8,12 +8,12 @@ package grammar
 //     these, those that lead to the end: what is generated never gets stuck.
 //  3. Those become nodes, and their edges take the characters as JSON spells them.
 type search struct {
+	work        *work
 	program     []instruction
 	least, most int32 // characters; most is negative if there is no limit
 
 	points map[position]*point
 	order  []*point // in which they were found
-	steps  int      // that it took
 	seen   []int    // when a way was last gone, by instruction, and another one for the text's end
 }
 
@@ -56,7 +56,7 @@ func (b *builder) match(from int32, pattern string, least, most int) (to int32, 
 	if err != nil {
 		return 0, err
 	}
-	s := &search{least: int32(least), most: int32(most), points: map[position]*point{}}
+	s := &search{work: b.work, least: int32(least), most: int32(most), points: map[position]*point{}}
 	start, err := s.start(e)
 	if err != nil {
 		return 0, err
@@ -72,10 +72,10 @@ func (b *builder) match(from int32, pattern string, least, most int) (to int32, 
 
 // add appends an instruction to the program.
 func (s *search) add(i instruction) (int32, error) {
-	if len(s.program) == maxNodes {
-		return 0, ErrTooLarge
+	if !s.work.do(nodeSteps) {
+		return 0, s.work.err
 	}
-	s.program = append(s.program, i)
+	s.program = append(roomy(s.program), i)
 	return int32(len(s.program) - 1), nil
 }
 
@@ -162,8 +162,8 @@ func (s *search) explore(first int32) error {
 		for _, at := range p.takes {
 			next := s.point(s.after(at, p.count))
 			next.before = append(next.before, p)
-			if s.steps > maxNodes {
-				return ErrTooLarge
+			if s.work.err != nil {
+				return s.work.err
 			}
 		}
 	}
@@ -201,6 +201,7 @@ func (s *search) point(at position) *point {
 	if p, ok := s.points[at]; ok {
 		return p
 	}
+	s.work.do(pointSteps)
 	p := &point{count: at.count}
 	s.points[at] = p
 	s.order = append(s.order, p)
@@ -233,7 +234,7 @@ func (s *search) point(at position) *point {
 		case matched:
 			p.ends = p.ends || at.count >= s.least
 		}
-		s.steps++
+		s.work.do(waySteps)
 	}
 	return p
 }
@@ -268,8 +269,8 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 				node = b.node()
 				takers[here] = node
 				b.take(node, next.node, s.program[at].set)
-				if len(b.nodes) > maxNodes || b.work.err != nil {
-					return 0, ErrTooLarge
+				if b.work.err != nil {
+					return 0, b.work.err
 				}
 			}
 			b.skip(p.node, node)

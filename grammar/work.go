@@ -55,6 +55,8 @@ const (
 	reachSteps = 4   // a frame is added to a state
 	pushSteps  = 8   // a new stack
 	stateSteps = 32  // a new state, or what follows it
-	nodeSteps  = 8   // a node of an automaton
+	nodeSteps  = 8   // a node of an automaton, or an instruction of a pattern
+	pointSteps = 16  // a place in a pattern after some characters
+	waySteps   = 1   // a way from there
 	rowSteps   = 256 // a row of how the characters of a set are spelled
 )
