@@ -3,6 +3,7 @@ package lever_test
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -40,5 +41,45 @@ func TestDamagedConversion(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(dir)); len(entries) != 1 {
 		t.Errorf("left in the cache: %v", entries)
+	}
+}
+
+// Several may meet the damage at once, and read what they have made while others still convert.
+func TestDamagedConversionAtOnce(t *testing.T) {
+	model := testdata.Shared(t, "models/lever-tiny-llama/draft")
+	cfg := lever.Config{CacheDir: t.TempDir()}
+	use := func() (string, error) {
+		store, err := lever.OpenStore(t.Context(), model, cfg)
+		if err != nil {
+			return "", err
+		}
+		for range 5 {
+			r, err := store.Resident(t.Context(), nil)
+			if err == nil {
+				err = r.Close()
+			}
+			if err != nil {
+				return "", err
+			}
+		}
+		return store.Dir(), nil
+	}
+	dir, err := use()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if err := os.Truncate(filepath.Join(dir, "chunks", "0001.bin"), 0); err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				if _, err := use(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
 	}
 }

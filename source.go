@@ -55,15 +55,10 @@ func openConverted(ctx context.Context, path string, cfg Config) (*weights.Store
 	if err := os.MkdirAll(filepath.Dir(converted), 0o755); err != nil {
 		return nil, fmt.Errorf("make model cache (set LEVER_CACHE to choose another place): %w", err)
 	}
-	damaged, err := weights.IsStore(converted)
-	if err == nil && !damaged {
-		err = os.RemoveAll(converted) // the remains of one
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeLost(ctx, converted, cfg); err != nil {
 		return nil, fmt.Errorf("make model cache: %w", err)
 	}
 	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{
-		Overwrite:      damaged,
 		CheckTokenizer: tokenizer.Check,
 		Progress:       cfg.report("converting " + filepath.Base(path)),
 	})
@@ -71,6 +66,23 @@ func openConverted(ctx context.Context, path string, cfg Config) (*weights.Store
 		return nil, err
 	}
 	return openStore(ctx, converted, cfg)
+}
+
+// removeLost removes a damaged store, or what is left of one. Another process that met the damage too may have made the store anew, and reads
+// it: that one stays.
+func removeLost(ctx context.Context, converted string, cfg Config) error {
+	unlock, err := publish.LockFolder(ctx, filepath.Dir(converted))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Lstat(converted); errors.Is(err, fs.ErrNotExist) {
+		return nil // one may appear from now on
+	}
+	if _, err := openStore(ctx, converted, cfg); err == nil || !isLost(err) {
+		return err
+	}
+	return os.RemoveAll(converted)
 }
 
 // isLost reports whether err says that a store is not there, or not as it was written.

@@ -33,11 +33,19 @@ func Unpack(ctx context.Context, fsys fs.FS, dst string) error {
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return fail(err)
 	}
+	unlock, err := publish.LockFolder(ctx, filepath.Dir(dst))
+	if err != nil {
+		return fail(err)
+	}
+	defer unlock()
+	if isUnpacked(ctx, fsys, dst) { // another process was quicker, and may read it already
+		return nil
+	}
 	if err := checkRemains(fsys, dst); err != nil {
 		return fail(err)
 	}
-	err := publish.Folder(dst, true, func(dir string) error { return copyTree(ctx, dir, fsys) })
-	if err != nil && !isUnpacked(ctx, fsys, dst) { // otherwise another process was quicker
+	err = publish.Folder(dst, true, func(dir string) error { return copyTree(ctx, dir, fsys) })
+	if err != nil && !isUnpacked(ctx, fsys, dst) { // otherwise another process was quicker, where folders cannot be locked
 		return fail(err)
 	}
 	return nil

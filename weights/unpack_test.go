@@ -172,21 +172,50 @@ func TestUnpackRefuses(t *testing.T) {
 	onlyEntries(t, dir, "note.txt")
 }
 
-// Several may unpack to one place at once.
+// Several may unpack to one place at once, and read what they find there while others still unpack.
 func TestUnpackAtOnce(t *testing.T) {
 	want := smallStore(t)
 	parent := t.TempDir()
-	var group sync.WaitGroup
-	for range 6 {
-		group.Go(func() {
-			if err := Unpack(t.Context(), os.DirFS(want), filepath.Join(parent, "y.lever")); err != nil {
-				t.Error(err)
+	dst := filepath.Join(parent, "y.lever")
+	unpackAndRead := func() error {
+		if err := Unpack(t.Context(), os.DirFS(want), dst); err != nil {
+			return err
+		}
+		s, err := Open(t.Context(), dst, OpenOptions{})
+		if err != nil {
+			return err
+		}
+		for range 10 {
+			r, err := s.Resident(t.Context(), nil)
+			if err == nil {
+				err = r.Close()
 			}
-		})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	group.Wait()
-	sameStores(t, filepath.Join(parent, "y.lever"), want)
-	onlyEntries(t, parent, "y.lever")
+	for round := range 20 {
+		err := os.RemoveAll(dst)
+		if round%2 == 1 { // a damaged one is there
+			err = errors.Join(err, os.CopyFS(dst, os.DirFS(want)), os.Truncate(chunkPath(dst, "0001.bin"), 0))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				if err := unpackAndRead(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		sameStores(t, dst, want)
+		onlyEntries(t, parent, "y.lever")
+	}
 }
 
 // A store that a killed process had moved away to replace it is found again, by whoever looks for it and by the next conversion.
