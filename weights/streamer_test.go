@@ -399,18 +399,18 @@ func consume(ctx context.Context, rng *rand.Rand, r *Streamer, want *Resident, n
 func TestUnreliableFlash(t *testing.T) {
 	dir := bigStore(t, true)
 	want := resident(t, dir)
-	total := int64(10000)
-	if testing.Short() {
-		total = 500
-	}
-	for _, perMille := range []int{20, 400} {
+	// Where faults are rare, many bytes are read for each.
+	for perMille, total := range map[int]int64{20: 1000, 400: 9000} {
+		if testing.Short() {
+			total = 250
+		}
 		f := &faults{rng: rand.New(rand.NewPCG(9, uint64(perMille)))}
 		s := f.open(t, dir) // which reads the store without faults, if nobody has yet
 		f.perMille = perMille
 		r := stream(t, s, StreamOptions{Budget: 24 << 20, ReadSize: 256 << 10, Depth: 3, Tiles: 1})
 		rng := rand.New(rand.NewPCG(1, 2))
 		failures := int64(0)
-		for f.injected.Load() < total/2 {
+		for f.injected.Load() < total {
 			if err := consumePass(t, rng, r, want); err != nil {
 				failures++
 				var where *ChunkError
