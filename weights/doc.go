@@ -130,7 +130,7 @@
 // # Errors
 //
 // Errors wrap one of these, an error of the operating system such as [io/fs.ErrNotExist], or that of a context. Where a chunk is concerned, a
-// [ChunkError] says which, and which segment.
+// [ChunkError] says which, and which segment; where another file of a store is damaged, a [FileError] says which.
 //
 //   - [ErrCorrupt]: bytes are not what they should be. Convert again, or copy the store again.
 //   - [ErrTruncated]: a file ends too early, as after a copy that was interrupted.

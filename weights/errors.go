@@ -51,6 +51,17 @@ func (e *ChunkError) Error() string {
 // Unwrap returns the cause.
 func (e *ChunkError) Unwrap() error { return e.Err }
 
+// FileError says which file of a store, other than a chunk, is wrong: its manifest, or one of the tokenizer's.
+type FileError struct {
+	File string // path
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("weights: %s: %v", e.File, e.Err) }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // sourceError is an error of a model to convert, as an error of this package.
 type sourceError struct {
 	kind  error // a sentinel of this package

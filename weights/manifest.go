@@ -141,7 +141,7 @@ func readManifest(dir string) (*manifest, []byte, error) {
 	}
 	m, err := parseManifest(raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("weights: %s: %w", path, err)
+		return nil, nil, &FileError{path, err}
 	}
 	return m, raw, nil
 }

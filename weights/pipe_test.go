@@ -51,7 +51,7 @@ func TestNoFiles(t *testing.T) {
 // So is a pipe in the place of a source's file.
 func TestNoSources(t *testing.T) {
 	m := newModel(smallArch, false)
-	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json", "model.gguf"} {
+	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json", manifestName, "model.gguf"} {
 		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
 		path := filepath.Join(dir, name)
 		if err := os.RemoveAll(path); err != nil {

@@ -50,6 +50,9 @@ func openSource(path string) (*source, error) {
 	case err != nil:
 		return nil, fmt.Errorf("weights: convert: %w", err)
 	case isStore:
+		if err := checkRegular(filepath.Join(path, manifestName)); err != nil {
+			return nil, fmt.Errorf("weights: convert: %w", err)
+		}
 		return nil, badSource(ErrUnsupported, path, "", "it is a store already; convert from the model that it was made from")
 	case info.IsDir():
 		return openHF(path)

@@ -49,9 +49,9 @@ func (s *Store) checkTokenizer() error {
 		case err != nil:
 			return fmt.Errorf("weights: %w", err)
 		case n < want.Size:
-			return fmt.Errorf("weights: %s: %d of %d bytes: %w", path, n, want.Size, ErrTruncated)
+			return &FileError{path, fmt.Errorf("%d of %d bytes: %w", n, want.Size, ErrTruncated)}
 		case n > want.Size || hex.EncodeToString(sum.Sum(nil)) != want.SHA256:
-			return fmt.Errorf("weights: %s: %w", path, corrupt("is not the file that was stored"))
+			return &FileError{path, corrupt("is not the file that was stored")}
 		}
 	}
 	return nil

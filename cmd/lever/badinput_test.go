@@ -301,9 +301,9 @@ func TestDamagedStoreIsRefused(t *testing.T) {
 			manifest["version"] = 999
 			b, _ = json.Marshal(manifest)
 			return b
-		}), []string{"lever.json", "999"}},
-		"cut manifest":      {edit("lever.json", func(b []byte) []byte { return b[:len(b)/2] }), []string{"lever.json"}},
-		"changed tokenizer": {edit("tokenizer.json", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), []string{"tokenizer.json"}},
+		}), []string{"lever.json", "999", "another version"}},
+		"cut manifest":      {edit("lever.json", func(b []byte) []byte { return b[:len(b)/2] }), []string{"lever.json", "copy it again"}},
+		"changed tokenizer": {edit("tokenizer.json", func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), []string{"tokenizer.json", "copy it again"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pair, err := demo.Unpack(t.Context(), t.TempDir())

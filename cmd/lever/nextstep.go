@@ -14,20 +14,33 @@ import (
 // nextStep returns what a user can do about an error of a library, which does not know the commands; empty where nothing is known that
 // its text does not say.
 func nextStep(err error) string {
-	var chunk *weights.ChunkError
+	damaged := damagedFile(err)
 	switch {
 	case errors.Is(err, weights.ErrReplaced):
 		return "Start again: the store that is there now is a new one."
-	case errors.As(err, &chunk) && isCached(chunk.File):
-		return "It is a copy in the cache, which the same command makes anew when it is given again."
-	case errors.As(err, &chunk):
-		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
 	case errors.Is(err, weights.ErrVersion):
 		return "It was made by another version of lever: make it again with this one."
+	case damaged != "" && isCached(damaged):
+		return "It is a copy in the cache, which the same command makes anew when it is given again."
+	case damaged != "":
+		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
 	case errors.Is(err, simulate.ErrNotRecorded):
 		return "Extend it: 'lever bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
 		return "--context makes room for more tokens, where memory and the model allow it."
+	}
+	return ""
+}
+
+// damagedFile returns the path of the store's file that err concerns; empty where it concerns none.
+func damagedFile(err error) string {
+	var chunk *weights.ChunkError
+	var file *weights.FileError
+	switch {
+	case errors.As(err, &chunk):
+		return chunk.File
+	case errors.As(err, &file):
+		return file.File
 	}
 	return ""
 }
