@@ -12,13 +12,23 @@ func (c *compiler) exclusive(groups [][]*shape) (property string, err error) {
 	if required(groups, told, property) {
 		property = ""
 	}
+	var all, untold []int
+	for i := range groups {
+		if all = append(all, i); !told[i] {
+			untold = append(untold, i)
+		}
+	}
 	for i, group := range groups {
-		for j, other := range groups {
-			if i == j || told[i] && told[j] {
+		others := all
+		if told[i] {
+			others = untold
+		}
+		for _, j := range others {
+			if i == j {
 				continue
 			}
 			for _, a := range group {
-				for _, b := range other {
+				for _, b := range groups[j] {
 					switch ok := c.excludes(a, b, 0); {
 					case c.work.err != nil:
 						return "", c.work.err

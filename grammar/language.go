@@ -448,7 +448,7 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 			}
 			b.skip(at, taker)
 		}
-		if !b.work.do(1+len(l.classes)) || len(b.nodes) > maxNodes || len(b.sets) > maxSets {
+		if !b.work.do(1+len(l.classes)) || len(b.sets) > maxSets {
 			return 0, cmp.Or(b.work.err, ErrTooLarge)
 		}
 	}
@@ -459,7 +459,7 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 }
 
 // formulaSteps are those of one formula, for each of its parts.
-const formulaSteps = 4
+const formulaSteps = 8
 
 // maxSets bounds the sets of characters of a grammar, which have tables.
 const maxSets = 1024

@@ -76,7 +76,7 @@ func (b *builder) insert(tree int32, text string, to int32) int32 {
 
 // without returns a list of edges without the one that takes a byte, and the node to which that leads.
 func (b *builder) without(edges int32, c byte) (to, rest int32) {
-	var passed []edge
+	passed := make([]edge, 0, 64)
 	for at := edges; at != 0 && b.work.do(1); at = b.edges[at].next {
 		e := b.edges[at].of
 		if e.lo != c {

@@ -76,7 +76,7 @@ func (c *compiler) alternatives(all conjunction) ([]*shape, error) {
 }
 
 // mergeSteps are those of one more schema in a shape, for each that is there.
-const mergeSteps = 16
+const mergeSteps = 32
 
 // expand adds schemas to a shape, and what they lead to, and returns one for each way of choosing.
 func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape, error) {

@@ -143,6 +143,9 @@ var (
 // numbers takes a number of a set, in its usual form: without an exponent, and without a point if it is an integer by its type. There are at most
 // exactDigits digits if there is a point.
 func (b *builder) numbers(from int32, n numbers) (to int32, err error) {
+	if !b.work.do(numberSteps) {
+		return 0, b.work.err
+	}
 	n = n.bounded()
 	if n.multiple != nil {
 		if list, ok := n.list(); ok && len(list) == 0 {

@@ -103,7 +103,7 @@ func (c *compiler) list(o *object, s *shape, name string) error {
 	switch {
 	case err != nil:
 		return err
-	case !c.work.do(1):
+	case !c.work.do(memberSteps):
 		return c.work.err
 	case !of.never():
 		o.names = append(o.names, name)

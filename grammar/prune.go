@@ -38,7 +38,7 @@ func (g *graph) prune(rule int32) bool {
 		if v.final {
 			mark(n)
 		}
-		if !g.work.do(len(before) - ways) {
+		if !g.work.do(linkSteps * (len(before) - ways)) {
 			return false
 		}
 	}

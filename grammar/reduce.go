@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"slices"
 )
 
@@ -14,12 +15,12 @@ import (
 // a node that leads to itself.
 type reduction struct {
 	*graph
-	made   []part           // nodes of the automaton
-	edges  []edge           // of these, in the order in which they were completed, as are
-	calls  []call           // and
-	empty  []int32          //
-	number []int32          // of a node in made; 0 = none yet
-	known  map[uint64]int32 // by the hash of all that counts
+	made   []part   // nodes of the automaton
+	edges  []edge   // of these, in the order in which they were completed, as are
+	calls  []call   // and
+	empty  []int32  //
+	number []int32  // of a node in made; 0 = none yet
+	known  []hashed // by the low bits of the hash of all that counts, or after that; at most half of them have a node
 	seed   maphash.Seed
 	key    []byte
 }
@@ -31,6 +32,12 @@ type part struct {
 	final               bool
 }
 
+// hashed is a node of the automaton and the hash of all that counts; node is 0 if there is none.
+type hashed struct {
+	hash uint32
+	node int32
+}
+
 // itself stands for the node itself in what is compared.
 const itself = -1
 
@@ -39,10 +46,10 @@ func (g *graph) reduce(start int32) (*automaton, int32) {
 	order := g.order(start)
 	r := &reduction{
 		graph: g, number: make([]int32, len(g.nodes)), seed: maphash.MakeSeed(),
-		made: make([]part, 1, len(order)/2+1), known: make(map[uint64]int32, len(order)/2), edges: make([]edge, 0, len(order)/2+1),
+		made: make([]part, 1, len(order)/2+1), known: make([]hashed, 2<<bits.Len(uint(len(order)))), edges: make([]edge, 0, len(order)/2+1),
 	}
 	for _, n := range order {
-		if !g.work.do(nodeSteps) {
+		if !g.work.do(equalSteps) {
 			break
 		}
 		r.add(n)
@@ -146,6 +153,7 @@ func (r *reduction) add(n int32) {
 			r.empty = append(r.empty, number(to))
 		}
 	}
+	r.work.do(linkSteps * (len(r.edges) - edges + len(r.calls) - calls + len(r.empty) - empty))
 	r.edges, r.calls, r.empty = joined(r.edges, edges), sortedCalls(r.calls, calls), sortedNodes(r.empty, empty)
 	p := part{
 		edges: [2]int32{int32(edges), int32(len(r.edges))}, calls: [2]int32{int32(calls), int32(len(r.calls))}, empty: [2]int32{int32(empty), int32(len(r.empty))},
@@ -154,17 +162,15 @@ func (r *reduction) add(n int32) {
 	if r.takes(n) {
 		p.set, p.after = v.set, number(v.after)
 	}
-	r.work.do(len(r.edges) - edges + len(r.calls) - calls + len(r.empty) - empty)
 	if r.number[n] == 0 {
-		hash := r.hash(p)
-		same, ok := r.known[hash]
-		if ok && r.equal(p, r.made[same]) {
-			r.number[n] = same
+		same := r.same(p)
+		if same.node != 0 {
+			r.number[n] = same.node
 			r.edges, r.calls, r.empty = r.edges[:edges], r.calls[:calls], r.empty[:empty]
 			return
 		}
 		r.number[n] = r.make()
-		r.known[hash] = r.number[n]
+		same.node = r.number[n]
 	}
 	r.made[r.number[n]] = p
 }
@@ -178,13 +184,25 @@ func (r *reduction) edgesOf(p part) []edge  { return r.edges[p.edges[0]:p.edges[
 func (r *reduction) callsOf(p part) []call  { return r.calls[p.calls[0]:p.calls[1]] }
 func (r *reduction) emptyOf(p part) []int32 { return r.empty[p.empty[0]:p.empty[1]] }
 
+// same returns where the node stands, or should stand, that is equal to another one.
+func (r *reduction) same(p part) *hashed {
+	hash := r.hash(p)
+	for i := int(hash); ; i++ {
+		h := &r.known[i&(len(r.known)-1)]
+		if h.node == 0 || h.hash == hash && r.equal(p, r.made[h.node]) {
+			h.hash = hash
+			return h
+		}
+	}
+}
+
 // equal reports whether two nodes are alike.
 func (r *reduction) equal(p, q part) bool {
 	return p.set == q.set && p.after == q.after && p.final == q.final &&
 		slices.Equal(r.edgesOf(p), r.edgesOf(q)) && slices.Equal(r.callsOf(p), r.callsOf(q)) && slices.Equal(r.emptyOf(p), r.emptyOf(q))
 }
 
-func (r *reduction) hash(p part) uint64 {
+func (r *reduction) hash(p part) uint32 {
 	key := r.key[:0]
 	number := func(n int32) { key = binary.LittleEndian.AppendUint32(key, uint32(n)) }
 	number(p.set)
@@ -206,7 +224,7 @@ func (r *reduction) hash(p part) uint64 {
 		key = append(key, 1)
 	}
 	r.key = key
-	return maphash.Bytes(r.seed, key)
+	return uint32(maphash.Bytes(r.seed, key))
 }
 
 // joined brings the edges from a place on into an order, each once, and joins those that are next to each other.

@@ -10,6 +10,7 @@ import (
 
 // references finds the schemas of a document to which "$ref" leads. Each is looked up once.
 type references struct {
+	work     *work
 	root     *value
 	found    map[string]*value // by $ref
 	names    map[string]*value // by $id and $anchor; nil until they are asked for
@@ -19,8 +20,8 @@ type references struct {
 }
 
 // newReferences returns those of a document. named says that an $id stands somewhere below its root.
-func newReferences(root *value, named bool) *references {
-	r := &references{root: root, found: map[string]*value{}, embedded: map[*value]bool{}, resolved: map[*value]*value{}, refs: map[*value]string{}}
+func newReferences(w *work, root *value, named bool) *references {
+	r := &references{work: w, root: root, found: map[string]*value{}, embedded: map[*value]bool{}, resolved: map[*value]*value{}, refs: map[*value]string{}}
 	if named {
 		r.names = map[string]*value{}
 		r.collect(root, false)
@@ -159,6 +160,9 @@ func (r *references) resolve(v *value) (*value, error) {
 
 // next returns the schema to which v refers, if it does nothing else, or nil.
 func (r *references) next(v *value) (next *value, err error) {
+	if !r.work.do(valueSteps) {
+		return nil, r.work.err
+	}
 	for _, m := range v.members {
 		switch {
 		case m.name == "$ref" && next == nil:

@@ -23,7 +23,6 @@ var errNoSchema = errors.New("not an object, nor true or false: it is no schema"
 // Bounds of conjunction, which come from anywhere.
 const (
 	maxSchema = 1 << 20  // bytes
-	maxNodes  = 1 << 19  // of the automaton
 	maxSize   = 16 << 20 // bytes of memory of the automaton
 	// inlineNodes are those from which on equal schemas are one rule each. A small automaton gives masks faster without.
 	inlineNodes = 1 << 12
@@ -46,12 +45,15 @@ func (v *Vocabulary) schema(w *work, schema []byte) (*Grammar, error) {
 	if !json.Valid(schema) {
 		return nil, errors.New("grammar: schema is not JSON")
 	}
-	root, named, err := decode(schema)
+	root, named, err := decode(w, schema)
+	if w.err != nil {
+		return nil, w.err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("grammar: schema: %w", err)
 	}
 	c := &compiler{
-		builder: newBuilder(oneLine, w), references: newReferences(root, named),
+		builder: newBuilder(oneLine, w), references: newReferences(w, root, named),
 		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{}, schemas: map[string]*value{}, ranges: map[string]int32{},
 	}
 	start, err := c.compile(root)
@@ -151,10 +153,8 @@ func (c *compiler) value(from int32, all conjunction, at *path) (to int32, err e
 // write takes a value like value, without a rule of its own.
 func (c *compiler) write(from int32, all conjunction, at *path) (to int32, err error) {
 	switch {
-	case !c.work.do(1):
+	case !c.work.do(shapeSteps):
 		return 0, c.work.err
-	case len(c.nodes) > maxNodes:
-		return 0, located(at, ErrTooLarge)
 	case len(all) == 0:
 		return c.any(from), nil
 	case all.never():
@@ -219,6 +219,7 @@ func onlyUnion(all conjunction) (of union, ok bool, err error) {
 func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 	var branches []conjunction
 	var groups [][]*shape
+	seen := map[string]bool{} // by what must be satisfied
 	for i, branch := range of.branches {
 		all, err := c.add(nil, branch)
 		if err != nil {
@@ -230,8 +231,10 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 				return 0, located(at.in("oneOf", strconv.Itoa(i)), err)
 			}
 			groups = append(groups, shapes)
-		} else if slices.ContainsFunc(branches, func(b conjunction) bool { return slices.Equal(b, all) }) {
+		} else if key := all.key(); seen[key] {
 			continue
+		} else {
+			seen[key] = true
 		}
 		branches = append(branches, all)
 	}
@@ -276,6 +279,9 @@ func (c *compiler) shape(from int32, s *shape, to int32, at *path, merged bool) 
 	if s.listed {
 		var texts []string
 		for _, v := range s.values {
+			if !c.work.do(valueSteps) {
+				return c.work.err
+			}
 			var text strings.Builder
 			v.write(&text, c.layout)
 			texts = append(texts, text.String())
@@ -351,7 +357,9 @@ func (c *compiler) number(from int32, n numbers) (to int32, err error) {
 
 // quoted returns a string in JSON.
 func quoted(s string) string {
-	if special := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= utf8.RuneSelf }; !strings.ContainsFunc(s, special) {
+	if special := func(r rune) bool {
+		return r < ' ' || r == '"' || r == '\\' || r == 0x2028 || r == 0x2029 || r == utf8.RuneError
+	}; !strings.ContainsFunc(s, special) {
 		return `"` + s + `"`
 	}
 	var out strings.Builder

@@ -141,7 +141,7 @@ func (b *builder) take(from, to int32, set runeSet) {
 	if id < 0 {
 		id = int32(len(b.sets))
 		b.sets = append(b.sets, characters{set, set.table()})
-		b.work.do(rowSteps * len(b.sets[id].table))
+		b.work.do(rowSteps*len(b.sets[id].table) + spanSteps*len(set))
 	}
 	b.nodes[from].set, b.nodes[from].after = id, to
 }

@@ -60,6 +60,7 @@ const fewMembers = 8
 
 // decoder reads a document, which is valid JSON, once.
 type decoder struct {
+	work  *work
 	text  []byte
 	at    int
 	known map[string]*value
@@ -68,8 +69,9 @@ type decoder struct {
 }
 
 // decode returns the value of valid JSON, and whether something below it has an $id.
-func decode(text []byte) (root *value, named bool, err error) {
-	d := &decoder{text: text, known: map[string]*value{}}
+func decode(w *work, text []byte) (root *value, named bool, err error) {
+	w.do(len(text) * byteSteps)
+	d := &decoder{work: w, text: text, known: map[string]*value{}}
 	root, err = d.value(0)
 	return root, d.named, err
 }
@@ -90,6 +92,9 @@ func (d *decoder) value(depth int) (v *value, err error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("nested deeper than %d: %w", maxNesting, ErrUnsupported)
 	}
+	if !d.work.do(valueSteps) {
+		return nil, d.work.err
+	}
 	switch d.next() {
 	case 'n':
 		v = d.word(nullKind, "null")
@@ -98,7 +103,7 @@ func (d *decoder) value(depth int) (v *value, err error) {
 	case 'f':
 		v = d.word(falseKind, "false")
 	case '"':
-		v = &value{kind: stringKind, text: d.string()}
+		v = d.scalar(stringKind, d.string())
 	case '[':
 		v, err = d.array(depth)
 	case '{':
@@ -108,37 +113,44 @@ func (d *decoder) value(depth int) (v *value, err error) {
 		for d.at < len(d.text) && strings.IndexByte("+-.eE0123456789", d.text[d.at]) >= 0 {
 			d.at++
 		}
-		v = &value{kind: numberKind, text: string(d.text[begin:d.at])}
+		v = d.scalar(numberKind, d.text[begin:d.at])
 	}
-	if err != nil {
-		return nil, err
+	return v, err
+}
+
+// scalar returns the value of a kind and a text that the document has already, or a new one.
+func (d *decoder) scalar(k kind, text []byte) *value {
+	d.key = append(append(d.key[:0], byte(k)), text...)
+	v := d.known[string(d.key)]
+	if v == nil {
+		v = d.keep(&value{kind: k, text: string(text)})
 	}
-	return d.one(v), nil
+	return v
 }
 
 func (d *decoder) word(k kind, word string) *value {
 	d.at += len(word)
-	return &value{kind: k}
+	return d.scalar(k, nil)
 }
 
-func (d *decoder) string() (s string) {
+func (d *decoder) string() []byte {
 	begin, plain := d.at, true
 	for d.at++; d.text[d.at] != '"'; d.at++ {
 		if c := d.text[d.at]; c == '\\' {
 			plain = false
 			d.at++
-		} else if c >= utf8.RuneSelf {
-			plain = false
 		}
 	}
 	d.at++
-	if plain {
-		return string(d.text[begin+1 : d.at-1])
+	if plain && utf8.Valid(d.text[begin:d.at]) {
+		return d.text[begin+1 : d.at-1]
 	}
+	d.work.do(escapeSteps)
+	var s string
 	if err := json.Unmarshal(d.text[begin:d.at], &s); err != nil {
-		return "" // the document is valid
+		return nil // the document is valid
 	}
-	return s
+	return []byte(s)
 }
 
 func (d *decoder) array(depth int) (*value, error) {
@@ -151,26 +163,39 @@ func (d *decoder) array(depth int) (*value, error) {
 		v.items = append(v.items, item)
 	}
 	d.at++
-	return v, nil
+	return d.one(v), nil
 }
 
 // object reads the members. Of several with one name, the last counts.
 func (d *decoder) object(depth int) (*value, error) {
 	v := &value{kind: objectKind}
-	places := map[string]int{}
+	var places map[string]int // of the members, once they are many
 	for d.at++; d.next() != '}'; {
-		name := d.string()
+		name := string(d.string())
 		d.next()
 		of, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		if i, twice := places[name]; twice {
+		i, twice := places[name]
+		if places == nil {
+			i = slices.IndexFunc(v.members, func(m member) bool { return m.name == name })
+			twice = i >= 0
+		}
+		if twice {
 			v.members[i].value = of
 			continue
 		}
-		places[name] = len(v.members)
 		v.members = append(v.members, member{name, of})
+		switch n := len(v.members); {
+		case places != nil:
+			places[name] = n - 1
+		case n > fewMembers:
+			places = map[string]int{}
+			for i, m := range v.members {
+				places[m.name] = i
+			}
+		}
 		d.named = d.named || depth > 0 && name == "$id" && of.kind == stringKind
 	}
 	d.at++
@@ -180,13 +205,12 @@ func (d *decoder) object(depth int) (*value, error) {
 			v.index[m.name] = m.value
 		}
 	}
-	return v, nil
+	return d.one(v), nil
 }
 
-// one returns the value that the document has already, if it has.
+// one returns the list or object that the document has already, or this one.
 func (d *decoder) one(v *value) *value {
 	d.key = append(d.key[:0], byte(v.kind))
-	d.key = append(d.key, v.text...)
 	for _, item := range v.items {
 		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(item.id))
 	}
@@ -198,6 +222,11 @@ func (d *decoder) one(v *value) *value {
 	if known := d.known[string(d.key)]; known != nil {
 		return known
 	}
+	return d.keep(v)
+}
+
+// keep notes a new value, by the key.
+func (d *decoder) keep(v *value) *value {
 	v.id = int32(len(d.known))
 	d.known[string(d.key)] = v
 	return v

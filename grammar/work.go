@@ -20,8 +20,8 @@ type work struct {
 }
 
 const (
-	// compileSteps bound a compile: a quarter of a second at most.
-	compileSteps = 1 << 23
+	// compileSteps bound a compile: to about 150 ms on one core of 2020.
+	compileSteps = 7 << 20
 	// askSteps is the number of steps after which the context is asked.
 	askSteps = 1 << 12
 )
@@ -50,13 +50,23 @@ func (w *work) ask() {
 	}
 }
 
-// What takes more than one step.
+// What takes more than one step: so many that a step takes about as long everywhere.
 const (
-	reachSteps = 4   // a frame is added to a state
-	pushSteps  = 8   // a new stack
-	stateSteps = 32  // a new state, or what follows it
-	nodeSteps  = 8   // a node of an automaton, or an instruction of a pattern
-	pointSteps = 16  // a place in a pattern after some characters
-	waySteps   = 1   // a way from there
-	rowSteps   = 256 // a row of how the characters of a set are spelled
+	reachSteps  = 4    // a frame is added to a state
+	pushSteps   = 8    // a new stack
+	stateSteps  = 32   // a new state, or what follows it
+	byteSteps   = 1    // a byte of a schema is read
+	escapeSteps = 64   // a string with escapes is read
+	valueSteps  = 24   // a value of a schema is read, referred to or written
+	shapeSteps  = 128  // what satisfies some schemas
+	memberSteps = 32   // a property's name
+	numberSteps = 4096 // a range of numbers
+	nodeSteps   = 8    // a node of a graph, or an instruction of a pattern
+	linkSteps   = 3    // a way from one node to another
+	equalSteps  = 16   // a node is compared with all others
+	pointSteps  = 64   // a place in a pattern after some characters
+	waySteps    = 2    // a way from there
+	takerSteps  = 32   // and one that takes a character
+	rowSteps    = 384  // a row of how the characters of a set are spelled
+	spanSteps   = 16   // a span of them
 )
