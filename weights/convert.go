@@ -19,6 +19,9 @@ type ConvertOptions struct {
 	// The zero value, tensor.Invalid, keeps blocks of every quantised type that kernels consume and converts the rest to Q8_0.
 	// Always, matrices whose columns do not fill blocks become F16, and norms F32.
 	Type tensor.DType
+	// Types are exceptions from Type, such as a router that stays F16 where the rest is Q4_0; the last that fits a matrix decides. One that
+	// fits none is refused, as is a type whose blocks the rows of a matrix do not fill.
+	Types []TensorType
 	// Overwrite replaces a store that is already at the destination, once the new one is complete.
 	Overwrite bool
 	// CheckTokenizer is given the folder of the tokenizer's files before weights are written, which takes long; its error ends the
@@ -45,10 +48,8 @@ func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func(
 	if err := checkWords(); err != nil {
 		return err
 	}
-	switch opts.Type {
-	case tensor.Invalid, tensor.Q4_0, tensor.Q8_0, tensor.F16:
-	default:
-		return fmt.Errorf("weights: convert: to type %v, not q4_0, q8_0 or f16: %w", opts.Type, ErrUnsupported)
+	if err := opts.checkTypes(); err != nil {
+		return err
 	}
 	if opts.create == nil {
 		opts.create = func(path string) (chunkFile, error) { return os.Create(path) }
@@ -109,8 +110,11 @@ func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) err
 // begin writes the tokenizer's files into the folder dir and returns the manifest, in which the checksums of weights are missing.
 func (s *source) begin(dir string, opts ConvertOptions) (*manifest, error) {
 	m := &manifest{Format: formatName, Version: FormatVersion, Config: s.config, Tokenizer: []fileEntry{}}
-	var err error
-	if m.Chunks, m.Tensors, err = layout(s.plan(opts.Type)); err != nil {
+	steps, err := s.plan(opts)
+	if err != nil {
+		return nil, err
+	}
+	if m.Chunks, m.Tensors, err = layout(steps); err != nil {
 		return nil, err
 	}
 	for _, f := range s.tokenizer {
@@ -126,41 +130,6 @@ func (s *source) begin(dir string, opts ConvertOptions) (*manifest, error) {
 		}
 	}
 	return m, nil
-}
-
-// plan decides the type of every tensor.
-func (s *source) plan(want tensor.DType) [][]stored {
-	steps := make([][]stored, len(s.steps))
-	for i, step := range s.steps {
-		for _, r := range step {
-			d := tensor.F32
-			if !r.vector {
-				d = storedType(want, s.tensors[r.name].dtype, r)
-			}
-			steps[i] = append(steps[i], stored{name: r.name, dtype: d, rows: r.rows, cols: r.cols})
-		}
-	}
-	return steps
-}
-
-// storedType returns the type in which matrix r, of type have in the source, is stored when want was asked for.
-func storedType(want, have tensor.DType, r role) tensor.DType {
-	consumable := have.Quantized() && tensor.Packable(have)
-	switch {
-	case want == tensor.Invalid && consumable:
-		return have
-	case want == tensor.Q4_0 && (r.name == embeddingName || r.name == headName):
-		if consumable {
-			return have
-		}
-		want = tensor.Q8_0
-	case want == tensor.Invalid:
-		want = tensor.Q8_0
-	}
-	if r.cols%want.BlockElems() != 0 {
-		return tensor.F16
-	}
-	return want
 }
 
 // checkDestination refuses a destination that exists, or with overwrite one that is no store.

@@ -100,6 +100,9 @@ func Inspect(dir string) (*Info, error) {
 
 // InspectSource describes the store that [Convert] would make of src with the same options, and fails as it would. It reads no weights.
 func InspectSource(src string, opts ConvertOptions) (*Info, error) {
+	if err := opts.checkTypes(); err != nil {
+		return nil, err
+	}
 	s, err := openSource(src)
 	if err != nil {
 		return nil, err

@@ -133,9 +133,14 @@ func TestInspectShowsWhatAModelWouldBecome(t *testing.T) {
 	}
 	m := newTinyModel()
 	src, parent := m.write(t, m.size()), t.TempDir()
-	before := show(src, "--type", "f16")
+	types := []string{"--type", "f16", "--tensor-type", "block.*.down=q8_0", "--tensor-type", "block.0.v=q4_0"}
+	before := show(append([]string{src}, types...)...)
+	if len(before.Types) != 4 {
+		t.Errorf("the types are %v, want f16, q8_0, q4_0 and f32", before.Types)
+	}
 	dst := filepath.Join(parent, "tiny.lever")
-	mustSucceed(t, "convert", src, dst, "--type", "f16")
+	mustSucceed(t, append([]string{"convert", src, dst}, types...)...)
+	mustSucceed(t, "run", "--model", dst, "--raw", "--max-tokens", "2", "x")
 	if after := show(dst); !reflect.DeepEqual(before, after) || len(before.Tensors) == 0 {
 		t.Errorf("before it was written the store is\n%+v\nand afterwards\n%+v", before, after)
 	}

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
 
 func newConvertCommand() *cobra.Command {
-	var typeName string
+	var types typeFlags
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST.lever",
@@ -24,8 +23,10 @@ func newConvertCommand() *cobra.Command {
 
 Without --type, matrices that are already quantised in a form that the kernels consume (Q4_0, Q8_0, Q4_K, Q6_K) keep their exact
 values, and all others become q8_0. With --type, every matrix becomes that type; q4_0 keeps embedding and output head at q8_0.
-An f16 store is the precise form: its weights are multiplied with unrounded activations.`,
+An f16 store is the precise form: its weights are multiplied with unrounded activations. --tensor-type gives some matrices another
+type than the rest, by their names in the store, which 'lever inspect --tensors SRC' lists.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
+  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0 --tensor-type 'block.*.down=q8_0'
   lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
 		Args:              exactArgs(2, "a source and the name of the store to write"),
 		ValidArgsFunction: completeArgument(0, completeModel),
@@ -35,11 +36,8 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 				return usageErrorf("the store's name must end in .lever: %q", dst)
 			}
 			options := weights.ConvertOptions{Overwrite: overwrite, CheckTokenizer: tokenizer.Check}
-			if typeName != "" {
-				var err error
-				if options.Type, err = parseStoreType(typeName); err != nil {
-					return err
-				}
+			if err := types.apply(&options); err != nil {
+				return err
 			}
 			bar := newProgress(os.Stderr)
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
@@ -55,22 +53,7 @@ An f16 store is the precise form: its weights are multiplied with unrounded acti
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&typeName, "type", "", "type of the matrices: q8_0, q4_0 or f16 (default: q8_0, quantised ones unchanged)")
+	types.addTo(cmd, "type of the matrices: q8_0, q4_0 or f16 (default: q8_0, quantised ones unchanged)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
-}
-
-// storeTypes are the values of --type.
-var storeTypes = []string{"q8_0", "q4_0", "f16"}
-
-func parseStoreType(name string) (tensor.DType, error) {
-	switch strings.ToLower(name) {
-	case "q8_0":
-		return tensor.Q8_0, nil
-	case "q4_0":
-		return tensor.Q4_0, nil
-	case "f16":
-		return tensor.F16, nil
-	}
-	return tensor.Invalid, usageErrorf("unknown type %q; choose q8_0, q4_0 or f16", name)
 }

@@ -18,7 +18,7 @@ import (
 
 func newInspectCommand() *cobra.Command {
 	var asJSON, tensors bool
-	var typeName string
+	var types typeFlags
 	var dram dramSize
 	cmd := &cobra.Command{
 		Use:   "inspect STORE|SRC",
@@ -31,7 +31,7 @@ can't be used; nothing is written.`,
 		Args:              exactArgs(1, "one store, folder or GGUF file"),
 		ValidArgsFunction: completeArgument(0, completeModel),
 		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := inspect(args[0], typeName)
+			info, err := inspect(args[0], types)
 			if err != nil {
 				return err
 			}
@@ -50,26 +50,23 @@ can't be used; nothing is written.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
-	cmd.Flags().StringVar(&typeName, "type", "", "with a model that is no store: as with lever convert")
+	types.addTo(cmd, "with a model that is no store: as with lever convert")
 	cmd.Flags().Var(&dram, "dram", "show how this much memory would be used for streaming; auto: half of what is available")
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
 	return cmd
 }
 
 // inspect describes the store at path, or the one that the model at path would become.
-func inspect(path, typeName string) (*weights.Info, error) {
+func inspect(path string, types typeFlags) (*weights.Info, error) {
 	if !isSource(path) {
-		if typeName != "" {
-			return nil, usageErrorf("--type is for a model that is no store")
+		if types.given() {
+			return nil, usageErrorf("--type and --tensor-type are for a model that is no store")
 		}
 		return weights.Inspect(path)
 	}
 	options := weights.ConvertOptions{CheckTokenizer: tokenizer.Check}
-	if typeName != "" {
-		var err error
-		if options.Type, err = parseStoreType(typeName); err != nil {
-			return nil, err
-		}
+	if err := types.apply(&options); err != nil {
+		return nil, err
 	}
 	info, err := weights.InspectSource(path, options)
 	if err != nil {

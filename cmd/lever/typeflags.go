@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+	"github.com/spf13/cobra"
+)
+
+// typeFlags are the flags for the types of a store's matrices.
+type typeFlags struct {
+	all    string
+	single []string // NAME=TYPE
+}
+
+func (f *typeFlags) addTo(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&f.all, "type", "", usage)
+	cmd.Flags().StringArrayVar(&f.single, "tensor-type", nil,
+		"`NAME=TYPE` of a matrix, or of all that a pattern such as block.*.down fits; may be repeated, and the last that fits decides")
+}
+
+// apply sets the types in options.
+func (f *typeFlags) apply(options *weights.ConvertOptions) (err error) {
+	if f.all != "" {
+		if options.Type, err = parseStoreType(f.all); err != nil {
+			return err
+		}
+	}
+	for _, text := range f.single {
+		name, typeName, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return usageErrorf("--tensor-type is %q, not NAME=TYPE such as block.0.down=q8_0", text)
+		}
+		d, err := parseStoreType(typeName)
+		if err != nil {
+			return err
+		}
+		options.Types = append(options.Types, weights.TensorType{Name: name, Type: d})
+	}
+	return nil
+}
+
+// given reports whether one of the flags was.
+func (f *typeFlags) given() bool { return f.all != "" || len(f.single) > 0 }
+
+// storeTypes are the values of --type.
+var storeTypes = []string{"q8_0", "q4_0", "f16"}
+
+func parseStoreType(name string) (tensor.DType, error) {
+	switch strings.ToLower(name) {
+	case "q8_0":
+		return tensor.Q8_0, nil
+	case "q4_0":
+		return tensor.Q4_0, nil
+	case "f16":
+		return tensor.F16, nil
+	}
+	return tensor.Invalid, usageErrorf("unknown type %q; choose q8_0, q4_0 or f16", name)
+}
