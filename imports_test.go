@@ -51,10 +51,13 @@ var mayImport = []struct{ packages, imports string }{
 	{"profile", "tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
 	{"bench/...", "lever bench/... profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
 	{"examples/...", "lever distill tensor kernels layers weights tokenizer spec/..."},
-	{"cmd/lever", "lever server profile bench/... tensor kernels kernels/npu/... layers weights tokenizer grammar spec/..."},
+	{"cmd/lever", "lever server profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
+	{"cmd/lever-bench", "lever bench/... kernels tensor weights"},
 	{"cmd/lever-distill", "distill"},
 
 	// What nobody else may import knows none of those that import it.
+	{"internal/cli", "lever profile tensor kernels kernels/npu layers spec weights"},
+	{"internal/clitest", ""},
 	{"internal/demo", "weights"},
 	{"internal/rehearsal", "layers spec/..."},
 	{"internal/kerneltest", "kernels"},
@@ -64,7 +67,9 @@ var mayImport = []struct{ packages, imports string }{
 
 // keepsOut names packages of others that must not be linked into a package, and why.
 var keepsOut = []struct{ packages, prefix, because string }{
-	{"cmd/lever", "gorgonia.org", "what trains predictors stays out of the program"},
+	{"cmd/lever", "gorgonia.org", "what trains predictors is a program of its own"},
+	{"cmd/lever", "gonum.org", "what draws plots is a program of its own"},
+	{"cmd/lever", module + "/bench", "experiments are a program of their own"},
 	{"spec", module + "/kernels/npu", "speculation needs no device"},
 	{"lever", "gonum.org", "apps do not draw plots"},
 	{"lever", "gorgonia.org", "apps do not train"},

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/internal/demo"
 )
 
@@ -104,8 +106,8 @@ func writeFile(t *testing.T, path string, content []byte) {
 func TestConvertAcceptsTinyModel(t *testing.T) {
 	m := newTinyModel()
 	dst := filepath.Join(t.TempDir(), "tiny.lever")
-	mustSucceed(t, "convert", m.write(t, m.size()), dst)
-	mustSucceed(t, "verify", dst)
+	clitest.MustSucceed(t, "convert", m.write(t, m.size()), dst)
+	clitest.MustSucceed(t, "verify", dst)
 }
 
 // What inspect says of a model is what the store made of it holds; and it writes nothing.
@@ -122,9 +124,9 @@ func TestInspectShowsWhatAModelWouldBecome(t *testing.T) {
 		Plan               any
 	}
 	show := func(args ...string) (d described) {
-		got := mustSucceed(t, append(append([]string{"inspect"}, args...), "--json", "--dram", "1MiB")...)
-		if err := json.Unmarshal([]byte(got.stdout), &d); err != nil {
-			t.Fatalf("%s: %v", got.stdout, err)
+		got := clitest.MustSucceed(t, append(append([]string{"inspect"}, args...), "--json", "--dram", "1MiB")...)
+		if err := json.Unmarshal([]byte(got.Stdout), &d); err != nil {
+			t.Fatalf("%s: %v", got.Stdout, err)
 		}
 		for i := range d.Chunks {
 			d.Chunks[i].SHA256 = ""
@@ -139,20 +141,20 @@ func TestInspectShowsWhatAModelWouldBecome(t *testing.T) {
 		t.Errorf("the types are %v, want f16, q8_0, q4_0 and f32", before.Types)
 	}
 	dst := filepath.Join(parent, "tiny.lever")
-	mustSucceed(t, append([]string{"convert", src, dst}, types...)...)
-	mustSucceed(t, "run", "--model", dst, "--raw", "--max-tokens", "2", "x")
+	clitest.MustSucceed(t, append([]string{"convert", src, dst}, types...)...)
+	clitest.MustSucceed(t, "run", "--model", dst, "--raw", "--max-tokens", "2", "x")
 	if after := show(dst); !reflect.DeepEqual(before, after) || len(before.Tensors) == 0 {
 		t.Errorf("before it was written the store is\n%+v\nand afterwards\n%+v", before, after)
 	}
-	if text := mustSucceed(t, "inspect", src).stdout; !strings.Contains(text, "'lever convert' would make") || !strings.Contains(text, "max_position_embeddings") {
+	if text := clitest.MustSucceed(t, "inspect", src).Stdout; !strings.Contains(text, "'lever convert' would make") || !strings.Contains(text, "max_position_embeddings") {
 		t.Errorf("it prints %s", text)
 	}
 	m.config["hidden_act"] = "relu"
-	if got := execute(t, "inspect", m.write(t, m.size())); got.status != exitFailure || !strings.Contains(got.stderr, "relu") {
-		t.Errorf("a model that can't be run: status %d, %s%s", got.status, got.stdout, got.stderr)
+	if got := clitest.Execute(t, "inspect", m.write(t, m.size())); got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "relu") {
+		t.Errorf("a model that can't be run: status %d, %s%s", got.Status, got.Stdout, got.Stderr)
 	}
-	if got := execute(t, "inspect", dst, "--type", "q4_0"); got.status != exitUsage || !strings.Contains(got.stderr, "--type") {
-		t.Errorf("a store with a type: status %d, %s", got.status, got.stderr)
+	if got := clitest.Execute(t, "inspect", dst, "--type", "q4_0"); got.Status != cli.ExitUsage || !strings.Contains(got.Stderr, "--type") {
+		t.Errorf("a store with a type: status %d, %s", got.Status, got.Stderr)
 	}
 }
 
@@ -222,13 +224,13 @@ func TestConvertRefusesBadModels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			parent := t.TempDir()
 			dst := filepath.Join(parent, "model.lever")
-			got := execute(t, "convert", test.source(t), dst)
-			if got.status != exitFailure {
-				t.Errorf("status %d, want %d", got.status, exitFailure)
+			got := clitest.Execute(t, "convert", test.source(t), dst)
+			if got.Status != cli.ExitFailure {
+				t.Errorf("status %d, want %d", got.Status, cli.ExitFailure)
 			}
 			for _, word := range test.says {
-				if !strings.Contains(got.stderr, word) {
-					t.Errorf("standard error lacks %q: %s", word, got.stderr)
+				if !strings.Contains(got.Stderr, word) {
+					t.Errorf("standard error lacks %q: %s", word, got.Stderr)
 				}
 			}
 			checkEmpty(t, parent)
@@ -251,27 +253,27 @@ func TestConvertUsage(t *testing.T) {
 	m := newTinyModel()
 	src := m.write(t, m.size())
 	existing := filepath.Join(t.TempDir(), "old.lever")
-	mustSucceed(t, "convert", src, existing)
+	clitest.MustSucceed(t, "convert", src, existing)
 	for name, test := range map[string]struct {
 		args   []string
 		status int
 		says   string
 	}{
-		"one argument":    {[]string{src}, exitUsage, "it got 1"},
-		"wrong extension": {[]string{src, "model.bin"}, exitUsage, ".lever"},
-		"unknown type":    {[]string{src, "model.lever", "--type", "q2_0"}, exitUsage, "q2_0"},
-		"exists":          {[]string{src, existing}, exitFailure, "--overwrite"},
+		"one argument":    {[]string{src}, cli.ExitUsage, "it got 1"},
+		"wrong extension": {[]string{src, "model.bin"}, cli.ExitUsage, ".lever"},
+		"unknown type":    {[]string{src, "model.lever", "--type", "q2_0"}, cli.ExitUsage, "q2_0"},
+		"exists":          {[]string{src, existing}, cli.ExitFailure, "--overwrite"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := execute(t, append([]string{"convert"}, test.args...)...)
-			if got.status != test.status || !strings.Contains(got.stderr, test.says) {
-				t.Errorf("status %d, want %d; standard error %q", got.status, test.status, got.stderr)
+			got := clitest.Execute(t, append([]string{"convert"}, test.args...)...)
+			if got.Status != test.status || !strings.Contains(got.Stderr, test.says) {
+				t.Errorf("status %d, want %d; standard error %q", got.Status, test.status, got.Stderr)
 			}
 		})
 	}
-	mustSucceed(t, "verify", existing)
-	mustSucceed(t, "convert", src, existing, "--overwrite", "--type", "f16")
-	mustSucceed(t, "verify", existing)
+	clitest.MustSucceed(t, "verify", existing)
+	clitest.MustSucceed(t, "convert", src, existing, "--overwrite", "--type", "f16")
+	clitest.MustSucceed(t, "verify", existing)
 }
 
 // A store that is damaged in any way is refused by run and verify with an error that names the file.
@@ -319,13 +321,13 @@ func TestDamagedStoreIsRefused(t *testing.T) {
 			for _, args := range [][]string{
 				{"run", "--model", pair.Target, ducks}, {"run", "--model", pair.Target, "--dram", "8MiB", ducks}, {"verify", pair.Target},
 			} {
-				got := execute(t, args...)
-				if got.status != exitFailure || got.stdout != "" {
-					t.Errorf("%s: status %d, output %q", args, got.status, got.stdout)
+				got := clitest.Execute(t, args...)
+				if got.Status != cli.ExitFailure || got.Stdout != "" {
+					t.Errorf("%s: status %d, output %q", args, got.Status, got.Stdout)
 				}
 				for _, word := range test.says {
-					if !strings.Contains(strings.ToLower(got.stderr), word) {
-						t.Errorf("%s: standard error lacks %q: %s", args, word, got.stderr)
+					if !strings.Contains(strings.ToLower(got.Stderr), word) {
+						t.Errorf("%s: standard error lacks %q: %s", args, word, got.Stderr)
 					}
 				}
 			}
@@ -340,10 +342,10 @@ func TestDraftWithOtherVocabularyIsRefused(t *testing.T) {
 	}
 	m := newTinyModel()
 	draft := filepath.Join(t.TempDir(), "other.lever")
-	mustSucceed(t, "convert", m.write(t, m.size()), draft)
-	got := execute(t, "run", "--model", pair.Target, "--draft", draft, ducks)
-	if got.status != exitFailure || !strings.Contains(got.stderr, "other.lever does not fit") || got.stdout != "" {
-		t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+	clitest.MustSucceed(t, "convert", m.write(t, m.size()), draft)
+	got := clitest.Execute(t, "run", "--model", pair.Target, "--draft", draft, ducks)
+	if got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "other.lever does not fit") || got.Stdout != "" {
+		t.Errorf("status %d, output %q, standard error %q", got.Status, got.Stdout, got.Stderr)
 	}
 }
 
@@ -352,7 +354,7 @@ func TestInterruptedConversionLeavesNothing(t *testing.T) {
 	for _, delay := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond} {
 		parent := t.TempDir()
 		dst := filepath.Join(parent, "model.lever")
-		cmd := program(t, "convert", src, dst)
+		cmd := clitest.Program(t, "convert", src, dst)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -371,8 +373,8 @@ func TestInterruptedConversionLeavesNothing(t *testing.T) {
 
 func checkNoStore(t *testing.T, path string) {
 	t.Helper()
-	if got := execute(t, "inspect", path); got.status == 0 {
-		t.Errorf("an interrupted conversion left a store that opens: %s", got.stdout)
+	if got := clitest.Execute(t, "inspect", path); got.Status == 0 {
+		t.Errorf("an interrupted conversion left a store that opens: %s", got.Stdout)
 	}
 }
 
@@ -386,9 +388,9 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 		t.Skipf("skipped: can't mount a small file system: %v: %s", err, output)
 	}
 	t.Cleanup(func() { exec.Command("umount", disk).Run() })
-	got := execute(t, "convert", src, filepath.Join(disk, "model.lever"))
-	if got.status != exitFailure || !strings.Contains(got.stderr, "no space") {
-		t.Errorf("status %d, standard error %q", got.status, got.stderr)
+	got := clitest.Execute(t, "convert", src, filepath.Join(disk, "model.lever"))
+	if got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "no space") {
+		t.Errorf("status %d, standard error %q", got.Status, got.Stderr)
 	}
 	checkEmpty(t, disk)
 }
@@ -414,31 +416,31 @@ func TestCommonMistakesSayTheNextStep(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"no prompt":          {[]string{"run"}, exitUsage, []string{"one prompt, in quotes"}},
-		"empty prompt":       {[]string{"run", ""}, exitFailure, []string{"prompt is empty"}},
-		"no such model":      {[]string{"run", "--model", "gone.lever", ducks}, exitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
-		"no such draft":      {[]string{"run", "--draft", "gone.lever", ducks}, exitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
-		"a repository":       {[]string{"run", "--model", "Qwen/Qwen3-8B", ducks}, exitFailure, []string{"lever pull Qwen/Qwen3-8B"}},
-		"an empty folder":    {[]string{"run", "--model", empty, ducks}, exitFailure, []string{empty, "neither a store nor a Hugging Face folder"}},
-		"the folder above":   {[]string{"run", "--model", filepath.Dir(pair.Target), ducks}, exitFailure, []string{"perhaps", "is meant"}},
-		"the folder below":   {[]string{"run", "--model", filepath.Join(pair.Target, "chunks"), ducks}, exitFailure, []string{"a part of one"}},
-		"another file":       {[]string{"run", "--model", file, ducks}, exitFailure, []string{"notes.txt", "GGUF"}},
-		"inspect a file":     {[]string{"inspect", file}, exitFailure, []string{"notes.txt", "a folder that a model was converted into"}},
-		"misspelt policy":    {[]string{"run", "--policy", "chian", ducks}, exitUsage, []string{"chian", "choose from lever, chain"}},
-		"chain but no draft": {[]string{"run", "--model", pair.Target, "--policy", "chain", ducks}, exitUsage, []string{"--draft"}},
-		"too little memory":  {[]string{"run", "--dram", "1MiB", ducks}, exitFailure, []string{"too small", "2 MiB suffice"}},
-		"not a size":         {[]string{"run", "--dram", "lots", ducks}, exitUsage, []string{"lots", "2GiB"}},
-		"a cut store":        {[]string{"run", "--model", cut, ducks}, exitFailure, []string{"0002.bin", "truncated", "convert", "lever verify"}},
-		"a long prompt":      {[]string{"run", "--context", "4", ducks}, exitFailure, []string{"longer than the context", "--context"}},
+		"no prompt":          {[]string{"run"}, cli.ExitUsage, []string{"one prompt, in quotes"}},
+		"empty prompt":       {[]string{"run", ""}, cli.ExitFailure, []string{"prompt is empty"}},
+		"no such model":      {[]string{"run", "--model", "gone.lever", ducks}, cli.ExitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
+		"no such draft":      {[]string{"run", "--draft", "gone.lever", ducks}, cli.ExitFailure, []string{"gone.lever", "a store, a Hugging Face folder or a GGUF file"}},
+		"a repository":       {[]string{"run", "--model", "Qwen/Qwen3-8B", ducks}, cli.ExitFailure, []string{"lever pull Qwen/Qwen3-8B"}},
+		"an empty folder":    {[]string{"run", "--model", empty, ducks}, cli.ExitFailure, []string{empty, "neither a store nor a Hugging Face folder"}},
+		"the folder above":   {[]string{"run", "--model", filepath.Dir(pair.Target), ducks}, cli.ExitFailure, []string{"perhaps", "is meant"}},
+		"the folder below":   {[]string{"run", "--model", filepath.Join(pair.Target, "chunks"), ducks}, cli.ExitFailure, []string{"a part of one"}},
+		"another file":       {[]string{"run", "--model", file, ducks}, cli.ExitFailure, []string{"notes.txt", "GGUF"}},
+		"inspect a file":     {[]string{"inspect", file}, cli.ExitFailure, []string{"notes.txt", "a folder that a model was converted into"}},
+		"misspelt policy":    {[]string{"run", "--policy", "chian", ducks}, cli.ExitUsage, []string{"chian", "choose from lever, chain"}},
+		"chain but no draft": {[]string{"run", "--model", pair.Target, "--policy", "chain", ducks}, cli.ExitUsage, []string{"--draft"}},
+		"too little memory":  {[]string{"run", "--dram", "1MiB", ducks}, cli.ExitFailure, []string{"too small", "2 MiB suffice"}},
+		"not a size":         {[]string{"run", "--dram", "lots", ducks}, cli.ExitUsage, []string{"lots", "2GiB"}},
+		"a cut store":        {[]string{"run", "--model", cut, ducks}, cli.ExitFailure, []string{"0002.bin", "truncated", "convert", "lever verify"}},
+		"a long prompt":      {[]string{"run", "--context", "4", ducks}, cli.ExitFailure, []string{"longer than the context", "--context"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := execute(t, test.args...)
-			if got.status != test.status || got.stdout != "" {
-				t.Errorf("status %d, want %d; output %q", got.status, test.status, got.stdout)
+			got := clitest.Execute(t, test.args...)
+			if got.Status != test.status || got.Stdout != "" {
+				t.Errorf("status %d, want %d; output %q", got.Status, test.status, got.Stdout)
 			}
 			for _, word := range test.says {
-				if !strings.Contains(got.stderr, word) {
-					t.Errorf("standard error lacks %q: %s", word, got.stderr)
+				if !strings.Contains(got.Stderr, word) {
+					t.Errorf("standard error lacks %q: %s", word, got.Stderr)
 				}
 			}
 		})
@@ -448,9 +450,9 @@ func TestCommonMistakesSayTheNextStep(t *testing.T) {
 func TestUnusableCacheSaysHowToNameAnother(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cache")
 	writeFile(t, file, nil)
-	cmd := program(t, "run", ducks)
+	cmd := clitest.Program(t, "run", ducks)
 	cmd.Env = append(cmd.Env, "LEVER_CACHE="+file)
-	if got := finish(t, cmd); got.status != exitFailure || !strings.Contains(got.stderr, "LEVER_CACHE") {
-		t.Errorf("status %d, standard error %q", got.status, got.stderr)
+	if got := clitest.Finish(t, cmd); got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "LEVER_CACHE") {
+		t.Errorf("status %d, standard error %q", got.Status, got.Stderr)
 	}
 }

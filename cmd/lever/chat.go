@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
 		Example: `  lever chat
   lever chat --model qwen-8b.lever --draft qwen-0.6b.lever --dram 2GiB --temperature 0.6 --top-p 0.95 --color-drafted
   printf 'Name a fruit.\nAnother one.\n' | lever chat`,
-		Args: exactArgs(0, "no arguments"),
+		Args: cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
 				return err
@@ -76,19 +77,19 @@ type chatNote struct {
 const chatKind = "lever chat"
 
 func runChat(ctx context.Context, flags modelFlags, system string, colour bool) (err error) {
-	bar := newProgress(os.Stderr)
+	bar := cli.NewProgress(os.Stderr)
 	engine, err := flags.open(ctx, bar)
 	if err != nil {
-		return interrupted(ctx, err)
+		return cli.Interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: stderr}
+	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: cli.Stderr}
 	if c.request, c.policy, err = flags.request(engine); err != nil {
 		return err
 	}
 	c.setSystem(system)
 	if plan, ok := engine.Plan(); ok {
-		if err := printPlan(stderr, plan); err != nil {
+		if err := printPlan(cli.Stderr, plan); err != nil {
 			return err
 		}
 	}
@@ -142,10 +143,10 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	prompt, err := c.engine.Prepare(ctx, &request)
 	switch {
 	case errors.Is(err, spec.ErrPromptTooLong):
-		fmt.Fprintf(c.notes, "lever: the conversation and this message are too long: %s; /clear begins a new conversation, and --context makes room for more tokens, where the model allows it\n", errorText(err))
+		fmt.Fprintf(c.notes, "lever: the conversation and this message are too long: %s; /clear begins a new conversation, and --context makes room for more tokens, where the model allows it\n", cli.ErrorText(err))
 		return nil
 	case err != nil:
-		fmt.Fprintf(c.notes, "lever: %s\n", errorText(err))
+		fmt.Fprintf(c.notes, "lever: %s\n", cli.ErrorText(err))
 		return nil
 	}
 	if !c.noted {
@@ -227,7 +228,7 @@ func (c *chat) command(line string) bool {
 			err = command.run(argument)
 		}
 		if err != nil {
-			fmt.Fprintf(c.notes, "lever: %s\n", errorText(err))
+			fmt.Fprintf(c.notes, "lever: %s\n", cli.ErrorText(err))
 		}
 		return true
 	}
@@ -284,7 +285,7 @@ func (c *chat) load(file string) error {
 		return fmt.Errorf("load session %s: it holds no chat", file)
 	}
 	if foreign {
-		fmt.Fprintf(c.notes, "(%s: the conversation will be read anew)\n", errorText(err))
+		fmt.Fprintf(c.notes, "(%s: the conversation will be read anew)\n", cli.ErrorText(err))
 	}
 	c.messages = note.Messages
 	for _, m := range c.messages {

@@ -7,37 +7,38 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 )
 
 // talk runs a chat with these lines as standard input.
-func talk(t *testing.T, lines string, args ...string) outcome {
+func talk(t *testing.T, lines string, args ...string) clitest.Outcome {
 	t.Helper()
-	cmd := program(t, append([]string{"chat", "--max-tokens", "12"}, args...)...)
+	cmd := clitest.Program(t, append([]string{"chat", "--max-tokens", "12"}, args...)...)
 	cmd.Stdin = strings.NewReader(lines)
-	return finish(t, cmd)
+	return clitest.Finish(t, cmd)
 }
 
 // Without a terminal every line is a message, answers alone go to standard output, and a chat goes on from a file.
 func TestChatWithoutTerminal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.session")
 	first := talk(t, "How many apples does Tom have?\n/save "+file+"\nAnd pears?\n")
-	if first.status != 0 || strings.Count(first.stdout, "\n") < 2 {
-		t.Fatalf("status %d, stdout %q, stderr %s", first.status, first.stdout, first.stderr)
+	if first.Status != 0 || strings.Count(first.Stdout, "\n") < 2 {
+		t.Fatalf("status %d, stdout %q, stderr %s", first.Status, first.Stdout, first.Stderr)
 	}
 	second := talk(t, "/load "+file+"\nAnd pears?\n/stats\n/exit\nnot sent\n")
-	if second.status != 0 || second.stdout == "" || !strings.HasSuffix(first.stdout, second.stdout) {
-		t.Errorf("status %d: after loading it answers %q, before %q", second.status, second.stdout, first.stdout)
+	if second.Status != 0 || second.Stdout == "" || !strings.HasSuffix(first.Stdout, second.Stdout) {
+		t.Errorf("status %d: after loading it answers %q, before %q", second.Status, second.Stdout, first.Stdout)
 	}
 	for _, want := range []string{"user: How many apples", "prompt tokens were still held", "tokens/s"} {
-		if !strings.Contains(second.stderr, want) {
-			t.Errorf("stderr lacks %q: %s", want, second.stderr)
+		if !strings.Contains(second.Stderr, want) {
+			t.Errorf("stderr lacks %q: %s", want, second.Stderr)
 		}
 	}
 	whole := talk(t, "\"\"\"\nHow many\napples?\n\"\"\"\nHow many \\\napples?\n/clear\n", "--system", "Be brief.")
-	if whole.status != 0 || strings.Count(whole.stdout, "\n") < 2 {
-		t.Errorf("status %d, stdout %q, stderr %s", whole.status, whole.stdout, whole.stderr)
+	if whole.Status != 0 || strings.Count(whole.Stdout, "\n") < 2 {
+		t.Errorf("status %d, stdout %q, stderr %s", whole.Status, whole.Stdout, whole.Stderr)
 	}
 }
 
@@ -60,8 +61,8 @@ func TestChatCommandsRefuse(t *testing.T) {
 		{"/help", "/system TEXT"},
 	} {
 		got := talk(t, c.line+"\n")
-		if got.status != 0 || !strings.Contains(got.stderr, c.want) || got.stdout != "" {
-			t.Errorf("%s: status %d, want it to say %q: %s%s", c.line, got.status, c.want, got.stderr, got.stdout)
+		if got.Status != 0 || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
+			t.Errorf("%s: status %d, want it to say %q: %s%s", c.line, got.Status, c.want, got.Stderr, got.Stdout)
 		}
 	}
 }

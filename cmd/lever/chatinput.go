@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/terminal"
 	"github.com/reeflective/readline"
 	"golang.org/x/term"
@@ -125,7 +126,7 @@ func (in *chatInput) message() (string, error) {
 		text += line
 		switch {
 		case len(text) > maxPrompt:
-			return "", fmt.Errorf("a message is longer than %s", formatBytes(maxPrompt))
+			return "", fmt.Errorf("a message is longer than %s", cli.FormatBytes(maxPrompt))
 		case errors.Is(err, io.EOF) && text != "":
 			return text, nil // what is missing will not come
 		case err != nil:

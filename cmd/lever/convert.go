@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
@@ -28,18 +29,18 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
   lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0 --tensor-type 'block.*.down=q8_0'
   lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
-		Args:              exactArgs(2, "a source and the name of the store to write"),
-		ValidArgsFunction: completeArgument(0, completeModel),
+		Args:              cli.ExactArgs(2, "a source and the name of the store to write"),
+		ValidArgsFunction: cli.CompleteArgument(0, cli.CompleteModel),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, dst := args[0], args[1]
 			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
-				return usageErrorf("the store's name must end in .lever: %q", dst)
+				return cli.UsageErrorf("the store's name must end in .lever: %q", dst)
 			}
 			options := weights.ConvertOptions{Overwrite: overwrite, CheckTokenizer: tokenizer.Check}
 			if err := types.apply(&options); err != nil {
 				return err
 			}
-			bar := newProgress(os.Stderr)
+			bar := cli.NewProgress(os.Stderr)
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
 			err := weights.Convert(cmd.Context(), src, dst, options)
 			bar.Close()
@@ -47,9 +48,9 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 				return fmt.Errorf("%w; --overwrite replaces it", err)
 			}
 			if err != nil {
-				return interrupted(cmd.Context(), err)
+				return cli.Interrupted(cmd.Context(), err)
 			}
-			fmt.Fprintf(stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
+			fmt.Fprintf(cli.Stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
 			return nil
 		},
 	}

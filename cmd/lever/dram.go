@@ -5,44 +5,45 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/weights"
 )
 
 // dramSize is a flag value: a size, or auto for half of the memory that is available.
-type dramSize struct{ byteSize }
+type dramSize struct{ cli.ByteSize }
 
 const dramHelp = "memory for the target's weights, such as 2GiB; what does not fit is streamed from flash. auto: half of what the system " +
 	"says is available (on Linux and Android MemAvailable, within the limits of control groups)"
 
 func (d *dramSize) Set(text string) error {
 	if text != "auto" {
-		return d.byteSize.Set(text)
+		return d.ByteSize.Set(text)
 	}
 	available, err := weights.AvailableMemory()
 	if err != nil {
 		return fmt.Errorf("%w; give a size instead of auto", err)
 	}
-	d.byteSize = byteSize(max(available/2, 1))
+	d.ByteSize = cli.ByteSize(max(available/2, 1))
 	return nil
 }
 
 // printPlan writes how memory is used for weights as a table.
 func printPlan(out io.Writer, p weights.Plan) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "memory for weights\t%s\tof a budget of %s\n", formatBytes(p.Total()), formatBytes(p.Budget))
+	fmt.Fprintf(table, "memory for weights\t%s\tof a budget of %s\n", cli.FormatBytes(p.Total()), cli.FormatBytes(p.Budget))
 	head := "head streamed"
 	if p.HeadPinned {
 		head = "head pinned"
 	}
-	fmt.Fprintf(table, "  pinned\t%s\t%s; %.0f%% of a pass\n", formatBytes(p.Pinned), head, 100*(1-float64(p.Streamed)/float64(p.Pass)))
+	fmt.Fprintf(table, "  pinned\t%s\t%s; %.0f%% of a pass\n", cli.FormatBytes(p.Pinned), head, 100*(1-float64(p.Streamed)/float64(p.Pass)))
 	if p.Streamed == 0 {
 		fmt.Fprintf(table, "read for a pass\t0 B\tall of it stays in memory\n")
 		return table.Flush()
 	}
-	fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", formatBytes(p.Ring), p.Buffers, formatBytes(int64(p.BufferBytes)))
-	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows\n", formatBytes(p.Tiles), p.TileCount)
+	fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", cli.FormatBytes(p.Ring), p.Buffers, cli.FormatBytes(int64(p.BufferBytes)))
+	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows\n", cli.FormatBytes(p.Tiles), p.TileCount)
 	fmt.Fprintf(table, "read for a pass\t%s\tof %s, in reads of %s, %d at once\n",
-		formatBytes(p.Streamed), formatBytes(p.Pass), formatBytes(int64(min(p.ReadSize, p.BufferBytes))), p.Depth)
+		cli.FormatBytes(p.Streamed), cli.FormatBytes(p.Pass), cli.FormatBytes(int64(min(p.ReadSize, p.BufferBytes))), p.Depth)
 	return table.Flush()
 }
 
@@ -58,7 +59,7 @@ func printPins(out io.Writer, p weights.Plan) error {
 		for _, i := range c.Pins {
 			segments[i] = '#'
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.File, formatBytes(c.Pinned), segments)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", c.File, cli.FormatBytes(c.Pinned), segments)
 	}
 	return table.Flush()
 }

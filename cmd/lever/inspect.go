@@ -10,6 +10,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -28,25 +29,25 @@ can't be used; nothing is written.`,
 		Example: `  lever inspect Llama-3.1-8B.lever
   lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used
   lever inspect Qwen3-8B-Q4_K_M.gguf`,
-		Args:              exactArgs(1, "one store, folder or GGUF file"),
-		ValidArgsFunction: completeArgument(0, completeModel),
+		Args:              cli.ExactArgs(1, "one store, folder or GGUF file"),
+		ValidArgsFunction: cli.CompleteArgument(0, cli.CompleteModel),
 		RunE: func(_ *cobra.Command, args []string) error {
 			info, err := inspect(args[0], types)
 			if err != nil {
 				return err
 			}
 			var plan *weights.Plan
-			if dram.byteSize > 0 {
-				p, err := info.Plan(int64(dram.byteSize))
+			if dram.ByteSize > 0 {
+				p, err := info.Plan(int64(dram.ByteSize))
 				if err != nil {
 					return err
 				}
 				plan = &p
 			}
 			if asJSON {
-				return printJSON(inspectOutput{info, info.Config, plan})
+				return cli.PrintJSON(inspectOutput{info, info.Config, plan})
 			}
-			return printStore(stdout, info, tensors, plan)
+			return printStore(cli.Stdout, info, tensors, plan)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
@@ -60,7 +61,7 @@ can't be used; nothing is written.`,
 func inspect(path string, types typeFlags) (*weights.Info, error) {
 	if !isSource(path) {
 		if types.given() {
-			return nil, usageErrorf("--type and --tensor-type are for a model that is no store")
+			return nil, cli.UsageErrorf("--type and --tensor-type are for a model that is no store")
 		}
 		return weights.Inspect(path)
 	}
@@ -106,9 +107,9 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 		return fmt.Errorf("inspect %s: configuration: %w", info.Dir, err)
 	}
 	if info.Written() {
-		fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, formatBytes(info.Bytes))
+		fmt.Fprintf(out, "%s: format version %d, %s of weights\n\n", info.Dir, info.Version, cli.FormatBytes(info.Bytes))
 	} else {
-		fmt.Fprintf(out, "%s: 'lever convert' would make a store with %s of weights of it\n\n", info.Dir, formatBytes(info.Bytes))
+		fmt.Fprintf(out, "%s: 'lever convert' would make a store with %s of weights of it\n\n", info.Dir, cli.FormatBytes(info.Bytes))
 	}
 	for _, note := range info.Notes {
 		fmt.Fprintf(out, "note: %s\n\n", note)
@@ -121,7 +122,7 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 	}
 	fmt.Fprintln(table, "\ntype\ttensors\telements\tbytes")
 	for _, t := range info.Types {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", t.Type, t.Tensors, t.Elements, formatBytes(t.Bytes))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", t.Type, t.Tensors, t.Elements, cli.FormatBytes(t.Bytes))
 	}
 	fmt.Fprintln(table, "\nchunk\tbytes\tsegments\tsha256")
 	for _, c := range info.Chunks {
@@ -129,22 +130,22 @@ func printStore(out io.Writer, info *weights.Info, tensors bool, plan *weights.P
 		if info.Written() {
 			sum = fmt.Sprintf("%.16s…", c.SHA256)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.File, formatBytes(c.Bytes), c.Segments, sum)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.File, cli.FormatBytes(c.Bytes), c.Segments, sum)
 	}
 	fmt.Fprintln(table, "\ntokenizer file\tbytes")
 	for _, f := range info.Tokenizer {
-		fmt.Fprintf(table, "%s\t%s\n", f.File, formatBytes(f.Bytes))
+		fmt.Fprintf(table, "%s\t%s\n", f.File, cli.FormatBytes(f.Bytes))
 	}
 	if len(info.Predictors) > 0 {
 		fmt.Fprintln(table, "\npredictor after layer\trank\tbytes\ttrained on tokens\tagrees with the model")
 		for _, p := range info.Predictors {
-			fmt.Fprintf(table, "%d\t%d\t%s\t%d\t%.0f%%\n", p.Layer, p.Rank, formatBytes(int64(p.Bytes)), p.Training.Samples, 100*p.Training.Agreement)
+			fmt.Fprintf(table, "%d\t%d\t%s\t%d\t%.0f%%\n", p.Layer, p.Rank, cli.FormatBytes(int64(p.Bytes)), p.Training.Samples, 100*p.Training.Agreement)
 		}
 	}
 	if tensors {
 		fmt.Fprintln(table, "\ntensor\ttype\trows\tcolumns\tchunk\tparts\tbytes")
 		for _, t := range info.Tensors {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", t.Name, t.Type, t.Rows, t.Cols, t.Chunk, t.Parts, formatBytes(t.Bytes))
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", t.Name, t.Type, t.Rows, t.Cols, t.Chunk, t.Parts, cli.FormatBytes(t.Bytes))
 		}
 	}
 	if err := table.Flush(); err != nil || plan == nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/weights"
 )
@@ -43,8 +45,8 @@ func newKilling(t *testing.T) *killing {
 func (k *killing) good(cmd *exec.Cmd) {
 	k.Helper()
 	began := time.Now()
-	if got := finish(k.T, cmd); got.status != 0 {
-		k.Fatalf("%v: status %d: %s", cmd.Args[1:], got.status, got.stderr)
+	if got := clitest.Finish(k.T, cmd); got.Status != 0 {
+		k.Fatalf("%v: status %d: %s", cmd.Args[1:], got.Status, got.Stderr)
 	}
 	k.takes = time.Since(began)
 }
@@ -99,13 +101,13 @@ func TestKilledConversion(t *testing.T) {
 	source := testdata.Shared(t, "models/lever-tiny-llama/draft")
 	dir := t.TempDir()
 	store := filepath.Join(dir, "x.lever")
-	k.good(program(t, "convert", source, store))
+	k.good(clitest.Program(t, "convert", source, store))
 	want := k.manifest(store)
 	for range k.times {
 		if err := os.RemoveAll(store); err != nil {
 			t.Fatal(err)
 		}
-		k.kill(program(t, "convert", source, store))
+		k.kill(clitest.Program(t, "convert", source, store))
 		if got := k.manifest(store); got != "" && got != want {
 			t.Error("another store")
 		}
@@ -113,7 +115,7 @@ func TestKilledConversion(t *testing.T) {
 	if err := os.RemoveAll(store); err != nil {
 		t.Fatal(err)
 	}
-	k.good(program(t, "convert", source, store))
+	k.good(clitest.Program(t, "convert", source, store))
 	k.onlyIn(dir, "x.lever")
 }
 
@@ -123,7 +125,7 @@ func TestKilledOverwriting(t *testing.T) {
 	dir := t.TempDir()
 	store := filepath.Join(dir, "x.lever")
 	convert := func(dtype string) *exec.Cmd {
-		return program(t, "convert", "--overwrite", "--type", dtype, source, store)
+		return clitest.Program(t, "convert", "--overwrite", "--type", dtype, source, store)
 	}
 	known := map[string]bool{}
 	for _, dtype := range []string{"q4_0", "q8_0"} {
@@ -144,7 +146,7 @@ func TestKilledUnpacking(t *testing.T) {
 	k := newKilling(t)
 	dir := t.TempDir()
 	run := func() *exec.Cmd {
-		cmd := program(t, "run", "--raw", "--max-tokens", "1", "x")
+		cmd := clitest.Program(t, "run", "--raw", "--max-tokens", "1", "x")
 		cmd.Env = append(cmd.Env, "LEVER_CACHE="+dir)
 		return cmd
 	}
@@ -181,7 +183,7 @@ func TestKilledSaving(t *testing.T) {
 	dir := t.TempDir()
 	session := filepath.Join(dir, "x.session")
 	chat := func() *exec.Cmd {
-		cmd := program(t, "chat", "--max-tokens", "4")
+		cmd := clitest.Program(t, "chat", "--max-tokens", "4")
 		cmd.Stdin = strings.NewReader("Hello\n" + strings.Repeat("/save "+session+"\n", 8))
 		return cmd
 	}
@@ -202,8 +204,8 @@ func TestKilledSaving(t *testing.T) {
 
 // openDemo opens the demo as the program does.
 func openDemo(t *testing.T) (*lever.Engine, error) {
-	t.Setenv("LEVER_CACHE", cacheDir)
-	target, draft, err := chooseModels(t.Context(), "", "")
+	t.Setenv("LEVER_CACHE", clitest.Cache)
+	target, draft, err := cli.ChooseModels(t.Context(), "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +221,7 @@ func TestKilledPull(t *testing.T) {
 	source := testdata.Shared(t, "models/lever-tiny-llama/target")
 	server := hubServer(t, source)
 	dir := filepath.Join(t.TempDir(), "tiny")
-	pull := func() *exec.Cmd { return program(t, "pull", "--endpoint", server.URL, "ours/tiny", dir) }
+	pull := func() *exec.Cmd { return clitest.Program(t, "pull", "--endpoint", server.URL, "ours/tiny", dir) }
 	k.good(pull())
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {

@@ -5,20 +5,10 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/cobra"
-)
-
-const (
-	exitFailure = 1
-	exitUsage   = 2
 )
 
 func main() {
@@ -26,29 +16,7 @@ func main() {
 }
 
 // run executes one command line and returns the exit status.
-func run(args []string) int {
-	// The first interrupt cancels, so that text and statistics are kept; a second one kills.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-
-	root := newRootCommand()
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(stderr, "lever:", errorText(err))
-	if step := nextStep(err); step != "" {
-		fmt.Fprintln(stderr, step)
-	}
-	var usage usageError
-	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
-		return exitUsage
-	}
-	return exitFailure
-}
+func run(args []string) int { return cli.Run(newRootCommand(), args, cli.NextStep) }
 
 func newRootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false // help lists commands as they are added: what is used first or belongs together
@@ -64,48 +32,9 @@ prompt, 'lever chat' talks. 'lever pull' downloads a model, 'lever convert' make
   lever pull Qwen/Qwen3-0.6B
   lever convert Qwen3-0.6B qwen3-0.6b.lever
   lever chat --model qwen3-0.6b.lever --dram 512MiB`,
-		Version:       versionText(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageErrorf("unknown command %q; choose from %s", shortened(args[0]), strings.Join(commandNames(cmd), ", "))
-			}
-			return nil
-		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkNumbers(cmd.Flags()) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.SetVersionTemplate("lever {{.Version}}\n")
-	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newPullCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(),
 		newProfileCommand(), newDistillCommand(), newBenchCommand(), newVersionCommand())
-	completeFlags(root)
+	cli.Prepare(root, "command")
 	return root
-}
-
-func commandNames(cmd *cobra.Command) (names []string) {
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	return names
-}
-
-// usageError marks an error that the writing of the command line caused.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// exactArgs demands n arguments, which are what.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usageErrorf("%s takes %s; it got %d", cmd.Name(), what, len(args))
-		}
-		return nil
-	}
 }

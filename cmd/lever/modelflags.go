@@ -3,17 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/internal/demo"
-	"github.com/lever-go/lever/internal/hub"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec"
@@ -79,9 +76,9 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
 
 // open opens the models that the flags name.
-func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, error) {
+func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine, error) {
 	cfg := lever.Config{
-		DRAM:     int64(f.dram.byteSize),
+		DRAM:     int64(f.dram.ByteSize),
 		Threads:  f.threads,
 		BigCores: f.bigCores,
 		Context:  f.context,
@@ -92,7 +89,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	}
 	var err error
 	if f.flash != "" {
-		if f.throttle, err = newThrottle(f.flash); err != nil {
+		if f.throttle, err = cli.NewThrottle(f.flash); err != nil {
 			return nil, err
 		}
 		cfg.OpenFile = f.throttle.Opener(nil)
@@ -105,7 +102,7 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 			cfg.ReadSize, cfg.ReadDepth = int(f.device.Flash.BestSize), f.device.Flash.BestDepth
 		}
 	}
-	if cfg.Model, cfg.Draft, err = chooseModels(ctx, f.model, f.draft); err != nil {
+	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err
 	}
 	if f.policy != "" && !needsDraft(f.policy) && f.policy != "lever" {
@@ -125,57 +122,21 @@ func (f *modelFlags) open(ctx context.Context, bar *progress) (*lever.Engine, er
 	return engine, err
 }
 
-// chooseModels returns the models that are meant: those given, or else those of the demo.
-func chooseModels(ctx context.Context, model, draft string) (target, chosenDraft string, err error) {
-	for _, path := range []string{model, draft} {
-		if err := checkModelPath(path); err != nil {
-			return "", "", err
-		}
-	}
-	if model != "" {
-		return model, draft, nil
-	}
-	dir, err := lever.CacheDir()
-	if err != nil {
-		return "", "", err
-	}
-	pair, err := demo.Unpack(ctx, dir)
-	if err != nil {
-		return "", "", fmt.Errorf("%w; LEVER_CACHE names another folder for the cache", err)
-	}
-	return pair.Target, cmp.Or(draft, pair.Draft), nil
-}
-
-// checkModelPath reports a path that a user gave where there is nothing.
-func checkModelPath(path string) error {
-	if path == "" {
-		return nil
-	}
-	_, err := weights.IsStore(path)
-	switch {
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	case strings.Contains(path, "/") && hub.IsRepo(path):
-		return fmt.Errorf("there is no model %s here; lever pull %s downloads the repository of this name", path, path)
-	}
-	return fmt.Errorf("there is no model %s; give a store, a Hugging Face folder or a GGUF file", path)
-}
-
 // check reports flags that cannot be meant.
 func (f *modelFlags) check() error {
 	switch {
 	case f.policy != "" && !slices.Contains(lever.PolicyNames, f.policy):
-		return usageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames, ", "))
+		return cli.UsageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames, ", "))
 	case f.policy != "" && needsDraft(f.policy) && f.model != "" && f.draft == "":
-		return usageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
+		return cli.UsageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
 	case f.budget < 0 || f.budget > lever.MaxBudget:
-		return usageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
+		return cli.UsageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != "chain":
-		return usageErrorf("--min-prob is a probability for --policy chain")
+		return cli.UsageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
-		return usageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
+		return cli.UsageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
 	case slices.Contains(f.stop, ""):
-		return usageErrorf("--stop needs a string that is not empty")
+		return cli.UsageErrorf("--stop needs a string that is not empty")
 	}
 	if _, err := spec.NewSampler(f.sampling); err != nil {
 		return samplingError(err)
@@ -222,4 +183,9 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		req.Policy, err = lever.NewPolicy(policy, req.Budget)
 	}
 	return req, policy, err
+}
+
+// samplingError returns an error about a number of the sampling, which is called like its flag.
+func samplingError(err error) error {
+	return cli.UsageError(fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "spec: sampling: ")))
 }

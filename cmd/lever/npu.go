@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/profile"
@@ -42,14 +43,14 @@ func (f *npuFlags) check() (err error) {
 	driver, _, _ := strings.Cut(f.device, ":")
 	switch {
 	case f.device != "" && !slices.Contains(npu.Drivers(), driver):
-		return usageErrorf("unknown driver %q; choose from %s", driver, strings.Join(npu.Drivers(), ", "))
+		return cli.UsageErrorf("unknown driver %q; choose from %s", driver, strings.Join(npu.Drivers(), ", "))
 	case f.mapping == "":
 		return nil
 	case f.device == "":
-		return usageErrorf("--map needs a device; name one with --npu")
+		return cli.UsageErrorf("--map needs a device; name one with --npu")
 	}
 	if f.places, err = lever.ParseMap(f.mapping); err != nil {
-		return usageError{err}
+		return cli.UsageError(err)
 	}
 	return nil
 }
@@ -61,11 +62,11 @@ func (f *npuFlags) open(ctx context.Context) npu.Device {
 	}
 	d, err := npu.Open(ctx, f.device)
 	if err != nil {
-		fmt.Fprintf(stderr, "lever: --npu %s is absent, everything runs on the CPU: %v\n", f.device, err)
+		fmt.Fprintf(cli.Stderr, "lever: --npu %s is absent, everything runs on the CPU: %v\n", f.device, err)
 		return nil
 	}
 	if r := d.Capabilities().Rounding; r == npu.RoundingVaries {
-		fmt.Fprintf(stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
+		fmt.Fprintf(cli.Stderr, "lever: --npu %s rounds a token's result differently from batch to batch: speculation may change the text\n", f.device)
 	}
 	return d
 }
@@ -90,11 +91,11 @@ func printNPU(s *lever.NPUStats) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
+	fmt.Fprintf(cli.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
 	if s.Fallbacks > 0 {
-		fmt.Fprintf(stderr, "; %d on the CPU in its place", s.Fallbacks)
+		fmt.Fprintf(cli.Stderr, "; %d on the CPU in its place", s.Fallbacks)
 	}
 	if s.Lost {
-		fmt.Fprint(stderr, "; its session was lost")
+		fmt.Fprint(cli.Stderr, "; its session was lost")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -40,15 +41,15 @@ otherwise to a temporary file of that size beside the target. Close other progra
 		Example: `  lever profile --model llama-8b.lever --draft llama-1b.lever
   lever profile --npu opencl                   # and how fast a device multiplies beside the CPU
   lever run --flash-profile profile.json "…"   # on another machine: with this one's flash`,
-		Args: exactArgs(0, "no arguments"),
+		Args: cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.threads < 0 || flags.duration <= 0 {
-				return usageErrorf("--threads can't be negative, and --duration must be positive")
+				return cli.UsageErrorf("--threads can't be negative, and --duration must be positive")
 			}
 			if err := flags.npu.check(); err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), runProfile(cmd.Context(), flags))
+			return cli.Interrupted(cmd.Context(), runProfile(cmd.Context(), flags))
 		},
 	}
 	cmd.Flags().StringVar(&flags.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
@@ -78,20 +79,20 @@ func runProfile(ctx context.Context, flags profileFlags) (err error) {
 		return err
 	}
 	if flags.asJSON {
-		return printJSON(p)
+		return cli.PrintJSON(p)
 	}
-	if err := printProfile(stdout, p); err != nil {
+	if err := printProfile(cli.Stdout, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "\nwritten to %s\n", flags.out)
+	fmt.Fprintf(cli.Stderr, "\nwritten to %s\n", flags.out)
 	return nil
 }
 
 // measure opens the models and measures them.
 func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err error) {
-	bar := newProgress(os.Stderr)
+	bar := cli.NewProgress(os.Stderr)
 	defer bar.Close()
-	target, draft, err := chooseModels(ctx, flags.model, flags.draft)
+	target, draft, err := cli.ChooseModels(ctx, flags.model, flags.draft)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err e
 			bar.Note(fmt.Sprintf("%v; only the flash that it lies on is measured", err))
 		}
 	}
-	bar.steps = true
+	bar.Steps = true
 	options.Progress = func(p profile.Progress) { bar.Update(p.Task, p.Done, p.Total) }
 	return profile.Measure(ctx, options)
 }
@@ -133,13 +134,13 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 	fmt.Fprintf(out, "%s/%s, %d of %d processors, kernels %s\n", p.Machine.System, p.Machine.Architecture, p.Machine.Threads, p.Machine.Processors, p.Kernels)
 	fmt.Fprintf(out, "memory: %.1f GB/s read\n", p.Memory/1e9)
 	fmt.Fprintf(out, "flash: best %.0f MB/s with %d reads of %s under way (%s, %s)\n\n",
-		p.Flash.Best().BytesPerSecond/1e6, p.Flash.BestDepth, formatBytes(p.Flash.BestSize), p.Flash.Source, modeNotes[p.Flash.Mode])
+		p.Flash.Best().BytesPerSecond/1e6, p.Flash.BestDepth, cli.FormatBytes(p.Flash.BestSize), p.Flash.Source, modeNotes[p.Flash.Mode])
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "read\tdepth\tMB/s\tmedian ms\t90 %\t99 %\tlongest\t")
 	for _, r := range p.Flash.Reads {
 		q := r.Latency
 		fmt.Fprintf(table, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%.3f\t\n",
-			formatBytes(r.Size), r.Depth, r.BytesPerSecond/1e6, 1e3*q.P50, 1e3*q.P90, 1e3*q.P99, 1e3*q.Max)
+			cli.FormatBytes(r.Size), r.Depth, r.BytesPerSecond/1e6, 1e3*q.P50, 1e3*q.P90, 1e3*q.P99, 1e3*q.Max)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -161,7 +162,7 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 }
 
 func printModel(out io.Writer, m *profile.Model) error {
-	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, formatBytes(m.Bytes), 1e6*m.Attention)
+	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, cli.FormatBytes(m.Bytes), 1e6*m.Attention)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "rows\tblock ms\tprojection ms\tall ms\tall ms/row\t")
 	projection := gaincost.Curve{Points: m.Projection}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
@@ -17,14 +19,14 @@ import (
 // A profile is shown, kept, and can be used as the flash of a run.
 func TestProfile(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "sub", "profile.json")
-	got := mustSucceed(t, "profile", "--duration", "300ms", "--out", out)
+	got := clitest.MustSucceed(t, "profile", "--duration", "300ms", "--out", out)
 	for _, word := range []string{"memory:", "flash: best", "target.lever", "draft.lever", "rows", "block ms"} {
-		if !strings.Contains(got.stdout, word) {
-			t.Errorf("standard output lacks %q: %s", word, got.stdout)
+		if !strings.Contains(got.Stdout, word) {
+			t.Errorf("standard output lacks %q: %s", word, got.Stdout)
 		}
 	}
-	if !strings.Contains(got.stderr, out) {
-		t.Errorf("standard error does not say where the profile is: %s", got.stderr)
+	if !strings.Contains(got.Stderr, out) {
+		t.Errorf("standard error does not say where the profile is: %s", got.Stderr)
 	}
 	p, err := profile.Load(out)
 	if err != nil {
@@ -37,11 +39,11 @@ func TestProfile(t *testing.T) {
 		t.Error("nothing was read through the profile")
 	}
 
-	got = mustSucceed(t, "profile", "--duration", "100ms", "--json")
-	if _, err := profile.Parse([]byte(got.stdout)); err != nil {
-		t.Errorf("%v in %s", err, got.stdout)
+	got = clitest.MustSucceed(t, "profile", "--duration", "100ms", "--json")
+	if _, err := profile.Parse([]byte(got.Stdout)); err != nil {
+		t.Errorf("%v in %s", err, got.Stdout)
 	}
-	if _, err := profile.Load(filepath.Join(cacheDir, "profile.json")); err != nil {
+	if _, err := profile.Load(filepath.Join(clitest.Cache, "profile.json")); err != nil {
 		t.Error(err)
 	}
 }
@@ -61,13 +63,13 @@ func TestFlashProfileMakesReadingSlow(t *testing.T) {
 func TestPrintOverrun(t *testing.T) {
 	for overrun, word := range map[time.Duration]string{0: "", time.Millisecond: "", time.Second: "10 %"} {
 		var out strings.Builder
-		printOverrun(&out, weights.ThrottleStats{ReadTime: 10 * time.Second, Overrun: overrun})
+		cli.PrintOverrun(&out, weights.ThrottleStats{ReadTime: 10 * time.Second, Overrun: overrun})
 		if !strings.Contains(out.String(), word) || (out.Len() > 0) != (word != "") {
 			t.Errorf("an overrun of %v gives %q", overrun, out.String())
 		}
 	}
 	var out strings.Builder
-	if printOverrun(&out, weights.ThrottleStats{}); out.Len() > 0 {
+	if cli.PrintOverrun(&out, weights.ThrottleStats{}); out.Len() > 0 {
 		t.Errorf("no reads give %q", out.String())
 	}
 }
@@ -80,18 +82,18 @@ func TestProfileErrors(t *testing.T) {
 		status int
 		says   string
 	}{
-		"no such flash":    {[]string{"run", "--flash-profile", "floppy", ducks}, exitFailure, "ufs-4.0"},
-		"broken profile":   {[]string{"run", "--flash-profile", broken, ducks}, exitFailure, "broken.json"},
-		"no such model":    {[]string{"profile", "--model", "/nowhere.lever"}, exitFailure, "/nowhere.lever"},
-		"bad duration":     {[]string{"profile", "--duration", "0s"}, exitUsage, "duration"},
-		"no such folder":   {[]string{"run", "--trace", "/nowhere/trace.json", ducks}, exitFailure, "/nowhere"},
-		"too many":         {[]string{"profile", "now"}, exitUsage, "arg"},
-		"nothing to write": {[]string{"profile", "--duration", "50ms", "--out", "/proc/none/profile.json"}, exitFailure, "/proc/none"},
+		"no such flash":    {[]string{"run", "--flash-profile", "floppy", ducks}, cli.ExitFailure, "ufs-4.0"},
+		"broken profile":   {[]string{"run", "--flash-profile", broken, ducks}, cli.ExitFailure, "broken.json"},
+		"no such model":    {[]string{"profile", "--model", "/nowhere.lever"}, cli.ExitFailure, "/nowhere.lever"},
+		"bad duration":     {[]string{"profile", "--duration", "0s"}, cli.ExitUsage, "duration"},
+		"no such folder":   {[]string{"run", "--trace", "/nowhere/trace.json", ducks}, cli.ExitFailure, "/nowhere"},
+		"too many":         {[]string{"profile", "now"}, cli.ExitUsage, "arg"},
+		"nothing to write": {[]string{"profile", "--duration", "50ms", "--out", "/proc/none/profile.json"}, cli.ExitFailure, "/proc/none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := execute(t, test.args...)
-			if got.status != test.status || !strings.Contains(got.stderr, test.says) {
-				t.Errorf("status %d, want %d; standard error %q", got.status, test.status, got.stderr)
+			got := clitest.Execute(t, test.args...)
+			if got.Status != test.status || !strings.Contains(got.Stderr, test.says) {
+				t.Errorf("status %d, want %d; standard error %q", got.Status, test.status, got.Stderr)
 			}
 		})
 	}
@@ -165,7 +167,7 @@ func TestTrace(t *testing.T) {
 
 func TestTraceIsValidAfterInterrupt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.json")
-	cmd := program(t, "run", "--max-tokens", "0", "--raw", "--dram", "4MiB", "--flash-profile", "sd-card", "--trace", path, "def add(a, b):")
+	cmd := clitest.Program(t, "run", "--max-tokens", "0", "--raw", "--dram", "4MiB", "--flash-profile", "sd-card", "--trace", path, "def add(a, b):")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/lever-go/lever/internal/cli"
 )
 
 // maxPrompt bounds what is read from standard input, in bytes: more than fits into any model's context.
@@ -32,7 +34,7 @@ func readPrompt(ctx context.Context, arg string) (string, error) {
 		case r.err != nil:
 			return "", fmt.Errorf("read the prompt: %w", r.err)
 		case len(r.text) > maxPrompt:
-			return "", fmt.Errorf("read the prompt: it is longer than %s", formatBytes(maxPrompt))
+			return "", fmt.Errorf("read the prompt: it is longer than %s", cli.FormatBytes(maxPrompt))
 		}
 		return string(r.text), nil
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/internal/demo"
 )
 
@@ -51,31 +53,31 @@ func TestRunWithoutUsablePredictor(t *testing.T) {
 		}
 	}
 	args := []string{"run", "--model", pair.Target, "--draft", pair.Draft, "--max-tokens", "8", ducks}
-	if got := mustSucceed(t, args...); !strings.Contains(got.stderr, "pruning is off: the target has no predictor") {
-		t.Errorf("without a predictor: %s", got.stderr)
+	if got := clitest.MustSucceed(t, args...); !strings.Contains(got.Stderr, "pruning is off: the target has no predictor") {
+		t.Errorf("without a predictor: %s", got.Stderr)
 	}
 	content[5000] ^= 1
 	if err := os.WriteFile(files[0], content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := mustSucceed(t, args...); !strings.Contains(got.stderr, "pruning is off") || !strings.Contains(got.stderr, filepath.Base(files[0])) {
-		t.Errorf("with a corrupt predictor: %s", got.stderr)
+	if got := clitest.MustSucceed(t, args...); !strings.Contains(got.Stderr, "pruning is off") || !strings.Contains(got.Stderr, filepath.Base(files[0])) {
+		t.Errorf("with a corrupt predictor: %s", got.Stderr)
 	}
-	if got := execute(t, "verify", pair.Target); got.status != exitFailure || !strings.Contains(got.stderr, filepath.Base(files[0])) || !strings.Contains(got.stderr, "corrupt") {
-		t.Errorf("verify with a corrupt predictor: status %d, %s", got.status, got.stderr)
+	if got := clitest.Execute(t, "verify", pair.Target); got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, filepath.Base(files[0])) || !strings.Contains(got.Stderr, "corrupt") {
+		t.Errorf("verify with a corrupt predictor: status %d, %s", got.Status, got.Stderr)
 	}
-	if got := mustSucceed(t, "inspect", pair.Target); !strings.Contains(got.stdout, "note: ") || !strings.Contains(got.stdout, filepath.Base(files[0])) {
-		t.Errorf("inspect with a corrupt predictor: %s", got.stdout)
+	if got := clitest.MustSucceed(t, "inspect", pair.Target); !strings.Contains(got.Stdout, "note: ") || !strings.Contains(got.Stdout, filepath.Base(files[0])) {
+		t.Errorf("inspect with a corrupt predictor: %s", got.Stdout)
 	}
-	if got := execute(t, append([]string{"run", "--prune", "off"}, args[1:]...)...); got.status != 0 || strings.Contains(got.stderr, "pruning is off") {
-		t.Errorf("--prune off: status %d, %s", got.status, got.stderr)
+	if got := clitest.Execute(t, append([]string{"run", "--prune", "off"}, args[1:]...)...); got.Status != 0 || strings.Contains(got.Stderr, "pruning is off") {
+		t.Errorf("--prune off: status %d, %s", got.Status, got.Stderr)
 	}
 }
 
 func TestPruneFlag(t *testing.T) {
 	for _, text := range []string{"", "much", "1.1", "-0.5", "NaN"} {
-		if got := execute(t, "run", "--prune", text, ducks); got.status != exitUsage || !strings.Contains(got.stderr, "auto nor off") {
-			t.Errorf("--prune %q: status %d, %s", text, got.status, got.stderr)
+		if got := clitest.Execute(t, "run", "--prune", text, ducks); got.Status != cli.ExitUsage || !strings.Contains(got.Stderr, "auto nor off") {
+			t.Errorf("--prune %q: status %d, %s", text, got.Status, got.Stderr)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/spf13/cobra"
 )
@@ -36,7 +37,7 @@ FOLDER is by default named like the repository; for a URL it is the current one.
   lever pull https://example.org/model.gguf --sha256 9f86d081…`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usageErrorf("pull takes a repository or URL and perhaps a folder; it got %d", len(args))
+				return cli.UsageErrorf("pull takes a repository or URL and perhaps a folder; it got %d", len(args))
 			}
 			return nil
 		},
@@ -45,7 +46,7 @@ FOLDER is by default named like the repository; for a URL it is the current one.
 			if len(args) == 2 {
 				folder = args[1]
 			}
-			return interrupted(cmd.Context(), f.run(cmd.Context(), args[0], folder))
+			return cli.Interrupted(cmd.Context(), f.run(cmd.Context(), args[0], folder))
 		},
 	}
 	flags := cmd.Flags()
@@ -57,7 +58,7 @@ FOLDER is by default named like the repository; for a URL it is the current one.
 }
 
 func (f *pullFlags) run(ctx context.Context, source, folder string) error {
-	bar := newProgress(os.Stderr)
+	bar := cli.NewProgress(os.Stderr)
 	defer bar.Close()
 	client := &hub.Client{
 		Base:     strings.TrimSuffix(cmp.Or(f.endpoint, os.Getenv("HF_ENDPOINT"), hub.DefaultBase), "/"),
@@ -89,10 +90,10 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 			model = filepath.Join(folder, file.Name())
 		}
 		if file.Sum.String() == "" {
-			fmt.Fprintf(stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
+			fmt.Fprintf(cli.Stderr, "lever: nobody says what %s should be: it was not checked; --sha256 does\n", file.Name())
 		}
 	}
-	fmt.Fprintf(stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, formatBytes(size), model)
+	fmt.Fprintf(cli.Stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, cli.FormatBytes(size), model)
 	return nil
 }
 
@@ -114,17 +115,17 @@ func (f *pullFlags) repository(base, source string) string {
 func (f *pullFlags) find(ctx context.Context, client *hub.Client, repo, source string) ([]hub.File, error) {
 	if repo == "" {
 		if !strings.Contains(source, "://") {
-			return nil, usageErrorf("%q is neither a repository, such as Qwen/Qwen3-8B, nor an address", source)
+			return nil, cli.UsageErrorf("%q is neither a repository, such as Qwen/Qwen3-8B, nor an address", source)
 		}
 		if len(f.files) > 0 {
-			return nil, usageErrorf("--file chooses from a repository; %s is one file", source)
+			return nil, cli.UsageErrorf("--file chooses from a repository; %s is one file", source)
 		}
 		// The page that shows a file is not the file.
 		file, err := client.File(ctx, strings.Replace(source, "/blob/", "/resolve/", 1), f.sum)
 		return []hub.File{file}, err
 	}
 	if f.sum != "" {
-		return nil, usageErrorf("--sha256 is for a URL; the hub knows the sums of a repository's files")
+		return nil, cli.UsageErrorf("--sha256 is for a URL; the hub knows the sums of a repository's files")
 	}
 	listing, err := client.Repo(ctx, repo, f.revision)
 	if err != nil {

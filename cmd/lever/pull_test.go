@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/internal/testdata"
 )
 
@@ -46,17 +48,17 @@ func TestPullAndRun(t *testing.T) {
 	s := hubServer(t, source)
 	for _, name := range []string{"ours/tiny", s.URL + "/ours/tiny"} {
 		folder := filepath.Join(t.TempDir(), "tiny")
-		got := execute(t, "pull", "--endpoint", s.URL+"/", name, folder)
-		if got.status != 0 || !strings.Contains(got.stderr, "lever convert "+folder) {
-			t.Fatalf("pull %s: status %d: %s", name, got.status, got.stderr)
+		got := clitest.Execute(t, "pull", "--endpoint", s.URL+"/", name, folder)
+		if got.Status != 0 || !strings.Contains(got.Stderr, "lever convert "+folder) {
+			t.Fatalf("pull %s: status %d: %s", name, got.Status, got.Stderr)
 		}
 		if _, err := os.Stat(filepath.Join(folder, "reference.json")); err == nil {
 			t.Error("a file that is not the model's was downloaded")
 		}
 		if name == "ours/tiny" {
-			got = execute(t, "run", "--model", folder, "--max-tokens", "4", "Hello")
-			if got.status != 0 || got.stdout == "" {
-				t.Fatalf("run: status %d: %s", got.status, got.stderr)
+			got = clitest.Execute(t, "run", "--model", folder, "--max-tokens", "4", "Hello")
+			if got.Status != 0 || got.Stdout == "" {
+				t.Fatalf("run: status %d: %s", got.Status, got.Stderr)
 			}
 		}
 	}
@@ -69,18 +71,18 @@ func TestPullOneFile(t *testing.T) {
 	s := hubServer(t, source)
 	address := s.URL + "/ours/tiny/resolve/abc/model.gguf"
 	folder := t.TempDir()
-	got := execute(t, "pull", address, folder)
-	if got.status != 0 || !strings.Contains(got.stderr, "not checked") || !strings.Contains(got.stderr, "lever convert "+filepath.Join(folder, "model.gguf")) {
-		t.Errorf("status %d: %s", got.status, got.stderr)
+	got := clitest.Execute(t, "pull", address, folder)
+	if got.Status != 0 || !strings.Contains(got.Stderr, "not checked") || !strings.Contains(got.Stderr, "lever convert "+filepath.Join(folder, "model.gguf")) {
+		t.Errorf("status %d: %s", got.Status, got.Stderr)
 	}
 	sum := sha256.Sum256([]byte("GGUF"))
-	got = execute(t, "pull", address, folder, "--sha256", hex.EncodeToString(sum[:]))
-	if got.status != 0 || strings.Contains(got.stderr, "not checked") {
-		t.Errorf("status %d: %s", got.status, got.stderr)
+	got = clitest.Execute(t, "pull", address, folder, "--sha256", hex.EncodeToString(sum[:]))
+	if got.Status != 0 || strings.Contains(got.Stderr, "not checked") {
+		t.Errorf("status %d: %s", got.Status, got.Stderr)
 	}
-	got = execute(t, "pull", address, folder, "--sha256", strings.Repeat("0", 64))
-	if got.status != exitFailure || !strings.Contains(got.stderr, "wrong checksum") || !strings.Contains(got.stderr, "not kept") {
-		t.Errorf("status %d: %s", got.status, got.stderr)
+	got = clitest.Execute(t, "pull", address, folder, "--sha256", strings.Repeat("0", 64))
+	if got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "wrong checksum") || !strings.Contains(got.Stderr, "not kept") {
+		t.Errorf("status %d: %s", got.Status, got.Stderr)
 	}
 }
 
@@ -91,18 +93,18 @@ func TestPullRefuses(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{}, exitUsage, "takes a repository or URL"},
-		{[]string{"not a name"}, exitUsage, "neither a repository"},
-		{[]string{"ours/tiny", "--sha256", "12"}, exitUsage, "--sha256 is for a URL"},
-		{[]string{"http://localhost/x.gguf", "--file", "y"}, exitUsage, "--file chooses from a repository"},
-		{[]string{"http://localhost/x.gguf", "--sha256", "12"}, exitFailure, "64 hexadecimal digits"},
-		{[]string{"ours/none"}, exitFailure, "404 Not Found"},
-		{[]string{"ours/tiny"}, exitFailure, "neither safetensors nor GGUF"},
-		{[]string{s.URL + "/x.gguf"}, exitFailure, "404 Not Found"},
+		{[]string{}, cli.ExitUsage, "takes a repository or URL"},
+		{[]string{"not a name"}, cli.ExitUsage, "neither a repository"},
+		{[]string{"ours/tiny", "--sha256", "12"}, cli.ExitUsage, "--sha256 is for a URL"},
+		{[]string{"http://localhost/x.gguf", "--file", "y"}, cli.ExitUsage, "--file chooses from a repository"},
+		{[]string{"http://localhost/x.gguf", "--sha256", "12"}, cli.ExitFailure, "64 hexadecimal digits"},
+		{[]string{"ours/none"}, cli.ExitFailure, "404 Not Found"},
+		{[]string{"ours/tiny"}, cli.ExitFailure, "neither safetensors nor GGUF"},
+		{[]string{s.URL + "/x.gguf"}, cli.ExitFailure, "404 Not Found"},
 	} {
-		got := execute(t, append([]string{"pull", "--endpoint", s.URL}, c.args...)...)
-		if got.status != c.status || !strings.Contains(got.stderr, c.want) {
-			t.Errorf("pull %q: status %d, want %d, saying %q: %s", c.args, got.status, c.status, c.want, got.stderr)
+		got := clitest.Execute(t, append([]string{"pull", "--endpoint", s.URL}, c.args...)...)
+		if got.Status != c.status || !strings.Contains(got.Stderr, c.want) {
+			t.Errorf("pull %q: status %d, want %d, saying %q: %s", c.args, got.Status, c.status, c.want, got.Stderr)
 		}
 	}
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/spec"
 	"github.com/spf13/cobra"
 )
@@ -26,7 +26,7 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
   lever run --model llama-8b.lever --draft llama-1b.lever --dram 2GiB "Why is the sky blue?"
   lever run --raw --max-tokens 100 "def fibonacci(n):"
   lever run - < question.txt`,
-		Args:              exactArgs(1, "one prompt, in quotes, or - for standard input"),
+		Args:              cli.ExactArgs(1, "one prompt, in quotes, or - for standard input"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
@@ -51,12 +51,12 @@ type runOutput struct {
 func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bool) error {
 	prompt, err := readPrompt(ctx, arg)
 	if err != nil {
-		return interrupted(ctx, err)
+		return cli.Interrupted(ctx, err)
 	}
-	bar := newProgress(os.Stderr)
+	bar := cli.NewProgress(os.Stderr)
 	engine, err := flags.open(ctx, bar)
 	if err != nil {
-		return interrupted(ctx, err)
+		return cli.Interrupted(ctx, err)
 	}
 	req, policy, err := flags.request(engine)
 	if err != nil {
@@ -65,36 +65,36 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	req.Prompt, req.Raw = prompt, raw
 
 	emit := func(text string) error {
-		_, err := io.WriteString(stdout, text)
+		_, err := io.WriteString(cli.Stdout, text)
 		return err
 	}
 	if asJSON {
 		emit = nil
 	} else if plan, ok := engine.Plan(); ok {
-		if err := printPlan(stderr, plan); err != nil {
+		if err := printPlan(cli.Stderr, plan); err != nil {
 			return errors.Join(err, engine.Close())
 		}
 	}
-	if err := prepare(ctx, stderr, engine, &req); err != nil {
-		return errors.Join(interrupted(ctx, err), engine.Close())
+	if err := prepare(ctx, cli.Stderr, engine, &req); err != nil {
+		return errors.Join(cli.Interrupted(ctx, err), engine.Close())
 	}
 	result, err := engine.Generate(ctx, req, emit)
-	err = interrupted(ctx, err)
+	err = cli.Interrupted(ctx, err)
 	if result.NoPruning != "" && flags.prune != lever.PruneOff {
-		fmt.Fprintf(stderr, "lever: pruning is off: %s\n", result.NoPruning)
+		fmt.Fprintf(cli.Stderr, "lever: pruning is off: %s\n", result.NoPruning)
 	}
 	if flags.throttle != nil {
-		printOverrun(stderr, flags.throttle.Stats())
+		cli.PrintOverrun(cli.Stderr, flags.throttle.Stats())
 	}
 	if result.Passes > 0 {
 		output := runOutput{result, policy, flags.prune.String()}
 		if asJSON {
-			err = errors.Join(err, printJSON(output))
+			err = errors.Join(err, cli.PrintJSON(output))
 		} else {
-			fmt.Fprintln(stdout)
+			fmt.Fprintln(cli.Stdout)
 			printStatistics(output)
 		}
-		printCut(stderr, result)
+		printCut(cli.Stderr, result)
 	}
 	return errors.Join(err, engine.Close())
 }
@@ -109,34 +109,18 @@ func printCut(out io.Writer, r lever.Result) {
 	}
 }
 
-// interrupted replaces err by a short message where it comes from the user's interrupt.
-func interrupted(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return errors.New("interrupted")
-	}
-	return err
-}
-
 func printStatistics(r runOutput) {
-	fmt.Fprintf(stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
+	fmt.Fprintf(cli.Stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
 		r.Tokens, r.Seconds, r.TokensPerSecond, r.PrefillSeconds, r.PromptTokens)
-	fmt.Fprintf(stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	fmt.Fprintf(cli.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
 	if r.Pruned > 0 {
-		fmt.Fprintf(stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
+		fmt.Fprintf(cli.Stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
 	}
-	fmt.Fprint(stderr, ")")
-	fmt.Fprintf(stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
+	fmt.Fprint(cli.Stderr, ")")
+	fmt.Fprintf(cli.Stderr, "\ntarget %.2f s, draft %.2f s", r.ComputeSeconds, r.DraftSeconds)
 	if r.BytesRead > 0 {
-		fmt.Fprintf(stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", formatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
+		fmt.Fprintf(cli.Stderr, "; read %s from flash in %.2f s (%s), waited %.2f s for it", cli.FormatBytes(r.BytesRead), r.IOSeconds, r.IOMode, r.IOWaitSeconds)
 	}
 	printNPU(r.NPUStats)
-	fmt.Fprintf(stderr, "\npeak memory %s, kernels %s\n", formatBytes(r.PeakRSS), r.Kernels)
-}
-
-// printJSON writes v as one indented JSON object to standard output.
-func printJSON(v any) error {
-	encoder := json.NewEncoder(stdout)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	fmt.Fprintf(cli.Stderr, "\npeak memory %s, kernels %s\n", cli.FormatBytes(r.PeakRSS), r.Kernels)
 }

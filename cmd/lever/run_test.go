@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 )
@@ -20,22 +22,22 @@ import (
 const ducks = "Janet has 3 ducks. Each duck lays 4 eggs a day. How many eggs does she get in a week?"
 
 func TestRunStreamsTextAndKeepsStatisticsApart(t *testing.T) {
-	got := mustSucceed(t, "run", "--max-tokens", "40", ducks)
-	if strings.TrimSpace(got.stdout) == "" {
+	got := clitest.MustSucceed(t, "run", "--max-tokens", "40", ducks)
+	if strings.TrimSpace(got.Stdout) == "" {
 		t.Error("no text on standard output")
 	}
 	for _, word := range []string{"tokens/s", "passes of the target", "peak memory"} {
-		if strings.Contains(got.stdout, word) || !strings.Contains(got.stderr, word) {
-			t.Errorf("statistics with %q belong on standard error alone; stdout %q, stderr %q", word, got.stdout, got.stderr)
+		if strings.Contains(got.Stdout, word) || !strings.Contains(got.Stderr, word) {
+			t.Errorf("statistics with %q belong on standard error alone; stdout %q, stderr %q", word, got.Stdout, got.Stderr)
 		}
 	}
 }
 
 func TestRunJSONHoldsTextAndStatistics(t *testing.T) {
-	got := mustSucceed(t, "run", "--json", "--max-tokens", "40", ducks)
+	got := clitest.MustSucceed(t, "run", "--json", "--max-tokens", "40", ducks)
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(got.stdout), &fields); err != nil {
-		t.Fatalf("standard output is not one JSON object: %v\n%s", err, got.stdout)
+	if err := json.Unmarshal([]byte(got.Stdout), &fields); err != nil {
+		t.Fatalf("standard output is not one JSON object: %v\n%s", err, got.Stdout)
 	}
 	for _, key := range []string{
 		"text", "token_ids", "prompt_tokens", "reused_tokens", "tokens", "seconds", "tokens_per_second", "passes", "accepted_per_pass", "drafted", "verified",
@@ -58,15 +60,15 @@ func TestRunSaysThatKernelsFellBack(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("no way to hide them")
 	}
-	cmd := program(t, "run", "--json", "--max-tokens", "2", "--policy", "none", "Hi")
+	cmd := clitest.Program(t, "run", "--json", "--max-tokens", "2", "--policy", "none", "Hi")
 	cmd.Env = append(cmd.Env, "GODEBUG=cpu.avx2=off,cpu.avx512f=off", kernels.EnvVar+"=")
-	got := finish(t, cmd)
+	got := clitest.Finish(t, cmd)
 	var fields struct {
 		Kernels string
 		Tokens  int
 	}
-	if err := json.Unmarshal([]byte(got.stdout), &fields); err != nil || got.status != 0 || fields.Kernels != "go" || fields.Tokens == 0 {
-		t.Errorf("status %d, error %v, kernels %q, %d tokens\n%s%s", got.status, err, fields.Kernels, fields.Tokens, got.stdout, got.stderr)
+	if err := json.Unmarshal([]byte(got.Stdout), &fields); err != nil || got.Status != 0 || fields.Kernels != "go" || fields.Tokens == 0 {
+		t.Errorf("status %d, error %v, kernels %q, %d tokens\n%s%s", got.Status, err, fields.Kernels, fields.Tokens, got.Stdout, got.Stderr)
 	}
 }
 
@@ -120,18 +122,18 @@ func TestRunStopsBeforeStopString(t *testing.T) {
 }
 
 func TestRunReadsPromptFromStandardInput(t *testing.T) {
-	cmd := program(t, "run", "--json", "--max-tokens", "20", "-")
+	cmd := clitest.Program(t, "run", "--json", "--max-tokens", "20", "-")
 	cmd.Stdin = strings.NewReader(ducks)
-	got := finish(t, cmd)
-	want := mustSucceed(t, "run", "--json", "--max-tokens", "20", ducks)
+	got := clitest.Finish(t, cmd)
+	want := clitest.MustSucceed(t, "run", "--json", "--max-tokens", "20", ducks)
 	var a, b runOutput
-	if json.Unmarshal([]byte(got.stdout), &a) != nil || json.Unmarshal([]byte(want.stdout), &b) != nil || a.Text != b.Text {
-		t.Errorf("the prompt on standard input gave %q, as an argument %q", got.stdout, want.stdout)
+	if json.Unmarshal([]byte(got.Stdout), &a) != nil || json.Unmarshal([]byte(want.Stdout), &b) != nil || a.Text != b.Text {
+		t.Errorf("the prompt on standard input gave %q, as an argument %q", got.Stdout, want.Stdout)
 	}
 }
 
 func TestInterruptWhileWaitingForThePrompt(t *testing.T) {
-	cmd := program(t, "run", "-")
+	cmd := clitest.Program(t, "run", "-")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -166,9 +168,9 @@ func TestRunSaysThatTheTextWasCut(t *testing.T) {
 		{[]string{"--max-tokens", "0", "--context", "32", "--raw", "def add(a, b):"}, "context of 32 tokens is full; --context"},
 		{[]string{"--max-tokens", "0", "x"}, ""},
 	} {
-		got := mustSucceed(t, append([]string{"run"}, test.args...)...)
-		if cut := strings.Contains(got.stderr, "(cut"); cut != (test.says != "") || !strings.Contains(got.stderr, test.says) || strings.Contains(got.stdout, "(cut") {
-			t.Errorf("%s: %s", test.args, got.stderr)
+		got := clitest.MustSucceed(t, append([]string{"run"}, test.args...)...)
+		if cut := strings.Contains(got.Stderr, "(cut"); cut != (test.says != "") || !strings.Contains(got.Stderr, test.says) || strings.Contains(got.Stdout, "(cut") {
+			t.Errorf("%s: %s", test.args, got.Stderr)
 		}
 	}
 }
@@ -198,25 +200,25 @@ func TestRunErrors(t *testing.T) {
 		"chain, no draft":  {[]string{"--model", other, "--policy", "chain", ducks}, 2, []string{"--draft"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := execute(t, append([]string{"run"}, test.args...)...)
-			if got.status != test.status {
-				t.Errorf("status %d, want %d", got.status, test.status)
+			got := clitest.Execute(t, append([]string{"run"}, test.args...)...)
+			if got.Status != test.status {
+				t.Errorf("status %d, want %d", got.Status, test.status)
 			}
 			for _, word := range test.says {
-				if !strings.Contains(got.stderr, word) {
-					t.Errorf("standard error lacks %q: %s", word, got.stderr)
+				if !strings.Contains(got.Stderr, word) {
+					t.Errorf("standard error lacks %q: %s", word, got.Stderr)
 				}
 			}
-			if got.stdout != "" {
-				t.Errorf("standard output has %q", got.stdout)
+			if got.Stdout != "" {
+				t.Errorf("standard output has %q", got.Stdout)
 			}
 		})
 	}
 }
 
 func TestUnknownCommandIsAUsageError(t *testing.T) {
-	if got := execute(t, "walk"); got.status != exitUsage || !strings.Contains(got.stderr, "walk") || got.stdout != "" {
-		t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+	if got := clitest.Execute(t, "walk"); got.Status != cli.ExitUsage || !strings.Contains(got.Stderr, "walk") || got.Stdout != "" {
+		t.Errorf("status %d, output %q, standard error %q", got.Status, got.Stdout, got.Stderr)
 	}
 }
 
@@ -230,19 +232,19 @@ func TestConcurrentFirstRuns(t *testing.T) {
 		"convert": {"run", "--model", src, "--raw", "--max-tokens", "1", "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			outcomes := make([]outcome, 4)
+			outcomes := make([]clitest.Outcome, 4)
 			var running sync.WaitGroup
 			for i := range outcomes {
 				running.Go(func() {
-					cmd := program(t, args...)
+					cmd := clitest.Program(t, args...)
 					cmd.Env = append(cmd.Env, "LEVER_CACHE="+models)
-					outcomes[i] = finish(t, cmd)
+					outcomes[i] = clitest.Finish(t, cmd)
 				})
 			}
 			running.Wait()
 			for _, got := range outcomes {
-				if got.status != 0 || got.stdout != outcomes[0].stdout {
-					t.Errorf("status %d, output %q, standard error %q", got.status, got.stdout, got.stderr)
+				if got.Status != 0 || got.Stdout != outcomes[0].Stdout {
+					t.Errorf("status %d, output %q, standard error %q", got.Status, got.Stdout, got.Stderr)
 				}
 			}
 		})
@@ -250,15 +252,15 @@ func TestConcurrentFirstRuns(t *testing.T) {
 }
 
 func TestUnknownKernelSetIsReported(t *testing.T) {
-	cmd := program(t, "run", ducks)
+	cmd := clitest.Program(t, "run", ducks)
 	cmd.Env = append(cmd.Env, "LEVER_KERNELS=abacus")
-	if got := finish(t, cmd); got.status != 1 || !strings.Contains(got.stderr, "abacus") {
-		t.Errorf("status %d, standard error %q", got.status, got.stderr)
+	if got := clitest.Finish(t, cmd); got.Status != 1 || !strings.Contains(got.Stderr, "abacus") {
+		t.Errorf("status %d, standard error %q", got.Status, got.Stderr)
 	}
 }
 
 func TestInterruptKeepsTextAndStatistics(t *testing.T) {
-	cmd := program(t, "run", "--max-tokens", "0", "--raw", "def add(a, b):")
+	cmd := clitest.Program(t, "run", "--max-tokens", "0", "--raw", "def add(a, b):")
 	cmd.Env = append(cmd.Env, "LEVER_KERNELS=ref") // slow enough to be interrupted in the middle
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -279,8 +281,8 @@ func TestInterruptKeepsTextAndStatistics(t *testing.T) {
 	began := time.Now()
 	var rest bytes.Buffer
 	rest.ReadFrom(stdout)
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != exitFailure {
-		t.Errorf("ended with %v, want status %d", err, exitFailure)
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != cli.ExitFailure {
+		t.Errorf("ended with %v, want status %d", err, cli.ExitFailure)
 	}
 	if waited := time.Since(began); waited > 5*time.Second {
 		t.Errorf("went on for %v after the interrupt", waited)
@@ -293,7 +295,7 @@ func TestInterruptKeepsTextAndStatistics(t *testing.T) {
 // A resident model must not cost more than its weights, its cache of keys and values, and 64 MiB.
 func TestPeakMemoryStaysNearTheWeights(t *testing.T) {
 	got := runJSON(t, "--max-tokens", "200", "--budget", "8", ducks)
-	weights := directorySize(t, filepath.Join(cacheDir))
+	weights := directorySize(t, filepath.Join(clitest.Cache))
 	const keysAndValues = 8*2048*2*128*2 + 3*2048*2*64*2 // layers × positions × (K, V) × width × bytes of F16; target and draft
 	if limit := weights + keysAndValues + 64<<20; got.PeakRSS == 0 || got.PeakRSS > limit {
 		t.Errorf("peak of %d MiB; weights, cache and 64 MiB are %d MiB", got.PeakRSS>>20, limit>>20)
@@ -320,24 +322,24 @@ func directorySize(t *testing.T, dir string) (size int64) {
 // What lever profile leaves in the cache folder is used by run, and a profile that can't be read is reported.
 func TestRunUsesTheProfile(t *testing.T) {
 	cache := t.TempDir()
-	withCache := func(args ...string) outcome {
-		cmd := program(t, args...)
+	withCache := func(args ...string) clitest.Outcome {
+		cmd := clitest.Program(t, args...)
 		cmd.Env = append(cmd.Env, "LEVER_CACHE="+cache)
-		return finish(t, cmd)
+		return clitest.Finish(t, cmd)
 	}
-	if got := withCache("profile", "--duration", "2s"); got.status != 0 {
-		t.Fatalf("profile: status %d: %s", got.status, got.stderr)
+	if got := withCache("profile", "--duration", "2s"); got.Status != 0 {
+		t.Fatalf("profile: status %d: %s", got.Status, got.Stderr)
 	}
 	want := runJSON(t, "--max-tokens", "40", "--dram", "9MiB", ducks)
 	got := withCache("run", "--json", "--max-tokens", "40", "--dram", "9MiB", ducks)
 	var result runOutput
-	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || result.Text != want.Text {
-		t.Errorf("with a profile the text is %q (%v), want %q; %s", result.Text, err, want.Text, got.stderr)
+	if err := json.Unmarshal([]byte(got.Stdout), &result); err != nil || result.Text != want.Text {
+		t.Errorf("with a profile the text is %q (%v), want %q; %s", result.Text, err, want.Text, got.Stderr)
 	}
 	if err := os.WriteFile(filepath.Join(cache, "profile.json"), []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := withCache("run", ducks); got.status != exitFailure || !strings.Contains(got.stderr, "profile.json") {
-		t.Errorf("with a bad profile: status %d, %s", got.status, got.stderr)
+	if got := withCache("run", ducks); got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "profile.json") {
+		t.Errorf("with a bad profile: status %d, %s", got.Status, got.Stderr)
 	}
 }

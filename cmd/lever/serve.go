@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/server"
 	"github.com/spf13/cobra"
 )
@@ -39,13 +40,13 @@ that reach this machine by a name need --allow-host for it.`,
   lever serve --model llama-8b.lever --draft llama-1b.lever --dram 2GiB
   LEVER_API_KEY=$(openssl rand -hex 16) lever serve --listen 0.0.0.0:8080
   lever serve --allow-origin http://localhost:3000 --allow-host host.docker.internal`,
-		Args: exactArgs(0, "no arguments"),
+		Args: cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
 			if min(options.Waiting, options.Clients) < 1 || max(options.Waiting, options.Clients) > 1<<16 {
-				return usageErrorf("--queue and --clients are numbers from 1 to %d", 1<<16)
+				return cli.UsageErrorf("--queue and --clients are numbers from 1 to %d", 1<<16)
 			}
 			var err error
 			if options.APIKey, err = readKey(keyFile); err != nil {
@@ -53,7 +54,7 @@ that reach this machine by a name need --allow-host for it.`,
 			}
 			options.Model = cmp.Or(name, modelName(flags.model))
 			if err := options.Check(); err != nil {
-				return usageErrorf("%v", err)
+				return cli.UsageErrorf("%v", err)
 			}
 			level := slog.LevelInfo
 			if verbose {
@@ -109,9 +110,9 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	if err != nil {
 		return fmt.Errorf("%w; --listen chooses another address, such as 127.0.0.1:8081", err)
 	}
-	engine, err := flags.open(ctx, newProgress(os.Stderr))
+	engine, err := flags.open(ctx, cli.NewProgress(os.Stderr))
 	if err != nil {
-		return errors.Join(interrupted(ctx, err), listener.Close())
+		return errors.Join(cli.Interrupted(ctx, err), listener.Close())
 	}
 	if options.Request, _, err = flags.request(engine); err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
@@ -121,12 +122,12 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
 	}
-	if err := prepare(ctx, stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
-		fmt.Fprintf(stderr, "lever: the chat template: %s\n", errorText(err)) // of another conversation it may be otherwise
+	if err := prepare(ctx, cli.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
+		fmt.Fprintf(cli.Stderr, "lever: the chat template: %s\n", cli.ErrorText(err)) // of another conversation it may be otherwise
 	}
-	fmt.Fprintf(stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
+	fmt.Fprintf(cli.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
 	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
-		fmt.Fprintf(stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
+		fmt.Fprintf(cli.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
 	}
 	return errors.Join(s.Serve(ctx, listener), engine.Close())
 }

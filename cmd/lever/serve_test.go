@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/lever-go/lever/internal/clitest"
 )
 
 // The program serves until it is interrupted, and asks for the key that it was given.
@@ -17,7 +19,7 @@ func TestServe(t *testing.T) {
 	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := program(t, "serve", "--listen", "127.0.0.1:0", "--api-key-file", file, "--name", "tiny", "--verbose", "--allow-host", "our.name", "--allow-origin", "http://localhost:3000,http://localhost:3001")
+	cmd := clitest.Program(t, "serve", "--listen", "127.0.0.1:0", "--api-key-file", file, "--name", "tiny", "--verbose", "--allow-host", "our.name", "--allow-origin", "http://localhost:3000,http://localhost:3001")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lever-go/lever/internal/clitest"
 )
 
 const templateNote = "the model's chat template can't be used, a built-in one is: "
@@ -22,7 +24,7 @@ func TestTemplateNoteComesFirst(t *testing.T) {
 		if command == "run" {
 			args = append(args, apples)
 		}
-		cmd := program(t, args...)
+		cmd := clitest.Program(t, args...)
 		var both bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(apples+"\n"), &both, &both
 		if err := cmd.Run(); err != nil {
@@ -33,7 +35,7 @@ func TestTemplateNoteComesFirst(t *testing.T) {
 			t.Errorf("%s prints %q and then %q around the note, want the answer %q after it", command, before, after, answer)
 		}
 	}
-	cmd := program(t, "serve", "--model", dir, "--listen", "127.0.0.1:0")
+	cmd := clitest.Program(t, "serve", "--model", dir, "--listen", "127.0.0.1:0")
 	log := filepath.Join(t.TempDir(), "log")
 	file, err := os.Create(log)
 	if err != nil {

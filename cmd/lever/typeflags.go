@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
@@ -23,16 +23,16 @@ func (f *typeFlags) addTo(cmd *cobra.Command, usage string) {
 // apply sets the types in options.
 func (f *typeFlags) apply(options *weights.ConvertOptions) (err error) {
 	if f.all != "" {
-		if options.Type, err = parseStoreType(f.all); err != nil {
+		if options.Type, err = cli.ParseStoreType(f.all); err != nil {
 			return err
 		}
 	}
 	for _, text := range f.single {
 		name, typeName, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return usageErrorf("--tensor-type is %q, not NAME=TYPE such as block.0.down=q8_0", text)
+			return cli.UsageErrorf("--tensor-type is %q, not NAME=TYPE such as block.0.down=q8_0", text)
 		}
-		d, err := parseStoreType(typeName)
+		d, err := cli.ParseStoreType(typeName)
 		if err != nil {
 			return err
 		}
@@ -43,18 +43,3 @@ func (f *typeFlags) apply(options *weights.ConvertOptions) (err error) {
 
 // given reports whether one of the flags was.
 func (f *typeFlags) given() bool { return f.all != "" || len(f.single) > 0 }
-
-// storeTypes are the values of --type.
-var storeTypes = []string{"q8_0", "q4_0", "f16"}
-
-func parseStoreType(name string) (tensor.DType, error) {
-	switch strings.ToLower(name) {
-	case "q8_0":
-		return tensor.Q8_0, nil
-	case "q4_0":
-		return tensor.Q4_0, nil
-	case "f16":
-		return tensor.F16, nil
-	}
-	return tensor.Invalid, usageErrorf("unknown type %q; choose q8_0, q4_0 or f16", name)
-}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
@@ -17,20 +18,20 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Check every byte of a flash store against its checksums",
 		Example: `  lever verify Llama-3.1-8B.lever
   lever verify Llama-3.1-8B.lever --json`,
-		Args:              exactArgs(1, "one store"),
-		ValidArgsFunction: completeArgument(0, completeStore),
+		Args:              cli.ExactArgs(1, "one store"),
+		ValidArgsFunction: cli.CompleteArgument(0, cli.CompleteStore),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := args[0]
-			bar := newProgress(os.Stderr)
+			bar := cli.NewProgress(os.Stderr)
 			var checked int64
 			err := weights.Verify(cmd.Context(), dir, func(p weights.Progress) {
 				checked = p.Done
 				bar.Update("verifying "+filepath.Base(dir), p.Done, p.Total)
 			})
 			bar.Close()
-			err = interrupted(cmd.Context(), err)
+			err = cli.Interrupted(cmd.Context(), err)
 			if asJSON {
-				return errors.Join(err, printJSON(newVerifyOutput(dir, checked, err)))
+				return errors.Join(err, cli.PrintJSON(newVerifyOutput(dir, checked, err)))
 			}
 			if err != nil {
 				return err
@@ -39,9 +40,9 @@ func newVerifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(stdout, "%s: all %s are as they were written\n", dir, formatBytes(checked))
+			fmt.Fprintf(cli.Stdout, "%s: all %s are as they were written\n", dir, cli.FormatBytes(checked))
 			for _, note := range info.Notes {
-				fmt.Fprintf(stdout, "note: %s\n", note)
+				fmt.Fprintf(cli.Stdout, "note: %s\n", note)
 			}
 			return nil
 		},

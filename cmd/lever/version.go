@@ -1,12 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
-	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -15,27 +12,10 @@ func newVersionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Say which program this is, and what it uses of this machine",
 		Example: `  lever version`,
-		Args:    exactArgs(0, "no arguments"),
+		Args:    cli.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(stdout, "lever %s\n", versionText())
+			_, err := fmt.Fprintf(cli.Stdout, "lever %s\n", cli.VersionText())
 			return err
 		},
 	}
-}
-
-// versionText describes the program from what the Go command noted when it was built.
-func versionText() string {
-	version, commit, changed := "(unknown version)", "", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = cmp.Or(info.Main.Version, version)
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				commit = " commit " + s.Value[:min(12, len(s.Value))]
-			case s.Key == "vcs.modified" && s.Value == "true":
-				changed = ", changed since"
-			}
-		}
-	}
-	return fmt.Sprintf("%s%s%s, %s, %s/%s, kernels %s", version, commit, changed, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernels.Default().Name())
 }

@@ -1,19 +1,18 @@
-package main
+package cli
 
 import (
 	"errors"
 	"path/filepath"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench/simulate"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 )
 
-// nextStep returns what a user can do about an error of a library, which does not know the commands; empty where nothing is known that
+// NextStep returns what a user can do about an error of a library, which does not know the commands; empty where nothing is known that
 // its text does not say.
-func nextStep(err error) string {
+func NextStep(err error) string {
 	damaged := damagedFile(err)
 	switch {
 	case errors.Is(err, weights.ErrReplaced):
@@ -24,8 +23,6 @@ func nextStep(err error) string {
 		return "It is a copy in the cache, which the same command makes anew when it is given again."
 	case damaged != "":
 		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
-	case errors.Is(err, simulate.ErrNotRecorded):
-		return "Extend it: 'lever bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
 		return "--context makes room for more tokens, where memory and the model allow it."
 	}

@@ -11,11 +11,12 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// experiment is a subcommand of bench whose result is a report.
+// experiment is a command whose result is a report.
 type experiment struct {
 	name    string // of the subcommand and of the report
 	short   string
@@ -45,7 +46,7 @@ type experimentFlags struct {
 func (f *experimentFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.quick, "quick", false, "fewer and smaller measurements: under a minute")
 	flags.StringVar(&f.prompts, "prompts", "", "folder of gsm8k.jsonl, humaneval.jsonl, mbpp.jsonl and mt_bench.jsonl (default: "+sharedFolder+"/data/prompts)")
-	flags.StringVar(&f.out, "out", "lever-bench", "folder for the results")
+	flags.StringVar(&f.out, "out", "bench-results", "folder for the results")
 	flags.BoolVar(&f.asJSON, "json", false, "print the JSON object in place of the tables")
 }
 
@@ -63,7 +64,7 @@ func (f *experimentFlags) loadSets() ([]bench.Set, error) {
 	}
 	sets, err := bench.LoadSets(dir)
 	if f.prompts == "" && errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(stderr, "lever: no data sets in %s: a few prompts of our own take their place, so the figures are not those of the data sets\n", dir)
+		fmt.Fprintf(cli.Stderr, "lever-bench: no data sets in %s: a few prompts of our own take their place, so the figures are not those of the data sets\n", dir)
 		return bench.BuiltinSets(), nil
 	}
 	return sets, err
@@ -82,7 +83,7 @@ func stepProgress(task, units string) func(done, total int) {
 			shown, latest = part, time.Now()
 			passed := time.Since(began)
 			left := time.Duration(float64(passed) * float64(total-done) / float64(done))
-			fmt.Fprintf(stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
+			fmt.Fprintf(cli.Stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
 		}
 	}
 }
@@ -95,9 +96,9 @@ func (e *experiment) command() *cobra.Command {
 		Short:   e.short,
 		Long:    e.long,
 		Example: e.example,
-		Args:    exactArgs(0, "no arguments"),
+		Args:    cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return interrupted(cmd.Context(), e.runAndSave(cmd.Context(), f))
+			return cli.Interrupted(cmd.Context(), e.runAndSave(cmd.Context(), f))
 		},
 	}
 	f.register(cmd.Flags())
@@ -114,11 +115,11 @@ func (e *experiment) runAndSave(ctx context.Context, f experimentFlags) error {
 	}
 	show := r.WriteText
 	if f.asJSON {
-		show = func(io.Writer) error { return printJSON(r) }
+		show = func(io.Writer) error { return cli.PrintJSON(r) }
 	}
-	if err := errors.Join(err, show(stdout), r.Save(f.out)); err != nil {
+	if err := errors.Join(err, show(cli.Stdout), r.Save(f.out)); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "results are in %s\n", f.out)
+	fmt.Fprintf(cli.Stderr, "results are in %s\n", f.out)
 	return nil
 }

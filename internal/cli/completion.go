@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"github.com/lever-go/lever"
@@ -10,7 +10,7 @@ import (
 // completeFlags lets shells complete the values of flags that cmd and its commands have.
 func completeFlags(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"policy": lever.PolicyNames, "npu": npu.Drivers(), "kv": {"f16", "f32"}, "type": storeTypes, "prune": {"auto", "off"}, "dram": {"auto"},
+		"policy": lever.PolicyNames, "npu": npu.Drivers(), "kv": {"f16", "f32"}, "type": StoreTypes, "prune": {"auto", "off"}, "dram": {"auto"},
 	}
 	for name, values := range fixed {
 		if cmd.Flags().Lookup(name) != nil {
@@ -19,7 +19,7 @@ func completeFlags(cmd *cobra.Command) {
 	}
 	for _, name := range []string{"model", "draft"} {
 		if cmd.Flags().Lookup(name) != nil {
-			register(cmd, name, completeModel)
+			register(cmd, name, CompleteModel)
 		}
 	}
 	if cmd.Flags().Lookup("flash-profile") != nil { // a name or a file
@@ -36,13 +36,13 @@ func register(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	}
 }
 
-// completeModel completes folders and GGUF files.
-func completeModel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// CompleteModel completes folders and GGUF files.
+func CompleteModel(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{"gguf"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// completeArgument completes the argument at an index by what is there for it; others are of no kind that a shell knows.
-func completeArgument(at int, complete cobra.CompletionFunc) cobra.CompletionFunc {
+// CompleteArgument completes the argument at an index by what is there for it; others are of no kind that a shell knows.
+func CompleteArgument(at int, complete cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) != at {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -51,7 +51,7 @@ func completeArgument(at int, complete cobra.CompletionFunc) cobra.CompletionFun
 	}
 }
 
-// completeStore completes folders.
-func completeStore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+// CompleteStore completes folders.
+func CompleteStore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }

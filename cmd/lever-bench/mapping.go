@@ -6,6 +6,7 @@ import (
 
 	"github.com/lever-go/lever/bench/mapping"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
@@ -22,7 +23,7 @@ func newDraftSchedulingExperiment() *experiment {
 		short: "Compare where drafts are computed on phones with an NPU",
 		long: `Compare the latency of the draft stage by where it is computed: node by node on the NPU or the CPU, in batches on either, or each
 batch where it is faster. The demo pair answers prompts, and what it drafts is reckoned for the shapes of large models on simulated phones.`,
-		example: `  lever bench draft-scheduling`,
+		example: `  lever-bench draft-scheduling`,
 		flags:   f.register,
 		run:     f.run,
 	}
@@ -35,7 +36,7 @@ func newProjectionExperiment() *experiment {
 		short: "Compare where logits are computed on phones with an NPU",
 		long: `Compare the latency of the output projection: of the whole tree on the NPU, or along the accepted path on the NPU or the CPU. The demo
 pair answers prompts, and its trees are reckoned for the heads of large models on simulated phones.`,
-		example: `  lever bench projection`,
+		example: `  lever-bench projection`,
 		flags:   f.register,
 		run:     f.run,
 	}
@@ -49,14 +50,14 @@ func (f *mappingFlags) register(flags *pflag.FlagSet) {
 
 func (f *mappingFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if min(f.Prompts, f.Tokens, f.Threads) < 0 {
-		return nil, usageErrorf("a number is negative")
+		return nil, cli.UsageErrorf("a number is negative")
 	}
 	o := f.Options
 	var err error
 	if o.Sets, err = c.loadSets(); err != nil {
 		return nil, err
 	}
-	if o.Model, o.Draft, err = chooseModels(ctx, "", ""); err != nil {
+	if o.Model, o.Draft, err = cli.ChooseModels(ctx, "", ""); err != nil {
 		return nil, err
 	}
 	if c.quick {

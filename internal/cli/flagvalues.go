@@ -1,8 +1,7 @@
-package main
+package cli
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -22,21 +21,21 @@ var flagKinds = map[string]string{
 func flagError(_ *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
-		return usageError{err}
+		return UsageError(err)
 	}
 	f := invalid.GetFlag()
 	kind, known := flagKinds[f.Value.Type()]
 	switch {
 	case !known:
-		return usageErrorf("--%s: %w", f.Name, errors.Unwrap(invalid))
+		return UsageErrorf("--%s: %w", f.Name, errors.Unwrap(invalid))
 	case errors.Is(err, strconv.ErrRange):
-		return usageErrorf("--%s: %s is too large", f.Name, shortened(invalid.GetValue()))
+		return UsageErrorf("--%s: %s is too large", f.Name, Shortened(invalid.GetValue()))
 	}
-	return usageErrorf("--%s takes %s, not %q", f.Name, kind, shortened(invalid.GetValue()))
+	return UsageErrorf("--%s takes %s, not %q", f.Name, kind, Shortened(invalid.GetValue()))
 }
 
-// shortened returns the start of a value that was given.
-func shortened(value string) string {
+// Shortened returns the start of a value that was given.
+func Shortened(value string) string {
 	const longest = 40
 	if len(value) > longest {
 		return strings.ToValidUTF8(value[:longest], "") + "…"
@@ -52,24 +51,19 @@ func checkNumbers(flags *pflag.FlagSet) (err error) {
 		case err != nil:
 		case kind == "intSlice":
 			if strings.Contains(text, "-") {
-				err = usageErrorf("--%s can't be negative: %s", f.Name, text)
+				err = UsageErrorf("--%s can't be negative: %s", f.Name, text)
 			}
 		case (kind == "int" || kind == "duration") && strings.HasPrefix(text, "-"):
-			err = usageErrorf("--%s can't be negative: %s", f.Name, text)
+			err = UsageErrorf("--%s can't be negative: %s", f.Name, text)
 		case kind == "float32":
 			if x, parseErr := strconv.ParseFloat(text, 32); parseErr == nil && !(x >= 0 && x <= math.MaxFloat32) {
-				err = usageErrorf("--%s takes a finite number from 0 up, not %s", f.Name, text)
+				err = UsageErrorf("--%s takes a finite number from 0 up, not %s", f.Name, text)
 			}
 		case f.Name == "threads":
 			if n, parseErr := strconv.Atoi(text); parseErr == nil && n > lever.MaxThreads {
-				err = usageErrorf("--threads: at most %d, not %d", lever.MaxThreads, n)
+				err = UsageErrorf("--threads: at most %d, not %d", lever.MaxThreads, n)
 			}
 		}
 	})
 	return err
-}
-
-// samplingError returns an error about a number of the sampling, which is called like its flag.
-func samplingError(err error) error {
-	return usageError{fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "spec: sampling: "))}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// byteSize is a flag value such as 2GiB, 512MiB, 1.5GB or a plain number of bytes.
-type byteSize int64
+// ByteSize is a flag value such as 2GiB, 512MiB, 1.5GB or a plain number of bytes.
+type ByteSize int64
 
 var byteUnits = []struct {
 	suffix string
@@ -20,7 +20,7 @@ var byteUnits = []struct {
 	{"b", 1},
 }
 
-func (b *byteSize) Set(text string) error {
+func (b *ByteSize) Set(text string) error {
 	digits, unit := strings.ToLower(strings.TrimSpace(text)), 1.0
 	for _, u := range byteUnits {
 		if rest, ok := strings.CutSuffix(digits, u.suffix); ok {
@@ -33,21 +33,21 @@ func (b *byteSize) Set(text string) error {
 	if err != nil || !(size >= 0 && size < math.MaxInt64) {
 		return fmt.Errorf("%q is not a size; write for example 2GiB or 512MiB", text)
 	}
-	*b = byteSize(size)
+	*b = ByteSize(size)
 	return nil
 }
 
-func (b *byteSize) String() string {
+func (b *ByteSize) String() string {
 	if *b == 0 {
 		return ""
 	}
-	return formatBytes(int64(*b))
+	return FormatBytes(int64(*b))
 }
 
-func (b *byteSize) Type() string { return "size" }
+func (b *ByteSize) Type() string { return "size" }
 
-// formatBytes writes n with the largest binary unit that leaves at least 1.
-func formatBytes(n int64) string {
+// FormatBytes writes n with the largest binary unit that leaves at least 1.
+func FormatBytes(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	value, unit := float64(n), 0
 	for value >= 1024 && unit < len(units)-1 {

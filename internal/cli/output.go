@@ -1,6 +1,7 @@
-package main
+package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,8 @@ import (
 // What the program writes goes to these. Text of models, names and errors may hold control characters, which a terminal would obey.
 // Standard output keeps them where it is no terminal: there the bytes are what someone asked for.
 var (
-	stdout           = newStdout()
-	stderr io.Writer = terminal.Writer{Out: os.Stderr}
+	Stdout           = newStdout()
+	Stderr io.Writer = terminal.Writer{Out: os.Stderr}
 )
 
 func newStdout() io.Writer {
@@ -31,8 +32,8 @@ const (
 	errorTail = 500
 )
 
-// errorText returns an error as the program shows it: without the package's name, and of a readable length.
-func errorText(err error) string {
+// ErrorText returns an error as the program shows it: without the package's name, and of a readable length.
+func ErrorText(err error) string {
 	text := strings.TrimPrefix(err.Error(), "lever: ")
 	if len(text) <= errorHead+errorTail {
 		return text
@@ -45,4 +46,12 @@ func errorText(err error) string {
 		tail++
 	}
 	return fmt.Sprintf("%s … (%d bytes left out) … %s", text[:head], tail-head, text[tail:])
+}
+
+// PrintJSON writes v to the standard output.
+func PrintJSON(v any) error {
+	encoder := json.NewEncoder(Stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
 }

@@ -10,19 +10,20 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// reportFlags are the flags of bench report.
+// reportFlags are the flags of report.
 type reportFlags struct {
 	experimentFlags
 	all  bool
 	only []string
 }
 
-func newBenchReportCommand() *cobra.Command {
+func newReportCommand() *cobra.Command {
 	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "report",
@@ -30,16 +31,18 @@ func newBenchReportCommand() *cobra.Command {
 		Long: `Make one HTML page, report.html, of the results of all experiments in a folder. It loads nothing from elsewhere. Experiments that have
 no result there are run first, with the demo models and their usual settings; with --all, every one is, and with --quick each takes
 less than a minute. For other models or settings run an experiment by itself, into the same folder, and then make the page.`,
-		Example: `  lever bench report --quick --all                # everything, in short form
-  lever bench report --only policies,flash        # some experiments, in this order
-  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB && lever bench report`,
-		Args: exactArgs(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return interrupted(cmd.Context(), f.run(cmd.Context())) },
+		Example: `  lever-bench report --quick --all                # everything, in short form
+  lever-bench report --only policies,flash        # some experiments, in this order
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB && lever-bench report`,
+		Args: cli.ExactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cli.Interrupted(cmd.Context(), f.run(cmd.Context()))
+		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.quick, "quick", false, "run experiments in their short form, under a minute each")
 	flags.StringVar(&f.prompts, "prompts", "", "folder of the data sets (default: "+sharedFolder+"/data/prompts)")
-	flags.StringVar(&f.out, "out", "lever-bench", "folder of the results and of the page")
+	flags.StringVar(&f.out, "out", "bench-results", "folder of the results and of the page")
 	flags.BoolVar(&f.all, "all", false, "run all experiments anew")
 	flags.StringSliceVar(&f.only, "only", nil, "experiments to show, in this order (default: all)")
 	return cmd
@@ -75,7 +78,7 @@ func (f *reportFlags) run(ctx context.Context) error {
 		err = publish.WriteFile(path, []byte(page.String()), 0o644)
 	}
 	if err == nil {
-		fmt.Fprintln(stdout, path)
+		fmt.Fprintln(cli.Stdout, path)
 	}
 	return errors.Join(append(failures, err)...)
 }
@@ -95,7 +98,7 @@ func (f *reportFlags) choose() (chosen []*experiment, err error) {
 	for _, name := range names {
 		e := byName[name]
 		if e == nil {
-			return nil, usageErrorf("--only: there is no experiment %q", name)
+			return nil, cli.UsageErrorf("--only: there is no experiment %q", name)
 		}
 		chosen = append(chosen, e)
 	}
@@ -109,7 +112,7 @@ func (f *reportFlags) result(ctx context.Context, e *experiment) (*report.Report
 			return r, err
 		}
 	}
-	fmt.Fprintf(stderr, "lever: running experiment %s\n", e.name)
+	fmt.Fprintf(cli.Stderr, "lever-bench: running experiment %s\n", e.name)
 	if e.flags != nil {
 		e.flags(pflag.NewFlagSet(e.name, pflag.ContinueOnError)) // this sets its flags to their defaults
 	}

@@ -6,10 +6,11 @@ import (
 
 	"github.com/lever-go/lever/bench/flash"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
-// flashFlags are the flags of bench flash.
+// flashFlags are the flags of flash.
 type flashFlags struct{ flash.Options }
 
 func newFlashExperiment() *experiment {
@@ -20,7 +21,7 @@ func newFlashExperiment() *experiment {
 		long: `Measure how fast the storage reads, past the page cache, by the size of a read and the number of reads at once, and how close streamed passes
 over a store come to that, by the part of it in memory. A file of half a gibibyte is written beside the store for it, and removed. Without --model the
 demo's target is read, which is smaller than the caches of most drives.`,
-		example: `  lever bench flash --model llama-8b.lever`,
+		example: `  lever-bench flash --model llama-8b.lever`,
 		flags: func(flags *pflag.FlagSet) {
 			flags.StringVar(&f.Model, "model", "", "store to read (default: the embedded demo)")
 			flags.IntVar(&f.Passes, "passes", 0, "passes for each part in memory (default: 5)")
@@ -32,7 +33,7 @@ demo's target is read, which is smaller than the caches of most drives.`,
 func (f *flashFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	o := f.Options
 	var err error
-	if o.Model, _, err = chooseModels(ctx, o.Model, ""); err != nil {
+	if o.Model, _, err = cli.ChooseModels(ctx, o.Model, ""); err != nil {
 		return nil, err
 	}
 	if c.quick {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// loadFlash returns a built-in flash profile, or that in a file, which may be one that lever profile wrote.
-func loadFlash(nameOrFile string) (*weights.FlashProfile, error) {
+// LoadFlash returns a built-in flash profile, or that in a file, which may be one that lever profile wrote.
+func LoadFlash(nameOrFile string) (*weights.FlashProfile, error) {
 	flash, err := weights.LoadFlashProfile(nameOrFile)
 	if measured, loadErr := profile.Load(nameOrFile); err != nil && loadErr == nil {
 		flash, err = measured.Flash.Emulate(nameOrFile)
@@ -17,9 +17,9 @@ func loadFlash(nameOrFile string) (*weights.FlashProfile, error) {
 	return flash, err
 }
 
-// newThrottle returns the flash device of a profile.
-func newThrottle(nameOrFile string) (*weights.Throttle, error) {
-	flash, err := loadFlash(nameOrFile)
+// NewThrottle returns the flash device of a profile.
+func NewThrottle(nameOrFile string) (*weights.Throttle, error) {
+	flash, err := LoadFlash(nameOrFile)
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +29,8 @@ func newThrottle(nameOrFile string) (*weights.Throttle, error) {
 // maxOverrun is the part of the time of reading that may be lost to this machine's own storage before it is worth a word.
 const maxOverrun = 0.05
 
-// printOverrun says so where this machine was too slow for the flash device that it was to stand for.
-func printOverrun(out io.Writer, s weights.ThrottleStats) {
+// PrintOverrun says so where this machine was too slow for the flash device that it was to stand for.
+func PrintOverrun(out io.Writer, s weights.ThrottleStats) {
 	if part := s.Overrun.Seconds() / s.ReadTime.Seconds(); part > maxOverrun {
 		fmt.Fprintf(out, "lever: this machine is slower than the flash profile: %.0f %% of the time to read is its own\n", 100*part)
 	}

@@ -8,14 +8,15 @@ import (
 
 	"github.com/lever-go/lever/bench/endtoend"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/pflag"
 )
 
-// endToEndFlags are the flags of bench endtoend.
+// endToEndFlags are the flags of endtoend.
 type endToEndFlags struct {
 	endtoend.Options
-	dram   byteSize
+	dram   cli.ByteSize
 	flash  string
 	beside []string
 }
@@ -27,10 +28,10 @@ func newEndToEndExperiment() *experiment {
 		short: "Measure whole generations: plain, chains and lever from flash, and plain in memory",
 		long: `Measure whole generations of a target that is larger than its memory: plain decoding, chains of drafted tokens and the policy lever, which
 stream the target from flash, and plain decoding with all weights in memory. Without --model the demo pair runs, which is so small that what
-else happens for a token counts most; bench inflate makes models of real size.`,
-		example: `  lever bench endtoend
-  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
-  lever bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --beside 'other program=0.5'`,
+else happens for a token counts most; inflate makes models of real size.`,
+		example: `  lever-bench endtoend
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --beside 'other program=0.5'`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -51,7 +52,7 @@ func (f *endToEndFlags) register(flags *pflag.FlagSet) {
 
 func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if f.Model != "" && (f.Draft == "" || f.dram == 0) {
-		return nil, usageErrorf("--model needs --draft and --dram")
+		return nil, cli.UsageErrorf("--model needs --draft and --dram")
 	}
 	o := f.Options
 	var err error
@@ -62,7 +63,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		name, rate, _ := strings.Cut(text, "=")
 		other := endtoend.Other{Name: name}
 		if other.Rate, err = strconv.ParseFloat(rate, 64); err != nil || name == "" {
-			return nil, usageErrorf("--beside %q is no NAME=RATE", text)
+			return nil, cli.UsageErrorf("--beside %q is no NAME=RATE", text)
 		}
 		o.Beside = append(o.Beside, other)
 	}
@@ -71,7 +72,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		setDefault(&o.DRAM, demoDRAM)
 		setDefault(&o.PlainTokens, 48)
 	}
-	if o.Model, o.Draft, err = chooseModels(ctx, o.Model, o.Draft); err != nil {
+	if o.Model, o.Draft, err = cli.ChooseModels(ctx, o.Model, o.Draft); err != nil {
 		return nil, err
 	}
 	if c.quick {
@@ -79,7 +80,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	}
 	var throttle *weights.Throttle
 	if f.flash != "" {
-		if throttle, err = newThrottle(f.flash); err != nil {
+		if throttle, err = cli.NewThrottle(f.flash); err != nil {
 			return nil, err
 		}
 		o.OpenFile = throttle.Opener(nil)
@@ -88,7 +89,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	r, err := endtoend.Run(ctx, o)
 	if r != nil && throttle != nil {
 		r.Set("flash device", fmt.Sprintf("simulated: %s", f.flash))
-		printOverrun(stderr, throttle.Stats())
+		cli.PrintOverrun(cli.Stderr, throttle.Stats())
 	}
 	return r, err
 }

@@ -5,10 +5,11 @@ import (
 
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/bench/simulate"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
-// simulateFlags are the flags of bench simulate.
+// simulateFlags are the flags of simulate.
 type simulateFlags struct{ simulate.Options }
 
 func newSimulateExperiment() *experiment {
@@ -21,9 +22,9 @@ once; what it takes is computed from profiles of flash and rates of processors. 
 
 --record keeps all that the models were asked in a file, a trace, and goes on from one that is there: only what it lacks is asked. --replay draws the
 figures from a trace alone, without models and prompts: the same, but for the comparison with real passes, which is left out.`,
-		example: `  lever bench simulate
-  lever bench simulate --record pair.trace --prompts-per-set 8
-  lever bench simulate --replay pair.trace`,
+		example: `  lever-bench simulate
+  lever-bench simulate --record pair.trace --prompts-per-set 8
+  lever-bench simulate --replay pair.trace`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -40,7 +41,7 @@ func (f *simulateFlags) register(flags *pflag.FlagSet) {
 
 func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if f.Model != "" && f.Draft == "" {
-		return nil, usageErrorf("--model needs --draft")
+		return nil, cli.UsageErrorf("--model needs --draft")
 	}
 	o := f.Options
 	if c.quick {
@@ -50,7 +51,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	o.Progress = stepProgress("simulate", "figures")
 	if o.Replay != "" {
 		if o.Model != "" || o.Draft != "" || c.prompts != "" || o.Prompts != 0 || o.Tokens != 0 || o.Record != "" {
-			return nil, usageErrorf("--replay goes with none of --model, --draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
+			return nil, cli.UsageErrorf("--replay goes with none of --model, --draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
 		}
 		return simulate.Run(ctx, o)
 	}
@@ -58,7 +59,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	if o.Sets, err = c.loadSets(); err != nil {
 		return nil, err
 	}
-	if o.Model, o.Draft, err = chooseModels(ctx, o.Model, o.Draft); err != nil {
+	if o.Model, o.Draft, err = cli.ChooseModels(ctx, o.Model, o.Draft); err != nil {
 		return nil, err
 	}
 	if c.quick {

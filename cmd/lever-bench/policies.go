@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/pflag"
@@ -19,10 +20,10 @@ import (
 // demoDRAM is the memory for the target's weights with which the demo is streamed: about a quarter of what they need.
 const demoDRAM = 4 << 20
 
-// policiesFlags are the flags of bench policies.
+// policiesFlags are the flags of policies.
 type policiesFlags struct {
 	policies.Options
-	dram, passBytes byteSize
+	dram, passBytes cli.ByteSize
 	flash           string
 	check           bool
 	kernels         []string
@@ -41,10 +42,10 @@ With --check nothing is timed: all policies, budgets, kernel sets and element ty
 decoding. That takes hours; --quick, about a minute, takes the kernels in use, three budgets and a prompt of each set.
 
 Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/data/prompts; where that is absent, a few of our own take their place.`,
-		example: `  lever bench policies
-  lever bench policies --quick
-  lever bench policies --flash-profile mid-range --tokens 100
-  lever bench policies --check --quick`,
+		example: `  lever-bench policies
+  lever-bench policies --quick
+  lever-bench policies --flash-profile mid-range --tokens 100
+  lever-bench policies --check --quick`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -68,10 +69,10 @@ func (f *policiesFlags) register(flags *pflag.FlagSet) {
 
 func (f *policiesFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if f.Model != "" && f.Draft == "" {
-		return nil, usageErrorf("--model needs --draft")
+		return nil, cli.UsageErrorf("--model needs --draft")
 	}
 	if min(f.Prompts, f.Tokens, f.Budget, f.Devices, f.Threads) < 0 || f.Budget > lever.MaxBudget {
-		return nil, usageErrorf("a number is negative, or the budget above %d", lever.MaxBudget)
+		return nil, cli.UsageErrorf("a number is negative, or the budget above %d", lever.MaxBudget)
 	}
 	var err error
 	if f.Sets, err = c.loadSets(); err != nil {
@@ -86,13 +87,13 @@ func (f *policiesFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 func (f *policiesFlags) runComparison(ctx context.Context, quick bool) (*report.Report, error) {
 	o := f.Options
 	var err error
-	if o.Flash, err = loadFlash(f.flash); err != nil {
+	if o.Flash, err = cli.LoadFlash(f.flash); err != nil {
 		return nil, err
 	}
 	if o.Model == "" {
 		o.DRAM = demoDRAM
 	}
-	if o.Model, o.Draft, err = chooseModels(ctx, o.Model, o.Draft); err != nil {
+	if o.Model, o.Draft, err = cli.ChooseModels(ctx, o.Model, o.Draft); err != nil {
 		return nil, err
 	}
 	if f.dram > 0 {
@@ -153,9 +154,9 @@ func (f *policiesFlags) runCheck(ctx context.Context, c experimentFlags) (err er
 		return err
 	}
 	if c.asJSON {
-		err = printJSON(result)
+		err = cli.PrintJSON(result)
 	} else {
-		err = result.WriteTable(stdout)
+		err = result.WriteTable(cli.Stdout)
 	}
 	if n := result.Different(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d answers are not those of plain decoding", n, result.Answers()))
@@ -171,8 +172,8 @@ func (f *policiesFlags) checkPairs(ctx context.Context, dir string) ([]policies.
 		models := filepath.FromSlash(sharedFolder + "/models/lever-tiny-llama")
 		model, draft = filepath.Join(models, "target"), filepath.Join(models, "draft")
 		if _, err := os.Stat(model); errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintf(stderr, "lever: no %s to convert to other element types: the embedded demo models are checked as they are\n", models)
-			if model, draft, err = chooseModels(ctx, "", ""); err != nil {
+			fmt.Fprintf(cli.Stderr, "lever-bench: no %s to convert to other element types: the embedded demo models are checked as they are\n", models)
+			if model, draft, err = cli.ChooseModels(ctx, "", ""); err != nil {
 				return nil, err
 			}
 		}
@@ -190,7 +191,7 @@ func (f *policiesFlags) checkPairs(ctx context.Context, dir string) ([]policies.
 	}
 	var pairs []policies.Pair
 	for _, name := range types {
-		t, err := parseStoreType(name)
+		t, err := cli.ParseStoreType(name)
 		if err != nil {
 			return nil, err
 		}

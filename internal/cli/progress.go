@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -15,19 +15,19 @@ import (
 // progressDelay is how long a task runs before it is shown at all: most end sooner.
 const progressDelay = 500 * time.Millisecond
 
-// progress shows long work: a bar on a terminal, otherwise a plain line for every tenth. It is not safe for concurrent use.
-type progress struct {
+// Progress shows long work: a bar on a terminal, otherwise a plain line for every tenth. It is not safe for concurrent use.
+type Progress struct {
 	out   io.Writer
 	bars  *mpb.Progress // nil when out is no terminal
 	task  string
 	began time.Time
 	bar   *mpb.Bar // nil until the task is shown
 	tenth int64    // last one shown, or -1
-	steps bool     // what is counted are parts of no unit, not bytes
+	Steps bool     // What is counted are parts of no unit, not bytes. It is set before the first update.
 }
 
-func newProgress(out *os.File) *progress {
-	p := &progress{out: terminal.Writer{Out: out}}
+func NewProgress(out *os.File) *Progress {
+	p := &Progress{out: terminal.Writer{Out: out}}
 	if term.IsTerminal(int(out.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
 	}
@@ -35,7 +35,7 @@ func newProgress(out *os.File) *progress {
 }
 
 // Update says that done of total bytes of task are through. A new task ends the one before.
-func (p *progress) Update(task string, done, total int64) {
+func (p *Progress) Update(task string, done, total int64) {
 	if task = terminal.Text(task); task != p.task {
 		p.endTask()
 		p.task, p.began = task, time.Now()
@@ -49,7 +49,7 @@ func (p *progress) Update(task string, done, total int64) {
 	}
 	if p.bar == nil {
 		counters := decor.CountersKibiByte("% .1f / % .1f")
-		if p.steps {
+		if p.Steps {
 			counters = decor.Percentage()
 		}
 		p.bar = p.bars.AddBar(total,
@@ -59,23 +59,23 @@ func (p *progress) Update(task string, done, total int64) {
 	p.bar.SetCurrent(done)
 }
 
-func (p *progress) line(done, total int64) {
+func (p *Progress) line(done, total int64) {
 	percent := int64(0)
 	if total > 0 {
 		percent = done * 100 / total
 	}
 	if tenth := percent / 10; tenth > p.tenth {
 		p.tenth = tenth
-		if p.steps {
+		if p.Steps {
 			fmt.Fprintf(p.out, "%s: %d%%\n", p.task, percent)
 			return
 		}
-		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, percent, formatBytes(done), formatBytes(total))
+		fmt.Fprintf(p.out, "%s: %d%% (%s of %s)\n", p.task, percent, FormatBytes(done), FormatBytes(total))
 	}
 }
 
 // Note writes a line, above the bar if there is one.
-func (p *progress) Note(text string) {
+func (p *Progress) Note(text string) {
 	out := p.out
 	if p.bar != nil {
 		out = p.bars
@@ -84,14 +84,14 @@ func (p *progress) Note(text string) {
 }
 
 // Close ends the display; what has not reached its total stays as it stands.
-func (p *progress) Close() {
+func (p *Progress) Close() {
 	p.endTask()
 	if p.bars != nil {
 		p.bars.Wait()
 	}
 }
 
-func (p *progress) endTask() {
+func (p *Progress) endTask() {
 	if p.bar != nil && !p.bar.Completed() {
 		p.bar.Abort(false)
 	}

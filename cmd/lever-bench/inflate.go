@@ -10,18 +10,19 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/inflate"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
 
-// The embedded models, as sources of bench inflate.
+// The embedded models, as sources of inflate.
 const (
 	demoTarget = "demo"
 	demoDraft  = "demo-draft"
 )
 
-func newBenchInflateCommand() *cobra.Command {
+func newInflateCommand() *cobra.Command {
 	var shape, typeName string
 	var overwrite bool
 	cmd := &cobra.Command{
@@ -30,20 +31,20 @@ func newBenchInflateCommand() *cobra.Command {
 		Long: `Blow a small model up to the shape, and so to the cost, of a large one, which generates the same text. SRC is ` + demoTarget + ` or ` + demoDraft + `, the embedded
 models, or a store, a Hugging Face folder or a GGUF file. DST is the store to write or, if it ends in .gguf, a GGUF file for other programs. The
 draft must get the vocabulary of its target. Shapes: ` + strings.Join(inflate.ShapeNames(), ", ") + `.`,
-		Example: `  lever bench inflate demo llama-8b.lever --shape llama-3.1-8b
-  lever bench inflate demo-draft llama-1b.lever --shape llama-3.2-1b
+		Example: `  lever-bench inflate demo llama-8b.lever --shape llama-3.1-8b
+  lever-bench inflate demo-draft llama-1b.lever --shape llama-3.2-1b
   lever run --model llama-8b.lever --draft llama-1b.lever --dram 1GiB "How many legs have 3 cats?"`,
-		Args: exactArgs(2, "a source and the name of the store or file to write"),
+		Args: cli.ExactArgs(2, "a source and the name of the store or file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := inflate.ShapeOf(shape)
 			if err != nil {
-				return usageError{err}
+				return cli.UsageError(err)
 			}
-			d, err := parseStoreType(typeName)
+			d, err := cli.ParseStoreType(typeName)
 			if err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), inflateModel(cmd.Context(), args[0], args[1], s, d, overwrite))
+			return cli.Interrupted(cmd.Context(), inflateModel(cmd.Context(), args[0], args[1], s, d, overwrite))
 		},
 	}
 	flags := cmd.Flags()
@@ -54,7 +55,7 @@ draft must get the vocabulary of its target. Shapes: ` + strings.Join(inflate.Sh
 }
 
 func inflateModel(ctx context.Context, src, dst string, shape inflate.Shape, d tensor.DType, overwrite bool) (err error) {
-	bar := newProgress(os.Stderr)
+	bar := cli.NewProgress(os.Stderr)
 	defer bar.Close()
 	show := func(p weights.Progress) { bar.Update("writing "+filepath.Base(dst), p.Done, p.Total) }
 	store, done, err := openSmall(ctx, src, d)
@@ -74,14 +75,14 @@ func inflateModel(ctx context.Context, src, dst string, shape inflate.Shape, d t
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%s: %s of weights\n", dst, formatBytes(m.Bytes()))
+	fmt.Fprintf(cli.Stderr, "%s: %s of weights\n", dst, cli.FormatBytes(m.Bytes()))
 	return nil
 }
 
 // openSmall opens the model to blow up. What is no store is converted to one that done removes: from its own numbers to type d at once.
 func openSmall(ctx context.Context, src string, d tensor.DType) (store *weights.Store, done func() error, err error) {
 	done = func() error { return nil }
-	target, draft, err := chooseModels(ctx, "", "")
+	target, draft, err := cli.ChooseModels(ctx, "", "")
 	switch {
 	case err != nil:
 		return nil, nil, err

@@ -5,10 +5,11 @@ import (
 
 	"github.com/lever-go/lever/bench/prune"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
-// newPruneExperiment makes the subcommand prune of bench.
+// newPruneExperiment makes the command prune.
 func newPruneExperiment() *experiment {
 	var o prune.Options
 	e := &experiment{
@@ -19,9 +20,9 @@ store, beside the draft's own probabilities; and what it does for the time of ve
 from the rows that really went on. All answers are compared with plain decoding.
 
 Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/data/prompts; where that is absent, a few of our own take their place.`,
-		example: `  lever bench prune
-  lever bench prune --quick
-  lever bench prune --prompts-per-set 32 --tokens 100`,
+		example: `  lever-bench prune
+  lever-bench prune --quick
+  lever-bench prune --prompts-per-set 32 --tokens 100`,
 		flags: func(flags *pflag.FlagSet) {
 			flags.StringVar(&o.Model, "model", "", "target model: a store with a predictor (default: the embedded demo)")
 			flags.StringVar(&o.Draft, "draft", "", "draft model (default: the demo's)")
@@ -33,16 +34,16 @@ Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/d
 	e.run = func(ctx context.Context, f experimentFlags) (*report.Report, error) {
 		o := o
 		if o.Model != "" && o.Draft == "" {
-			return nil, usageErrorf("--model needs --draft")
+			return nil, cli.UsageErrorf("--model needs --draft")
 		}
 		if min(o.Prompts, o.Tokens, o.Threads) < 0 {
-			return nil, usageErrorf("a number is negative")
+			return nil, cli.UsageErrorf("a number is negative")
 		}
 		var err error
 		if o.Sets, err = f.loadSets(); err != nil {
 			return nil, err
 		}
-		if o.Model, o.Draft, err = chooseModels(ctx, o.Model, o.Draft); err != nil {
+		if o.Model, o.Draft, err = cli.ChooseModels(ctx, o.Model, o.Draft); err != nil {
 			return nil, err
 		}
 		if f.quick {

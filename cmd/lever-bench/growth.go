@@ -7,14 +7,15 @@ import (
 	"github.com/lever-go/lever/bench/growth"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
-// growthFlags are the flags of bench growth.
+// growthFlags are the flags of growth.
 type growthFlags struct {
 	growth.Options
 	flash     string
-	passBytes byteSize
+	passBytes cli.ByteSize
 }
 
 func newGrowthExperiment() *experiment {
@@ -24,9 +25,9 @@ func newGrowthExperiment() *experiment {
 		short: "Measure how cost grows with context, tree budget, model size, memory and threads",
 		long: `Measure how the time of a pass grows: with the length of the text, the rows of a tree, the bytes of weights, the part of the target in
 memory, and the number of threads. For memory, the rest of the target is streamed from a simulated flash device that is slower in proportion, as
-in bench policies. Without --model the demo pair is measured; bench inflate makes models of real size.`,
-		example: `  lever bench growth
-  lever bench growth --quick --model llama-8b.lever --draft llama-1b.lever --context 1024`,
+in bench policies. Without --model the demo pair is measured; inflate makes models of real size.`,
+		example: `  lever-bench growth
+  lever-bench growth --quick --model llama-8b.lever --draft llama-1b.lever --context 1024`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -44,17 +45,17 @@ func (f *growthFlags) register(flags *pflag.FlagSet) {
 
 func (f *growthFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if f.Model != "" && f.Draft == "" {
-		return nil, usageErrorf("--model needs --draft")
+		return nil, cli.UsageErrorf("--model needs --draft")
 	}
 	if min(f.Threads, f.Context) < 0 || f.Duration < 0 {
-		return nil, usageErrorf("a number is negative")
+		return nil, cli.UsageErrorf("a number is negative")
 	}
 	o := f.Options
 	var err error
-	if o.Flash, err = loadFlash(f.flash); err != nil {
+	if o.Flash, err = cli.LoadFlash(f.flash); err != nil {
 		return nil, err
 	}
-	if o.Model, o.Draft, err = chooseModels(ctx, o.Model, o.Draft); err != nil {
+	if o.Model, o.Draft, err = cli.ChooseModels(ctx, o.Model, o.Draft); err != nil {
 		return nil, err
 	}
 	o.PassBytes = int64(f.passBytes)
