@@ -1,9 +1,11 @@
 package weights
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/internal/modelconfig"
 )
 
 // architecture is what a configuration says about the tensors of a model.
@@ -14,56 +16,20 @@ type architecture struct {
 	qkNorm                  bool // Qwen3
 }
 
-// part of config.json that decides which tensors there are.
-type shapeConfig struct {
-	Architectures []string `json:"architectures"`
-	ModelType     string   `json:"model_type"`
-	Hidden        int      `json:"hidden_size"`
-	FFN           int      `json:"intermediate_size"`
-	Vocab         int      `json:"vocab_size"`
-	Layers        int      `json:"num_hidden_layers"`
-	Heads         int      `json:"num_attention_heads"`
-	KVHeads       int      `json:"num_key_value_heads"`
-	HeadDim       int      `json:"head_dim"`
-	Tied          *bool    `json:"tie_word_embeddings"`
-}
-
-const maxLayers = 1 << 12
-
-// parseArchitecture reads a configuration in the vocabulary of config.json; file is its name in errors. tied is nil where the
-// configuration does not say.
+// parseArchitecture reads a configuration in the vocabulary of config.json, as opening the model will; file is its name in errors. tied is nil
+// where the configuration does not say.
 func parseArchitecture(config []byte, file string) (a architecture, tied *bool, err error) {
-	var c shapeConfig
-	if err := json.Unmarshal(config, &c); err != nil {
+	c, err := modelconfig.Parse(config)
+	if errors.Is(err, modelconfig.ErrUnsupported) {
+		return a, nil, badSource(ErrUnsupported, file, "", "%s", strings.TrimSuffix(err.Error(), ": "+modelconfig.ErrUnsupported.Error()))
+	}
+	if err != nil {
 		return a, nil, badSource(ErrCorrupt, file, "", "%v", err)
 	}
-	switch {
-	case slices.Equal(c.Architectures, []string{"LlamaForCausalLM"}), len(c.Architectures) == 0 && c.ModelType == "llama":
-	case slices.Equal(c.Architectures, []string{"Qwen3ForCausalLM"}), len(c.Architectures) == 0 && c.ModelType == "qwen3":
-		a.qkNorm = true
-	default:
-		return a, nil, badSource(ErrUnsupported, file, "", "architecture %v (model type %q); known are LlamaForCausalLM and Qwen3ForCausalLM", c.Architectures, c.ModelType)
-	}
-	a.hidden, a.ffn, a.vocab, a.layers, a.heads, a.kvHeads, a.headDim = c.Hidden, c.FFN, c.Vocab, c.Layers, c.Heads, c.KVHeads, c.HeadDim
-	if a.kvHeads == 0 {
-		a.kvHeads = a.heads
-	}
-	if a.headDim == 0 && a.heads > 0 {
-		a.headDim = a.hidden / a.heads
-	}
-	for _, f := range []struct {
-		key        string
-		value, max int
-	}{
-		{"hidden_size", a.hidden, maxCols}, {"intermediate_size", a.ffn, maxCols}, {"vocab_size", a.vocab, maxRows},
-		{"num_hidden_layers", a.layers, maxLayers}, {"num_attention_heads", a.heads, 1 << 12},
-		{"num_key_value_heads", a.kvHeads, 1 << 12}, {"head_dim", a.headDim, 1 << 12},
-	} {
-		if f.value <= 0 || f.value > f.max {
-			return a, nil, badSource(ErrCorrupt, file, "", "%s is %d, not within 1 to %d", f.key, f.value, f.max)
-		}
-	}
-	return a, c.Tied, nil
+	return architecture{
+		hidden: c.Width, ffn: c.FFN, vocab: c.Vocab, layers: c.Layers, heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim,
+		qkNorm: c.Family == modelconfig.Qwen3,
+	}, c.Tied, nil
 }
 
 // role is one tensor that a model consists of: its name in a store and in the formats that are converted, and its shape.
