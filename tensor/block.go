@@ -7,9 +7,15 @@ const (
 )
 
 // Offsets in bytes of the fields of one block in its GGUF form, and its size. The names of the fields are those of the
-// format: d (scale), dmin (scale of the minima), scales, qs and ql (low bits), qh (high bits).
+// format: d (scale), m (minimum), dmin (scale of the minima), scales, qs and ql (low bits), qh (high bits).
 const (
 	q40D, q40Qs, q40Bytes = 0, 2, q40Qs + smallBlock/2
+
+	q41D, q41M, q41Qs, q41Bytes = 0, 2, 4, q41Qs + smallBlock/2
+
+	q50D, q50Qh, q50Qs, q50Bytes = 0, 2, q50Qh + smallBlock/8, q50Qs + smallBlock/2
+
+	q51D, q51M, q51Qh, q51Qs, q51Bytes = 0, 2, 4, q51Qh + smallBlock/8, q51Qs + smallBlock/2
 
 	q80D, q80Qs, q80Bytes = 0, 2, q80Qs + smallBlock
 
@@ -26,6 +32,9 @@ const (
 // The sizes that files are made of. An index other than 0 does not compile.
 var (
 	_ = [1]int{}[q40Bytes-18]
+	_ = [1]int{}[q41Bytes-20]
+	_ = [1]int{}[q50Bytes-22]
+	_ = [1]int{}[q51Bytes-24]
 	_ = [1]int{}[q80Bytes-34]
 	_ = [1]int{}[q4kBytes-144]
 	_ = [1]int{}[q5kBytes-176]

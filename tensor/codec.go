@@ -25,6 +25,9 @@ var codecs = [...]struct {
 	Q4_K: {decodeQ4_K, nil},
 	Q5_K: {decodeQ5_K, nil},
 	Q6_K: {decodeQ6_K, nil},
+	Q4_1: {decodeQ4_1, nil},
+	Q5_0: {decodeQ5_0, nil},
+	Q5_1: {decodeQ5_1, nil},
 }
 
 // Decode converts src, elements of type d in their plain row-major form (for block types: blocks as in GGUF), to float32.

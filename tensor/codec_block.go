@@ -24,6 +24,41 @@ func decodeQ4_0(dst []float32, src []byte) {
 	}
 }
 
+func decodeQ4_1(dst []float32, src []byte) {
+	for ; len(dst) > 0; dst, src = dst[smallBlock:], src[q41Bytes:] {
+		d, m := f16At(src, q41D), f16At(src, q41M)
+		lo, hi := dst[:smallBlock/2], dst[smallBlock/2:smallBlock]
+		for i, q := range src[q41Qs:q41Bytes] {
+			lo[i] = d*float32(q&15) + m
+			hi[i] = d*float32(q>>4) + m
+		}
+	}
+}
+
+// decodeQ5_0: bit i of qh is the fifth bit of element i.
+func decodeQ5_0(dst []float32, src []byte) {
+	for ; len(dst) > 0; dst, src = dst[smallBlock:], src[q50Bytes:] {
+		d, qh := f16At(src, q50D), binary.LittleEndian.Uint32(src[q50Qh:])
+		lo, hi := dst[:smallBlock/2], dst[smallBlock/2:smallBlock]
+		for i, q := range src[q50Qs:q50Bytes] {
+			lo[i] = d * float32(int(uint32(q&15)|qh>>i&1<<4)-16)
+			hi[i] = d * float32(int(uint32(q>>4)|qh>>(i+smallBlock/2)&1<<4)-16)
+		}
+	}
+}
+
+// decodeQ5_1 is decodeQ5_0 with a minimum in place of the middle.
+func decodeQ5_1(dst []float32, src []byte) {
+	for ; len(dst) > 0; dst, src = dst[smallBlock:], src[q51Bytes:] {
+		d, m, qh := f16At(src, q51D), f16At(src, q51M), binary.LittleEndian.Uint32(src[q51Qh:])
+		lo, hi := dst[:smallBlock/2], dst[smallBlock/2:smallBlock]
+		for i, q := range src[q51Qs:q51Bytes] {
+			lo[i] = d*float32(uint32(q&15)|qh>>i&1<<4) + m
+			hi[i] = d*float32(uint32(q>>4)|qh>>(i+smallBlock/2)&1<<4) + m
+		}
+	}
+}
+
 func decodeQ8_0(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[smallBlock:], src[q80Bytes:] {
 		d := f16At(src, q80D)

@@ -5,7 +5,7 @@ import "fmt"
 // DType is an element type or a block-quantised format.
 type DType uint8
 
-// The block formats Q4_0 … Q6_K are those of GGUF, bit for bit.
+// The block formats Q4_0 … Q5_1 are those of GGUF, bit for bit.
 const (
 	Invalid DType = iota
 	F32
@@ -18,6 +18,9 @@ const (
 	Q4_K // 256 elements: F16 d and dmin, 8 6-bit scales and minima, 128 bytes of nibbles
 	Q5_K // 256 elements: as Q4_K with a fifth bit per element
 	Q6_K // 256 elements: low nibbles, high bit pairs, 16 int8 scales, F16 d
+	Q4_1 // 32 elements: F16 scale and minimum, 16 bytes of nibbles; value = d·q+m
+	Q5_0 // 32 elements: F16 scale, 32 fifth bits, 16 bytes of nibbles; value = d·(q−16)
+	Q5_1 // 32 elements: F16 scale and minimum, 32 fifth bits, 16 bytes of nibbles; value = d·q+m
 )
 
 var dtypes = [...]struct {
@@ -36,6 +39,9 @@ var dtypes = [...]struct {
 	Q4_K:    {"q4_k", superBlock, q4kBytes},
 	Q5_K:    {"q5_k", superBlock, q5kBytes},
 	Q6_K:    {"q6_k", superBlock, q6kBytes},
+	Q4_1:    {"q4_1", smallBlock, q41Bytes},
+	Q5_0:    {"q5_0", smallBlock, q50Bytes},
+	Q5_1:    {"q5_1", smallBlock, q51Bytes},
 }
 
 // String returns the lower-case name of d, as manifests and the command line spell it.

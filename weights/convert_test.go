@@ -282,9 +282,21 @@ func TestConfig(t *testing.T) {
 		t.Errorf("rope scaling %v", scaling)
 	}
 	c.Tensors = c.Tensors[:len(c.Tensors)-1]
-	c.Metadata["llama.rope.scaling.type"], c.Metadata["llama.rope.scaling.factor"] = "linear", float32(4)
-	if got := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))["rope_scaling"]; fmt.Sprint(got) != "map[factor:4 rope_type:linear]" {
-		t.Errorf("rope scaling %v", got)
+	for key, want := range map[string]string{"rope.scaling.type": `rope_type = "linear"`, "rope.scale_linear": "rope.scale_linear = linear"} {
+		c.Metadata["llama."+key] = "linear"
+		if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", key, err, want)
+		}
+		delete(c.Metadata, "llama."+key)
+	}
+	for _, unused := range []struct {
+		key   string
+		value any
+	}{{"rope.scaling.type", "none"}, {"expert_count", uint32(0)}, {"rope.scale_linear", float32(1)}, {"attention.causal", true}} {
+		c.Metadata["llama."+unused.key] = unused.value
+	}
+	if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); err != nil {
+		t.Errorf("keys that ask for nothing: %v", err)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
 )
@@ -160,7 +162,7 @@ func (m *metadata) fail(key string, value any, want string) {
 		m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is missing", m.prefix, key)
 		return
 	}
-	m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is %v, not %s", m.prefix, key, value, want)
+	m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is %s, not %s", m.prefix, key, fileerr.Name(fmt.Sprint(value)), want)
 }
 
 // configFromGGUF translates metadata into the vocabulary of config.json.
@@ -168,7 +170,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 	names := map[string]string{"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 	arch, _ := meta[archKey].(string)
 	if names[arch] == "" {
-		return nil, badSource(ErrUnsupported, path, "", "architecture %q; known are llama and qwen3", arch)
+		return nil, badSource(ErrUnsupported, path, "", "architecture %s; known are llama and qwen3", fileerr.Quote(arch))
 	}
 	general := &metadata{values: meta, path: path}
 	if n := general.integer("split.count", 1); n > 1 {
@@ -206,9 +208,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 			return nil, badSource(ErrUnsupported, path, "", "metadata key %s%s is %d with heads of %d", m.prefix, same, n, headDim)
 		}
 	}
-	if n := m.integer("expert_count", 0); n > 0 {
-		return nil, badSource(ErrUnsupported, path, "", "a mixture of %d experts", n)
-	}
+	m.refuseOthers()
 	for _, key := range []string{"bos_token_id", "eos_token_id"} {
 		if _, ok := meta["tokenizer.ggml."+key]; ok {
 			config[key] = general.integer("tokenizer.ggml."+key, -1)
@@ -218,6 +218,9 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 		return nil, err
 	}
 	if t, ok := found[ropeFreqsTensor]; ok {
+		if config["rope_scaling"].(map[string]any) != nil {
+			return nil, badSource(ErrUnsupported, path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)
+		}
 		factors, err := ropeFactors(t, int(headDim))
 		if err != nil {
 			return nil, err
@@ -225,6 +228,29 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 		config["rope_scaling"] = factors
 	}
 	return json.Marshal(config)
+}
+
+// known are the keys of an architecture that are read, or change nothing.
+var known = []string{
+	"block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count", "attention.head_count_kv",
+	"attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.dimension_count",
+	"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.finetuned", "attention.causal",
+	"tensor_data_layout",
+}
+
+// refuseOthers fails on keys of the architecture that are not known: what they ask for would be left out. Values that ask for nothing pass.
+func (m *metadata) refuseOthers() {
+	for _, key := range slices.Sorted(maps.Keys(m.values)) {
+		name, ours := strings.CutPrefix(key, m.prefix)
+		if !ours || slices.Contains(known, name) || m.err != nil {
+			continue
+		}
+		value := fmt.Sprint(m.values[key])
+		one := strings.Contains(name, "scale") && value == "1"
+		if !one && !slices.Contains([]string{"0", "false", "", "none", "[]"}, value) {
+			m.err = badSource(ErrUnsupported, m.path, "", "metadata key %s = %s", fileerr.Name(key), fileerr.Name(value))
+		}
+	}
 }
 
 // ropeScaling returns the rope_scaling that the metadata state, nil for none.
