@@ -7,7 +7,8 @@
 //  2. Weights come by name from a [Weights], in the order of use: embedding; for each block N: block.N.attn_norm, .q, .k, .v,
 //     .q_norm and .k_norm (Qwen3), .o, .mlp_norm, .gate, .up, .down; final_norm; head, or embedding again where the
 //     head is tied to it. Matrices are [outputs][inputs] and packed, norm gains float32 vectors. The parts of a tensor are used
-//     as they come and not kept, so that a source may stream them.
+//     as they come and not kept, so that a source may stream them. A layer of your own asks for its tensors in the order in which the store
+//     holds them: another one costs a stream reads in every pass, and the Stats of the Streamer of package weights name the tensor that came late.
 //  3. The [KVCache] gives each row a slot, the same in all layers: first the committed rows, which are the text, in order, then the
 //     pending rows in the order in which they were forwarded. Keys are stored after the rotation.
 //  4. Logits are float32 [rows][vocabulary], without the rows that pad a vocabulary.

@@ -83,8 +83,11 @@
 //
 // A pass may leave segments out, as a mixture of experts does. What was not asked for between one use of the final norm or the head and the next
 // is not read ahead any more, until several passes in a row use it; the plan then pins the others first, and the rest of the budget
-// keeps those segments that were used last. An expert that is a step of its own shares its segments with no other. Asking for tensors in
-// another order than that of the store costs more reads: [Stats].Seeks counts the requests that were not foreseen.
+// keeps those segments that were used last. An expert that is a step of its own shares its segments with no other.
+//
+// Ask for tensors in the order of the store, which is that of [Model].Steps; several experts too. Another order gives the same values but costs
+// reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
+// [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is told of each.
 //
 // With pins that are spread evenly a pass takes as long as reading the rest or as computing, whichever is longer. A head that stays in memory
 // as a whole adds the time in which it is computed to that of reading: whatever is read meanwhile needs memory, and a byte

@@ -98,6 +98,9 @@ func TestExpertsAreNotReadAhead(t *testing.T) {
 			same(t, want, r, "final_norm")
 		}
 		stats, plan := r.Stats(), r.Plan()
+		if stats.OutOfOrder != 0 {
+			t.Errorf("budget %d: %s is out of order", budget, stats.FirstOutOfOrder)
+		}
 		kept := experts
 		if budget < s.Bytes() {
 			if kept = int(plan.Kept / expertBytes); kept == 0 || plan.Ring != 0 {

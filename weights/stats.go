@@ -15,6 +15,11 @@ type Stats struct {
 	CheckTime time.Duration // of checking, all workers together
 	HeldBytes int64         // of memory held for weights now
 	Mode      IOMode        // how files are read; buffered where at least one is
+
+	// OutOfOrder counts the requests to a Streamer for a tensor that the store holds before the one that was asked for last in the same pass.
+	// They cost reads that the order of the store does not, unless all is pinned. FirstOutOfOrder is the tensor of the first of them.
+	OutOfOrder      int64
+	FirstOutOfOrder string
 }
 
 // readClock adds up the time during which at least one read is under way. Callers hold a lock.

@@ -29,8 +29,8 @@ type StreamOptions struct {
 	HeadOnce bool
 	// Buffered reads through the page cache even where direct reads would work.
 	Buffered bool
-	// Trace is told of every read and check, in the lane of the worker that did it, and of every wait of a consumer, in the lane
-	// "wait". It is called from several goroutines at once. Nil: nobody is told.
+	// Trace is told of every read and check, in the lane of the worker that did it, of every wait of a consumer, in the lane
+	// "wait", and of every tensor that is asked for out of the store's order, in the lane "out of order". It is called from several goroutines at once. Nil: nobody is told.
 	Trace func(lane, name string, start, end time.Time)
 }
 
@@ -76,7 +76,7 @@ func positive[T int | int64](n, otherwise T) T {
 // order of the store, again and again; the Streamer keeps some segments in memory as its [Plan] says, and reads the others in that
 // order into a ring of buffers, ahead of the consumer and across the end of a pass, without waiting for anything but a free buffer.
 // It checks each segment, on each read, before it hands it out, and reads once more what does not arrive or is not right. Requests in
-// another order are served too, but wait for their reads.
+// another order are served too, but wait for their reads and cost more of them; [Stats].OutOfOrder counts them.
 //
 // A Streamer serves one consumer: the iteration of a part ends before the next is asked for, and a request that comes before that
 // is refused. Plan, Stats, Resize, Trim and Close may be called at any time.
@@ -107,6 +107,8 @@ type Streamer struct {
 	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
 	visits    []int64             // by place: number of the last visit
 	visit     int64               // number of the last visit
+	lastPlace int                 // that was asked for
+	passBegan int64               // number of the last visit before this pass, as far as the order of requests shows it
 	bodyVisit int64               // of the last one that was not to the final norm or the head
 	ended     int64               // of the last one before the end of the last pass
 	kept      int64               // bytes of fetches that are kept as long as they are used
@@ -198,7 +200,7 @@ func (r *Streamer) yieldPart(ctx context.Context, t *tensorEntry, p partEntry, y
 
 // lease waits for the segment at a place of the scan and holds it for the consumer.
 func (r *Streamer) lease(ctx context.Context, name string, place int) (*fetch, error) {
-	if err := r.request(ctx, place); err != nil {
+	if err := r.request(ctx, name, place); err != nil {
 		return nil, err
 	}
 	l, err := r.await(ctx, r.partArrived, name, func() (*fetch, error) {
@@ -224,18 +226,31 @@ func (r *Streamer) lease(ctx context.Context, name string, place int) (*fetch, e
 }
 
 // request moves the scan to a place, so that the workers provide it next.
-func (r *Streamer) request(ctx context.Context, place int) error {
+func (r *Streamer) request(ctx context.Context, name string, place int) error {
+	late, err := r.move(ctx, name, place)
+	if late {
+		r.trace("out of order", name, time.Now())
+	}
+	return err
+}
+
+func (r *Streamer) move(ctx context.Context, name string, place int) (late bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return false, ctx.Err()
 	case r.closed:
-		return fs.ErrClosed
+		return false, fs.ErrClosed
 	case r.held:
-		return errors.New("another part is still held")
+		return false, errors.New("another part is still held")
 	}
 	r.held = true
+	if late = r.isLate(place); late {
+		if r.stats.OutOfOrder++; r.stats.OutOfOrder == 1 {
+			r.stats.FirstOutOfOrder = name
+		}
+	}
 	r.learn(place)
 	missing := r.fetches[place] == nil
 	if place != r.at && missing {
@@ -245,7 +260,7 @@ func (r *Streamer) request(ctx context.Context, place int) error {
 		r.at = place
 		r.wake.Broadcast()
 	}
-	return nil
+	return late, nil
 }
 
 // await calls look, with the lock, whenever something has been fetched, until it returns a fetch or an error, ctx is cancelled

@@ -116,8 +116,8 @@ func TestStreamedPasses(t *testing.T) {
 				}
 			}
 			stats := r.Stats()
-			if stats.Seeks != 0 {
-				t.Errorf("%+v: %d seeks in order", opts, stats.Seeks)
+			if stats.Seeks != 0 || stats.OutOfOrder != 0 {
+				t.Errorf("%+v: %d seeks in order, %d out of order", opts, stats.Seeks, stats.OutOfOrder)
 			}
 			least := s.Bytes() - s.manifest.Chunks[0].Size
 			if opts.Budget == 0 && stats.BytesRead < least || stats.ReadTime <= 0 || stats.PeakBytes > r.Plan().Total() {
