@@ -87,7 +87,7 @@ func (g *Grammar) class(f frame, w *work) (c *class, run int8) {
 			if a.sets[set].runes.size() <= fewCharacters || len(l.classes) == mostClasses {
 				return nil, 0
 			}
-			w.do(len(g.vocabulary.trie) * 5 / 4)
+			w.do(len(g.vocabulary.trie) / 2)
 			c = g.vocabulary.within(a.sets[set].table)
 			l.classes[set] = c
 			l.bytes += len(c.longest) + 8*len(c.tokens)*len(c.tokens[0])

@@ -46,17 +46,68 @@ func (c *compiler) strings(from int32, t texts) (int32, error) {
 	case len(t.all)+len(t.none)+len(t.except) == 0:
 		return c.string(from, t.length.least, t.length.most), nil
 	case simple != nil && len(t.all) == 1 && len(t.none)+len(t.except) == 0:
-		to, err := c.match(c.text(from, `"`), t.all[0], t.length.least, t.length.most)
+		to, err := c.pattern(from, simple, t)
 		if err != nil {
 			return 0, fmt.Errorf("pattern %q: %w", t.all[0], err)
 		}
 		return to, nil
 	}
-	l, err := c.language(t)
+	l, err := newLanguage(c.work, t)
 	if err != nil {
 		return 0, err
 	}
 	return l.write(c.builder, c.text(from, `"`), t.length)
+}
+
+const (
+	// fewTakers are the instructions of a pattern that can take one character and are followed one by one, which is faster than the states of
+	// a language while they are few.
+	fewTakers = 8
+	// mostTakers are those with which a mask still comes about.
+	mostTakers = 256
+	// mostStates bounds the states of a language that stand for a pattern, with the numbers of characters after which they are told apart.
+	mostStates = 1 << 14
+)
+
+// pattern takes a string that matches one pattern, which does not look ahead.
+func (c *compiler) pattern(from int32, e *expression, t texts) (int32, error) {
+	s, err := newSearch(c.work, e, t.length.least, t.length.most)
+	if err != nil {
+		return 0, err
+	}
+	if widest := s.widest(); widest > fewTakers {
+		w := newWork(c.work.ctx, compileSteps/4)
+		l, err := newLanguage(w, texts{all: t.all})
+		small := err == nil && l.states(mostStates/(1+max(t.length.least, t.length.most)))
+		c.work.do(w.steps)
+		if small {
+			l.work = c.work
+			return l.write(c.builder, c.text(from, `"`), t.length)
+		}
+		if widest > mostTakers {
+			return 0, fmt.Errorf("%d of its parts can take one character: %w", widest, ErrTooLarge)
+		}
+	}
+	return s.write(c.builder, c.text(from, `"`))
+}
+
+// states reports whether a language has at most so many states.
+func (l *language) states(most int) bool {
+	seen := map[int32]bool{l.start: true}
+	for todo := []int32{l.start}; len(todo) > 0; {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for class := range int32(len(l.classes)) {
+			if next := l.after(id, class); !seen[next] {
+				seen[next] = true
+				todo = append(todo, next)
+			}
+		}
+		if len(seen) > most || !l.work.do(len(l.classes)) {
+			return false
+		}
+	}
+	return true
 }
 
 // matches reports whether a text matches a pattern.
@@ -64,7 +115,7 @@ func (c *compiler) matches(pattern, text string) (bool, error) {
 	l := c.languages[pattern]
 	if l == nil {
 		var err error
-		if l, err = c.language(texts{all: []string{pattern}}); err != nil {
+		if l, err = newLanguage(c.work, texts{all: []string{pattern}}); err != nil {
 			return false, err
 		}
 		c.languages[pattern] = l
@@ -122,9 +173,9 @@ const (
 	overID
 )
 
-// language returns that of a set of strings, without their length.
-func (c *compiler) language(t texts) (*language, error) {
-	l := &language{search: search{work: c.work}, formulas: make([]formula, 1), ids: map[string]int32{}}
+// newLanguage returns that of a set of strings, without their length.
+func newLanguage(w *work, t texts) (*language, error) {
+	l := &language{search: search{work: w}, formulas: make([]formula, 1), ids: map[string]int32{}}
 	for _, op := range []formulaOp{always, never, over} {
 		l.formula(formula{op: op})
 	}

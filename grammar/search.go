@@ -49,25 +49,29 @@ type point struct {
 	node   int32
 }
 
-// match takes the rest of a string, after its opening quote, of at least least characters, and at most most unless that is negative, of which
-// some part matches a pattern. Characters are escaped only where they must be.
-func (b *builder) match(from int32, pattern string, least, most int) (to int32, err error) {
-	e, err := parsePattern(pattern)
-	if err != nil {
-		return 0, err
-	}
-	s := &search{work: b.work, least: int32(least), most: int32(most), points: map[position]*point{}}
+// newSearch returns the search for a pattern in strings of at least least characters, and at most most unless that is negative.
+func newSearch(w *work, e *expression, least, most int) (*search, error) {
+	s := &search{work: w, least: int32(least), most: int32(most), points: map[position]*point{}}
 	start, err := s.start(e)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := s.explore(start); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if !s.order[0].useful {
-		return 0, errNoString
+		return nil, errNoString
 	}
-	return s.write(b, from)
+	return s, nil
+}
+
+// widest returns the largest number of instructions that can take the character after a point.
+func (s *search) widest() int {
+	n := 0
+	for _, p := range s.order {
+		n = max(n, len(p.takes))
+	}
+	return n
 }
 
 // add appends an instruction to the program.
@@ -239,7 +243,7 @@ func (s *search) point(at position) *point {
 	return p
 }
 
-// write makes the nodes of the useful points.
+// write takes the rest of a string, after its opening quote. Characters are escaped only where they must be. It makes the nodes of the useful points.
 func (s *search) write(b *builder, from int32) (to int32, err error) {
 	quote := b.node()
 	to = b.node()
