@@ -184,7 +184,7 @@ func newLanguage(w *work, t texts) (*language, error) {
 	}
 	var begins []int32
 	program := func(e *expression) error {
-		begin, err := l.compile(&expression{kind: sequence, parts: []*expression{{kind: repetition, parts: []*expression{{set: anyRune}}, most: -1}, e}}, 0)
+		begin, err := l.compile(&expression{kind: sequence, parts: []*expression{{kind: repetition, parts: []*expression{{set: anyRune}}, most: -1}, e.loose(true, true)}}, 0)
 		begins = append(begins, begin)
 		return err
 	}

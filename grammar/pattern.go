@@ -210,6 +210,53 @@ func (e *expression) looksAhead() bool {
 	return e.kind == lookAhead || slices.ContainsFunc(e.parts, (*expression).looksAhead)
 }
 
+// nothing reports whether an expression is the one that only the empty text matches.
+func (e *expression) nothing() bool { return e.kind == sequence && len(e.parts) == 0 }
+
+// loose returns an expression without what makes no difference where any characters may stand before it, or after it: there, a repetition need not
+// come more often than it must.
+func (e *expression) loose(before, after bool) *expression {
+	switch e.kind {
+	case alternatives:
+		all := &expression{kind: alternatives}
+		for _, part := range e.parts {
+			part = part.loose(before, after)
+			if part.nothing() && (before || after) {
+				return part
+			}
+			all.parts = append(all.parts, part)
+		}
+		return all
+	case sequence:
+		parts := slices.Clone(e.parts)
+		for after && len(parts) > 0 {
+			last := len(parts) - 1
+			if parts[last] = parts[last].loose(false, true); !parts[last].nothing() {
+				break
+			}
+			parts = parts[:last]
+		}
+		for before && len(parts) > 0 {
+			if parts[0] = parts[0].loose(true, false); !parts[0].nothing() {
+				break
+			}
+			parts = parts[1:]
+		}
+		return &expression{kind: sequence, parts: parts}
+	case repetition:
+		switch {
+		case !before && !after:
+		case e.least == 0:
+			return &expression{kind: sequence}
+		case e.least == 1:
+			return e.parts[0].loose(before, after)
+		default:
+			return &expression{kind: repetition, parts: e.parts, least: e.least, most: e.least}
+		}
+	}
+	return e
+}
+
 // class takes the rest of a set in square brackets.
 func (p *patternParser) class() (runeSet, error) {
 	if strings.HasPrefix(p.rest, "[:") {

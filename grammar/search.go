@@ -87,6 +87,9 @@ func (s *search) add(i instruction) (int32, error) {
 func (s *search) start(e *expression) (int32, error) {
 	end, _ := s.add(instruction{op: matched})
 	anything := &expression{kind: repetition, parts: []*expression{{set: anyRune}}, most: -1}
+	if e = e.loose(true, true); e.nothing() {
+		return s.compile(anything, end)
+	}
 	return s.compile(&expression{kind: sequence, parts: []*expression{anything, e, anything}}, end)
 }
 
