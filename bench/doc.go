@@ -1,5 +1,5 @@
 // Package bench holds what the experiments share: prompts, the description of the machine, and statistics. Each experiment is a
-// package below it; command lever runs them.
+// package below it; command lever-bench runs them.
 //
 //  1. report: the form of all results, and the page that shows them.
 //  2. kernels: every operation with every kernel set, compared with what bounds it.

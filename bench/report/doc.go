@@ -16,7 +16,7 @@
 //	p.Add(report.Series{Name: "depth 1", X: sizes, Y: rates})
 //	r.Find("Reads of 1 MiB reach %.0f %% of the best.", 100*share)
 //	…
-//	err := errors.Join(r.WriteText(os.Stdout), r.Save("lever-bench"))
+//	err := errors.Join(r.WriteText(os.Stdout), r.Save("bench-results"))
 //
 // Limits: cells are texts or numbers; plots are lines, points or grouped bars.
 package report

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -24,6 +26,7 @@ or, in a clone of the repository, by
 
   go build ./cmd/%[1]s`, program)
 	cmd.DisableFlagParsing = true
+	cmd.ValidArgsFunction = completeBy(program)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, err := find(program)
 		if errors.Is(err, exec.ErrNotFound) {
@@ -39,6 +42,29 @@ or, in a clone of the repository, by
 		return become(path, args)
 	}
 	return cmd
+}
+
+// completeBy asks another program what its command line can go on with.
+func completeBy(program string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		path, err := find(program)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ask := append(append([]string{cobra.ShellCompRequestCmd}, args...), toComplete)
+		answer, err := exec.CommandContext(cmd.Context(), path, ask...).Output()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		// A completion stands on each line, and a colon and what shells are to do with them on the last.
+		lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
+		last := len(lines) - 1
+		directive, err := strconv.Atoi(strings.TrimPrefix(lines[last], ":"))
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return lines[:last], cobra.ShellCompDirective(directive)
+	}
 }
 
 // find returns the path of a program that lies beside this one or in the PATH.

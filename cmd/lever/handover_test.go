@@ -35,6 +35,9 @@ func TestHandOver(t *testing.T) {
 		if got := clitest.MustSucceed(t, name, "version"); !strings.HasPrefix(got.Stdout, "lever ") {
 			t.Errorf("%s version prints %q", name, got.Stdout)
 		}
+		if got := clitest.MustSucceed(t, "__complete", name, "run", "--policy", ""); !strings.Contains(got.Stdout, "opttree\n") {
+			t.Errorf("%s run --policy completes to %q", name, got.Stdout)
+		}
 		if got := clitest.Execute(t, name, "run", "--policy", "chian", "x"); got.Status != cli.ExitUsage || !strings.Contains(got.Stderr, "chian") {
 			t.Errorf("a usage error: status %d, standard error %q", got.Status, got.Stderr)
 		}
