@@ -44,8 +44,8 @@ func Run(root *cobra.Command, args []string, nextStep func(error) string) int {
 	return ExitFailure
 }
 
-// Prepare gives a program's command, to which all others were added, what is the same in all programs. What it has as arguments are
-// called what, where there is no such command.
+// Prepare sets up a program's root command, to which all other commands were added: version, output, errors and completion. The word what
+// names its commands in the error about one that does not exist.
 func Prepare(root *cobra.Command, what string) {
 	root.Version = VersionText()
 	root.SilenceErrors, root.SilenceUsage = true, true
