@@ -309,7 +309,7 @@ func TestTied(t *testing.T) {
 		refuse bool
 	}{
 		{"flag", true, false, true, false},
-		{"flag beats the tensor", true, true, true, false},
+		{"flag with another head", true, true, false, false},
 		{"head", false, true, false, false},
 		{"head alone", nil, true, false, false},
 		{"nothing", nil, false, true, false},
@@ -338,6 +338,82 @@ func TestTied(t *testing.T) {
 				t.Errorf("tie_word_embeddings %v, head %v", got, hasHead)
 			}
 		})
+	}
+}
+
+// A head in the file that equals the embedding is the same as none.
+func TestTiedWithEqualHead(t *testing.T) {
+	m := newModel(smallArch, true)
+	tensors := m.hf(t, tensor.F32)
+	tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+	store := convert(t, m.writeHF(t, tensors, 1), tensor.Q8_0)
+	if _, hasHead := resident(t, store).tensors[headName]; hasHead || config(t, store)["tie_word_embeddings"] != true {
+		t.Error("the head is not tied")
+	}
+}
+
+// TestRefusedBeforeWeights: what a configuration asks for and would not get is refused before a weight is read.
+func TestRefusedBeforeWeights(t *testing.T) {
+	for want, value := range map[string]map[string]any{
+		`rope_type = "yarn"`:    {"rope_scaling": map[string]any{"rope_type": "yarn", "factor": 4}},
+		`hidden_act = "gelu"`:   {"hidden_act": "gelu"},
+		"sliding_window = 512":  {"sliding_window": 512},
+		`quant_method "gptq"`:   {"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}},
+		"num_local_experts = 8": {"num_local_experts": 8},
+	} {
+		m := newModel(smallArch, true)
+		for key, v := range value {
+			m.config[key] = v
+		}
+		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
+		if err := os.Remove(filepath.Join(dir, "model.safetensors")); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, dir, ErrUnsupported, want)
+	}
+}
+
+// TestOtherFilesInPlaceOfModels: what often lies where a model should be is called by its name.
+func TestOtherFilesInPlaceOfModels(t *testing.T) {
+	pointer := []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3937968\n")
+	page := []byte("<!DOCTYPE html>\n<html><body>Sign in</body></html>\n")
+	for _, c := range []struct {
+		content []byte
+		want    string
+	}{{pointer, "Git LFS pointer"}, {page, "web page"}} {
+		m := newModel(smallArch, true)
+		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
+		writeFile(t, filepath.Join(dir, "model.safetensors"), c.content)
+		refused(t, dir, ErrCorrupt, c.want, "model.safetensors")
+		file := filepath.Join(t.TempDir(), "model.gguf")
+		writeFile(t, file, c.content)
+		refused(t, file, ErrCorrupt, c.want)
+	}
+	for name, want := range map[string]string{"adapter_config.json": "LoRA", "consolidated.00.pth": "Meta's own", "model.onnx": "ONNX"} {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, name), []byte("{}"))
+		refused(t, dir, fs.ErrNotExist, want)
+	}
+	cache := filepath.Join(t.TempDir(), "models--ours--tiny")
+	snapshot := filepath.Join(cache, "snapshots", "abc")
+	if err := os.MkdirAll(snapshot, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(snapshot, "config.json"), []byte("{}"))
+	refused(t, cache, fs.ErrNotExist, "perhaps "+snapshot)
+	part := newModel(smallArch, true).gguf(t, tensor.F32)
+	part.Metadata = map[string]any{"split.no": uint16(1), "split.count": uint16(2)}
+	refused(t, writeGGUF(t, part), ErrUnsupported, "part 2 of 2")
+}
+
+// An index that was left over does not hide a complete model in one file.
+func TestStaleIndex(t *testing.T) {
+	m := newModel(smallArch, true)
+	dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
+	want := readFile(t, filepath.Join(convert(t, dir, tensor.Q8_0), "chunks", "0001.bin"))
+	writeFile(t, filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}`))
+	if got := readFile(t, filepath.Join(convert(t, dir, tensor.Q8_0), "chunks", "0001.bin")); !bytes.Equal(got, want) {
+		t.Error("another store than without the index")
 	}
 }
 

@@ -167,14 +167,15 @@ func (m *metadata) fail(key string, value any, want string) {
 
 // configFromGGUF translates metadata into the vocabulary of config.json.
 func configFromGGUF(path string, meta map[string]any, found map[string]sourceTensor, tied bool) ([]byte, error) {
+	general := &metadata{values: meta, path: path}
+	if n := general.integer("split.count", 1); n > 1 { // the parts but the first say nothing else
+		return nil, badSource(ErrUnsupported, path, "", "part %d of %d of one model; merge them into one file first, as llama-gguf-split --merge does",
+			general.integer("split.no", 0)+1, n)
+	}
 	names := map[string]string{"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 	arch, _ := meta[archKey].(string)
 	if names[arch] == "" {
 		return nil, badSource(ErrUnsupported, path, "", "architecture %s; known are llama and qwen3", fileerr.Quote(arch))
-	}
-	general := &metadata{values: meta, path: path}
-	if n := general.integer("split.count", 1); n > 1 {
-		return nil, badSource(ErrUnsupported, path, "", "one of %d parts; merge them into one file first", n)
 	}
 	embedding, ok := found["token_embd.weight"]
 	if !ok {

@@ -57,6 +57,14 @@ func (s *source) describeHF(dir string, config []byte, arch architecture, tied *
 	if tied != nil {
 		isTied = *tied
 	}
+	if isTied && hasHead {
+		// A head that differs was meant, whatever the flag says; so transformers takes it, too.
+		same, err := sameTensor(found[head], found[arch.steps(true)[0][0].hf])
+		if err != nil {
+			return err
+		}
+		isTied = same
+	}
 	s.steps = arch.steps(isTied)
 	ignored := func(name string) bool {
 		return isTied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration
@@ -69,6 +77,26 @@ func (s *source) describeHF(dir string, config []byte, arch architecture, tied *
 	}
 	s.tokenizer, err = tokenizerFiles(dir)
 	return err
+}
+
+// sameTensor reports whether two tensors hold the same bytes.
+func sameTensor(a, b sourceTensor) (bool, error) {
+	if a.dtype != b.dtype || a.rows != b.rows || a.cols != b.cols {
+		return false, nil
+	}
+	const rows = 64
+	n := a.dtype.RowBytes(a.cols)
+	bufA, bufB := make([]byte, rows*n), make([]byte, rows*n)
+	for row := 0; row < a.rows; row += rows {
+		k := min(rows, a.rows-row)
+		if err := errors.Join(a.readRows(bufA[:k*n], row, k), b.readRows(bufB[:k*n], row, k)); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(bufA[:k*n], bufB[:k*n]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // canonicalConfig sorts the keys of a config.json and makes tie_word_embeddings explicit. Numbers keep their text.
@@ -110,7 +138,16 @@ func betterPath(dir string) string {
 	if isStore, _ := IsStore(filepath.Dir(filepath.Clean(dir))); isStore {
 		return "; it is a part of one"
 	}
-	for _, pattern := range []string{"*.gguf", "*/" + manifestName, "*/config.json"} {
+	for _, hint := range []struct{ pattern, text string }{
+		{"adapter_config.json", "; it holds a LoRA adapter: merge that into its base model first"},
+		{"*.pth", "; it holds Meta's own checkpoints: take the model's Hugging Face folder"},
+		{"*.onnx", "; it holds an ONNX model: take the model's Hugging Face folder or a GGUF file"},
+	} {
+		if found, err := filepath.Glob(filepath.Join(dir, hint.pattern)); err == nil && len(found) > 0 {
+			return hint.text
+		}
+	}
+	for _, pattern := range []string{"*.gguf", "*/" + manifestName, "*/config.json", "snapshots/*/config.json"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil || len(found) == 0 {
 			continue

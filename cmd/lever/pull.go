@@ -9,10 +9,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/hub"
+	"github.com/lever-go/lever/layers"
 	"github.com/spf13/cobra"
 )
 
@@ -72,6 +74,9 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 		return err
 	}
 	folder = cmp.Or(folder, path.Base(repo), ".")
+	if err := f.checkConfig(ctx, client, files, folder); err != nil {
+		return err
+	}
 	if err := client.Download(ctx, files, folder); errors.Is(err, hub.ErrChecksum) {
 		return fmt.Errorf("%w: it was not kept", err)
 	} else if err != nil {
@@ -94,6 +99,29 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 		}
 	}
 	fmt.Fprintf(cli.Stderr, "%s: %s; next: lever convert %s NAME.lever\n", folder, cli.FormatBytes(size), model)
+	return nil
+}
+
+// checkConfig downloads the model's configuration before anything else, and refuses a model that could not be converted. Files that were
+// asked for by name are not looked at.
+func (f *pullFlags) checkConfig(ctx context.Context, client *hub.Client, files []hub.File, folder string) error {
+	at := slices.IndexFunc(files, func(file hub.File) bool { return file.Name() == "config.json" })
+	if at < 0 || len(f.files) > 0 {
+		return nil
+	}
+	if err := client.Download(ctx, files[at:at+1], folder); err != nil {
+		return err
+	}
+	name := filepath.Join(folder, "config.json")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if _, err := layers.ParseConfig(text); err != nil {
+		os.Remove(name)
+		os.Remove(folder) // unless there is something else in it
+		return fmt.Errorf("%w: the model would be refused after the download; --file downloads it all the same", err)
+	}
 	return nil
 }
 

@@ -64,6 +64,23 @@ func TestPullAndRun(t *testing.T) {
 	}
 }
 
+// A model that would be refused is not downloaded.
+func TestPullRefusesBeforeWeights(t *testing.T) {
+	source := t.TempDir()
+	writeFile(t, filepath.Join(source, "config.json"), []byte(`{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}`))
+	writeFile(t, filepath.Join(source, "model.safetensors"), []byte("weights"))
+	writeFile(t, filepath.Join(source, "tokenizer.json"), []byte("{}"))
+	s := hubServer(t, source)
+	folder := filepath.Join(t.TempDir(), "tiny")
+	got := clitest.Execute(t, "pull", "--endpoint", s.URL, "ours/tiny", folder)
+	if got.Status != 1 || !strings.Contains(got.Stderr, "MixtralForCausalLM") {
+		t.Errorf("status %d: %s", got.Status, got.Stderr)
+	}
+	if _, err := os.Stat(folder); err == nil {
+		t.Error("something is left in the folder")
+	}
+}
+
 // What is not checked, as no hub says what it should be, is not passed over in silence.
 func TestPullOneFile(t *testing.T) {
 	source := t.TempDir()

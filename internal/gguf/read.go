@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 )
@@ -136,7 +137,8 @@ func (r *reader) header(f *File) {
 	var mark [4]byte
 	r.bytes(mark[:])
 	if r.err == nil && string(mark[:]) != magic {
-		r.fail("", ErrCorrupt, "does not start with %q", magic)
+		rest, _ := r.buf.Peek(fileerr.ForeignBytes) // a short file has less
+		r.fail("", ErrCorrupt, "%s", cmp.Or(fileerr.Foreign(append(mark[:], rest...)), fmt.Sprintf("does not start with %q", magic)))
 	}
 	f.Version = fixed[uint32](r)
 	if r.err == nil && f.Version != 2 && f.Version != 3 {

@@ -24,7 +24,7 @@ type Model struct {
 	files []*os.File
 }
 
-// OpenModel opens the safetensors files of folder dir: those that model.safetensors.index.json names, or else
+// OpenModel opens the safetensors files of folder dir: those that model.safetensors.index.json names, or else, as where these are not there,
 // model.safetensors. The caller closes the Model. Errors are [*Error] or come from the operating system.
 func OpenModel(dir string) (*Model, error) {
 	m := &Model{Path: filepath.Join(dir, indexName), Tensors: map[string]Tensor{}}
@@ -34,6 +34,11 @@ func OpenModel(dir string) (*Model, error) {
 		err = m.openSingle()
 	} else if err == nil {
 		err = m.openShards(dir, weightMap)
+		if single := filepath.Join(dir, singleName); errors.Is(err, fs.ErrNotExist) && exists(single) {
+			// The index was left over from a model in several files.
+			m.Path, m.Tensors = single, map[string]Tensor{}
+			err = errors.Join(m.Close(), m.openSingle())
+		}
 	}
 	if err != nil {
 		m.Close()
@@ -96,6 +101,11 @@ func (m *Model) open(path string) ([]Tensor, error) {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	return Read(f, info.Size(), path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func readIndex(path string) (map[string]string, error) {

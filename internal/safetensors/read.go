@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -47,6 +48,13 @@ func Read(data io.ReaderAt, size int64, path string) ([]Tensor, error) {
 	}
 	n := binary.LittleEndian.Uint64(prefix[:])
 	if n > maxHeader {
+		start := make([]byte, min(size, fileerr.ForeignBytes))
+		if err := readFull(data, start, 0); err != nil {
+			return nil, bad("", err, "read header")
+		}
+		if what := fileerr.Foreign(start); what != "" {
+			return nil, bad("", ErrCorrupt, "%s", what)
+		}
 		return nil, bad("", ErrCorrupt, "header of %d bytes is longer than %d", n, maxHeader)
 	}
 	base := int64(len(prefix)) + int64(n)
