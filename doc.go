@@ -14,7 +14,7 @@
 //		return err
 //	})
 //
-// This package only joins the rooms that do the work, each of which can be used alone: tensor (types and layouts), kernels
+// This package only joins the packages that do the work, each of which can be used alone: tensor (types and layouts), kernels
 // (arithmetic), weights (the store and its readers), tokenizer, layers (the transformer) and spec (speculative decoding).
 //
 // An [Engine] does one generation at a time; another call meanwhile fails with [ErrBusy].

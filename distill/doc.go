@@ -1,5 +1,5 @@
 // Package distill trains the early-exit predictor of a target: the low-rank map by which drafted tokens are judged half-way through
-// verification. It is a room of its own because it alone links gorgonia, which a program that only generates text must not.
+// verification. It is a package of its own because it alone links gorgonia, which a program that only generates text must not.
 //
 // [Run] does, in this order:
 //

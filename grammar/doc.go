@@ -1,6 +1,6 @@
 // Package grammar restricts generated text to JSON, of any shape or of a JSON Schema's.
 //
-// It is a room of its own because it knows text and tokens but no models: package spec asks it, through an interface of its
+// It is a package of its own because it knows text and tokens but no models: package spec asks it, through an interface of its
 // own, which tokens may follow.
 //
 //  1. [Vocabulary] is what the tokens of a model spell, as a trie. It is made once for a tokenizer.

@@ -1,7 +1,7 @@
 // Package server answers OpenAI's HTTP API with a model of this module, for programs that speak that API, and has a small web
 // page to chat with.
 //
-// It is a room of its own so that a program with an engine, not just the command line, can serve it:
+// It is a package of its own so that a program with an engine, not just the command line, can serve it:
 //
 //	s, err := server.New(server.Options{Engine: engine, Model: "llama-8b"})
 //	listener, err := net.Listen("tcp", "127.0.0.1:8080")

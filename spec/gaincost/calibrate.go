@@ -15,7 +15,7 @@ const (
 )
 
 // Calibration turns the probability that a source gives a candidate into â, an estimate of how often the target picks such a
-// candidate once it has accepted the nodes before it: DESIGN's "light run-time statistics", after those of arXiv 2605.16786.
+// candidate once it has accepted the nodes before it: run-time statistics after those of arXiv 2605.16786.
 // It counts how often candidates were right, by their probability, class and depth. Classes, from 0 to 7, are
 // the caller's: ranks, for example.
 //

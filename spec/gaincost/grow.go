@@ -7,7 +7,7 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-// grower grows the tree of one pass, best first. Its objective is DESIGN's: gain(T) = 1 + Σ p̂(v), the expected number of
+// grower grows the tree of one pass, best first. Its objective is gain(T) = 1 + Σ p̂(v), the expected number of
 // tokens of the pass, against cost(T), its time; p̂(v) is the product of â along v's path. It maximises gain - rate · cost,
 // where rate is the number of tokens per second that can be had otherwise: with the rate of the best policy itself, that
 // maximises the ratio of all gains to all costs (Dinkelbach), where the best ratio of each pass by itself would stop too late
