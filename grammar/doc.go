@@ -60,14 +60,15 @@
 //   - in a string with a pattern, characters are escaped only where they must be.
 //
 // A pattern is one of ECMA-262 and need match only a part of the string, unless it has ^ and $. It may have sets, classes such as \d and
-// \p{L}, groups, alternatives and repetitions, greedy or not, and look-aheads; look-behinds, word boundaries, back-references and flags are refused.
+// \p{L}, groups, alternatives and repetitions, greedy or not, and look-aheads, (?=a) and (?!a), anywhere; look-behinds,
+// (?<=a) and (?<!a), word boundaries, back-references and flags are refused, in patternProperties too.
 //
-// Limits: minLength, minItems, minProperties and the counts of patterns up to 4096, and patterns that become about 250,000 states, with which minLength and maxLength multiply.
+// Limits: minLength, minItems, minProperties and the counts of patterns up to 4096, and patterns that become about 100,000 states, with which minLength and maxLength multiply.
 //
 // # Work and memory
 //
-// Compiling a schema, and each question to a matcher, take a bounded number of steps: a schema of 1 MB is compiled or refused in a fraction of a
-// second, and a mask takes no more than two walks over all tokens, which are some milliseconds for 128,000. A schema that would take more
+// Compiling a schema, and each question to a matcher, take a bounded number of steps: a schema of at most 1 MB is compiled or refused in about a
+// sixth of a second, and a mask takes no more than two walks over all tokens, which are some milliseconds for 128,000. A schema that would take more
 // is refused; where that shows only in the middle of a text, the matcher ends with an error. [Grammar.Size] tells the memory of a grammar.
 //
 // # Errors

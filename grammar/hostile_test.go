@@ -174,6 +174,46 @@ func TestHostileSchemas(t *testing.T) {
 	}
 }
 
+// A pattern of which many parts can take one character is followed as easily as any, or refused before there is a text.
+func TestPatternsOfManyParts(t *testing.T) {
+	v := testVocabulary(t)
+	words := func(n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf("w%d", i*7919%100000))
+		}
+		return strings.Join(all, "|")
+	}
+	for pattern, large := range map[string]bool{
+		strings.Repeat("[a-z]*", 300):             false,
+		`[^a]*`:                                   false,
+		`.{0,2000}x.{0,2000}`:                     false,
+		`\p{L}{1,4096}`:                           false,
+		strings.Repeat("a?", 1000) + "a":          false,
+		"^" + strings.Repeat("[a-z]*", 300) + "$": false,
+		"^(" + words(200) + ")$":                  false,
+		words(3000):                               true,
+		"^" + strings.Repeat("a?", 1000) + "b*" + "(a|b)$": true,
+	} {
+		schema, err := json.Marshal(map[string]string{"type": "string", "pattern": pattern})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := v.JSONSchema(t.Context(), schema)
+		if errors.Is(err, ErrTooLarge) != large {
+			t.Errorf("%.40s: %v", pattern, err)
+		}
+		if err != nil {
+			continue
+		}
+		for seed := range uint64(5) {
+			if err := bounded(t, v, g, seed); err != nil {
+				t.Errorf("%.40s: %v", pattern, err)
+			}
+		}
+	}
+}
+
 // When the context is done, compiling and matching end with its error.
 func TestContextEndsTheWork(t *testing.T) {
 	v := testVocabulary(t)

@@ -35,7 +35,7 @@ func (c *compiler) strings(from int32, t texts) (int32, error) {
 	for _, pattern := range t.all {
 		e, err := parsePattern(pattern)
 		if err != nil {
-			return 0, fmt.Errorf("pattern %q: %w", pattern, err)
+			return 0, fmt.Errorf("pattern %.200q: %w", pattern, err)
 		}
 		if simple = e; e.looksAhead() {
 			simple = nil
@@ -48,7 +48,7 @@ func (c *compiler) strings(from int32, t texts) (int32, error) {
 	case simple != nil && len(t.all) == 1 && len(t.none)+len(t.except) == 0:
 		to, err := c.pattern(from, simple, t)
 		if err != nil {
-			return 0, fmt.Errorf("pattern %q: %w", t.all[0], err)
+			return 0, fmt.Errorf("pattern %.200q: %w", t.all[0], err)
 		}
 		return to, nil
 	}
@@ -194,7 +194,7 @@ func newLanguage(w *work, t texts) (*language, error) {
 			err = program(e)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+			return nil, fmt.Errorf("pattern %.200q: %w", pattern, err)
 		}
 	}
 	for _, text := range t.except {

@@ -56,7 +56,10 @@ type reached struct {
 type state struct {
 	tops []int32 // stacks whose node takes bytes
 	done bool
-	next *[256]int32 // 0 = not computed, else state, or dead
+	// What follows the first byte that was asked for, and, once there is another one, each byte: 0 = not computed, else state, or dead.
+	first byte
+	to    int32
+	next  *[256]int32
 }
 
 const dead = -1
@@ -250,21 +253,30 @@ func (m *machine) state(tops []int32, done bool) int32 {
 
 // step returns the state after a byte, or dead.
 func (m *machine) step(from int32, b byte) int32 {
-	next := m.states[from].next
-	if next == nil {
+	s := &m.states[from]
+	switch {
+	case s.next != nil && s.next[b] != 0:
+		return s.next[b]
+	case s.next == nil && s.to != 0 && s.first == b:
+		return s.to
+	}
+	to := m.follow(from, b)
+	if m.work.err != nil {
+		return dead
+	}
+	s = &m.states[from] // which may have moved
+	if s.to == 0 {
+		s.first, s.to = b, to
+		return to
+	}
+	if s.next == nil {
 		m.work.do(stateSteps)
 		m.bytes += 1024
-		next = new([256]int32)
-		m.states[from].next = next
+		s.next = new([256]int32)
+		s.next[s.first] = s.to
 	}
-	if next[b] == 0 {
-		to := m.follow(from, b)
-		if m.work.err != nil {
-			return dead
-		}
-		next[b] = to
-	}
-	return next[b]
+	s.next[b] = to
+	return to
 }
 
 func (m *machine) follow(from int32, b byte) int32 {
