@@ -90,7 +90,7 @@ func badSource(kind error, file, name, format string, args ...any) error {
 	}
 	where := file
 	if name != "" {
-		where += ": tensor " + name
+		where += ": tensor " + fileerr.Name(name)
 	}
-	return fmt.Errorf("weights: convert: %s: %s: %w", where, fmt.Sprintf(format, args...), kind)
+	return fmt.Errorf("weights: convert: %s: %s: %w", where, fileerr.Text(fmt.Sprintf(format, args...)), kind)
 }

@@ -13,7 +13,7 @@ var (
 	ErrUnsupported = errors.New("not supported")
 )
 
-// Error says what is wrong with a file, and where.
+// Error says what is wrong with a file, and where. Its text shows what comes from the file as [Name] and [Text] do.
 type Error struct {
 	Format string // of the file, such as "gguf"
 	File   string // path, or "" when the file has none
@@ -28,9 +28,9 @@ func (e *Error) Error() string {
 		parts = append(parts, e.File)
 	}
 	if e.Tensor != "" {
-		parts = append(parts, "tensor "+e.Tensor)
+		parts = append(parts, "tensor "+Name(e.Tensor))
 	}
-	parts = append(parts, e.Reason)
+	parts = append(parts, Text(e.Reason))
 	return strings.Join(append(parts, e.Err.Error()), ": ")
 }
 
