@@ -428,3 +428,10 @@ func TestGrammarWithTrees(t *testing.T) {
 		}
 	}
 }
+
+func TestNewPredictorOfNone(t *testing.T) {
+	engine := open(t, lever.Config{Model: demoPair(t).Draft})
+	if _, err := engine.NewPredictor(nil); !errors.Is(err, weights.ErrArgument) {
+		t.Errorf("a predictor of nothing: %v", err)
+	}
+}

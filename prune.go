@@ -40,7 +40,11 @@ func (e *Engine) Predictors() ([]earlyexit.Predictor, error) {
 }
 
 // NewPredictor returns a predictor for the target, which shares the memory of its stored form; it serves one user at a time.
+// Without a stored form it fails with [weights.ErrArgument].
 func (e *Engine) NewPredictor(s *weights.Predictor) (earlyexit.Predictor, error) {
+	if s == nil {
+		return nil, fmt.Errorf("lever: new predictor: there is no stored one: %w", weights.ErrArgument)
+	}
 	p, err := layers.NewPredictor(layers.PredictorConfig{
 		Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
 	}, e.target.decoder.Width(), e.pool)
