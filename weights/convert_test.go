@@ -282,8 +282,8 @@ func TestConfig(t *testing.T) {
 		t.Errorf("rope scaling %v", scaling)
 	}
 	c.Tensors = c.Tensors[:len(c.Tensors)-1]
-	for key, want := range map[string]string{"rope.scaling.type": `rope_type = "linear"`, "rope.scale_linear": "rope.scale_linear = linear"} {
-		c.Metadata["llama."+key] = "linear"
+	for key, want := range map[string]string{"rope.scaling.factor": `rope_type = "linear"`, "rope.scale_linear": "rope.scale_linear = 4"} {
+		c.Metadata["llama."+key] = float32(4)
 		if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", key, err, want)
 		}
@@ -292,7 +292,7 @@ func TestConfig(t *testing.T) {
 	for _, unused := range []struct {
 		key   string
 		value any
-	}{{"rope.scaling.type", "none"}, {"expert_count", uint32(0)}, {"rope.scale_linear", float32(1)}, {"attention.causal", true}} {
+	}{{"rope.scaling.type", "none"}, {"rope.scaling.factor", float32(4)}, {"expert_count", uint32(0)}, {"rope.scale_linear", float32(1)}, {"attention.causal", true}} {
 		c.Metadata["llama."+unused.key] = unused.value
 	}
 	if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); err != nil {

@@ -257,10 +257,20 @@ func (m *metadata) refuseOthers() {
 // ropeScaling returns the rope_scaling that the metadata state, nil for none.
 func (m *metadata) ropeScaling() map[string]any {
 	kind := m.text("rope.scaling.type")
-	if kind == "" || kind == "none" {
+	_, scaled := m.values[m.prefix+"rope.scaling.factor"]
+	switch {
+	case kind == "none":
+		return nil
+	case kind == "" && scaled:
+		kind = "linear" // which a factor alone means
+	case kind == "":
 		return nil
 	}
-	return map[string]any{"rope_type": kind, "factor": m.number("rope.scaling.factor", 1)}
+	factor := m.number("rope.scaling.factor", 1)
+	if kind == "linear" && factor == 1 {
+		return nil
+	}
+	return map[string]any{"rope_type": kind, "factor": factor}
 }
 
 // ropeFactors turns the tensor of frequency divisors, by which GGUF files state the scaling of Llama 3.1 and later, into a
