@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -121,6 +122,11 @@ func convertedName(path string) (string, error) {
 		fmt.Fprintln(digest, file, info.Size(), info.ModTime().UnixNano())
 		return nil
 	})
+	for _, part := range gguf.Parts(path)[1:] {
+		if info, statErr := os.Stat(part); err == nil && statErr == nil { // what is missing is said by the conversion
+			fmt.Fprintln(digest, part, info.Size(), info.ModTime().UnixNano())
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("open model: %w", err)
 	}

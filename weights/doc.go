@@ -127,7 +127,7 @@
 // # Limits
 //
 // Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases; others by [Write]. Sources:
-// safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file, of F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and
+// safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file or several, of F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and
 // Q6_K.
 // The 16 rows of one tile take at most 7 MiB. Processors have 64 bits: on others [Open], [Verify], [Inspect] and [Write] give [ErrUnsupported].
 //

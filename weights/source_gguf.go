@@ -23,27 +23,42 @@ const (
 	tokenizerGGUF   = "tokenizer.gguf"
 )
 
-// openGGUF opens a GGUF file.
+// openGGUF opens a GGUF file, or the first of the files that a model was split into.
 func openGGUF(path string) (*source, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, fromParser(err)
 	}
-	s := &source{close: f.Close}
-	if err := s.describeGGUF(path, f); err != nil {
+	files, err := openParts(path, f)
+	if err != nil {
 		f.Close()
+		return nil, err
+	}
+	s := &source{close: func() error { return closeParts(files) }}
+	if err := s.describeGGUF(path, files); err != nil {
+		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *source) describeGGUF(path string, f *gguf.File) error {
+// describeGGUF describes the model of which files, the first at path, are all files.
+func (s *source) describeGGUF(path string, files []*gguf.File) error {
+	f, paths := files[0], []string{path}
+	if len(files) > 1 {
+		paths = gguf.Parts(path)
+	}
 	found := map[string]sourceTensor{}
-	for _, t := range f.Tensors {
-		shape := slices.Clone(t.Shape)
-		slices.Reverse(shape)
-		rows, cols := matrixShape(shape)
-		found[t.Name] = sourceTensor{name: t.Name, file: path, dtype: t.Type, rows: rows, cols: cols, data: f.Data, offset: t.Offset}
+	for i, part := range files {
+		for _, t := range part.Tensors {
+			if _, twice := found[t.Name]; twice {
+				return badSource(ErrCorrupt, paths[i], t.Name, "is in another part too")
+			}
+			shape := slices.Clone(t.Shape)
+			slices.Reverse(shape)
+			rows, cols := matrixShape(shape)
+			found[t.Name] = sourceTensor{name: t.Name, file: paths[i], dtype: t.Type, rows: rows, cols: cols, data: part.Data, offset: t.Offset}
+		}
 	}
 	_, hasHead := found["output.weight"]
 	var err error
@@ -168,10 +183,6 @@ func (m *metadata) fail(key string, value any, want string) {
 // configFromGGUF translates metadata into the vocabulary of config.json.
 func configFromGGUF(path string, meta map[string]any, found map[string]sourceTensor, tied bool) ([]byte, error) {
 	general := &metadata{values: meta, path: path}
-	if n := general.integer("split.count", 1); n > 1 { // the parts but the first say nothing else
-		return nil, badSource(ErrUnsupported, path, "", "part %d of %d of one model; merge them into one file first, as llama-gguf-split --merge does",
-			general.integer("split.no", 0)+1, n)
-	}
 	names := map[string]string{"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 	arch, _ := meta[archKey].(string)
 	if names[arch] == "" {

@@ -137,7 +137,7 @@ func TestBadGGUFFiles(t *testing.T) {
 		}, ErrUnsupported, []string{"attn_q.bias", "biases"}},
 		{"experts", func(c *gguf.Content) { c.Metadata["llama.expert_count"] = uint32(8) }, ErrUnsupported, []string{"expert_count = 8"}},
 		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, ErrUnsupported, []string{"rope.dimension_count"}},
-		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, ErrUnsupported, []string{"part 1 of 3"}},
+		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, ErrUnsupported, []string{"part 1 of 3", "00001-of-00003"}},
 		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, ErrCorrupt, []string{"epsilon"}},
 		{"no tokenizer", func(c *gguf.Content) { delete(c.Metadata, tokenizerKey) }, ErrUnsupported, []string{"no tokenizer", "tokenizer.json"}},
 		{"bad rope factors", func(c *gguf.Content) {
