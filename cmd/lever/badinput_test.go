@@ -249,6 +249,16 @@ func checkEmpty(t *testing.T, dir string) {
 	}
 }
 
+// An empty name of a model, as of a shell variable that is not set, is not the demo.
+func TestEmptyModel(t *testing.T) {
+	for _, flag := range []string{"--model", "--draft"} {
+		got := clitest.Execute(t, "run", flag, "", "hi")
+		if got.Status != cli.ExitUsage || !strings.Contains(got.Stderr, flag) || got.Stdout != "" {
+			t.Errorf("%s: status %d, output %q, standard error %q", flag, got.Status, got.Stdout, got.Stderr)
+		}
+	}
+}
+
 func TestConvertUsage(t *testing.T) {
 	m := newTinyModel()
 	src := m.write(t, m.size())

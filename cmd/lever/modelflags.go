@@ -47,8 +47,8 @@ type modelFlags struct {
 }
 
 func (f *modelFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
-	flags.StringVar(&f.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
+	flags.Var(cli.PathFlag(&f.model), "model", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
+	flags.Var(cli.PathFlag(&f.draft), "draft", "draft model, given in the same ways (default: none; the demo brings its own)")
 	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
