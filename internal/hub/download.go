@@ -161,8 +161,9 @@ func (d *download) removeOtherVersions(f *File) {
 		return
 	}
 	for _, e := range entries {
-		version, isPart := strings.CutPrefix(e.Name(), "."+f.Name())
-		if version, isPart = strings.CutSuffix(version, ".part"); !isPart || !partVersion.MatchString(version) {
+		rest, ours := strings.CutPrefix(e.Name(), "."+f.Name())
+		version, isPart := strings.CutSuffix(rest, ".part")
+		if !ours || !isPart || !partVersion.MatchString(version) {
 			continue
 		}
 		path := filepath.Join(d.dir, e.Name())
