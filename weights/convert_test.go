@@ -389,11 +389,41 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 		writeFile(t, file, c.content)
 		refused(t, file, ErrCorrupt, c.want)
 	}
-	for name, want := range map[string]string{"adapter_config.json": "LoRA", "consolidated.00.pth": "Meta's own", "model.onnx": "ONNX"} {
+	for name, want := range map[string]string{"adapter_config.json": "LoRA", "consolidated.00.pth": "PyTorch", "model.onnx": "ONNX", "pytorch_model.bin": "save_pretrained"} {
 		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, name), []byte("{}"))
-		refused(t, dir, fs.ErrNotExist, want)
+		writeFile(t, filepath.Join(dir, name), []byte("PK\x03\x04 and more"))
+		refused(t, dir, fs.ErrNotExist, name, want)
+		m := newModel(smallArch, true)
+		whole := m.writeHF(t, m.hf(t, tensor.F32), 1)
+		if err := os.Rename(filepath.Join(whole, "model.safetensors"), filepath.Join(whole, name)); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, whole, fs.ErrNotExist, name, want, "model.safetensors")
+		if name != "adapter_config.json" {
+			refused(t, filepath.Join(dir, name), ErrUnsupported, want)
+		}
 	}
+	for _, name := range []string{"config.json", "tokenizer.json"} {
+		m := newModel(smallArch, true)
+		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
+		writeFile(t, filepath.Join(dir, name), pointer)
+		refused(t, dir, ErrCorrupt, name, "Git LFS pointer")
+	}
+	refused(t, t.TempDir(), fs.ErrNotExist, "it is empty")
+	several := filepath.Join(t.TempDir(), "a[b")
+	if err := os.Mkdir(several, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"q4-00001-of-00002.gguf", "q4-00002-of-00002.gguf", "q8.gguf"} {
+		writeFile(t, filepath.Join(several, name), nil)
+	}
+	refused(t, several, fs.ErrNotExist, "several GGUF files", ": q4-00001-of-00002.gguf, q8.gguf:")
+	packed := newModel(smallArch, true)
+	tensors := packed.hf(t, tensor.F32)
+	const q = "model.layers.0.self_attn.q_proj."
+	tensors[q+"qweight"] = tensors[q+"weight"]
+	delete(tensors, q+"weight")
+	refused(t, packed.writeHF(t, tensors, 1), ErrUnsupported, q, "GPTQ")
 	cache := filepath.Join(t.TempDir(), "models--ours--tiny")
 	snapshot := filepath.Join(cache, "snapshots", "abc")
 	if err := os.MkdirAll(snapshot, 0o777); err != nil {
@@ -401,6 +431,11 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(snapshot, "config.json"), []byte("{}"))
 	refused(t, cache, fs.ErrNotExist, "perhaps "+snapshot)
+	if err := os.MkdirAll(filepath.Join(cache, "snapshots", "def"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(cache, "snapshots", "def", "config.json"), []byte("{}"))
+	refused(t, cache, fs.ErrNotExist, "several models", "such as "+snapshot+": abc, def")
 	part := newModel(smallArch, true).gguf(t, tensor.F32)
 	part.Metadata = map[string]any{"split.no": uint16(1), "split.count": uint16(2)}
 	refused(t, writeGGUF(t, part), ErrUnsupported, "part 2 of 2")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -59,7 +60,11 @@ func openSource(path string) (*source, error) {
 	case ext == ".safetensors" || ext == ".json":
 		return nil, badSource(ErrUnsupported, path, "", "it is one file of a model; give the folder that holds it")
 	}
-	return openGGUF(path)
+	s, err := openGGUF(path)
+	if what := otherForm(filepath.Base(path)); errors.Is(err, gguf.ErrMagic) && what != "" {
+		return nil, badSource(ErrUnsupported, path, "", "%s", what)
+	}
+	return s, err
 }
 
 // readRows reads n rows from row on into dst, in their own type and in Hugging Face's order.
@@ -102,6 +107,9 @@ func (s *source) resolve(found map[string]sourceTensor, path string, nameOf func
 	for _, r := range slices.Concat(s.steps...) {
 		name := nameOf(r)
 		t, ok := found[name]
+		if _, packed := found[strings.TrimSuffix(name, "weight")+"qweight"]; !ok && packed {
+			return badSource(ErrUnsupported, path, name, "is packed as qweight, as GPTQ and AWQ do; take the model that it was made from, or a GGUF file of it")
+		}
 		if !ok {
 			return badSource(ErrCorrupt, path, name, "is missing")
 		}

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/internal/safetensors"
 )
@@ -26,13 +28,19 @@ func openHF(dir string) (*source, error) {
 	path := filepath.Join(dir, "config.json")
 	config, err := regular.Read(path, maxConfig)
 	if err != nil {
-		return nil, fmt.Errorf("weights: convert: %s is neither a store nor a Hugging Face folder%s: %w", dir, betterPath(dir), err)
+		return nil, fmt.Errorf("weights: convert: %s is neither a store nor a Hugging Face folder%s: %w", dir, hint(dir), err)
+	}
+	if what := fileerr.Foreign(config); what != "" {
+		return nil, badSource(ErrCorrupt, path, "", "%s", what)
 	}
 	arch, tied, err := parseArchitecture(config, path)
 	if err != nil {
 		return nil, err
 	}
 	model, err := safetensors.OpenModel(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("weights: convert: the weights of %s are not all there%s: %w", dir, hint(dir), err)
+	}
 	if err != nil {
 		return nil, fromParser(err)
 	}
@@ -131,31 +139,4 @@ func tokenizerFiles(dir string) ([]tokenizerFile, error) {
 		}
 	}
 	return files, nil
-}
-
-// betterPath says what in or around a folder that is no model may have been meant.
-func betterPath(dir string) string {
-	if isStore, _ := IsStore(filepath.Dir(filepath.Clean(dir))); isStore {
-		return "; it is a part of one"
-	}
-	for _, hint := range []struct{ pattern, text string }{
-		{"adapter_config.json", "; it holds a LoRA adapter: merge that into its base model first"},
-		{"*.pth", "; it holds Meta's own checkpoints: take the model's Hugging Face folder"},
-		{"*.onnx", "; it holds an ONNX model: take the model's Hugging Face folder or a GGUF file"},
-	} {
-		if found, err := filepath.Glob(filepath.Join(dir, hint.pattern)); err == nil && len(found) > 0 {
-			return hint.text
-		}
-	}
-	for _, pattern := range []string{"*.gguf", "*/" + manifestName, "*/config.json", "snapshots/*/config.json"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil || len(found) == 0 {
-			continue
-		}
-		if pattern != "*.gguf" {
-			found[0] = filepath.Dir(found[0])
-		}
-		return "; perhaps " + found[0] + " is meant"
-	}
-	return ""
 }

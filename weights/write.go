@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lever-go/lever/internal/crc32c"
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -189,12 +191,17 @@ func (t tokenizerFile) copyTo(dir string) (fileEntry, error) {
 		return fileEntry{}, fmt.Errorf("weights: convert: %w", err)
 	}
 	defer in.Close()
+	content := bufio.NewReader(in)
+	head, _ := content.Peek(fileerr.ForeignBytes) // a short file has less
+	if what := fileerr.Foreign(head); what != "" {
+		return fileEntry{}, badSource(ErrCorrupt, t.name, "", "%s", what)
+	}
 	out, err := os.Create(filepath.Join(dir, t.name))
 	if err != nil {
 		return fileEntry{}, fmt.Errorf("weights: convert: %w", err)
 	}
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(out, sum), in)
+	n, err := io.Copy(io.MultiWriter(out, sum), content)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return fileEntry{}, fmt.Errorf("weights: convert: copy %s: %w", t.name, err)
 	}

@@ -138,7 +138,11 @@ func (r *reader) header(f *File) {
 	r.bytes(mark[:])
 	if r.err == nil && string(mark[:]) != magic {
 		rest, _ := r.buf.Peek(fileerr.ForeignBytes) // a short file has less
-		r.fail("", ErrCorrupt, "%s", cmp.Or(fileerr.Foreign(append(mark[:], rest...)), fmt.Sprintf("does not start with %q", magic)))
+		what := fileerr.Foreign(append(mark[:], rest...))
+		if what == "" {
+			r.fail("", ErrMagic, "does not start with %q", magic)
+		}
+		r.fail("", ErrCorrupt, "%s", what)
 	}
 	f.Version = fixed[uint32](r)
 	if r.err == nil && f.Version != 2 && f.Version != 3 {
