@@ -417,7 +417,7 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 	for _, name := range []string{"q4-00001-of-00002.gguf", "q4-00002-of-00002.gguf", "q8.gguf"} {
 		writeFile(t, filepath.Join(several, name), nil)
 	}
-	refused(t, several, fs.ErrNotExist, "several GGUF files", ": q4-00001-of-00002.gguf, q8.gguf:")
+	refused(t, several, fs.ErrNotExist, "several GGUF files, q4-00001-of-00002.gguf, q8.gguf; perhaps "+several)
 	packed := newModel(smallArch, true)
 	tensors := packed.hf(t, tensor.F32)
 	const q = "model.layers.0.self_attn.q_proj."
@@ -435,7 +435,7 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(cache, "snapshots", "def", "config.json"), []byte("{}"))
-	refused(t, cache, fs.ErrNotExist, "several models", "such as "+snapshot+": abc, def")
+	refused(t, cache, fs.ErrNotExist, "several models, abc, def; perhaps "+snapshot+" is meant")
 	part := newModel(smallArch, true).gguf(t, tensor.F32)
 	part.Metadata = map[string]any{"split.no": uint16(1), "split.count": uint16(2)}
 	refused(t, writeGGUF(t, part), ErrUnsupported, "part 2 of 2")

@@ -93,5 +93,5 @@ func meant(paths []string, what string) string {
 	for _, p := range paths {
 		names = append(names, filepath.Base(p))
 	}
-	return "; it holds several " + what + ", give one of them, such as " + paths[0] + ": " + fileerr.Text(strings.Join(names, ", "))
+	return "; it holds several " + what + ", " + fileerr.Text(strings.Join(names, ", ")) + "; perhaps " + paths[0] + " is meant"
 }
