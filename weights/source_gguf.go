@@ -5,9 +5,13 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -40,6 +44,34 @@ func openGGUF(path string) (*source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// CheckGGUF returns the error with which [Convert] would refuse the GGUF file of size bytes that data holds, as far as its first part says so:
+// metadata, names and shapes of tensors. Weights are not read, nor the other files of a model that was split. name stands for the file in
+// errors; checkTokenizer is as in [ConvertOptions].
+func CheckGGUF(data io.ReaderAt, size int64, name string, checkTokenizer func(fs.FS) error) (err error) {
+	f, err := gguf.Read(data, size)
+	if err != nil {
+		return fromParser(fmt.Errorf("%s: %w", name, err))
+	}
+	if _, count, err := partOf(name, f); err != nil || count > 1 {
+		return err
+	}
+	s := &source{close: f.Close}
+	if err := s.describeGGUF(name, []*gguf.File{f}); err != nil || checkTokenizer == nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "lever-check-*")
+	if err != nil {
+		return fmt.Errorf("weights: check %s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for _, t := range s.tokenizer {
+		if _, err := t.copyTo(dir); err != nil {
+			return err
+		}
+	}
+	return checkTokenizer(os.DirFS(dir))
 }
 
 // describeGGUF describes the model of which files, the first at path, are all files.

@@ -3,6 +3,7 @@ package weights
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -232,4 +233,52 @@ func TestRoleNamesAreUnique(t *testing.T) {
 			t.Errorf("%d names of %d tensors: %v", len(names), len(all), slices.Sorted(maps.Keys(names)))
 		}
 	}
+}
+
+// A GGUF file is judged by its header, before the rest of it is there.
+func TestCheckGGUF(t *testing.T) {
+	c := newModel(smallArch, false).gguf(t, tensor.F16)
+	accept := func(fs.FS) error { return nil }
+	check := func(c gguf.Content, tokenizer func(fs.FS) error) error {
+		file, err := os.Open(writeGGUF(t, c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const header = 64 << 10 // what is read at a time
+		return CheckGGUF(beginning{file, header}, info.Size(), "model.gguf", tokenizer)
+	}
+	if err := check(c, accept); err != nil {
+		t.Error(err)
+	}
+	odd := errors.New("odd tokenizer")
+	if err := check(c, func(files fs.FS) error {
+		if _, err := fs.Stat(files, "tokenizer.gguf"); err != nil {
+			t.Error(err)
+		}
+		return odd
+	}); !errors.Is(err, odd) {
+		t.Errorf("got %v", err)
+	}
+	c.Metadata["llama.attention.sliding_window"] = uint32(512)
+	if err := check(c, accept); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "model.gguf: metadata key llama.attention.sliding_window = 512") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// beginning has the first bytes of a file alone.
+type beginning struct {
+	io.ReaderAt
+	size int64
+}
+
+func (b beginning) ReadAt(p []byte, offset int64) (int, error) {
+	if offset+int64(len(p)) > b.size {
+		return 0, errors.New("read behind the beginning")
+	}
+	return b.ReaderAt.ReadAt(p, offset)
 }

@@ -9,12 +9,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
 
@@ -74,7 +75,7 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 		return err
 	}
 	folder = cmp.Or(folder, path.Base(repo), ".")
-	if err := f.checkConfig(ctx, client, files, folder); err != nil {
+	if err := f.check(ctx, client, files); err != nil {
 		return err
 	}
 	if err := client.Download(ctx, files, folder); errors.Is(err, hub.ErrChecksum) {
@@ -102,27 +103,77 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 	return nil
 }
 
-// checkConfig downloads the model's configuration before anything else, and refuses a model that could not be converted. Files that were
+// check refuses a model that could not be converted, before its weights are downloaded and anything is in the folder. Files that were
 // asked for by name are not looked at.
-func (f *pullFlags) checkConfig(ctx context.Context, client *hub.Client, files []hub.File, folder string) error {
-	at := slices.IndexFunc(files, func(file hub.File) bool { return file.Name() == "config.json" })
-	if at < 0 || len(f.files) > 0 {
+func (f *pullFlags) check(ctx context.Context, client *hub.Client, files []hub.File) error {
+	if len(f.files) > 0 {
 		return nil
 	}
-	if err := client.Download(ctx, files[at:at+1], folder); err != nil {
+	silent := *client
+	silent.Progress = nil
+	if len(files) == 1 && path.Ext(files[0].Name()) == ".gguf" {
+		return checkGGUF(ctx, &silent, files[0])
+	}
+	return checkFolder(ctx, &silent, files)
+}
+
+// checkFolder downloads all but the weights of a model in safetensors into another folder, looks at them, and removes them.
+func checkFolder(ctx context.Context, client *hub.Client, files []hub.File) (err error) {
+	const config = "config.json"
+	var first, others []hub.File
+	for _, file := range files {
+		switch {
+		case file.Name() == config:
+			first = append(first, file)
+		case path.Ext(file.Name()) != ".safetensors":
+			others = append(others, file)
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "lever-pull-*")
+	if err != nil {
 		return err
 	}
-	name := filepath.Join(folder, "config.json")
-	text, err := os.ReadFile(name)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := client.Download(ctx, first, dir); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, config))
 	if err != nil {
 		return err
 	}
 	if _, err := layers.ParseConfig(text); err != nil {
-		os.Remove(name)
-		os.Remove(folder) // unless there is something else in it
-		return fmt.Errorf("%w: the model would be refused after the download; --file downloads it all the same", err)
+		return refused(err)
 	}
-	return nil
+	if err := client.Download(ctx, others, dir); err != nil {
+		return err
+	}
+	return refused(tokenizer.Check(os.DirFS(dir)))
+}
+
+// checkGGUF looks at the header of a GGUF file, if the server gives parts of files.
+func checkGGUF(ctx context.Context, client *hub.Client, file hub.File) error {
+	remote, err := client.Remote(ctx, file)
+	if err == nil {
+		err = weights.CheckGGUF(remote, remote.Size(), file.Name(), tokenizer.Check)
+	}
+	switch {
+	case errors.Is(err, hub.ErrNoRanges):
+		return nil
+	case remote != nil && remote.Err() != nil:
+		return remote.Err()
+	}
+	return refused(err)
+}
+
+// refused adds to an error of a model that could not be converted what that means for its download.
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; nothing was downloaded, as the model could not be converted", err)
 }
 
 // repository returns the name of the repository that source means: as such, or as the address of its page. It is empty where source is the

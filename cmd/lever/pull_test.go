@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/internal/testdata"
 )
 
@@ -66,25 +68,60 @@ func TestPullAndRun(t *testing.T) {
 
 // A model that would be refused is not downloaded.
 func TestPullRefusesBeforeWeights(t *testing.T) {
-	source := t.TempDir()
-	writeFile(t, filepath.Join(source, "config.json"), []byte(`{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}`))
-	writeFile(t, filepath.Join(source, "model.safetensors"), []byte("weights"))
-	writeFile(t, filepath.Join(source, "tokenizer.json"), []byte("{}"))
-	s := hubServer(t, source)
-	folder := filepath.Join(t.TempDir(), "tiny")
-	got := clitest.Execute(t, "pull", "--endpoint", s.URL, "ours/tiny", folder)
-	if got.Status != 1 || !strings.Contains(got.Stderr, "MixtralForCausalLM") {
-		t.Errorf("status %d: %s", got.Status, got.Stderr)
+	tiny := testdata.Shared(t, "models/lever-tiny-llama/draft")
+	config := func(old, new string) []byte {
+		text, err := os.ReadFile(filepath.Join(tiny, "config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Replace(text, []byte(old), []byte(new), 1)
 	}
-	if _, err := os.Stat(folder); err == nil {
-		t.Error("something is left in the folder")
+	for _, c := range []struct {
+		name, want string
+		files      map[string][]byte
+	}{
+		{"architecture", "MixtralForCausalLM", map[string][]byte{"config.json": config("LlamaForCausalLM", "MixtralForCausalLM"), "tokenizer.json": []byte("{}")}},
+		{"rotation", `rope_type = "yarn"`, map[string][]byte{"config.json": config(`"rope_scaling": null`, `"rope_scaling": {"rope_type": "yarn", "factor": 4}`)}},
+		{"tokenizer", "tokenizer", map[string][]byte{"config.json": config("", ""), "tokenizer.json": []byte(`{"model": {"type": "WordLevel"}}`)}},
+		{"gguf", `"mamba"`, map[string][]byte{"model.gguf": ggufFile(t, map[string]any{"general.architecture": "mamba"})}},
+		{"page", "web page", map[string][]byte{"model.gguf": []byte("<!doctype html><html></html>")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			source := t.TempDir()
+			for name, content := range c.files {
+				writeFile(t, filepath.Join(source, name), content)
+			}
+			if c.files["config.json"] != nil {
+				writeFile(t, filepath.Join(source, "model.safetensors"), []byte("weights"))
+			}
+			s := hubServer(t, source)
+			folder := filepath.Join(t.TempDir(), "tiny")
+			got := clitest.Execute(t, "pull", "--endpoint", s.URL, "ours/tiny", folder)
+			if got.Status != 1 || !strings.Contains(got.Stderr, c.want) || !strings.Contains(got.Stderr, "nothing was downloaded") {
+				t.Errorf("status %d: %s", got.Status, got.Stderr)
+			}
+			if _, err := os.Stat(folder); err == nil {
+				t.Error("something is left in the folder")
+			}
+		})
 	}
+}
+
+// ggufFile returns a GGUF file without tensors.
+func ggufFile(t *testing.T, metadata map[string]any) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	if err := gguf.Write(&file, gguf.Content{Metadata: metadata}); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
 }
 
 // What is not checked, as no hub says what it should be, is not passed over in silence.
 func TestPullOneFile(t *testing.T) {
 	source := t.TempDir()
-	writeFile(t, filepath.Join(source, "model.gguf"), []byte("GGUF"))
+	content := ggufFile(t, map[string]any{"split.no": uint16(1), "split.count": uint16(2)}) // nothing that could be refused
+	writeFile(t, filepath.Join(source, "model.gguf"), content)
 	s := hubServer(t, source)
 	address := s.URL + "/ours/tiny/resolve/abc/model.gguf"
 	folder := t.TempDir()
@@ -92,7 +129,7 @@ func TestPullOneFile(t *testing.T) {
 	if got.Status != 0 || !strings.Contains(got.Stderr, "not checked") || !strings.Contains(got.Stderr, "lever convert "+filepath.Join(folder, "model.gguf")) {
 		t.Errorf("status %d: %s", got.Status, got.Stderr)
 	}
-	sum := sha256.Sum256([]byte("GGUF"))
+	sum := sha256.Sum256(content)
 	got = clitest.Execute(t, "pull", address, folder, "--sha256", hex.EncodeToString(sum[:]))
 	if got.Status != 0 || strings.Contains(got.Stderr, "not checked") {
 		t.Errorf("status %d: %s", got.Status, got.Stderr)
