@@ -378,8 +378,6 @@ func (r *run) call(f Value, args Args) (Value, error) {
 		return f.call(r, args)
 	case *method:
 		return f.call(r, args)
-	case *loop:
-		return f.again(r, args)
 	case *undefined:
 		return nil, f.fault()
 	}

@@ -45,7 +45,6 @@ func (r *run) filter(name string, v Value, a Args) (Value, error) {
 func init() { // which the functions refer to
 	filters = map[string]filterFunc{
 		"abs":        {nil, absolute},
-		"attr":       {named("name"), attributeFilter},
 		"capitalize": {nil, textFilter(capitalize)},
 		"count":      {nil, lengthFilter},
 		"d":          {named("default_value? boolean?"), defaultFilter},
@@ -56,7 +55,7 @@ func init() { // which the functions refer to
 		"first":      {nil, first},
 		"float":      {named("default?"), floatFilter},
 		"indent":     {named("width? first? blank?"), indent},
-		"int":        {named("default? base?"), intFilter},
+		"int":        {named("default?"), intFilter},
 		"items":      {nil, items},
 		"join":       {named("d? attribute?"), join},
 		"last":       {nil, last},
@@ -77,7 +76,6 @@ func init() { // which the functions refer to
 		"trim":       {named("chars?"), trim},
 		"unique":     {named("case_sensitive? attribute?"), unique},
 		"upper":      {nil, textFilter(strings.ToUpper)},
-		"wordcount":  {nil, wordCount},
 	}
 	openFilters = map[string]func(r *run, v Value, a Args) (Value, error){
 		"format":     formatFilter,
@@ -135,17 +133,6 @@ func absolute(_ *run, v Value, _ []Value) (Value, error) {
 		return math.Abs(f), nil
 	}
 	return nil, fmt.Errorf("a %s", typeName(v))
-}
-
-func attributeFilter(r *run, v Value, a []Value) (Value, error) {
-	name, err := r.text(a[0])
-	if err != nil {
-		return nil, err
-	}
-	if found, ok := member(v, name); ok {
-		return found, nil
-	}
-	return &undefined{fmt.Sprintf("a %s has no attribute %q", typeName(v), shorten(name))}, nil
 }
 
 func lengthFilter(r *run, v Value, _ []Value) (Value, error) { return r.length(v) }
@@ -319,6 +306,21 @@ func (r *run) folded(v Value, caseSensitive Value) (Value, error) {
 	return v, nil
 }
 
+// keys returns what items are sorted by: an attribute of each, or the item itself.
+func (r *run) keys(items []Value, attribute, caseSensitive Value) ([]Value, error) {
+	keys := make([]Value, len(items))
+	for i, item := range items {
+		key, err := r.path(item, or(attribute, nil))
+		if err != nil {
+			return nil, err
+		}
+		if keys[i], err = r.folded(key, caseSensitive); err != nil {
+			return nil, err
+		}
+	}
+	return keys, r.alloc(perValue * len(keys))
+}
+
 // sorted returns items in the order of their keys.
 func (r *run) sorted(items, keys []Value, reverse bool) ([]Value, error) {
 	at := make([]int, len(items))
@@ -349,32 +351,12 @@ func sortFilter(r *run, v Value, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]Value, len(items))
-	for i, item := range items {
-		attribute := or(a[2], nil)
-		name, several := stringOf(attribute)
-		if !several || !strings.Contains(name, ",") {
-			key, err := r.path(item, attribute)
-			if err != nil {
-				return nil, err
-			}
-			if keys[i], err = r.folded(key, a[1]); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		all := &Seq{}
-		for _, part := range strings.Split(name, ",") {
-			key, err := r.path(item, part)
-			if err != nil {
-				return nil, err
-			}
-			if key, err = r.folded(key, a[1]); err != nil {
-				return nil, err
-			}
-			all.Items = append(all.Items, key)
-		}
-		keys[i] = all
+	if name, _ := stringOf(or(a[2], nil)); strings.Contains(name, ",") {
+		return nil, errors.New("sorting by several attributes is not supported")
+	}
+	keys, err := r.keys(items, a[2], a[1])
+	if err != nil {
+		return nil, err
 	}
 	out, err := r.sorted(items, keys, truth(or(a[0], false)))
 	return &Seq{Items: out}, err
@@ -393,12 +375,9 @@ func dictSort(r *run, v Value, a []Value) (Value, error) {
 	default:
 		return nil, errors.New(`by is "key" or "value"`)
 	}
-	keys := make([]Value, len(sortBy))
-	for i, key := range sortBy {
-		var err error
-		if keys[i], err = r.folded(key, a[0]); err != nil {
-			return nil, err
-		}
+	keys, err := r.keys(sortBy, nil, a[0])
+	if err != nil {
+		return nil, err
 	}
 	out, err := r.sorted(d.pairs(), keys, truth(or(a[2], false)))
 	return &Seq{Items: out}, err
@@ -409,20 +388,17 @@ func unique(r *run, v Value, a []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := r.keys(items, a[1], a[0])
+	if err != nil {
+		return nil, err
+	}
 	seen := NewDict()
 	var out []Value
-	for _, item := range items {
-		key, err := r.path(item, or(a[1], nil))
-		if err != nil {
-			return nil, err
-		}
-		if key, err = r.folded(key, a[0]); err != nil {
-			return nil, err
-		}
-		if _, ok := seen.Get(key); ok {
+	for i, item := range items {
+		if _, ok := seen.Get(keys[i]); ok {
 			continue
 		}
-		if err := seen.set(key, nil); err != nil {
+		if err := seen.set(keys[i], nil); err != nil {
 			return nil, err
 		}
 		out = append(out, item)
@@ -437,27 +413,24 @@ func extreme(sign int) func(*run, Value, []Value) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		var best, bestKey Value = &undefined{"there is no item"}, nil
-		for i, item := range items {
-			key, err := r.path(item, or(a[1], nil))
+		keys, err := r.keys(items, a[1], a[0])
+		if err != nil {
+			return nil, err
+		}
+		if len(items) == 0 {
+			return &undefined{"there is no item"}, nil
+		}
+		best := 0
+		for i := range keys {
+			n, err := r.order(keys[i], keys[best], 0)
 			if err != nil {
 				return nil, err
 			}
-			if key, err = r.folded(key, a[0]); err != nil {
-				return nil, err
-			}
-			n := 1
-			if i > 0 {
-				if n, err = r.order(key, bestKey, 0); err != nil {
-					return nil, err
-				}
-				n *= sign
-			}
-			if n > 0 {
-				best, bestKey = item, key
+			if n*sign > 0 {
+				best = i
 			}
 		}
-		return best, nil
+		return items[best], nil
 	}
 }
 
@@ -535,14 +508,6 @@ func stripped(v Value) (func(rune) bool, error) {
 	return func(c rune) bool { return strings.ContainsRune(set, c) }, err
 }
 
-func wordCount(r *run, v Value, _ []Value) (Value, error) {
-	s, err := r.text(v)
-	if err = cmp.Or(err, r.alloc(perValue*len(s))); err != nil {
-		return nil, err
-	}
-	return int64(len(strings.FieldsFunc(s, func(c rune) bool { return !isWord(c) }))), nil
-}
-
 func indent(r *run, v Value, a []Value) (Value, error) {
 	s, err := wantString(v)
 	if err != nil {
@@ -616,10 +581,6 @@ func round(_ *run, v Value, a []Value) (Value, error) {
 }
 
 func intFilter(_ *run, v Value, a []Value) (Value, error) {
-	base, err := wantInteger(or(a[1], int64(10)))
-	if err != nil || base < 0 || base > 36 || base == 1 {
-		return nil, cmp.Or(err, errors.New("a base that is not 2 to 36"))
-	}
 	if n, ok := integer(v); ok {
 		return n, nil
 	}
@@ -629,9 +590,10 @@ func intFilter(_ *run, v Value, a []Value) (Value, error) {
 	f, ok := v.(float64)
 	if s, isString := stringOf(v); isString {
 		s = strings.TrimFunc(s, isSpace)
-		if n, err := strconv.ParseInt(withoutPrefix(s, base), int(base), 64); err == nil {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return n, nil
 		}
+		var err error
 		f, err = strconv.ParseFloat(s, 64)
 		ok = err == nil
 	}
@@ -642,19 +604,6 @@ func intFilter(_ *run, v Value, a []Value) (Value, error) {
 		return nil, errRange
 	}
 	return or(a[0], int64(0)), nil
-}
-
-// withoutPrefix returns a number without 0x, 0o or 0b, where its base allows that.
-func withoutPrefix(s string, base int64) string {
-	prefix := map[int64]string{16: "0x", 8: "0o", 2: "0b"}[base]
-	sign, digits := "", s
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		sign, digits = s[:1], s[1:]
-	}
-	if prefix != "" && len(digits) > 2 && strings.EqualFold(digits[:2], prefix) {
-		digits = digits[2:]
-	}
-	return sign + digits
 }
 
 func floatFilter(_ *run, v Value, a []Value) (Value, error) {

@@ -2,9 +2,10 @@
 // with the settings of Hugging Face's transformers: a tag takes the line end after it and the blanks before it along (trim_blocks,
 // lstrip_blocks), values are immutable except for namespaces, undefined names are empty, nothing is escaped.
 //
-// There are the statements for (with else, recursive, break and continue), if, set, macro, call, filter, with, raw and generation, and all
-// expressions. Nothing reads files or other templates. Templates come with models and may be hostile: a run has bounds on its steps, on the
-// bytes that it makes, on its output and on its depth, and ends with its context.
+// There are the statements for (with else, break and continue), if, set, macro, call, filter, with, raw and generation, all expressions but
+// powers, and those filters, tests and methods that chat templates use; others are errors. Nothing reads files or other templates.
+// Templates come with models and may be hostile: a run has bounds on its steps, on the bytes that it makes, on its output and on its depth,
+// and ends with its context.
 package jinja
 
 import (

@@ -3,7 +3,6 @@ package jinja
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,44 +22,30 @@ func init() { // which the functions refer to
 	methods = map[string]map[string]methodFunc{
 		"str": {
 			"capitalize":   ofString("", plainly(capitalize)),
-			"casefold":     ofString("", plainly(strings.ToLower)),
 			"count":        ofString("sub", countMethod),
 			"endswith":     ofString("suffix", affix(strings.HasSuffix)),
-			"find":         ofString("sub", find(strings.Index, false)),
+			"find":         ofString("sub", findMethod),
 			"format":       {},
-			"index":        ofString("sub", find(strings.Index, true)),
-			"isalnum":      ofString("", every(func(c rune) bool { return unicode.IsLetter(c) || unicode.IsNumber(c) })),
-			"isalpha":      ofString("", every(unicode.IsLetter)),
-			"isdecimal":    ofString("", every(unicode.IsDigit)),
-			"isdigit":      ofString("", every(unicode.IsDigit)),
-			"islower":      ofString("", isLower),
-			"isnumeric":    ofString("", every(unicode.IsNumber)),
-			"isspace":      ofString("", every(isSpace)),
-			"isupper":      ofString("", isUpper),
+			"isdigit":      ofString("", isDigit),
 			"join":         ofString("iterable", joinMethod),
 			"lower":        ofString("", plainly(strings.ToLower)),
 			"lstrip":       ofString("chars?", strip(strings.TrimLeftFunc)),
-			"partition":    ofString("sep", partition(strings.Index)),
 			"removeprefix": ofString("prefix", removed(strings.TrimPrefix)),
 			"removesuffix": ofString("suffix", removed(strings.TrimSuffix)),
 			"replace":      ofString("old new count?", replaceMethod),
-			"rfind":        ofString("sub", find(strings.LastIndex, false)),
-			"rindex":       ofString("sub", find(strings.LastIndex, true)),
-			"rpartition":   ofString("sep", partition(strings.LastIndex)),
-			"rsplit":       ofString("sep? maxsplit?", split(true)),
 			"rstrip":       ofString("chars?", strip(strings.TrimRightFunc)),
-			"split":        ofString("sep? maxsplit?", split(false)),
+			"split":        ofString("sep? maxsplit?", splitMethod),
 			"splitlines":   ofString("keepends?", splitLinesMethod),
 			"startswith":   ofString("prefix", affix(strings.HasPrefix)),
 			"strip":        ofString("chars?", strip(strings.TrimFunc)),
-			"swapcase":     ofString("", plainly(swapCase)),
 			"title":        ofString("", plainly(title)),
 			"upper":        ofString("", plainly(strings.ToUpper)),
-			"center":       {}, "encode": {}, "expandtabs": {}, "format_map": {}, "isascii": {}, "isidentifier": {}, "isprintable": {},
-			"istitle": {}, "ljust": {}, "maketrans": {}, "rjust": {}, "translate": {}, "zfill": {},
+			"casefold":     {}, "center": {}, "encode": {}, "expandtabs": {}, "format_map": {}, "index": {}, "isalnum": {}, "isalpha": {}, "isascii": {},
+			"isdecimal": {}, "isidentifier": {}, "islower": {}, "isnumeric": {}, "isprintable": {}, "isspace": {}, "istitle": {}, "isupper": {},
+			"ljust": {}, "maketrans": {}, "partition": {}, "rfind": {}, "rindex": {}, "rjust": {}, "rpartition": {}, "rsplit": {}, "swapcase": {},
+			"translate": {}, "zfill": {},
 		},
 		"dict": {
-			"copy": {nil, func(_ *run, x Value, _ []Value) (Value, error) { return x, nil }}, // values do not change
 			"get": {named("key default?"), func(r *run, x Value, a []Value) (Value, error) {
 				v, ok, err := r.lookUp(x.(*Dict), a[0])
 				if !ok {
@@ -68,52 +53,20 @@ func init() { // which the functions refer to
 				}
 				return v, err
 			}},
-			"items":    view("dict_items", (*Dict).pairs),
-			"keys":     view("dict_keys", func(d *Dict) []Value { return d.keys }),
-			"values":   view("dict_values", func(d *Dict) []Value { return d.values }),
-			"fromkeys": {},
+			"items":  view("dict_items", (*Dict).pairs),
+			"keys":   view("dict_keys", func(d *Dict) []Value { return d.keys }),
+			"values": view("dict_values", func(d *Dict) []Value { return d.values }),
+			"copy":   {}, "fromkeys": {},
 		},
-		"list":  sequenceMethods,
-		"tuple": sequenceMethods,
-		"range": sequenceMethods,
-		"loop":  {"cycle": {}, "changed": {}},
+		"list":  {"copy": {}, "count": {}, "index": {}},
+		"tuple": {"count": {}, "index": {}},
+		"range": {"count": {}, "index": {}},
 	}
 }
 
-var sequenceMethods = map[string]methodFunc{
-	"copy": {nil, func(_ *run, x Value, _ []Value) (Value, error) { return x, nil }},
-	"count": {named("value"), func(r *run, x Value, a []Value) (Value, error) {
-		n := int64(0)
-		for _, item := range x.(*Seq).Items {
-			same, err := r.equal(item, a[0], 0)
-			if err != nil {
-				return nil, err
-			}
-			if same {
-				n++
-			}
-		}
-		return n, nil
-	}},
-	"index": {named("value"), func(r *run, x Value, a []Value) (Value, error) {
-		for i, item := range x.(*Seq).Items {
-			if same, err := r.equal(item, a[0], 0); same || err != nil {
-				return int64(i), err
-			}
-		}
-		return nil, errors.New("the list has no such item")
-	}},
-}
-
 func (m *method) call(r *run, a Args) (Value, error) {
-	switch of := m.of.(type) {
-	case *loop:
-		return of.call(r, m.name, a)
-	case string, markup:
-		if m.name == "format" {
-			s, _ := stringOf(of)
-			return r.braces(s, a)
-		}
+	if text, ok := stringOf(m.of); ok && m.name == "format" {
+		return r.braces(text, a)
 	}
 	f := methods[typeName(m.of)][m.name]
 	if f.call == nil {
@@ -128,23 +81,6 @@ func (m *method) call(r *run, a Args) (Value, error) {
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	}
 	return v, nil
-}
-
-// call calls cycle or changed of a loop.
-func (l *loop) call(r *run, name string, a Args) (Value, error) {
-	if name == "cycle" {
-		if len(a.Values) == 0 {
-			return nil, errors.New("cycle needs values")
-		}
-		return a.Values[l.at%len(a.Values)], nil
-	}
-	last := l.changed
-	l.changed = &Seq{Items: a.Values}
-	if last == nil {
-		return true, nil
-	}
-	same, err := r.equal(last, l.changed, 0)
-	return !same, err
 }
 
 func view(name string, items func(*Dict) []Value) methodFunc {
@@ -209,27 +145,20 @@ func affix(has func(s, affix string) bool) func(*run, string, []Value) (Value, e
 	}
 }
 
-func find(index func(s, part string) int, must bool) func(*run, string, []Value) (Value, error) {
-	return func(_ *run, s string, a []Value) (Value, error) {
-		part, err := wantString(a[0])
-		if err != nil {
-			return nil, err
-		}
-		i := index(s, part)
-		if i < 0 {
-			if must {
-				return nil, errors.New("no such part")
-			}
-			return int64(-1), nil
-		}
-		return int64(utf8.RuneCountInString(s[:i])), nil
+func findMethod(_ *run, s string, a []Value) (Value, error) {
+	part, err := wantString(a[0])
+	if err != nil {
+		return nil, err
 	}
+	i := strings.Index(s, part)
+	if i > 0 {
+		i = utf8.RuneCountInString(s[:i])
+	}
+	return int64(i), nil
 }
 
-func every(is func(rune) bool) func(*run, string, []Value) (Value, error) {
-	return func(_ *run, s string, _ []Value) (Value, error) {
-		return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return !is(c) }), nil
-	}
+func isDigit(_ *run, s string, _ []Value) (Value, error) {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsDigit(c) }), nil
 }
 
 func joinMethod(r *run, s string, a []Value) (Value, error) {
@@ -240,14 +169,6 @@ func joinMethod(r *run, s string, a []Value) (Value, error) {
 	return r.join(items, s, wantString)
 }
 
-func isLower(_ *run, s string, _ []Value) (Value, error) {
-	return cased(s, unicode.IsLower, unicode.IsUpper), nil
-}
-
-func isUpper(_ *run, s string, _ []Value) (Value, error) {
-	return cased(s, unicode.IsUpper, unicode.IsLower), nil
-}
-
 func strip(cut func(string, func(rune) bool) string) func(*run, string, []Value) (Value, error) {
 	return func(_ *run, s string, a []Value) (Value, error) {
 		set, err := stripped(or(a[0], nil))
@@ -255,23 +176,6 @@ func strip(cut func(string, func(rune) bool) string) func(*run, string, []Value)
 			return nil, err
 		}
 		return cut(s, set), nil
-	}
-}
-
-func partition(index func(s, part string) int) func(*run, string, []Value) (Value, error) {
-	last := index("aa", "a") > 0
-	return func(_ *run, s string, a []Value) (Value, error) {
-		part, err := wantString(a[0])
-		if err != nil || part == "" {
-			return nil, errors.New("no separator")
-		}
-		out := []Value{s, "", ""}
-		if i := index(s, part); i >= 0 {
-			out = []Value{s[:i], part, s[i+len(part):]}
-		} else if last {
-			out = []Value{"", "", s}
-		}
-		return &Seq{Items: out, kind: tupleKind}, nil
 	}
 }
 
@@ -301,79 +205,54 @@ func replaceMethod(r *run, s string, a []Value) (Value, error) {
 	return r.replace(s, old, with, count)
 }
 
-// split makes split and rsplit.
-func split(fromEnd bool) func(*run, string, []Value) (Value, error) {
-	return func(r *run, s string, a []Value) (Value, error) {
-		most, err := wantInteger(or(a[1], int64(-1)))
-		if err != nil {
+func splitMethod(r *run, s string, a []Value) (Value, error) {
+	most, err := wantInteger(or(a[1], int64(-1)))
+	if err != nil {
+		return nil, err
+	}
+	cut, err := cutter(or(a[0], nil))
+	if err != nil {
+		return nil, err
+	}
+	if a[0] == (absent{}) || a[0] == nil {
+		if s = strings.TrimLeftFunc(s, isSpace); s == "" {
+			return List(), nil
+		}
+	}
+	var parts []Value
+	for more := true; more; {
+		part := s
+		if most == int64(len(parts)) {
+			more = false
+		} else {
+			part, s, more = cut(s)
+		}
+		if err := r.alloc(perValue); err != nil {
 			return nil, err
 		}
-		separator := or(a[0], nil)
-		next := nextField
-		if separator != nil {
-			sep, err := wantString(separator)
-			if err != nil || sep == "" {
-				return nil, errors.New("no separator")
-			}
-			next = func(s string, fromEnd bool) (part, rest string, more bool) {
-				i := strings.Index(s, sep)
-				if fromEnd {
-					i = strings.LastIndex(s, sep)
-				}
-				switch {
-				case i < 0:
-					return s, "", false
-				case fromEnd:
-					return s[i+len(sep):], s[:i], true
-				}
-				return s[:i], s[i+len(sep):], true
-			}
-		} else if s = trimSide(s, fromEnd); s == "" {
-			return r.list(listKind, nil)
-		}
-		var parts []Value
-		for more := true; more; {
-			part := s
-			if most == int64(len(parts)) {
-				more = false
-			} else {
-				part, s, more = next(s, fromEnd)
-			}
-			if err := r.alloc(perValue); err != nil {
-				return nil, err
-			}
-			parts = append(parts, part)
-		}
-		if fromEnd {
-			slices.Reverse(parts)
-		}
-		return List(parts...), nil
+		parts = append(parts, part)
 	}
+	return List(parts...), nil
 }
 
-func trimSide(s string, fromEnd bool) string {
-	if fromEnd {
-		return strings.TrimRightFunc(s, isSpace)
+// cutter returns what cuts a string at its first separator, or at white space if that is nil.
+func cutter(separator Value) (func(s string) (part, rest string, more bool), error) {
+	if separator == nil {
+		return cutAtSpace, nil
 	}
-	return strings.TrimLeftFunc(s, isSpace)
+	sep, err := wantString(separator)
+	if err != nil || sep == "" {
+		return nil, errors.New("no separator")
+	}
+	return func(s string) (string, string, bool) { return strings.Cut(s, sep) }, nil
 }
 
-// nextField cuts s, which has no white space on that side, at the next white space.
-func nextField(s string, fromEnd bool) (part, rest string, more bool) {
-	if fromEnd {
-		i := strings.LastIndexFunc(s, isSpace)
-		rest = trimSide(s[:i+1], true)
-		if i >= 0 {
-			_, size := utf8.DecodeRuneInString(s[i:])
-			i += size - 1
-		}
-		return s[i+1:], rest, rest != ""
-	}
+func cutAtSpace(s string) (part, rest string, more bool) {
 	i := strings.IndexFunc(s, isSpace)
 	if i < 0 {
 		return s, "", false
 	}
-	rest = trimSide(s[i:], false)
+	rest = strings.TrimLeftFunc(s[i:], isSpace)
 	return s[:i], rest, rest != ""
 }
 
@@ -406,15 +285,6 @@ func (r *run) splitLines(s string, keep bool) ([]Value, error) {
 		lines, s = append(lines, line), s[end+size:]
 	}
 	return lines, nil
-}
-
-func swapCase(s string) string {
-	return strings.Map(func(c rune) rune {
-		if unicode.IsUpper(c) {
-			return unicode.ToLower(c)
-		}
-		return unicode.ToUpper(c)
-	}, s)
 }
 
 // title is str.title: a letter after one is small, others are capital.

@@ -168,7 +168,6 @@ func (p *parser) forTag() (stmt, error) {
 			return nil, err
 		}
 	}
-	s.recursive = p.accept("recursive")
 	if err := p.endTag(); err != nil {
 		return nil, err
 	}

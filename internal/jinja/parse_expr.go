@@ -124,10 +124,8 @@ func (p *parser) binary(operand func() (expr, error), operators ...string) (expr
 }
 
 func (p *parser) sum() (expr, error)     { return p.binary(p.concat, "+", "-") }
-func (p *parser) product() (expr, error) { return p.binary(p.power, "*", "/", "//", "%") }
-func (p *parser) power() (expr, error) {
-	return p.binary(func() (expr, error) { return p.unary(true) }, "**")
-}
+func (p *parser) product() (expr, error) { return p.binary(p.operand, "*", "/", "//", "%") }
+func (p *parser) operand() (expr, error) { return p.unary(true) }
 
 func (p *parser) concat() (expr, error) {
 	x, err := p.product()

@@ -200,7 +200,6 @@ type forLoop struct {
 	when      expr // nil: always
 	body      body
 	otherwise body
-	recursive bool
 }
 
 func (f *forLoop) exec(r *run) error {
@@ -208,12 +207,7 @@ func (f *forLoop) exec(r *run) error {
 	if err != nil {
 		return err
 	}
-	return f.run(r, v, 0)
-}
-
-// run goes through the items of over; depth is the number of loops around it that called it.
-func (f *forLoop) run(r *run, over Value, depth int64) error {
-	items, err := r.items(over)
+	items, err := r.items(v)
 	if err != nil {
 		return err
 	}
@@ -222,10 +216,10 @@ func (f *forLoop) run(r *run, over Value, depth int64) error {
 			return err
 		}
 	}
-	l := &loop{tag: f, items: items, depth: depth, scope: r.scope}
+	l := &loop{items: items}
 	completed := false
 	for l.at = range items {
-		inner := l.scope.in()
+		inner := r.scope.in()
 		err := r.within(inner, func() error {
 			inner.set("loop", l)
 			if err := f.target.assign(r, items[l.at]); err != nil {
@@ -250,7 +244,7 @@ func (f *forLoop) run(r *run, over Value, depth int64) error {
 		return nil
 	}
 	// As in Jinja2, a loop of which no round came to its end has its else run.
-	return r.within(l.scope.in(), func() error { return f.otherwise.exec(r) })
+	return r.within(r.scope.in(), func() error { return f.otherwise.exec(r) })
 }
 
 // chosen returns the items for which the loop's condition holds.
@@ -277,12 +271,8 @@ func (f *forLoop) chosen(r *run, items []Value) ([]Value, error) {
 
 // loop is the variable of this name.
 type loop struct {
-	tag     *forLoop
-	items   []Value
-	at      int
-	depth   int64
-	scope   *scope // around the loop
-	changed *Seq   // the last arguments of loop.changed
+	items []Value
+	at    int
 }
 
 func (l *loop) attribute(name string) Value {
@@ -313,23 +303,11 @@ func (l *loop) attribute(name string) Value {
 	case "nextitem":
 		return neighbour(l.at + 1)
 	case "depth":
-		return l.depth + 1
+		return int64(1)
 	case "depth0":
-		return l.depth
-	case "cycle", "changed":
-		return &method{l, name}
+		return int64(0)
 	}
 	return &undefined{fmt.Sprintf("a loop has no attribute %q", shorten(name))}
-}
-
-// again renders a recursive loop over other items.
-func (l *loop) again(r *run, a Args) (Value, error) {
-	if !l.tag.recursive || len(a.Values) != 1 || len(a.Names) > 0 {
-		return nil, errors.New("only a recursive loop can be called, with one value")
-	}
-	return r.captureString(func() error {
-		return r.within(l.scope, func() error { return l.tag.run(r, a.Values[0], l.depth+1) })
-	})
 }
 
 type param struct {

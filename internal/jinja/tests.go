@@ -1,11 +1,6 @@
 package jinja
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"unicode"
-)
+import "fmt"
 
 // testFunc tells whether a test holds for v with its arguments.
 type testFunc struct {
@@ -57,11 +52,8 @@ func is[T any](v Value) bool {
 func init() { // which the functions refer to
 	tests = map[string]testFunc{
 		"boolean":   plain(is[bool]),
-		"callable":  plain(func(v Value) bool { return typeName(v) == "function" || is[*loop](v) || is[*undefined](v) }),
 		"defined":   plain(func(v Value) bool { return !is[*undefined](v) }),
-		"escaped":   plain(is[markup]),
 		"false":     plain(func(v Value) bool { return v == false }),
-		"filter":    plain(func(v Value) bool { s, _ := stringOf(v); return filters[s].apply != nil || openFilters[s] != nil }),
 		"float":     plain(is[float64]),
 		"integer":   plain(is[int64]),
 		"iterable":  plain(func(v Value) bool { return iterable(v) || is[*Seq](v) }),
@@ -70,11 +62,8 @@ func init() { // which the functions refer to
 		"number":    plain(func(v Value) bool { _, ok := number(v); return ok }),
 		"sequence":  plain(func(v Value) bool { s, ok := v.(*Seq); return ok && s.indexed() || iterable(v) }),
 		"string":    plain(func(v Value) bool { _, ok := stringOf(v); return ok }),
-		"test":      plain(func(v Value) bool { s, _ := stringOf(v); return tests[s].holds != nil }),
 		"true":      plain(func(v Value) bool { return v == true }),
 		"undefined": plain(is[*undefined]),
-
-		"lower": casing(unicode.IsLower, unicode.IsUpper), "upper": casing(unicode.IsUpper, unicode.IsLower),
 
 		"==": comparing("=="), "eq": comparing("=="), "equalto": comparing("=="),
 		"!=": comparing("!="), "ne": comparing("!="),
@@ -89,18 +78,6 @@ func init() { // which the functions refer to
 			left, err := r.arithmetic("%", v, a[0])
 			return err == nil && !truth(left), err
 		}},
-		"sameas": {named("other"), func(r *run, v Value, a []Value) (bool, error) {
-			if is[Func](v) || is[builtin](v) {
-				return false, errors.New("functions cannot be compared")
-			}
-			if typeName(v) != typeName(a[0]) {
-				return false, nil
-			}
-			if is[*Seq](v) || is[*Dict](v) || is[*undefined](v) || typeName(v) == "function" {
-				return v == a[0], nil
-			}
-			return r.equal(v, a[0], 0)
-		}},
 	}
 }
 
@@ -108,17 +85,4 @@ func init() { // which the functions refer to
 func iterable(v Value) bool {
 	_, ok := stringOf(v)
 	return ok || is[*Dict](v) || is[*undefined](v) || is[*loop](v)
-}
-
-// casing makes a test of the letters of a value's text.
-func casing(want, other func(rune) bool) testFunc {
-	return testFunc{nil, func(r *run, v Value, _ []Value) (bool, error) {
-		s, err := r.text(v)
-		return cased(s, want, other), err
-	}}
-}
-
-// cased reports whether s has letters of one case and none of the other.
-func cased(s string, want, other func(rune) bool) bool {
-	return strings.ContainsFunc(s, want) && !strings.ContainsFunc(s, func(c rune) bool { return other(c) || unicode.IsTitle(c) })
 }
