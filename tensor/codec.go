@@ -28,11 +28,15 @@ var codecs = [...]struct {
 	Q4_1: {decodeQ4_1, nil},
 	Q5_0: {decodeQ5_0, nil},
 	Q5_1: {decodeQ5_1, nil},
+	Bool: {decodeU8, encodeBool},
+	U8:   {decodeU8, encodeU8},
+	I64:  {decodeI64, encodeI64},
+	F64:  {decodeF64, encodeF64},
 }
 
 // Decode converts src, elements of type d in their plain row-major form (for block types: blocks as in GGUF), to float32.
 // len(dst) is the number of elements, a multiple of d.BlockElems(); len(src) must be d.RowBytes(len(dst)).
-// I32 values beyond 2²⁴ are rounded; every other conversion is the exact value of the format, rounded at most once.
+// I32 and I64 values beyond 2²⁴ and F64 are rounded; every other conversion is the exact value of the format, rounded at most once.
 // dst must not overlap src. Safe for concurrent use on disjoint dst.
 func Decode(dst []float32, src []byte, d DType) error {
 	if err := checkRun("decode", len(dst), len(src), d); err != nil {
@@ -42,11 +46,11 @@ func Decode(dst []float32, src []byte, d DType) error {
 	return nil
 }
 
-// Encode converts src to type d, which may be F32, F16, BF16, I8, I32, Q4_0 or Q8_0. len(src) is the number of elements,
+// Encode converts src to type d, which may be F32, F16, BF16, F64, I8, I32, I64, U8, Bool, Q4_0 or Q8_0. len(src) is the number of elements,
 // a multiple of d.BlockElems(); len(dst) must be d.RowBytes(len(src)).
 //
-// F16 and BF16 round to nearest, ties to even; overflow gives an infinity and a NaN stays a NaN. I8 and I32 round likewise, clamp
-// to their range and turn a NaN into 0. Q4_0 and Q8_0 give the bytes of ggml's reference quantiser; a block that holds
+// F16 and BF16 round to nearest, ties to even; overflow gives an infinity and a NaN stays a NaN. Integers round likewise, are
+// clamped to their range, and are 0 for a NaN. Bool is 0 for a zero, else 1. Q4_0 and Q8_0 give the bytes of ggml's reference quantiser; a block that holds
 // a NaN, an infinity or more than its F16 scale can express is refused with [ErrNotFinite], and dst is then unspecified.
 // dst must not overlap src. Safe for concurrent use on disjoint dst.
 func Encode(dst []byte, src []float32, d DType) error {
@@ -153,4 +157,58 @@ func roundClamp(x float32, lo, hi float64) int64 {
 		return 0
 	}
 	return int64(min(max(math.RoundToEven(float64(x)), lo), hi))
+}
+
+func decodeU8(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(src[i])
+	}
+}
+
+func encodeU8(dst []byte, src []float32) error {
+	for i, x := range src {
+		dst[i] = byte(roundClamp(x, 0, math.MaxUint8))
+	}
+	return nil
+}
+
+func encodeBool(dst []byte, src []float32) error {
+	for i, x := range src {
+		dst[i] = 0
+		if x != 0 {
+			dst[i] = 1
+		}
+	}
+	return nil
+}
+
+func decodeI64(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(int64(binary.LittleEndian.Uint64(src[8*i : 8*i+8])))
+	}
+}
+
+// encodeI64 clamps on both sides by itself: the float64 that is nearest to the largest int64 is one too large.
+func encodeI64(dst []byte, src []float32) error {
+	for i, x := range src {
+		value := int64(math.MaxInt64)
+		if !(x >= 1<<63) {
+			value = roundClamp(x, math.MinInt64, math.MaxInt64)
+		}
+		binary.LittleEndian.PutUint64(dst[8*i:8*i+8], uint64(value))
+	}
+	return nil
+}
+
+func decodeF64(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i : 8*i+8])))
+	}
+}
+
+func encodeF64(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint64(dst[8*i:8*i+8], math.Float64bits(float64(x)))
+	}
+	return nil
 }

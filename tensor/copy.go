@@ -50,14 +50,18 @@ func (t *Tensor) CopyFrom(src []float32) error {
 	return nil
 }
 
-// Assign stores the elements of src in those of t, which has the same shape: as they are if the types are equal, else converted like
+// Assign stores the elements of src, broadcast to the shape of t, in those of t: as they are if the types are equal, else converted like
 // [Tensor.To]. Rows of block types must be made of whole blocks. src and t must not overlap.
 func (t *Tensor) Assign(src *Tensor) error {
 	if err := errors.Join(t.check(), src.check()); err != nil {
 		return fmt.Errorf("tensor: assign: %w", err)
 	}
 	if !slices.Equal(t.shape, src.shape) {
-		return fmt.Errorf("tensor: assign: %w: %v to %v", ErrShape, src.describe(), t.describe())
+		repeated, err := src.Broadcast(t.shape...)
+		if err != nil {
+			return fmt.Errorf("tensor: assign: %w: %v to %v", ErrShape, src.describe(), t.describe())
+		}
+		src = repeated
 	}
 	if t.dtype != src.dtype {
 		converted, err := src.To(t.dtype)
@@ -111,7 +115,8 @@ func (t *Tensor) Clone() (*Tensor, error) {
 	return out, out.Assign(t)
 }
 
-// To converts t to type d by way of float32, as [Decode] and [Encode] do. The result is contiguous and can be viewed as a slice: it is t itself
+// To converts t to type d by way of float32, as [Decode] and [Encode] do; integers become other integers exactly, or the nearest that the type
+// holds. The result is contiguous and can be viewed as a slice: it is t itself
 // if that is so already, with elements of type d, else a new tensor.
 func (t *Tensor) To(d DType) (*Tensor, error) {
 	if err := t.check(); err != nil {
@@ -137,6 +142,10 @@ func (t *Tensor) To(d DType) (*Tensor, error) {
 		}
 		t.readAll(values)
 		return out, nil
+	}
+	if t.dtype.Integer() && d.Integer() {
+		values := make([]int64, t.Len())
+		return out, errors.Join(t.CopyInts(values), out.CopyFromInts(values))
 	}
 	n, stride := t.row()
 	values := make([]float32, n)

@@ -1,6 +1,9 @@
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // DType is an element type or a block-quantised format.
 type DType uint8
@@ -21,6 +24,10 @@ const (
 	Q4_1 // 32 elements: F16 scale and minimum, 16 bytes of nibbles; value = d·q+m
 	Q5_0 // 32 elements: F16 scale, 32 fifth bits, 16 bytes of nibbles; value = d·(q−16)
 	Q5_1 // 32 elements: F16 scale and minimum, 32 fifth bits, 16 bytes of nibbles; value = d·q+m
+	Bool // one byte, 0 or 1
+	U8
+	I64
+	F64
 )
 
 var dtypes = [...]struct {
@@ -42,6 +49,15 @@ var dtypes = [...]struct {
 	Q4_1:    {"q4_1", smallBlock, q41Bytes},
 	Q5_0:    {"q5_0", smallBlock, q50Bytes},
 	Q5_1:    {"q5_1", smallBlock, q51Bytes},
+	Bool:    {"bool", 1, 1},
+	U8:      {"u8", 1, 1},
+	I64:     {"i64", 1, 8},
+	F64:     {"f64", 1, 8},
+}
+
+// longNames are the names that other libraries give to types.
+var longNames = map[string]DType{
+	"float32": F32, "float16": F16, "bfloat16": BF16, "float64": F64, "int8": I8, "int32": I32, "int64": I64, "uint8": U8,
 }
 
 // String returns the lower-case name of d, as manifests and the command line spell it.
@@ -55,15 +71,25 @@ func (d DType) String() string {
 // valid reports whether d is one of the types above, other than Invalid.
 func (d DType) valid() bool { return d != Invalid && int(d) < len(dtypes) }
 
-// integer reports whether d is a type of integers.
-func (d DType) integer() bool { return d == I8 || d == I32 }
+// Integer reports whether the elements of d are whole numbers: I8, I32, I64, U8, and Bool, whose elements are 0 and 1.
+func (d DType) Integer() bool {
+	switch d {
+	case I8, I32, I64, U8, Bool:
+		return true
+	}
+	return false
+}
 
-// ParseDType is the inverse of [DType.String].
+// ParseDType is the inverse of [DType.String]. It takes capital letters too, and the names that other libraries use, such as float32.
 func ParseDType(s string) (DType, error) {
+	lower := strings.ToLower(s)
 	for d, t := range dtypes {
-		if t.name == s && DType(d) != Invalid {
+		if t.name == lower && DType(d) != Invalid {
 			return DType(d), nil
 		}
+	}
+	if d, ok := longNames[lower]; ok {
+		return d, nil
 	}
 	return Invalid, fmt.Errorf("tensor: %w: unknown dtype %q", ErrType, s)
 }

@@ -83,3 +83,13 @@ func ExamplePack() {
 	// Output:
 	// f16[2 16] [[0 2 4 0 … 0 0 0 0] [1 3 5 0 … 0 0 0 0]]
 }
+
+// The windows of two rows of a sequence of three, without copying: what a convolution multiplies with its weights.
+func ExampleTensor_AsStrided() {
+	const rows, width, window = 3, 2, 2
+	x := tensor.Must(tensor.Arange(tensor.I32, 1, 7, 1)) // [rows][width]
+	windows := tensor.Must(x.AsStrided([]int{rows - window + 1, window, width}, []int{width, width, 1}))
+	fmt.Println(windows)
+	// Output:
+	// i32[2 2 2] [[[1 2] [3 4]] [[3 4] [5 6]]]
+}

@@ -1,7 +1,6 @@
 package tensor
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -23,11 +22,11 @@ func (t *Tensor) String() string {
 
 // formatElement writes element e of the storage.
 func (t *Tensor) formatElement(b *strings.Builder, e int) {
-	switch t.dtype {
-	case I8:
-		fmt.Fprint(b, int8(t.data[e]))
-	case I32:
-		fmt.Fprint(b, int32(binary.LittleEndian.Uint32(t.data[4*e:])))
+	switch {
+	case t.dtype == Bool:
+		fmt.Fprint(b, t.data[e] != 0)
+	case t.dtype.Integer():
+		fmt.Fprint(b, t.integerAt(e))
 	default:
 		var value [1]float32
 		t.readRow(value[:], e, 1)

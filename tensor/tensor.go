@@ -1,7 +1,6 @@
 package tensor
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -171,44 +170,6 @@ func (t *Tensor) Set(value float32, index ...int) error {
 	return Encode(t.data[e*size:][:size], []float32{value}, t.dtype)
 }
 
-// Int returns one element of an I8 or I32 tensor.
-func (t *Tensor) Int(index ...int) (int32, error) {
-	e, err := t.integer(index)
-	if err != nil {
-		return 0, fmt.Errorf("tensor: int: %w", err)
-	}
-	if t.dtype == I8 {
-		return int32(int8(t.data[e])), nil
-	}
-	return int32(binary.LittleEndian.Uint32(t.data[4*e:])), nil
-}
-
-// SetInt stores one element of an I8 or I32 tensor; one that an int8 does not hold is not stored in I8.
-func (t *Tensor) SetInt(value int32, index ...int) error {
-	e, err := t.integer(index)
-	if err != nil {
-		return fmt.Errorf("tensor: set int: %w", err)
-	}
-	if t.dtype == I32 {
-		binary.LittleEndian.PutUint32(t.data[4*e:], uint32(value))
-		return nil
-	}
-	if value != int32(int8(value)) {
-		return fmt.Errorf("tensor: set int: %w: %d is no int8", ErrType, value)
-	}
-	t.data[e] = byte(value)
-	return nil
-}
-
-// integer is element for tensors of integers.
-func (t *Tensor) integer(index []int) (int, error) {
-	e, err := t.element(index)
-	if err == nil && !t.dtype.integer() {
-		err = fmt.Errorf("%w: the elements of %v are no integers", ErrType, t.describe())
-	}
-	return e, err
-}
-
 // element returns the place of the element with the given index in the storage.
 func (t *Tensor) element(index []int) (int, error) {
 	if err := t.check(); err != nil {
@@ -255,7 +216,7 @@ func checkDims(shape []int) error {
 		if dim < 0 {
 			return fmt.Errorf("%w: negative dimension in %v", ErrShape, shape)
 		}
-		if dim > 0 && n > math.MaxInt/4/dim {
+		if dim > 0 && n > math.MaxInt/8/dim {
 			return fmt.Errorf("%w: %v is too large", ErrShape, shape)
 		}
 		n *= max(dim, 1)

@@ -93,10 +93,10 @@ func TestViewsMatchNaiveIndexing(t *testing.T) {
 
 // drawView applies one random view to both.
 func drawView(t *rapid.T, x *tensor.Tensor, m dense) (*tensor.Tensor, dense) {
-	n := len(m.shape)
+	n, before := len(m.shape), m.shape
 	var out *tensor.Tensor
 	var err error
-	switch op := rapid.SampledFrom([]string{"slice", "permute", "transpose", "reshape", "broadcast"}).Draw(t, "op"); {
+	switch op := rapid.SampledFrom([]string{"slice", "step", "index", "squeeze", "unsqueeze", "permute", "transpose", "reshape", "broadcast"}).Draw(t, "op"); {
 	case op == "slice" && n > 0:
 		dim := rapid.IntRange(0, n-1).Draw(t, "dim")
 		from := rapid.IntRange(0, m.shape[dim]-1).Draw(t, "from")
@@ -108,7 +108,41 @@ func drawView(t *rapid.T, x *tensor.Tensor, m dense) (*tensor.Tensor, dense) {
 			index[dim] += from
 			return index
 		})
+		if rapid.Bool().Draw(t, "from the end") {
+			from -= before[dim]
+			if to -= before[dim]; to == 0 {
+				to = tensor.End
+			}
+			dim -= n
+		}
 		out, err = x.Slice(dim, from, to)
+	case op == "step" && n > 0:
+		dim, by := rapid.IntRange(0, n-1).Draw(t, "dim"), rapid.IntRange(1, 5).Draw(t, "by")
+		shape := slices.Clone(m.shape)
+		shape[dim] = (shape[dim] + by - 1) / by
+		m = m.rearrange(shape, func(index []int) []int {
+			index = slices.Clone(index)
+			index[dim] *= by
+			return index
+		})
+		out, err = x.Step(dim-n, by)
+	case op == "index" && n > 0:
+		dim := rapid.IntRange(0, n-1).Draw(t, "dim")
+		i := rapid.IntRange(0, m.shape[dim]-1).Draw(t, "i")
+		m = m.rearrange(slices.Delete(slices.Clone(m.shape), dim, dim+1), func(index []int) []int {
+			return slices.Insert(slices.Clone(index), dim, i)
+		})
+		if rapid.Bool().Draw(t, "from the end") {
+			i, dim = i-before[dim], dim-n
+		}
+		out, err = x.Index(dim, i)
+	case op == "unsqueeze":
+		dim := rapid.IntRange(0, n).Draw(t, "dim")
+		m = dense{slices.Insert(slices.Clone(m.shape), dim, 1), m.values}
+		out, err = x.Unsqueeze(dim - n - 1)
+	case op == "squeeze":
+		m = dense{slices.DeleteFunc(slices.Clone(m.shape), func(dim int) bool { return dim == 1 }), m.values}
+		out, err = x.Squeeze()
 	case op == "permute" || op == "transpose" && n >= 2:
 		order := make([]int, n)
 		for i := range order {
@@ -116,7 +150,11 @@ func drawView(t *rapid.T, x *tensor.Tensor, m dense) (*tensor.Tensor, dense) {
 		}
 		if op == "permute" {
 			order = rapid.Permutation(order).Draw(t, "order")
-			out, err = x.Permute(order...)
+			dims := slices.Clone(order)
+			for i := range dims {
+				dims[i] -= n * rapid.IntRange(0, 1).Draw(t, "from the end")
+			}
+			out, err = x.Permute(dims...)
 		} else {
 			order[n-2], order[n-1] = n-1, n-2
 			out, err = x.Transpose()
@@ -152,7 +190,6 @@ func drawView(t *rapid.T, x *tensor.Tensor, m dense) (*tensor.Tensor, dense) {
 				shape[1+i] = rapid.IntRange(1, 3).Draw(t, "wide")
 			}
 		}
-		before := m.shape
 		m = m.rearrange(shape, func(index []int) []int {
 			source := slices.Clone(index[1:])
 			for i := range source {
@@ -445,6 +482,20 @@ func TestShapeErrors(t *testing.T) {
 		{fail(x.Slice(1, 2, 4)), "2..4|[2 3]"},
 		{fail(x.Slice(2, 0, 1)), "dimension 2|[2 3]"},
 		{fail(x.Slice(0, 1, 0)), "1..0|[2 3]"},
+		{fail(x.Slice(-3, 0, 1)), "dimension -3|[2 3]"},
+		{fail(x.Slice(1, -4, 3)), "-4..3|[2 3]"},
+		{fail(x.Step(1, 0)), "steps of 0|[2 3]"},
+		{fail(x.Index(0, 2)), "2 of dimension 0|[2 3]"},
+		{fail(x.Index(1, -4)), "-4 of dimension 1|[2 3]"},
+		{fail(x.Squeeze(0)), "dimension 0|[2 3]"},
+		{fail(x.Unsqueeze(3)), "dimension 3|[2 3]"},
+		{fail(x.Unsqueeze(-4)), "dimension -4|[2 3]"},
+		{fail(x.Flatten(1, 0)), "1 to 0|[2 3]"},
+		{fail(columns.Flatten(0, -1)), "[6]|[3 2] with strides [1 3]"},
+		{fail(tensor.Eye(tensor.F32, -1)), "[-1 -1]"},
+		{fail(tensor.Ones(tensor.Q8_0, 5)), "multiple of 32"},
+		{fail(tensor.Arange(tensor.F32, 0, 1, 0)), "steps of 0"},
+		{fail(tensor.Arange(tensor.F32, 0, math.Inf(1), 1)), "+Inf"},
 		{fail(tensor.Must(x.Reshape(6)).Transpose()), "[6]"},
 		{fail(x.Permute(0)), "[0]|[2 3]"},
 		{fail(x.Permute(0, 0)), "[0 0]|[2 3]"},
@@ -527,7 +578,8 @@ func TestNoTensor(t *testing.T) {
 		for i, err := range []error{
 			err1, err2, err3, err4, err5, none.Set(1), none.SetInt(1), none.CopyTo(nil), none.CopyFrom(nil), none.Assign(x), x.Assign(none),
 			errorOf(none.Contiguous()), errorOf(none.Clone()), errorOf(none.To(tensor.F16)), errorOf(none.Slice(0, 0, 0)), errorOf(none.Transpose()),
-			errorOf(none.Permute()), errorOf(none.Reshape(1)), errorOf(none.Broadcast(2)), errorOf(none.AsStrided(nil, nil)),
+			errorOf(none.Step(0, 1)), errorOf(none.Index(0, 0)), errorOf(none.Squeeze()), errorOf(none.Unsqueeze(0)), errorOf(none.Flatten(0, 0)),
+			none.CopyInts(nil), none.CopyFromInts(nil), errorOf(none.Permute()), errorOf(none.Reshape(1)), errorOf(none.Broadcast(2)), errorOf(none.AsStrided(nil, nil)),
 		} {
 			if !errors.Is(err, tensor.ErrType) {
 				t.Errorf("%d: got %v", i, err)
@@ -545,7 +597,7 @@ func TestIntegers(t *testing.T) {
 	if got, want := x.String(), "i32[2] [1234567 16777217]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for _, value := range []int32{16777217, math.MinInt32, math.MaxInt32} {
+	for _, value := range []int64{16777217, math.MinInt32, math.MaxInt32} {
 		if err := x.SetInt(value, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -591,6 +643,11 @@ func TestDType(t *testing.T) {
 	for _, d := range allTypes {
 		if parsed, err := tensor.ParseDType(d.String()); err != nil || parsed != d {
 			t.Errorf("%v parses as %v, %v", d, parsed, err)
+		}
+	}
+	for s, want := range map[string]tensor.DType{"F32": tensor.F32, "Q4_0": tensor.Q4_0, "float32": tensor.F32, "bfloat16": tensor.BF16, "Int64": tensor.I64} {
+		if parsed, err := tensor.ParseDType(s); err != nil || parsed != want {
+			t.Errorf("%q parses as %v, %v", s, parsed, err)
 		}
 	}
 	for _, s := range []string{"", "invalid", "q9"} {

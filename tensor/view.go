@@ -2,25 +2,127 @@ package tensor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
-// The functions of this file return views: they move no element, and a write through one is seen through all.
+// The functions of this file return views: they move no element, and a write through one is seen through all. A dimension may be counted from
+// the last one: −1 is the last, −2 the one before it.
 
-// Slice returns the part of t whose index along dimension dim is at least from and below to.
+// End as the upper bound of [Tensor.Slice] means the end of the dimension.
+const End = math.MaxInt
+
+// Slice returns the part of t whose index along dimension dim is at least from and below to. A negative bound counts from the end of the
+// dimension: Slice(0, -3, End) is the last three rows.
 func (t *Tensor) Slice(dim, from, to int) (*Tensor, error) {
-	if err := t.check(); err != nil {
+	d, err := t.dimension(dim)
+	if err != nil {
 		return nil, fmt.Errorf("tensor: slice: %w", err)
 	}
-	if dim < 0 || dim >= len(t.shape) || from < 0 || from > to || to > t.shape[dim] {
+	first, last := fromEnd(from, t.shape[d]), fromEnd(to, t.shape[d])
+	if to == End {
+		last = t.shape[d]
+	}
+	if first < 0 || first > last || last > t.shape[d] {
 		return nil, fmt.Errorf("tensor: slice: %w: %d..%d of dimension %d of %v", ErrShape, from, to, dim, t.describe())
 	}
 	view := t.view(slices.Clone(t.shape), slices.Clone(t.strides))
-	view.shape[dim] = to - from
-	if to > from {
-		view.offset += from * t.strides[dim]
+	view.shape[d] = last - first
+	if last > first {
+		view.offset += first * t.strides[d]
 	}
 	return view, nil
+}
+
+// Step returns every n-th element along dimension dim, beginning with the first.
+func (t *Tensor) Step(dim, n int) (*Tensor, error) {
+	d, err := t.dimension(dim)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: step: %w", err)
+	}
+	if n < 1 {
+		return nil, fmt.Errorf("tensor: step: %w: steps of %d along dimension %d of %v", ErrShape, n, dim, t.describe())
+	}
+	view := t.view(slices.Clone(t.shape), slices.Clone(t.strides))
+	if size := t.shape[d]; size > 0 {
+		view.shape[d] = (size-1)/n + 1
+	}
+	if view.shape[d] > 1 { // else no step is taken, and n may be any size
+		view.strides[d] *= n
+	}
+	return view, nil
+}
+
+// Index returns the part of t at index i of dimension dim, without that dimension. A negative i counts from the end.
+func (t *Tensor) Index(dim, i int) (*Tensor, error) {
+	d, err := t.dimension(dim)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: index: %w", err)
+	}
+	at := fromEnd(i, t.shape[d])
+	if at < 0 || at >= t.shape[d] {
+		return nil, fmt.Errorf("tensor: index: %w: %d of dimension %d of %v", ErrShape, i, dim, t.describe())
+	}
+	view := t.view(slices.Delete(slices.Clone(t.shape), d, d+1), slices.Delete(slices.Clone(t.strides), d, d+1))
+	view.offset += at * t.strides[d]
+	return view, nil
+}
+
+// Squeeze removes the dimensions named, each of which is 1; if none is named, all that are 1.
+func (t *Tensor) Squeeze(dims ...int) (*Tensor, error) {
+	drop := make([]bool, t.Rank())
+	for i := range drop {
+		drop[i] = len(dims) == 0 && t.shape[i] == 1
+	}
+	for _, dim := range dims {
+		d, err := t.dimension(dim)
+		if err == nil && t.shape[d] != 1 {
+			err = fmt.Errorf("%w: dimension %d of %v is not 1", ErrShape, dim, t.describe())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tensor: squeeze: %w", err)
+		}
+		drop[d] = true
+	}
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: squeeze: %w", err)
+	}
+	view := t.view(nil, nil)
+	for i, dropped := range drop {
+		if !dropped {
+			view.shape, view.strides = append(view.shape, t.shape[i]), append(view.strides, t.strides[i])
+		}
+	}
+	return view, nil
+}
+
+// Unsqueeze inserts a dimension of 1 before dimension dim; −1 means behind the last one.
+func (t *Tensor) Unsqueeze(dim int) (*Tensor, error) {
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("tensor: unsqueeze: %w", err)
+	}
+	at := fromEnd(dim, len(t.shape)+1)
+	if at < 0 || at > len(t.shape) {
+		return nil, fmt.Errorf("tensor: unsqueeze: %w: dimension %d for %v", ErrShape, dim, t.describe())
+	}
+	return t.view(slices.Insert(slices.Clone(t.shape), at, 1), slices.Insert(slices.Clone(t.strides), at, 1)), nil
+}
+
+// Flatten makes one dimension of those from first to last, both included: Flatten(0, -1) is a vector. Like [Tensor.Reshape] it is an error where that
+// is no view.
+func (t *Tensor) Flatten(first, last int) (*Tensor, error) {
+	from, err := t.dimension(first)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: flatten: %w", err)
+	}
+	to, err := t.dimension(last)
+	if err != nil {
+		return nil, fmt.Errorf("tensor: flatten: %w", err)
+	}
+	if from > to {
+		return nil, fmt.Errorf("tensor: flatten: %w: dimensions %d to %d of %v", ErrShape, first, last, t.describe())
+	}
+	return t.Reshape(slices.Concat(t.shape[:from], []int{product(t.shape[from : to+1])}, t.shape[to+1:])...)
 }
 
 // Transpose exchanges the last two dimensions.
@@ -43,15 +145,41 @@ func (t *Tensor) Permute(dims ...int) (*Tensor, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("tensor: permute: %w", err)
 	}
-	sorted := slices.Sorted(slices.Values(dims))
-	shape, strides := make([]int, len(dims)), make([]int, len(dims))
-	for i, dim := range dims {
-		if len(dims) != len(t.shape) || sorted[i] != i {
-			return nil, fmt.Errorf("tensor: permute: %w: order %v of %v", ErrShape, dims, t.describe())
-		}
-		shape[i], strides[i] = t.shape[dim], t.strides[dim]
+	wrong := fmt.Errorf("tensor: permute: %w: order %v of %v", ErrShape, slices.Clone(dims), t.describe())
+	if len(dims) != len(t.shape) {
+		return nil, wrong
 	}
-	return t.view(shape, strides), nil
+	view := t.view(nil, nil)
+	used := make([]bool, len(dims))
+	for _, dim := range dims {
+		d, err := t.dimension(dim)
+		if err != nil || used[d] {
+			return nil, wrong
+		}
+		used[d] = true
+		view.shape, view.strides = append(view.shape, t.shape[d]), append(view.strides, t.strides[d])
+	}
+	return view, nil
+}
+
+// dimension returns the number, counted from the first, of a dimension of t that may be counted from the last.
+func (t *Tensor) dimension(dim int) (int, error) {
+	if err := t.check(); err != nil {
+		return 0, err
+	}
+	d := fromEnd(dim, len(t.shape))
+	if d < 0 || d >= len(t.shape) {
+		return 0, fmt.Errorf("%w: dimension %d of %v", ErrShape, dim, t.describe())
+	}
+	return d, nil
+}
+
+// fromEnd returns i, or if it is negative, i counted from n.
+func fromEnd(i, n int) int {
+	if i < 0 {
+		return i + n
+	}
+	return i
 }
 
 // Reshape gives the elements of t, in row-major order, another shape with as many elements; one dimension may be −1 and is then
@@ -174,7 +302,8 @@ func BroadcastShapes(a, b []int) ([]int, error) {
 }
 
 // AsStrided returns a view of the memory of a contiguous tensor with any shape and strides, in elements and not negative, as other libraries
-// describe their arrays. Every element of the view must lie within t.
+// describe their arrays. Every element of the view must lie within t. Elements may be seen more than once: the windows of k rows that follow each
+// other in x [rows][width] are x.AsStrided([]int{rows - k + 1, k, width}, []int{width, width, 1}).
 func (t *Tensor) AsStrided(shape, strides []int) (*Tensor, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("tensor: as strided: %w", err)

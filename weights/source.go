@@ -116,8 +116,7 @@ func (s *source) resolve(found map[string]sourceTensor, path string, nameOf func
 		if t.rows != r.rows || t.cols != r.cols {
 			return badSource(ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of %d", t.rows, t.cols, r.rows, r.cols)
 		}
-		switch t.dtype {
-		case tensor.I8, tensor.I32:
+		if t.dtype.Integer() {
 			return badSource(ErrUnsupported, t.file, name, "type %v", t.dtype)
 		}
 		used[name] = true
