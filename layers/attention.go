@@ -6,59 +6,85 @@ import (
 	"math"
 )
 
+// QKNorm says how the queries and keys of an [Attention] are normalised before the rotation.
+type QKNorm int
+
+// Norms of queries and keys.
+const (
+	NoQKNorm   QKNorm = iota
+	HeadQKNorm        // each head by itself, all heads with one gain [HeadDim]
+	FullQKNorm        // all heads of a row together, with gains [Heads·HeadDim] and [KVHeads·HeadDim]
+)
+
 // AttentionConfig describes an [Attention] layer.
 type AttentionConfig struct {
-	Width   int     // elements of a row of the residual stream
-	Heads   int     // query heads, a multiple of KVHeads
-	KVHeads int     // key and value heads
-	HeadDim int     // elements of a head
-	QKNorm  bool    // queries and keys are normalised per head before the rotation
-	NormEps float32 // of all norms of the layer or block
+	Width   int // elements of a row of the residual stream
+	Heads   int // query heads, a multiple of KVHeads
+	KVHeads int // key and value heads
+	HeadDim int // elements of a head
+
+	// Cache keeps the keys and values, as those of its layer Layer. No other part may write to that layer.
+	Cache *KVCache
+	Layer int
+
+	// Rotary turns the first RotaryDim elements of each head of queries and keys, and must be made for so many; 0 means HeadDim. Several
+	// layers may share one. NoRotary says that there is none on purpose.
+	Rotary    *Rotary
+	RotaryDim int
+	NoRotary  bool
+
+	Bias       bool    // the projections q, k and v have one
+	OutputBias bool    // the projection o has one
+	Scale      float32 // of query·key; 0 means 1/√HeadDim
+	QKNorm     QKNorm
+	Norm       NormConfig // of queries and keys
 }
 
 // Attention is grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and a KV cache:
 //
-//	q, k, v = Wq·x, Wk·x, Wv·x; q and k are normalised per head (if QKNorm) and rotated; y = Wo·softmax(q·kᵀ/√HeadDim)·v
+//	q, k, v = Wq·x, Wk·x, Wv·x; q and k are normalised (if QKNorm says so) and rotated; y = Wo·softmax(Scale·q·kᵀ)·v
 //
-// Its tensors are prefix.q [Heads·HeadDim][Width], prefix.k and prefix.v [KVHeads·HeadDim][Width], prefix.q_norm and
-// prefix.k_norm [HeadDim], and prefix.o [Width][Heads·HeadDim], read in this order.
+// Its tensors are name.q [Heads·HeadDim][Width], name.k and name.v [KVHeads·HeadDim][Width], name.q_norm and name.k_norm, and name.o
+// [Width][Heads·HeadDim], read in this order, each matrix followed by its bias if it has one: name.q_bias, and so on.
 type Attention struct {
 	config       AttentionConfig
 	ws           *Workspace
 	name         string
-	rotary       *Rotary
-	cache        *KVCache
-	layer        int // in cache
 	qkv          group
 	o            *Linear
-	qNorm, kNorm *RMSNorm // nil without QKNorm
-	scale        float32
+	qNorm, kNorm *Norm // nil without QKNorm
 
 	rows   *Rows // of the Forward under way
 	store  func(worker, i int)
 	attend func(worker, i int)
 }
 
-// NewAttention returns the attention layer whose tensors start with prefix and whose keys and values are those of the given layer
-// of cache.
-func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *Rotary, cache *KVCache, layer int) *Attention {
-	if !ws.wiring.attention(prefix, config, rotary, cache, layer) {
-		return &Attention{ws: ws, name: prefix} // which Assemble refuses
+// NewAttention returns the attention layer whose tensors start with name.
+func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
+	if !ws.wiring.attention(name, &c) {
+		return &Attention{config: c, ws: ws, name: name} // which Assemble refuses
 	}
-	qDim, kvDim := config.Heads*config.HeadDim, config.KVHeads*config.HeadDim
+	if c.Scale == 0 {
+		c.Scale = float32(1 / math.Sqrt(float64(c.HeadDim)))
+	}
+	qDim, kvDim := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	linear := func(tensor string, out, in int, bias bool) *Linear {
+		return newLinear(ws, name+tensor, out, out, in, bias)
+	}
 	a := &Attention{
-		config: config, ws: ws, name: prefix, rotary: rotary, cache: cache, layer: layer,
+		config: c, ws: ws, name: name,
 		qkv: newGroup(
-			NewLinear(ws, prefix+".q", qDim, config.Width),
-			NewLinear(ws, prefix+".k", kvDim, config.Width),
-			NewLinear(ws, prefix+".v", kvDim, config.Width),
+			linear(".q", qDim, c.Width, c.Bias),
+			linear(".k", kvDim, c.Width, c.Bias),
+			linear(".v", kvDim, c.Width, c.Bias),
 		),
-		o:     NewLinear(ws, prefix+".o", config.Width, qDim),
-		scale: float32(1 / math.Sqrt(float64(config.HeadDim))),
+		o: linear(".o", c.Width, qDim, c.OutputBias),
 	}
-	if config.QKNorm {
-		a.qNorm = NewRMSNorm(ws, prefix+".q_norm", config.HeadDim, config.NormEps)
-		a.kNorm = NewRMSNorm(ws, prefix+".k_norm", config.HeadDim, config.NormEps)
+	switch c.QKNorm {
+	case HeadQKNorm:
+		a.qNorm, a.kNorm = NewNorm(ws, name+".q_norm", c.HeadDim, c.Norm), NewNorm(ws, name+".k_norm", c.HeadDim, c.Norm)
+	case FullQKNorm:
+		a.qNorm, a.kNorm = NewNorm(ws, name+".q_norm", qDim, c.Norm), NewNorm(ws, name+".k_norm", kvDim, c.Norm)
 	}
 	ws.reserve(&ws.q, qDim)
 	ws.reserve(&ws.mixed, qDim)
@@ -67,6 +93,9 @@ func NewAttention(ws *Workspace, prefix string, config AttentionConfig, rotary *
 	a.store, a.attend = a.storeRow, a.attendGroup
 	return a
 }
+
+// Width returns the number of elements of a row.
+func (a *Attention) Width() int { return a.config.Width }
 
 // Forward writes the attention of each row of x to dst, both [rows.Len()][Width], and stores the keys and values of the rows.
 // dst must not overlap x.
@@ -79,7 +108,7 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 	if err := a.qkv.forward(ctx, in, ws.q, ws.k, ws.v); err != nil {
 		return err
 	}
-	if a.config.QKNorm {
+	if a.qNorm != nil {
 		if err := a.qNorm.Load(ctx); err != nil {
 			return err
 		}
@@ -87,8 +116,10 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 			return err
 		}
 	}
-	for _, p := range rows.Positions {
-		a.rotary.Grow(p + 1)
+	if a.config.Rotary != nil {
+		for _, p := range rows.Positions {
+			a.config.Rotary.Grow(p + 1)
+		}
 	}
 	a.rows = rows
 	ws.pool.Run(n, a.store)
@@ -102,13 +133,15 @@ func (a *Attention) storeRow(_, i int) {
 	c, set := &a.config, a.ws.Kernels()
 	qDim, kvDim := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	q, k, v := a.ws.q[i*qDim:(i+1)*qDim], a.ws.k[i*kvDim:(i+1)*kvDim], a.ws.v[i*kvDim:(i+1)*kvDim]
-	if c.QKNorm {
+	if a.qNorm != nil {
 		a.qNorm.applyAll(q)
 		a.kNorm.applyAll(k)
 	}
-	a.rotary.Apply(set, q, c.Heads, a.rows.Positions[i])
-	a.rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
-	a.cache.Put(a.layer, a.rows.Slots[i], k, v)
+	if c.Rotary != nil {
+		c.Rotary.Apply(set, q, c.Heads, a.rows.Positions[i])
+		c.Rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
+	}
+	c.Cache.Put(c.Layer, a.rows.Slots[i], k, v)
 }
 
 // attendGroup computes, for one row, the query heads that share one key and value head.
@@ -116,6 +149,6 @@ func (a *Attention) attendGroup(worker, i int) {
 	c := &a.config
 	row, kvHead := i/c.KVHeads, i%c.KVHeads
 	group, qDim := c.Heads/c.KVHeads, c.Heads*c.HeadDim
-	a.ws.Kernels().Attention(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], a.cache.KV(a.layer),
-		kvHead*group, group, kvHead, a.rows.Visible[row], a.scale, &a.ws.attention[worker])
+	a.ws.Kernels().Attention(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], c.Cache.KV(c.Layer),
+		kvHead*group, group, kvHead, a.rows.Visible[row], c.Scale, &a.ws.attention[worker])
 }

@@ -1,51 +1,104 @@
 package layers
 
-import (
-	"context"
+import "context"
+
+// Sublayer is what a [Block] adds to the residual stream: it writes to dst what it makes of the rows x, both [rows.Len()][width]. dst does not
+// overlap x. [Attention] and [MLP] are sublayers.
+type Sublayer interface {
+	Forward(ctx context.Context, dst, x []float32, rows *Rows) error
+}
+
+// Placement says where a [Block] normalises.
+type Placement int
+
+// Placements of norms.
+const (
+	NormBefore Placement = iota // what a sublayer reads
+	NormAfter                   // what a sublayer adds
+	NormAround                  // both
 )
 
-// Block is the transformer block of Llama and Qwen3: x += attention(norm(x)), then x += mlp(norm(x)).
+// BlockConfig describes a [Block].
+type BlockConfig struct {
+	Width int // elements of a row of the residual stream
+
+	// Mixer combines rows, as [Attention] does; MLP computes each row by itself. Both are built on the block's workspace.
+	Mixer, MLP Sublayer
+
+	Norm      NormConfig // of all norms of the block
+	Placement Placement
+	Residual  float32 // multiplies what the sublayers add; 0 means 1
+}
+
+// Block is a transformer block: x += Residual·mixer(norm(x)), then x += Residual·mlp(norm(x)), or with norms after the sublayers.
 //
-// Its tensors start with prefix: attn_norm, those of [Attention], mlp_norm, those of [MLP].
+// Its tensors are, where norms are before the sublayers, name.attn_norm and name.mlp_norm, and where they are after them,
+// name.attn_post_norm and name.mlp_post_norm; each is read where it is used.
 type Block struct {
-	ws        *Workspace
-	width     int
-	attnNorm  *RMSNorm
-	attention *Attention
-	mlpNorm   *RMSNorm
-	mlp       *MLP
+	ws       *Workspace
+	branches [2]branch // mixer and MLP
+	residual float32
 }
 
-// NewBlock returns the block whose tensors start with prefix, with an inner MLP width of ffn.
-func NewBlock(ws *Workspace, prefix string, config AttentionConfig, ffn int, rotary *Rotary, cache *KVCache, layer int) *Block {
-	width := config.Width
-	ws.reserve(&ws.norm, width)
-	ws.reserve(&ws.out, width)
-	return &Block{
-		ws: ws, width: width,
-		attnNorm:  NewRMSNorm(ws, prefix+".attn_norm", width, config.NormEps),
-		attention: NewAttention(ws, prefix, config, rotary, cache, layer),
-		mlpNorm:   NewRMSNorm(ws, prefix+".mlp_norm", width, config.NormEps),
-		mlp:       NewMLP(ws, prefix, width, ffn),
+// branch is one of the sums of a block.
+type branch struct {
+	sublayer      Sublayer
+	before, after *Norm // nil if there is none
+}
+
+// NewBlock returns the block whose norms start with name.
+func NewBlock(ws *Workspace, name string, c BlockConfig) *Block {
+	ws.wiring.block(name, &c)
+	ws.reserve(&ws.norm, c.Width)
+	ws.reserve(&ws.out, c.Width)
+	b := &Block{ws: ws, residual: c.Residual}
+	if b.residual == 0 {
+		b.residual = 1
 	}
+	b.branches = [2]branch{newBranch(ws, name+".attn", c.Mixer, &c), newBranch(ws, name+".mlp", c.MLP, &c)}
+	return b
 }
 
-// Forward adds the block's output to the residual stream x, [rows.Len()][width].
+func newBranch(ws *Workspace, name string, s Sublayer, c *BlockConfig) branch {
+	b := branch{sublayer: s}
+	if c.Placement != NormAfter {
+		b.before = NewNorm(ws, name+"_norm", c.Width, c.Norm)
+	}
+	if c.Placement != NormBefore {
+		b.after = NewNorm(ws, name+"_post_norm", c.Width, c.Norm)
+	}
+	return b
+}
+
+// Forward adds the block's output to the residual stream x, [rows.Len()][Width].
 func (b *Block) Forward(ctx context.Context, x []float32, rows *Rows) error {
-	norm, out := b.ws.norm[:len(x)], b.ws.out[:len(x)]
-	if err := b.attnNorm.Forward(ctx, norm, x); err != nil {
-		return err
+	set, out := b.ws.Kernels(), b.ws.out[:len(x)]
+	for i := range b.branches {
+		if err := b.branches[i].forward(ctx, b.ws, out, x, rows); err != nil {
+			return err
+		}
+		if b.residual != 1 {
+			set.Scale(out, b.residual)
+		}
+		set.Add(x, out)
 	}
-	if err := b.attention.Forward(ctx, out, norm, rows); err != nil {
-		return err
-	}
-	b.ws.Kernels().Add(x, out)
-	if err := b.mlpNorm.Forward(ctx, norm, x); err != nil {
-		return err
-	}
-	if err := b.mlp.Forward(ctx, out, norm, rows.Len()); err != nil {
-		return err
-	}
-	b.ws.Kernels().Add(x, out)
 	return nil
+}
+
+// forward writes to out what the branch adds to x.
+func (b *branch) forward(ctx context.Context, ws *Workspace, out, x []float32, rows *Rows) error {
+	in := x
+	if b.before != nil {
+		in = ws.norm[:len(x)]
+		if err := b.before.Forward(ctx, in, x); err != nil {
+			return err
+		}
+	}
+	if err := b.sublayer.Forward(ctx, out, in, rows); err != nil {
+		return err
+	}
+	if b.after == nil {
+		return nil
+	}
+	return b.after.Forward(ctx, out, out)
 }

@@ -20,15 +20,15 @@ type Layer interface {
 type Model struct {
 	Workspace *Workspace
 	Cache     *KVCache
-	Embedding *Embedding
+	Embedding Embedder
 	Layers    []Layer
-	Norm      *RMSNorm // before the head
-	Head      *Linear  // hidden state to logits
-	Trace     Trace    // nil: nobody is told
+	Norm      Normalizer // before the head
+	Head      Projector  // hidden state to logits
+	Trace     Trace      // is called after each part of a pass, unless it is nil
 }
 
-// Trace is told after each part of a pass: "embedding", "block.N" for layer N, and "head" for a projection; how many rows it
-// computed, and when it began. Reading the weights is included, and waiting for them. It is called on the goroutine of the pass.
+// Trace is called after each part of a pass, on the goroutine of the pass: part is "embedding", "block.N" for layer N, or "head" for a projection,
+// rows is how many rows it computed, and began is when it began. The time since then includes reading the weights and waiting for them.
 type Trace func(part string, rows int, began time.Time)
 
 // Options says how a [Decoder] runs. The zero value is usable.
@@ -78,7 +78,7 @@ func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := NewKVCache(KVConfig{Layers: cfg.Layers, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Context: opts.Context, Type: opts.KV})
+	cache, err := NewKVCache(KVConfig{Layers: UniformKV(cfg.Layers, KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: opts.Context, Type: opts.KV})
 	if err != nil {
 		return nil, err
 	}
@@ -95,16 +95,25 @@ func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
 		Cache:     cache,
 		Embedding: NewEmbedding(ws, "embedding", opts.Vocab, cfg.Width),
 		Norm:      NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
-		Head:      NewHead(ws, head, opts.Vocab, cfg.Vocab, cfg.Width),
+		Head:      NewHead(ws, head, HeadConfig{Vocab: opts.Vocab, Stored: cfg.Vocab, Width: cfg.Width}),
 		Trace:     opts.Trace,
 	}
 	rotary := NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
+	norm := NormConfig{Eps: cfg.NormEps}
 	attention := AttentionConfig{
-		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim,
-		QKNorm: cfg.Family == Qwen3, NormEps: cfg.NormEps,
+		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Cache: cache, Rotary: rotary, Norm: norm,
+	}
+	if cfg.Family == Qwen3 {
+		attention.QKNorm = HeadQKNorm
 	}
 	for i := range cfg.Layers {
-		m.Layers = append(m.Layers, NewBlock(ws, fmt.Sprintf("block.%d", i), attention, cfg.FFN, rotary, cache, i))
+		name := fmt.Sprintf("block.%d", i)
+		attention.Layer = i
+		m.Layers = append(m.Layers, NewBlock(ws, name, BlockConfig{
+			Width: cfg.Width, Norm: norm,
+			Mixer: NewAttention(ws, name, attention),
+			MLP:   NewMLP(ws, name, MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
+		}))
 	}
 	return Assemble(m)
 }

@@ -38,9 +38,8 @@
 //
 // # Limits
 //
-// Dense decoder-only models with RMSNorm, rotary positions over whole heads, SwiGLU and no biases. Nothing here is safe for
-// concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with a source that
-// allocates nothing allocates nothing, except a page of cache every 256 rows.
+// Nothing here is safe for concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with
+// a source that allocates nothing allocates nothing, except a page of cache every 256 rows.
 //
 // # Errors
 //

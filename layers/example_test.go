@@ -90,7 +90,7 @@ func ExampleNewDecoder() {
 // parallelBlock computes attention and MLP side by side from one norm, as GPT-J does: x += attention(norm(x)) + mlp(norm(x)).
 type parallelBlock struct {
 	kernels   *kernels.Set
-	norm      *layers.RMSNorm
+	norm      *layers.Norm
 	attention *layers.Attention
 	mlp       *layers.MLP
 	h, a, m   []float32 // [MaxRows][width]
@@ -104,7 +104,7 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	if err := b.attention.Forward(ctx, a, h, rows); err != nil {
 		return err
 	}
-	if err := b.mlp.Forward(ctx, m, h, rows.Len()); err != nil {
+	if err := b.mlp.Forward(ctx, m, h, rows); err != nil {
 		return err
 	}
 	b.kernels.Add(x, a)
@@ -119,7 +119,7 @@ func (b *parallelBlock) Stateful() bool { return false }
 func ExampleAssemble() {
 	const vocab, width, ffn, rows, eps = 100, 32, 64, 16, 1e-5
 	ws := layers.NewWorkspace(toy(), nil, rows)
-	cache, err := layers.NewKVCache(layers.KVConfig{Layers: 2, KVHeads: 4, HeadDim: 8, Context: 512})
+	cache, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(2, layers.KVLayer{KVHeads: 4, HeadDim: 8}), Context: 512})
 	if err != nil {
 		panic(err)
 	}
@@ -130,14 +130,15 @@ func ExampleAssemble() {
 		Norm:      layers.NewRMSNorm(ws, "final_norm", width, eps),
 		Head:      layers.NewLinear(ws, "embedding", vocab, width),
 	}
-	attention := layers.AttentionConfig{Width: width, Heads: 4, KVHeads: 4, HeadDim: 8}
+	attention := layers.AttentionConfig{Width: width, Heads: 4, KVHeads: 4, HeadDim: 8, Cache: cache, Rotary: rotary}
 	scratch := func() []float32 { return make([]float32, rows*width) }
 	for i, prefix := range []string{"block.0", "block.1"} {
+		attention.Layer = i
 		model.Layers = append(model.Layers, &parallelBlock{
 			kernels:   ws.Kernels(),
 			norm:      layers.NewRMSNorm(ws, prefix+".attn_norm", width, eps),
-			attention: layers.NewAttention(ws, prefix, attention, rotary, cache, i),
-			mlp:       layers.NewMLP(ws, prefix, width, ffn),
+			attention: layers.NewAttention(ws, prefix, attention),
+			mlp:       layers.NewMLP(ws, prefix, layers.MLPConfig{Width: width, FFN: ffn}),
 			h:         scratch(), a: scratch(), m: scratch(),
 		})
 	}

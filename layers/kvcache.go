@@ -3,6 +3,7 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/tensor"
@@ -16,12 +17,19 @@ const kvPageLen = 256
 
 // KVConfig describes a [KVCache].
 type KVConfig struct {
-	Layers  int          // blocks with keys and values of their own
-	KVHeads int          // heads of a row
-	HeadDim int          // elements of a head
+	Layers  []KVLayer    // may be empty: the cache then keeps track of text and tree alone
 	Context int          // positions
 	Type    tensor.DType // F16 or F32; the zero value means F16
 }
+
+// KVLayer describes the keys and values of one layer.
+type KVLayer struct {
+	KVHeads int // heads of a row
+	HeadDim int // elements of a head
+}
+
+// UniformKV returns the description of n equal layers.
+func UniformKV(n int, l KVLayer) []KVLayer { return slices.Repeat([]KVLayer{l}, max(n, 0)) }
 
 // KVCache keeps the keys and values of each layer, and the tree of the rows that are not yet part of the text.
 //
@@ -55,12 +63,16 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 	if config.Type != tensor.F16 && config.Type != tensor.F32 {
 		return nil, fmt.Errorf("layers: KV cache: %w: keys and values of type %v", ErrUnsupported, config.Type)
 	}
-	if config.Layers < 1 || config.KVHeads < 1 || config.HeadDim < 1 || config.Context < 1 {
-		return nil, fmt.Errorf("layers: KV cache: %d layers, %d heads of %d, %d positions: all must be positive", config.Layers, config.KVHeads, config.HeadDim, config.Context)
+	if config.Context < 1 {
+		return nil, fmt.Errorf("layers: KV cache: %d positions", config.Context)
 	}
-	c := &KVCache{config: config, layers: make([]kernels.KV, config.Layers), taken: make([]string, config.Layers)}
-	for i := range c.layers {
-		c.layers[i] = kernels.KV{HeadDim: config.HeadDim, KVHeads: config.KVHeads, PageLen: kvPageLen}
+	config.Layers = slices.Clone(config.Layers)
+	c := &KVCache{config: config, taken: make([]string, len(config.Layers))}
+	for i, l := range config.Layers {
+		if l.KVHeads < 1 || l.HeadDim < 1 {
+			return nil, fmt.Errorf("layers: KV cache: layer %d: %d heads of %d: both must be positive", i, l.KVHeads, l.HeadDim)
+		}
+		c.layers = append(c.layers, kernels.KV{HeadDim: l.HeadDim, KVHeads: l.KVHeads, PageLen: kvPageLen})
 	}
 	return c, nil
 }
@@ -76,7 +88,10 @@ func (c *KVCache) Context() int { return c.config.Context }
 
 // Bytes returns the memory that keys and values take now.
 func (c *KVCache) Bytes() int64 {
-	elems := c.config.Layers * 2 * c.pages * kvPageLen * c.config.KVHeads * c.config.HeadDim
+	elems := 0
+	for _, l := range c.config.Layers {
+		elems += 2 * c.pages * kvPageLen * l.KVHeads * l.HeadDim
+	}
 	return int64(c.config.Type.RowBytes(elems))
 }
 
@@ -124,10 +139,10 @@ func (c *KVCache) child(parent int) (pendingRow, error) {
 
 // grow makes slots below n usable in all layers.
 func (c *KVCache) grow(n int) {
-	elems := c.config.KVHeads * kvPageLen * c.config.HeadDim
 	for ; c.pages*kvPageLen < n; c.pages++ {
 		for i := range c.layers {
 			kv := &c.layers[i]
+			elems := kv.KVHeads * kvPageLen * kv.HeadDim
 			if c.config.Type == tensor.F32 {
 				kv.K32, kv.V32 = append(kv.K32, make([]float32, elems)), append(kv.V32, make([]float32, elems))
 			} else {
@@ -165,8 +180,8 @@ func (c *KVCache) KV(layer int) *kernels.KV { return &c.layers[layer] }
 // Put stores the key and the value, each [KVHeads][HeadDim], of one slot of a layer.
 func (c *KVCache) Put(layer, slot int, key, value []float32) {
 	kv := &c.layers[layer]
-	page, dim := slot/kvPageLen, c.config.HeadDim
-	for h := range c.config.KVHeads {
+	page, dim := slot/kvPageLen, kv.HeadDim
+	for h := range kv.KVHeads {
 		at := (h*kvPageLen + slot%kvPageLen) * dim
 		k, v := key[h*dim:(h+1)*dim], value[h*dim:(h+1)*dim]
 		if c.config.Type == tensor.F32 {
@@ -175,6 +190,23 @@ func (c *KVCache) Put(layer, slot int, key, value []float32) {
 		} else {
 			kernels.Default().F32ToF16(kv.K[page][at:at+dim], k)
 			kernels.Default().F32ToF16(kv.V[page][at:at+dim], v)
+		}
+	}
+}
+
+// Get writes the key and the value of one slot of a layer, as the cache keeps them, to key and value, each [KVHeads][HeadDim].
+func (c *KVCache) Get(layer, slot int, key, value []float32) {
+	kv := &c.layers[layer]
+	page, dim := slot/kvPageLen, kv.HeadDim
+	for h := range kv.KVHeads {
+		at := (h*kvPageLen + slot%kvPageLen) * dim
+		k, v := key[h*dim:(h+1)*dim], value[h*dim:(h+1)*dim]
+		if c.config.Type == tensor.F32 {
+			copy(k, kv.K32[page][at:])
+			copy(v, kv.V32[page][at:])
+		} else {
+			kernels.Default().F16ToF32(k, kv.K[page][at:at+dim])
+			kernels.Default().F16ToF32(v, kv.V[page][at:at+dim])
 		}
 	}
 }

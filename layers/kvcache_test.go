@@ -95,7 +95,7 @@ func TestKVCacheRandomWalk(t *testing.T) {
 
 func walkCache(t *rapid.T, d tensor.DType) {
 	naive := &naiveCache{context: rapid.IntRange(1, 600).Draw(t, "context")}
-	c, err := layers.NewKVCache(layers.KVConfig{Layers: cacheLayers, KVHeads: cacheHeads, HeadDim: cacheDim, Context: naive.context, Type: d})
+	c, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(cacheLayers, layers.KVLayer{KVHeads: cacheHeads, HeadDim: cacheDim}), Context: naive.context, Type: d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func walkCache(t *rapid.T, d tensor.DType) {
 }
 
 func TestKVCacheVisibleIsAPrefixForChains(t *testing.T) {
-	c, err := layers.NewKVCache(layers.KVConfig{Layers: 1, KVHeads: 1, HeadDim: 2, Context: 100})
+	c, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: 1, HeadDim: 2}), Context: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,11 +242,10 @@ func TestKVCacheVisibleIsAPrefixForChains(t *testing.T) {
 }
 
 func TestNewKVCacheErrors(t *testing.T) {
-	good := layers.KVConfig{Layers: 1, KVHeads: 1, HeadDim: 2, Context: 1}
+	good := layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: 1, HeadDim: 2}), Context: 1}
 	for _, change := range []func(*layers.KVConfig){
-		func(c *layers.KVConfig) { c.Layers = 0 },
-		func(c *layers.KVConfig) { c.KVHeads = -1 },
-		func(c *layers.KVConfig) { c.HeadDim = 0 },
+		func(c *layers.KVConfig) { c.Layers = layers.UniformKV(2, layers.KVLayer{KVHeads: -1, HeadDim: 2}) },
+		func(c *layers.KVConfig) { c.Layers = layers.UniformKV(2, layers.KVLayer{KVHeads: 1}) },
 		func(c *layers.KVConfig) { c.Context = 0 },
 		func(c *layers.KVConfig) { c.Type = tensor.Q8_0 },
 	} {

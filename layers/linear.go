@@ -8,42 +8,80 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Linear multiplies rows by a matrix: y = W·x, W [Out][In] without bias.
+// Projector computes the logits of hidden states. [Linear] is the usual one; see [NewHead].
+type Projector interface {
+	// Out returns the number of logits of a row.
+	Out() int
+	// Forward writes the logits of each row of in to dst, [n][Out] for an input of n rows.
+	Forward(ctx context.Context, dst []float32, in *kernels.Input) error
+}
+
+// Linear multiplies rows by a matrix: y = W·x + bias, W [Out][In]. The bias, if there is one, is a vector [Out], which is named like the matrix
+// with _bias behind it and read after it.
 type Linear struct {
 	ws     *Workspace
 	reader *reader
+	bias   *vector // nil without one
 	out    int
+	scale  float32 // of the products of a head, unless it is 1
+	cap    float32 // to which they are then limited, unless it is 0
 
 	stored    int  // rows of the matrix
 	groupRows int  // those of all matrices that are multiplied with the same rows
 	head      bool // it computes logits
 
 	// Of the Forward under way.
-	dst     []float32
-	in      *kernels.Input
-	sending bool // to the device
+	dst       []float32
+	in        *kernels.Input
+	sending   bool // to the device
+	finishRow func(worker, i int)
 }
 
-// NewLinear returns the layer of the matrix of that name, [out][in].
+// NewLinear returns the layer of the matrix of that name, [out][in], without bias.
 func NewLinear(ws *Workspace, name string, out, in int) *Linear {
-	return newLinear(ws, name, out, out, in)
+	return newLinear(ws, name, out, out, in, false)
 }
 
-// NewHead returns a Linear that computes the first out of the stored rows, [stored][in], of the matrix of that name: rows that pad a
-// vocabulary are read and left away.
-func NewHead(ws *Workspace, name string, out, stored, in int) *Linear {
-	l := newLinear(ws, name, out, stored, in)
+// NewBiasedLinear returns the layer of the matrix of that name, [out][in], with bias.
+func NewBiasedLinear(ws *Workspace, name string, out, in int) *Linear {
+	return newLinear(ws, name, out, out, in, true)
+}
+
+// HeadConfig describes an output head: logits = SoftCap·tanh(Scale·(W·x + bias)/SoftCap).
+type HeadConfig struct {
+	Vocab   int     // logits of a row
+	Stored  int     // rows of the matrix, at least Vocab: those that pad a vocabulary are read and left away
+	Width   int     // elements of a hidden state
+	Bias    bool    // a vector [Vocab], which is named like the matrix with _bias behind it
+	Scale   float32 // 0 means 1
+	SoftCap float32 // 0 means none
+}
+
+// NewHead returns a Linear that computes logits with the matrix of that name.
+func NewHead(ws *Workspace, name string, c HeadConfig) *Linear {
+	l := newLinear(ws, name, c.Vocab, c.Stored, c.Width, c.Bias)
 	l.head = true
+	if c.Scale != 0 {
+		l.scale = c.Scale
+	}
+	l.cap = c.SoftCap
 	return l
 }
 
-func newLinear(ws *Workspace, name string, out, stored, in int) *Linear {
+func newLinear(ws *Workspace, name string, out, stored, in int, bias bool) *Linear {
 	ws.wiring.positive(name, out, stored, in)
 	ws.wiring.tensor(ws.weights, name, stored, in, false)
-	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored}
+	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored, scale: 1}
 	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
+	if bias {
+		l.bias = newVector(ws, name+"_bias", out)
+	}
+	l.finishRow = func(_, i int) { l.finish(l.dst[i*l.out : (i+1)*l.out]) }
 	return l
 }
+
+// Name returns the name of the matrix.
+func (l *Linear) Name() string { return l.reader.name }
 
 // Out returns the number of elements of an output row.
 func (l *Linear) Out() int { return l.out }
@@ -51,11 +89,44 @@ func (l *Linear) Out() int { return l.out }
 // Forward writes the product of each row of in to dst, [n][Out] for an input of n rows; see [Workspace.Input].
 // dst must not overlap the input.
 func (l *Linear) Forward(ctx context.Context, dst []float32, in *kernels.Input) error {
-	defer l.ws.finish()
+	if err := l.product(ctx, dst, in); err != nil {
+		return err
+	}
+	l.finishRows(dst, in)
+	return nil
+}
+
+// product computes W·x.
+func (l *Linear) product(ctx context.Context, dst []float32, in *kernels.Input) error {
+	defer l.ws.finish() // also when a worker panics
 	return l.start(ctx, dst, in)
 }
 
-// start is Forward, except that a device may go on computing.
+// finishRows does with the products what is left to do once a device has finished too.
+func (l *Linear) finishRows(dst []float32, in *kernels.Input) {
+	if l.bias == nil && l.scale == 1 && l.cap == 0 {
+		return
+	}
+	_, n, _ := in.Rows()
+	l.dst = dst
+	l.ws.pool.Run(n, l.finishRow)
+	l.dst = nil
+}
+
+func (l *Linear) finish(row []float32) {
+	set := l.ws.Kernels()
+	if l.bias != nil {
+		set.Add(row, l.bias.values)
+	}
+	if l.scale != 1 {
+		set.Scale(row, l.scale)
+	}
+	if l.cap != 0 {
+		set.SoftCap(row, l.cap)
+	}
+}
+
+// start reads the matrix and the bias, and computes W·x, with which a device may go on.
 func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) error {
 	if _, n, _ := in.Rows(); len(dst) < n*l.out {
 		return fmt.Errorf("layers: %s: an output of %d elements for %d rows of %d", l.reader.name, len(dst), n, l.out)
@@ -63,6 +134,9 @@ func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) er
 	l.dst, l.in = dst, in
 	err := l.reader.read(ctx)
 	l.dst, l.in = nil, nil
+	if err == nil && l.bias != nil {
+		err = l.bias.read(ctx)
+	}
 	return err
 }
 

@@ -3,45 +3,124 @@ package layers
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
 )
 
-// MLP is the gated feed-forward network SwiGLU (Shazeer, arXiv 2002.05202): y = Wdown·(silu(Wgate·x) ⊙ Wup·x).
-//
-// Its tensors are prefix.gate and prefix.up [ffn][width] and prefix.down [width][ffn], read in this order.
-type MLP struct {
-	ws         *Workspace
-	name       string
-	width, ffn int
-	gateUp     group
-	down       *Linear
-	activate   func(worker, i int)
+// Activation is the function between the matrices of an [MLP].
+type Activation int
+
+// Activations. SiLU and GELUTanh run on the fast kernels; GELU computes an error function for each element.
+const (
+	SiLU     Activation = iota // x·sigmoid(x)
+	GELU                       // x·Φ(x) with the normal distribution Φ (Hendrycks and Gimpel, arXiv 1606.08415)
+	GELUTanh                   // its approximation x/2·(1+tanh(√(2/π)·(x+0.044715·x³))), which some models are trained with
+	ReLU2                      // max(x, 0)² (So et al., arXiv 2109.08668)
+)
+
+// apply computes dst[i] = a(x[i]); dst may be x.
+func (a Activation) apply(set *kernels.Set, dst, x []float32) {
+	switch a {
+	case SiLU:
+		set.SiLU(dst, x)
+	case GELU:
+		set.GELU(dst, x)
+	case GELUTanh:
+		set.GELUTanh(dst, x)
+	case ReLU2:
+		set.ReLU2(dst, x)
+	}
 }
 
-// NewMLP returns the network whose tensors start with prefix.
-func NewMLP(ws *Workspace, prefix string, width, ffn int) *MLP {
-	m := &MLP{
-		ws: ws, name: prefix, width: width, ffn: ffn,
-		gateUp: newGroup(NewLinear(ws, prefix+".gate", ffn, width), NewLinear(ws, prefix+".up", ffn, width)),
-		down:   NewLinear(ws, prefix+".down", width, ffn),
+// MLPConfig describes an [MLP].
+type MLPConfig struct {
+	Width      int // elements of a row of the residual stream
+	FFN        int // inner width
+	Activation Activation
+	Ungated    bool // y = Wdown·a(Wup·x)
+	Bias       bool // all matrices have one
+}
+
+// MLP is a feed-forward network, gated (Shazeer, arXiv 2002.05202) unless the configuration says Ungated:
+//
+//	y = Wdown·(a(Wgate·x) ⊙ Wup·x)
+//
+// With SiLU it is SwiGLU, with one of the GELUs GeGLU. Its tensors are name.gate and name.up [FFN][Width] and name.down [Width][FFN], read in this
+// order, each followed by its bias if there is one: name.gate_bias, and so on. An ungated network has no gate.
+type MLP struct {
+	ws       *Workspace
+	name     string
+	config   MLPConfig
+	inner    group // gate and up; without a gate up alone
+	down     *Linear
+	activate func(worker, i int)
+}
+
+// NewMLP returns the network whose tensors start with name.
+func NewMLP(ws *Workspace, name string, c MLPConfig) *MLP {
+	if c.Activation < SiLU || c.Activation > ReLU2 {
+		ws.wiring.fault(name, "there is no Activation %d", c.Activation)
 	}
-	ws.reserve(&ws.gate, ffn)
-	ws.reserve(&ws.inner, ffn)
-	m.activate = func(_, i int) {
-		gate, up := ws.gate[i*ffn:(i+1)*ffn], ws.inner[i*ffn:(i+1)*ffn]
-		ws.Kernels().SiLUMul(gate, gate, up)
+	linear := func(tensor string, out, in int) *Linear { return newLinear(ws, name+tensor, out, out, in, c.Bias) }
+	m := &MLP{ws: ws, name: name, config: c}
+	ws.reserve(&ws.inner, c.FFN)
+	if c.Ungated {
+		m.inner = newGroup(linear(".up", c.FFN, c.Width))
+		m.activate = m.activateRow
+	} else {
+		m.inner = newGroup(linear(".gate", c.FFN, c.Width), linear(".up", c.FFN, c.Width))
+		ws.reserve(&ws.gate, c.FFN)
+		m.activate = m.gateRow
 	}
+	m.down = linear(".down", c.Width, c.FFN)
 	return m
 }
 
-// Forward writes the output of each row of x to dst, both [n][width]. dst must not overlap x.
-func (m *MLP) Forward(ctx context.Context, dst, x []float32, n int) error {
-	if err := errors.Join(m.ws.checkRows(m.name, x, n, m.width), m.ws.checkRows(m.name, dst, n, m.width)); err != nil {
+// Width returns the number of elements of a row.
+func (m *MLP) Width() int { return m.config.Width }
+
+// Forward writes the output of each row of x to dst, both [rows.Len()][Width]. dst must not overlap x.
+func (m *MLP) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
+	n, ws, c := rows.Len(), m.ws, &m.config
+	if err := errors.Join(ws.checkRows(m.name, x, n, c.Width), ws.checkRows(m.name, dst, n, c.Width)); err != nil {
 		return err
 	}
-	in := m.ws.Input(x, n, m.width)
-	if err := m.gateUp.forward(ctx, in, m.ws.gate, m.ws.inner); err != nil {
+	in := ws.Input(x, n, c.Width)
+	var err error
+	if c.Ungated {
+		err = m.inner.forward(ctx, in, ws.inner)
+	} else {
+		err = m.inner.forward(ctx, in, ws.gate, ws.inner)
+	}
+	if err != nil {
 		return err
 	}
-	m.ws.pool.Run(n, m.activate)
-	return m.down.Forward(ctx, dst, m.ws.Input(m.ws.gate, n, m.ffn))
+	ws.pool.Run(n, m.activate)
+	return m.down.Forward(ctx, dst, ws.Input(ws.inner, n, c.FFN))
+}
+
+func (m *MLP) activateRow(_, i int) {
+	up := m.ws.inner[i*m.config.FFN : (i+1)*m.config.FFN]
+	m.config.Activation.apply(m.ws.Kernels(), up, up)
+}
+
+func (m *MLP) gateRow(_, i int) {
+	set, ffn := m.ws.Kernels(), m.config.FFN
+	gate, up := m.ws.gate[i*ffn:(i+1)*ffn], m.ws.inner[i*ffn:(i+1)*ffn]
+	if m.config.Activation == SiLU {
+		set.SiLUMul(up, gate, up)
+		return
+	}
+	m.config.Activation.apply(set, gate, gate)
+	set.Mul(up, gate)
+}
+
+// String names an activation.
+func (a Activation) String() string {
+	names := [...]string{"SiLU", "GELU", "GELUTanh", "ReLU2"}
+	if a < 0 || int(a) >= len(names) {
+		return fmt.Sprintf("Activation(%d)", int(a))
+	}
+	return names[a]
 }

@@ -24,8 +24,8 @@ type Device interface {
 
 // away is what a Workspace needs to compute products on a device.
 type away struct {
-	device  Device // nil: there is none
-	leaser  Leaser // the source of weights; nil: its parts can't be kept
+	device  Device // nil if there is none
+	leaser  Leaser // the source of weights; nil if its parts can't be kept
 	changed bool   // the input is not yet the device's
 }
 
@@ -56,10 +56,20 @@ func newGroup(g ...*Linear) group {
 	return g
 }
 
-// forward writes the product of each row of in with each matrix to an element of dst; see [Linear.Forward]. A device gets all that is to
+// forward writes the projection of each row of in by each matrix to an element of dst; see [Linear.Forward]. A device gets all that is to
 // do before anybody waits for it.
 func (g group) forward(ctx context.Context, in *kernels.Input, dst ...[]float32) error {
-	defer g[0].ws.finish()
+	if err := g.product(ctx, in, dst); err != nil {
+		return err
+	}
+	for i, l := range g {
+		l.finishRows(dst[i], in)
+	}
+	return nil
+}
+
+func (g group) product(ctx context.Context, in *kernels.Input, dst [][]float32) error {
+	defer g[0].ws.finish() // also when a worker panics
 	for i, l := range g {
 		if err := l.start(ctx, dst[i], in); err != nil {
 			return err

@@ -19,10 +19,16 @@ var ErrStateful = errors.New("a state holds keys and values only")
 // stateHeader begins a state. All its parts are little-endian:
 //
 //  1. the header;
-//  2. the tokens of the text, int32 each;
-//  3. for each layer, page of [kvPageLen] rows and head: the keys of the page's rows, [rows][HeadDim], then their values.
+//  2. for each layer of the cache, its shape;
+//  3. the tokens of the text, int32 each;
+//  4. for each layer, page of [kvPageLen] rows and head: the keys of the page's rows, [rows][HeadDim], then their values.
 type stateHeader struct {
-	Layers, KVHeads, HeadDim, Type, Rows uint32
+	Layers, Type, Rows uint32
+}
+
+// stateLayer is the shape of a layer in a state.
+type stateLayer struct {
+	KVHeads, HeadDim uint32
 }
 
 // Stateful is a [Layer] that says whether it keeps anything of the text beside keys and values, as convolutions and recurrences do. A
@@ -42,14 +48,26 @@ func (d *Decoder) WriteState(w io.Writer) error {
 		return err
 	}
 	c := d.cache
-	header := stateHeader{uint32(c.config.Layers), uint32(c.config.KVHeads), uint32(c.config.HeadDim), uint32(c.config.Type), uint32(c.committed)}
-	if err := binary.Write(w, binary.LittleEndian, header); err != nil {
-		return err
-	}
-	if err := binary.Write(w, binary.LittleEndian, d.text); err != nil {
-		return err
+	for _, part := range []any{c.stateHeader(uint32(c.committed)), c.stateLayers(), d.text} {
+		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
+			return err
+		}
 	}
 	return c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) })
+}
+
+// stateHeader returns the header of a state of so many rows.
+func (c *KVCache) stateHeader(rows uint32) stateHeader {
+	return stateHeader{uint32(len(c.layers)), uint32(c.config.Type), rows}
+}
+
+// stateLayers returns the shapes of the layers.
+func (c *KVCache) stateLayers() []stateLayer {
+	var shapes []stateLayer
+	for _, l := range c.config.Layers {
+		shapes = append(shapes, stateLayer{uint32(l.KVHeads), uint32(l.HeadDim)})
+	}
+	return shapes
 }
 
 // checkStateless fails if the text is more than keys and values.
@@ -94,10 +112,18 @@ func (d *Decoder) readState(r io.Reader) error {
 	if err := binary.Read(r, binary.LittleEndian, &h); err != nil {
 		return err
 	}
-	want := stateHeader{uint32(c.config.Layers), uint32(c.config.KVHeads), uint32(c.config.HeadDim), uint32(c.config.Type), h.Rows}
-	if h != want {
-		return fmt.Errorf("layers: %w: it has %d layers, %d heads of %d in %v; this one %d, %d of %d in %v", ErrState,
-			h.Layers, h.KVHeads, h.HeadDim, tensor.DType(h.Type), want.Layers, want.KVHeads, want.HeadDim, c.config.Type)
+	if want := c.stateHeader(h.Rows); h != want {
+		return fmt.Errorf("layers: %w: it has keys and values of %d layers in %v; this one of %d in %v", ErrState,
+			h.Layers, tensor.DType(h.Type), want.Layers, c.config.Type)
+	}
+	shapes := make([]stateLayer, len(c.layers))
+	if err := binary.Read(r, binary.LittleEndian, shapes); err != nil {
+		return err
+	}
+	for i, want := range c.stateLayers() {
+		if got := shapes[i]; got != want {
+			return fmt.Errorf("layers: %w: it has %d heads of %d in layer %d; this one %d of %d", ErrState, got.KVHeads, got.HeadDim, i, want.KVHeads, want.HeadDim)
+		}
 	}
 	if int64(h.Rows) > int64(c.config.Context) {
 		return fmt.Errorf("layers: a state of %d tokens: %w: it holds %d", h.Rows, ErrContextFull, c.config.Context)
@@ -123,9 +149,10 @@ func (c *KVCache) eachRun(f func(values any) error) error {
 	for i := range c.layers {
 		for page := 0; page*kvPageLen < c.committed; page++ {
 			rows := min(kvPageLen, c.committed-page*kvPageLen)
-			for head := range c.config.KVHeads {
-				from := head * kvPageLen * c.config.HeadDim
-				for _, values := range pageRuns(&c.layers[i], page, from, from+rows*c.config.HeadDim) {
+			kv := &c.layers[i]
+			for head := range kv.KVHeads {
+				from := head * kvPageLen * kv.HeadDim
+				for _, values := range pageRuns(kv, page, from, from+rows*kv.HeadDim) {
 					if err := f(values); err != nil {
 						return err
 					}

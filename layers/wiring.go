@@ -49,8 +49,8 @@ func (w *wiring) tensor(weights Weights, name string, rows, cols int, vector boo
 	}
 }
 
-// attention notes what is wrong with an attention on a layer of a cache.
-func (w *wiring) attention(part string, c AttentionConfig, rotary *Rotary, cache *KVCache, layer int) bool {
+// attention notes what is wrong with an attention, and reserves its layer of the cache.
+func (w *wiring) attention(part string, c *AttentionConfig) bool {
 	if !w.positive(part, c.Width, c.Heads, c.KVHeads, c.HeadDim) {
 		return false
 	}
@@ -58,26 +58,67 @@ func (w *wiring) attention(part string, c AttentionConfig, rotary *Rotary, cache
 	if c.Heads%c.KVHeads != 0 {
 		w.fault(part, "%d query heads are no multiple of %d key-value heads", c.Heads, c.KVHeads)
 	}
-	switch {
-	case rotary == nil:
-		w.fault(part, "it has no Rotary")
-	case rotary.headDim != c.HeadDim:
-		w.fault(part, "heads of %d elements with a Rotary for heads of %d", c.HeadDim, rotary.headDim)
+	turned := c.RotaryDim
+	if turned == 0 {
+		turned = c.HeadDim
 	}
 	switch {
-	case cache == nil:
+	case c.NoRotary && c.Rotary != nil:
+		w.fault(part, "it has a Rotary and is said to have none")
+	case c.NoRotary:
+	case c.Rotary == nil:
+		w.fault(part, "it has no Rotary, and NoRotary is not set")
+	case c.Rotary.width() != turned || turned > c.HeadDim:
+		w.fault(part, "a Rotary for %d elements where %d of the %d of a head are to be turned", c.Rotary.width(), turned, c.HeadDim)
+	}
+	if c.QKNorm < NoQKNorm || c.QKNorm > FullQKNorm {
+		w.fault(part, "there is no QKNorm %d", c.QKNorm)
+	}
+	w.cache(part, c)
+	return len(w.faults) == before
+}
+
+// cache notes what is wrong with the layer of the cache that an attention is to use, and reserves it.
+func (w *wiring) cache(part string, c *AttentionConfig) {
+	cache := c.Cache
+	if cache == nil {
 		w.fault(part, "it has no KVCache")
-	case cache.config.KVHeads != c.KVHeads || cache.config.HeadDim != c.HeadDim:
-		w.fault(part, "%d key-value heads of %d elements on a KVCache of %d of %d", c.KVHeads, c.HeadDim, cache.config.KVHeads, cache.config.HeadDim)
-	case layer < 0 || layer >= cache.config.Layers:
-		w.fault(part, "layer %d of a KVCache of %d layers", layer, cache.config.Layers)
-	case cache.taken[layer] != "":
-		w.fault(part, "layer %d of the KVCache is that of %s", layer, cache.taken[layer])
+		return
+	}
+	if n := len(cache.config.Layers); c.Layer < 0 || c.Layer >= n {
+		w.fault(part, "layer %d of a KVCache of %d layers", c.Layer, n)
+		return
+	}
+	switch l := cache.config.Layers[c.Layer]; {
+	case l.KVHeads != c.KVHeads || l.HeadDim != c.HeadDim:
+		w.fault(part, "%d key-value heads of %d elements on a layer of a KVCache with %d of %d", c.KVHeads, c.HeadDim, l.KVHeads, l.HeadDim)
+	case cache.taken[c.Layer] != "":
+		w.fault(part, "layer %d of the KVCache is that of %s", c.Layer, cache.taken[c.Layer])
 	default:
-		cache.taken[layer] = part
+		cache.taken[c.Layer] = part
 		w.caches = append(w.caches, cache)
 	}
-	return len(w.faults) == before
+}
+
+// block notes what is wrong with a block.
+func (w *wiring) block(part string, c *BlockConfig) {
+	w.positive(part, c.Width)
+	if c.Placement < NormBefore || c.Placement > NormAround {
+		w.fault(part, "there is no Placement %d", c.Placement)
+	}
+	w.sublayer(part, "Mixer", c.Mixer, c.Width)
+	w.sublayer(part, "MLP", c.MLP, c.Width)
+}
+
+// sublayer notes what is wrong with a sublayer of a block.
+func (w *wiring) sublayer(part, what string, s Sublayer, width int) {
+	if s == nil {
+		w.fault(part, "it has no %s", what)
+		return
+	}
+	if s, ok := s.(interface{ Width() int }); ok && s.Width() != width {
+		w.fault(part, "rows of %d elements with a %s for %d", width, what, s.Width())
+	}
 }
 
 // check returns what is wrong with the parts of m, as one error.
@@ -88,16 +129,11 @@ func (m *Model) check() error {
 	ws := m.Workspace
 	w := wiring{faults: ws.wiring.faults}
 	w.positive("workspace", ws.maxRows)
-	if m.Embedding.ws != ws || m.Norm.ws != ws || m.Head.ws != ws {
-		w.fault("model", "embedding, norm and head are not all built on its Workspace")
-	}
+	w.ends(m)
 	for _, cache := range ws.wiring.caches {
 		if cache != m.Cache {
 			w.fault("model", "an attention uses another KVCache than the model's")
 		}
-	}
-	if width := m.Embedding.width; width != len(m.Norm.gain) || width != m.Head.reader.cols {
-		w.fault("model", "rows of %d elements from the embedding, %d in the norm, %d in the head", width, len(m.Norm.gain), m.Head.reader.cols)
 	}
 	for i, layer := range m.Layers {
 		if layer == nil {
@@ -108,6 +144,26 @@ func (m *Model) check() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrWiring, errors.Join(w.faults...))
+}
+
+// ends notes what is wrong with what comes before and after the layers, as far as it is of this package.
+func (w *wiring) ends(m *Model) {
+	ws, width := m.Workspace, m.Embedding.Width()
+	embedding, ok := m.Embedding.(*Embedding)
+	same := !ok || embedding.ws == ws
+	normWidth, headWidth := width, width
+	if norm, ok := m.Norm.(*Norm); ok {
+		same, normWidth = same && norm.ws == ws, norm.Width()
+	}
+	if head, ok := m.Head.(*Linear); ok {
+		same, headWidth = same && head.ws == ws, head.reader.cols
+	}
+	if !same {
+		w.fault("model", "embedding, norm and head are not all built on its Workspace")
+	}
+	if width != normWidth || width != headWidth {
+		w.fault("model", "rows of %d elements from the embedding, %d in the norm, %d in the head", width, normWidth, headWidth)
+	}
 }
 
 // checkRows returns an error unless x holds n rows of width elements, and the workspace has room for them.

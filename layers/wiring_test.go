@@ -33,6 +33,8 @@ type parts struct {
 	rotary, layer     int // dimensions of heads in the rotary; layer of the cache
 	normWidth, headIn int
 	ffn               int
+	activation        layers.Activation
+	block             *layers.BlockConfig
 	otherCache, twice bool
 	otherWorkspace    bool
 	noRotary, noCache bool
@@ -47,7 +49,7 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 	w := &layers.Memory{}
 	ws := layers.NewWorkspace(w, nil, rows)
 	cache := func() *layers.KVCache {
-		c, err := layers.NewKVCache(layers.KVConfig{Layers: 2, KVHeads: 4, HeadDim: 8, Context: 64})
+		c, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(2, layers.KVLayer{KVHeads: 4, HeadDim: 8}), Context: 64})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,11 +72,15 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 	if p.noRotary {
 		rotary = nil
 	}
-	attention := layers.NewAttention(ws, "block.0", p.attention, rotary, used, p.layer)
+	p.attention.Rotary, p.attention.Cache, p.attention.Layer = rotary, used, p.layer
+	attention := layers.NewAttention(ws, "block.0", p.attention)
 	if p.twice {
-		layers.NewAttention(ws, "block.1", p.attention, rotary, used, p.layer)
+		layers.NewAttention(ws, "block.1", p.attention)
 	}
-	layers.NewMLP(ws, "block.0", width, p.ffn)
+	layers.NewMLP(ws, "block.0", layers.MLPConfig{Width: width, FFN: p.ffn, Activation: p.activation})
+	if p.block != nil {
+		layers.NewBlock(ws, "block.0", *p.block)
+	}
 	if p.otherWorkspace {
 		model.Workspace = layers.NewWorkspace(w, nil, rows)
 	}
@@ -99,25 +105,32 @@ func TestWiring(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*parts){
-		"block.0: 2 key-value heads of 8 elements on a KVCache of 4 of 8": func(p *parts) { p.attention.KVHeads = 2 },
-		"block.0: 4 key-value heads of 4 elements on a KVCache of 4 of 8": func(p *parts) { p.attention.HeadDim, p.rotary = 4, 4 },
-		"block.0: heads of 8 elements with a Rotary for heads of 16":      func(p *parts) { p.rotary = 16 },
-		"block.0: 6 query heads are no multiple of 4 key-value heads":     func(p *parts) { p.attention.Heads = 6 },
-		"block.0: layer 2 of a KVCache of 2 layers":                       func(p *parts) { p.layer = 2 },
-		"block.0: layer -1 of a KVCache of 2 layers":                      func(p *parts) { p.layer = -1 },
-		"block.0: a size of 0":                                              func(p *parts) { p.attention.Width = 0 },
-		"block.0: a size of -4":                                             func(p *parts) { p.attention.KVHeads = -4 },
-		"block.1: layer 0 of the KVCache is that of block.0":                func(p *parts) { p.twice = true },
-		"block.0: it has no Rotary":                                         func(p *parts) { p.noRotary = true },
-		"block.0: it has no KVCache":                                        func(p *parts) { p.noCache = true },
-		"an attention uses another KVCache than the model's":                func(p *parts) { p.otherCache = true },
-		"embedding, norm and head are not all built on its Workspace":       func(p *parts) { p.otherWorkspace = true },
-		"rows of 32 elements from the embedding, 16 in the norm, 32 in the": func(p *parts) { p.normWidth = 16 },
-		"rows of 32 elements from the embedding, 32 in the norm, 64 in the": func(p *parts) { p.headIn = 64 },
-		"final_norm: a size of -1":                                          func(p *parts) { p.normWidth = -1 },
-		"block.0.gate: a size of 0":                                         func(p *parts) { p.ffn = 0 },
-		"layer 0: is nil":                                                   func(p *parts) { p.nilLayer = true },
-		"must all be set":                                                   func(p *parts) { p.noNorm = true },
+		"block.0: 2 key-value heads of 8 elements on a layer of a KVCache with 4 of 8": func(p *parts) { p.attention.KVHeads = 2 },
+		"block.0: 4 key-value heads of 4 elements on a layer of a KVCache with 4 of 8": func(p *parts) { p.attention.HeadDim, p.rotary = 4, 4 },
+		"block.0: a Rotary for 16 elements where 8 of the 8 of a head":                 func(p *parts) { p.rotary = 16 },
+		"block.0: a Rotary for 4 elements where 8 of the 8 of a head":                  func(p *parts) { p.rotary = 4 },
+		"block.0: a Rotary for 12 elements where 12 of the 8 of a head":                func(p *parts) { p.rotary, p.attention.RotaryDim = 12, 12 },
+		"block.0: it has a Rotary and is said to have none":                            func(p *parts) { p.attention.NoRotary = true },
+		"block.0: there is no QKNorm 3":                                                func(p *parts) { p.attention.QKNorm = 3 },
+		"block.0: there is no Activation 4":                                            func(p *parts) { p.activation = 4 },
+		"block.0: there is no Placement -1":                                            func(p *parts) { p.block = &layers.BlockConfig{Width: 32, Placement: -1} },
+		"block.0: it has no Mixer":                                                     func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
+		"block.0: 6 query heads are no multiple of 4 key-value heads":                  func(p *parts) { p.attention.Heads = 6 },
+		"block.0: layer 2 of a KVCache of 2 layers":                                    func(p *parts) { p.layer = 2 },
+		"block.0: layer -1 of a KVCache of 2 layers":                                   func(p *parts) { p.layer = -1 },
+		"block.0: a size of 0":                                                         func(p *parts) { p.attention.Width = 0 },
+		"block.0: a size of -4":                                                        func(p *parts) { p.attention.KVHeads = -4 },
+		"block.1: layer 0 of the KVCache is that of block.0":                           func(p *parts) { p.twice = true },
+		"block.0: it has no Rotary, and NoRotary is not set":                           func(p *parts) { p.noRotary = true },
+		"block.0: it has no KVCache":                                                   func(p *parts) { p.noCache = true },
+		"an attention uses another KVCache than the model's":                           func(p *parts) { p.otherCache = true },
+		"embedding, norm and head are not all built on its Workspace":                  func(p *parts) { p.otherWorkspace = true },
+		"rows of 32 elements from the embedding, 16 in the norm, 32 in the":            func(p *parts) { p.normWidth = 16 },
+		"rows of 32 elements from the embedding, 32 in the norm, 64 in the":            func(p *parts) { p.headIn = 64 },
+		"final_norm: a size of -1":                                                     func(p *parts) { p.normWidth = -1 },
+		"block.0.gate: a size of 0":                                                    func(p *parts) { p.ffn = 0 },
+		"layer 0: is nil":                                                              func(p *parts) { p.nilLayer = true },
+		"must all be set":                                                              func(p *parts) { p.noNorm = true },
 	} {
 		p := right()
 		change(&p)
@@ -127,6 +140,9 @@ func TestWiring(t *testing.T) {
 	}
 }
 
+// pending returns n rows of which nothing is known.
+func pending(n int) *layers.Rows { return &layers.Rows{Pending: make([]int, n)} }
+
 // TestMisusedParts: rows that do not fit a part are an error of the pass, not a panic.
 func TestMisusedParts(t *testing.T) {
 	cfg := small(layers.Llama)
@@ -135,15 +151,15 @@ func TestMisusedParts(t *testing.T) {
 	ws := layers.NewWorkspace(w, nil, rows)
 	x, short := make([]float32, 2*cfg.Width), make([]float32, cfg.Width)
 	norm := layers.NewRMSNorm(ws, "final_norm", cfg.Width, 1e-5)
-	mlp := layers.NewMLP(ws, "block.0", cfg.Width, cfg.FFN)
+	mlp := layers.NewMLP(ws, "block.0", layers.MLPConfig{Width: cfg.Width, FFN: cfg.FFN})
 	linear := layers.NewLinear(ws, "block.0.gate", cfg.FFN, cfg.Width)
 	vector := layers.NewLinear(ws, "final_norm", 1, cfg.Width)
 	for name, err := range map[string]error{
 		"norm, in":       norm.Forward(ctx, x[1:], x[1:]),
 		"norm, out":      norm.Forward(ctx, short, x),
-		"mlp, in":        mlp.Forward(ctx, x, short, 2),
-		"mlp, out":       mlp.Forward(ctx, short, x, 2),
-		"mlp, rows":      mlp.Forward(ctx, make([]float32, 5*cfg.Width), make([]float32, 5*cfg.Width), 5),
+		"mlp, in":        mlp.Forward(ctx, x, short, pending(2)),
+		"mlp, out":       mlp.Forward(ctx, short, x, pending(2)),
+		"mlp, rows":      mlp.Forward(ctx, make([]float32, 5*cfg.Width), make([]float32, 5*cfg.Width), pending(5)),
 		"linear, out":    linear.Forward(ctx, short, ws.Input(x, 2, cfg.Width)),
 		"linear, in":     linear.Forward(ctx, make([]float32, cfg.FFN), ws.Input(x, 1, cfg.Width/2)),
 		"linear, vector": vector.Forward(ctx, short, ws.Input(x, 1, cfg.Width)),

@@ -28,6 +28,12 @@ func NewWorkspace(w Weights, pool *kernels.Pool, maxRows int) *Workspace {
 	return &Workspace{weights: w, pool: pool, maxRows: max(maxRows, 0), attention: make([]kernels.AttentionScratch, pool.Workers())}
 }
 
+// Weights returns the source of weights.
+func (ws *Workspace) Weights() Weights { return ws.weights }
+
+// Pool returns the workers; nil stands for the calling goroutine, as it does for every function of package kernels that takes a pool.
+func (ws *Workspace) Pool() *kernels.Pool { return ws.pool }
+
 // MaxRows returns the largest number of rows of one pass.
 func (ws *Workspace) MaxRows() int { return ws.maxRows }
 

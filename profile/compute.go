@@ -116,7 +116,9 @@ type bench struct {
 
 func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
 	cfg, most := e.config, rowCounts[len(rowCounts)-1]
-	cache, err := layers.NewKVCache(layers.KVConfig{Layers: e.blocks, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Context: max(cfg.MaxPositions, most)})
+	cache, err := layers.NewKVCache(layers.KVConfig{
+		Layers: layers.UniformKV(e.blocks, layers.KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: max(cfg.MaxPositions, most),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -141,13 +143,22 @@ func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
 			}
 		},
 	}
-	rotary := layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
+	norm := layers.NormConfig{Eps: cfg.NormEps}
 	attention := layers.AttentionConfig{
 		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim,
-		QKNorm: cfg.Family == layers.Qwen3, NormEps: cfg.NormEps,
+		Cache: cache, Rotary: layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim)), Norm: norm,
+	}
+	if cfg.Family == layers.Qwen3 {
+		attention.QKNorm = layers.HeadQKNorm
 	}
 	for i := range e.blocks {
-		m.Layers = append(m.Layers, layers.NewBlock(ws, fmt.Sprintf("block.%d", i), attention, cfg.FFN, rotary, cache, i))
+		name := fmt.Sprintf("block.%d", i)
+		attention.Layer = i
+		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
+			Width: cfg.Width, Norm: norm,
+			Mixer: layers.NewAttention(ws, name, attention),
+			MLP:   layers.NewMLP(ws, name, layers.MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
+		}))
 	}
 	b.decoder, err = layers.Assemble(m)
 	return b, err

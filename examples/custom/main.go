@@ -30,7 +30,7 @@ const maxRows = 128
 // parallelBlock adds attention(norm(x)) + mlp(norm(x)) to x.
 type parallelBlock struct {
 	kernels     *kernels.Set
-	norm        *layers.RMSNorm
+	norm        *layers.Norm
 	attention   *layers.Attention
 	mlp         *layers.MLP
 	normed, out []float32 // [maxRows][width], shared by all blocks
@@ -46,7 +46,7 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 		return err
 	}
 	b.kernels.Add(x, out)
-	if err := b.mlp.Forward(ctx, out, normed, rows.Len()); err != nil { // of what attention has seen too
+	if err := b.mlp.Forward(ctx, out, normed, rows); err != nil { // of what attention has seen too
 		return err
 	}
 	b.kernels.Add(x, out)
@@ -59,7 +59,9 @@ func (b *parallelBlock) Stateful() bool { return false }
 // newDecoder puts the parts together.
 func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layers.Decoder, error) {
 	ws := layers.NewWorkspace(w, pool, maxRows)
-	cache, err := layers.NewKVCache(layers.KVConfig{Layers: cfg.Layers, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Context: min(cfg.MaxPositions, 2048)})
+	cache, err := layers.NewKVCache(layers.KVConfig{
+		Layers: layers.UniformKV(cfg.Layers, layers.KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: min(cfg.MaxPositions, 2048),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -74,16 +76,17 @@ func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layer
 		Head:      layers.NewLinear(ws, head, cfg.Vocab, cfg.Width),
 	}
 	rotary := layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
-	attention := layers.AttentionConfig{Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}
+	attention := layers.AttentionConfig{Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Cache: cache, Rotary: rotary}
 	scratch := func() []float32 { return make([]float32, maxRows*cfg.Width) }
 	normed, out := scratch(), scratch()
 	for i := range cfg.Layers {
 		prefix := fmt.Sprintf("parallel.%d", i)
+		attention.Layer = i
 		model.Layers = append(model.Layers, &parallelBlock{
 			kernels:   ws.Kernels(),
 			norm:      layers.NewRMSNorm(ws, prefix+".norm", cfg.Width, cfg.NormEps),
-			attention: layers.NewAttention(ws, prefix+".attention", attention, rotary, cache, i),
-			mlp:       layers.NewMLP(ws, prefix+".mlp", cfg.Width, cfg.FFN),
+			attention: layers.NewAttention(ws, prefix+".attention", attention),
+			mlp:       layers.NewMLP(ws, prefix+".mlp", layers.MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
 			normed:    normed, out: out,
 		})
 	}

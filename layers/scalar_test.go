@@ -1,0 +1,550 @@
+package layers_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+// scalarModel describes a model of parts of this package, and computes in float64, one row after the other and with nothing cached, what
+// its decoder must compute.
+type scalarModel struct {
+	width, vocab int
+	embedScale   float32
+	layers       []scalarLayer
+	norm         layers.NormConfig // the last one
+	head         layers.HeadConfig // Vocab, Stored and Width are filled in
+
+	weights layers.Memory
+	values  map[string][]float64 // of the tensors, as they are stored
+}
+
+// scalarLayer describes one Block. Names, widths, caches and sublayers are filled in by the scalarModel.
+type scalarLayer struct {
+	attention layers.AttentionConfig
+	freqs     []float64 // of the rotary positions
+	factor    float64
+	mlp       layers.MLPConfig
+	block     layers.BlockConfig
+}
+
+// set stores a random tensor under a name: a matrix in F16, or a vector in float32.
+func (m *scalarModel) set(t fataler, name string, vector bool, rows, cols int, mean, deviation float64) {
+	t.Helper()
+	if m.values == nil {
+		m.values = map[string][]float64{}
+	}
+	seed := uint64(0)
+	for _, c := range name {
+		seed = seed*31 + uint64(c)
+	}
+	rng := rand.New(rand.NewPCG(seed, 5))
+	values, exact := make([]float32, rows*cols), make([]float64, rows*cols)
+	d := tensor.F16
+	if vector {
+		d = tensor.F32
+	}
+	for i := range values {
+		values[i] = float32(mean + deviation*rng.NormFloat64())
+		if !vector {
+			values[i] = tensor.F16ToF32(tensor.F32ToF16(values[i]))
+		}
+		exact[i] = float64(values[i])
+	}
+	m.values[name] = exact
+	if err := m.weights.SetMatrix(name, d, rows, cols, values); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *scalarModel) setNorm(t fataler, name string, width int, c layers.NormConfig) {
+	m.set(t, name, true, 1, width, 1-float64(c.Offset), 0.1)
+	if c.Bias {
+		m.set(t, name+"_bias", true, 1, width, 0, 0.2)
+	}
+}
+
+func (m *scalarModel) setLinear(t fataler, name string, out, in int, bias bool) {
+	m.set(t, name, false, out, in, 0, 1.5/math.Sqrt(float64(in)))
+	if bias {
+		m.set(t, name+"_bias", true, 1, out, 0, 0.5)
+	}
+}
+
+// decoder makes weights and returns the decoder of the model.
+func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
+	t.Helper()
+	ws := layers.NewWorkspace(&m.weights, nil, maxRows)
+	kv := layers.KVConfig{Context: 512, Type: tensor.F32}
+	for _, l := range m.layers {
+		kv.Layers = append(kv.Layers, layers.KVLayer{KVHeads: l.attention.KVHeads, HeadDim: l.attention.HeadDim})
+	}
+	cache, err := layers.NewKVCache(kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.setLinear(t, "embedding", m.vocab, m.width, false)
+	m.setNorm(t, "final_norm", m.width, m.norm)
+	m.setLinear(t, "head", m.vocab, m.width, m.head.Bias)
+	m.head.Vocab, m.head.Stored, m.head.Width = m.vocab, m.vocab, m.width
+	model := layers.Model{
+		Workspace: ws, Cache: cache,
+		Embedding: layers.NewScaledEmbedding(ws, "embedding", m.vocab, m.width, m.embedScale),
+		Norm:      layers.NewNorm(ws, "final_norm", m.width, m.norm),
+		Head:      layers.NewHead(ws, "head", m.head),
+	}
+	for i := range m.layers {
+		model.Layers = append(model.Layers, m.layer(t, ws, cache, i))
+	}
+	d, err := layers.Assemble(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// layer makes the weights of a layer and returns the layer.
+func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KVCache, i int) layers.Layer {
+	t.Helper()
+	l, name := &m.layers[i], fmt.Sprintf("block.%d", i)
+	a, mlp, block := &l.attention, &l.mlp, &l.block
+	a.Width, mlp.Width, block.Width, a.Cache, a.Layer = m.width, m.width, m.width, cache, i
+	if l.freqs != nil {
+		a.Rotary = layers.NewScaledRotary(l.freqs, l.factor)
+	}
+	q, kv := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
+	m.setLinear(t, name+".q", q, m.width, a.Bias)
+	m.setLinear(t, name+".k", kv, m.width, a.Bias)
+	m.setLinear(t, name+".v", kv, m.width, a.Bias)
+	switch a.QKNorm {
+	case layers.HeadQKNorm:
+		m.setNorm(t, name+".q_norm", a.HeadDim, a.Norm)
+		m.setNorm(t, name+".k_norm", a.HeadDim, a.Norm)
+	case layers.FullQKNorm:
+		m.setNorm(t, name+".q_norm", q, a.Norm)
+		m.setNorm(t, name+".k_norm", kv, a.Norm)
+	}
+	m.setLinear(t, name+".o", m.width, q, a.OutputBias)
+	if !mlp.Ungated {
+		m.setLinear(t, name+".gate", mlp.FFN, m.width, mlp.Bias)
+	}
+	m.setLinear(t, name+".up", mlp.FFN, m.width, mlp.Bias)
+	m.setLinear(t, name+".down", m.width, mlp.FFN, mlp.Bias)
+	for _, sublayer := range []string{".attn", ".mlp"} {
+		if block.Placement != layers.NormAfter {
+			m.setNorm(t, name+sublayer+"_norm", m.width, block.Norm)
+		}
+		if block.Placement != layers.NormBefore {
+			m.setNorm(t, name+sublayer+"_post_norm", m.width, block.Norm)
+		}
+	}
+	block.Mixer, block.MLP = layers.NewAttention(ws, name, *a), layers.NewMLP(ws, name, *mlp)
+	return layers.NewBlock(ws, name, *block)
+}
+
+// logits returns the logits after the last of tokens.
+func (m *scalarModel) logits(tokens []int32) []float64 {
+	var x [][]float64
+	for _, token := range tokens {
+		row := make([]float64, m.width)
+		for i := range row {
+			row[i] = m.values["embedding"][int(token)*m.width+i] * float64(m.embedScale)
+		}
+		x = append(x, row)
+	}
+	for i := range m.layers {
+		m.block(x, i)
+	}
+	out := m.linear("head", m.normed("final_norm", x[len(x)-1], m.norm))
+	for i := range out {
+		if m.head.Scale != 0 {
+			out[i] *= float64(m.head.Scale)
+		}
+		if c := float64(m.head.SoftCap); c != 0 {
+			out[i] = c * math.Tanh(out[i]/c)
+		}
+	}
+	return out
+}
+
+func (m *scalarModel) block(x [][]float64, i int) {
+	l, name := &m.layers[i], fmt.Sprintf("block.%d", i)
+	residual := float64(l.block.Residual)
+	if residual == 0 {
+		residual = 1
+	}
+	for _, sublayer := range []string{".attn", ".mlp"} {
+		in := make([][]float64, len(x))
+		for r := range x {
+			in[r] = x[r]
+			if l.block.Placement != layers.NormAfter {
+				in[r] = m.normed(name+sublayer+"_norm", x[r], l.block.Norm)
+			}
+		}
+		var out [][]float64
+		if sublayer == ".attn" {
+			out = m.attention(in, l, name)
+		} else {
+			out = m.mlp(in, &l.mlp, name)
+		}
+		for r := range x {
+			if l.block.Placement != layers.NormBefore {
+				out[r] = m.normed(name+sublayer+"_post_norm", out[r], l.block.Norm)
+			}
+			for c := range x[r] {
+				x[r][c] += residual * out[r][c]
+			}
+		}
+	}
+}
+
+func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out [][]float64) {
+	a := &l.attention
+	dim, scale := a.HeadDim, float64(a.Scale)
+	if scale == 0 {
+		scale = 1 / math.Sqrt(float64(dim))
+	}
+	var keys, values [][]float64
+	for position, row := range x {
+		q, k := m.linear(name+".q", row), m.linear(name+".k", row)
+		q, k = m.qkNorm(name+".q_norm", q, a), m.qkNorm(name+".k_norm", k, a)
+		rotate(q, dim, l.freqs, l.factor, position)
+		rotate(k, dim, l.freqs, l.factor, position)
+		keys, values = append(keys, k), append(values, m.linear(name+".v", row))
+		mixed := make([]float64, a.Heads*dim)
+		for h := range a.Heads {
+			kv := h / (a.Heads / a.KVHeads)
+			var scores []float64
+			for _, key := range keys {
+				sum := 0.0
+				for c := range dim {
+					sum += q[h*dim+c] * key[kv*dim+c]
+				}
+				scores = append(scores, sum*scale)
+			}
+			for j, weight := range softmax(scores) {
+				for c := range dim {
+					mixed[h*dim+c] += weight * values[j][kv*dim+c]
+				}
+			}
+		}
+		out = append(out, m.linear(name+".o", mixed))
+	}
+	return out
+}
+
+func softmax(scores []float64) []float64 {
+	most, sum := math.Inf(-1), 0.0
+	for _, s := range scores {
+		most = max(most, s)
+	}
+	for i, s := range scores {
+		scores[i] = math.Exp(s - most)
+		sum += scores[i]
+	}
+	for i := range scores {
+		scores[i] /= sum
+	}
+	return scores
+}
+
+// qkNorm normalises queries or keys.
+func (m *scalarModel) qkNorm(name string, x []float64, a *layers.AttentionConfig) (out []float64) {
+	width := len(x)
+	switch a.QKNorm {
+	case layers.NoQKNorm:
+		return x
+	case layers.HeadQKNorm:
+		width = a.HeadDim
+	}
+	for ; len(x) > 0; x = x[width:] {
+		out = append(out, m.normed(name, x[:width], a.Norm)...)
+	}
+	return out
+}
+
+// rotate turns the heads of x, each of dim elements.
+func rotate(x []float64, dim int, freqs []float64, factor float64, position int) {
+	for ; len(x) > 0; x = x[dim:] {
+		for i, f := range freqs {
+			sin, cos := math.Sincos(f * float64(position))
+			a, b := &x[i], &x[i+len(freqs)]
+			*a, *b = factor*(*a*cos-*b*sin), factor*(*b*cos+*a*sin)
+		}
+	}
+}
+
+func (m *scalarModel) mlp(x [][]float64, c *layers.MLPConfig, name string) (out [][]float64) {
+	for _, row := range x {
+		up := m.linear(name+".up", row)
+		inner := up
+		if !c.Ungated {
+			inner = m.linear(name+".gate", row)
+		}
+		for i, v := range inner {
+			inner[i] = activate(c.Activation, v)
+			if !c.Ungated {
+				inner[i] *= up[i]
+			}
+		}
+		out = append(out, m.linear(name+".down", inner))
+	}
+	return out
+}
+
+func activate(a layers.Activation, x float64) float64 {
+	switch a {
+	case layers.SiLU:
+		return x / (1 + math.Exp(-x))
+	case layers.GELU:
+		return x / 2 * (1 + math.Erf(x/math.Sqrt2))
+	case layers.GELUTanh:
+		return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+	case layers.ReLU2:
+		return max(x, 0) * max(x, 0)
+	}
+	return math.NaN()
+}
+
+func (m *scalarModel) linear(name string, x []float64) []float64 {
+	w, bias := m.values[name], m.values[name+"_bias"]
+	out := make([]float64, len(w)/len(x))
+	for r := range out {
+		for c, v := range x {
+			out[r] += w[r*len(x)+c] * v
+		}
+		if bias != nil {
+			out[r] += bias[r]
+		}
+	}
+	return out
+}
+
+func (m *scalarModel) normed(name string, x []float64, c layers.NormConfig) []float64 {
+	out, mean, squares := make([]float64, len(x)), 0.0, 0.0
+	if c.Centered {
+		for _, v := range x {
+			mean += v / float64(len(x))
+		}
+	}
+	for _, v := range x {
+		squares += (v - mean) * (v - mean) / float64(len(x))
+	}
+	for i, v := range x {
+		out[i] = (v - mean) / math.Sqrt(squares+float64(c.Eps)) * (m.values[name][i] + float64(c.Offset))
+		if c.Bias {
+			out[i] += m.values[name+"_bias"][i]
+		}
+	}
+	return out
+}
+
+// near fails unless got is want up to the rounding of float32.
+func near(t fataler, what string, got []float32, want []float64, tolerance float64) {
+	t.Helper()
+	spread := 0.0
+	for _, w := range want {
+		spread = max(spread, math.Abs(w))
+	}
+	for i, w := range want {
+		if off := math.Abs(float64(got[i]) - w); !(off <= tolerance*spread) {
+			t.Fatalf("%s: value %d is %v, want %v: off by %.2g of %.3g", what, i, got[i], w, off/spread, spread)
+		}
+	}
+}
+
+// frequencies returns plain rotary frequencies of so many elements.
+func frequencies(theta float64, elements int) []float64 {
+	return layers.Rope{Theta: theta}.Frequencies(elements)
+}
+
+// scalarModels are models of every option that parts have.
+func scalarModels() map[string]*scalarModel {
+	rms := layers.NormConfig{Eps: 1e-5}
+	attention := layers.AttentionConfig{Heads: 4, KVHeads: 2, HeadDim: 16}
+	mlp := layers.MLPConfig{FFN: 96}
+	// model makes one of two layers, which change may make differ.
+	model := func(change func(m *scalarModel, i int, l *scalarLayer)) *scalarModel {
+		m := &scalarModel{width: 64, vocab: 40, embedScale: 1, norm: rms}
+		for i := range 2 {
+			l := scalarLayer{attention: attention, freqs: frequencies(1e4, 16), factor: 1, mlp: mlp, block: layers.BlockConfig{Norm: rms}}
+			change(m, i, &l)
+			m.layers = append(m.layers, l)
+		}
+		return m
+	}
+	return map[string]*scalarModel{
+		"llama": model(func(*scalarModel, int, *scalarLayer) {}),
+		"qwen2": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.attention.Bias = true }),
+		"qwen3": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.attention.QKNorm, l.attention.Norm = layers.HeadQKNorm, rms
+		}),
+		"gemma": model(func(m *scalarModel, i int, l *scalarLayer) {
+			gemma := layers.NormConfig{Eps: 1e-6, Offset: 1}
+			m.embedScale, m.norm, m.head.SoftCap = 8, gemma, 5
+			l.block.Norm, l.block.Placement = gemma, layers.NormAround
+			l.attention.QKNorm, l.attention.Norm, l.attention.Scale = layers.HeadQKNorm, gemma, 0.2
+			l.mlp.Activation = layers.GELUTanh
+			if i == 1 {
+				l.attention.HeadDim, l.attention.KVHeads, l.attention.Heads = 32, 1, 3 // a layer of another shape
+				l.freqs = frequencies(1e6, 32)
+			}
+		}),
+		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
+			l.block.Placement = layers.NormAfter
+		}),
+		"phi": model(func(m *scalarModel, _ int, l *scalarLayer) {
+			norm := layers.NormConfig{Eps: 1e-5, Centered: true, Bias: true}
+			m.norm, m.head.Bias, l.block.Norm = norm, true, norm
+			l.attention.Bias, l.attention.OutputBias = true, true
+			l.freqs, l.attention.RotaryDim, l.factor = frequencies(1e4, 6), 6, 1.19
+			l.mlp.Activation, l.mlp.Ungated, l.mlp.Bias = layers.GELU, true, true
+		}),
+		"smollm3": model(func(_ *scalarModel, i int, l *scalarLayer) {
+			if i == 1 {
+				l.freqs, l.attention.NoRotary = nil, true
+			}
+		}),
+		"granite": model(func(m *scalarModel, _ int, l *scalarLayer) {
+			m.embedScale, m.head.Scale, l.block.Residual, l.attention.Scale = 12, 1.0/8, 0.22, 0.015625
+		}),
+		"nemotron": model(func(m *scalarModel, _ int, l *scalarLayer) {
+			norm := layers.NormConfig{Eps: 1e-5, Centered: true, Offset: 1, Bias: true}
+			m.norm, l.block.Norm = norm, norm
+			l.mlp.Activation, l.mlp.Ungated = layers.ReLU2, true
+		}),
+	}
+}
+
+// TestPartsEqualScalarReference: decoders of every option of the parts compute what the definitions say.
+func TestPartsEqualScalarReference(t *testing.T) {
+	for name, m := range scalarModels() {
+		t.Run(name, func(t *testing.T) {
+			d := m.decoder(t, 8)
+			tokens := []int32{3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 9, 3}
+			forward(t, d, tokens, nil) // in two pieces
+			for _, row := range []int{len(tokens) - 1, len(tokens) - 5} {
+				near(t, fmt.Sprintf("row %d", row), logits(t, d, row), m.logits(tokens[:row+1]), 2e-5)
+			}
+		})
+	}
+}
+
+// TestPartsKeepTreesExact: with every option, each row of a tree has the bits that it has alone.
+func TestPartsKeepTreesExact(t *testing.T) {
+	for name, m := range scalarModels() {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(8, 9))
+			tree, alone := m.decoder(t, 7), m.decoder(t, 1)
+			for range 3 {
+				checkRandomTree(t, rng, tree, alone)
+			}
+		})
+	}
+}
+
+// checkRandomTree puts a random tree below a random text in several passes and compares each row with its path decoded token by token, and then
+// what follows the rows of one path that are committed. Both decoders end up empty.
+func checkRandomTree(t *testing.T, rng *rand.Rand, tree, alone *layers.Decoder) {
+	t.Helper()
+	draw := func(n int) []int32 {
+		tokens := make([]int32, n)
+		for i := range tokens {
+			tokens[i] = rng.Int32N(int32(tree.Vocab()))
+		}
+		return tokens
+	}
+	text := draw(1 + rng.IntN(8))
+	forward(t, tree, text, nil)
+	commitAll(t, tree)
+	var tokens, parents []int32
+	var got [][]float32
+	for range 3 {
+		batch := draw(1 + rng.IntN(7))
+		var up []int32
+		for range batch {
+			up = append(up, rng.Int32N(int32(len(parents)+len(up)+1))-1)
+		}
+		first := forward(t, tree, batch, up)
+		for i := range batch {
+			got = append(got, logits(t, tree, first+i))
+		}
+		tokens, parents = append(tokens, batch...), append(parents, up...)
+	}
+	pathTo := func(row int) (path []int, sequence []int32) {
+		for ; row >= 0; row = int(parents[row]) {
+			path = append([]int{row}, path...)
+		}
+		sequence = slices.Clone(text)
+		for _, row := range path {
+			sequence = append(sequence, tokens[row])
+		}
+		return path, sequence
+	}
+	for row := range tokens {
+		truncate(t, alone, 0)
+		_, sequence := pathTo(row)
+		sameBits(t, fmt.Sprintf("row %d of %v", row, parents), got[row], plain(t, alone, sequence))
+	}
+	path, sequence := pathTo(rng.IntN(len(tokens)))
+	commit(t, tree, path...)
+	next := draw(2)
+	truncate(t, alone, 0)
+	sameBits(t, fmt.Sprintf("after committing %v of %v", path, parents), plain(t, tree, next), plain(t, alone, append(sequence, next...)))
+	truncate(t, tree, 0)
+	truncate(t, alone, 0)
+}
+
+// TestPartsDoNotAllocate: a decode step of any of the parts allocates nothing.
+func TestPartsDoNotAllocate(t *testing.T) {
+	for name, m := range scalarModels() {
+		t.Run(name, func(t *testing.T) {
+			d := m.decoder(t, 8)
+			tokens, path, dst := []int32{1, 2}, []int{1}, make([]float32, d.Vocab())
+			parents, rows := []int32{-1, -1}, []int{1}
+			step := func() {
+				if _, err := d.Forward(ctx, layers.Batch{Tokens: tokens, Parents: parents}); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.Project(ctx, dst, rows); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.Commit(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 20 {
+				step()
+			}
+			if n := testing.AllocsPerRun(50, step); n != 0 {
+				t.Errorf("%v allocations in a step", n)
+			}
+		})
+	}
+}
+
+// TestScalarReferenceSeesEveryOption: the reference above can tell each option from its absence.
+func TestScalarReferenceSeesEveryOption(t *testing.T) {
+	tokens := []int32{3, 14, 15, 9}
+	plain := scalarModels()["llama"]
+	plain.decoder(t, 1)
+	want := plain.logits(tokens)
+	for name, m := range scalarModels() {
+		m.decoder(t, 1)
+		same := true
+		for i, v := range m.logits(tokens) {
+			same = same && math.Abs(v-want[i]) < 1e-3
+		}
+		if same != strings.HasPrefix(name, "llama") {
+			t.Errorf("%s: like llama: %v", name, same)
+		}
+	}
+}
