@@ -50,10 +50,10 @@ type Config struct {
 	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
 	// device's flash.
 	OpenFile func(path string) (weights.File, error)
-	// NPU is a device that takes part in the work; nil: none. The Engine closes it, also where Open fails. Map says what runs there.
-	NPU npu.Device
-	Map Map
-	// CPUCosts and NPUCosts are how fast the CPU and the device multiply; zero: what the device tells, or what is measured at once.
+	// NPU is a device that takes part in the work, if not nil. The Engine closes it, also where Open fails. Placement says what runs there.
+	NPU       npu.Device
+	Placement Placement
+	// CPUCosts and NPUCosts are how fast the CPU and the device multiply. If they are zero, the device tells or they are measured in Open.
 	CPUCosts, NPUCosts npu.Costs
 	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format; empty: none.
 	Trace string
@@ -63,9 +63,9 @@ type Config struct {
 	Progress func(Progress)
 
 	// Told of the parts of the target's passes, and of its reads; nil: nobody is.
-	parts   layers.Trace
-	offload func() *offload.Queue // makes the queue of the model that is opened; nil: there is no device
-	reads   func(lane, name string, began, ended time.Time)
+	parts layers.Trace
+	queue func() *offload.Queue // makes the queue of the model that is opened; nil without a device
+	reads func(lane, name string, began, ended time.Time)
 }
 
 // Progress is the state of a piece of long work.

@@ -37,7 +37,7 @@ type Engine struct {
 	exit   *earlyexit.Pruner // prunes trees; nil where nothing does, and noPruning says why
 	prune  float64           // as configured
 	trace  *tracer
-	device device
+	npu    offloading
 	pause  func(busy time.Duration) time.Duration // nil: no rests
 
 	noPruning  string
@@ -46,9 +46,9 @@ type Engine struct {
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	e := &Engine{device: device{places: cfg.Map, cpu: cfg.CPUCosts, npu: cfg.NPUCosts}, pause: cfg.Pause}
+	e := &Engine{npu: offloading{placement: cfg.Placement, cpuCosts: cfg.CPUCosts, npuCosts: cfg.NPUCosts}, pause: cfg.Pause}
 	if cfg.NPU != nil {
-		e.device.engine = offload.New(cfg.NPU)
+		e.npu.scheduler = offload.New(cfg.NPU)
 	}
 	e.vocabulary = sync.OnceValues(e.newVocabulary)
 	if err := e.open(ctx, cfg); err != nil {
@@ -83,7 +83,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
-	cfg.offload = e.device.queues(e.device.target(), e.pool)
+	cfg.queue = e.npu.queues(e.npu.target(), e.pool)
 	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
@@ -96,7 +96,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
-	if err := e.prepareDevice(ctx); err != nil {
+	if err := e.prepareNPU(ctx); err != nil {
 		return fmt.Errorf("lever: %w", err)
 	}
 	if e.draft != nil {
@@ -107,7 +107,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 
 // openDraft opens the draft model, which must fit the target.
 func (e *Engine) openDraft(ctx context.Context, cfg Config) (err error) {
-	cfg.offload = e.device.queues(e.device.draft(), e.pool)
+	cfg.queue = e.npu.queues(e.npu.draft(), e.pool)
 	cfg.OpenFile, cfg.parts, cfg.reads = nil, nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)
@@ -164,8 +164,8 @@ func (e *Engine) close() error {
 	for _, m := range e.models() {
 		errs = append(errs, m.Close())
 	}
-	if e.device.engine != nil {
-		errs = append(errs, e.device.engine.Close())
+	if e.npu.scheduler != nil {
+		errs = append(errs, e.npu.scheduler.Close())
 	}
 	e.pool.Close()
 	errs = append(errs, e.trace.close())

@@ -97,8 +97,8 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return Result{}, err
 	}
 	var before offload.Stats
-	if e.device.engine != nil {
-		before = e.device.engine.Stats()
+	if e.npu.scheduler != nil {
+		before = e.npu.scheduler.Stats()
 	}
 	var constraint spec.Constraint
 	if req.Grammar != nil {

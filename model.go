@@ -23,7 +23,7 @@ type model struct {
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
-	queue     *offload.Queue    // of products that a device computes; nil: there is none
+	queue     *offload.Queue    // of products that a device computes; nil without one
 
 	projectAhead int // see [spec.Options]
 
@@ -89,9 +89,9 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 		MaxBatch: m.chunk,
 		Trace:    cfg.parts,
 	}
-	if cfg.offload != nil {
-		m.queue = cfg.offload()
-		options.Device = m.queue
+	if cfg.queue != nil {
+		m.queue = cfg.queue()
+		options.Offloader = m.queue
 	}
 	m.decoder, err = layers.NewDecoder(config, m.reader, options)
 	return err

@@ -15,8 +15,8 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// Map says which stage of a generation runs on which engine. The zero value leaves it to what products cost.
-type Map struct {
+// Placement says which stage of a generation runs on the CPU and which on the device. The zero value leaves it to what products cost.
+type Placement struct {
 	Draft, Verify offload.Place // projections of the draft model, and of the target's blocks
 	Head          HeadPlace
 }
@@ -26,7 +26,7 @@ type HeadPlace uint8
 
 // Ways to compute logits.
 const (
-	HeadAuto    HeadPlace = iota // along the accepted path, or for the whole tree where the head is streamed; on the faster engine
+	HeadAuto    HeadPlace = iota // along the accepted path, or for the whole tree where the head is streamed; where it is faster
 	EagerNPU                     // of the whole tree, on the device
 	OnDemandNPU                  // row by row along the accepted path, on the device
 	OnDemandCPU                  // row by row along the accepted path, on the CPU
@@ -37,12 +37,12 @@ var (
 	headNames  = []string{HeadAuto: "auto", EagerNPU: "eager-npu", OnDemandNPU: "ondemand-npu", OnDemandCPU: "ondemand-cpu"}
 )
 
-// ParseMap reads a list such as "draft=cpu,verify=npu,head=ondemand-cpu"; what it does not name is auto.
-func ParseMap(text string) (m Map, err error) {
+// ParsePlacement reads a list such as "draft=cpu,verify=npu,head=ondemand-cpu"; what it does not name is auto.
+func ParsePlacement(text string) (p Placement, err error) {
 	choose := func(stage, value string, names []string) (int, error) {
 		i := slices.Index(names, value)
 		if i < 0 {
-			return 0, fmt.Errorf("lever: map: %s=%q: choose from %s", stage, value, strings.Join(names, ", "))
+			return 0, fmt.Errorf("lever: placement: %s=%q: choose from %s", stage, value, strings.Join(names, ", "))
 		}
 		return i, nil
 	}
@@ -52,35 +52,35 @@ func ParseMap(text string) (m Map, err error) {
 		switch stage {
 		case "draft":
 			i, err = choose(stage, value, placeNames)
-			m.Draft = offload.Place(i)
+			p.Draft = offload.Place(i)
 		case "verify":
 			i, err = choose(stage, value, placeNames)
-			m.Verify = offload.Place(i)
+			p.Verify = offload.Place(i)
 		case "head":
 			i, err = choose(stage, value, headNames)
-			m.Head = HeadPlace(i)
+			p.Head = HeadPlace(i)
 		default:
-			err = fmt.Errorf("lever: map: no stage %q: choose from draft, verify, head", stage)
+			err = fmt.Errorf("lever: placement: no stage %q: choose from draft, verify, head", stage)
 		}
 		if err != nil {
-			return Map{}, err
+			return Placement{}, err
 		}
 	}
-	return m, nil
+	return p, nil
 }
 
-// String is the inverse of [ParseMap].
-func (m Map) String() string {
-	return fmt.Sprintf("draft=%v,verify=%v,head=%s", m.Draft, m.Verify, headNames[m.Head])
+// String is the inverse of [ParsePlacement].
+func (p Placement) String() string {
+	return fmt.Sprintf("draft=%v,verify=%v,head=%s", p.Draft, p.Verify, headNames[p.Head])
 }
 
 // eager reports whether the logits of a whole tree are computed at once whatever that costs.
-func (m Map) eager() bool { return m.Head == EagerNPU }
+func (p Placement) eager() bool { return p.Head == EagerNPU }
 
 // onDemand reports whether they are not.
-func (m Map) onDemand() bool { return m.Head == OnDemandNPU || m.Head == OnDemandCPU }
+func (p Placement) onDemand() bool { return p.Head == OnDemandNPU || p.Head == OnDemandCPU }
 
-// place returns the engine of the target's head.
+// place returns where the target's head is computed.
 func (h HeadPlace) place() offload.Place {
 	switch h {
 	case EagerNPU, OnDemandNPU:
@@ -93,39 +93,39 @@ func (h HeadPlace) place() offload.Place {
 
 // NPUStats is what a device did in a generation.
 type NPUStats struct {
-	Device string `json:"npu"`
-	Map    string `json:"map"`
+	Device    string `json:"npu"`
+	Placement string `json:"placement"`
 	offload.Stats
 }
 
-// device is an engine's device and what runs there.
-type device struct {
-	engine   *offload.Engine // nil: there is none
-	places   Map
-	cpu, npu npu.Costs // as far as they are known
+// offloading is what an engine has a device do.
+type offloading struct {
+	scheduler          *offload.Scheduler // of the device; nil without one
+	placement          Placement
+	cpuCosts, npuCosts npu.Costs // as far as they are known
 }
 
 // target and draft say how the models use the device.
-func (d *device) target() offload.QueueOptions {
-	return offload.QueueOptions{Blocks: d.places.Verify, Head: d.places.Head.place()}
+func (o *offloading) target() offload.QueueOptions {
+	return offload.QueueOptions{Blocks: o.placement.Verify, Head: o.placement.Head.place()}
 }
 
-func (d *device) draft() offload.QueueOptions {
-	return offload.QueueOptions{Blocks: d.places.Draft, Head: d.places.Draft, Loose: true}
+func (o *offloading) draft() offload.QueueOptions {
+	return offload.QueueOptions{Blocks: o.placement.Draft, Head: o.placement.Draft, Loose: true}
 }
 
 // queues returns what makes a model's queue on the device; nil without one.
-func (d *device) queues(o offload.QueueOptions, pool *kernels.Pool) func() *offload.Queue {
-	if d.engine == nil {
+func (o *offloading) queues(options offload.QueueOptions, pool *kernels.Pool) func() *offload.Queue {
+	if o.scheduler == nil {
 		return nil
 	}
-	o.Kernels = pool.Set()
-	return func() *offload.Queue { return d.engine.NewQueue(o) }
+	options.Kernels = pool.Set()
+	return func() *offload.Queue { return o.scheduler.NewQueue(options) }
 }
 
-// prepare finds out what the products of the models cost. A device that turns out to be of no use is left alone.
-func (e *Engine) prepareDevice(ctx context.Context) error {
-	if e.device.engine == nil {
+// prepareNPU finds out what the products of the models cost. A device that turns out to be of no use is left alone.
+func (e *Engine) prepareNPU(ctx context.Context) error {
+	if e.npu.scheduler == nil {
 		return nil
 	}
 	var types []tensor.DType
@@ -139,7 +139,7 @@ func (e *Engine) prepareDevice(ctx context.Context) error {
 			}
 		}
 	}
-	err := e.device.engine.Prepare(ctx, e.pool, types, e.device.cpu, e.device.npu)
+	err := e.npu.scheduler.Prepare(ctx, e.pool, types, e.npu.cpuCosts, e.npu.npuCosts)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -195,19 +195,19 @@ func (m *model) findProducts() error {
 	return nil
 }
 
-// OffloadCosts returns costs with the times of the target and the draft as they are with the engine's device; without one, costs
-// itself. Times are those of products alone, for every number of rows, so that a policy sees the steps of padded batches.
+// OffloadCosts returns costs with the times of the target and the draft as they are with the engine's device; without one, it returns
+// costs. Times are those of products alone, for every number of rows, so that a policy sees the steps of padded batches.
 func (e *Engine) OffloadCosts(costs gaincost.Costs) gaincost.Costs {
-	if e.device.engine == nil {
+	if e.npu.scheduler == nil {
 		return costs
 	}
-	c, places := e.device.engine.Costs(), e.device.places
-	target := e.target.curve(c, places.Verify, e.target.blocks)
+	c, placement := e.npu.scheduler.Costs(), e.npu.placement
+	target := e.target.curve(c, placement.Verify, e.target.blocks)
 	if target.Points == nil {
 		return costs
 	}
 	costs.Compute = target
-	head := e.target.curve(c, places.Head.place(), []group{e.target.head})
+	head := e.target.curve(c, placement.Head.place(), []group{e.target.head})
 	if e.projectTree() {
 		costs.Compute = sum(costs.Compute, head)
 		costs.Project = 0
@@ -215,7 +215,7 @@ func (e *Engine) OffloadCosts(costs gaincost.Costs) gaincost.Costs {
 		costs.Project = head.At(1)
 	}
 	if e.draft != nil {
-		costs.Draft = e.draft.curve(c, places.Draft, append(slices.Clone(e.draft.blocks), e.draft.head))
+		costs.Draft = e.draft.curve(c, placement.Draft, append(slices.Clone(e.draft.blocks), e.draft.head))
 	}
 	return costs
 }
@@ -246,14 +246,14 @@ func sum(a, b gaincost.Curve) gaincost.Curve {
 // projectTree reports whether the logits of all nodes are computed at once.
 func (e *Engine) projectTree() bool {
 	// A streamed head is read from flash at every projection, so all nodes share one.
-	return e.device.places.eager() || e.target.headStreamed() && !e.device.places.onDemand()
+	return e.npu.placement.eager() || e.target.headStreamed() && !e.npu.placement.onDemand()
 }
 
 // npuStats returns what the device did since some statistics; nil without a device.
 func (e *Engine) npuStats(start offload.Stats) *NPUStats {
-	if e.device.engine == nil {
+	if e.npu.scheduler == nil {
 		return nil
 	}
-	caps := e.device.engine.Capabilities()
-	return &NPUStats{caps.Device, e.device.places.String(), e.device.engine.Stats().Since(start)}
+	caps := e.npu.scheduler.Capabilities()
+	return &NPUStats{caps.Device, e.npu.placement.String(), e.npu.scheduler.Stats().Since(start)}
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-func TestParseMap(t *testing.T) {
-	for text, want := range map[string]lever.Map{
+func TestParsePlacement(t *testing.T) {
+	for text, want := range map[string]lever.Placement{
 		"draft=cpu":                                {Draft: offload.CPU},
 		"verify=npu,draft=auto":                    {Verify: offload.NPU},
 		"draft=cpu,verify=npu,head=eager-npu":      {Draft: offload.CPU, Verify: offload.NPU, Head: lever.EagerNPU},
@@ -34,22 +34,22 @@ func TestParseMap(t *testing.T) {
 		"draft=auto,verify=auto,head=auto":         {},
 		"draft=cpu,draft=npu,head=auto,verify=cpu": {Draft: offload.NPU, Verify: offload.CPU},
 	} {
-		m, err := lever.ParseMap(text)
-		if err != nil || m != want {
-			t.Errorf("%s: %v, %v", text, m, err)
+		placement, err := lever.ParsePlacement(text)
+		if err != nil || placement != want {
+			t.Errorf("%s: %v, %v", text, placement, err)
 		}
-		if again, err := lever.ParseMap(m.String()); err != nil || again != m {
-			t.Errorf("%v becomes %v, %v", m, again, err)
+		if again, err := lever.ParsePlacement(placement.String()); err != nil || again != placement {
+			t.Errorf("%v becomes %v, %v", placement, again, err)
 		}
 	}
 	for _, text := range []string{"", "draft", "draft=gpu", "head=npu", "block=npu", "draft=cpu,,"} {
-		if _, err := lever.ParseMap(text); err == nil {
+		if _, err := lever.ParsePlacement(text); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}
 }
 
-// The text is that of the CPU with every device and map, resident and streamed, and the statistics say what ran where.
+// The text is that of the CPU with every device and placement, resident and streamed, and the statistics say what ran where.
 func TestNPUTextEqualsCPU(t *testing.T) {
 	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
@@ -76,11 +76,11 @@ func TestNPUTextEqualsCPU(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m, err := lever.ParseMap(places)
+				placement, err := lever.ParsePlacement(places)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := generate(t, lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, NPU: d, Map: m})
+				got := generate(t, lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, NPU: d, Placement: placement})
 				if !slices.Equal(got.TokenIDs, want.TokenIDs) {
 					t.Errorf("%q, want %q", got.Text, want.Text)
 				}
@@ -88,7 +88,7 @@ func TestNPUTextEqualsCPU(t *testing.T) {
 				if s == nil || s.Device == "" || s.Fallbacks != 0 || s.Lost {
 					t.Fatalf("statistics %+v", s)
 				}
-				if m.Verify == offload.NPU && (s.Rows == 0 || s.Seconds <= 0) {
+				if placement.Verify == offload.NPU && (s.Rows == 0 || s.Seconds <= 0) {
 					t.Errorf("nothing ran on the device: %+v", s)
 				}
 			})
@@ -130,15 +130,15 @@ func tinyModel(t testing.TB) (layers.Config, *layers.Memory) {
 }
 
 // text generates 12 tokens with a chain of drafts, on a device if there is one.
-func text(t testing.TB, cfg layers.Config, w layers.Weights, engine *offload.Engine) []int32 {
+func text(t testing.TB, cfg layers.Config, w layers.Weights, scheduler *offload.Scheduler) []int32 {
 	t.Helper()
 	var decoders [2]*layers.Decoder
 	for i := range decoders {
 		var options layers.Options
-		if engine != nil {
-			queue := engine.NewQueue(offload.QueueOptions{Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1})
+		if scheduler != nil {
+			queue := scheduler.NewQueue(offload.QueueOptions{Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1})
 			defer queue.Close()
-			options.Device = queue
+			options.Offloader = queue
 		}
 		d, err := layers.NewDecoder(cfg, w, options)
 		if err != nil {
@@ -181,15 +181,15 @@ func TestNPUFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		engine := offload.New(d)
-		if err := engine.Prepare(t.Context(), nil, nil, profile.CPU, npu.Costs{}); err != nil {
+		scheduler := offload.New(d)
+		if err := scheduler.Prepare(t.Context(), nil, nil, profile.CPU, npu.Costs{}); err != nil {
 			t.Fatal(err)
 		}
-		if got := text(t, cfg, w, engine); !slices.Equal(got, want) {
+		if got := text(t, cfg, w, scheduler); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: %v, want %v", seed, got, want)
 		}
-		s := engine.Stats()
-		if err := engine.Close(); err != nil {
+		s := scheduler.Stats()
+		if err := scheduler.Close(); err != nil {
 			t.Fatal(err)
 		}
 		seen += d.Failures()

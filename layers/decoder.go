@@ -33,13 +33,13 @@ type Trace func(part string, rows int, began time.Time)
 
 // Options says how a [Decoder] runs. The zero value is usable.
 type Options struct {
-	Pool     *kernels.Pool // workers; nil computes on the calling goroutine. It stays the caller's
-	Context  int           // positions; 0 means all that the model was made for
-	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
-	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
-	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
-	Trace    Trace         // nil: nobody is told
-	Device   Device        // that takes part in the work; nil: none. It stays the caller's
+	Pool      *kernels.Pool // workers; nil computes on the calling goroutine. It stays the caller's
+	Context   int           // positions; 0 means all that the model was made for
+	KV        tensor.DType  // of keys and values: F16 (also by default) or F32
+	Vocab     int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
+	MaxBatch  int           // rows computed at once, and hidden states kept; 0 means 128
+	Trace     Trace         // nil: nobody is told
+	Offloader Offloader     // computes products beside the CPU, if not nil. It stays the caller's
 }
 
 const defaultMaxBatch = 128
@@ -83,8 +83,8 @@ func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
 		return nil, err
 	}
 	ws := NewWorkspace(w, opts.Pool, opts.MaxBatch)
-	if opts.Device != nil {
-		ws.UseDevice(opts.Device)
+	if opts.Offloader != nil {
+		ws.Offload(opts.Offloader)
 	}
 	head := "head"
 	if cfg.Tied {

@@ -34,7 +34,7 @@
 //
 // # Devices
 //
-// With [Options].Device, projections run on a device where that is faster. Whatever the device can't do, the CPU does.
+// With [Options].Offloader, projections are computed beside the CPU where that is faster. Whatever can't be, the CPU computes.
 //
 // # Limits
 //

@@ -33,7 +33,7 @@ type Linear struct {
 	// Of the Forward under way.
 	dst       []float32
 	in        *kernels.Input
-	sending   bool // to the device
+	sending   bool // parts to the offloader
 	finishRow func(worker, i int)
 }
 
@@ -102,7 +102,7 @@ func (l *Linear) product(ctx context.Context, dst []float32, in *kernels.Input) 
 	return l.start(ctx, dst, in)
 }
 
-// finishRows does with the products what is left to do once a device has finished too.
+// finishRows does with the products what is left to do once an [Offloader] has finished too.
 func (l *Linear) finishRows(dst []float32, in *kernels.Input) {
 	if l.bias == nil && l.scale == 1 && l.cap == 0 {
 		return
@@ -126,7 +126,7 @@ func (l *Linear) finish(row []float32) {
 	}
 }
 
-// start reads the matrix and the bias, and computes W·x, with which a device may go on.
+// start reads the matrix and the bias, and computes W·x, with which an [Offloader] may go on.
 func (l *Linear) start(ctx context.Context, dst []float32, in *kernels.Input) error {
 	if _, n, _ := in.Rows(); len(dst) < n*l.out {
 		return fmt.Errorf("layers: %s: an output of %d elements for %d rows of %d", l.reader.name, len(dst), n, l.out)

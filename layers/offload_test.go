@@ -14,7 +14,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// evenCosts makes nothing faster on one engine than on the other.
+// evenCosts makes nothing faster on the device than on the CPU.
 func evenCosts() npu.Costs {
 	var c npu.Costs
 	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0} {
@@ -25,25 +25,25 @@ func evenCosts() npu.Costs {
 	return c
 }
 
-// newEngine returns an engine for a device, with all costs known.
-func newEngine(t testing.TB, d npu.Device) *offload.Engine {
+// newScheduler returns a scheduler for a device, with all costs known.
+func newScheduler(t testing.TB, d npu.Device) *offload.Scheduler {
 	t.Helper()
-	e := offload.New(d)
+	s := offload.New(d)
 	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := e.Prepare(ctx, nil, nil, evenCosts(), npu.Costs{Rates: evenCosts().Rates}); err != nil {
+	if err := s.Prepare(ctx, nil, nil, evenCosts(), npu.Costs{Rates: evenCosts().Rates}); err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return s
 }
 
-// newQueue returns a queue that is closed before its engine.
-func newQueue(t testing.TB, e *offload.Engine, blocks, head offload.Place) *offload.Queue {
+// newQueue returns a queue that is closed before its scheduler.
+func newQueue(t testing.TB, s *offload.Scheduler, blocks, head offload.Place) *offload.Queue {
 	t.Helper()
-	q := e.NewQueue(offload.QueueOptions{Blocks: blocks, Head: head})
+	q := s.NewQueue(offload.QueueOptions{Blocks: blocks, Head: head})
 	t.Cleanup(q.Close)
 	return q
 }
@@ -60,10 +60,10 @@ func TestOffloadEqualsCPU(t *testing.T) {
 					if !keep {
 						w = struct{ layers.Weights }{w} // without Lease
 					}
-					engine := newEngine(t, host.New())
+					scheduler := newScheduler(t, host.New())
 					pool := kernels.NewPool(2)
 					t.Cleanup(pool.Close)
-					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Device: newQueue(t, engine, offload.NPU, offload.NPU)})
+					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
 					off := newDecoder(t, cfg, w, layers.Options{MaxBatch: 200})
 					prompt := make([]int32, 150) // more than the largest batch
 					for i := range prompt {
@@ -77,7 +77,7 @@ func TestOffloadEqualsCPU(t *testing.T) {
 					for row := range 5 {
 						sameBits(t, fmt.Sprintf("row %d", row), logits(t, on, row), logits(t, off, row))
 					}
-					if s := engine.Stats(); s.Products == 0 || s.Fallbacks != 0 || s.Rows == 0 || s.Seconds <= 0 {
+					if s := scheduler.Stats(); s.Products == 0 || s.Fallbacks != 0 || s.Rows == 0 || s.Seconds <= 0 {
 						t.Errorf("stats %+v", s)
 					}
 				})
@@ -96,10 +96,10 @@ func TestOffloadPlaces(t *testing.T) {
 	}{
 		{offload.CPU, offload.CPU, 0}, {offload.CPU, offload.NPU, 1}, {offload.NPU, offload.CPU, 21}, {offload.NPU, offload.NPU, 22},
 	} {
-		engine := newEngine(t, host.New())
-		d := newDecoder(t, cfg, w, layers.Options{Device: newQueue(t, engine, test.blocks, test.head)})
+		scheduler := newScheduler(t, host.New())
+		d := newDecoder(t, cfg, w, layers.Options{Offloader: newQueue(t, scheduler, test.blocks, test.head)})
 		decode(t, d, 1)
-		if s := engine.Stats(); s.Products != test.want {
+		if s := scheduler.Stats(); s.Products != test.want {
 			t.Errorf("blocks %v, head %v: %d products, want %d", test.blocks, test.head, s.Products, test.want)
 		}
 	}
@@ -124,12 +124,12 @@ func TestOffloadSurvivesFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		engine := newEngine(t, device)
-		d := newDecoder(t, cfg, w, layers.Options{Device: newQueue(t, engine, offload.NPU, offload.NPU)})
+		scheduler := newScheduler(t, device)
+		d := newDecoder(t, cfg, w, layers.Options{Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
 		for token := range int32(3) {
 			sameBits(t, fmt.Sprintf("seed %d, token %d", seed, token), decode(t, d, token), wants[token])
 		}
-		s := engine.Stats()
+		s := scheduler.Stats()
 		if device.Failures() > 0 && s.Fallbacks == 0 {
 			t.Errorf("seed %d: %d failures, stats %+v", seed, device.Failures(), s)
 		}

@@ -21,7 +21,7 @@ type Weights interface {
 	Tile(ctx context.Context, name string, row int) (tensor.Packed, error)
 }
 
-// Leaser is a [Weights] whose parts can be used after their turn, by a device that computes while the next one is read. The stores of
+// Leaser is a [Weights] whose parts can be used after their turn, by an [Offloader] that computes while the next one is read. The stores of
 // package weights and [Memory] are.
 type Leaser interface {
 	// Lease keeps the part that is being yielded valid until release is called: once, from any goroutine.

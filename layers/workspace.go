@@ -12,7 +12,8 @@ type Workspace struct {
 	wiring  wiring
 
 	input     kernels.Input
-	away      away
+	offloader Offloader                  // which may be nil
+	leaser    Leaser                     // the source of weights, or nil if its parts can't be kept
 	attention []kernels.AttentionScratch // one per worker
 
 	// Rows of the layer at work, each [maxRows][the largest width asked for].
@@ -44,7 +45,6 @@ func (ws *Workspace) Kernels() *kernels.Set { return ws.pool.Set() }
 // borrows x and is valid until the next call.
 func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
 	ws.input.Reset(x, n, k)
-	ws.away.changed = true
 	return &ws.input
 }
 

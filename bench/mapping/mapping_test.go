@@ -119,7 +119,7 @@ func TestReckoningIsThatOfTheSimulation(t *testing.T) {
 	defer d.Close()
 	const rows, out, in = 20, 64, 256
 	batch := 32
-	program, err := d.Compile(npu.Projection(weightType, out, in), batch)
+	program, err := d.Compile(npu.Product{Type: weightType, Rows: out, Cols: in}, batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestReckoningIsThatOfTheSimulation(t *testing.T) {
 	}
 	defer y.Free()
 	w := tensor.Packed{Type: weightType, Rows: out, Cols: in, Data: make([]byte, tensor.PackedBytes(weightType, out, in))}
-	e, err := program.Submit(t.Context(), rows, []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: x}, {Buffer: y}})
+	e, err := program.Submit(t.Context(), rows, npu.Operands{W: w, X: x, Y: y})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	if f.policy != "" && !needsDraft(f.policy) && f.policy != "lever" {
 		cfg.Draft = ""
 	}
-	cfg.NPU, cfg.Map = f.npu.open(ctx), f.npu.places
+	cfg.NPU, cfg.Placement = f.npu.open(ctx), f.npu.placement
 	if f.device != nil && f.device.NPU != nil && f.device.NPU.Driver == f.npu.device && f.device.Kernels == kernels.Default().Name() {
 		cfg.CPUCosts, cfg.NPUCosts = f.device.NPU.CPU, f.device.NPU.Costs
 	}

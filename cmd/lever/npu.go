@@ -23,14 +23,14 @@ import (
 
 // npuFlags are the flags that say which device takes part and in what.
 type npuFlags struct {
-	device  string
-	mapping string
-	places  lever.Map // what mapping says, since check
+	device    string
+	placed    string          // what the flag says
+	placement lever.Placement // the same, since check
 }
 
 func (f *npuFlags) register(flags *pflag.FlagSet) {
 	f.registerDevice(flags, "offload work to this device: ")
-	flags.StringVar(&f.mapping, "map", "", "what runs where, such as draft=cpu,verify=npu,head=ondemand-cpu (default: where it is faster)")
+	flags.StringVar(&f.placed, "map", "", "what runs where, such as draft=cpu,verify=npu,head=ondemand-cpu (default: where it is faster)")
 }
 
 // registerDevice adds only the flag that names a device.
@@ -44,12 +44,12 @@ func (f *npuFlags) check() (err error) {
 	switch {
 	case f.device != "" && !slices.Contains(npu.Drivers(), driver):
 		return cli.UsageErrorf("unknown driver %q; choose from %s", driver, strings.Join(npu.Drivers(), ", "))
-	case f.mapping == "":
+	case f.placed == "":
 		return nil
 	case f.device == "":
 		return cli.UsageErrorf("--map needs a device; name one with --npu")
 	}
-	if f.places, err = lever.ParseMap(f.mapping); err != nil {
+	if f.placement, err = lever.ParsePlacement(f.placed); err != nil {
 		return cli.UsageError(err)
 	}
 	return nil
@@ -91,7 +91,7 @@ func printNPU(s *lever.NPUStats) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(cli.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Map, s.Products, s.Seconds)
+	fmt.Fprintf(cli.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Placement, s.Products, s.Seconds)
 	if s.Fallbacks > 0 {
 		fmt.Fprintf(cli.Stderr, "; %d on the CPU in its place", s.Fallbacks)
 	}

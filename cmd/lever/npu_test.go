@@ -30,7 +30,7 @@ func TestRunWithNPU(t *testing.T) {
 	if got.Text != want.Text {
 		t.Errorf("%q with a device, %q without", got.Text, want.Text)
 	}
-	for _, key := range []string{`"npu"`, `"map"`, `"npu_rows"`, `"npu_seconds"`, `"cpu_fallbacks": 0`} {
+	for _, key := range []string{`"npu"`, `"placement"`, `"npu_rows"`, `"npu_seconds"`, `"cpu_fallbacks": 0`} {
 		if !strings.Contains(text, key) {
 			t.Errorf("no %s in\n%s", key, text)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Costs is how fast an engine, a device or the CPU, multiplies: what the mapping of work to engines goes by. Drivers that know them are a
-// [Coster]; those of others are measured.
+// Costs is how fast a device or the CPU multiplies, by which package offload decides where products run. A driver that knows its device's costs
+// is a [Coster]; those of others are measured.
 type Costs struct {
 	// Submit is the seconds from a Submit to the end of its Wait where there is next to nothing to compute.
 	Submit float64 `json:"submit_seconds"`

@@ -7,17 +7,17 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Device is a session with a device that computes graphs. Its methods, and those of what it makes, are safe for concurrent use; one thing
-// is not closed or freed while another goroutine uses it.
+// Device is a session with a processor beside the CPU, such as an NPU or a GPU, that computes products. Its methods, and those of what it makes,
+// are safe for concurrent use; one thing is not closed or freed while another goroutine uses it.
 type Device interface {
 	// Capabilities says what the device can do. It stays the same.
 	Capabilities() Capabilities
 	// Alloc returns a buffer of zero bytes. The error wraps [ErrOutOfMemory], [ErrUnsupported] where it is larger than any buffer can be, or
 	// [ErrLost].
 	Alloc(bytes int) (Buffer, error)
-	// Compile makes a graph ready to run on batches of up to batch rows, one of [Capabilities].Batches. The error wraps [ErrUnsupported],
+	// Compile makes a product ready to run on batches of up to batch rows, one of [Capabilities].Batches. The error wraps [ErrUnsupported],
 	// [ErrOutOfMemory] or [ErrLost]. Compiling may take long: keep the program.
-	Compile(g Graph, batch int) (Program, error)
+	Compile(p Product, batch int) (Program, error)
 	// Close ends the session, after the work under way. Programs and buffers are closed and freed before. Closing again does nothing.
 	Close() error
 }
@@ -35,17 +35,17 @@ type Buffer interface {
 	Free() error
 }
 
-// Program is a graph that was compiled for one batch size.
+// Program is a product that was compiled for one batch size.
 type Program interface {
-	// Submit starts the program on the first rows rows of a batch, at least one; what it computes of the others, which pad the batch, is of no
-	// interest and may be anything. b has an entry for each operand of the graph.
+	// Submit starts the program on the first rows rows of a batch, at least one. What it computes of the others, which pad the batch, may be
+	// anything.
 	//
 	// It returns without waiting for the result, but may wait, until ctx is done, for room in the device's queue. Programs run in the order in
-	// which they were submitted, or as if they did. All memory of b is in use until [Event.Wait] has returned something other than the error
+	// which they were submitted, or as if they did. All memory of o is in use until [Event.Wait] has returned something other than the error
 	// of its context: weights are leased to the device, not given.
 	//
-	// The error wraps [ErrOutOfMemory], [ErrLost], ctx's error, or tells what is wrong with the bindings.
-	Submit(ctx context.Context, rows int, b []Binding) (Event, error)
+	// The error wraps [ErrOutOfMemory], [ErrLost], ctx's error, or tells what is wrong with the operands.
+	Submit(ctx context.Context, rows int, o Operands) (Event, error)
 	// Close gives up what the program holds. Nothing that it was submitted with is under way. Closing again does nothing.
 	Close() error
 }
@@ -53,24 +53,18 @@ type Program interface {
 // Event is a submitted program.
 type Event interface {
 	// Wait returns once the program has ended: nil, or an error that wraps [ErrOutOfMemory] or [ErrLost], after which the outputs may be
-	// anything. When ctx is done first it returns the error of ctx; the program goes on, and Wait can be called again.
+	// anything. When ctx is done first, it returns the error of ctx; the program goes on, and Wait can be called again.
 	Wait(ctx context.Context) error
 }
 
 // Capabilities is what a device can do.
 type Capabilities struct {
 	Device  string         // what it is, such as "Hexagon v75"
-	Ops     []Op           // steps that graphs may have
 	Weights []tensor.DType // types of packed matrices that it multiplies with, in the layout of [tensor.Packed]
-	// Batches are the sizes that programs can be compiled for, ascending; empty: any. See [Capabilities.Batch].
+	// Batches are the sizes that programs can be compiled for, in ascending order. If it is empty, any size can. See [Capabilities.Batch].
 	Batches   []int
-	MaxBuffer int64 // bytes of one buffer; 0: no bound but memory
-	MaxMemory int64 // bytes of all buffers together; 0: no bound but memory
-	Alignment int   // of buffers and of the offsets at which operands are bound, a power of two
-	Queue     int   // programs that may be under way at once before Submit waits, at least 1
-	// Shared means that the device computes from the CPU's memory: binding weights copies nothing.
-	Shared   bool
-	Rounding Rounding
+	Alignment int // of buffers and of the offsets at which operands lie, a power of two
+	Rounding  Rounding
 }
 
 // Rounding says how close to the CPU's the results of a device are.
@@ -95,9 +89,6 @@ func (r Rounding) String() string {
 	}
 	return "varies"
 }
-
-// Has reports whether graphs may have steps of this kind.
-func (c *Capabilities) Has(op Op) bool { return slices.Contains(c.Ops, op) }
 
 // Takes reports whether the device multiplies with packed matrices of this type.
 func (c *Capabilities) Takes(d tensor.DType) bool { return slices.Contains(c.Weights, d) }

@@ -1,31 +1,27 @@
-// Package npu is how Lever offloads work to an NPU, a GPU or any other engine beside the CPU: a small interface, graphs of a few operations,
-// and a registry of drivers. The drivers are packages below it.
+// Package npu is how Lever offloads products of weights with activations to an NPU, a GPU or any other processor beside the CPU: a
+// small interface and a registry of drivers. The drivers are packages below it.
 //
 // # Shape
 //
-//  1. A [Device] is a session. Its [Capabilities] say which operations, weight types and batch sizes it takes, and how its rounding relates to
-//     the CPU's.
+//  1. A [Device] is a session. Its [Capabilities] say which weight types and batch sizes it takes, and how its rounding relates to the CPU's.
 //  2. A [Buffer] is memory of the device outside the Go heap. The CPU writes to its Bytes and calls Flush; the device writes, and the CPU
-//     calls Invalidate before it reads. All rows, vectors and caches lie in buffers, so that a driver with shared memory copies nothing.
-//  3. Weights are inputs, not part of a program, because they are streamed: a Submit binds the packed parts that a stream yields
-//     ([tensor.Packed], 1 to 8 MiB each), wherever they lie. They are leased until the event is done.
-//  4. A [Graph] is a list of steps on operands: a product ([Projection]) or a whole transformer block ([Block]). Masks, angles and
-//     caches are operands, so that one [Program], compiled for one batch size, serves every tree and position.
-//  5. Submit pads a batch to the program's size, returns an [Event] at once, and programs run in the order of their submits. Some queues
-//     hold one program, others many: [Capabilities].Queue.
+//     calls Invalidate before it reads. Activations and results lie in buffers, so that a driver with shared memory copies nothing.
+//  3. Compile makes a [Program] of a [Product] for one batch size. Weights are operands, not part of the program, because they are streamed: a
+//     Submit gets a packed part as a stream yields it ([tensor.Packed], 1 to 8 MiB), wherever it lies. It is leased until the event is done.
+//  4. Submit pads a batch to the program's size and returns an [Event] at once. Programs run in the order of their submits.
 //
 // # Usage
 //
 //	d, err := npu.Open(ctx, "host")
 //	caps := d.Capabilities()
 //	batch := caps.Batch(rows)
-//	p, err := d.Compile(npu.Projection(w.Type, w.Rows, w.Cols), batch) // once per shape and batch size
+//	p, err := d.Compile(npu.Product{Type: w.Type, Rows: w.Rows, Cols: w.Cols}, batch) // once per shape and batch size
 //	x, err := d.Alloc(4 * batch * w.Cols)
 //	y, err := d.Alloc(4 * batch * w.Rows)
-//	…                                                                  // write the rows to x.Bytes()
+//	…                                                                                 // write the rows to x.Bytes()
 //	err = x.Flush(0, 4*rows*w.Cols)
-//	e, err := p.Submit(ctx, rows, []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: x}, {Buffer: y}})
-//	…                                                                  // read the next part meanwhile
+//	e, err := p.Submit(ctx, rows, npu.Operands{W: w, X: x, Y: y})
+//	…                                                                                 // read the next part meanwhile
 //	err = e.Wait(ctx)
 //	err = y.Invalidate(0, 4*rows*w.Rows)
 //
@@ -34,15 +30,14 @@
 //
 // # Writing a driver
 //
-//  1. Implement [Device], Buffer, Program and Event; 13 methods in all. Claim only what is fast: what is not claimed runs on the CPU. Call
-//     [Graph.Check] first in Compile and [Graph.CheckSubmit] first in Submit; what passes them has the right shapes and sizes. A graph that
-//     is well-formed but too large or of another form than the driver knows is ErrUnsupported; a driver may take single products only.
-//  2. A queue whose device has no completion of its own (an OpenCL command queue, a Hexagon op queue over FastRPC) maps as follows. Compile
-//     picks kernels and allocates temporary operands; a step becomes a kernel launch or an op message. Submit writes them in order and keeps
-//     what it borrowed; Event.Wait blocks on the last one's completion, on a goroutine of the driver where ctx must be able to interrupt it.
-//     Rows of a batch beyond those submitted may hold anything, NaN too, and must not disturb the others.
-//  3. A part of the weights that lies in a buffer of the driver (by its address) can be used where it is; another is copied, or mapped. Where
-//     [Binding].Unchanged is set, rows need not be copied or quantised again.
+//  1. Implement [Device], Buffer, Program and Event; 11 methods in all. Claim only what is fast: what is not claimed runs on the CPU. Call
+//     [Product.Check] first in Compile and [Product.CheckSubmit] first in Submit; what passes them has the right shapes and sizes. A product that
+//     is well-formed but larger than the driver can compute is ErrUnsupported.
+//  2. A queue whose device has no completion of its own (an OpenCL command queue, a Hexagon op queue over FastRPC) maps as follows. Submit
+//     writes a kernel launch or an op message and keeps what it borrowed; Event.Wait blocks on its completion, on a goroutine of the driver
+//     where ctx must be able to interrupt it. Rows of a batch beyond those submitted may hold anything, NaN too, and must not disturb the others.
+//  3. Weights that lie in a buffer of the driver (by their address) can be used where they are; others are copied, or mapped. Where
+//     [Operands].XUnchanged is set, rows need not be copied or quantised again.
 //  4. Say honestly in [Capabilities].Rounding whether results are the CPU's bits, batch-invariant, or neither.
 //  5. Open libraries at run time (github.com/ebitengine/purego), never link them. [Register] an Opener in init; where the library or the
 //     device is missing it returns an error, and the driver is absent, which stops nobody.
@@ -52,7 +47,7 @@
 //
 // # Limits
 //
-// A device is not shared by processes. Graphs have one batch dimension, rotary angles pair the halves of heads, and caches are F16.
+// A device is not shared by processes. Norms, attention and activation functions run on the CPU.
 //
 // # Errors
 //

@@ -4,7 +4,7 @@ import "errors"
 
 // Errors that a caller can act on. Those of a driver wrap one of them where it applies.
 var (
-	// ErrUnsupported: the device can't do this at all: a graph, a type of weights, a batch size. The CPU has to.
+	// ErrUnsupported: the device can't do this at all: a matrix, a type of weights, a batch size. The CPU has to.
 	ErrUnsupported = errors.New("not supported by the device")
 	// ErrOutOfMemory: the device, its session or its address space has no room. The same request may succeed later.
 	ErrOutOfMemory = errors.New("the device is out of memory")

@@ -64,20 +64,6 @@ func TestCosts(t *testing.T) {
 	}
 }
 
-func TestBlockIsWellFormed(t *testing.T) {
-	g := npu.Block(npu.BlockShape{
-		Width: 64, Heads: 4, KVHeads: 2, HeadDim: 32, FFN: 96, Positions: 128, QKNorm: true, Eps: 1e-6, Scale: 0.2, Weights: tensor.Q8_0,
-	})
-	if err := g.Check(); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"x", "y", "k", "v", "past", "tree", "W_q", "W_down", "q_norm", "mlp_norm"} {
-		if i := g.Operand(name); i < 0 || g.Temporary(i) {
-			t.Errorf("operand %s is %d", name, i)
-		}
-	}
-}
-
 // must is for short examples; programs check errors.
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -104,7 +90,7 @@ func Example() {
 
 	caps := d.Capabilities()
 	batch := caps.Batch(1)
-	p := must(d.Compile(npu.Projection(w.Type, w.Rows, w.Cols), batch))
+	p := must(d.Compile(npu.Product{Type: w.Type, Rows: w.Rows, Cols: w.Cols}, batch))
 	defer p.Close()
 	x, y := must(d.Alloc(4*batch*32)), must(d.Alloc(4*batch*16))
 	defer x.Free()
@@ -117,7 +103,7 @@ func Example() {
 	if err := x.Flush(0, 4*32); err != nil {
 		fmt.Println(err)
 	}
-	e := must(p.Submit(ctx, 1, []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: x}, {Buffer: y}}))
+	e := must(p.Submit(ctx, 1, npu.Operands{W: w, X: x, Y: y}))
 	if err := e.Wait(ctx); err != nil {
 		fmt.Println(err)
 	}

@@ -1,7 +1,6 @@
 // Package hexagon holds kernels for the vector unit (HVX) of Qualcomm's Hexagon DSP, in C, and embeds their compiled form. They
 // compute what package kernels defines, on the same data: weights in tiles of 16 rows as [tensor.Packed] lays them out, and
-// activations in the form "q8". src/kernels.h declares them: quantisation of activations, products with Q4_0 and Q8_0 weights, RMSNorm,
-// rotary positions in both pairings, softmax, SiLU·mul.
+// activations in the form "q8". src/kernels.h declares them: quantisation of activations, and products with Q4_0 and Q8_0 weights.
 //
 // The host's side, a driver that opens a session on the DSP, is not written. The kernels have run under emulation only
 // (qemu-hexagon), never on a phone.
@@ -17,16 +16,14 @@
 //
 // The quantised form equals that of package kernels bit for bit. A product differs from the exact sum of its quantised operands by one
 // rounding to float32 and, for each block of 32 columns, 2^-27 of the sum of magnitudes so far: less than the scalar
-// reference, whose every step rounds. In units of 2^-24 of the exact result, RMSNorm errs by 2 at most, SiLU·mul by 4, softmax by 4
-// and a sixteenth of the logarithm of the result; a rotation by 2 such units of |a| + |b|. Results below the normal range are rounded like others.
+// reference, whose every step rounds. Results below the normal range are rounded like others.
 // Rows are computed alone: a result does not depend on how many rows or tiles a call has.
 //
 // # What is not finite
 //
-// A result that depends on a NaN or an infinity is NaN. In a product, that is the whole row of results for such an activation (as in
-// the reference), and the column of results for a row of weights with such a scale (where the reference may give an infinity). In
-// RMSNorm and softmax it is the whole row; only -Inf is an ordinary input of softmax, for which it gives 0. Finite operands
-// whose result is too large give an infinity.
+// A result that depends on a NaN or an infinity is NaN: the whole row of results for such an activation (as in the reference), and the
+// column of results for a row of weights with such a scale (where the reference may give an infinity). Finite operands whose result is too
+// large give an infinity.
 //
 // # Cost
 //
@@ -38,10 +35,6 @@
 //	product, Q8_0, one row             37                  28
 //	product, Q8_0, four rows           78                  53
 //	quantisation, 32 elements         115
-//	RMSNorm, 32 elements               76
-//	rotation, 32 pairs                 74
-//	softmax, 32 elements              142
-//	SiLU·mul, 32 elements             124
 //
 // Eight of the packets of a product are the vrmpy instructions; most others scale and add the sums of blocks without floating
 // point.

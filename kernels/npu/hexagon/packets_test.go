@@ -50,25 +50,6 @@ func TestPackets(t *testing.T) {
 			var m memory
 			d.call(&m, quantize, m.add(make([]byte, q8BlockBytes*blocks), 0), m.addFloats(normal(rng, 32*blocks), 0), uint32(blocks))
 		}},
-		{"RMSNorm", 76, func(d *dsp, blocks int) {
-			var m memory
-			x := m.addFloats(normal(rng, 32*blocks), 0)
-			d.call(&m, rmsNorm, x, x, m.addFloats(normal(rng, 32*blocks), 0), uint32(32*blocks), 0)
-		}},
-		{"RoPE, 32 pairs", 74, func(d *dsp, blocks int) {
-			var m memory
-			x := m.addFloats(normal(rng, 64*blocks), 0)
-			d.call(&m, ropeHalves, x, m.addFloats(normal(rng, 32*blocks), 0), m.addFloats(normal(rng, 32*blocks), 0), 1, uint32(64*blocks))
-		}},
-		{"softmax", 142, func(d *dsp, blocks int) {
-			var m memory
-			d.call(&m, softmax, m.addFloats(normal(rng, 32*blocks), 0), uint32(32*blocks))
-		}},
-		{"SiLU·mul", 124, func(d *dsp, blocks int) {
-			var m memory
-			x := m.addFloats(normal(rng, 32*blocks), 0)
-			d.call(&m, siluMul, x, x, m.addFloats(normal(rng, 32*blocks), 0), uint32(32*blocks))
-		}},
 	} {
 		const blocks = 8
 		run := func(blocks int) int { return packets(t, func(d *dsp) { c.work(d, blocks) }) }

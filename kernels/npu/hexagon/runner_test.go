@@ -20,11 +20,6 @@ const (
 	matMulQ4 = iota
 	matMulQ8
 	quantize
-	rmsNorm
-	ropeHalves
-	ropeAdjacent
-	softmax
-	siluMul
 )
 
 // A dsp runs kernels under emulation.

@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/kernels/npu"
@@ -45,14 +44,4 @@ func (b *buffer) Free() error {
 	}
 	b.mem = nil
 	return b.free()
-}
-
-// floats returns the n float32 at an offset of bytes.
-func floats(b npu.Binding, n int) []float32 {
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b.Buffer.Bytes()[b.Offset:]))), n)
-}
-
-// halves returns the n F16 there.
-func halves(b npu.Binding, n int) []uint16 {
-	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(b.Buffer.Bytes()[b.Offset:]))), n)
 }

@@ -1,5 +1,5 @@
-// Package host is the reference driver: it computes graphs with package kernels, on a goroutine of its own. It defines what a graph means,
-// runs everywhere and is exact; tests and other drivers stand on it.
+// Package host is the reference driver: it computes products with package kernels, on a goroutine of its own. It runs everywhere and is
+// exact; tests and other drivers stand on it.
 //
 // Importing it registers the driver under the name "host"; [New] opens a device without the registry.
 //
@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"sync"
 
 	"github.com/lever-go/lever/kernels"
@@ -52,17 +53,24 @@ func New() *Device {
 	return d
 }
 
-// Capabilities says that the device can do everything.
+// Capabilities says that the device multiplies with matrices of every packed type.
 func (d *Device) Capabilities() npu.Capabilities {
 	return npu.Capabilities{
 		Device:    "CPU, kernels " + kernels.Default().Name(),
-		Ops:       []npu.Op{npu.MatMul, npu.RMSNorm, npu.RoPE, npu.SiLUMul, npu.Add, npu.Attention},
-		Weights:   []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K},
+		Weights:   packedTypes(),
 		Alignment: alignment,
-		Queue:     queue,
-		Shared:    true,
 		Rounding:  npu.RoundingExact,
 	}
+}
+
+// packedTypes returns the types of which matrices have a packed form.
+func packedTypes() (types []tensor.DType) {
+	for d := range tensor.DType(math.MaxUint8) {
+		if tensor.Packable(d) {
+			types = append(types, d)
+		}
+	}
+	return types
 }
 
 // run computes what is submitted, in order.
@@ -87,37 +95,30 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// program is a graph with memory for its temporary operands.
+// program is a product for one batch size.
 type program struct {
-	device    *Device
-	graph     npu.Graph
-	batch     int
-	temporary [][]float32 // by operand; nil where it is bound
+	device  *Device
+	product npu.Product
+	batch   int
 }
 
-// Compile checks the graph and allocates its temporary operands.
-func (d *Device) Compile(g npu.Graph, batch int) (npu.Program, error) {
-	if err := g.Check(); err != nil {
+// Compile checks the product.
+func (d *Device) Compile(p npu.Product, batch int) (npu.Program, error) {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	if batch < 1 {
 		return nil, fmt.Errorf("host: batch of %d: %w", batch, npu.ErrUnsupported)
 	}
-	p := &program{device: d, graph: g, batch: batch, temporary: make([][]float32, len(g.Operands))}
-	for i := range g.Operands {
-		if g.Temporary(i) {
-			p.temporary[i] = make([]float32, batch*g.Operands[i].Cols)
-		}
-	}
-	return p, nil
+	return &program{d, p, batch}, nil
 }
 
-// Close does nothing: the garbage collector does.
+// Close does nothing.
 func (p *program) Close() error { return nil }
 
 // Submit hands the program to the goroutine of the device.
-func (p *program) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Event, error) {
-	if err := p.graph.CheckSubmit(p.batch, alignment, rows, b); err != nil {
+func (p *program) Submit(ctx context.Context, rows int, o npu.Operands) (npu.Event, error) {
+	if err := p.product.CheckSubmit(p.batch, alignment, rows, &o); err != nil {
 		return nil, err
 	}
 	d := p.device
@@ -126,7 +127,7 @@ func (p *program) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Ev
 	if d.closed {
 		return nil, fmt.Errorf("host: submit: %w", fs.ErrClosed)
 	}
-	e := &event{program: p, rows: rows, bindings: append([]npu.Binding(nil), b...), done: make(chan struct{})}
+	e := &event{program: p, rows: rows, operands: o, done: make(chan struct{})}
 	select {
 	case d.jobs <- e:
 		return e, nil
@@ -139,7 +140,7 @@ func (p *program) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Ev
 type event struct {
 	program  *program
 	rows     int
-	bindings []npu.Binding
+	operands npu.Operands
 	done     chan struct{}
 }
 

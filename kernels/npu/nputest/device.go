@@ -12,7 +12,6 @@ package nputest
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -30,18 +29,13 @@ func TestDevice(t *testing.T, open func() (npu.Device, error)) {
 	}{
 		{"capabilities", (*suite).capabilities},
 		{"buffers", (*suite).buffers},
-		{"graphs that are wrong", (*suite).wrongGraphs},
+		{"products that are wrong", (*suite).wrongProducts},
 		{"submits that are wrong", (*suite).wrongSubmits},
-		{"MatMul", (*suite).matMul},
-		{"MatMul of parts", (*suite).matMulParts},
-		{"MatMul of unchanged rows", (*suite).matMulUnchanged},
+		{"products", (*suite).products},
+		{"products of a part", (*suite).part},
+		{"products of unchanged rows", (*suite).unchanged},
 		{"rows do not depend on the batch", (*suite).batchInvariance},
 		{"NaN and infinity", (*suite).notFinite},
-		{"RMSNorm", (*suite).rmsNorm},
-		{"RoPE", (*suite).rope},
-		{"SiLUMul and Add", (*suite).elementwise},
-		{"Attention", (*suite).attention},
-		{"a transformer block", (*suite).block},
 		{"submits in flight", (*suite).inFlight},
 		{"cancelled waits", (*suite).cancelled},
 		{"close", (*suite).close},
@@ -96,27 +90,13 @@ func (s *suite) alloc(bytes int) npu.Buffer {
 	return b
 }
 
-// compile returns a program that is closed in the end. A graph that the device does not support although it claims its operations and
-// types, such as one that is too large, ends the test.
-func (s *suite) compile(g npu.Graph, batch int) npu.Program {
+// compile returns a program that is closed in the end.
+func (s *suite) compile(d tensor.DType, rows, cols, batch int) npu.Program {
 	s.Helper()
-	p, err := s.d.Compile(g, batch)
-	if errors.Is(err, npu.ErrUnsupported) {
-		s.Skip(err)
-	}
+	p, err := s.d.Compile(npu.Product{Type: d, Rows: rows, Cols: cols}, batch)
 	s.must(err)
 	s.programs = append(s.programs, p)
 	return p
-}
-
-// need skips the test of a device that lacks an operation.
-func (s *suite) need(ops ...npu.Op) {
-	s.Helper()
-	for _, op := range ops {
-		if !s.caps.Has(op) {
-			s.Skipf("the device has no %v", op)
-		}
-	}
 }
 
 // batches returns the batch sizes to test, at most 64 rows.
@@ -178,61 +158,54 @@ func (s *suite) randomBlocks(blocks []byte, d tensor.DType) {
 	}
 }
 
-// put binds a buffer that holds data.
-func put[T float32 | uint16](s *suite, data []T) npu.Binding {
+// padded returns a buffer of a batch: rows of cols columns, and garbage as the others.
+func (s *suite) padded(x []float32, batch, cols int) npu.Buffer {
 	s.Helper()
-	size := len(data) * int(unsafe.Sizeof(data[0]))
-	b := s.alloc(size)
-	copy(view[T](b, len(data)), data)
-	s.must(b.Flush(0, size))
-	return npu.Binding{Buffer: b}
+	b := s.filled(batch*cols, float32(math.NaN()))
+	copy(floats(b, len(x)), x)
+	s.must(b.Flush(0, 4*len(x)))
+	return b
 }
 
-// padded binds rows of cols columns, and garbage as the rest of the batch.
-func (s *suite) padded(x []float32, batch, cols int) npu.Binding {
+// output returns a buffer for a batch of rows of cols columns.
+func (s *suite) output(batch, cols int) npu.Buffer {
 	s.Helper()
-	all := make([]float32, batch*cols)
+	return s.filled(batch*cols, -12345.75)
+}
+
+func (s *suite) filled(n int, value float32) npu.Buffer {
+	s.Helper()
+	b := s.alloc(4 * n)
+	all := floats(b, n)
 	for i := range all {
-		all[i] = float32(math.NaN())
+		all[i] = value
 	}
-	copy(all, x)
-	return put(s, all)
+	s.must(b.Flush(0, 4*n))
+	return b
 }
 
-func view[T float32 | uint16](b npu.Buffer, n int) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b.Bytes()))), n)
-}
-
-// output binds a buffer for a batch of rows of cols columns.
-func (s *suite) output(batch, cols int) npu.Binding {
-	s.Helper()
-	b := s.alloc(4 * batch * cols)
-	out := view[float32](b, batch*cols)
-	for i := range out {
-		out[i] = -12345.75
-	}
-	s.must(b.Flush(0, 4*len(out)))
-	return npu.Binding{Buffer: b}
+func floats(b npu.Buffer, n int) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b.Bytes()))), n)
 }
 
 // result returns the first n numbers of an output.
-func (s *suite) result(b npu.Binding, n int) []float32 {
+func (s *suite) result(y npu.Buffer, n int) []float32 {
 	s.Helper()
-	s.must(b.Buffer.Invalidate(0, 4*n))
-	return append([]float32(nil), view[float32](b.Buffer, n)...)
+	s.must(y.Invalidate(0, 4*n))
+	return append([]float32(nil), floats(y, n)...)
 }
 
 // run submits a program and waits for it.
-func (s *suite) run(p npu.Program, rows int, b ...npu.Binding) {
+func (s *suite) run(p npu.Program, rows int, o npu.Operands) {
 	s.Helper()
-	e, err := p.Submit(context.Background(), rows, b)
+	e, err := p.Submit(context.Background(), rows, o)
 	s.must(err)
 	s.must(e.Wait(context.Background()))
 }
 
-// near compares results with those of package kernels. tolerance is for devices that are not exact: the largest difference relative to
-// the root mean square of want.
-func (s *suite) near(what string, got, want []float32, tolerance float64) {
+// near compares results with those of package kernels. For devices that are not exact, differences are bounded relative to the root mean
+// square of want.
+func (s *suite) near(what string, got, want []float32) {
 	s.Helper()
 	square := 0.0
 	for _, w := range want {

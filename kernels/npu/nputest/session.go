@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -18,17 +19,14 @@ func (s *suite) capabilities() {
 	if fmt.Sprint(c) != fmt.Sprint(again) {
 		s.Errorf("%+v, then %+v", c, again)
 	}
-	if c.Device == "" || len(c.Ops) == 0 {
-		s.Errorf("nameless, or without operations: %+v", c)
+	if c.Device == "" || len(c.Weights) == 0 {
+		s.Errorf("nameless, or without types of weights: %+v", c)
 	}
-	if c.Alignment < 1 || c.Alignment&(c.Alignment-1) != 0 || c.Queue < 1 {
-		s.Errorf("alignment %d, queue %d", c.Alignment, c.Queue)
+	if c.Alignment < 1 || c.Alignment&(c.Alignment-1) != 0 {
+		s.Errorf("alignment %d", c.Alignment)
 	}
 	if !slices.IsSorted(c.Batches) || len(c.Batches) > 0 && c.Batches[0] < 1 {
 		s.Errorf("batches %v", c.Batches)
-	}
-	if c.Has(npu.MatMul) && len(c.Weights) == 0 {
-		s.Error("multiplies with no type")
 	}
 	if k, ok := s.d.(npu.Coster); ok {
 		costs := k.Costs()
@@ -69,110 +67,82 @@ func (s *suite) buffers() {
 	if _, err := s.d.Alloc(0); err == nil {
 		s.Error("a buffer of no bytes")
 	}
-	if n := s.caps.MaxBuffer; n > 0 {
-		if _, err := s.d.Alloc(int(n) + 1); !errors.Is(err, npu.ErrUnsupported) && !errors.Is(err, npu.ErrOutOfMemory) {
-			s.Errorf("a buffer larger than the largest: %v", err)
-		}
-	}
 }
 
-// wrongGraphs compiles what must be refused.
-func (s *suite) wrongGraphs() {
-	batch := s.caps.Batch(1)
-	good := npu.Projection(tensor.Q8_0, 16, 64)
-	for name, change := range map[string]func(*npu.Graph){
-		"no outputs":          func(g *npu.Graph) { g.Outputs = nil },
-		"an output unwritten": func(g *npu.Graph) { g.Outputs = []int{1} },
-		"a missing operand":   func(g *npu.Graph) { g.Steps[0].Args = []int{0, 7} },
-		"a wrong kind":        func(g *npu.Graph) { g.Steps[0].Args = []int{1, 1} },
-		"a wrong shape":       func(g *npu.Graph) { g.Operands[1].Cols = 96 },
-		"half a block":        func(g *npu.Graph) { g.Operands[0].Cols, g.Operands[1].Cols = 80, 80 },
-		"too few arguments":   func(g *npu.Graph) { g.Steps[0].Args = []int{0} },
-		"in place":            func(g *npu.Graph) { g.Operands[1].Cols = 64; g.Steps[0].Out = 1 },
-		"no such operation":   func(g *npu.Graph) { g.Steps[0].Op = 200 },
+// wrongProducts compiles what must be refused.
+func (s *suite) wrongProducts() {
+	batch, d := s.caps.Batch(1), s.caps.Weights[0]
+	good := npu.Product{Type: d, Rows: 16, Cols: 256}
+	for _, wrong := range []npu.Product{
+		{}, {Type: d, Rows: 0, Cols: 256}, {Type: d, Rows: 16, Cols: 0}, {Type: d, Rows: -16, Cols: 256}, {Type: tensor.F32, Rows: 16, Cols: 256},
+		{Type: tensor.Q8_0, Rows: 16, Cols: 80},
 	} {
-		g := npu.Graph{Operands: slices.Clone(good.Operands), Steps: slices.Clone(good.Steps), Outputs: good.Outputs}
-		change(&g)
-		if p, err := s.d.Compile(g, batch); err == nil {
-			s.Errorf("%s: no error", name)
+		if p, err := s.d.Compile(wrong, batch); err == nil {
+			s.Errorf("%+v: no error", wrong)
 			s.must(p.Close())
 		}
 	}
-	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K} {
-		if s.caps.Takes(d) {
+	for d := range tensor.DType(math.MaxUint8) {
+		if s.caps.Takes(d) || !tensor.Packable(d) {
 			continue
 		}
-		if _, err := s.d.Compile(npu.Projection(d, 16, 256), batch); !errors.Is(err, npu.ErrUnsupported) {
+		if _, err := s.d.Compile(npu.Product{Type: d, Rows: 16, Cols: 256}, batch); !errors.Is(err, npu.ErrUnsupported) {
 			s.Errorf("weights of type %v, which the device does not take: %v", d, err)
 		}
 	}
-	if s.caps.Takes(tensor.Q8_0) {
-		for _, batch := range []int{0, -1} {
-			if _, err := s.d.Compile(good, batch); err == nil {
-				s.Errorf("no error for a batch of %d", batch)
-			}
+	for _, batch := range []int{0, -1} {
+		if _, err := s.d.Compile(good, batch); err == nil {
+			s.Errorf("no error for a batch of %d", batch)
 		}
-		if n := len(s.caps.Batches); n > 0 {
-			if _, err := s.d.Compile(good, s.caps.Batches[n-1]+1); !errors.Is(err, npu.ErrUnsupported) {
-				s.Errorf("a batch larger than the largest: %v", err)
-			}
+	}
+	if n := len(s.caps.Batches); n > 0 {
+		if _, err := s.d.Compile(good, s.caps.Batches[n-1]+1); !errors.Is(err, npu.ErrUnsupported) {
+			s.Errorf("a batch larger than the largest: %v", err)
 		}
 	}
 }
 
-// anyProjection compiles a small product for a batch of at least rows rows, and returns bindings for it.
-func (s *suite) anyProjection(rows int) (p npu.Program, batch int, w tensor.Packed, b []npu.Binding) {
-	s.need(npu.MatMul)
-	d := s.caps.Weights[0]
+// anyProduct compiles a small product for a batch of at least rows rows, and returns operands for it.
+func (s *suite) anyProduct(rows int) (p npu.Program, batch int, o npu.Operands) {
 	batch = s.caps.Batch(rows)
-	w = s.matrix(d, 32, 256)
-	p = s.compile(npu.Projection(d, 32, 256), batch)
-	return p, batch, w, []npu.Binding{{Parts: []tensor.Packed{w}}, s.padded(s.normal(batch*256), batch, 256), s.output(batch, 32)}
+	w := s.matrix(s.caps.Weights[0], 32, 256)
+	p = s.compile(w.Type, w.Rows, w.Cols, batch)
+	return p, batch, npu.Operands{W: w, X: s.padded(s.normal(batch*256), batch, 256), Y: s.output(batch, 32)}
 }
 
 // wrongSubmits submits what must be refused, and then what must not.
 func (s *suite) wrongSubmits() {
-	p, batch, w, good := s.anyProjection(2)
-	for name, change := range map[string]func(b []npu.Binding) (rows int, bindings []npu.Binding){
-		"no rows":           func(b []npu.Binding) (int, []npu.Binding) { return 0, b },
-		"too many rows":     func(b []npu.Binding) (int, []npu.Binding) { return batch + 1, b },
-		"too few bindings":  func(b []npu.Binding) (int, []npu.Binding) { return 1, b[:2] },
-		"no buffer":         func(b []npu.Binding) (int, []npu.Binding) { b[1].Buffer = nil; return 1, b },
-		"an offset outside": func(b []npu.Binding) (int, []npu.Binding) { b[1].Offset = 4096 * 4096; return 1, b },
-		"no weights":        func(b []npu.Binding) (int, []npu.Binding) { b[0].Parts = nil; return 1, b },
-		"half the weights": func(b []npu.Binding) (int, []npu.Binding) {
-			b[0].Parts = []tensor.Packed{w.Slice(0, 16)}
-			return 1, b
-		},
-		"weights out of order": func(b []npu.Binding) (int, []npu.Binding) {
-			b[0].Parts = []tensor.Packed{w.Slice(16, 32), w.Slice(0, 16)}
-			return 1, b
-		},
-		"weights that are cut off": func(b []npu.Binding) (int, []npu.Binding) {
-			short := w
-			short.Data = w.Data[1:]
-			b[0].Parts = []tensor.Packed{short}
-			return 1, b
-		},
+	p, batch, good := s.anyProduct(2)
+	for name, change := range map[string]func(o *npu.Operands) (rows int){
+		"no rows":                  func(*npu.Operands) int { return 0 },
+		"too many rows":            func(*npu.Operands) int { return batch + 1 },
+		"no input":                 func(o *npu.Operands) int { o.X = nil; return 1 },
+		"no output":                func(o *npu.Operands) int { o.Y = nil; return 1 },
+		"an offset outside":        func(o *npu.Operands) int { o.XOffset = 4096 * 4096; return 1 },
+		"an output that is small":  func(o *npu.Operands) int { o.Y = s.alloc(4); return 1 },
+		"no weights":               func(o *npu.Operands) int { o.W = tensor.Packed{}; return 1 },
+		"half the weights":         func(o *npu.Operands) int { o.W = o.W.Slice(0, 16); return 1 },
+		"weights that are cut off": func(o *npu.Operands) int { o.W.Data = o.W.Data[1:]; return 1 },
 	} {
-		rows, b := change(slices.Clone(good))
-		if _, err := p.Submit(context.Background(), rows, b); err == nil {
+		o := good
+		rows := change(&o)
+		if _, err := p.Submit(context.Background(), rows, o); err == nil {
 			s.Errorf("%s: no error", name)
 		}
 	}
-	s.run(p, 1, good...)
+	s.run(p, 1, good)
 }
 
-// inFlight submits many programs before it waits for any, more than the queue holds, and waits in another order.
+// inFlight submits many programs before it waits for any, more than queues hold, and waits in another order.
 func (s *suite) inFlight() {
 	const n = 24
-	p, batch, w, b := s.anyProjection(1)
-	x := view[float32](b[1].Buffer, 256)
-	want := product(w, x, 1)
-	events, outs := make([]npu.Event, n), make([]npu.Binding, n)
+	p, batch, o := s.anyProduct(1)
+	want := product(o.W, floats(o.X, 256), 1)
+	events, outs := make([]npu.Event, n), make([]npu.Buffer, n)
 	for i := range n {
 		outs[i] = s.output(batch, 32)
-		e, err := p.Submit(context.Background(), 1, []npu.Binding{b[0], b[1], outs[i]})
+		o.Y = outs[i]
+		e, err := p.Submit(context.Background(), 1, o)
 		s.must(err)
 		events[i] = e
 	}
@@ -181,24 +151,24 @@ func (s *suite) inFlight() {
 		s.must(events[i].Wait(context.Background()))
 	}
 	for i := range n {
-		s.near(fmt.Sprintf("submit %d", i), s.result(outs[i], 32), want, matMulTolerance)
+		s.near(fmt.Sprintf("submit %d", i), s.result(outs[i], 32), want)
 	}
 }
 
 // cancelled waits with a context that is done; the program goes on.
 func (s *suite) cancelled() {
-	p, _, w, b := s.anyProjection(1)
-	want := product(w, view[float32](b[1].Buffer, 256), 1)
+	p, _, o := s.anyProduct(1)
+	want := product(o.W, floats(o.X, 256), 1)
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	e, err := p.Submit(context.Background(), 1, b)
+	e, err := p.Submit(context.Background(), 1, o)
 	s.must(err)
 	if err := e.Wait(done); err != nil && !errors.Is(err, context.Canceled) {
 		s.Errorf("a wait whose context is done: %v", err)
 	}
 	s.must(e.Wait(context.Background()))
-	s.near("the result", s.result(b[2], 32), want, matMulTolerance)
-	if e, err := p.Submit(done, 1, b); err == nil {
+	s.near("the result", s.result(o.Y, 32), want)
+	if e, err := p.Submit(done, 1, o); err == nil {
 		s.must(e.Wait(context.Background()))
 	} else if !errors.Is(err, context.Canceled) {
 		s.Errorf("a submit whose context is done: %v", err)
@@ -207,11 +177,11 @@ func (s *suite) cancelled() {
 
 // close ends the session; nothing can be done with it any more, and nothing breaks.
 func (s *suite) close() {
-	p, _, _, b := s.anyProjection(1)
-	s.run(p, 1, b...)
+	p, _, o := s.anyProduct(1)
+	s.run(p, 1, o)
 	s.end()
 	s.must(s.d.Close())
-	if _, err := p.Submit(context.Background(), 1, b); err == nil {
+	if _, err := p.Submit(context.Background(), 1, o); err == nil {
 		s.Error("a submit to a closed device succeeds")
 	}
 	s.programs, s.allocated = nil, nil

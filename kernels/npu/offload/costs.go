@@ -5,7 +5,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Place says on which engine products run.
+// Place says where products run.
 type Place uint8
 
 // Places.
@@ -21,17 +21,10 @@ func (p Place) String() string { return [...]string{"auto", "cpu", "npu"}[min(p,
 // maxRows is the number of rows up to which times are tabulated; more take as many times longer as they are more.
 const maxRows = 256
 
-// table is the seconds per byte of weights of one type, by rows; nil where an engine does not multiply with it.
+// table is the seconds per byte of weights of one type, by rows, on the CPU and on the device.
 type table struct{ cpu, npu []float64 }
 
-func newTable(cpu, device []npu.Rate) table {
-	return table{tabulate(cpu, interpolated), tabulate(device, padded)}
-}
-
 func tabulate(rates []npu.Rate, at func([]npu.Rate, int) float64) []float64 {
-	if len(rates) == 0 {
-		return nil
-	}
 	t := make([]float64, maxRows+1)
 	for rows := 1; rows <= maxRows; rows++ {
 		t[rows] = at(rates, rows)
@@ -70,7 +63,7 @@ func padded(rates []npu.Rate, rows int) (seconds float64) {
 	return seconds
 }
 
-// perByte returns an entry of a tabulated engine.
+// perByte returns an entry of a table.
 func perByte(t []float64, rows int) float64 {
 	if rows <= maxRows {
 		return t[rows]
@@ -78,36 +71,38 @@ func perByte(t []float64, rows int) float64 {
 	return t[maxRows] * float64(rows) / maxRows
 }
 
-// Times are what a group of products takes on each engine, in seconds.
+// Times are what a group of products takes on the CPU and on the device, in seconds.
 type Times struct{ CPU, NPU float64 }
 
-// Costs prices groups of products, on real or described engines.
+// Costs prices groups of products on a CPU and a device, which need not be there.
 type Costs struct {
 	submit float64
-	tables [16]table // by type
+	tables map[tensor.DType]*table // of the types that both multiply with
 }
 
 // NewCosts returns the costs of a CPU and a device, whose rates are those of its batch sizes.
 func NewCosts(cpu, device npu.Costs) Costs {
-	c := Costs{submit: device.Submit}
-	for d := range tensor.DType(len(c.tables)) {
-		c.tables[d] = newTable(cpu.Of(d), device.Of(d))
+	c := Costs{submit: device.Submit, tables: map[tensor.DType]*table{}}
+	for _, r := range device.Rates {
+		d, err := tensor.ParseDType(r.Type)
+		if err != nil || c.Known(d) || cpu.Of(d) == nil {
+			continue
+		}
+		c.tables[d] = &table{tabulate(cpu.Of(d), interpolated), tabulate(device.Of(d), padded)}
 	}
 	return c
 }
 
-// Known reports whether both engines multiply with weights of type d.
-func (c *Costs) Known(d tensor.DType) bool {
-	return int(d) < len(c.tables) && c.tables[d].cpu != nil && c.tables[d].npu != nil
-}
+// Known reports whether the CPU and the device multiply with weights of type d.
+func (c *Costs) Known(d tensor.DType) bool { return c.tables[d] != nil }
 
 // Times returns what a group takes whose weights are of type d, which is [Costs.Known], and of so many bytes.
 func (c *Costs) Times(d tensor.DType, bytes, rows int) Times {
-	t := &c.tables[d]
+	t := c.tables[d]
 	return Times{float64(bytes) * perByte(t.cpu, rows), c.submit + float64(bytes)*perByte(t.npu, rows)}
 }
 
-// Best returns the engine that is faster, and its time.
+// Best returns the place that is faster, and its time.
 func (t Times) Best() (Place, float64) {
 	if t.NPU < t.CPU {
 		return NPU, t.NPU
@@ -115,7 +110,7 @@ func (t Times) Best() (Place, float64) {
 	return CPU, t.CPU
 }
 
-// Of returns the time on an engine; Auto is the faster one.
+// Of returns the time at a place; Auto is the faster one.
 func (t Times) Of(p Place) float64 {
 	switch p {
 	case CPU:

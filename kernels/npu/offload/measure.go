@@ -13,7 +13,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// prepareTime is the time for measuring an engine when a model is opened.
+// prepareTime is the time for measuring the CPU or the device when a model is opened.
 const prepareTime = 150 * time.Millisecond
 
 // The weights that measurements multiply with: slabs as a stream yields them, in turn, more than caches near a core hold.
@@ -46,7 +46,7 @@ func slabs(d tensor.DType) (parts []tensor.Packed, free func() error, err error)
 	return parts, free, nil
 }
 
-// measured returns the rates of an engine that multiplies parts by turns, for each type and number of rows. A share of the time
+// measured returns the rates of what multiplies parts by turns, for each type and number of rows. A share of the time
 // is spent on each; where even few products take much longer, more rows are reckoned to take as many times longer as they are more.
 func measured(ctx context.Context, types []tensor.DType, rows []int, total time.Duration, multiply func(p tensor.Packed, rows int) error) ([]npu.Rate, error) {
 	var rates []npu.Rate
@@ -120,7 +120,7 @@ func MeasureCPU(ctx context.Context, pool *kernels.Pool, types []tensor.DType, t
 // MeasureDevice measures a device: what a submit takes, and its products by type, of those that it takes, and batch size, in about
 // the given time.
 func MeasureDevice(ctx context.Context, d npu.Device, types []tensor.DType, total time.Duration) (costs npu.Costs, err error) {
-	m := deviceMeter{ctx: ctx, device: d, programs: map[shape]npu.Program{}}
+	m := deviceMeter{ctx: ctx, device: d, programs: map[key]npu.Program{}}
 	defer func() { err = errors.Join(err, m.close()) }()
 	caps := d.Capabilities()
 	types = slices.DeleteFunc(slices.Clone(types), func(t tensor.DType) bool { return !caps.Takes(t) })
@@ -157,7 +157,7 @@ func MeasureDevice(ctx context.Context, d npu.Device, types []tensor.DType, tota
 type deviceMeter struct {
 	ctx      context.Context
 	device   npu.Device
-	programs map[shape]npu.Program
+	programs map[key]npu.Program
 	x, y     npu.Buffer
 }
 
@@ -169,13 +169,13 @@ func (m *deviceMeter) bytes(r npu.Rate) int {
 }
 
 func (m *deviceMeter) multiply(p tensor.Packed, batch int) (err error) {
-	s := shape{p.Type, p.Rows, p.Cols, batch}
-	program := m.programs[s]
+	k := key{npu.Product{Type: p.Type, Rows: p.Rows, Cols: p.Cols}, batch}
+	program := m.programs[k]
 	if program == nil {
-		if program, err = m.device.Compile(npu.Projection(p.Type, p.Rows, p.Cols), batch); err != nil {
+		if program, err = m.device.Compile(k.Product, batch); err != nil {
 			return err
 		}
-		m.programs[s] = program
+		m.programs[k] = program
 	}
 	if size := 4 * batch * p.Rows; m.y == nil || len(m.y.Bytes()) < size {
 		if m.y != nil {
@@ -187,7 +187,7 @@ func (m *deviceMeter) multiply(p tensor.Packed, batch int) (err error) {
 			return err
 		}
 	}
-	e, err := program.Submit(m.ctx, batch, []npu.Binding{{Parts: []tensor.Packed{p}}, {Buffer: m.x}, {Buffer: m.y}})
+	e, err := program.Submit(m.ctx, batch, npu.Operands{W: p, X: m.x, Y: m.y})
 	if err != nil {
 		return err
 	}

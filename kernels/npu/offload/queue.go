@@ -18,19 +18,18 @@ const inFlight = 3
 
 // Queue submits the products of one consumer. Its methods are called by one goroutine.
 type Queue struct {
-	engine *Engine
-	blocks Place // of projections inside blocks
-	head   Place // and of the output head
-	mixed  bool  // rows may be computed on any engine
+	scheduler *Scheduler
+	blocks    Place // of projections inside blocks
+	head      Place // and of the output head
+	mixed     bool  // rows may be computed on the CPU and on the device by turns
 
-	// The input of the products to come.
-	rows    []float32 // borrowed, [n][k]
-	n, k    int
-	buffer  npu.Buffer // holds them, once written
+	// The rows of the products until Finish.
+	input   *kernels.Input // borrowed. If it is nil, there are none yet
+	buffer  npu.Buffer     // holds the rows, once they are written
 	written bool
 	seen    bool // the device has read them
 
-	slots   chan *slot
+	outputs chan npu.Buffer // inFlight buffers, or nil for those that are not allocated
 	jobs    chan job
 	stopped chan struct{}
 	pending sync.WaitGroup
@@ -40,20 +39,13 @@ type Queue struct {
 	closed              bool
 }
 
-// slot is the memory of one submit.
-type slot struct {
-	output   npu.Buffer
-	bindings [3]npu.Binding
-	parts    [1]tensor.Packed
-}
-
 // job is a submit under way.
 type job struct {
 	chunk
-	event npu.Event
-	slot  *slot
-	done  func() // releases the part; nil: nobody waits for that
-	began time.Time
+	event  npu.Event
+	output npu.Buffer
+	done   func() // releases the part, if not nil
+	began  time.Time
 }
 
 // chunk is the product of some of the input's rows with a part of a matrix.
@@ -70,32 +62,32 @@ type QueueOptions struct {
 	Blocks, Head Place // of projections inside blocks, and of the output head
 	// Loose says that results only guess at text, as a draft model's do, so that they may be rounded in any way.
 	Loose bool
-	// Kernels computes what the device fails at; nil: the default set.
+	// Kernels computes what the device fails at. If it is nil, the default set does.
 	Kernels *kernels.Set
 }
 
-// NewQueue returns a queue, which is closed in the end. It is a [github.com/lever-go/lever/layers.Device].
-func (e *Engine) NewQueue(o QueueOptions) *Queue {
+// NewQueue returns a queue, which is closed in the end. It is a [github.com/lever-go/lever/layers.Offloader].
+func (s *Scheduler) NewQueue(o QueueOptions) *Queue {
 	if o.Kernels == nil {
 		o.Kernels = kernels.Default()
 	}
 	q := &Queue{
-		engine: e, blocks: o.Blocks, head: o.Head,
-		slots: make(chan *slot, inFlight), jobs: make(chan job, inFlight), stopped: make(chan struct{}),
+		scheduler: s, blocks: o.Blocks, head: o.Head,
+		outputs: make(chan npu.Buffer, inFlight), jobs: make(chan job, inFlight), stopped: make(chan struct{}),
 		submitting: newFallback(o.Kernels), waiting: newFallback(o.Kernels),
 	}
 	for range inFlight {
-		q.slots <- &slot{}
+		q.outputs <- nil
 	}
-	q.mixed = o.Loose || e.caps.Rounding == npu.RoundingExact
-	e.mu.Lock()
-	e.queues++
-	e.mu.Unlock()
+	q.mixed = o.Loose || s.caps.Rounding == npu.RoundingExact
+	s.mu.Lock()
+	s.queues++
+	s.mu.Unlock()
 	go q.wait()
 	return q
 }
 
-// Close frees the queue's memory. Errors are for [Engine.Close] to tell. Closing again does nothing.
+// Close frees the queue's memory. [Scheduler.Close] returns the errors of that. Closing again does nothing.
 func (q *Queue) Close() {
 	if q.closed {
 		return
@@ -108,63 +100,64 @@ func (q *Queue) Close() {
 		errs = append(errs, q.buffer.Free())
 	}
 	for range inFlight {
-		if s := <-q.slots; s.output != nil {
-			errs = append(errs, s.output.Free())
+		if b := <-q.outputs; b != nil {
+			errs = append(errs, b.Free())
 		}
 	}
-	q.engine.mu.Lock()
-	defer q.engine.mu.Unlock()
-	q.engine.queues--
-	q.engine.closing = errors.Join(append(errs, q.engine.closing)...)
-}
-
-// SetInput makes x, n rows of k columns, the rows of the products to come. It is borrowed until they are finished.
-func (q *Queue) SetInput(x []float32, n, k int) {
-	q.rows, q.n, q.k, q.written, q.seen = x[:n*k], n, k, false, false
+	s := q.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues--
+	s.closing = errors.Join(append(errs, s.closing)...)
 }
 
 // Takes reports whether the device is to compute a group of products of n rows with weights of one type and so many bytes, those
 // of the output head or of a block. Where that was wanted in any case, and it can't, it counts as a fallback.
 func (q *Queue) Takes(head bool, d tensor.DType, bytes, n int) bool {
-	e, place := q.engine, q.blocks
+	s, place := q.scheduler, q.blocks
 	if head {
 		place = q.head
 	}
 	if place == Auto && !q.mixed {
-		place = e.fixed()
+		place = s.fixed()
 	}
-	switch known := e.costs.Known(d); {
+	switch known := s.costs.Known(d); {
 	case place == CPU:
 		return false
 	case !known:
 		if place == NPU {
-			e.failed(npu.ErrUnsupported)
+			s.failed(npu.ErrUnsupported)
 		}
 		return false
 	case place == Auto:
-		place, _ = e.costs.Times(d, bytes, n).Best()
+		place, _ = s.costs.Times(d, bytes, n).Best()
 	}
-	return place == NPU && e.ready()
+	return place == NPU && s.ready()
 }
 
-// Multiply starts the product of the input's rows with a part of a matrix; dst and ldd are those of [kernels.MatMul]. release, if not nil,
-// is called when the part is no longer used, by another goroutine; without it the caller keeps the part until [Queue.Finish]. Where the device
-// does not take the product, Multiply returns false, and has called release: the caller computes it.
-func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, release func()) bool {
-	largest := q.engine.caps.Batch(q.n)
-	if chunks := (q.n + largest - 1) / largest; chunks > 1 && release != nil {
+// Multiply starts the product of the rows of in with a part of a matrix. The arguments are those of [kernels.MatMul]; the products between two
+// calls of Finish have the same in, which is borrowed until then. release, if not nil, is called when the part is no longer used, by another
+// goroutine; without it the caller keeps the part until [Queue.Finish]. Where the device does not take the product, Multiply returns false,
+// and has called release: the caller computes it.
+func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, in *kernels.Input, release func()) bool {
+	if q.input == nil {
+		q.input, q.written, q.seen = in, false, false
+	}
+	x, rows, k := in.Rows()
+	largest := q.scheduler.caps.Batch(rows)
+	if chunks := (rows + largest - 1) / largest; chunks > 1 && release != nil {
 		release = lastOf(chunks, release)
 	}
 	first := !q.seen
-	for from := 0; from < q.n; from += largest {
-		n := min(largest, q.n-from)
-		c := chunk{dst[from*ldd:], ldd, q.rows[from*q.k : (from+n)*q.k], n, q.k, p}
-		err := q.submit(c, 4*from*q.k, first, release)
+	for from := 0; from < rows; from += largest {
+		n := min(largest, rows-from)
+		c := chunk{dst[from*ldd:], ldd, x[from*k : (from+n)*k], n, k, p}
+		err := q.submit(c, 4*from*k, first, release)
 		if err == nil {
 			continue
 		}
-		q.engine.failed(err)
-		if from == 0 && n == q.n {
+		q.scheduler.failed(err)
+		if from == 0 && n == rows {
 			call(release)
 			return false
 		}
@@ -177,34 +170,32 @@ func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, release func()
 
 // submit starts the product of one chunk, whose rows begin at an offset of the input buffer.
 func (q *Queue) submit(c chunk, offset int, first bool, release func()) error {
-	e := q.engine
-	if offset%e.caps.Alignment != 0 {
+	s := q.scheduler
+	if offset%s.caps.Alignment != 0 {
 		return npu.ErrUnsupported
 	}
-	batch := e.caps.Batch(c.n)
-	p, err := e.program(shape{c.part.Type, c.part.Rows, c.part.Cols, batch})
+	batch := s.caps.Batch(c.n)
+	p, err := s.program(key{npu.Product{Type: c.part.Type, Rows: c.part.Rows, Cols: c.part.Cols}, batch})
 	if err != nil {
 		return err
 	}
 	if err := q.write(); err != nil {
 		return err
 	}
-	s := <-q.slots
-	if s.output, err = e.grown(s.output, 4*batch*c.part.Rows); err != nil {
-		q.slots <- s
+	output := <-q.outputs
+	if output, err = s.grown(output, 4*batch*c.part.Rows); err != nil {
+		q.outputs <- output
 		return err
 	}
-	s.parts[0] = c.part
-	s.bindings = [3]npu.Binding{{Parts: s.parts[:]}, {Buffer: q.buffer, Offset: offset, Unchanged: !first}, {Buffer: s.output}}
 	began := time.Now()
 	// What is under way here always ends, so Submit need not be interrupted.
-	event, err := p.Submit(context.Background(), c.n, s.bindings[:])
+	event, err := p.Submit(context.Background(), c.n, npu.Operands{W: c.part, X: q.buffer, XOffset: offset, XUnchanged: !first, Y: output})
 	if err != nil {
-		q.slots <- s
+		q.outputs <- output
 		return err
 	}
 	q.pending.Add(1)
-	q.jobs <- job{c, event, s, release, began}
+	q.jobs <- job{c, event, output, release, began}
 	return nil
 }
 
@@ -213,15 +204,17 @@ func (q *Queue) write() (err error) {
 	if q.written {
 		return nil
 	}
-	q.Finish() // the buffer is no longer in use
-	largest := q.engine.caps.Batch(q.n)
-	whole := (q.n - 1) / largest * largest
-	padded := whole + q.engine.caps.Batch(q.n-whole)
-	if q.buffer, err = q.engine.grown(q.buffer, 4*padded*q.k); err != nil {
+	q.pending.Wait() // the buffer is no longer in use
+	x, n, k := q.input.Rows()
+	s := q.scheduler
+	largest := s.caps.Batch(n)
+	whole := (n - 1) / largest * largest
+	padded := whole + s.caps.Batch(n-whole)
+	if q.buffer, err = s.grown(q.buffer, 4*padded*k); err != nil {
 		return err
 	}
-	copy(floats(q.buffer), q.rows)
-	if err := q.buffer.Flush(0, 4*len(q.rows)); err != nil {
+	copy(floats(q.buffer), x[:n*k])
+	if err := q.buffer.Flush(0, 4*n*k); err != nil {
 		return err
 	}
 	q.written = true
@@ -229,7 +222,7 @@ func (q *Queue) write() (err error) {
 }
 
 // grown returns a buffer of at least n bytes: b, or a new one in its place.
-func (e *Engine) grown(b npu.Buffer, n int) (npu.Buffer, error) {
+func (s *Scheduler) grown(b npu.Buffer, n int) (npu.Buffer, error) {
 	if b != nil && len(b.Bytes()) >= n {
 		return b, nil
 	}
@@ -238,28 +231,31 @@ func (e *Engine) grown(b npu.Buffer, n int) (npu.Buffer, error) {
 			return nil, err
 		}
 	}
-	b, err := e.device.Alloc(n)
+	b, err := s.device.Alloc(n)
 	if err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// Finish returns when all products are computed, on one engine or the other.
-func (q *Queue) Finish() { q.pending.Wait() }
+// Finish returns when all products are computed, on the device or on the CPU.
+func (q *Queue) Finish() {
+	q.pending.Wait()
+	q.input = nil
+}
 
 // wait ends what is under way, in order.
 func (q *Queue) wait() {
 	defer close(q.stopped)
 	for j := range q.jobs {
 		if err := j.finish(); err != nil {
-			q.engine.failed(err)
+			q.scheduler.failed(err)
 			q.waiting.compute(&j.chunk)
 		} else {
-			q.engine.computed(j.n, j.began)
+			q.scheduler.computed(j.n, j.began)
 		}
 		call(j.done)
-		q.slots <- j.slot
+		q.outputs <- j.output
 		q.pending.Done()
 	}
 }
@@ -270,10 +266,10 @@ func (j *job) finish() error {
 		return err
 	}
 	rows := j.part.Rows
-	if err := j.slot.output.Invalidate(0, 4*j.n*rows); err != nil {
+	if err := j.output.Invalidate(0, 4*j.n*rows); err != nil {
 		return err
 	}
-	out := floats(j.slot.output)
+	out := floats(j.output)
 	for i := range j.n {
 		copy(j.dst[i*j.ldd+j.part.Row:][:rows], out[i*rows:])
 	}

@@ -32,8 +32,8 @@ func (f *faulty) Capabilities() npu.Capabilities {
 	return c
 }
 
-func (f *faulty) Compile(g npu.Graph, batch int) (npu.Program, error) {
-	p, err := f.Device.Compile(g, batch)
+func (f *faulty) Compile(product npu.Product, batch int) (npu.Program, error) {
+	p, err := f.Device.Compile(product, batch)
 	return &faultyProgram{p, f}, err
 }
 
@@ -42,34 +42,34 @@ type faultyProgram struct {
 	device *faulty
 }
 
-func (p *faultyProgram) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Event, error) {
+func (p *faultyProgram) Submit(ctx context.Context, rows int, o npu.Operands) (npu.Event, error) {
 	if err := p.device.submit(); err != nil {
 		return nil, err
 	}
-	return p.Program.Submit(ctx, rows, b)
+	return p.Program.Submit(ctx, rows, o)
 }
 
 func newFaulty(rounding npu.Rounding, submit func() error) *faulty {
 	return &faulty{Device: host.New(), rounding: rounding, submit: submit}
 }
 
-// queue returns a queue on an engine for which the device is twice as fast with 8 rows or more, and half as fast with fewer.
-func queue(t *testing.T, d npu.Device, o offload.QueueOptions) (*offload.Engine, *offload.Queue) {
+// queue returns a queue on a device that is, by its costs, twice as fast as the CPU with 8 rows or more, and half as fast with fewer.
+func queue(t *testing.T, d npu.Device, o offload.QueueOptions) (*offload.Scheduler, *offload.Queue) {
 	t.Helper()
-	e := offload.New(d)
+	s := offload.New(d)
 	cpu := npu.Costs{Rates: rates("q8_0", []int{1, 8, 128}, 1e9, 1e9, 1e9)}
 	device := npu.Costs{Rates: rates("q8_0", npu.DefaultBatches, 5e8, 5e8, 5e8, 2e9, 2e9, 2e9, 2e9, 2e9)}
-	if err := e.Prepare(t.Context(), nil, nil, cpu, device); err != nil {
+	if err := s.Prepare(t.Context(), nil, nil, cpu, device); err != nil {
 		t.Fatal(err)
 	}
-	q := e.NewQueue(o)
+	q := s.NewQueue(o)
 	t.Cleanup(func() {
 		q.Close()
-		if err := e.Close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return e, q
+	return s, q
 }
 
 func matrix(t *testing.T, rows, cols int) tensor.Packed {
@@ -100,11 +100,10 @@ func multiply(t *testing.T, q *offload.Queue, n int) {
 	want, got := make([]float32, n*160), make([]float32, n*160)
 	kernels.MatMul(nil, want, 160, w, &in)
 	var leases atomic.Int32
-	q.SetInput(x, n, 64)
 	for row := 0; row < 160; row += 32 {
 		part := w.Slice(row, row+32)
 		leases.Add(1)
-		if !q.Multiply(got, 160, part, func() { leases.Add(-1) }) {
+		if !q.Multiply(got, 160, part, &in, func() { leases.Add(-1) }) {
 			kernels.MatMul(nil, got, 160, part, &in)
 		}
 	}
@@ -120,11 +119,11 @@ func multiply(t *testing.T, q *offload.Queue, n int) {
 }
 
 func TestMultiply(t *testing.T) {
-	e, q := queue(t, newFaulty(npu.RoundingExact, func() error { return nil }), offload.QueueOptions{Blocks: offload.NPU})
+	scheduler, q := queue(t, newFaulty(npu.RoundingExact, func() error { return nil }), offload.QueueOptions{Blocks: offload.NPU})
 	for _, n := range []int{1, 3, 128, 129, 300, 2} {
 		multiply(t, q, n)
 	}
-	if s := e.Stats(); s.Fallbacks != 0 || s.Products != 5*(4+2+3) || s.Rows != 5*(1+3+128+129+300+2) {
+	if s := scheduler.Stats(); s.Fallbacks != 0 || s.Products != 5*(4+2+3) || s.Rows != 5*(1+3+128+129+300+2) {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -145,17 +144,17 @@ func TestTakes(t *testing.T) {
 		{"exact, forced to the CPU", npu.RoundingExact, false, offload.CPU, tensor.Q8_0, false, false, false},
 		{"a type that the device lacks", npu.RoundingExact, false, offload.Auto, tensor.Q4_0, false, false, false},
 		{"such a type, forced", npu.RoundingExact, false, offload.NPU, tensor.Q4_0, false, false, true},
-		{"a rounding of its own: the same engine for all", npu.RoundingOwn, false, offload.Auto, tensor.Q8_0, true, true, false},
+		{"a rounding of its own: all in one place", npu.RoundingOwn, false, offload.Auto, tensor.Q8_0, true, true, false},
 		{"a rounding of its own, for a draft", npu.RoundingOwn, true, offload.Auto, tensor.Q8_0, false, true, false},
 	} {
-		e, q := queue(t, newFaulty(test.rounding, func() error { return nil }), offload.QueueOptions{Blocks: test.place, Head: offload.NPU, Loose: test.loose})
+		scheduler, q := queue(t, newFaulty(test.rounding, func() error { return nil }), offload.QueueOptions{Blocks: test.place, Head: offload.NPU, Loose: test.loose})
 		if few, many := q.Takes(false, test.dtype, bytes, 2), q.Takes(false, test.dtype, bytes, 32); few != test.few || many != test.many {
 			t.Errorf("%s: %v with few rows, %v with many", test.name, few, many)
 		}
 		if test.dtype == tensor.Q8_0 && !q.Takes(true, test.dtype, bytes, 2) {
 			t.Errorf("%s: the head is not taken", test.name)
 		}
-		if s := e.Stats(); (s.Fallbacks > 0) != test.wantFallback {
+		if s := scheduler.Stats(); (s.Fallbacks > 0) != test.wantFallback {
 			t.Errorf("%s: %d fallbacks", test.name, s.Fallbacks)
 		}
 	}
@@ -163,7 +162,7 @@ func TestTakes(t *testing.T) {
 
 func TestLostSession(t *testing.T) {
 	calls := 0
-	e, q := queue(t, newFaulty(npu.RoundingExact, func() error {
+	scheduler, q := queue(t, newFaulty(npu.RoundingExact, func() error {
 		if calls++; calls > 3 {
 			return npu.ErrLost
 		}
@@ -171,7 +170,7 @@ func TestLostSession(t *testing.T) {
 	}), offload.QueueOptions{Blocks: offload.NPU})
 	multiply(t, q, 130)
 	multiply(t, q, 1)
-	if s := e.Stats(); !s.Lost || s.Fallbacks == 0 || s.Products != 3 {
+	if s := scheduler.Stats(); !s.Lost || s.Fallbacks == 0 || s.Products != 3 {
 		t.Errorf("stats %+v", s)
 	}
 	if q.Takes(false, tensor.Q8_0, 1, 1) {
@@ -181,7 +180,7 @@ func TestLostSession(t *testing.T) {
 
 func TestOutOfMemoryIsLeftAloneForAWhile(t *testing.T) {
 	fail := true
-	e, q := queue(t, newFaulty(npu.RoundingExact, func() error {
+	scheduler, q := queue(t, newFaulty(npu.RoundingExact, func() error {
 		if fail {
 			return npu.ErrOutOfMemory
 		}
@@ -199,7 +198,7 @@ func TestOutOfMemoryIsLeftAloneForAWhile(t *testing.T) {
 		t.Errorf("tried again after %d products", refused)
 	}
 	multiply(t, q, 4)
-	if s := e.Stats(); s.Lost || s.Products != 5 {
+	if s := scheduler.Stats(); s.Lost || s.Products != 5 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -236,13 +235,13 @@ func TestMeasure(t *testing.T) {
 
 // BenchmarkTakes is one decision; a pass makes four in each block.
 func BenchmarkTakes(b *testing.B) {
-	e := offload.New(host.New())
-	defer e.Close()
+	s := offload.New(host.New())
+	defer s.Close()
 	cpu, device := npu.Costs{Rates: rates("q8_0", []int{1}, 1e9)}, npu.Costs{Rates: rates("q8_0", []int{32}, 2e9)}
-	if err := e.Prepare(b.Context(), nil, nil, cpu, device); err != nil {
+	if err := s.Prepare(b.Context(), nil, nil, cpu, device); err != nil {
 		b.Fatal(err)
 	}
-	q := e.NewQueue(offload.QueueOptions{})
+	q := s.NewQueue(offload.QueueOptions{})
 	defer q.Close()
 	for b.Loop() {
 		q.Takes(false, tensor.Q8_0, 4<<20, 16)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,27 +25,21 @@ const (
 	slots     = 8 // programs under way
 )
 
-// The kernels of products, and those of the other steps.
-var (
-	//go:embed products.cl
-	productSource string
-	//go:embed steps.cl
-	stepSource string
-)
+//go:embed products.cl
+var productSource string
 
 // Device is a session with a device of OpenCL.
 type Device struct {
-	lib              *library
-	id               handle
-	context          handle
-	queue            handle // runs programs, in order
-	reads            handle // brings results to the CPU beside them
-	program          handle
-	name             string
-	lanes            int // rows of weights of a work-item
-	unified          bool
-	maxAlloc, memory int64
-	baseAlign        uintptr // of host memory that the device uses in place
+	lib       *library
+	id        handle
+	context   handle
+	queue     handle // runs programs, in order
+	reads     handle // brings results to the CPU beside them
+	program   handle
+	name      string
+	lanes     int // rows of weights of a work-item
+	maxAlloc  int64
+	baseAlign uintptr // of host memory that the device uses in place
 
 	free    chan struct{} // a token for each program under way
 	pending chan *event
@@ -73,9 +69,7 @@ func open(config string, lanes int) (*Device, error) {
 	}
 	d := &Device{
 		lib: lib, id: id, name: name, lanes: lanes, kernels: map[string]handle{},
-		unified:   lib.number(id, deviceUnifiedMemory) != 0,
 		maxAlloc:  int64(lib.number(id, deviceMaxAllocSize)),
-		memory:    int64(lib.number(id, deviceGlobalMemSize)),
 		baseAlign: max(uintptr(lib.number(id, deviceMemBaseAddrBits)/8), alignment),
 		free:      make(chan struct{}, slots), pending: make(chan *event, slots), stopped: make(chan struct{}),
 	}
@@ -147,7 +141,7 @@ func (d *Device) start() error {
 		options += " -D INTEGER_DOT"
 	}
 	var log string
-	if d.program, log, c = d.lib.build(d.context, d.id, productSource+stepSource, options); c != 0 {
+	if d.program, log, c = d.lib.build(d.context, d.id, productSource, options); c != 0 {
 		return fmt.Errorf("%w\n%s", c.err("build the kernels for "+d.name, false), log)
 	}
 	for _, name := range kernelNames() {
@@ -178,13 +172,8 @@ func (d *Device) release() {
 func (d *Device) Capabilities() npu.Capabilities {
 	return npu.Capabilities{
 		Device:    d.name,
-		Ops:       []npu.Op{npu.MatMul, npu.RMSNorm, npu.RoPE, npu.SiLUMul, npu.Add, npu.Attention},
-		Weights:   []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K},
-		MaxBuffer: d.maxAlloc,
-		MaxMemory: d.memory,
+		Weights:   slices.Sorted(maps.Keys(products)),
 		Alignment: alignment,
-		Queue:     slots,
-		Shared:    d.unified,
 		Rounding:  npu.RoundingOwn,
 	}
 }

@@ -4,17 +4,15 @@
 //
 // # What it computes
 //
-// All steps of graphs, with kernels of its own that are built once for a device: products with matrices of every packed type
-// (products.cl) on the layout of [tensor.Packed] as it is, and the other steps of a transformer block (steps.cl). Activations are quantised
-// on the device, once for all parts of a matrix that are bound with Binding.Unchanged.
+// Products with matrices of every packed type, on the layout of [tensor.Packed] as it is, with kernels of its own (products.cl) that are
+// built once for a device. Activations are quantised on the device, once for all products that are submitted with XUnchanged.
 //
 // # Rounding
 //
-// A row's result depends on nothing but the row and what it sees: each sum has one order, whatever the batch. In products, every float operation
-// is that of the scalar reference of package kernels, in its order and with its rounding; divisions, which OpenCL rounds loosely, are
-// corrected with fused multiply-adds. With PoCL they are the reference's products bit for bit, special values included. A GPU that flushes
-// subnormal numbers to zero differs where they occur. The other steps are near the reference's: they use OpenCL's own exp, division and
-// square root.
+// A row's result depends on nothing but the row: each sum has one order, whatever the batch. Every float operation is that of the
+// scalar reference of package kernels, in its order and with its rounding; divisions, which OpenCL rounds loosely, are corrected with fused
+// multiply-adds. With PoCL the results are the reference's bit for bit, special values included. A GPU that flushes subnormal numbers to
+// zero differs where they occur.
 //
 // # Memory
 //

@@ -80,22 +80,23 @@ func TestLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p, err := d.Compile(npu.Projection(tensor.Q8_0, 16, 32), 1)
+	p, err := d.Compile(npu.Product{Type: tensor.Q8_0, Rows: 16, Cols: 32}, 1)
 	must(err)
 	x, err := d.Alloc(4 * 32)
 	must(err)
-	bindings := []npu.Binding{
-		{Parts: []tensor.Packed{{Type: tensor.Q8_0, Rows: 16, Cols: 32, Data: make([]byte, tensor.PackedBytes(tensor.Q8_0, 16, 32))}}},
-		{Buffer: x}, {Buffer: x, Offset: 64},
+	y, err := d.Alloc(4 * 16)
+	must(err)
+	operands := npu.Operands{
+		W: tensor.Packed{Type: tensor.Q8_0, Rows: 16, Cols: 32, Data: make([]byte, tensor.PackedBytes(tensor.Q8_0, 16, 32))}, X: x, Y: y,
 	}
-	e, err := p.Submit(t.Context(), 1, bindings)
+	e, err := p.Submit(t.Context(), 1, operands)
 	must(err)
 	must(e.Wait(context.Background()))
 	if err := d.check(deviceNotAvailable, "test", false); !errors.Is(err, npu.ErrLost) {
 		t.Fatal(err)
 	}
-	_, submit := p.Submit(t.Context(), 1, bindings)
-	_, compile := d.Compile(npu.Projection(tensor.Q8_0, 16, 32), 1)
+	_, submit := p.Submit(t.Context(), 1, operands)
+	_, compile := d.Compile(npu.Product{Type: tensor.Q8_0, Rows: 16, Cols: 32}, 1)
 	_, alloc := d.Alloc(10)
 	for i, err := range []error{submit, compile, alloc, x.Flush(0, 4), x.Invalidate(0, 4)} {
 		if !errors.Is(err, npu.ErrLost) {
@@ -104,6 +105,7 @@ func TestLost(t *testing.T) {
 	}
 	must(p.Close())
 	must(x.Free())
+	must(y.Free())
 	must(d.Close())
 	must(d.Close())
 }

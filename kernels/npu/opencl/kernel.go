@@ -2,7 +2,6 @@ package opencl
 
 import (
 	"fmt"
-	"math"
 	"unsafe"
 )
 
@@ -23,15 +22,8 @@ func (a *arguments) object(h handle) *arguments { return a.add(uint64(h), 8) }
 func (a *arguments) long(v int) *arguments      { return a.add(uint64(v), 8) }
 func (a *arguments) int(v int) *arguments       { return a.add(uint64(uint32(v)), 4) }
 
-func (a *arguments) float(v float32) *arguments { return a.add(uint64(math.Float32bits(v)), 4) }
-
 // floats adds an object and the index of its first float.
-func (a *arguments) floats(m memory, more int) *arguments {
-	return a.object(m.object).long(m.offset/4 + more)
-}
-
-// halves adds an object and the index of its first F16.
-func (a *arguments) halves(m memory) *arguments { return a.object(m.object).long(m.offset / 2) }
+func (a *arguments) floats(m memory) *arguments { return a.object(m.object).long(m.offset / 4) }
 
 // run queues a kernel over width × height work-items, in groups of group × 1; the kernel leaves out those beyond width.
 func (d *Device) run(name string, a *arguments, width, height, group int) error {

@@ -82,10 +82,8 @@ const (
 	deviceType            = 0x1000
 	deviceMaxAllocSize    = 0x1010
 	deviceMemBaseAddrBits = 0x1019
-	deviceGlobalMemSize   = 0x101f
 	deviceName            = 0x102b
 	deviceExtensions      = 0x1030
-	deviceUnifiedMemory   = 0x1035
 
 	programBuildLog = 0x1183
 

@@ -40,9 +40,9 @@ func BenchmarkMatMul(b *testing.B) {
 					p := device.compile(w, n)
 					copy(floats(device.x, len(x)), x)
 					device.must(device.x.Flush(0, 4*len(x)))
-					bindings := []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: device.x}, {Buffer: device.y}}
+					operands := npu.Operands{W: w, X: device.x, Y: device.y}
 					return func() {
-						e, err := p.Submit(b.Context(), n, bindings)
+						e, err := p.Submit(b.Context(), n, operands)
 						device.must(err)
 						device.must(e.Wait(b.Context()))
 					}

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"unsafe"
 
-	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -30,7 +29,7 @@ func productName(d tensor.DType, rows int) string {
 }
 
 func kernelNames() []string {
-	names := []string{"quantize", "rms_norm", "rope", "silu_mul", "add", "attention"}
+	names := []string{"quantize"}
 	for d := range products {
 		names = append(names, productName(d, 1), productName(d, rowsAtOnce))
 	}
@@ -42,7 +41,6 @@ type form struct {
 	object   handle
 	bytes    int
 	of       memory
-	e        *event // the latest that used it
 	rows, k  int
 	complete bool
 }
@@ -54,46 +52,38 @@ func (f *form) release(d *Device) {
 	*f = form{}
 }
 
-// multiply queues one product, part by part.
-func (l *launch) multiply(s *npu.Step) error {
-	parts, x, dst := l.bindings[s.Args[0]].Parts, l.operand(s.Args[1]), l.operand(s.Out)
-	k, ldd := parts[0].Cols, l.graph.Operands[s.Out].Cols
-	if parts[0].Type.Quantized() {
-		if err := l.quantize(x, k, l.temporary[s.Args[1]] == 0 && l.bindings[s.Args[1]].Unchanged); err != nil {
+// multiply queues the product.
+func (l *launch) multiply() error {
+	w, x, k := l.operands.W, memory{l.operands.X.(*buffer).object, l.operands.XOffset}, l.product.Cols
+	if w.Type.Quantized() {
+		if err := l.quantize(x, k, l.operands.XUnchanged); err != nil {
 			return err
 		}
 	}
+	matrix, err := l.weights(w)
+	if err != nil {
+		return err
+	}
+	args := arguments{}
+	args.floats(memory{l.operands.Y.(*buffer).object, 0}).int(w.Rows).object(matrix.object).long(matrix.offset).int(w.Rows)
+	if w.Type.Quantized() {
+		args.object(l.d.form.object)
+	} else {
+		args.floats(x)
+	}
+	args.int(l.rows).int(k)
 	atOnce := 1
 	if l.rows > 1 {
 		atOnce = rowsAtOnce
 	}
-	for _, part := range parts {
-		w, err := l.weights(part)
-		if err != nil {
-			return err
-		}
-		args := arguments{}
-		args.floats(dst, part.Row-parts[0].Row).int(ldd).object(w.object).long(w.offset).int(part.Rows)
-		if part.Type.Quantized() {
-			args.object(l.d.form.object)
-		} else {
-			args.floats(x, 0)
-		}
-		args.int(l.rows).int(k)
-		items := (part.Rows + l.d.lanes - 1) / l.d.lanes
-		if err := l.d.run(productName(part.Type, atOnce), &args, items, (l.rows+atOnce-1)/atOnce, groupRows/l.d.lanes); err != nil {
-			return err
-		}
-	}
-	return nil
+	items := (w.Rows + l.d.lanes - 1) / l.d.lanes
+	return l.d.run(productName(w.Type, atOnce), &args, items, (l.rows+atOnce-1)/atOnce, groupRows/l.d.lanes)
 }
 
 // quantize makes the form of the rows of x, unless the latest one is theirs.
 func (l *launch) quantize(x memory, k int, unchanged bool) error {
 	f, d := &l.d.form, l.d
-	unchanged = unchanged || f.e == l.e // no step writes what another has read
 	if unchanged && f.complete && f.of == x && f.rows == l.rows && f.k == k {
-		f.e = l.e
 		return nil
 	}
 	blocks := l.rows * k / quantBlock
@@ -105,9 +95,9 @@ func (l *launch) quantize(x memory, k int, unchanged bool) error {
 		}
 		f.object, f.bytes = object, need
 	}
-	f.of, f.e, f.rows, f.k, f.complete = x, l.e, l.rows, k, false
+	f.of, f.rows, f.k, f.complete = x, l.rows, k, false
 	args := arguments{}
-	args.object(f.object).floats(x, 0).int(blocks)
+	args.object(f.object).floats(x).int(blocks)
 	if err := d.run("quantize", &args, blocks, 1, groupRows/d.lanes); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func floats(b npu.Buffer, n int) []float32 {
 
 func (b *bench) compile(w tensor.Packed, batch int) npu.Program {
 	b.Helper()
-	p, err := b.d.Compile(npu.Projection(w.Type, w.Rows, w.Cols), batch)
+	p, err := b.d.Compile(npu.Product{Type: w.Type, Rows: w.Rows, Cols: w.Cols}, batch)
 	b.must(err)
 	return p
 }
@@ -99,7 +99,7 @@ func (b *bench) multiply(w tensor.Packed, x []float32, n int) []float32 {
 	p := b.compile(w, n)
 	copy(floats(b.x, len(x)), x)
 	b.must(b.x.Flush(0, 4*len(x)))
-	e, err := p.Submit(b.Context(), n, []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: b.x}, {Buffer: b.y}})
+	e, err := p.Submit(b.Context(), n, npu.Operands{W: w, X: b.x, Y: b.y})
 	b.must(err)
 	b.must(e.Wait(b.Context()))
 	b.must(b.y.Invalidate(0, 4*n*w.Rows))

@@ -20,7 +20,7 @@ func TestText(t *testing.T) {
 		if places != "" {
 			cfg.NPU = open(t)
 			var err error
-			if cfg.Map, err = lever.ParseMap(places); err != nil {
+			if cfg.Placement, err = lever.ParsePlacement(places); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,9 +24,9 @@ func ExampleNew() {
 	defer d.Close()
 	caps := d.Capabilities()
 	fmt.Println("batches", caps.Batches)
-	_, err = d.Compile(npu.Projection(tensor.Q4_0, 4096, 4096), 3)
+	_, err = d.Compile(npu.Product{Type: tensor.Q4_0, Rows: 4096, Cols: 4096}, 3)
 	fmt.Println(err)
-	p, err := d.Compile(npu.Projection(tensor.Q4_0, 4096, 4096), caps.Batch(3))
+	p, err := d.Compile(npu.Product{Type: tensor.Q4_0, Rows: 4096, Cols: 4096}, caps.Batch(3))
 	if err != nil {
 		fmt.Println(err)
 		return

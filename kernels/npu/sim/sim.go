@@ -9,12 +9,8 @@
 // # Time
 //
 // A program starts when the one before has ended, no sooner than half the submit time after its Submit, takes as long as the rates say for
-// the weights that it multiplies with, and its Wait returns half the submit time later: submits that are under way together pay for one.
+// its weights, and its Wait returns half the submit time later: submits that are under way together pay for one.
 // This is real time, or, with [Options].Virtual, only counted. Where this machine takes longer to compute, so does the simulation.
-//
-// # Limits
-//
-// Steps other than products take no time.
 //
 // # Errors
 //
@@ -95,7 +91,7 @@ func (d *Device) Capabilities() npu.Capabilities {
 	n := &d.profile.NPU
 	c := d.host.Capabilities()
 	c.Device, c.Weights, c.Batches = n.Device, n.Weights(), slices.Clone(n.Batches)
-	c.MaxBuffer, c.MaxMemory, c.Alignment, c.Queue = n.MaxBuffer, n.MaxMemory, n.Alignment, min(n.Queue, c.Queue)
+	c.Alignment = n.Alignment
 	return c
 }
 
@@ -194,8 +190,8 @@ type program struct {
 }
 
 // Compile refuses what the profile does not allow.
-func (d *Device) Compile(g npu.Graph, batch int) (npu.Program, error) {
-	if err := g.Check(); err != nil {
+func (d *Device) Compile(product npu.Product, batch int) (npu.Program, error) {
+	if err := product.Check(); err != nil {
 		return nil, err
 	}
 	if err := d.fail("compile"); err != nil {
@@ -206,18 +202,13 @@ func (d *Device) Compile(g npu.Graph, batch int) (npu.Program, error) {
 	if !found {
 		return nil, fmt.Errorf("sim: batch of %d, there are %v: %w", batch, n.Batches, npu.ErrUnsupported)
 	}
-	seconds := 0.0
-	for _, o := range g.Operands {
-		if o.Kind != npu.Weights {
-			continue
-		}
-		rates := n.Of(o.Type)
-		if rates == nil || n.MaxRows > 0 && o.Rows > n.MaxRows {
-			return nil, fmt.Errorf("sim: %v matrix [%d %d], at most %d rows of %v: %w", o.Type, o.Rows, o.Cols, n.MaxRows, n.Weights(), npu.ErrUnsupported)
-		}
-		seconds += float64(tensor.PackedBytes(o.Type, o.Rows, o.Cols)) / rates[at].BytesPerSecond
+	rates := n.Of(product.Type)
+	if rates == nil || n.MaxRows > 0 && product.Rows > n.MaxRows {
+		return nil, fmt.Errorf("sim: %v matrix [%d %d], at most %d rows of %v: %w",
+			product.Type, product.Rows, product.Cols, n.MaxRows, n.Weights(), npu.ErrUnsupported)
 	}
-	p, err := d.host.Compile(g, batch)
+	seconds := float64(tensor.PackedBytes(product.Type, product.Rows, product.Cols)) / rates[at].BytesPerSecond
+	p, err := d.host.Compile(product, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -225,12 +216,13 @@ func (d *Device) Compile(g npu.Graph, batch int) (npu.Program, error) {
 }
 
 // Submit starts the program, in the host's time and in that of the profile.
-func (p *program) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Event, error) {
+func (p *program) Submit(ctx context.Context, rows int, o npu.Operands) (npu.Event, error) {
 	d := p.device
 	if err := d.fail("submit"); err != nil {
 		return nil, err
 	}
-	inner, err := p.Program.Submit(ctx, rows, unwrapped(b))
+	o.X, o.Y = unwrapped(o.X), unwrapped(o.Y)
+	inner, err := p.Program.Submit(ctx, rows, o)
 	if err != nil {
 		return nil, err
 	}
@@ -246,15 +238,12 @@ func (p *program) Submit(ctx context.Context, rows int, b []npu.Binding) (npu.Ev
 	return &event{host: inner, device: d, ends: d.free.Add(half)}, nil
 }
 
-// unwrapped returns the bindings with the host's buffers.
-func unwrapped(b []npu.Binding) []npu.Binding {
-	inner := slices.Clone(b)
-	for i := range inner {
-		if own, ok := inner[i].Buffer.(*buffer); ok {
-			inner[i].Buffer = own.Buffer
-		}
+// unwrapped returns the host's buffer.
+func unwrapped(b npu.Buffer) npu.Buffer {
+	if own, ok := b.(*buffer); ok {
+		return own.Buffer
 	}
-	return inner
+	return b
 }
 
 // event ends when the host has computed and the time of the profile has passed.

@@ -67,7 +67,7 @@ func TestLimits(t *testing.T) {
 	for name, test := range map[string]struct {
 		rows, batch int
 	}{"a batch that is not compiled": {64, 9}, "too many rows": {p.NPU.MaxRows + 16, 8}} {
-		if _, err := d.Compile(npu.Projection(tensor.Q4_0, test.rows, 64), test.batch); !errors.Is(err, npu.ErrUnsupported) {
+		if _, err := d.Compile(npu.Product{Type: tensor.Q4_0, Rows: test.rows, Cols: 64}, test.batch); !errors.Is(err, npu.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -101,7 +101,7 @@ func run(t *testing.T, d *sim.Device, n int) {
 	t.Helper()
 	w := tensor.Packed{Type: tensor.Q4_0, Rows: 4096, Cols: 256}
 	w.Data = make([]byte, tensor.PackedBytes(w.Type, w.Rows, w.Cols))
-	p, err := d.Compile(npu.Projection(w.Type, w.Rows, w.Cols), 1)
+	p, err := d.Compile(npu.Product{Type: w.Type, Rows: w.Rows, Cols: w.Cols}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func run(t *testing.T, d *sim.Device, n int) {
 	}
 	defer y.Free()
 	for range n {
-		e, err := p.Submit(t.Context(), 1, []npu.Binding{{Parts: []tensor.Packed{w}}, {Buffer: x}, {Buffer: y}})
+		e, err := p.Submit(t.Context(), 1, npu.Operands{W: w, X: x, Y: y})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestFailures(t *testing.T) {
 		switch {
 		case errors.Is(err, npu.ErrLost):
 			lost++
-			if _, err := d.Compile(npu.Projection(tensor.Q4_0, 16, 32), 1); !errors.Is(err, npu.ErrLost) {
+			if _, err := d.Compile(npu.Product{Type: tensor.Q4_0, Rows: 16, Cols: 32}, 1); !errors.Is(err, npu.ErrLost) {
 				t.Errorf("seed %d: after the loss of the session: %v", seed, err)
 			}
 		case errors.Is(err, npu.ErrOutOfMemory):

@@ -14,16 +14,3 @@ void lever_matmul_q8_0(float *dst, uint32_t ldd, const uint8_t *w, uint32_t tile
 
 // Quantises blocks of 32 activations: for each, 32 int8, the scale as float, the sum of the integers as int32.
 void lever_quantize(uint8_t *q, const float *x, uint32_t blocks);
-
-// dst[i] = x[i]·gain[i] / √(mean(x²) + eps); dst may be x.
-void lever_rms_norm(float *dst, const float *x, const float *gain, uint32_t n, float eps);
-
-// Rotates each pair (a, b) of each head: (a·cos − b·sin, b·cos + a·sin). Pairs are (i, i + dim/2) or (2i, 2i+1); cos, sin: [dim/2].
-void lever_rope_halves(float *x, const float *cos, const float *sin, uint32_t heads, uint32_t dim);
-void lever_rope_adjacent(float *x, const float *cos, const float *sin, uint32_t heads, uint32_t dim);
-
-// x[i] = exp(x[i]) / Σ exp(x[j]).
-void lever_softmax(float *x, uint32_t n);
-
-// dst[i] = gate[i] / (1 + exp(−gate[i])) · up[i]; dst may be gate or up.
-void lever_silu_mul(float *dst, const float *gate, const float *up, uint32_t n);

@@ -1,6 +1,6 @@
 // Real numbers in integer lanes. HVX has no floating point before version 68, so that the kernels keep 32 numbers as a vector of
 // mantissas and one of exponents: value = m·2^e. Mantissas have up to 30 bits and a sign, six bits more than a float, and
-// exponents cannot overflow: sums and products err by about 2^-28 of their operands, and only the conversion to float rounds
+// exponents cannot overflow: sums err by about 2^-28 of their operands, and only the conversion to float rounds
 // to 24 bits, once for a result.
 #pragma once
 
@@ -45,27 +45,10 @@ INLINE number number_add(number a, number b) {
 	return normalize(add(shift_right(a.m, sub(e, a.e)), shift_right(b.m, sub(e, b.e))), e);
 }
 
-INLINE number number_neg(number a) { return (number){sub(splat(0), a.m), a.e}; }
-
-// a is doubled before the product and that is taken back in the exponent, which saves a bit.
-INLINE number number_mul(number a, number b) {
-	return (number){multiply_high(add(a.m, a.m), b.m), add(add(a.e, b.e), splat(30))};
-}
-
 // Lanes of floats that are NaN or infinite.
 INLINE HVX_VectorPred not_finite(HVX_Vector bits) {
 	HVX_Vector inf = splat(0x7f800000);
 	return Q6_Q_vcmp_eq_VwVw(and(bits, inf), inf);
-}
-
-// Of finite floats.
-INLINE number from_float(HVX_Vector bits) {
-	HVX_Vector zero = splat(0);
-	HVX_Vector exponent = and(Q6_Vuw_vlsr_VuwR(bits, 23), splat(255));
-	HVX_Vector m = and(bits, splat(0x7fffff));
-	m = Q6_V_vmux_QVV(Q6_Q_vcmp_eq_VwVw(exponent, zero), m, or(m, splat(0x800000)));
-	m = Q6_V_vmux_QVV(Q6_Q_vcmp_gt_VwVw(zero, bits), sub(zero, m), m);
-	return normalize(m, sub(max(exponent, splat(1)), splat(150)));
 }
 
 // Rounds to the nearest float, ties to even, subnormal numbers included; what is too large becomes infinite.
@@ -87,16 +70,7 @@ INLINE HVX_Vector to_float(number a) {
 // NaN in the lanes that are bad.
 INLINE HVX_Vector or_nan(HVX_VectorPred bad, HVX_Vector bits) { return Q6_V_vmux_QVV(bad, splat(0x7fc00000), bits); }
 
-// 32 floats at p, of which only the first n exist; the other lanes are 0.
-INLINE HVX_Vector load(const float *p, uint32_t n) {
-	if (n >= LANES)
-		return *(const HVX_UVector *)p;
-	HVX_Vector v = splat(0);
-	for (uint32_t i = 0; i < n; i++)
-		((float *)&v)[i] = p[i];
-	return v;
-}
-
+// Writes the first n lanes, or all.
 INLINE void store(float *p, HVX_Vector v, uint32_t n) {
 	if (n >= LANES) {
 		*(HVX_UVector *)p = v;

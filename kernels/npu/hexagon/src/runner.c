@@ -55,21 +55,6 @@ static void call(const struct header *h) {
 	case 2:
 		lever_quantize(arena + a[0], floats(a[1]), a[2]);
 		break;
-	case 3:
-		lever_rms_norm(floats(a[0]), floats(a[1]), floats(a[2]), a[3], *(const float *)&a[4]);
-		break;
-	case 4:
-		lever_rope_halves(floats(a[0]), floats(a[1]), floats(a[2]), a[3], a[4]);
-		break;
-	case 5:
-		lever_rope_adjacent(floats(a[0]), floats(a[1]), floats(a[2]), a[3], a[4]);
-		break;
-	case 6:
-		lever_softmax(floats(a[0]), a[1]);
-		break;
-	case 7:
-		lever_silu_mul(floats(a[0]), floats(a[1]), floats(a[2]), a[3]);
-		break;
 	default:
 		leave(2);
 	}

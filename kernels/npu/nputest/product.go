@@ -9,8 +9,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// matMulTolerance is what rounding activations to 8 bits, and sums to half precision, may do to a product.
-const matMulTolerance = 0.05
+// tolerance is what rounding activations to 8 bits, and sums to half precision, may do to a product.
+const tolerance = 0.05
 
 // product is what package kernels makes of W·x.
 func product(w tensor.Packed, x []float32, n int) []float32 {
@@ -22,74 +22,69 @@ func product(w tensor.Packed, x []float32, n int) []float32 {
 	return out
 }
 
-// matMul multiplies with each type the device takes, in shapes with and without a whole last tile, each batch size, full and padded.
-func (s *suite) matMul() {
-	s.need(npu.MatMul)
+// products multiplies with each type the device takes, in shapes with and without a whole last tile, each batch size, full and padded.
+func (s *suite) products() {
 	for _, d := range s.caps.Weights {
 		for _, shape := range [][2]int{{16, 256}, {90, 256}, {64, 512}} {
 			w := s.matrix(d, shape[0], shape[1])
 			for _, batch := range s.batches() {
-				p := s.compile(npu.Projection(d, w.Rows, w.Cols), batch)
+				p := s.compile(d, w.Rows, w.Cols, batch)
 				for _, rows := range []int{1, (batch + 1) / 2, batch} {
 					x := s.normal(rows * w.Cols)
 					out := s.output(batch, w.Rows)
-					s.run(p, rows, npu.Binding{Parts: []tensor.Packed{w}}, s.padded(x, batch, w.Cols), out)
+					s.run(p, rows, npu.Operands{W: w, X: s.padded(x, batch, w.Cols), Y: out})
 					s.near(fmt.Sprintf("%v [%d %d] × %d rows of %d", d, w.Rows, w.Cols, rows, batch),
-						s.result(out, rows*w.Rows), product(w, x, rows), matMulTolerance)
+						s.result(out, rows*w.Rows), product(w, x, rows))
 				}
 			}
 		}
 	}
 }
 
-// matMulParts binds a matrix in several parts that begin anywhere in a larger one.
-func (s *suite) matMulParts() {
-	s.need(npu.MatMul)
+// part multiplies rows that do not begin a buffer with rows of a larger matrix.
+func (s *suite) part() {
 	for _, d := range s.caps.Weights {
 		w := s.matrix(d, 90, 256)
-		x := s.normal(256)
-		parts := []tensor.Packed{w.Slice(0, 32), w.Slice(32, 80), w.Slice(80, 90)}
-		for i := range parts {
-			parts[i].Row += 160
-		}
+		x, part := s.normal(256), w.Slice(32, 80)
+		part.Row += 160
 		batch := s.caps.Batch(1)
-		p := s.compile(npu.Projection(d, 90, 256), batch)
-		out := s.output(batch, 90)
-		s.run(p, 1, npu.Binding{Parts: parts}, s.padded(x, batch, 256), out)
-		s.near(d.String(), s.result(out, 90), product(w, x, 1), matMulTolerance)
+		offset := max(4, s.caps.Alignment)
+		in := s.alloc(offset + 4*256*batch)
+		copy(floats(in, offset/4+256)[offset/4:], x)
+		s.must(in.Flush(offset, offset+4*256))
+		p, out := s.compile(d, 48, 256, batch), s.output(batch, 48)
+		s.run(p, 1, npu.Operands{W: part, X: in, XOffset: offset, Y: out})
+		s.near(d.String(), s.result(out, 48), product(part, x, 1))
 	}
 }
 
-// matMulUnchanged multiplies the same rows with several matrices, as the parts of one arrive, and then others in the same memory.
-func (s *suite) matMulUnchanged() {
-	s.need(npu.MatMul)
+// unchanged multiplies the same rows with several matrices, as the parts of one arrive, and then others in the same memory.
+func (s *suite) unchanged() {
 	for _, d := range s.caps.Weights {
 		batch := s.caps.Batch(3)
 		rows := min(3, batch)
-		p, other := s.compile(npu.Projection(d, 32, 256), batch), s.compile(npu.Projection(d, 48, 256), batch)
+		p, other := s.compile(d, 32, 256, batch), s.compile(d, 48, 256, batch)
 		x := s.normal(rows * 256)
 		in := s.padded(x, batch, 256)
 		for i := range 6 {
 			if i == 4 {
 				x = s.normal(rows * 256)
-				copy(view[float32](in.Buffer, len(x)), x)
-				s.must(in.Buffer.Flush(0, 4*len(x)))
+				copy(floats(in, len(x)), x)
+				s.must(in.Flush(0, 4*len(x)))
 			}
-			in.Unchanged = i != 0 && i != 4
 			p, out := p, 32
 			if i%2 == 1 {
 				p, out = other, 48
 			}
 			w, y := s.matrix(d, out, 256), s.output(batch, out)
-			s.run(p, rows, npu.Binding{Parts: []tensor.Packed{w}}, in, y)
-			s.near(fmt.Sprintf("%v, product %d", d, i), s.result(y, rows*out), product(w, x, rows), matMulTolerance)
+			s.run(p, rows, npu.Operands{W: w, X: in, XUnchanged: i != 0 && i != 4, Y: y})
+			s.near(fmt.Sprintf("%v, product %d", d, i), s.result(y, rows*out), product(w, x, rows))
 		}
 	}
 }
 
 // batchInvariance compares the bits of a row alone with those in each batch.
 func (s *suite) batchInvariance() {
-	s.need(npu.MatMul)
 	if s.caps.Rounding == npu.RoundingVaries {
 		s.Skip("the device does not claim it")
 	}
@@ -97,10 +92,10 @@ func (s *suite) batchInvariance() {
 		w, x := s.matrix(d, 64, 512), s.normal(64*512)
 		var alone []float32
 		for _, batch := range s.batches() {
-			p := s.compile(npu.Projection(d, 64, 512), batch)
+			p := s.compile(d, 64, 512, batch)
 			for _, rows := range []int{1, batch} {
 				out := s.output(batch, 64)
-				s.run(p, rows, npu.Binding{Parts: []tensor.Packed{w}}, s.padded(x[:rows*512], batch, 512), out)
+				s.run(p, rows, npu.Operands{W: w, X: s.padded(x[:rows*512], batch, 512), Y: out})
 				got := s.result(out, 64)
 				if alone == nil {
 					alone = got
@@ -117,7 +112,6 @@ func (s *suite) batchInvariance() {
 
 // notFinite shows that what is no number stays one, and in its row.
 func (s *suite) notFinite() {
-	s.need(npu.MatMul)
 	for _, d := range s.caps.Weights {
 		batch := s.caps.Batch(3)
 		if batch < 3 {
@@ -126,15 +120,15 @@ func (s *suite) notFinite() {
 		w, x := s.matrix(d, 16, 256), s.normal(3*256)
 		want := product(w, x, 3)
 		x[256+17], x[256+18] = float32(math.NaN()), float32(math.Inf(1))
-		p, out := s.compile(npu.Projection(d, 16, 256), batch), s.output(batch, 16)
-		s.run(p, 3, npu.Binding{Parts: []tensor.Packed{w}}, s.padded(x, batch, 256), out)
+		p, out := s.compile(d, 16, 256, batch), s.output(batch, 16)
+		s.run(p, 3, npu.Operands{W: w, X: s.padded(x, batch, 256), Y: out})
 		got := s.result(out, 48)
 		for i, v := range got[16:32] {
 			if v == v {
 				s.Fatalf("%v: value %d of a row with a NaN is %v", d, i, v)
 			}
 		}
-		s.near(d.String()+": the row before", got[:16], want[:16], matMulTolerance)
-		s.near(d.String()+": the row behind", got[32:], want[32:], matMulTolerance)
+		s.near(d.String()+": the row before", got[:16], want[:16])
+		s.near(d.String()+": the row behind", got[32:], want[32:])
 	}
 }
