@@ -108,7 +108,7 @@ func (t *Tensor) Clone() (*Tensor, error) {
 	if !t.wholeBlocks() {
 		return nil, fmt.Errorf("tensor: copy: %w: %v takes blocks apart; convert it to F32", ErrShape, t.describe())
 	}
-	out, err := New(t.dtype, t.shape...)
+	out, err := t.arena.New(t.dtype, t.shape...)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (t *Tensor) To(d DType) (*Tensor, error) {
 	if !Encodable(d) {
 		return nil, fmt.Errorf("tensor: convert: %w: %v to %v: there is no encoder for this type", ErrType, t.describe(), d)
 	}
-	out, err := zeros(d, t.shape)
+	out, err := t.arena.zeros(d, t.shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: convert: %w", err)
 	}
@@ -274,6 +274,13 @@ func (t *Tensor) readRow(dst []float32, e, stride int) {
 	block, size := t.dtype.BlockElems(), t.dtype.BlockBytes()
 	if stride == 1 && e%block == 0 && len(dst)%block == 0 {
 		decode(dst, t.data[t.dtype.RowBytes(e):])
+		return
+	}
+	if block == 1 {
+		for i := range dst {
+			at := (e + i*stride) * size
+			decode(dst[i:i+1], t.data[at:at+size])
+		}
 		return
 	}
 	var values [superBlock]float32 // of the block decoded last

@@ -28,7 +28,7 @@ func Arange(d DType, from, to, step float64) (*Tensor, error) {
 	for i := range values {
 		values[i] = int64(from + float64(i)*step)
 	}
-	t, err := zeros(d, []int{count})
+	t, err := (*Arena)(nil).zeros(d, []int{count})
 	if err != nil {
 		return nil, fmt.Errorf("tensor: arange: %w", err)
 	}
@@ -67,7 +67,7 @@ func orRandom(source *rand.Rand) *rand.Rand {
 
 // fill returns a tensor whose element i, in row-major order, is value(i).
 func fill(op string, d DType, shape []int, value func(i int) float32) (*Tensor, error) {
-	t, err := zeros(d, shape)
+	t, err := (*Arena)(nil).zeros(d, shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: %s: %w", op, err)
 	}

@@ -28,26 +28,11 @@ type Tensor struct {
 	strides []int // in elements
 	offset  int   // of the first element, in elements
 	data    []byte
+	arena   *Arena // of the results of t
 }
 
 // New returns a tensor of zeros. The last dimension of a block type must be a multiple of its d.BlockElems().
-func New(d DType, shape ...int) (*Tensor, error) {
-	t, err := zeros(d, shape)
-	if err != nil {
-		return nil, fmt.Errorf("tensor: new: %w", err)
-	}
-	return t, nil
-}
-
-// zeros is New without the operation in its errors.
-func zeros(d DType, shape []int) (*Tensor, error) {
-	size, err := storageBytes(d, shape)
-	if err != nil {
-		return nil, err
-	}
-	words := make([]uint64, (size+7)/8) // aligned for elements of any type
-	return Wrap(bytesOf(words)[:size], d, shape...)
-}
+func New(d DType, shape ...int) (*Tensor, error) { return (*Arena)(nil).New(d, shape...) }
 
 // Wrap returns a tensor over data without copying it: little-endian elements or blocks of type d in row-major order.
 // len(data) must be exactly what the shape takes. The caller keeps data unchanged while the tensor is in use, or sees the change.

@@ -334,5 +334,5 @@ func (t *Tensor) AsStrided(shape, strides []int) (*Tensor, error) {
 
 // view returns a tensor that shares the storage of t.
 func (t *Tensor) view(shape, strides []int) *Tensor {
-	return &Tensor{dtype: t.dtype, shape: shape, strides: strides, offset: t.offset, data: t.data}
+	return &Tensor{dtype: t.dtype, shape: shape, strides: strides, offset: t.offset, data: t.data, arena: t.arena}
 }

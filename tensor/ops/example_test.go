@@ -2,7 +2,6 @@ package ops_test
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/tensor"
@@ -33,15 +32,7 @@ func Example_mlp() {
 		if h, err = ops.SiLU(h); err != nil {
 			return nil, err
 		}
-		downT, err := down.Transpose()
-		if err != nil {
-			return nil, err
-		}
-		y, err := ops.MatMul(nil, h, downT)
-		if err != nil {
-			return nil, err
-		}
-		return ops.Add(y, bias)
+		return ops.Affine(nil, h, down, bias)
 	}
 	ones := tensor.Must(tensor.Must(tensor.FromFloat32s([]float32{1}, 1)).Broadcast(1, 32))
 	y, err := mlp(ones)
@@ -50,36 +41,44 @@ func Example_mlp() {
 	// f32[1 2] [[15.9937 10]] <nil>
 }
 
-// Attention of three positions, two heads, each position seeing itself and those before it.
-func Example_attention() {
-	attention := func(q, k, v, mask *tensor.Tensor) (*tensor.Tensor, error) { // [heads][rows][dim]
-		kT, err := k.Transpose()
-		if err != nil {
-			return nil, err
-		}
-		scores, err := ops.MatMul(nil, q, kT)
-		if err != nil {
-			return nil, err
-		}
-		if scores, err = ops.Scale(scores, float32(1/math.Sqrt(2))); err != nil {
-			return nil, err
-		}
-		if scores, err = ops.Add(scores, mask); err != nil {
-			return nil, err
-		}
-		if scores, err = ops.Softmax(scores); err != nil {
-			return nil, err
-		}
-		return ops.MatMul(nil, scores, v)
-	}
-	inf := float32(math.Inf(-1))
-	mask := tensor.Must(tensor.FromFloat32s([]float32{0, inf, inf, 0, 0, inf, 0, 0, 0}, 3, 3))
+// Two heads of three positions, each of which sees itself and those before it.
+func ExampleAttention() {
 	q := tensor.Must(tensor.New(tensor.F32, 2, 3, 2)) // all keys fit equally well
 	v := tensor.Must(tensor.FromFloat32s([]float32{1, 0, 3, 0, 5, 0, 0, 2, 0, 4, 0, 6}, 2, 3, 2))
-	y, err := attention(q, q, v, mask)
+	y, err := ops.Attention(nil, q, q, v, ops.AttentionOptions{Causal: true})
 	fmt.Println(y, err)
 	// Output:
 	// f32[2 3 2] [[[1 0] [2 0] [3 0]] [[0 2] [0 3] [0 4]]] <nil>
+}
+
+// The distance of each element to the mean of its row.
+func ExampleMean() {
+	x := tensor.Must(tensor.FromFloat32s([]float32{1, 2, 3, 10, 20, 60}, 2, 3))
+	mean := tensor.Must(ops.Mean(x, -1)) // [2]
+	column := tensor.Must(mean.Unsqueeze(-1))
+	fmt.Println(mean)
+	fmt.Println(tensor.Must(ops.Sub(x, column)))
+	// Output:
+	// f32[2] [2 30]
+	// f32[2 3] [[-1 0 1] [-20 -10 30]]
+}
+
+// A layer in steady state: its results take the memory of the round before.
+func ExampleAdd_arena() {
+	var arena tensor.Arena
+	bias := tensor.Must(tensor.FromFloat32s([]float32{1, 2}))
+	rows := []float32{10, 20, 30, 40} // of a residual stream
+	for range 2 {
+		x := arena.Use(tensor.Must(tensor.FromFloat32s(rows, 2, 2))) // the memory of rows
+		y := tensor.Must(ops.Add(x, bias))                           // in the arena
+		if err := x.Assign(y); err != nil {
+			fmt.Println(err)
+		}
+		arena.Reset()
+	}
+	fmt.Println(rows)
+	// Output:
+	// [12 24 32 44]
 }
 
 func ExampleTopK() {

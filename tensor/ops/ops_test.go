@@ -193,10 +193,10 @@ func TestRowsMatchDefinition(t *testing.T) {
 		n := rapid.IntRange(1, 20).Draw(t, "n")
 		x := tensor.Must(draw(t, "x", n, 2, 3).Permute(1, 2, 0)) // rows are strided
 		gain := draw(t, "gain", n)
-		soft, err1 := ops.Softmax(x)
+		soft, err1 := ops.Softmax(x, -1)
 		norm, err2 := ops.RMSNorm(x, gain, 1e-5)
 		silu, err3 := ops.SiLU(x)
-		best, err4 := ops.Argmax(x)
+		best, err4 := ops.Argmax(x, -1)
 		if err := errors.Join(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
@@ -334,15 +334,17 @@ func TestErrors(t *testing.T) {
 		want string
 	}{
 		{second(ops.MatMul(nil, f(2, 3), f(4, 5))), "[2 3] and [4 5]"},
-		{second(ops.MatMul(nil, f(3), f(3, 5))), "[3] and [3 5]"},
+		{second(ops.MatMul(nil, f(3), f(4, 5))), "[3] and [4 5]"},
+		{second(ops.MatMul(nil, f(2, 3), f(2))), "[2 3] and [2]"},
+		{second(ops.MatMul(nil, f(), f(2))), "[] and [2]"},
 		{second(ops.MatMul(nil, f(2, 2, 3), f(3, 3, 5))), "[2 2 3] and [3 3 5]"},
 		{second(ops.Linear(nil, f(2, 4), w)), "[2 4] and [5 3]"},
 		{second(ops.Linear(nil, f(), w)), "[] and [5]"},
 		{second(ops.Add(f(2, 3), f(2, 4))), "[2 3] and [2 4]"},
 		{second(ops.Mul(f(2, 3), f(3, 2))), "[2 3] and [3 2]"},
-		{second(ops.Softmax(f())), "[]"},
-		{second(ops.Softmax(f(2, 0))), "[2 0]"},
-		{second(ops.Argmax(f(0))), "[0]"},
+		{second(ops.Softmax(f(), 0)), "[]"},
+		{second(ops.Softmax(f(2, 0), 1)), "[2 0]"},
+		{second(ops.Argmax(f(0), 0)), "[0]"},
 		{second(ops.RMSNorm(f(2, 3), f(4), 0)), "[2 3] and [4]"},
 		{second(ops.RMSNorm(f(), f(4), 0)), "[]"},
 		{topKError(f(2, 3), 4), "4 of rows of [2 3]"},
@@ -353,8 +355,37 @@ func TestErrors(t *testing.T) {
 		{second(ops.RoPE(f(2, 1, 4), f(2, 2), f(3, 2), kernels.PairHalves)), "cosines [2 2], sines [3 2]"},
 		{anglesError(3), "3 is not even"},
 		{second(ops.Embedding(f(4), index(0))), "[4] and [1]"},
-		{second(ops.Embedding(f(4, 2), index(0, 4))), "index 4 of a table [4 2]"},
-		{second(ops.EmbeddingPacked(w, index(-1))), "index -1 of a table [5 3]"},
+		{second(ops.Embedding(f(4, 2), index(0, 4))), "index 4 of a dimension of 4"},
+		{second(ops.EmbeddingPacked(w, index(-1))), "index -1 of a dimension of 5"},
+		{second(ops.Affine(nil, f(2, 3), f(4, 3), f(3))), "[2 3], weights [4 3], bias [3]"},
+		{second(ops.Affine(nil, f(2, 3), f(3, 4), nil)), "[2 3], weights [3 4]"},
+		{second(ops.Clamp(f(2), 2, 1)), "from 2 to 1"},
+		{second(ops.Mean(f(2, 0), 1)), "[1] of [2 0]"},
+		{second(ops.Max(f(0))), "[0]"},
+		{second(ops.Sum(f(2, 3), 2)), "dimension 2 of [2 3]"},
+		{second(ops.Sum(f(2, 3), 1, -1)), "[1 -1] of [2 3]"},
+		{second(ops.Argmin(f(2, 3), -3)), "dimension -3 of [2 3]"},
+		{second(ops.CumSum(f(), 0)), "dimension 0 of []"},
+		{second(ops.LogSoftmax(f(2, 0), 1)), "[2 0]"},
+		{second(ops.LayerNorm(f(2, 3), nil, f(4), 0)), "[2 3] and [4]"},
+		{second(ops.CrossEntropy(f(2, 3), index(0))), "[2 3] and [1]"},
+		{second(ops.CrossEntropy(f(2, 3), index(0, 3))), "index 3 of a dimension of 3"},
+		{second(ops.Where(tensor.Must(tensor.New(tensor.Bool, 2)), f(3), f(3))), "[3] and [2]"},
+		{second(ops.Gather(f(2, 3), 1, index(-1))), "index -1 of a dimension of 3"},
+		{second(ops.Scatter(f(2, 3), 1, index(0), f(2, 2))), "[2 2] at indices [1]"},
+		{second(ops.Stack(0, f(2), f(3))), "[1 2] and [1 3]"},
+		{second(ops.Pad(f(2, 3), 0, -1, 0, 0)), "-1 and 0"},
+		{second(ops.Repeat(f(2, 3), 0, -1)), "-1 times"},
+		{second(ops.Roll(f(2, 3), 5, 1)), "dimension 5"},
+		{splitError(f(2, 3), 1, 2), "dimension 1 of [2 3] into [2]"},
+		{splitError(f(2, 3), 1, 4, -1), "into [4 -1]"},
+		{second(ops.Attention(nil, f(3, 2, 4), f(2, 2, 4), f(2, 2, 4), ops.AttentionOptions{})), "queries [3 2 4], keys [2 2 4]"},
+		{second(ops.Attention(nil, f(2, 4), f(2, 4), f(2, 4), ops.AttentionOptions{})), "queries [2 4]"},
+		{second(ops.Attention(nil, f(2, 2, 4), f(2, 2, 4), f(2, 2, 4), ops.AttentionOptions{Mask: f(3, 2)})), "[3 2]"},
+		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 6), nil, ops.ConvOptions{})), "[5 4], weights [3 4 6]"},
+		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), nil, ops.ConvOptions{Groups: 2})), "Groups:2"},
+		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), nil, ops.ConvOptions{Before: -1})), "-1 and 0"},
+		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), f(4), ops.ConvOptions{})), "bias [4]"},
 		{second(ops.Concat(0)), "nothing"},
 		{second(ops.Concat(2, f(2, 3))), "dimension 2 of [2 3]"},
 		{second(ops.Concat(0, f(2, 3), f(2, 4))), "[2 3] and [2 4]"},
@@ -382,8 +413,26 @@ func TestErrors(t *testing.T) {
 		{second(ops.Mul(f(3), new(tensor.Tensor))), tensor.ErrType},
 		{second(ops.Scale(nil, 2)), tensor.ErrType},
 		{second(ops.SiLU(nil)), tensor.ErrType},
-		{second(ops.Softmax(nil)), tensor.ErrShape},
-		{second(ops.RMSNorm(f(3), nil, 0)), tensor.ErrShape},
+		{second(ops.Softmax(nil, 0)), tensor.ErrShape},
+		{second(ops.LayerNorm(nil, nil, nil, 0)), tensor.ErrShape},
+		{second(ops.Sum(nil)), tensor.ErrType},
+		{second(ops.CumSum(nil, 0)), tensor.ErrShape},
+		{second(ops.Neg(new(tensor.Tensor))), tensor.ErrType},
+		{second(ops.Less(f(2), nil)), tensor.ErrType},
+		{second(ops.Not(nil)), tensor.ErrType},
+		{second(ops.Where(f(2), f(2), f(2))), tensor.ErrType},
+		{second(ops.Where(tensor.Must(tensor.New(tensor.Bool, 2)), nil, f(2))), tensor.ErrType},
+		{second(ops.Gather(f(2), 0, f(2))), tensor.ErrType},
+		{second(ops.Gather(f(2), 0, nil)), tensor.ErrType},
+		{second(ops.Scatter(f(2), 0, index(0), nil)), tensor.ErrShape},
+		{second(ops.CrossEntropy(f(2), nil)), tensor.ErrType},
+		{second(ops.Stack(0, f(2), nil)), tensor.ErrType},
+		{second(ops.Pad(tensor.Must(tensor.New(tensor.Q8_0, 1, 32)), 0, 1, 0, 0)), tensor.ErrType},
+		{second(ops.Attention(nil, nil, nil, nil, ops.AttentionOptions{})), tensor.ErrShape},
+		{second(ops.Attention(closed, f(1, 2, 4), f(1, 2, 4), f(1, 2, 4), ops.AttentionOptions{})), os.ErrClosed},
+		{second(ops.Conv1D(nil, nil, nil, nil, ops.ConvOptions{})), tensor.ErrShape},
+		{second(ops.Affine(nil, nil, nil, nil)), tensor.ErrShape},
+		{second(ops.Affine(closed, f(2, 3), f(2, 3), nil)), os.ErrClosed},
 		{second(ops.RoPE(f(2, 1, 4), nil, nil, kernels.PairHalves)), tensor.ErrShape},
 		{second(ops.EmbeddingPacked(tensor.Packed{}, index(0))), tensor.ErrType},
 		{second(ops.Embedding(f(4, 2), f(1))), tensor.ErrType},
@@ -455,6 +504,11 @@ func second(_ *tensor.Tensor, err error) error { return err }
 
 func topKError(x *tensor.Tensor, k int) error {
 	_, _, err := ops.TopK(x, k)
+	return err
+}
+
+func splitError(x *tensor.Tensor, dim int, sizes ...int) error {
+	_, err := ops.Split(x, dim, sizes...)
 	return err
 }
 
