@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/weights"
@@ -162,12 +163,12 @@ func openBenchStore(b *testing.B, path string) *weights.Store {
 
 // newWholeDecoder returns a decoder with all rows of its head: an engine leaves those away that no token has, and other programs do not.
 func newWholeDecoder(b *testing.B, store *weights.Store, from layers.Weights) *layers.Decoder {
-	config, err := layers.ParseConfig(store.Config())
+	config, err := arch.Parse(store.Config())
 	if err != nil {
 		b.Fatal(err)
 	}
 	pool := kernels.NewPool(0)
-	decoder, err := layers.NewDecoder(config, from, layers.Options{Pool: pool})
+	decoder, err := config.Decoder(from, arch.Options{Pool: pool})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
@@ -17,6 +18,8 @@ import (
 type Config struct {
 	// Model is the target: a store directory, or a Hugging Face folder or GGUF file, which is converted into CacheDir once.
 	Model string
+	// Architectures are those of models that package arch does not know, or that these shall build. They come before the ones there.
+	Architectures []*arch.Architecture
 	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
 	Draft string
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory. While a

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/internal/procs"
 	"github.com/lever-go/lever/kernels"
@@ -202,6 +203,9 @@ func (e *Engine) Stores() (target, draft *weights.Store) {
 	}
 	return e.target.store, draft
 }
+
+// Model returns what the architecture of the target says of it.
+func (e *Engine) Model() *arch.Model { return e.target.described }
 
 // HasDraft reports whether there is a draft model.
 func (e *Engine) HasDraft() bool { return e.draft != nil }

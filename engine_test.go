@@ -22,6 +22,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 )
 
 // referenceCase is one entry of a model's reference.json, which an independent implementation wrote.
@@ -71,11 +72,11 @@ func benchmarkPrompts(t *testing.T, n int) (prompts []string) {
 	return prompts
 }
 
-// convert makes a store of a shared model.
-func convert(t *testing.T, src string, dtype tensor.DType) string {
+// makeStore makes a store of a shared model.
+func makeStore(t *testing.T, src string, dtype tensor.DType) string {
 	t.Helper()
 	store := filepath.Join(t.TempDir(), "model.lever")
-	if err := weights.Convert(t.Context(), src, store, weights.ConvertOptions{Type: dtype}); err != nil {
+	if err := convert.Convert(t.Context(), src, store, weights.WriteOptions{Type: dtype}); err != nil {
 		t.Fatal(err)
 	}
 	return store
@@ -116,7 +117,7 @@ func TestStoreAgreesWithReference(t *testing.T) {
 	} {
 		t.Run(test.model+" "+test.form, func(t *testing.T) {
 			model := testdata.Shared(t, "models/"+test.model)
-			engine := open(t, lever.Config{Model: convert(t, test.source(t, model), tensor.F16), KV: tensor.F32})
+			engine := open(t, lever.Config{Model: makeStore(t, test.source(t, model), tensor.F16), KV: tensor.F32})
 			cases := references(t, model)
 			if testing.Short() {
 				cases = cases[len(cases)-2:]
@@ -215,7 +216,7 @@ func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
 	}
 	for _, dtype := range []tensor.DType{tensor.Q8_0, tensor.Q4_0} {
 		t.Run(dtype.String(), func(t *testing.T) {
-			target, draft := convert(t, filepath.Join(pair, "target"), dtype), convert(t, filepath.Join(pair, "draft"), dtype)
+			target, draft := makeStore(t, filepath.Join(pair, "target"), dtype), makeStore(t, filepath.Join(pair, "draft"), dtype)
 			engines := map[string]*lever.Engine{
 				"resident": open(t, lever.Config{Model: target, Draft: draft}),
 				"streamed": open(t, lever.Config{Model: target, Draft: draft, DRAM: 6 << 20}),
@@ -252,7 +253,7 @@ func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
 // The turns of a conversation take in only what is new, and are answered as by an engine that has nothing of them yet.
 func TestConversationIsTakenInOnce(t *testing.T) {
 	pair := testdata.Shared(t, "models/lever-tiny-llama")
-	cfg := lever.Config{Model: convert(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: convert(t, filepath.Join(pair, "draft"), tensor.Q8_0)}
+	cfg := lever.Config{Model: makeStore(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: makeStore(t, filepath.Join(pair, "draft"), tensor.Q8_0)}
 	engine, fresh := open(t, cfg), open(t, cfg)
 	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopP: 0.9, Seed: 3}} {
 		var req lever.Request
@@ -329,7 +330,7 @@ func TestPreparedPrompt(t *testing.T) {
 }
 
 func TestCancelledGenerationKeepsItsText(t *testing.T) {
-	engine := open(t, lever.Config{Model: convert(t, testdata.Shared(t, "models/lever-tiny-llama/target"), tensor.Q8_0)})
+	engine := open(t, lever.Config{Model: makeStore(t, testdata.Shared(t, "models/lever-tiny-llama/target"), tensor.Q8_0)})
 	ctx, cancel := context.WithCancel(t.Context())
 	var streamed string
 	result, err := engine.Generate(ctx, lever.Request{Prompt: "def add(a, b):", Raw: true}, func(text string) error {
@@ -399,7 +400,7 @@ func TestEngineDoesOneThingAtATime(t *testing.T) {
 // What a schema allows is what comes out, with trees as without, and forced tokens take no passes.
 func TestGrammarWithTrees(t *testing.T) {
 	pair := testdata.Shared(t, "models/lever-tiny-llama")
-	engine := open(t, lever.Config{Model: convert(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: convert(t, filepath.Join(pair, "draft"), tensor.Q8_0)})
+	engine := open(t, lever.Config{Model: makeStore(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: makeStore(t, filepath.Join(pair, "draft"), tensor.Q8_0)})
 	vocabulary, err := engine.Vocabulary()
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,9 @@ var mayImport = []struct{ packages, imports string }{
 
 	// Models, their files and their text.
 	{"layers", "tensor kernels"},
-	{"weights/...", "tensor weights"},
+	{"weights", "tensor"},
+	{"weights/convert", "arch tensor weights"},
+	{"arch", "tensor kernels layers"},
 	{"tokenizer", ""},
 	{"grammar", ""},
 
@@ -45,14 +47,14 @@ var mayImport = []struct{ packages, imports string }{
 	{"spec/earlyexit", "spec spec/gaincost layers"},
 
 	// The engine joins what is above; all else stands on it.
-	{"lever", "tensor kernels kernels/npu kernels/npu/offload layers weights tokenizer grammar spec/..."},
+	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers weights weights/convert tokenizer grammar spec/..."},
 	{"server/...", "lever grammar kernels spec tokenizer"},
-	{"distill", "lever tensor kernels layers weights tokenizer spec/..."},
-	{"profile", "tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
-	{"bench/...", "lever bench/... profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
-	{"examples/...", "lever distill tensor kernels layers weights tokenizer spec/..."},
-	{"cmd/lever", "lever server profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
-	{"cmd/lever-bench", "lever bench/... kernels tensor weights"},
+	{"distill", "arch lever tensor kernels layers weights tokenizer spec/..."},
+	{"profile", "arch tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
+	{"bench/...", "arch lever bench/... profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
+	{"examples/...", "arch lever distill tensor kernels layers weights tokenizer spec/..."},
+	{"cmd/lever", "arch lever server profile tensor kernels kernels/npu/... layers weights weights/convert tokenizer spec/..."},
+	{"cmd/lever-bench", "lever bench/... kernels tensor weights weights/convert"},
 	{"cmd/lever-distill", "distill"},
 
 	// What nobody else may import knows none of those that import it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
@@ -17,9 +18,9 @@ import (
 // model is a decoder and what it is made from.
 type model struct {
 	store     *weights.Store
+	described *arch.Model
 	tokenizer *tokenizer.Tokenizer
 	decoder   *layers.Decoder
-	layers    int
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
 	chunk     int               // rows in one forward
@@ -63,29 +64,29 @@ func openModel(ctx context.Context, cfg Config, path string, dram int64, pool *k
 }
 
 func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.Pool) error {
-	config, err := layers.ParseConfig(m.store.Config())
+	described, err := arch.Parse(m.store.Config(), cfg.Architectures...)
 	if err != nil {
-		return err
+		return fmt.Errorf("configuration: %w", err)
 	}
+	m.described = described
 	if m.tokenizer, err = tokenizer.Open(m.store.FS()); err != nil {
 		return err
 	}
 	if err := m.openReader(ctx, cfg, dram); err != nil {
 		return err
 	}
-	if config.Vocab*config.Width >= largeHead {
+	if described.Vocab*described.Width >= largeHead {
 		m.projectAhead = largeHeadRows
 	}
-	m.layers = config.Layers
 	positions := cfg.Context
 	if positions == 0 {
-		positions = min(config.MaxPositions, defaultContextLimit)
+		positions = min(described.Positions, defaultContextLimit)
 	}
-	options := layers.Options{
+	options := arch.Options{
 		Pool:     pool,
 		Context:  positions,
 		KV:       cfg.KV,
-		Vocab:    min(m.tokenizer.Size(), config.Vocab),
+		Vocab:    min(m.tokenizer.Size(), described.Vocab),
 		MaxBatch: m.chunk,
 		Trace:    cfg.parts,
 	}
@@ -93,7 +94,7 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 		m.queue = cfg.queue()
 		options.Offloader = m.queue
 	}
-	m.decoder, err = layers.NewDecoder(config, m.reader, options)
+	m.decoder, err = described.Decoder(m.reader, options)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/host"
@@ -97,10 +98,10 @@ func TestNPUTextEqualsCPU(t *testing.T) {
 }
 
 // tinyModel returns random weights of a model of two layers.
-func tinyModel(t testing.TB) (layers.Config, *layers.Memory) {
+func tinyModel(t testing.TB) (arch.Transformer, *layers.Memory) {
 	t.Helper()
-	cfg := layers.Config{
-		Family: layers.Llama, Width: 64, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, Vocab: 80, MaxPositions: 256, NormEps: 1e-5,
+	cfg := arch.Transformer{
+		Width: 64, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 96, Vocab: 80, MaxPositions: 256, NormEps: 1e-5,
 		Rope: layers.Rope{Theta: 10000}, Tied: true,
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -130,17 +131,17 @@ func tinyModel(t testing.TB) (layers.Config, *layers.Memory) {
 }
 
 // text generates 12 tokens with a chain of drafts, on a device if there is one.
-func text(t testing.TB, cfg layers.Config, w layers.Weights, scheduler *offload.Scheduler) []int32 {
+func text(t testing.TB, cfg arch.Transformer, w layers.Weights, scheduler *offload.Scheduler) []int32 {
 	t.Helper()
 	var decoders [2]*layers.Decoder
 	for i := range decoders {
-		var options layers.Options
+		var options arch.Options
 		if scheduler != nil {
 			queue := scheduler.NewQueue(offload.QueueOptions{Blocks: offload.NPU, Head: offload.NPU, Loose: i == 1})
 			defer queue.Close()
 			options.Offloader = queue
 		}
-		d, err := layers.NewDecoder(cfg, w, options)
+		d, err := cfg.Decoder(w, options)
 		if err != nil {
 			t.Fatal(err)
 		}

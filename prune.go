@@ -57,9 +57,6 @@ func (e *Engine) NewPredictor(s *weights.Predictor) (earlyexit.Predictor, error)
 	return p, nil
 }
 
-// Layers returns the number of the target's layers.
-func (e *Engine) Layers() int { return e.target.layers }
-
 // openExit makes what prunes trees, unless there are no predictors or none are wanted.
 func (e *Engine) openExit(cfg Config) error {
 	if e.noPruning = noPruningOff; cfg.Prune == PruneOff {
@@ -74,7 +71,7 @@ func (e *Engine) openExit(cfg Config) error {
 		return nil
 	}
 	e.noPruning = ""
-	e.exit, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: e.target.layers, Loss: cfg.Prune})
+	e.exit, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: e.target.described.Layers, Loss: cfg.Prune})
 	return err
 }
 

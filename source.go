@@ -11,14 +11,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 )
 
 // OpenStore opens the store at path, as [Open] does with a model's. A Hugging Face folder or a GGUF file is first converted into the
-// cache; a later call with the unchanged source opens the store made then. Of cfg it uses OpenFile, CacheDir and Progress.
+// cache; a later call with the unchanged source opens the store made then. Of cfg it uses Architectures, OpenFile, CacheDir and Progress.
 func OpenStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
 	isStore, err := weights.IsStore(path)
 	if err != nil {
@@ -43,7 +45,7 @@ func openConverted(ctx context.Context, path string, cfg Config) (*weights.Store
 	if err != nil {
 		return nil, err
 	}
-	name, err := convertedName(path)
+	name, err := convertedName(path, cfg.Architectures)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +61,10 @@ func openConverted(ctx context.Context, path string, cfg Config) (*weights.Store
 	if err := removeLost(ctx, converted, cfg); err != nil {
 		return nil, fmt.Errorf("make model cache: %w", err)
 	}
-	err = weights.Convert(ctx, path, converted, weights.ConvertOptions{
+	err = convert.Convert(ctx, path, converted, weights.WriteOptions{
 		CheckTokenizer: tokenizer.Check,
 		Progress:       cfg.report("converting " + filepath.Base(path)),
-	})
+	}, cfg.Architectures...)
 	if err != nil && !errors.Is(err, fs.ErrExist) { // otherwise another process has made it in the meantime
 		return nil, err
 	}
@@ -97,14 +99,17 @@ func isLost(err error) bool {
 }
 
 // convertedName names the store made from the model at path, so that a changed source or store format gets another name: it contains a
-// digest of the format version, the path and the names, sizes and modification times of the files.
-func convertedName(path string) (string, error) {
+// digest of the format version, the path, the architectures of the caller and the names, sizes and modification times of the files.
+func convertedName(path string, own []*arch.Architecture) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	digest := sha256.New()
 	fmt.Fprintln(digest, weights.FormatVersion, path)
+	for _, a := range own { // which may give the model other tensors
+		fmt.Fprintln(digest, a.Name, a.Class, a.GGUF)
+	}
 	err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func collect(ctx context.Context, engine *lever.Engine, sequences []sequence, wr
 	if options.Policy, err = rehearsal.NewPolicy(); err != nil {
 		return err
 	}
-	if c.chooser, err = newChoiceRecorder(writer, engine.Layers(), engine.Target().Vocab()); err != nil {
+	if c.chooser, err = newChoiceRecorder(writer, engine.Model().Layers, engine.Target().Vocab()); err != nil {
 		return err
 	}
 	options.Pruner = c.chooser

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
@@ -20,9 +21,9 @@ type head struct {
 }
 
 // loadHead copies the output of a model from its weights.
-func loadHead(ctx context.Context, cfg layers.Config, w layers.Weights, vocab int) (*head, error) {
-	h := &head{gain: make([]float32, cfg.Width), vocab: vocab}
-	for part, err := range w.Parts(ctx, "final_norm") {
+func loadHead(ctx context.Context, m *arch.Model, w layers.Weights, vocab int) (*head, error) {
+	h := &head{gain: make([]float32, m.Width), vocab: vocab}
+	for part, err := range w.Parts(ctx, arch.FinalNorm) {
 		if err == nil {
 			err = tensor.Decode(h.gain, part.Data, part.Type)
 		}
@@ -30,9 +31,9 @@ func loadHead(ctx context.Context, cfg layers.Config, w layers.Weights, vocab in
 			return nil, fmt.Errorf("final norm: %w", err)
 		}
 	}
-	name := "head"
-	if cfg.Tied {
-		name = "embedding"
+	name := arch.Head
+	if *m.Tied {
+		name = arch.Embedding
 	}
 	for part, err := range w.Parts(ctx, name) {
 		if err != nil {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/arch"
 )
 
 // Options say what [Run] trains, and on what. Model, Draft and Work must be set; Model must be a store, which the predictor is written to.
 type Options struct {
 	Model, Draft string
+	// Architectures are those of the models, if they are none of package arch.
+	Architectures []*arch.Architecture
 	// Work is a folder for samples and checkpoints. A run that was interrupted goes on from what it finds there.
 	Work string
 	// Prompts are answered by the target; nil: 640 of this project's own, see [OwnPrompts].
@@ -44,13 +46,13 @@ func (p Prompt) request() lever.Request { return lever.Request{Prompt: p.Text, R
 const ownPrompts = 640
 
 // withDefaults fills in the zero fields and checks the others.
-func (o Options) withDefaults(cfg layers.Config) (Options, error) {
+func (o Options) withDefaults(layers int) (Options, error) {
 	if o.Prompts == nil {
 		o.Prompts = OwnPrompts(ownPrompts, o.Seed)
 	}
 	if o.Exits == nil {
 		for _, eighths := range []int{1, 2, 3, 4} {
-			if exit := cfg.Layers*eighths/8 - 1; exit >= 0 && (len(o.Exits) == 0 || exit > o.Exits[len(o.Exits)-1]) {
+			if exit := layers*eighths/8 - 1; exit >= 0 && (len(o.Exits) == 0 || exit > o.Exits[len(o.Exits)-1]) {
 				o.Exits = append(o.Exits, exit)
 			}
 		}
@@ -63,14 +65,14 @@ func (o Options) withDefaults(cfg layers.Config) (Options, error) {
 	}
 	last := -1
 	for _, exit := range o.Exits {
-		if exit <= last || exit >= cfg.Layers-1 {
-			return o, fmt.Errorf("exits %v are not ascending layers of the first %d", o.Exits, cfg.Layers-1)
+		if exit <= last || exit >= layers-1 {
+			return o, fmt.Errorf("exits %v are not ascending layers of the first %d", o.Exits, layers-1)
 		}
 		last = exit
 	}
 	switch {
 	case len(o.Exits) == 0:
-		return o, fmt.Errorf("a model of %d layers has no place for an exit", cfg.Layers)
+		return o, fmt.Errorf("a model of %d layers has no place for an exit", layers)
 	case o.Rank < 0 || o.Rank%32 != 0:
 		return o, fmt.Errorf("rank %d is not a multiple of 32", o.Rank)
 	case !(o.Temperature > 0) || !(o.Recall > 0 && o.Recall <= 1):

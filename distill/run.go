@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/rehearsal"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/weights"
@@ -42,7 +42,7 @@ type run struct {
 	Options
 	engine *lever.Engine
 	store  *weights.Store
-	config layers.Config
+	model  *arch.Model
 	head   *head
 }
 
@@ -54,17 +54,15 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if isStore, err := weights.IsStore(o.Model); err != nil || !isStore {
 		return nil, errors.Join(fmt.Errorf("distill: %s is no store: convert the model first", o.Model), err)
 	}
-	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft, Threads: o.Threads, Prune: lever.PruneOff})
+	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft, Threads: o.Threads, Prune: lever.PruneOff, Architectures: o.Architectures})
 	if err != nil {
 		return nil, fmt.Errorf("distill: %w", err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	r := &run{engine: engine}
 	r.store, _ = engine.Stores()
-	if r.config, err = layers.ParseConfig(r.store.Config()); err == nil {
-		r.Options, err = o.withDefaults(r.config)
-	}
-	if err == nil {
+	r.model = engine.Model()
+	if r.Options, err = o.withDefaults(r.model.Layers); err == nil {
 		report, err = r.run(ctx)
 	}
 	if err != nil {
@@ -109,7 +107,7 @@ func (r *run) write(predictors []weights.Predictor, chosen []int) error {
 			}
 		}
 	}
-	for layer := range r.config.Layers {
+	for layer := range r.model.Layers {
 		if !slices.Contains(chosen, layer) {
 			if err := r.store.RemovePredictor(layer); err != nil {
 				return err
@@ -131,7 +129,7 @@ func (r *run) collect(ctx context.Context) (err error) {
 	}
 	sequences = append(sequences, text...)
 	writer, err := resume(r.Work, sampleState{
-		Version: sampleForm, Model: r.store.Identity(), Text: digest(sequences), Exits: r.Exits, Width: r.config.Width, Top: topTokens,
+		Version: sampleForm, Model: r.store.Identity(), Text: digest(sequences), Exits: r.Exits, Width: r.model.Width, Top: topTokens,
 	})
 	if err != nil {
 		return err
@@ -146,7 +144,7 @@ func (r *run) loadHead(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, streamer.Close()) }()
-	r.head, err = loadHead(ctx, r.config, streamer, r.engine.Target().Vocab())
+	r.head, err = loadHead(ctx, r.model, streamer, r.engine.Target().Vocab())
 	return err
 }
 
@@ -157,7 +155,7 @@ func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err err
 		return p, err
 	}
 	defer func() { err = errors.Join(err, samples.close()) }()
-	t, err := newTrainer(samples, r.head, exit, r.Rank, r.Temperature, r.config.NormEps, r.Seed)
+	t, err := newTrainer(samples, r.head, exit, r.Rank, r.Temperature, r.model.NormEps, r.Seed)
 	if err != nil {
 		return p, err
 	}
@@ -169,7 +167,7 @@ func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err err
 	if err != nil {
 		return p, err
 	}
-	c, err := newChooser(choices, r.head, exit, r.Rank, t.parameters(), r.config.NormEps, r.Seed)
+	c, err := newChooser(choices, r.head, exit, r.Rank, t.parameters(), r.model.NormEps, r.Seed)
 	if err != nil {
 		return p, err
 	}
@@ -181,7 +179,7 @@ func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err err
 	if p, err = r.head.predictor(c.lesson(), r.Rank); err != nil {
 		return p, err
 	}
-	p.Layer, p.NormEps = r.Exits[exit], r.config.NormEps
+	p.Layer, p.NormEps = r.Exits[exit], r.model.NormEps
 	p.Training = weights.Training{
 		Samples: samples.state.Samples, Choices: len(choices), Temperature: r.Temperature, Seed: r.Seed,
 		Epochs: learned.Epoch, HeldOutLoss: learned.Best.Loss, Agreement: learned.Best.Agreement,
@@ -212,7 +210,7 @@ func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *
 		}
 		predictors = append(predictors, p)
 	}
-	watcher, err := rehearsal.New(predictors, r.config.Layers)
+	watcher, err := rehearsal.New(predictors, r.model.Layers)
 	if err != nil {
 		return err
 	}

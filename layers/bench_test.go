@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 )
 
 // benchConfig has the shapes of the trained test model.
-var benchConfig = layers.Config{
-	Family: layers.Llama, Width: 384, Layers: 8, Heads: 3, KVHeads: 1, HeadDim: 128, FFN: 1024, Vocab: 4096, MaxPositions: 2048, NormEps: 1e-5,
+var benchConfig = arch.Transformer{
+	Width: 384, Layers: 8, Heads: 3, KVHeads: 1, HeadDim: 128, FFN: 1024, Vocab: 4096, MaxPositions: 2048, NormEps: 1e-5,
 	Rope: layers.Rope{Theta: 500000}, Tied: true,
 }
 
@@ -25,7 +26,7 @@ func BenchmarkDecode(b *testing.B) {
 				b.Run(fmt.Sprintf("weights=%v/rows=%d/threads=%d/impl=%s", d, rows, threads, kernels.Default().Name()), func(b *testing.B) {
 					pool := kernels.NewPool(threads)
 					defer pool.Close()
-					decoder := newDecoder(b, benchConfig, w, layers.Options{Pool: pool})
+					decoder := newDecoder(b, benchConfig, w, arch.Options{Pool: pool})
 					forward(b, decoder, make([]int32, text), nil)
 					commitAll(b, decoder)
 					tokens, logits := make([]int32, rows), make([]float32, decoder.Vocab())

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/tensor"
 )
 
 // Layer changes rows of the residual stream x, [rows.Len()][width], in place. [Block] is the usual one.
@@ -30,93 +27,6 @@ type Model struct {
 // Trace is called after each part of a pass, on the goroutine of the pass: part is "embedding", "block.N" for layer N, or "head" for a projection,
 // rows is how many rows it computed, and began is when it began. The time since then includes reading the weights and waiting for them.
 type Trace func(part string, rows int, began time.Time)
-
-// Options says how a [Decoder] runs. The zero value is usable.
-type Options struct {
-	Pool      *kernels.Pool // workers; nil computes on the calling goroutine. It stays the caller's
-	Context   int           // positions; 0 means all that the model was made for
-	KV        tensor.DType  // of keys and values: F16 (also by default) or F32
-	Vocab     int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
-	MaxBatch  int           // rows computed at once, and hidden states kept; 0 means 128
-	Trace     Trace         // nil: nobody is told
-	Offloader Offloader     // computes products beside the CPU, if not nil. It stays the caller's
-}
-
-const defaultMaxBatch = 128
-
-// maxMaxBatch bounds the scratch memory.
-const maxMaxBatch = 1 << 14
-
-// withDefaults fills in the zero fields and checks the others.
-func (o Options) withDefaults(cfg Config) (Options, error) {
-	for _, f := range []struct {
-		name    string
-		value   *int
-		zero    int
-		maximum int
-	}{
-		{"context", &o.Context, cfg.MaxPositions, cfg.MaxPositions},
-		{"vocabulary", &o.Vocab, cfg.Vocab, cfg.Vocab},
-		{"batch", &o.MaxBatch, defaultMaxBatch, maxMaxBatch},
-	} {
-		if *f.value == 0 {
-			*f.value = f.zero
-		}
-		if *f.value < 1 || *f.value > f.maximum {
-			return o, fmt.Errorf("layers: a %s of %d is outside 1..%d", f.name, *f.value, f.maximum)
-		}
-	}
-	return o, nil
-}
-
-// NewDecoder builds the decoder that cfg describes. No weights are read yet.
-func NewDecoder(cfg Config, w Weights, opts Options) (*Decoder, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	opts, err := opts.withDefaults(cfg)
-	if err != nil {
-		return nil, err
-	}
-	cache, err := NewKVCache(KVConfig{Layers: UniformKV(cfg.Layers, KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: opts.Context, Type: opts.KV})
-	if err != nil {
-		return nil, err
-	}
-	ws := NewWorkspace(w, opts.Pool, opts.MaxBatch)
-	if opts.Offloader != nil {
-		ws.Offload(opts.Offloader)
-	}
-	head := "head"
-	if cfg.Tied {
-		head = "embedding"
-	}
-	m := Model{
-		Workspace: ws,
-		Cache:     cache,
-		Embedding: NewEmbedding(ws, "embedding", opts.Vocab, cfg.Width),
-		Norm:      NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
-		Head:      NewHead(ws, head, HeadConfig{Vocab: opts.Vocab, Stored: cfg.Vocab, Width: cfg.Width}),
-		Trace:     opts.Trace,
-	}
-	rotary := NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
-	norm := NormConfig{Eps: cfg.NormEps}
-	attention := AttentionConfig{
-		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Cache: cache, Rotary: rotary, Norm: norm,
-	}
-	if cfg.Family == Qwen3 {
-		attention.QKNorm = HeadQKNorm
-	}
-	for i := range cfg.Layers {
-		name := fmt.Sprintf("block.%d", i)
-		attention.Layer = i
-		m.Layers = append(m.Layers, NewBlock(ws, name, BlockConfig{
-			Width: cfg.Width, Norm: norm,
-			Mixer: NewAttention(ws, name, attention),
-			MLP:   NewMLP(ws, name, MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
-		}))
-	}
-	return Assemble(m)
-}
 
 // Decoder is a transformer with its cache. Rows that Forward computes are pending until Commit makes one path of them part of the
 // text. A Decoder is not safe for concurrent use.

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
@@ -29,16 +30,16 @@ func drawTokens(t *rapid.T, n int) []int32 {
 // as if there never had been a tree.
 func TestTreeEqualsPlainDecoding(t *testing.T) {
 	for _, c := range []struct {
-		family  layers.Family
+		kind    bool
 		weights tensor.DType
 		kv      tensor.DType
-	}{{layers.Llama, tensor.F16, tensor.F32}, {layers.Llama, tensor.Q8_0, tensor.F16}, {layers.Qwen3, tensor.Q4_0, tensor.F16}} {
-		kerneltest.Each(t, fmt.Sprintf("family=%s/weights=%v/kv=%v", c.family, c.weights, c.kv), func(t *testing.T, set *kernels.Set) {
+	}{{llama, tensor.F16, tensor.F32}, {llama, tensor.Q8_0, tensor.F16}, {qwen3, tensor.Q4_0, tensor.F16}} {
+		kerneltest.Each(t, fmt.Sprintf("qknorm=%v/weights=%v/kv=%v", c.kind, c.weights, c.kv), func(t *testing.T, set *kernels.Set) {
 			pool, alone := kerneltest.Pool(t, set, 3), kerneltest.Pool(t, set, 1)
-			cfg := small(c.family)
+			cfg := small(c.kind)
 			w := randomWeights(t, cfg, c.weights)
-			tree := newDecoder(t, cfg, w, layers.Options{Pool: pool, KV: c.kv, MaxBatch: 7})
-			ref := newDecoder(t, cfg, w, layers.Options{Pool: alone, KV: c.kv})
+			tree := newDecoder(t, cfg, w, arch.Options{Pool: pool, KV: c.kv, MaxBatch: 7})
+			ref := newDecoder(t, cfg, w, arch.Options{Pool: alone, KV: c.kv})
 			for _, length := range []int{0, 250} { // trees at 250 cross from the first page of the cache to the second
 				for _, d := range []*layers.Decoder{tree, ref} {
 					truncate(t, d, 0)
@@ -109,15 +110,15 @@ func TestChunkedPrefillEqualsPlainDecoding(t *testing.T) {
 	kerneltest.Each(t, "prefill", func(t *testing.T, set *kernels.Set) {
 		pool, alone := kerneltest.Pool(t, set, 2), kerneltest.Pool(t, set, 1)
 		for _, d := range []tensor.DType{tensor.F16, tensor.Q8_0} {
-			cfg := small(layers.Qwen3)
+			cfg := small(qwen3)
 			w := randomWeights(t, cfg, d)
 			prompt := make([]int32, 70)
 			for i := range prompt {
 				prompt[i] = int32(i * i % 90)
 			}
-			want := plain(t, newDecoder(t, cfg, w, layers.Options{Pool: alone}), prompt)
+			want := plain(t, newDecoder(t, cfg, w, arch.Options{Pool: alone}), prompt)
 			for _, maxBatch := range []int{1, 16, 33, 69, 70} {
-				decoder := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: maxBatch})
+				decoder := newDecoder(t, cfg, w, arch.Options{Pool: pool, MaxBatch: maxBatch})
 				forward(t, decoder, prompt, nil)
 				sameBits(t, fmt.Sprintf("%v in pieces of %d", d, maxBatch), logits(t, decoder, len(prompt)-1), want)
 			}
@@ -126,10 +127,10 @@ func TestChunkedPrefillEqualsPlainDecoding(t *testing.T) {
 }
 
 func TestTruncateEqualsPlainDecoding(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.F16)
 	text := []int32{3, 1, 4, 1, 5, 9, 2, 6}
-	d := newDecoder(t, cfg, w, layers.Options{})
+	d := newDecoder(t, cfg, w, arch.Options{})
 	forward(t, d, text, nil)
 	commitAll(t, d)
 	forward(t, d, []int32{80, 81}, nil)
@@ -143,7 +144,7 @@ func TestTruncateEqualsPlainDecoding(t *testing.T) {
 	}
 	forward(t, d, []int32{9}, nil)
 	want := []int32{3, 1, 4, 1, 5, 7, 8, 9}
-	sameBits(t, "after truncate and rollback", logits(t, d, 2), plain(t, newDecoder(t, cfg, w, layers.Options{}), want))
+	sameBits(t, "after truncate and rollback", logits(t, d, 2), plain(t, newDecoder(t, cfg, w, arch.Options{}), want))
 	commitAll(t, d)
 	if got := d.Tokens(); !slices.Equal(got, want) {
 		t.Errorf("it holds %v, want %v", got, want)
@@ -151,7 +152,7 @@ func TestTruncateEqualsPlainDecoding(t *testing.T) {
 }
 
 func TestTiedHeadIsTheEmbedding(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.F16)
 	embedding := slices.Collect(firsts(w.Parts(ctx, "embedding")))[0]
 	if err := w.Set("head", embedding); err != nil {
@@ -160,7 +161,7 @@ func TestTiedHeadIsTheEmbedding(t *testing.T) {
 	tied := cfg
 	tied.Tied = true
 	text := []int32{1, 2, 3}
-	sameBits(t, "tied head", plain(t, newDecoder(t, tied, w, layers.Options{}), text), plain(t, newDecoder(t, cfg, w, layers.Options{}), text))
+	sameBits(t, "tied head", plain(t, newDecoder(t, tied, w, arch.Options{}), text), plain(t, newDecoder(t, cfg, w, arch.Options{}), text))
 }
 
 // firsts returns the first values of the pairs of a sequence.
@@ -175,13 +176,13 @@ func firsts[A, B any](seq iter.Seq2[A, B]) iter.Seq[A] {
 }
 
 func TestPaddedVocabulary(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.Q8_0)
-	all := newDecoder(t, cfg, w, layers.Options{})
+	all := newDecoder(t, cfg, w, arch.Options{})
 	text := []int32{5, 6, 7}
 	want := plain(t, all, text)
 	for _, vocab := range []int{10, 16, 17, 80, 89} {
-		d := newDecoder(t, cfg, w, layers.Options{Vocab: vocab})
+		d := newDecoder(t, cfg, w, arch.Options{Vocab: vocab})
 		if d.Vocab() != vocab {
 			t.Errorf("vocabulary %d, want %d", d.Vocab(), vocab)
 		}
@@ -193,8 +194,8 @@ func TestPaddedVocabulary(t *testing.T) {
 }
 
 func TestForwardErrors(t *testing.T) {
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), layers.Options{Context: 10, MaxBatch: 4})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), arch.Options{Context: 10, MaxBatch: 4})
 	forward(t, d, []int32{1, 2, 3}, nil)
 	commitAll(t, d)
 	forward(t, d, []int32{4, 5}, nil)
@@ -236,8 +237,8 @@ func TestForwardErrors(t *testing.T) {
 }
 
 func TestProjectAndCommitErrors(t *testing.T) {
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), layers.Options{MaxBatch: 4})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), arch.Options{MaxBatch: 4})
 	forward(t, d, make([]int32, 6), []int32{-1, 0, 1, 0, 3, 4})
 	dst := make([]float32, 2*d.Vocab())
 	for _, c := range []struct {
@@ -271,24 +272,24 @@ func TestProjectAndCommitErrors(t *testing.T) {
 	}
 }
 
-func TestNewDecoderErrors(t *testing.T) {
-	cfg := small(layers.Llama)
+func TestDecoderErrors(t *testing.T) {
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.F16)
 	odd := cfg
 	odd.HeadDim = 15
 	for _, c := range []struct {
-		cfg  layers.Config
-		opts layers.Options
+		cfg  arch.Transformer
+		opts arch.Options
 		want string
 	}{
-		{odd, layers.Options{}, "head_dim"},
-		{cfg, layers.Options{Context: 701}, "a context of 701 is outside 1..700"},
-		{cfg, layers.Options{Context: -1}, "a context of -1"},
-		{cfg, layers.Options{Vocab: 91}, "a vocabulary of 91"},
-		{cfg, layers.Options{MaxBatch: 1 << 30}, "a batch of"},
-		{cfg, layers.Options{KV: tensor.BF16}, "bf16"},
+		{odd, arch.Options{}, "head_dim"},
+		{cfg, arch.Options{Context: 701}, "a context of 701 is outside 1..700"},
+		{cfg, arch.Options{Context: -1}, "a context of -1"},
+		{cfg, arch.Options{Vocab: 91}, "a vocabulary of 91"},
+		{cfg, arch.Options{MaxBatch: 1 << 30}, "a batch of"},
+		{cfg, arch.Options{KV: tensor.BF16}, "bf16"},
 	} {
-		if _, err := layers.NewDecoder(c.cfg, w, c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := c.cfg.Decoder(w, c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
@@ -316,13 +317,13 @@ func (f *faulty) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed
 
 // Whatever fails wherever in a pass, the text and the rows pending before it stay, and decoding goes on with the same bits.
 func TestFailedForwardChangesNothing(t *testing.T) {
-	cfg := small(layers.Qwen3)
+	cfg := small(qwen3)
 	w := randomWeights(t, cfg, tensor.F16)
-	want := plain(t, newDecoder(t, cfg, w, layers.Options{}), []int32{1, 2, 3, 4, 5, 6})
+	want := plain(t, newDecoder(t, cfg, w, arch.Options{}), []int32{1, 2, 3, 4, 5, 6})
 	broken := errors.New("broken")
 	for reads := 1; reads <= 3*11+1; reads++ {
 		source := &faulty{Weights: w}
-		d := newDecoder(t, cfg, source, layers.Options{MaxBatch: 4})
+		d := newDecoder(t, cfg, source, arch.Options{MaxBatch: 4})
 		forward(t, d, []int32{1, 2, 3}, nil)
 		commitAll(t, d)
 		forward(t, d, []int32{4}, nil)
@@ -354,7 +355,7 @@ func TestFailedForwardChangesNothing(t *testing.T) {
 }
 
 func TestWrongTensorsAreRefused(t *testing.T) {
-	cfg := small(layers.Qwen3)
+	cfg := small(qwen3)
 	for _, c := range []struct {
 		name       string
 		d          tensor.DType
@@ -373,7 +374,7 @@ func TestWrongTensorsAreRefused(t *testing.T) {
 		if err := w.SetMatrix(c.name, c.d, c.rows, c.cols, make([]float32, c.rows*c.cols)); err != nil {
 			t.Fatal(err)
 		}
-		d := newDecoder(t, cfg, w, layers.Options{})
+		d := newDecoder(t, cfg, w, arch.Options{})
 		_, err := d.Forward(ctx, layers.Batch{Tokens: []int32{1}})
 		if err == nil {
 			err = d.Project(ctx, make([]float32, d.Vocab()), []int{0})
@@ -382,15 +383,15 @@ func TestWrongTensorsAreRefused(t *testing.T) {
 			t.Errorf("%s of %v [%d %d]: got %v", c.name, c.d, c.rows, c.cols, err)
 		}
 	}
-	d := newDecoder(t, cfg, &layers.Memory{}, layers.Options{})
+	d := newDecoder(t, cfg, &layers.Memory{}, arch.Options{})
 	if _, err := d.Forward(ctx, layers.Batch{Tokens: []int32{1}}); err == nil || !strings.Contains(err.Error(), "embedding") {
 		t.Errorf("no tensors at all: got %v", err)
 	}
 }
 
 func TestClosedDecoder(t *testing.T) {
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), layers.Options{})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), arch.Options{})
 	forward(t, d, []int32{1}, nil)
 	d.Close()
 	d.Close()
@@ -407,8 +408,8 @@ func TestDecodeStepDoesNotAllocate(t *testing.T) {
 	pool := kernels.NewPool(2)
 	defer pool.Close()
 	for _, c := range []struct{ weights, kv tensor.DType }{{tensor.F16, tensor.F32}, {tensor.Q8_0, tensor.F16}} {
-		cfg := small(layers.Qwen3)
-		d := newDecoder(t, cfg, randomWeights(t, cfg, c.weights), layers.Options{Pool: pool, KV: c.kv})
+		cfg := small(qwen3)
+		d := newDecoder(t, cfg, randomWeights(t, cfg, c.weights), arch.Options{Pool: pool, KV: c.kv})
 		dst := make([]float32, 2*d.Vocab())
 		chain, tree, parents := []int32{7}, []int32{1, 2, 3, 4}, []int32{-1, 0, 0, 1}
 		rows, path := []int{0, 3}, []int{0, 1}

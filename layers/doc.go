@@ -15,9 +15,11 @@
 //
 // # Usage
 //
-//	cfg, err := layers.ParseConfig(configJSON)
+// Package arch builds the decoders of known architectures:
+//
+//	model, err := arch.Parse(configJSON)
 //	...
-//	d, err := layers.NewDecoder(cfg, weights, layers.Options{Pool: pool})
+//	d, err := model.Decoder(weights, arch.Options{Pool: pool})
 //	...
 //	first, err := d.Forward(ctx, layers.Batch{Tokens: prompt}) // pending rows first, first+1, …
 //	err = d.Project(ctx, logits, []int{first + len(prompt) - 1})
@@ -34,7 +36,7 @@
 //
 // # Devices
 //
-// With [Options].Offloader, projections are computed beside the CPU where that is faster. Whatever can't be, the CPU computes.
+// With [Workspace.Offload], projections are computed beside the CPU where that is faster. Whatever can't be, the CPU computes.
 //
 // # Limits
 //
@@ -43,7 +45,7 @@
 //
 // # Errors
 //
-//   - [ErrUnsupported]: a configuration asks for what is not known here; the error names the key and its value.
+//   - [ErrUnsupported]: a tensor is of a type that layers do not compute with.
 //   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
 //   - [ErrWiring]: the parts of a model do not fit each other.
 //   - [ErrStateful]: layers keep more of the text than a state holds.

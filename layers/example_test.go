@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
@@ -53,13 +54,13 @@ func toy() *toyWeights {
 }
 
 // A decoder from a configuration: verify two continuations of a prompt in one pass, and keep one.
-func ExampleNewDecoder() {
-	cfg, err := layers.ParseConfig([]byte(`{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+func ExampleDecoder() {
+	model, err := arch.Parse([]byte(`{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
 		"intermediate_size": 64, "vocab_size": 100, "tie_word_embeddings": true}`))
 	if err != nil {
 		panic(err)
 	}
-	d, err := layers.NewDecoder(cfg, toy(), layers.Options{})
+	d, err := model.Decoder(toy(), arch.Options{})
 	if err != nil {
 		panic(err)
 	}

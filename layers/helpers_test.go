@@ -6,20 +6,24 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 )
 
 // small is a model with every shape that could be mistaken for another one different from it.
-func small(family layers.Family) layers.Config {
-	return layers.Config{
-		Family: family, Width: 64, Layers: 3, Heads: 6, KVHeads: 2, HeadDim: 16, FFN: 128, Vocab: 90, MaxPositions: 700, NormEps: 1e-5,
+// Kinds of models: with norms of queries and keys, and without.
+const llama, qwen3 = false, true
+
+func small(qkNorm bool) arch.Transformer {
+	return arch.Transformer{
+		QKNorm: qkNorm, Width: 64, Layers: 3, Heads: 6, KVHeads: 2, HeadDim: 16, FFN: 128, Vocab: 90, MaxPositions: 700, NormEps: 1e-5,
 		Rope: layers.Rope{Theta: 10000},
 	}
 }
 
 // randomWeights returns weights for cfg with matrices of type d. Inner widths must be multiples of d's block.
-func randomWeights(t testing.TB, cfg layers.Config, d tensor.DType) *layers.Memory {
+func randomWeights(t testing.TB, cfg arch.Transformer, d tensor.DType) *layers.Memory {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	m := &layers.Memory{}
@@ -41,7 +45,7 @@ func randomWeights(t testing.TB, cfg layers.Config, d tensor.DType) *layers.Memo
 		matrix(block+"q", cfg.Heads*cfg.HeadDim, cfg.Width)
 		matrix(block+"k", cfg.KVHeads*cfg.HeadDim, cfg.Width)
 		matrix(block+"v", cfg.KVHeads*cfg.HeadDim, cfg.Width)
-		if cfg.Family == layers.Qwen3 {
+		if cfg.QKNorm {
 			vector(block+"q_norm", cfg.HeadDim)
 			vector(block+"k_norm", cfg.HeadDim)
 		}
@@ -58,9 +62,9 @@ func randomWeights(t testing.TB, cfg layers.Config, d tensor.DType) *layers.Memo
 	return m
 }
 
-func newDecoder(t testing.TB, cfg layers.Config, w layers.Weights, opts layers.Options) *layers.Decoder {
+func newDecoder(t testing.TB, cfg arch.Transformer, w layers.Weights, opts arch.Options) *layers.Decoder {
 	t.Helper()
-	d, err := layers.NewDecoder(cfg, w, opts)
+	d, err := cfg.Decoder(w, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,17 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 )
 
 // Rows that hooks let pass have the bits they have without hooks; the others, and what descends from them, are gone.
 func TestHookDropsRows(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.Q8_0)
-	pruned := newDecoder(t, cfg, w, layers.Options{MaxBatch: 5})
-	full := newDecoder(t, cfg, w, layers.Options{})
+	pruned := newDecoder(t, cfg, w, arch.Options{MaxBatch: 5})
+	full := newDecoder(t, cfg, w, arch.Options{})
 	rapid.Check(t, func(t *rapid.T) {
 		for _, d := range []*layers.Decoder{pruned, full} {
 			truncate(t, d, 0)
@@ -96,8 +97,8 @@ func TestHookDropsRows(t *testing.T) {
 }
 
 func TestHookErrors(t *testing.T) {
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), layers.Options{})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), arch.Options{})
 	refused := errors.New("refused")
 	for name, hook := range map[string]layers.Hook{
 		"error":         func(int, []int, []float32) ([]int, error) { return nil, refused },
@@ -117,8 +118,8 @@ func TestHookErrors(t *testing.T) {
 }
 
 func TestHookThatDropsAllEndsThePass(t *testing.T) {
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), layers.Options{MaxBatch: 2})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.F16), arch.Options{MaxBatch: 2})
 	calls := 0
 	none := func(int, []int, []float32) ([]int, error) { calls++; return nil, nil }
 	if _, err := d.Forward(ctx, layers.Batch{Tokens: []int32{1, 2, 3}, Hook: none, HookAfter: []int{0, 1}}); err != nil {

@@ -2,11 +2,15 @@ package layers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/tensor"
 )
+
+// ErrUnsupported is wrapped by errors about types that layers do not compute with.
+var ErrUnsupported = errors.New("not supported")
 
 // Projector computes the logits of hidden states. [Linear] is the usual one; see [NewHead].
 type Projector interface {

@@ -52,6 +52,12 @@ func (m *Memory) SetMatrix(name string, d tensor.DType, rows, cols int, values [
 	return m.Set(name, tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: packed})
 }
 
+// Has reports whether a tensor of that name was set.
+func (m *Memory) Has(name string) bool {
+	_, ok := m.tensors[name]
+	return ok
+}
+
 // Parts yields the tensor in one part.
 func (m *Memory) Parts(_ context.Context, name string) iter.Seq2[tensor.Packed, error] {
 	if t, ok := m.tensors[name]; ok {

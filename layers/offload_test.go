@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/host"
@@ -51,11 +52,11 @@ func newQueue(t testing.TB, s *offload.Scheduler, blocks, head offload.Place) *o
 // A model computes the same bits wherever its products run, whether or not parts can be kept, alone, in trees and in batches that are larger
 // than the device's.
 func TestOffloadEqualsCPU(t *testing.T) {
-	for _, family := range []layers.Family{layers.Llama, layers.Qwen3} {
+	for _, qkNorm := range []bool{llama, qwen3} {
 		for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0} {
 			for _, keep := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%v %v keep=%v", family, d, keep), func(t *testing.T) {
-					cfg := small(family)
+				t.Run(fmt.Sprintf("%v %v keep=%v", qkNorm, d, keep), func(t *testing.T) {
+					cfg := small(qkNorm)
 					var w layers.Weights = randomWeights(t, cfg, d)
 					if !keep {
 						w = struct{ layers.Weights }{w} // without Lease
@@ -63,8 +64,8 @@ func TestOffloadEqualsCPU(t *testing.T) {
 					scheduler := newScheduler(t, host.New())
 					pool := kernels.NewPool(2)
 					t.Cleanup(pool.Close)
-					on := newDecoder(t, cfg, w, layers.Options{Pool: pool, MaxBatch: 200, Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
-					off := newDecoder(t, cfg, w, layers.Options{MaxBatch: 200})
+					on := newDecoder(t, cfg, w, arch.Options{Pool: pool, MaxBatch: 200, Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
+					off := newDecoder(t, cfg, w, arch.Options{MaxBatch: 200})
 					prompt := make([]int32, 150) // more than the largest batch
 					for i := range prompt {
 						prompt[i] = int32(i*7) % 90
@@ -88,7 +89,7 @@ func TestOffloadEqualsCPU(t *testing.T) {
 
 // The head may run elsewhere than the blocks.
 func TestOffloadPlaces(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.Q8_0)
 	for _, test := range []struct {
 		blocks, head offload.Place
@@ -97,7 +98,7 @@ func TestOffloadPlaces(t *testing.T) {
 		{offload.CPU, offload.CPU, 0}, {offload.CPU, offload.NPU, 1}, {offload.NPU, offload.CPU, 21}, {offload.NPU, offload.NPU, 22},
 	} {
 		scheduler := newScheduler(t, host.New())
-		d := newDecoder(t, cfg, w, layers.Options{Offloader: newQueue(t, scheduler, test.blocks, test.head)})
+		d := newDecoder(t, cfg, w, arch.Options{Offloader: newQueue(t, scheduler, test.blocks, test.head)})
 		decode(t, d, 1)
 		if s := scheduler.Stats(); s.Products != test.want {
 			t.Errorf("blocks %v, head %v: %d products, want %d", test.blocks, test.head, s.Products, test.want)
@@ -107,13 +108,13 @@ func TestOffloadPlaces(t *testing.T) {
 
 // However often the device fails, the logits are those of the CPU.
 func TestOffloadSurvivesFailures(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.Q4_0)
 	profile, err := profiles.Load("mid-range")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := newDecoder(t, cfg, w, layers.Options{})
+	want := newDecoder(t, cfg, w, arch.Options{})
 	var wants [][]float32
 	for token := range int32(3) {
 		wants = append(wants, decode(t, want, token))
@@ -125,7 +126,7 @@ func TestOffloadSurvivesFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		scheduler := newScheduler(t, device)
-		d := newDecoder(t, cfg, w, layers.Options{Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
+		d := newDecoder(t, cfg, w, arch.Options{Offloader: newQueue(t, scheduler, offload.NPU, offload.NPU)})
 		for token := range int32(3) {
 			sameBits(t, fmt.Sprintf("seed %d, token %d", seed, token), decode(t, d, token), wants[token])
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/safetensors"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/kernels"
@@ -27,15 +28,17 @@ var storeNames = map[string]string{
 var blockTensor = regexp.MustCompile(`^model\.layers\.(\d+)\.(.+)\.weight$`)
 
 // loadModel reads the configuration and, as F16, the weights of a Hugging Face folder. worst is the largest change of a weight.
-func loadModel(t testing.TB, dir string) (cfg layers.Config, m *layers.Memory, worst float64) {
+func loadModel(t testing.TB, dir string) (cfg arch.Transformer, m *layers.Memory, worst float64) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err = layers.ParseConfig(text); err != nil {
+	parsed, err := arch.Parse(text)
+	if err != nil {
 		t.Fatal(err)
 	}
+	cfg = *parsed.Config.(*arch.Transformer)
 	model, err := safetensors.OpenModel(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +108,7 @@ func TestReferenceModels(t *testing.T) {
 				kv               tensor.DType
 				logitTol, nllTol float64
 			}{{tensor.F32, 2e-3, 1e-4}, {tensor.F16, 2e-2, 1e-3}} {
-				d := newDecoder(t, cfg, w, layers.Options{Pool: pool, KV: c.kv, MaxBatch: 64})
+				d := newDecoder(t, cfg, w, arch.Options{Pool: pool, KV: c.kv, MaxBatch: 64})
 				var logitErr, nllErr float64
 				equal, steps := 0, 0
 				for _, rc := range reference.Cases {

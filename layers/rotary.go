@@ -6,6 +6,31 @@ import (
 	"github.com/lever-go/lever/kernels"
 )
 
+// Rope describes the rotary position embedding. The zero Scaling is plain RoPE.
+type Rope struct {
+	Theta   float64 // base of the frequencies
+	Scaling RopeScaling
+
+	// For RopeLlama3.
+	Factor          float64 // divisor of the low frequencies
+	LowFreqFactor   float64 // wavelengths above OriginalContext/LowFreqFactor are divided in full
+	HighFreqFactor  float64 // wavelengths below OriginalContext/HighFreqFactor are left alone
+	OriginalContext int     // positions before the model was extended
+
+	// For RopeFactors: one divisor per frequency, HeadDim/2 of them.
+	Factors []float64
+}
+
+// RopeScaling names a way in which frequencies are changed to extend the context.
+type RopeScaling string
+
+// Rotary scalings, spelled as rope_type in config.json.
+const (
+	RopeDefault RopeScaling = "default"
+	RopeLlama3  RopeScaling = "llama3"
+	RopeFactors RopeScaling = "factors"
+)
+
 // Frequencies returns the angle, in radians, by which each of the headDim/2 pairs of a head turns from one position to the next.
 //
 // Pair i of plain RoPE (Su et al., RoFormer, arXiv 2104.09864) turns by Theta^(−2i/headDim). Llama 3.1 extends the context by

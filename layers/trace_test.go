@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -23,8 +23,8 @@ func TestTrace(t *testing.T) {
 		}
 		parts = append(parts, part{name, rows})
 	}
-	cfg := small(layers.Llama)
-	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.Q8_0), layers.Options{MaxBatch: 2, Trace: trace})
+	cfg := small(llama)
+	d := newDecoder(t, cfg, randomWeights(t, cfg, tensor.Q8_0), arch.Options{MaxBatch: 2, Trace: trace})
 	forward(t, d, []int32{1, 2, 3}, nil)
 	logits(t, d, 2)
 	var want []part

@@ -145,7 +145,7 @@ func pending(n int) *layers.Rows { return &layers.Rows{Pending: make([]int, n)} 
 
 // TestMisusedParts: rows that do not fit a part are an error of the pass, not a panic.
 func TestMisusedParts(t *testing.T) {
-	cfg := small(layers.Llama)
+	cfg := small(llama)
 	w := randomWeights(t, cfg, tensor.Q8_0)
 	const rows = 4
 	ws := layers.NewWorkspace(w, nil, rows)

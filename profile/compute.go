@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -26,73 +29,80 @@ const (
 	leastRounds    = 3         // of a measurement
 )
 
-// excerpt is the part of a model that is loaded: the first blocks, one tile of the embedding, and the first rows of the head.
+// excerpt is the part of a model that is measured, copied into memory as it is first asked for: the first blocks, one tile of the embedding, and
+// the first rows of the head.
 type excerpt struct {
 	layers.Memory
-	config   layers.Config
+	model    *arch.Model
+	streamer *weights.Streamer
 	blocks   int
 	tile     tensor.Packed // of the embedding
 	headRows int
 }
 
+// headName is the name of the excerpt's head, which in tied models is a part of the embedding.
+const headName = "head"
+
+// Parts implements [layers.Weights].
+func (e *excerpt) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error] {
+	if !e.Has(name) {
+		if _, err := e.load(ctx, name, name, math.MaxInt64); err != nil {
+			return func(yield func(tensor.Packed, error) bool) { yield(tensor.Packed{}, err) }
+		}
+	}
+	return e.Memory.Parts(ctx, name)
+}
+
 // Tile returns the one tile there is.
 func (e *excerpt) Tile(context.Context, string, int) (tensor.Packed, error) { return e.tile, nil }
 
-// loadExcerpt reads what is measured of a model.
-func loadExcerpt(ctx context.Context, store *weights.Store) (e *excerpt, err error) {
-	e = &excerpt{}
-	if e.config, err = layers.ParseConfig(store.Config()); err != nil {
+// openExcerpt reads the ends of what is measured of a model. The caller closes its streamer.
+func openExcerpt(ctx context.Context, store *weights.Store, model *arch.Model) (e *excerpt, err error) {
+	e = &excerpt{model: model}
+	if e.streamer, err = store.Stream(ctx, weights.StreamOptions{}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.streamer.Close())
+		}
+	}()
+	tile, err := e.streamer.Tile(ctx, arch.Embedding, 0)
+	if err != nil {
+		return nil, err
+	}
+	e.tile = tile
+	e.tile.Data = slices.Clone(tile.Data)
+	head := arch.Head
+	if model.Tied != nil && *model.Tied {
+		head = arch.Embedding
+	}
+	if e.headRows, err = e.load(ctx, head, headName, headBytes); err != nil {
 		return nil, err
 	}
 	info, err := weights.Inspect(store.Dir())
 	if err != nil {
 		return nil, err
 	}
-	streamer, err := store.Stream(ctx, weights.StreamOptions{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, streamer.Close()) }()
-	tile, err := streamer.Tile(ctx, "embedding", 0)
-	if err != nil {
-		return nil, err
-	}
-	e.tile = tile
-	e.tile.Data = slices.Clone(tile.Data)
-
-	loaded := int64(0)
-	for e.blocks < e.config.Layers && (e.blocks == 0 || loaded+loaded/int64(e.blocks) <= blockBytes) {
-		for _, t := range info.Tensors {
-			if !strings.HasPrefix(t.Name, fmt.Sprintf("block.%d.", e.blocks)) {
-				continue
-			}
-			if _, err := e.load(ctx, streamer, t.Name, t.Name, t.Bytes); err != nil {
-				return nil, err
-			}
-			loaded += t.Bytes
+	each := int64(0)
+	for _, t := range info.Tensors {
+		if t.Name != arch.Embedding && t.Name != arch.Head {
+			each += t.Bytes / int64(model.Layers)
 		}
-		e.blocks++
 	}
-	if _, err := e.load(ctx, streamer, "final_norm", "final_norm", headBytes); err != nil {
-		return nil, err
-	}
-	head := "head"
-	if e.config.Tied {
-		head = "embedding"
-	}
-	e.headRows, err = e.load(ctx, streamer, head, "head", headBytes)
-	return e, err
+	e.blocks = int(min(int64(model.Layers), max(1, blockBytes/max(each, 1))))
+	return e, nil
 }
 
 // load copies the first parts of a tensor, about limit bytes, and returns the number of their rows.
-func (e *excerpt) load(ctx context.Context, from layers.Weights, name, as string, limit int64) (rows int, err error) {
+func (e *excerpt) load(ctx context.Context, name, as string, limit int64) (rows int, err error) {
 	var all tensor.Packed
-	for p, err := range from.Parts(ctx, name) {
+	for p, err := range e.streamer.Parts(ctx, name) {
 		if err != nil {
 			return 0, err
 		}
 		if all.Data == nil {
-			all = tensor.Packed{Type: p.Type, Cols: p.Cols, Data: make([]byte, 0, min(limit+int64(len(p.Data)), 1<<30))}
+			all = tensor.Packed{Type: p.Type, Cols: p.Cols}
 		}
 		all.Data = append(all.Data, p.Data...)
 		all.Rows += p.Rows
@@ -115,52 +125,27 @@ type bench struct {
 }
 
 func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
-	cfg, most := e.config, rowCounts[len(rowCounts)-1]
-	cache, err := layers.NewKVCache(layers.KVConfig{
-		Layers: layers.UniformKV(e.blocks, layers.KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: max(cfg.MaxPositions, most),
-	})
-	if err != nil {
-		return nil, err
-	}
-	ws := layers.NewWorkspace(e, pool, most)
-	b := &bench{cache: cache, tokens: e.tile.Rows, logits: make([]float32, most*e.headRows)}
+	most := rowCounts[len(rowCounts)-1]
+	b := &bench{tokens: e.tile.Rows, logits: make([]float32, most*e.headRows)}
 	for i := range most {
 		b.rows = append(b.rows, i)
 	}
-	m := layers.Model{
-		Workspace: ws,
-		Cache:     cache,
-		Embedding: layers.NewEmbedding(ws, "embedding", e.tile.Rows, cfg.Width),
-		Norm:      layers.NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
-		Head:      layers.NewLinear(ws, "head", e.headRows, cfg.Width),
-		Trace: func(part string, _ int, began time.Time) {
-			seconds := time.Since(began).Seconds()
-			switch {
-			case part == "head":
-				b.heads = append(b.heads, seconds)
-			case strings.HasPrefix(part, "block."):
-				b.blocks = append(b.blocks, seconds)
-			}
-		},
+	parts, err := e.model.Parts(e, arch.Options{Pool: pool, MaxBatch: most, Trace: func(part string, _ int, began time.Time) {
+		seconds := time.Since(began).Seconds()
+		switch {
+		case part == "head":
+			b.heads = append(b.heads, seconds)
+		case strings.HasPrefix(part, "block."):
+			b.blocks = append(b.blocks, seconds)
+		}
+	}})
+	if err != nil {
+		return nil, err
 	}
-	norm := layers.NormConfig{Eps: cfg.NormEps}
-	attention := layers.AttentionConfig{
-		Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim,
-		Cache: cache, Rotary: layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim)), Norm: norm,
-	}
-	if cfg.Family == layers.Qwen3 {
-		attention.QKNorm = layers.HeadQKNorm
-	}
-	for i := range e.blocks {
-		name := fmt.Sprintf("block.%d", i)
-		attention.Layer = i
-		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
-			Width: cfg.Width, Norm: norm,
-			Mixer: layers.NewAttention(ws, name, attention),
-			MLP:   layers.NewMLP(ws, name, layers.MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
-		}))
-	}
-	b.decoder, err = layers.Assemble(m)
+	parts.Layers = parts.Layers[:e.blocks]
+	parts.Head = layers.NewLinear(parts.Workspace, headName, e.headRows, e.model.Width)
+	b.cache = parts.Cache
+	b.decoder, err = layers.Assemble(parts)
 	return b, err
 }
 
@@ -216,26 +201,27 @@ func (b *bench) extend(n int) error {
 }
 
 // measureModel measures one model, for about the given time.
-func measureModel(ctx context.Context, store *weights.Store, pool *kernels.Pool, duration time.Duration, report func(done, total int64)) (*Model, error) {
+func measureModel(ctx context.Context, store *weights.Store, model *arch.Model, pool *kernels.Pool, duration time.Duration, report func(done, total int64)) (_ *Model, err error) {
 	name := filepath.Base(store.Dir())
 	bad := func(err error) (*Model, error) { return nil, fmt.Errorf("profile: %s: %w", name, err) }
 	hash, err := store.Hash()
 	if err != nil {
 		return bad(err)
 	}
-	e, err := loadExcerpt(ctx, store)
+	e, err := openExcerpt(ctx, store, model)
 	if err != nil {
 		return bad(err)
 	}
+	defer func() { err = errors.Join(err, e.streamer.Close()) }()
 	b, err := newBench(e, pool)
 	if err != nil {
 		return bad(err)
 	}
 	defer b.decoder.Close()
-	m := &Model{Name: name, Hash: hash, Bytes: store.Bytes(), Blocks: e.config.Layers}
+	m := &Model{Name: name, Hash: hash, Bytes: store.Bytes(), Blocks: model.Layers}
 	steps := int64(len(rowCounts) + 1)
 	each := duration / time.Duration(steps)
-	whole := float64(e.config.Vocab) / float64(e.headRows)
+	whole := float64(model.Vocab) / float64(e.headRows)
 	for i, n := range rowCounts {
 		block, head, err := b.run(ctx, n, each)
 		if err != nil {
@@ -247,7 +233,7 @@ func measureModel(ctx context.Context, store *weights.Store, pool *kernels.Pool,
 	}
 	settle(m.Block)
 	settle(m.Projection)
-	if m.Attention, err = b.attention(ctx, e.config.MaxPositions, m.Block, each); err != nil {
+	if m.Attention, err = b.attention(ctx, model.Positions, m.Block, each); err != nil {
 		return bad(err)
 	}
 	report(steps, steps)

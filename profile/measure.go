@@ -7,17 +7,19 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/weights"
 )
 
 // Options says what [Measure] measures. Target or Dir must be set.
 type Options struct {
-	Target *weights.Store // nil: no target; see CanCompute
+	Target *weights.Store // nil: no target; see ModelOf
 	Draft  *weights.Store // nil: no draft
-	Pool   *kernels.Pool  // that will compute; nil: the calling goroutine
+	// Architectures are those of the models, if they are none of package arch.
+	Architectures []*arch.Architecture
+	Pool          *kernels.Pool // that will compute; nil: the calling goroutine
 	// Dir is where a file is written to be read, and removed again, unless the target's chunks are as large: of 512 MiB, or less for
 	// a duration below 30 s. It must lie on the storage that models are streamed from.
 	Dir string
@@ -47,12 +49,14 @@ const (
 	npuShare    = 0.1
 )
 
-// CanCompute returns an error that says why [Measure] can't compute a model: its architecture is none of those that this module builds.
-func CanCompute(store *weights.Store) error {
-	if _, err := layers.ParseConfig(store.Config()); err != nil {
-		return fmt.Errorf("profile: %s: %w", filepath.Base(store.Dir()), err)
+// ModelOf returns what the architecture of a store says of its model: one of package arch, or of own. [Measure] can't compute a model for which
+// this is an error.
+func ModelOf(store *weights.Store, own ...*arch.Architecture) (*arch.Model, error) {
+	m, err := arch.Parse(store.Config(), own...)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %s: %w", filepath.Base(store.Dir()), err)
 	}
-	return nil
+	return m, nil
 }
 
 // Measure measures this machine; of models that it can't compute, only the flash that they lie on. When ctx is cancelled it ends soon, with the error of ctx, and leaves nothing behind.
@@ -85,13 +89,20 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 	if p.Memory, err = measureMemory(ctx, o.Pool, part(memoryShare)); err != nil {
 		return nil, err
 	}
-	if o.Target != nil && CanCompute(o.Target) == nil {
-		if p.Target, err = measureModel(ctx, o.Target, o.Pool, part(targetShare), report("computing the target")); err != nil {
-			return nil, err
+	for _, m := range []struct {
+		store *weights.Store
+		into  **Model
+		share float64
+		task  string
+	}{{o.Target, &p.Target, targetShare, "computing the target"}, {o.Draft, &p.Draft, draftShare, "computing the draft"}} {
+		if m.store == nil {
+			continue
 		}
-	}
-	if o.Draft != nil && CanCompute(o.Draft) == nil {
-		if p.Draft, err = measureModel(ctx, o.Draft, o.Pool, part(draftShare), report("computing the draft")); err != nil {
+		model, err := ModelOf(m.store, o.Architectures...)
+		if err != nil {
+			continue
+		}
+		if *m.into, err = measureModel(ctx, m.store, model, o.Pool, part(m.share), report(m.task)); err != nil {
 			return nil, err
 		}
 	}

@@ -19,9 +19,9 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -452,14 +452,14 @@ func TestMeasureWithAnotherArchitecture(t *testing.T) {
 		Config: []byte(`{"model_type": "mine"}`), Tensors: map[string]weights.Tensor{"embedding": row, "mine": row}, Steps: [][]string{{"embedding"}, {"mine"}},
 	}
 	dst := filepath.Join(t.TempDir(), "mine.lever")
-	if err := weights.Write(t.Context(), m, dst, weights.ConvertOptions{}); err != nil {
+	if err := weights.Write(t.Context(), m, dst, weights.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	store, err := weights.Open(t.Context(), dst, weights.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := CanCompute(store); !errors.Is(err, layers.ErrUnsupported) || !strings.Contains(err.Error(), "mine.lever") {
+	if _, err := ModelOf(store); !errors.Is(err, arch.ErrUnsupported) || !strings.Contains(err.Error(), "mine.lever") {
 		t.Errorf("got %v", err)
 	}
 	p, err := Measure(t.Context(), Options{Target: store, Dir: filepath.Dir(dst), Duration: 10 * time.Millisecond})

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
@@ -23,8 +24,8 @@ var _ spec.Model = (*layers.Decoder)(nil)
 func randomDecoder(t *testing.T, pool *kernels.Pool, d tensor.DType, blocks, context int) *layers.Decoder {
 	t.Helper()
 	const width, ffn, heads, kvHeads, headDim, vocab = 64, 128, 4, 2, 16, 40
-	cfg := layers.Config{
-		Family: layers.Llama, Width: width, Layers: blocks, Heads: heads, KVHeads: kvHeads, HeadDim: headDim, FFN: ffn,
+	cfg := arch.Transformer{
+		Width: width, Layers: blocks, Heads: heads, KVHeads: kvHeads, HeadDim: headDim, FFN: ffn,
 		Vocab: vocab, MaxPositions: context, NormEps: 1e-5, Rope: layers.Rope{Theta: 10000}, Tied: true,
 	}
 	random := rand.New(rand.NewPCG(3, 4))
@@ -54,7 +55,7 @@ func randomDecoder(t *testing.T, pool *kernels.Pool, d tensor.DType, blocks, con
 		matrix(block+"up", ffn, width)
 		matrix(block+"down", width, ffn)
 	}
-	decoder, err := layers.NewDecoder(cfg, weights, layers.Options{Pool: pool})
+	decoder, err := cfg.Decoder(weights, arch.Options{Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/spectest"
@@ -21,14 +23,14 @@ import (
 func loadShared(t *testing.T, src string, pool *kernels.Pool) *layers.Decoder {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "model.lever")
-	if err := weights.Convert(t.Context(), src, dir, weights.ConvertOptions{Type: tensor.Q8_0}); err != nil {
+	if err := convert.Convert(t.Context(), src, dir, weights.WriteOptions{Type: tensor.Q8_0}); err != nil {
 		t.Fatal(err)
 	}
 	store, err := weights.Open(t.Context(), dir, weights.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := layers.ParseConfig(store.Config())
+	cfg, err := arch.Parse(store.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +38,7 @@ func loadShared(t *testing.T, src string, pool *kernels.Pool) *layers.Decoder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder, err := layers.NewDecoder(cfg, resident, layers.Options{Pool: pool})
+	decoder, err := cfg.Decoder(resident, arch.Options{Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
@@ -107,7 +108,7 @@ func ExamplePolicy() {
 
 // smallDecoder is a Llama of one block with random weights. Its attention is so faint that it repeats itself before long.
 func smallDecoder() (*layers.Decoder, error) {
-	cfg, err := layers.ParseConfig([]byte(`{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4,
+	cfg, err := arch.Parse([]byte(`{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4,
 		"intermediate_size": 64, "vocab_size": 64, "tie_word_embeddings": false, "max_position_embeddings": 256}`))
 	if err != nil {
 		return nil, err
@@ -135,5 +136,5 @@ func smallDecoder() (*layers.Decoder, error) {
 			return nil, err
 		}
 	}
-	return layers.NewDecoder(cfg, &w, layers.Options{})
+	return cfg.Decoder(&w, arch.Options{})
 }

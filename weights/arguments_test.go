@@ -92,7 +92,7 @@ func TestPanicsOfCallers(t *testing.T) {
 	x := m.Tensors["block.0.q"]
 	x.Data = panicking{}
 	m.Tensors["block.0.q"] = x
-	check("Write", Write(t.Context(), m, filepath.Join(t.TempDir(), "x"), ConvertOptions{}))
+	check("Write", Write(t.Context(), m, filepath.Join(t.TempDir(), "x"), WriteOptions{}))
 }
 
 // A mistake of a call is not called damage of data.
@@ -106,7 +106,7 @@ func TestWriteArguments(t *testing.T) {
 	} {
 		m := madeModel()
 		spoil(&m)
-		if err := Write(t.Context(), m, filepath.Join(t.TempDir(), "x"), ConvertOptions{}); !errors.Is(err, ErrArgument) || errors.Is(err, ErrCorrupt) {
+		if err := Write(t.Context(), m, filepath.Join(t.TempDir(), "x"), WriteOptions{}); !errors.Is(err, ErrArgument) || errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -117,10 +117,10 @@ func TestEmbeddingOfOneRow(t *testing.T) {
 	data := bytes.NewReader(make([]byte, 4*64))
 	m := Model{
 		Config: []byte("{}"), Steps: [][]string{{embeddingName}, {"x"}},
-		Tensors: map[string]Tensor{embeddingName: {tensor.F32, 1, 64, data}, "x": {tensor.F32, 1, 64, data}},
+		Tensors: map[string]Tensor{embeddingName: {Type: tensor.F32, Rows: 1, Cols: 64, Data: data}, "x": {Type: tensor.F32, Rows: 1, Cols: 64, Data: data}},
 	}
 	dir := filepath.Join(t.TempDir(), "x")
-	if err := Write(t.Context(), m, dir, ConvertOptions{}); err != nil {
+	if err := Write(t.Context(), m, dir, WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := open(t, dir).Stream(context.Background(), StreamOptions{})

@@ -20,7 +20,7 @@ func IsStore(path string) (bool, error) {
 	if err != nil || !info.IsDir() {
 		return false, err
 	}
-	if _, err = os.Stat(filepath.Join(path, manifestName)); errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(filepath.Join(path, ManifestName)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err

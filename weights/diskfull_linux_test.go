@@ -21,9 +21,9 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	m := newModel(smallArch, false)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	err := Convert(t.Context(), src, filepath.Join(dir, "x.lever"), ConvertOptions{Type: tensor.F16})
+	m := newModel(smallShape, false)
+	src := m.made(t, tensor.F32)
+	err := Write(t.Context(), src, filepath.Join(dir, "x.lever"), WriteOptions{Type: tensor.F16})
 	if !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)
 	}

@@ -1,5 +1,5 @@
-// Package weights keeps models in chunked stores on flash: it converts Hugging Face folders and GGUF files into stores, checks them,
-// and reads them, either whole into memory ([Resident]) or as they are used ([Streamer]).
+// Package weights keeps models in chunked stores on flash: it writes stores, checks them, and reads them, either whole into memory ([Resident]) or
+// as they are used ([Streamer]). Package convert makes stores of Hugging Face folders and GGUF files.
 //
 // # Format, version 2
 //
@@ -34,9 +34,9 @@
 //	final_norm                       [1][hidden]
 //	head                             [vocabulary][hidden], absent where the embedding serves as the head
 //
-// These are the tensors of Llama and Qwen3. A store of another architecture, which [Write] makes of a [Model] with Steps, has names, shapes
-// and order of its own, and may have any configuration. Its first chunk is the embedding alone, and the names embedding, final_norm and head mean
-// the same there: rows of the embedding are looked up singly, the other two are pinned first.
+// These are the tensors of Llama and Qwen3. Those of another architecture, in [Model].Steps, have names, shapes and an order of their own, and
+// the configuration may be any. The first chunk is always the embedding alone, and the names embedding, final_norm and head mean
+// the same: rows of the embedding are looked up singly, the other two are pinned first.
 //
 // Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
 //
@@ -105,7 +105,7 @@
 //
 // # Usage
 //
-//	err := weights.Convert(ctx, "Llama-3.2-1B", "llama.lever", weights.ConvertOptions{Type: tensor.Q8_0})
+//	err := convert.Convert(ctx, "Llama-3.2-1B", "llama.lever", weights.WriteOptions{Type: tensor.Q8_0})
 //	…
 //	store, err := weights.Open(ctx, "llama.lever", weights.OpenOptions{})
 //	…
@@ -126,9 +126,6 @@
 //
 // # Limits
 //
-// Models: Llama (LlamaForCausalLM, GGUF llama) and Qwen3 dense (Qwen3ForCausalLM, GGUF qwen3), without biases; others by [Write]. Sources:
-// safetensors of F32, F16 and BF16; GGUF versions 2 and 3, in one file or several, of F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and
-// Q6_K.
 // The 16 rows of one tile take at most 7 MiB. Processors have 64 bits: on others [Open], [Verify], [Inspect] and [Write] give [ErrUnsupported].
 //
 // # Errors

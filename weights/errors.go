@@ -3,8 +3,6 @@ package weights
 import (
 	"errors"
 	"fmt"
-
-	"github.com/lever-go/lever/internal/fileerr"
 )
 
 // What can be wrong with a store or with a model to convert. Errors of this package wrap one of these, an error of the
@@ -61,36 +59,3 @@ func (e *FileError) Error() string { return fmt.Sprintf("weights: %s: %v", e.Fil
 
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
-
-// sourceError is an error of a model to convert, as an error of this package.
-type sourceError struct {
-	kind  error // a sentinel of this package
-	cause error
-}
-
-func (e *sourceError) Error() string   { return "weights: convert: " + e.cause.Error() }
-func (e *sourceError) Unwrap() []error { return []error{e.kind, e.cause} }
-
-// fromParser gives an error of a file format's reader the sentinel of this package that stands for it.
-func fromParser(err error) error {
-	for _, k := range []struct{ of, kind error }{
-		{fileerr.ErrCorrupt, ErrCorrupt}, {fileerr.ErrTruncated, ErrTruncated}, {fileerr.ErrUnsupported, ErrUnsupported},
-	} {
-		if errors.Is(err, k.of) {
-			return &sourceError{k.kind, err}
-		}
-	}
-	return fmt.Errorf("weights: convert: %w", err)
-}
-
-// badSource makes an error about a tensor of a model to convert; name is empty where none is concerned.
-func badSource(kind error, file, name, format string, args ...any) error {
-	if file == madeFile && kind == ErrCorrupt {
-		kind = ErrArgument // there are no data that could be damaged, but a call with a mistake
-	}
-	where := file
-	if name != "" {
-		where += ": tensor " + fileerr.Name(name)
-	}
-	return fmt.Errorf("weights: convert: %s: %s: %w", where, fileerr.Text(fmt.Sprintf(format, args...)), kind)
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 )
 
 // writeExample writes a GGUF file of a model with one block into a new folder, and returns both paths.
@@ -63,7 +64,7 @@ func ExampleConvert() {
 	}
 	defer os.RemoveAll(dir)
 	dst := filepath.Join(dir, "model.lever")
-	if err := weights.Convert(context.Background(), file, dst, weights.ConvertOptions{Type: tensor.Q8_0}); err != nil {
+	if err := convert.Convert(context.Background(), file, dst, weights.WriteOptions{Type: tensor.Q8_0}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -90,7 +91,7 @@ func ExampleStore_Stream() {
 	}
 	defer os.RemoveAll(dir)
 	dst := filepath.Join(dir, "model.lever")
-	if err := weights.Convert(ctx, file, dst, weights.ConvertOptions{}); err != nil {
+	if err := convert.Convert(ctx, file, dst, weights.WriteOptions{}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -128,7 +129,7 @@ func ExampleStore_Resident() {
 	}
 	defer os.RemoveAll(dir)
 	dst := filepath.Join(dir, "model.lever")
-	if err := weights.Convert(ctx, file, dst, weights.ConvertOptions{}); err != nil {
+	if err := convert.Convert(ctx, file, dst, weights.WriteOptions{}); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -163,7 +164,7 @@ func ExampleVerify() {
 	}
 	defer os.RemoveAll(dir)
 	dst := filepath.Join(dir, "model.lever")
-	if err := weights.Convert(ctx, file, dst, weights.ConvertOptions{}); err != nil {
+	if err := convert.Convert(ctx, file, dst, weights.WriteOptions{}); err != nil {
 		fmt.Println(err)
 		return
 	}

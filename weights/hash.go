@@ -10,7 +10,7 @@ import (
 
 // Hash identifies the content of the store: it is the SHA-256, hexadecimal, of the manifest, which holds the sums of all else.
 func (s *Store) Hash() (string, error) {
-	text, err := regular.Read(s.path(manifestName), maxManifest)
+	text, err := regular.Read(s.path(ManifestName), maxManifest)
 	if err != nil {
 		return "", fmt.Errorf("weights: %w", err)
 	}

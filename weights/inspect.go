@@ -2,9 +2,7 @@ package weights
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
-	"os"
 	"slices"
 )
 
@@ -27,7 +25,7 @@ type Info struct {
 	store *Store
 }
 
-// Written reports whether the store exists: [InspectSource] describes one that does not.
+// Written reports whether the store exists: [Model.Describe] describes one that does not.
 func (i *Info) Written() bool { return len(i.Chunks) > 0 && i.Chunks[0].SHA256 != "" }
 
 // Plan returns how a [Streamer] of the store would use budget bytes of memory.
@@ -96,28 +94,6 @@ func Inspect(dir string) (*Info, error) {
 		info.Predictors = append(info.Predictors, PredictorInfo{p.Layer, p.Down.Rows, len(p.Down.Data) + len(p.Out.Data), p.Training})
 	}
 	return info, nil
-}
-
-// InspectSource describes the store that [Convert] would make of src with the same options, and fails as it would. It reads no weights.
-func InspectSource(src string, opts ConvertOptions) (*Info, error) {
-	if err := opts.checkTypes(); err != nil {
-		return nil, err
-	}
-	s, err := openSource(src)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	dir, err := os.MkdirTemp("", "lever-inspect-")
-	if err != nil {
-		return nil, fmt.Errorf("weights: inspect %s: %w", src, err)
-	}
-	defer os.RemoveAll(dir)
-	m, err := s.begin(dir, opts)
-	if err != nil {
-		return nil, err
-	}
-	return (&Store{dir: src, manifest: m}).describe(), nil
 }
 
 // describe returns what the manifest says.

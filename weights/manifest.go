@@ -21,8 +21,10 @@ const FormatVersion = 2
 
 const uncheckedVersion = 1 // the manifest has no checksum
 
+// ManifestName is the name of a store's manifest. A folder without it is no store.
+const ManifestName = "lever.json"
+
 const (
-	manifestName = "lever.json"
 	formatName   = "lever-store"
 	chunkPattern = "chunks/%04d.bin"
 
@@ -131,7 +133,7 @@ func readManifest(dir string) (*manifest, []byte, error) {
 	if err := checkWords(); err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(dir, manifestName)
+	path := filepath.Join(dir, ManifestName)
 	raw, err := regular.Read(path, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil, fmt.Errorf("weights: %s is not a complete store, which is a folder that a model was converted into: %w", dir, err)
@@ -213,7 +215,7 @@ func (m *manifest) check() error {
 }
 
 func (m *manifest) checkTokenizer() error {
-	seen := map[string]bool{manifestName: true, verifiedName: true}
+	seen := map[string]bool{ManifestName: true, verifiedName: true}
 	for _, f := range m.Tokenizer {
 		switch {
 		case !fs.ValidPath(f.File) || filepath.Base(f.File) != f.File || !filepath.IsLocal(f.File):

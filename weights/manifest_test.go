@@ -105,7 +105,7 @@ func TestBadManifests(t *testing.T) {
 		{"no chunks", func(m *manifest) { m.Chunks = nil }, ErrCorrupt, "no chunks"},
 		{"tokenizer outside", func(m *manifest) { m.Tokenizer[0].File = "../tokenizer.json" }, ErrCorrupt, "plain name"},
 		{"tokenizer absolute", func(m *manifest) { m.Tokenizer[0].File = "/etc/passwd" }, ErrCorrupt, "plain name"},
-		{"tokenizer is the manifest", func(m *manifest) { m.Tokenizer[0].File = manifestName }, ErrCorrupt, "twice"},
+		{"tokenizer is the manifest", func(m *manifest) { m.Tokenizer[0].File = ManifestName }, ErrCorrupt, "twice"},
 		{"tokenizer twice", func(m *manifest) { m.Tokenizer = append(m.Tokenizer, m.Tokenizer[0]) }, ErrCorrupt, "twice"},
 		{"tokenizer size", func(m *manifest) { m.Tokenizer[0].Size = -1 }, ErrCorrupt, "size"},
 		{"chunk outside", func(m *manifest) { m.Chunks[0].File = "../../secret" }, ErrCorrupt, "secret"},

@@ -38,7 +38,7 @@ func TestResidentMemory(t *testing.T) {
 	var early, late int64
 	for i := range passes {
 		for _, name := range passNames(s) {
-			if _, err := r.Tile(t.Context(), embeddingName, rng.IntN(bigArch.vocab)); err != nil {
+			if _, err := r.Tile(t.Context(), embeddingName, rng.IntN(bigShape.vocab)); err != nil {
 				t.Fatal(err)
 			}
 			if err := firstError(r.Parts(t.Context(), name)); err != nil {

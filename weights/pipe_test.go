@@ -10,13 +10,12 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever/internal/regular"
-	"github.com/lever-go/lever/tensor"
 )
 
 // A pipe in a file's place is refused at once: opening it would wait for somebody who writes to it. So is a folder.
 func TestNoFiles(t *testing.T) {
 	good := smallStore(t)
-	for _, name := range []string{manifestName, "tokenizer.json", "chunks/0001.bin", "predictor-00.bin", verifiedName} {
+	for _, name := range []string{ManifestName, "tokenizer.json", "chunks/0001.bin", "predictor-00.bin", verifiedName} {
 		for what, put := range map[string]func(path string) error{
 			"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
 			"folder": func(path string) error { return os.Mkdir(path, 0o700) },
@@ -41,31 +40,9 @@ func TestNoFiles(t *testing.T) {
 					t.Errorf("%s of a %s as %s: %v", of, what, name, err)
 				}
 			}
-			if _, err := Inspect(dir); (name == manifestName || name == "chunks/0001.bin") != errors.Is(err, regular.ErrNoFile) {
+			if _, err := Inspect(dir); (name == ManifestName || name == "chunks/0001.bin") != errors.Is(err, regular.ErrNoFile) {
 				t.Errorf("Inspect of a %s as %s: %v", what, name, err)
 			}
-		}
-	}
-}
-
-// So is a pipe in the place of a source's file.
-func TestNoSources(t *testing.T) {
-	m := newModel(smallArch, false)
-	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json", manifestName, "model.gguf"} {
-		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
-		path := filepath.Join(dir, name)
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Mkfifo(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		src := dir
-		if name == "model.gguf" {
-			src = path
-		}
-		if err := Convert(t.Context(), src, filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); !errors.Is(err, regular.ErrNoFile) {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // planStore is the manifest of a store with many segments. It has no files.
 func planStore(t testing.TB, tied bool, layers int) *Store {
 	t.Helper()
-	a := bigArch
+	a := bigShape
 	a.layers = layers
 	var steps [][]stored
 	for _, step := range a.steps(tied) {

@@ -84,12 +84,13 @@ func (s *Store) Identity() string {
 // Predictors reads the predictors of the store, in the order of their layers; there may be none. Errors wrap [ErrForeign] for one that was
 // trained for other weights, [ErrVersion], [ErrCorrupt] or [ErrTruncated], and name the file.
 func (s *Store) Predictors() ([]Predictor, error) {
-	paths, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), predictorGlob))
+	names, err := fs.Glob(os.DirFS(s.dir), predictorGlob)
 	if err != nil {
 		return nil, fmt.Errorf("weights: predictors of %s: %w", s.dir, err)
 	}
 	var all []Predictor
-	for _, path := range paths {
+	for _, name := range names {
+		path := filepath.Join(s.dir, name)
 		p, err := s.readPredictor(path)
 		if err != nil {
 			return nil, fmt.Errorf("weights: predictor %s: %w", path, err)
@@ -97,18 +98,6 @@ func (s *Store) Predictors() ([]Predictor, error) {
 		all = append(all, p)
 	}
 	return all, nil
-}
-
-// escapeGlob returns a pattern that matches the path itself.
-func escapeGlob(path string) string {
-	var b bytes.Buffer
-	for _, r := range path {
-		if r == '*' || r == '?' || r == '[' || r == '\\' && filepath.Separator != '\\' {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // predictorPath is the file of the predictor after a layer.

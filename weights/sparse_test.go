@@ -42,7 +42,7 @@ func expertStore(t *testing.T) *Store {
 	}
 	m.Steps = append(m.Steps, []string{"final_norm"})
 	dst := filepath.Join(t.TempDir(), "experts.lever")
-	if err := Write(t.Context(), m, dst, ConvertOptions{Type: tensor.F16}); err != nil {
+	if err := Write(t.Context(), m, dst, WriteOptions{Type: tensor.F16}); err != nil {
 		t.Fatal(err)
 	}
 	return open(t, dst)

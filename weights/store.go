@@ -164,5 +164,5 @@ func (s *Store) readSegment(f File, chunk, segment int, buf []byte) error {
 
 // unknownTensor is the error of a request for a tensor that the store lacks.
 func (s *Store) unknownTensor(name string) error {
-	return fmt.Errorf("weights: %s: no tensor %q: %w", s.path(manifestName), name, ErrCorrupt)
+	return fmt.Errorf("weights: %s: no tensor %q: %w", s.path(ManifestName), name, ErrCorrupt)
 }

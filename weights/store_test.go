@@ -25,8 +25,8 @@ import (
 // smallStore makes a store whose chunks have a few segments.
 func smallStore(t testing.TB) string {
 	t.Helper()
-	m := newModel(smallArch, false)
-	return convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q8_0)
+	m := newModel(smallShape, false)
+	return makeStore(t, m.made(t, tensor.F32), tensor.Q8_0)
 }
 
 func chunkPath(dir string, name string) string { return filepath.Join(dir, "chunks", name) }
@@ -39,13 +39,13 @@ func TestOpenSpoiltStore(t *testing.T) {
 		kind  error
 		file  string // named by the error
 	}{
-		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, manifestName)) }, fs.ErrNotExist, manifestName},
-		{"truncated manifest", func(dir string) error { return os.Truncate(filepath.Join(dir, manifestName), 100) }, ErrCorrupt, manifestName},
+		{"no manifest", func(dir string) error { return os.Remove(filepath.Join(dir, ManifestName)) }, fs.ErrNotExist, ManifestName},
+		{"truncated manifest", func(dir string) error { return os.Truncate(filepath.Join(dir, ManifestName), 100) }, ErrCorrupt, ManifestName},
 		{"future version", func(dir string) error {
-			path := filepath.Join(dir, manifestName)
+			path := filepath.Join(dir, ManifestName)
 			raw := bytes.Replace(readFile(t, path), []byte(`"version":2`), []byte(`"version":7`), 1)
 			return os.WriteFile(path, raw, 0o600)
-		}, ErrVersion, manifestName},
+		}, ErrVersion, ManifestName},
 		{"missing chunk", func(dir string) error { return os.Remove(chunkPath(dir, "0002.bin")) }, fs.ErrNotExist, "0002.bin"},
 		{"truncated chunk", func(dir string) error { return os.Truncate(chunkPath(dir, "0001.bin"), 4096) }, ErrTruncated, "0001.bin"},
 		{"longer chunk", func(dir string) error { return os.Truncate(chunkPath(dir, "0001.bin"), 1<<20) }, ErrCorrupt, "0001.bin"},
@@ -213,7 +213,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// Sums that agree with each other but not with the content of the whole file.
-	path := filepath.Join(dir, manifestName)
+	path := filepath.Join(dir, ManifestName)
 	m, _, err := readManifest(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestFS(t *testing.T) {
 	if err := fstest.TestFS(fsys, "tokenizer.json"); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"stray.tiktoken", manifestName, "chunks"} {
+	for _, name := range []string{"stray.tiktoken", ManifestName, "chunks"} {
 		if _, err := fs.Stat(fsys, name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -242,7 +242,7 @@ func TestFS(t *testing.T) {
 
 func TestIsStore(t *testing.T) {
 	dir := smallStore(t)
-	for path, want := range map[string]bool{dir: true, filepath.Dir(dir): false, filepath.Join(dir, manifestName): false} {
+	for path, want := range map[string]bool{dir: true, filepath.Dir(dir): false, filepath.Join(dir, ManifestName): false} {
 		if got, err := IsStore(path); got != want || err != nil {
 			t.Errorf("%s: %v, %v", path, got, err)
 		}
@@ -266,7 +266,7 @@ func TestInspect(t *testing.T) {
 		elements += x.Elements
 	}
 	want := int64(0)
-	for _, r := range newModel(smallArch, false).roles() {
+	for _, r := range newModel(smallShape, false).roles() {
 		want += int64(r.rows * r.cols)
 	}
 	if elements != want || info.Types[0].Type != "q8_0" {

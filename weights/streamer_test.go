@@ -17,9 +17,6 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// bigArch fills several segments per block.
-var bigArch = architecture{hidden: 1024, ffn: 3072, vocab: 3000, layers: 2, heads: 8, kvHeads: 2, headDim: 128}
-
 var bigStores struct {
 	sync.Mutex
 	root string
@@ -42,8 +39,8 @@ func bigStore(t testing.TB, tied bool) string {
 	if _, err := os.Stat(dst); err == nil {
 		return dst
 	}
-	m := newModel(bigArch, tied)
-	if err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F16), 1), dst, ConvertOptions{Type: tensor.F16}); err != nil {
+	m := newModel(bigShape, tied)
+	if err := Write(t.Context(), m.made(t, tensor.F16), dst, WriteOptions{Type: tensor.F16}); err != nil {
 		t.Fatal(err)
 	}
 	return dst
@@ -186,9 +183,9 @@ func TestTile(t *testing.T) {
 		}
 	}
 	for range 200 {
-		check(rng.IntN(bigArch.vocab))
+		check(rng.IntN(bigShape.vocab))
 	}
-	check(bigArch.vocab - 1)
+	check(bigShape.vocab - 1)
 	hits := r.Stats().TileHits
 	for range 5 {
 		check(0)
@@ -198,7 +195,7 @@ func TestTile(t *testing.T) {
 	if stats.TileHits < hits+9 || len(r.tiles) > 4 || stats.PeakBytes > r.Plan().Total() {
 		t.Errorf("%d tiles kept, %+v", len(r.tiles), stats)
 	}
-	for _, row := range []int{-1, bigArch.vocab} {
+	for _, row := range []int{-1, bigShape.vocab} {
 		if _, err := r.Tile(t.Context(), embeddingName, row); err == nil {
 			t.Errorf("row %d exists", row)
 		}
@@ -376,7 +373,7 @@ func TestRandomInterruptions(t *testing.T) {
 // consume reads one tensor or tile and compares it.
 func consume(ctx context.Context, rng *rand.Rand, r *Streamer, want *Resident, names []string) error {
 	if rng.IntN(4) == 0 {
-		_, err := r.Tile(ctx, embeddingName, rng.IntN(bigArch.vocab))
+		_, err := r.Tile(ctx, embeddingName, rng.IntN(bigShape.vocab))
 		return err
 	}
 	name := names[rng.IntN(len(names))]
@@ -434,7 +431,7 @@ func TestUnreliableFlash(t *testing.T) {
 func consumePass(t testing.TB, rng *rand.Rand, r *Streamer, want *Resident) error {
 	t.Helper()
 	for _, name := range passNames(r.store) {
-		row := rng.IntN(bigArch.vocab)
+		row := rng.IntN(bigShape.vocab)
 		tile, err := r.Tile(t.Context(), embeddingName, row)
 		if err != nil {
 			return err

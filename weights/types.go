@@ -7,7 +7,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// TensorType says in which type some matrices are stored, where that is not what [ConvertOptions].Type would have.
+// TensorType says in which type some matrices are stored, where that is not what [WriteOptions].Type would have.
 type TensorType struct {
 	Name string       // of a matrix in the store, or a pattern of names as in [path.Match], such as block.*.down
 	Type tensor.DType // tensor.Q4_0, Q8_0 or F16
@@ -20,19 +20,19 @@ func (x TensorType) fits(name string) (bool, error) {
 	}
 	fits, err := path.Match(x.Name, name)
 	if err != nil {
-		return false, fmt.Errorf("weights: convert: type of %q: %w: %w", x.Name, err, ErrArgument)
+		return false, fmt.Errorf("weights: write: type of %q: %w: %w", x.Name, err, ErrArgument)
 	}
 	return fits, nil
 }
 
 // checkTypes refuses types that matrices are not converted to.
-func (o ConvertOptions) checkTypes() error {
+func (o WriteOptions) checkTypes() error {
 	if o.Type != tensor.Invalid && !isTarget(o.Type) {
-		return fmt.Errorf("weights: convert: to type %v, not q4_0, q8_0 or f16: %w", o.Type, ErrUnsupported)
+		return fmt.Errorf("weights: write: to type %v, not q4_0, q8_0 or f16: %w", o.Type, ErrUnsupported)
 	}
 	for _, x := range o.Types {
 		if !isTarget(x.Type) {
-			return fmt.Errorf("weights: convert: %s to type %v, not q4_0, q8_0 or f16: %w", x.Name, x.Type, ErrUnsupported)
+			return fmt.Errorf("weights: write: %s to type %v, not q4_0, q8_0 or f16: %w", x.Name, x.Type, ErrUnsupported)
 		}
 	}
 	return nil
@@ -41,15 +41,15 @@ func (o ConvertOptions) checkTypes() error {
 func isTarget(d tensor.DType) bool { return d == tensor.Q4_0 || d == tensor.Q8_0 || d == tensor.F16 }
 
 // plan decides the type of every tensor.
-func (s *source) plan(opts ConvertOptions) ([][]stored, error) {
+func (c *content) plan(opts WriteOptions) ([][]stored, error) {
 	meant := make([]int, len(opts.Types)) // matrices that each one fits
-	steps := make([][]stored, len(s.steps))
-	for i, step := range s.steps {
+	steps := make([][]stored, len(c.steps))
+	for i, step := range c.steps {
 		for _, r := range step {
 			d := tensor.F32
 			if !r.vector {
 				var err error
-				if d, err = s.storedType(r, opts, meant); err != nil {
+				if d, err = c.storedType(r, opts, meant); err != nil {
 					return nil, err
 				}
 			}
@@ -58,15 +58,15 @@ func (s *source) plan(opts ConvertOptions) ([][]stored, error) {
 	}
 	for i, n := range meant {
 		if n == 0 {
-			return nil, fmt.Errorf("weights: convert: type of %q: the model has no such matrix; names are those of the store: %w", opts.Types[i].Name, ErrArgument)
+			return nil, fmt.Errorf("weights: write: type of %q: the model has no such matrix; names are those of the store: %w", opts.Types[i].Name, ErrArgument)
 		}
 	}
 	return steps, nil
 }
 
 // storedType returns the type in which matrix r is stored, and counts in meant whom of opts.Types it fits.
-func (s *source) storedType(r role, opts ConvertOptions, meant []int) (tensor.DType, error) {
-	d := usualType(opts.Type, s.tensors[r.name].dtype, r)
+func (c *content) storedType(r role, opts WriteOptions, meant []int) (tensor.DType, error) {
+	d := usualType(opts.Type, c.tensors[r.name].Type, r)
 	for i, x := range opts.Types {
 		fits, err := x.fits(r.name)
 		if err != nil {
@@ -79,12 +79,12 @@ func (s *source) storedType(r role, opts ConvertOptions, meant []int) (tensor.DT
 		d = x.Type
 	}
 	if r.cols%d.BlockElems() != 0 {
-		return d, fmt.Errorf("weights: convert: tensor %s: rows of %d do not fill blocks of %v; store it as f16: %w", r.name, r.cols, d, ErrUnsupported)
+		return d, fmt.Errorf("weights: write: tensor %s: rows of %d do not fill blocks of %v; store it as f16: %w", r.name, r.cols, d, ErrUnsupported)
 	}
 	return d, nil
 }
 
-// usualType returns the type in which matrix r, of type have in the source, is stored when want was asked for.
+// usualType returns the type in which matrix r, of type have in the model, is stored when want was asked for.
 func usualType(want, have tensor.DType, r role) tensor.DType {
 	consumable := have.Quantized() && tensor.Packable(have)
 	switch {

@@ -34,14 +34,14 @@ func TestTypesOfSingleMatrices(t *testing.T) {
 	}
 	router := TensorType{"layer.*.router", tensor.F16}
 	for name, test := range map[string]struct {
-		opts ConvertOptions
+		opts WriteOptions
 		want [5]tensor.DType // of embedding, routers and experts
 	}{
-		"none":      {ConvertOptions{Type: tensor.Q4_0}, [5]tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0}},
-		"beside q4": {ConvertOptions{Type: tensor.Q4_0, Types: []TensorType{router}}, [5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q4_0, tensor.F16, tensor.Q4_0}},
-		"beside what there is": {ConvertOptions{Types: []TensorType{router}},
+		"none":      {WriteOptions{Type: tensor.Q4_0}, [5]tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0}},
+		"beside q4": {WriteOptions{Type: tensor.Q4_0, Types: []TensorType{router}}, [5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q4_0, tensor.F16, tensor.Q4_0}},
+		"beside what there is": {WriteOptions{Types: []TensorType{router}},
 			[5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q8_0, tensor.F16, tensor.Q4_0}},
-		"the last decides": {ConvertOptions{Type: tensor.F16, Types: []TensorType{{"layer.*", tensor.Q4_0}, router, {"layer.1.router", tensor.Q8_0}, {"embedding", tensor.Q4_0}}},
+		"the last decides": {WriteOptions{Type: tensor.F16, Types: []TensorType{{"layer.*", tensor.Q4_0}, router, {"layer.1.router", tensor.Q8_0}, {"embedding", tensor.Q4_0}}},
 			[5]tensor.DType{tensor.Q4_0, tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_0}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,14 +89,13 @@ func TestTypesThatAreRefused(t *testing.T) {
 		"blocks that are not filled":     {[]TensorType{{"block.0.*", tensor.F16}, {"block.0.down", tensor.Q8_0}}, ErrUnsupported, "block.0.down: rows of 40"},
 	} {
 		m := madeModel()
-		m.Config = bytes.Replace(m.Config, []byte(`"intermediate_size": 64`), []byte(`"intermediate_size": 40`), 1)
 		zeros := bytes.NewReader(make([]byte, 2*40*32))
 		for _, name := range []string{"gate", "up"} {
 			m.Tensors["block.0."+name] = Tensor{Type: tensor.F16, Rows: 40, Cols: 32, Data: zeros}
 		}
 		m.Tensors["block.0.down"] = Tensor{Type: tensor.F16, Rows: 32, Cols: 40, Data: zeros}
 		dst := filepath.Join(t.TempDir(), "x.lever")
-		if err := Write(t.Context(), m, dst, ConvertOptions{Types: test.types}); !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) {
+		if err := Write(t.Context(), m, dst, WriteOptions{Types: test.types}); !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 		onlyEntries(t, filepath.Dir(dst))

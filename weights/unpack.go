@@ -24,7 +24,7 @@ func Unpack(ctx context.Context, fsys fs.FS, dst string) error {
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
-	if _, err := fs.Stat(fsys, manifestName); err != nil {
+	if _, err := fs.Stat(fsys, ManifestName); err != nil {
 		return fail(err)
 	}
 	if isUnpacked(ctx, fsys, dst) {

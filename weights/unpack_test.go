@@ -230,8 +230,8 @@ func TestStoreMovedAway(t *testing.T) {
 			return err
 		},
 		"converting": func(path string) error {
-			m := newModel(smallArch, false)
-			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), path, ConvertOptions{})
+			m := newModel(smallShape, false)
+			err := Write(t.Context(), m.made(t, tensor.F32), path, WriteOptions{})
 			if !errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("it was not there: %w", err)
 			}

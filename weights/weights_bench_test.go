@@ -3,30 +3,29 @@ package weights
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/lever-go/lever/tensor"
 )
 
-// BenchmarkConvert counts the bytes of the source and of the store.
-func BenchmarkConvert(b *testing.B) {
-	m := newModel(bigArch, true)
-	src := m.writeHF(b, m.hf(b, tensor.BF16), 1)
-	info, err := os.Stat(filepath.Join(src, "model.safetensors"))
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkWrite counts the bytes of the model and of the store.
+func BenchmarkWrite(b *testing.B) {
+	m := newModel(bigShape, true)
+	src := m.made(b, tensor.BF16)
+	bytes := int64(0)
+	for _, t := range src.Tensors {
+		bytes += int64(t.Rows) * int64(t.Type.RowBytes(t.Cols))
 	}
 	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.F16} {
 		b.Run("from=bf16/to="+d.String(), func(b *testing.B) {
 			dst := filepath.Join(b.TempDir(), "x.lever")
 			for b.Loop() {
-				if err := Convert(context.Background(), src, dst, ConvertOptions{Type: d, Overwrite: true}); err != nil {
+				if err := Write(context.Background(), src, dst, WriteOptions{Type: d, Overwrite: true}); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.SetBytes(info.Size() + open(b, dst).Bytes())
+			b.SetBytes(bytes + open(b, dst).Bytes())
 		})
 	}
 }
@@ -91,7 +90,7 @@ func BenchmarkTile(b *testing.B) {
 				if _, err := r.Tile(context.Background(), embeddingName, row); err != nil {
 					b.Fatal(err)
 				}
-				row = (row + kind.step) % bigArch.vocab
+				row = (row + kind.step) % bigShape.vocab
 			}
 		})
 	}

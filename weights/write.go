@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -30,7 +29,7 @@ type chunkFile interface {
 
 // chunkWriter writes the chunks of a store that is laid out in manifest, and fills in their checksums.
 type chunkWriter struct {
-	source   *source
+	content  *content
 	manifest *manifest
 	create   func(path string) (chunkFile, error)
 	meter    meter
@@ -70,11 +69,11 @@ func (w *chunkWriter) writeChunk(ctx context.Context, dir string, c *chunkEntry,
 	path := filepath.Join(dir, filepath.FromSlash(c.File))
 	f, err := w.create(path)
 	if err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	}
 	defer func() {
 		if e := f.Close(); e != nil && err == nil {
-			err = fmt.Errorf("weights: convert: %w", e)
+			err = fmt.Errorf("weights: write: %w", e)
 		}
 	}()
 	sum := sha256.New()
@@ -89,13 +88,13 @@ func (w *chunkWriter) writeChunk(ctx context.Context, dir string, c *chunkEntry,
 		c.Segments[i].CRC32C = crc32c.Checksum(segment)
 		sum.Write(segment)
 		if _, err := f.Write(segment); err != nil {
-			return fmt.Errorf("weights: convert: write %s: %w", path, err)
+			return fmt.Errorf("weights: write: write %s: %w", path, err)
 		}
 		w.meter.add(parts[len(parts)-1].tensor.Name, int64(len(segment)))
 	}
 	c.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	}
 	return nil
 }
@@ -103,7 +102,7 @@ func (w *chunkWriter) writeChunk(ctx context.Context, dir string, c *chunkEntry,
 // pack converts the rows of a part into its place in segment, on all workers.
 func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error {
 	t := p.tensor
-	src := w.source.tensors[t.Name]
+	src := w.content.tensors[t.Name]
 	dst := t.packed(p.part, segment)
 	tiles := tileCount(dst.Rows)
 	var next atomic.Int64
@@ -113,7 +112,7 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 			return carry(func() error {
 				for tile := int(next.Add(1)) - 1; tile < tiles; tile = int(next.Add(1)) - 1 {
 					if err := ctx.Err(); err != nil {
-						return fmt.Errorf("weights: convert: %w", err)
+						return fmt.Errorf("weights: write: %w", err)
 					}
 					from := tile * tensor.TileRows
 					part := dst.Slice(from, min(from+tensor.TileRows, dst.Rows))
@@ -139,22 +138,22 @@ type packer struct {
 }
 
 // pack fills dst with the rows of src that it stands for.
-func (k *packer) pack(dst tensor.Packed, src *sourceTensor) error {
+func (k *packer) pack(dst tensor.Packed, src *Tensor) error {
 	elems := dst.Rows * dst.Cols
-	k.raw = resize(k.raw, src.dtype.RowBytes(elems))
-	if err := src.readRows(k.raw, dst.Row, dst.Rows); err != nil {
+	k.raw = resize(k.raw, src.Type.RowBytes(elems))
+	if err := src.readRows(k.raw, dst.Row); err != nil {
 		return err
 	}
 	rows := k.raw
-	if src.dtype != dst.Type {
+	if src.Type != dst.Type {
 		k.values, k.encoded = resize(k.values, elems), resize(k.encoded, dst.Type.RowBytes(elems))
 		rows = k.encoded
-		if err := recode(k.encoded, dst.Type, k.values, k.raw, src.dtype); err != nil {
-			return badSource(ErrUnsupported, src.file, src.name, "rows %d to %d: %v", dst.Row, dst.Row+dst.Rows-1, err)
+		if err := recode(k.encoded, dst.Type, k.values, k.raw, src.Type); err != nil {
+			return src.fault(ErrUnsupported, "rows %d to %d: %v", dst.Row, dst.Row+dst.Rows-1, err)
 		}
 	}
 	if err := tensor.Pack(dst.Data, rows, dst.Type, dst.Rows, dst.Cols); err != nil {
-		return fmt.Errorf("weights: convert: %s: %w", src.name, err)
+		return fmt.Errorf("weights: write: tensor %s: %w", src.Name, err)
 	}
 	return nil
 }
@@ -184,26 +183,34 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// copyTo writes the file into dir.
-func (t tokenizerFile) copyTo(dir string) (fileEntry, error) {
-	in, err := t.open()
+// readRows fills dst with rows from row on, in their own type.
+func (t *Tensor) readRows(dst []byte, row int) error {
+	n, err := t.Data.ReadAt(dst, int64(row)*int64(t.Type.RowBytes(t.Cols)))
+	if n == len(dst) {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = ErrTruncated // the file became shorter after it was opened
+	}
+	return t.fault(err, "read row %d", row)
+}
+
+// writeTokenizerFile writes a file into dir.
+func writeTokenizerFile(dir, name string, data []byte) (fileEntry, error) {
+	if what := fileerr.Foreign(data[:min(len(data), fileerr.ForeignBytes)]); what != "" {
+		return fileEntry{}, fmt.Errorf("weights: write: %s: %s: %w", name, what, ErrCorrupt)
+	}
+	if !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return fileEntry{}, fmt.Errorf("weights: write: tokenizer: %q is no name of a file: %w", name, ErrArgument)
+	}
+	out, err := os.Create(filepath.Join(dir, name))
 	if err != nil {
-		return fileEntry{}, fmt.Errorf("weights: convert: %w", err)
+		return fileEntry{}, fmt.Errorf("weights: write: %w", err)
 	}
-	defer in.Close()
-	content := bufio.NewReader(in)
-	head, _ := content.Peek(fileerr.ForeignBytes) // a short file has less
-	if what := fileerr.Foreign(head); what != "" {
-		return fileEntry{}, badSource(ErrCorrupt, t.name, "", "%s", what)
-	}
-	out, err := os.Create(filepath.Join(dir, t.name))
-	if err != nil {
-		return fileEntry{}, fmt.Errorf("weights: convert: %w", err)
-	}
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(out, sum), content)
+	_, err = out.Write(data)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return fileEntry{}, fmt.Errorf("weights: convert: copy %s: %w", t.name, err)
+		return fileEntry{}, fmt.Errorf("weights: write: %s: %w", name, err)
 	}
-	return fileEntry{File: t.name, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+	sum := sha256.Sum256(data)
+	return fileEntry{File: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}, nil
 }

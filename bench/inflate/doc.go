@@ -25,7 +25,7 @@
 //	…
 //	m, err := inflate.New(ctx, store, shape, tensor.Q4_0)
 //	…
-//	err = m.WriteStore(ctx, "llama-8b.lever", weights.ConvertOptions{})
+//	err = m.WriteStore(ctx, "llama-8b.lever", weights.WriteOptions{})
 //	err = m.WriteGGUF(ctx, "llama-8b.gguf", nil)
 //
 // Limits: matrices are Q4_0 or Q8_0. The draft of a pair must be inflated to the same vocabulary as its target.

@@ -6,19 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/weights"
 )
-
-// ggufNames are the names in GGUF files of the tensors of a store; those of a block without "block.N.".
-var ggufNames = map[string]string{
-	"embedding": "token_embd", "final_norm": "output_norm", "head": "output",
-	"attn_norm": "attn_norm", "q": "attn_q", "k": "attn_k", "v": "attn_v", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm", "o": "attn_output",
-	"mlp_norm": "ffn_norm", "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down",
-}
 
 // ggufAlignment is that of tensors, for readers that map the file or read it directly.
 const ggufAlignment = 4096
@@ -54,18 +46,21 @@ func (m *Model) ggufContent() (gguf.Content, error) {
 	if err != nil {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: tokenizer: %w", err)
 	}
-	arch := string(m.src.Family)
-	meta["general.architecture"], meta["general.name"] = arch, "inflated to "+m.shape.Name
+	kind := m.architecture.GGUF
+	if kind == "" {
+		return gguf.Content{}, fmt.Errorf("inflate: GGUF: models of architecture %s are not kept in such files", m.architecture.Name)
+	}
+	meta["general.architecture"], meta["general.name"] = kind, "inflated to "+m.shape.Name
 	meta["general.alignment"] = uint32(ggufAlignment)
 	for key, value := range map[string]int{
 		"block_count": m.dst.Layers, "context_length": m.dst.MaxPositions, "embedding_length": m.dst.Width, "feed_forward_length": m.dst.FFN,
 		"attention.head_count": m.dst.Heads, "attention.head_count_kv": m.dst.KVHeads, "attention.key_length": m.dst.HeadDim,
 		"attention.value_length": m.dst.HeadDim, "rope.dimension_count": m.dst.HeadDim, "vocab_size": m.dst.Vocab,
 	} {
-		meta[arch+"."+key] = uint32(value)
+		meta[kind+"."+key] = uint32(value)
 	}
-	meta[arch+".attention.layer_norm_rms_epsilon"] = float32(m.normEps())
-	meta[arch+".rope.freq_base"] = float32(m.src.Rope.Theta)
+	meta[kind+".attention.layer_norm_rms_epsilon"] = float32(m.normEps())
+	meta[kind+".rope.freq_base"] = float32(m.src.Rope.Theta)
 	content := gguf.Content{Metadata: meta}
 	for _, name := range m.order {
 		content.Tensors = append(content.Tensors, m.ggufTensor(name))
@@ -75,18 +70,14 @@ func (m *Model) ggufContent() (gguf.Content, error) {
 
 func (m *Model) ggufTensor(name string) gguf.Tensor {
 	t := m.tensors[name]
-	prefix, kind := "", name
-	if block, found := strings.CutPrefix(name, "block."); found {
-		number, rest, _ := strings.Cut(block, ".")
-		prefix, kind = "blk."+number+".", rest
-	}
-	out := gguf.Tensor{Name: prefix + ggufNames[kind] + ".weight", Shape: []int{t.Cols}, Type: t.Type}
+	file := m.files[name]
+	out := gguf.Tensor{Name: file.GGUF, Shape: []int{t.Cols}, Type: t.Type}
 	if t.Rows > 1 {
 		out.Shape = append(out.Shape, t.Rows)
 	}
 	data := t.Data
-	if placed, ok := data.(*matrix); ok && m.src.Family == layers.Llama && (kind == "q" || kind == "k") {
-		data = placed.interleaved(m.dst.HeadDim)
+	if placed, ok := data.(*matrix); ok && file.GGUFHeadDim > 0 {
+		data = placed.interleaved(file.GGUFHeadDim)
 	}
 	out.Source = io.NewSectionReader(data, 0, int64(t.Rows)*int64(t.Type.RowBytes(t.Cols)))
 	return out

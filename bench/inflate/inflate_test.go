@@ -54,7 +54,7 @@ func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *
 func writeStore(t *testing.T, m *inflate.Model) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "inflated.lever")
-	if err := m.WriteStore(t.Context(), path, weights.ConvertOptions{}); err != nil {
+	if err := m.WriteStore(t.Context(), path, weights.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -10,22 +10,26 @@ import (
 	"math"
 	"strings"
 
-	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
 
 // Model is a small model blown up. Its matrices are made as they are written.
 type Model struct {
-	shape      Shape
-	src, dst   layers.Config
-	config     map[string]any // of the source
-	tokenizer  vocabulary
-	tensors    map[string]weights.Tensor // by their names in a store
-	order      []string
-	source     map[string][]byte // rows of the source's tensors
-	constant   float64           // in column src.Width of the residual stream
-	sourceType map[string]tensor.DType
+	shape    Shape
+	src, dst arch.Transformer
+	config   map[string]any // of the source
+
+	architecture *arch.Architecture
+	files        map[string]arch.Tensor // what the large model consists of, by name in a store
+	steps        [][]string
+	tokenizer    vocabulary
+	tensors      map[string]weights.Tensor // by their names in a store
+	order        []string
+	source       map[string][]byte // rows of the source's tensors
+	constant     float64           // in column src.Width of the residual stream
+	sourceType   map[string]tensor.DType
 }
 
 // Numbers of the column that keeps the logits of added tokens down.
@@ -36,16 +40,21 @@ const (
 )
 
 // New reads the model in store, which is small, and places it in one of the given shape whose matrices have type d: tensor.Q4_0 or Q8_0. As in a
-// conversion, embedding and head keep their type with Q4_0.
-func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType) (*Model, error) {
+// conversion, embedding and head keep their type with Q4_0. own are architectures that package arch does not know.
+func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType, own ...*arch.Architecture) (*Model, error) {
 	if d != tensor.Q4_0 && d != tensor.Q8_0 {
 		return nil, fmt.Errorf("inflate: to type %v, not q4_0 or q8_0", d)
 	}
 	m := &Model{shape: shape, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}}
-	var err error
-	if m.src, err = layers.ParseConfig(store.Config()); err != nil {
+	parsed, err := arch.Parse(store.Config(), own...)
+	if err != nil {
 		return nil, fmt.Errorf("inflate: %w", err)
 	}
+	transformer, ok := parsed.Config.(*arch.Transformer)
+	if !ok {
+		return nil, fmt.Errorf("inflate: models of architecture %s are not blown up, only those that an arch.Transformer describes", parsed.Architecture.Name)
+	}
+	m.src, m.architecture = *transformer, parsed.Architecture
 	if m.dst, err = shape.fit(m.src); err != nil {
 		return nil, err
 	}
@@ -60,7 +69,31 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType)
 	if err := m.read(ctx, store, d); err != nil {
 		return nil, fmt.Errorf("inflate: %s: %w", store.Dir(), err)
 	}
-	return m, m.place()
+	if err := m.place(); err != nil {
+		return nil, err
+	}
+	return m, m.list()
+}
+
+// list lists the tensors of the large model.
+func (m *Model) list() error {
+	large, err := m.dst.Model()
+	if err != nil {
+		return fmt.Errorf("inflate: %w", err)
+	}
+	m.files = map[string]arch.Tensor{}
+	for _, step := range large.Steps {
+		var names []string
+		for _, t := range step {
+			if _, placed := m.tensors[t.Name]; !placed && t.Name == arch.Head {
+				continue
+			}
+			m.files[t.Name] = t
+			names = append(names, t.Name)
+		}
+		m.steps = append(m.steps, names)
+	}
+	return nil
 }
 
 // read reads all tensors of the source, matrices in type d.
@@ -154,7 +187,7 @@ func (m *Model) place() error {
 		m.addMatrix(name+"q", own, q, dst.Width, queries, width, noiseScale)
 		m.addMatrix(name+"k", own, kv, dst.Width, keys, width, noiseScale)
 		m.addMatrix(name+"v", own, kv, dst.Width, keys, width, noiseScale)
-		if src.Family == layers.Qwen3 {
+		if src.QKNorm {
 			m.addVector(name+"q_norm", m.gains(own, "q_norm", dst.HeadDim))
 			m.addVector(name+"k_norm", m.gains(own, "k_norm", dst.HeadDim))
 		}
@@ -276,8 +309,8 @@ func (m *Model) Bytes() (total int64) {
 	return total
 }
 
-// WriteStore writes the model as a store, which options of [weights.Convert] are for; the type is the model's.
-func (m *Model) WriteStore(ctx context.Context, dst string, o weights.ConvertOptions) error {
+// WriteStore writes the model as a store, which options of [weights.Write] are for; the type is the model's.
+func (m *Model) WriteStore(ctx context.Context, dst string, o weights.WriteOptions) error {
 	config := map[string]any{}
 	for key, value := range m.config {
 		config[key] = value
@@ -297,5 +330,5 @@ func (m *Model) WriteStore(ctx context.Context, dst string, o weights.ConvertOpt
 		return err
 	}
 	o.Type = tensor.Invalid
-	return weights.Write(ctx, weights.Model{Config: text, Tokenizer: files, Tensors: m.tensors}, dst, o)
+	return weights.Write(ctx, weights.Model{Config: text, Tokenizer: files, Tensors: m.tensors, Steps: m.steps}, dst, o)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/arch"
 )
 
 // Shape is the size of a model, in elements.
@@ -54,14 +54,14 @@ func ShapeOf(name string) (Shape, error) {
 }
 
 // fit returns the configuration of a model of shape s that src is placed in.
-func (s Shape) fit(src layers.Config) (layers.Config, error) {
+func (s Shape) fit(src arch.Transformer) (arch.Transformer, error) {
 	if s.Name == Same {
 		return src, nil
 	}
 	dst := src
 	dst.Width, dst.Layers, dst.FFN, dst.Vocab = s.Width, s.Layers, s.FFN, s.Vocab
 	dst.Heads, dst.KVHeads = s.Heads*s.HeadDim/src.HeadDim, s.KVHeads*s.HeadDim/src.HeadDim
-	bad := func(what string) (layers.Config, error) {
+	bad := func(what string) (arch.Transformer, error) {
 		return dst, fmt.Errorf("inflate: a model of width %d, %d layers, %d/%d heads of %d, FFN %d and %d tokens does not fit into %s: %s",
 			src.Width, src.Layers, src.Heads, src.KVHeads, src.HeadDim, src.FFN, src.Vocab, s.Name, what)
 	}
@@ -82,13 +82,13 @@ func (s Shape) fit(src layers.Config) (layers.Config, error) {
 const blockElems = 32
 
 // copies returns how many heads of keys and values of dst stand for one of src, since fewer query heads share one.
-func copies(src, dst layers.Config) int {
+func copies(src, dst arch.Transformer) int {
 	own, each := src.Heads/src.KVHeads, dst.Heads/dst.KVHeads
 	return (own + each - 1) / each
 }
 
 // queryHead returns where head h of src is placed among the heads of dst.
-func queryHead(src, dst layers.Config, h int) int {
+func queryHead(src, dst arch.Transformer, h int) int {
 	own, each := src.Heads/src.KVHeads, dst.Heads/dst.KVHeads
 	group, i := h/own, h%own
 	return (group*copies(src, dst)+i/each)*each + i%each

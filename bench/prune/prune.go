@@ -193,7 +193,7 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 		if err != nil {
 			return err
 		}
-		watcher, err := rehearsal.New(predictors, r.engine.Layers())
+		watcher, err := rehearsal.New(predictors, r.engine.Model().Layers)
 		if err != nil {
 			return err
 		}
@@ -276,7 +276,7 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 			if err != nil {
 				return err
 			}
-			if pruner, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Layers(), Loss: share}); err != nil {
+			if pruner, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Model().Layers, Loss: share}); err != nil {
 				return err
 			}
 		}
@@ -322,7 +322,7 @@ func (r *run) devices(ctx context.Context, out *report.Report) error {
 				if err != nil {
 					return err
 				}
-				exit, err := earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Layers()})
+				exit, err := earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: r.engine.Model().Layers})
 				if err != nil {
 					return err
 				}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
@@ -116,11 +117,11 @@ func (s *simulation) thisMachine(ctx context.Context, models spec.Options) (*har
 	if err != nil {
 		return nil, err
 	}
-	config, err := layers.ParseConfig(store.Config())
+	model, err := arch.Parse(store.Config())
 	if err != nil {
 		return nil, err
 	}
-	h := &hardware{layers: config.Layers}
+	h := &hardware{layers: model.Layers}
 	for _, m := range []struct {
 		model   spec.Model
 		curve   *gaincost.Curve

@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 	"github.com/spf13/cobra"
 )
 
@@ -70,7 +71,7 @@ func inflateModel(ctx context.Context, src, dst string, shape inflate.Shape, d t
 	if filepath.Ext(dst) == ".gguf" {
 		err = m.WriteGGUF(ctx, dst, show)
 	} else {
-		err = m.WriteStore(ctx, dst, weights.ConvertOptions{Overwrite: overwrite, Progress: show})
+		err = m.WriteStore(ctx, dst, weights.WriteOptions{Overwrite: overwrite, Progress: show})
 	}
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func openSmall(ctx context.Context, src string, d tensor.DType) (store *weights.
 		}
 		done = func() error { return os.RemoveAll(dir) }
 		converted := filepath.Join(dir, "small.lever")
-		if err := weights.Convert(ctx, src, converted, weights.ConvertOptions{Type: d}); err != nil {
+		if err := convert.Convert(ctx, src, converted, weights.WriteOptions{Type: d}); err != nil {
 			return nil, nil, errors.Join(err, done())
 		}
 		src = converted

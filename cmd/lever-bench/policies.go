@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 	"github.com/spf13/pflag"
 )
 
@@ -199,7 +200,7 @@ func (f *policiesFlags) checkPairs(ctx context.Context, dir string) ([]policies.
 			Name: name, Model: filepath.Join(dir, name+"-target.lever"), Draft: filepath.Join(dir, name+"-draft.lever"), StreamingDRAM: dram,
 		}
 		for from, to := range map[string]string{model: pair.Model, draft: pair.Draft} {
-			if err := weights.Convert(ctx, from, to, weights.ConvertOptions{Type: t}); err != nil {
+			if err := convert.Convert(ctx, from, to, weights.WriteOptions{Type: t}); err != nil {
 				return nil, err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 	"github.com/spf13/cobra"
 )
 
@@ -36,13 +37,13 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			if !strings.HasSuffix(filepath.Clean(dst), ".lever") {
 				return cli.UsageErrorf("the store's name must end in .lever: %q", dst)
 			}
-			options := weights.ConvertOptions{Overwrite: overwrite, CheckTokenizer: tokenizer.Check}
+			options := weights.WriteOptions{Overwrite: overwrite, CheckTokenizer: tokenizer.Check}
 			if err := types.apply(&options); err != nil {
 				return err
 			}
 			bar := cli.NewProgress(os.Stderr)
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
-			err := weights.Convert(cmd.Context(), src, dst, options)
+			err := convert.Convert(cmd.Context(), src, dst, options)
 			bar.Close()
 			if errors.Is(err, fs.ErrExist) && !overwrite {
 				return fmt.Errorf("%w; --overwrite replaces it", err)

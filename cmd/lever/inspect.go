@@ -11,9 +11,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/lever-go/lever/internal/cli"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 	"github.com/spf13/cobra"
 )
 
@@ -65,18 +65,11 @@ func inspect(path string, types typeFlags) (*weights.Info, error) {
 		}
 		return weights.Inspect(path)
 	}
-	options := weights.ConvertOptions{CheckTokenizer: tokenizer.Check}
+	options := weights.WriteOptions{CheckTokenizer: tokenizer.Check}
 	if err := types.apply(&options); err != nil {
 		return nil, err
 	}
-	info, err := weights.InspectSource(path, options)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := layers.ParseConfig(info.Config); err != nil { // as lever run would
-		return nil, fmt.Errorf("%s can't be run: %w", path, err)
-	}
-	return info, nil
+	return convert.Inspect(path, options)
 }
 
 // isSource reports whether a model at path is to be converted.

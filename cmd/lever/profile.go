@@ -121,7 +121,7 @@ func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err e
 		if store == nil {
 			continue
 		}
-		if err := profile.CanCompute(store); err != nil {
+		if _, err := profile.ModelOf(store); err != nil {
 			bar.Note(fmt.Sprintf("%v; only the flash that it lies on is measured", err))
 		}
 	}

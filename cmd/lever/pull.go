@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/hub"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tokenizer"
-	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 	"github.com/spf13/cobra"
 )
 
@@ -144,7 +144,7 @@ func checkFolder(ctx context.Context, client *hub.Client, files []hub.File) (err
 	if err != nil {
 		return err
 	}
-	if _, err := layers.ParseConfig(text); err != nil {
+	if _, err := arch.Parse(text); err != nil {
 		return refused(err)
 	}
 	if err := client.Download(ctx, others, dir); err != nil {
@@ -157,7 +157,7 @@ func checkFolder(ctx context.Context, client *hub.Client, files []hub.File) (err
 func checkGGUF(ctx context.Context, client *hub.Client, file hub.File) error {
 	remote, err := client.Remote(ctx, file)
 	if err == nil {
-		err = weights.CheckGGUF(remote, remote.Size(), file.Name(), tokenizer.Check)
+		err = convert.CheckGGUF(remote, remote.Size(), file.Name(), tokenizer.Check)
 	}
 	switch {
 	case errors.Is(err, hub.ErrNoRanges):

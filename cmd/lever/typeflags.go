@@ -21,7 +21,7 @@ func (f *typeFlags) addTo(cmd *cobra.Command, usage string) {
 }
 
 // apply sets the types in options.
-func (f *typeFlags) apply(options *weights.ConvertOptions) (err error) {
+func (f *typeFlags) apply(options *weights.WriteOptions) (err error) {
 	if f.all != "" {
 		if options.Type, err = cli.ParseStoreType(f.all); err != nil {
 			return err

@@ -1,10 +1,10 @@
-// Command custom runs an architecture of its own: a block with one norm, from which attention and MLP are computed side by side, as in GPT-J,
-// built from the parts of package layers. Its tensors have names of its own, in a table that weights.Write takes; cache, trees, streaming and
-// speculation need not know of either. The numbers in the tensors are borrowed from Llamas, which saves training a model here.
+// Command custom runs an architecture of its own: a block that computes attention and MLP side by side, as GPT-NeoX does, built from the parts of
+// package layers. Everything else is the library's: conversion, streaming, trees, sessions, the server.
 //
 //	go run ./examples/custom -model MODEL -draft DRAFT -dram 2048 "def fibonacci(n):"
 //
-// As they were trained for another block, they write nonsense; the same nonsense with a draft and without, which the program checks.
+// Its models are Llamas, which saves training one here. As they were trained for another block, they write nonsense; the same nonsense
+// with a draft and without, which the program checks.
 package main
 
 import (
@@ -13,168 +13,140 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/tokenizer"
-	"github.com/lever-go/lever/weights"
 )
 
-// maxRows is the most rows of a pass, and so of the scratch memory of a block.
-const maxRows = 128
+// parallel is the architecture. It has the names of Llama's, which it is asked before.
+var parallel = &arch.Architecture{
+	Name: "llama", Class: "LlamaForCausalLM", GGUF: "llama",
+	Parse: func(v *arch.Values) (*arch.Model, error) {
+		t := v.Transformer() // the usual sizes, and the usual tensors
+		t.Interleaved = true
+		m, err := t.Model()
+		if err != nil {
+			return nil, err
+		}
+		m.Build = func(ws *layers.Workspace, o arch.Options) (layers.Model, error) { return build(t, ws, o) }
+		return m, nil
+	},
+}
 
-// parallelBlock adds attention(norm(x)) + mlp(norm(x)) to x.
-type parallelBlock struct {
-	kernels     *kernels.Set
-	norm        *layers.Norm
-	attention   *layers.Attention
-	mlp         *layers.MLP
-	normed, out []float32 // [maxRows][width], shared by all blocks
+// build puts the parts of the decoder together.
+func build(t arch.Transformer, ws *layers.Workspace, o arch.Options) (m layers.Model, err error) {
+	m.Cache, err = layers.NewKVCache(layers.KVConfig{
+		Layers: layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim}), Context: o.Context, Type: o.KV,
+	})
+	if err != nil {
+		return m, err
+	}
+	head := arch.Head
+	if t.Tied {
+		head = arch.Embedding
+	}
+	m.Embedding = layers.NewEmbedding(ws, arch.Embedding, o.Vocab, t.Width)
+	m.Norm = layers.NewRMSNorm(ws, arch.FinalNorm, t.Width, t.NormEps)
+	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width})
+	attention := layers.AttentionConfig{
+		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
+		Cache: m.Cache, Rotary: layers.NewRotary(t.Rope.Frequencies(t.HeadDim)),
+	}
+	scratch := func() []float32 { return make([]float32, ws.MaxRows()*t.Width) }
+	normed, attended, out := scratch(), scratch(), scratch()
+	for i := range t.Layers {
+		name := fmt.Sprintf("block.%d", i)
+		attention.Layer = i
+		m.Layers = append(m.Layers, &block{
+			ws:        ws,
+			attnNorm:  layers.NewRMSNorm(ws, name+".attn_norm", t.Width, t.NormEps),
+			attention: layers.NewAttention(ws, name, attention),
+			mlpNorm:   layers.NewRMSNorm(ws, name+".mlp_norm", t.Width, t.NormEps),
+			mlp:       layers.NewMLP(ws, name, layers.MLPConfig{Width: t.Width, FFN: t.FFN}),
+			normed:    normed, attended: attended, out: out,
+		})
+	}
+	return m, nil
+}
+
+// block adds attention(norm(x)) + mlp(norm(x)) to x.
+type block struct {
+	ws                *layers.Workspace
+	attnNorm, mlpNorm *layers.Norm
+	attention         *layers.Attention
+	mlp               *layers.MLP
+
+	normed, attended, out []float32 // [MaxRows][width], shared by all blocks
 }
 
 // Forward asks for its weights in the order in which the store keeps them, so that the stream runs ahead of it.
-func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.Rows) error {
-	normed, out := b.normed[:len(x)], b.out[:len(x)]
-	if err := b.norm.Forward(ctx, normed, x); err != nil {
+func (b *block) Forward(ctx context.Context, x []float32, rows *layers.Rows) error {
+	normed, attended, out := b.normed[:len(x)], b.attended[:len(x)], b.out[:len(x)]
+	if err := b.attnNorm.Forward(ctx, normed, x); err != nil {
 		return err
 	}
-	if err := b.attention.Forward(ctx, out, normed, rows); err != nil {
+	if err := b.attention.Forward(ctx, attended, normed, rows); err != nil {
 		return err
 	}
-	b.kernels.Add(x, out)
-	if err := b.mlp.Forward(ctx, out, normed, rows); err != nil { // of what attention has seen too
+	if err := b.mlpNorm.Forward(ctx, normed, x); err != nil {
 		return err
 	}
-	b.kernels.Add(x, out)
+	if err := b.mlp.Forward(ctx, out, normed, rows); err != nil {
+		return err
+	}
+	b.ws.Kernels().Add(x, attended)
+	b.ws.Kernels().Add(x, out)
 	return nil
 }
 
 // Stateful says that a text can be saved: the block keeps nothing of it but keys and values.
-func (b *parallelBlock) Stateful() bool { return false }
-
-// newDecoder puts the parts together.
-func newDecoder(cfg layers.Config, w layers.Weights, pool *kernels.Pool) (*layers.Decoder, error) {
-	ws := layers.NewWorkspace(w, pool, maxRows)
-	cache, err := layers.NewKVCache(layers.KVConfig{
-		Layers: layers.UniformKV(cfg.Layers, layers.KVLayer{KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim}), Context: min(cfg.MaxPositions, 2048),
-	})
-	if err != nil {
-		return nil, err
-	}
-	head := "head"
-	if cfg.Tied {
-		head = "embedding"
-	}
-	model := layers.Model{
-		Workspace: ws, Cache: cache,
-		Embedding: layers.NewEmbedding(ws, "embedding", cfg.Vocab, cfg.Width),
-		Norm:      layers.NewRMSNorm(ws, "final_norm", cfg.Width, cfg.NormEps),
-		Head:      layers.NewLinear(ws, head, cfg.Vocab, cfg.Width),
-	}
-	rotary := layers.NewRotary(cfg.Rope.Frequencies(cfg.HeadDim))
-	attention := layers.AttentionConfig{Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, Cache: cache, Rotary: rotary}
-	scratch := func() []float32 { return make([]float32, maxRows*cfg.Width) }
-	normed, out := scratch(), scratch()
-	for i := range cfg.Layers {
-		prefix := fmt.Sprintf("parallel.%d", i)
-		attention.Layer = i
-		model.Layers = append(model.Layers, &parallelBlock{
-			kernels:   ws.Kernels(),
-			norm:      layers.NewRMSNorm(ws, prefix+".norm", cfg.Width, cfg.NormEps),
-			attention: layers.NewAttention(ws, prefix+".attention", attention),
-			mlp:       layers.NewMLP(ws, prefix+".mlp", layers.MLPConfig{Width: cfg.Width, FFN: cfg.FFN}),
-			normed:    normed, out: out,
-		})
-	}
-	return layers.Assemble(model)
-}
+func (b *block) Stateful() bool { return false }
 
 func main() {
-	model := flag.String("model", "", "Llama that the target is made of: a store, a Hugging Face folder or a GGUF file")
+	model := flag.String("model", "", "Llama that is the target: a store, a Hugging Face folder or a GGUF file")
 	draft := flag.String("draft", "", "small Llama with the same tokens")
-	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; 0: only what streaming needs")
+	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; 0: all in memory")
 	maxTokens := flag.Int("max-tokens", 64, "most tokens")
 	flag.Parse()
 	if *model == "" || *draft == "" || flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, `usage: custom -model MODEL -draft DRAFT [-dram MiB] [-max-tokens N] "text"`)
 		os.Exit(2)
 	}
-	if err := run(context.Background(), *model, *draft, *dram<<20, *maxTokens, flag.Arg(0)); err != nil {
+	config := lever.Config{Model: *model, Draft: *draft, DRAM: *dram << 20}
+	if err := run(context.Background(), config, lever.Request{Prompt: flag.Arg(0), Raw: true, MaxTokens: *maxTokens}); err != nil {
 		fmt.Fprintln(os.Stderr, "custom:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, model, draft string, dram int64, maxTokens int, text string) error {
-	pool := kernels.NewPool(0)
-	defer pool.Close()
-	dir, err := os.MkdirTemp("", "custom-")
+func run(ctx context.Context, config lever.Config, request lever.Request) (err error) {
+	config.Architectures = []*arch.Architecture{parallel}
+	engine, err := lever.Open(ctx, config)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	store, cfg, err := open(ctx, model, filepath.Join(dir, "target.lever"))
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	// A fixed chain, so that something is drafted however badly the two models agree. The default policy drafts what pays.
+	if request.Policy, err = lever.NewPolicy("chain", 4); err != nil {
+		return err
+	}
+	speculative, err := engine.Generate(ctx, request, nil)
 	if err != nil {
 		return err
 	}
-	streamer, err := store.Stream(ctx, weights.StreamOptions{Budget: dram})
-	if err != nil {
+	if request.Policy, err = lever.NewPolicy("none", 1); err != nil {
 		return err
 	}
-	defer streamer.Close()
-	target, err := newDecoder(cfg, streamer, pool)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	smallStore, smallCfg, err := open(ctx, draft, filepath.Join(dir, "draft.lever"))
-	if err != nil {
-		return err
-	}
-	resident, err := smallStore.Resident(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer resident.Close()
-	small, err := newDecoder(smallCfg, resident, pool)
-	if err != nil {
-		return err
-	}
-	defer small.Close()
-	tok, err := tokenizer.Open(store.FS())
-	if err != nil {
-		return err
-	}
-	// A fixed chain, so that something is drafted however badly the two models agree. gaincost.NewLever drafts what pays.
-	policy, err := lever.NewPolicy("chain", 4)
-	if err != nil {
-		return err
-	}
-	generate := func(options spec.Options) (spec.Result, error) {
-		generator, err := spec.NewGenerator(options)
-		if err != nil {
-			return spec.Result{}, err
-		}
-		return generator.Generate(ctx, spec.Request{
-			Prompt: tok.Encode(text, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()}), MaxTokens: maxTokens, Decoder: tok.NewStream(),
-		}, nil)
-	}
-	speculative, err := generate(spec.Options{Target: target, Draft: small, Policy: policy})
-	if err != nil {
-		return err
-	}
-	plain, err := generate(spec.Options{Target: target})
+	plain, err := engine.Generate(ctx, request, nil)
 	if err != nil {
 		return err
 	}
 	fmt.Println(speculative.Text)
 	s := speculative.Stats
-	fmt.Fprintf(os.Stderr, "%d tokens in %d passes, %d drafted; %.1f MB read\n", s.Tokens, s.Passes, s.Drafted, float64(streamer.Stats().BytesRead)/1e6)
-	if !slices.Equal(speculative.Tokens, plain.Tokens) {
+	fmt.Fprintf(os.Stderr, "%d tokens in %d passes, %d drafted; %.1f MB read\n", s.Tokens, s.Passes, s.Drafted, float64(s.BytesRead)/1e6)
+	if !slices.Equal(speculative.TokenIDs, plain.TokenIDs) {
 		return errors.New("plain decoding writes something else")
 	}
 	fmt.Fprintln(os.Stderr, "plain decoding writes the same")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -105,7 +106,7 @@ func open(ctx context.Context, path string, dram int64, plain bool, pool *kernel
 	if err != nil {
 		return nil, err
 	}
-	config, err := layers.ParseConfig(store.Config())
+	config, err := arch.Parse(store.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -126,9 +127,9 @@ func open(ctx context.Context, path string, dram int64, plain bool, pool *kernel
 	if err != nil {
 		return nil, err
 	}
-	m.decoder, err = layers.NewDecoder(config, source, layers.Options{
+	m.decoder, err = config.Decoder(source, arch.Options{
 		Pool: pool, Vocab: min(m.tokenizer.Size(), config.Vocab), // without the rows that only pad the matrix
-		Context: min(config.MaxPositions, 8192), // Llama-3.1 could do 131,072; keys and values of 8,192 take 1 GiB
+		Context: min(config.Positions, 8192), // Llama-3.1 could do 131,072; keys and values of 8,192 take 1 GiB
 	})
 	if err != nil {
 		return nil, errors.Join(err, source.Close())

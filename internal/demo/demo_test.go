@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 )
 
 // maxSize is the most that the stores may add to the program.
@@ -54,7 +55,7 @@ func TestStoresAreUpToDate(t *testing.T) {
 	for _, name := range []string{"target", "draft"} {
 		source := testdata.Shared(t, "models/lever-tiny-llama/"+name)
 		converted := filepath.Join(t.TempDir(), name+".lever")
-		if err := weights.Convert(t.Context(), source, converted, weights.ConvertOptions{Type: tensor.Q8_0}); err != nil {
+		if err := convert.Convert(t.Context(), source, converted, weights.WriteOptions{Type: tensor.Q8_0}); err != nil {
 			t.Fatal(err)
 		}
 		fresh := os.DirFS(converted)

@@ -1,4 +1,4 @@
-package modelconfig
+package arch
 
 import (
 	"encoding/json"
@@ -10,13 +10,6 @@ import (
 )
 
 const fullAttention = "full_attention"
-
-// understood are the keys that other functions read.
-var understood = []string{
-	"architectures", "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
-	"num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_theta", "rope_scaling",
-	"rope_parameters", "layer_types", "sliding_window", "quantization_config",
-}
 
 // harmless are keys that look as if they changed what a model computes, but do not.
 var harmless = []string{
@@ -35,38 +28,41 @@ var tellingWords = []string{
 	"quantize", "quantized", "compression", "sink", "sinks", "sparse", "parallel",
 }
 
-// refuse reports the first key that asks for a computation that is not known here.
-func (o *object) refuse() error {
-	if err := o.refuseQuantization(); err != nil {
-		return err
-	}
+// fullAttention refuses models of which some rows attend only to a window of others.
+func (v *Values) fullAttention() {
 	var types []string
-	o.decode("layer_types", &types, "a list of names")
-	useWindow := o.has("sliding_window")
-	o.decode("use_sliding_window", &useWindow, "true or false")
-	if o.err != nil {
-		return o.err
-	}
+	v.Decode("layer_types", &types, "a list of names")
 	for _, t := range types {
 		if t != fullAttention {
-			return unsupported("layer_types with %s", fileerr.Quote(t))
+			v.Fail(Unsupported("layer_types with %s", fileerr.Quote(t)))
 		}
 	}
-	if useWindow && o.has("sliding_window") {
-		return unsupported("sliding_window = %s", o.show("sliding_window"))
+	useWindow := v.Has("sliding_window")
+	v.Bool("use_sliding_window", &useWindow)
+	if !useWindow {
+		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(o.values)) {
-		if !isHarmless(key) && !isNeutral(key, o.values[key]) {
-			return unsupported("%s = %s", fileerr.Name(key), o.show(key))
+	key := "sliding_window"
+	if !v.Has(key) {
+		key = "use_sliding_window"
+	}
+	v.Fail(Unsupported("%s = %s", key, v.show(key)))
+}
+
+// refuse reports the first key that asks for a computation that nobody has asked about.
+func (v *Values) refuse() error {
+	for _, key := range slices.Sorted(maps.Keys(v.values)) {
+		if !v.asked[key] && !isHarmless(key) && !isNeutral(key, v.values[key]) {
+			return Unsupported("%s = %s", fileerr.Name(key), v.show(key))
 		}
 	}
 	return nil
 }
 
 // refuseQuantization says by which method the weights are quantised, where the configuration says that they are.
-func (o *object) refuseQuantization() error {
+func (v *Values) refuseQuantization() error {
 	for _, key := range []string{"quantization_config", "compression_config", "quantization"} {
-		if !o.has(key) {
+		if !v.Has(key) {
 			continue
 		}
 		var q struct {
@@ -75,8 +71,8 @@ func (o *object) refuseQuantization() error {
 			Bits8  bool            `json:"load_in_8bit"`
 			Group  json.RawMessage `json:"group_size"`
 		}
-		if json.Unmarshal(o.values[key], &q) != nil {
-			return unsupported("%s = %s", key, o.show(key))
+		if json.Unmarshal(v.values[key], &q) != nil {
+			return Unsupported("%s = %s", key, v.show(key))
 		}
 		method := q.Method
 		switch {
@@ -88,13 +84,13 @@ func (o *object) refuseQuantization() error {
 		case q.Group != nil:
 			method = "mlx"
 		}
-		return unsupported("weights quantised with quant_method %s (%s); take the model that they were made from, or a GGUF file of it", fileerr.Quote(method), key)
+		return Unsupported("weights quantised with quant_method %s (%s); take the model that they were made from, or a GGUF file of it", fileerr.Quote(method), key)
 	}
 	return nil
 }
 
 func isHarmless(key string) bool {
-	if slices.Contains(understood, key) || slices.Contains(harmless, key) || strings.HasPrefix(key, "_") {
+	if slices.Contains(harmless, key) || strings.HasPrefix(key, "_") {
 		return true
 	}
 	words := strings.Split(strings.ToLower(key), "_")

@@ -1,11 +1,11 @@
-package weights
+package convert
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,13 +17,14 @@ import (
 
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 // refused checks that src cannot be converted, that the error is of a kind and has every text, and that nothing is left.
 func refused(t *testing.T, src string, kind error, texts ...string) {
 	t.Helper()
 	dir := t.TempDir()
-	err := Convert(t.Context(), src, filepath.Join(dir, "x.lever"), ConvertOptions{})
+	err := Convert(t.Context(), src, filepath.Join(dir, "x.lever"), weights.WriteOptions{})
 	if !errors.Is(err, kind) {
 		t.Errorf("got %v, want %v", err, kind)
 		return
@@ -44,42 +45,42 @@ func TestBadHuggingFaceFolders(t *testing.T) {
 		kind  error
 		texts []string
 	}{
-		{"missing tensor", func(_ map[string]any, ts map[string]hfTensor) { delete(ts, up) }, ErrCorrupt, []string{up, "missing"}},
+		{"missing tensor", func(_ map[string]any, ts map[string]hfTensor) { delete(ts, up) }, weights.ErrCorrupt, []string{up, "missing"}},
 		{"wrong shape", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
 			x.Shape = []int{x.Shape[1], x.Shape[0]}
 			ts[up] = x
-		}, ErrCorrupt, []string{up, "64 rows of 96"}},
+		}, weights.ErrCorrupt, []string{up, "64 rows of 96"}},
 		{"three dimensions", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
 			x.Shape = append(x.Shape, 1)
 			ts[up] = x
-		}, ErrCorrupt, []string{up}},
-		{"extra matrix", func(_ map[string]any, ts map[string]hfTensor) { ts["adapter.weight"] = ts[up] }, ErrUnsupported, []string{"adapter.weight"}},
+		}, weights.ErrCorrupt, []string{up}},
+		{"extra matrix", func(_ map[string]any, ts map[string]hfTensor) { ts["adapter.weight"] = ts[up] }, weights.ErrUnsupported, []string{"adapter.weight"}},
 		{"bias", func(_ map[string]any, ts map[string]hfTensor) {
 			ts["model.layers.0.self_attn.q_proj.bias"] = ts["model.norm.weight"]
-		}, ErrUnsupported, []string{"q_proj.bias", "biases"}},
+		}, weights.ErrUnsupported, []string{"q_proj.bias", "biases"}},
 		{"unknown type", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
 			x.DType = "F8_E5M2"
 			ts[up] = x
-		}, ErrUnsupported, []string{up, "F8_E5M2"}},
+		}, weights.ErrUnsupported, []string{up, "F8_E5M2"}},
 		{"integers", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
 			x.DType, x.data = "I32", append(x.data, x.data...)
 			ts[up] = x
-		}, ErrUnsupported, []string{up, "i32"}},
-		{"unknown architecture", func(c map[string]any, _ map[string]hfTensor) { c["architectures"] = []string{"MambaForCausalLM"} }, ErrUnsupported, []string{"MambaForCausalLM", "config.json"}},
-		{"no architecture", func(c map[string]any, _ map[string]hfTensor) { delete(c, "architectures"); delete(c, "model_type") }, ErrUnsupported, []string{"config.json"}},
-		{"no width", func(c map[string]any, _ map[string]hfTensor) { delete(c, "hidden_size") }, ErrCorrupt, []string{"hidden_size"}},
-		{"absurd layers", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 << 40 }, ErrCorrupt, []string{"num_hidden_layers"}},
-		{"one layer more", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 3 }, ErrCorrupt, []string{"model.layers.2", "missing"}},
-		{"one layer less", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 }, ErrUnsupported, []string{"model.layers.1"}},
-		{"text as number", func(c map[string]any, _ map[string]hfTensor) { c["hidden_size"] = "64" }, ErrCorrupt, []string{"config.json"}},
+		}, weights.ErrUnsupported, []string{up, "i32"}},
+		{"unknown architecture", func(c map[string]any, _ map[string]hfTensor) { c["architectures"] = []string{"MambaForCausalLM"} }, weights.ErrUnsupported, []string{"MambaForCausalLM", "config.json"}},
+		{"no architecture", func(c map[string]any, _ map[string]hfTensor) { delete(c, "architectures"); delete(c, "model_type") }, weights.ErrUnsupported, []string{"config.json"}},
+		{"no width", func(c map[string]any, _ map[string]hfTensor) { delete(c, "hidden_size") }, weights.ErrCorrupt, []string{"hidden_size"}},
+		{"absurd layers", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 << 40 }, weights.ErrCorrupt, []string{"num_hidden_layers"}},
+		{"one layer more", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 3 }, weights.ErrCorrupt, []string{"model.layers.2", "missing"}},
+		{"one layer less", func(c map[string]any, _ map[string]hfTensor) { c["num_hidden_layers"] = 1 }, weights.ErrUnsupported, []string{"model.layers.1"}},
+		{"text as number", func(c map[string]any, _ map[string]hfTensor) { c["hidden_size"] = "64" }, weights.ErrCorrupt, []string{"config.json"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newModel(smallArch, false)
+			m := newModel(small, false)
 			tensors := m.hf(t, tensor.BF16)
 			tt.spoil(m.config, tensors)
 			refused(t, m.writeHF(t, tensors, 1), tt.kind, tt.texts...)
@@ -88,15 +89,15 @@ func TestBadHuggingFaceFolders(t *testing.T) {
 }
 
 func TestBadSafetensorsFiles(t *testing.T) {
-	m := newModel(smallArch, false)
+	m := newModel(small, false)
 	good := safetensorsFile(t, m.hf(t, tensor.BF16))
 	for name, tt := range map[string]struct {
 		raw  []byte
 		kind error
 	}{
-		"truncated header": {good[:100], ErrTruncated},
-		"truncated data":   {good[:len(good)-1], ErrTruncated},
-		"empty":            {nil, ErrTruncated},
+		"truncated header": {good[:100], weights.ErrTruncated},
+		"truncated data":   {good[:len(good)-1], weights.ErrTruncated},
+		"empty":            {nil, weights.ErrTruncated},
 	} {
 		dir := m.writeHF(t, m.hf(t, tensor.BF16), 1)
 		writeFile(t, filepath.Join(dir, "model.safetensors"), tt.raw)
@@ -119,48 +120,48 @@ func TestBadGGUFFiles(t *testing.T) {
 		kind  error
 		texts []string
 	}{
-		{"unknown architecture", func(c *gguf.Content) { c.Metadata[archKey] = "mamba" }, ErrUnsupported, []string{"mamba"}},
-		{"no architecture", func(c *gguf.Content) { delete(c.Metadata, archKey) }, ErrUnsupported, []string{"architecture"}},
-		{"missing key", func(c *gguf.Content) { delete(c.Metadata, "llama.block_count") }, ErrCorrupt, []string{"llama.block_count", "missing"}},
-		{"wrong kind of value", func(c *gguf.Content) { c.Metadata["llama.block_count"] = "two" }, ErrCorrupt, []string{"llama.block_count"}},
-		{"missing tensor", func(c *gguf.Content) { drop(c, up) }, ErrCorrupt, []string{up, "missing"}},
-		{"missing embedding", func(c *gguf.Content) { drop(c, "token_embd.weight") }, ErrCorrupt, []string{"token_embd.weight"}},
-		{"wrong shape", func(c *gguf.Content) { slices.Reverse(find(c, up).Shape) }, ErrCorrupt, []string{up}},
+		{"unknown architecture", func(c *gguf.Content) { c.Metadata[archKey] = "mamba" }, weights.ErrUnsupported, []string{"mamba"}},
+		{"no architecture", func(c *gguf.Content) { delete(c.Metadata, archKey) }, weights.ErrUnsupported, []string{"architecture"}},
+		{"missing key", func(c *gguf.Content) { delete(c.Metadata, "llama.block_count") }, weights.ErrCorrupt, []string{"llama.block_count", "missing"}},
+		{"wrong kind of value", func(c *gguf.Content) { c.Metadata["llama.block_count"] = "two" }, weights.ErrCorrupt, []string{"llama.block_count"}},
+		{"missing tensor", func(c *gguf.Content) { drop(c, up) }, weights.ErrCorrupt, []string{up, "missing"}},
+		{"missing embedding", func(c *gguf.Content) { drop(c, "token_embd.weight") }, weights.ErrCorrupt, []string{"token_embd.weight"}},
+		{"wrong shape", func(c *gguf.Content) { slices.Reverse(find(c, up).Shape) }, weights.ErrCorrupt, []string{up}},
 		{"extra matrix", func(c *gguf.Content) {
 			x := *find(c, up)
 			x.Name = "blk.0.extra.weight"
 			c.Tensors = append(c.Tensors, x)
-		}, ErrUnsupported, []string{"blk.0.extra.weight"}},
+		}, weights.ErrUnsupported, []string{"blk.0.extra.weight"}},
 		{"bias", func(c *gguf.Content) {
 			x := *find(c, "output_norm.weight")
 			x.Name = "blk.0.attn_q.bias"
 			c.Tensors = append(c.Tensors, x)
-		}, ErrUnsupported, []string{"attn_q.bias", "biases"}},
-		{"experts", func(c *gguf.Content) { c.Metadata["llama.expert_count"] = uint32(8) }, ErrUnsupported, []string{"expert_count = 8"}},
-		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, ErrUnsupported, []string{"rope.dimension_count"}},
-		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, ErrUnsupported, []string{"part 1 of 3", "00001-of-00003"}},
-		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, ErrCorrupt, []string{"epsilon"}},
-		{"no tokenizer", func(c *gguf.Content) { delete(c.Metadata, tokenizerKey) }, ErrUnsupported, []string{"no tokenizer", "tokenizer.json"}},
+		}, weights.ErrUnsupported, []string{"attn_q.bias", "biases"}},
+		{"experts", func(c *gguf.Content) { c.Metadata["llama.expert_count"] = uint32(8) }, weights.ErrUnsupported, []string{"expert_count = 8"}},
+		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, weights.ErrUnsupported, []string{"rope.dimension_count"}},
+		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, weights.ErrUnsupported, []string{"part 1 of 3", "00001-of-00003"}},
+		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, weights.ErrCorrupt, []string{"epsilon"}},
+		{"no tokenizer", func(c *gguf.Content) { delete(c.Metadata, tokenizerKey) }, weights.ErrUnsupported, []string{"no tokenizer", "tokenizer.json"}},
 		{"bad rope factors", func(c *gguf.Content) {
 			c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{16}, Type: tensor.F32, Data: make([]byte, 64)})
-		}, ErrCorrupt, []string{ropeFreqsTensor}},
+		}, weights.ErrCorrupt, []string{ropeFreqsTensor}},
 		{"rope factors of another size", func(c *gguf.Content) {
 			c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{4}, Type: tensor.F32, Data: make([]byte, 16)})
-		}, ErrCorrupt, []string{ropeFreqsTensor}},
+		}, weights.ErrCorrupt, []string{ropeFreqsTensor}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newModel(smallArch, false).gguf(t, tensor.F16)
+			c := newModel(small, false).gguf(t, tensor.F16)
 			tt.spoil(&c)
 			refused(t, writeGGUF(t, c), tt.kind, append(tt.texts, "model.gguf")...)
 		})
 	}
-	path := writeGGUF(t, newModel(smallArch, false).gguf(t, tensor.F16))
+	path := writeGGUF(t, newModel(small, false).gguf(t, tensor.F16))
 	raw := readFile(t, path)
 	writeFile(t, path, raw[:len(raw)/2])
-	refused(t, path, ErrTruncated, path)
+	refused(t, path, weights.ErrTruncated, path)
 	writeFile(t, path, []byte("not a model at all"))
-	refused(t, path, ErrCorrupt, path)
+	refused(t, path, weights.ErrCorrupt, path)
 }
 
 func find(c *gguf.Content, name string) *gguf.Tensor {
@@ -173,7 +174,7 @@ func drop(c *gguf.Content, name string) {
 }
 
 // Every row of a head has one place in a GGUF file.
-func TestInterleavedRow(t *testing.T) {
+func TestInterleaved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		headDim := 2 * rapid.IntRange(1, 64).Draw(t, "half")
 		heads := rapid.IntRange(1, 4).Draw(t, "heads")
@@ -182,17 +183,18 @@ func TestInterleavedRow(t *testing.T) {
 			rows[i] = byte(rand.IntN(256))
 		}
 		there := interleave(rows, len(rows), headDim)
-		for i, want := range rows {
-			if got := there[interleavedRow(i, headDim)]; got != want {
-				t.Fatalf("row %d", i)
-			}
+		got := make([]byte, len(rows))
+		from := rapid.IntRange(0, len(rows)-1).Draw(t, "from")
+		n, err := interleaved{bytes.NewReader(there), 1, headDim}.ReadAt(got[from:], int64(from))
+		if n != len(rows)-from || err != nil || !bytes.Equal(got[from:], rows[from:]) {
+			t.Fatalf("%d rows, %v", n, err)
 		}
 	})
 }
 
 // FuzzConfig feeds a config.json to a folder whose tensors are good.
 func FuzzConfig(f *testing.F) {
-	m := newModel(smallArch, true)
+	m := newModel(small, true)
 	text, err := json.Marshal(m.config)
 	if err != nil {
 		f.Fatal(err)
@@ -202,42 +204,19 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`null`))
 	f.Add([]byte(`{"architectures":["LlamaForCausalLM"],"hidden_size":1e99}`))
 	f.Fuzz(func(t *testing.T, config []byte) {
-		arch, _, err := parseArchitecture(config, "config.json")
-		if err == nil && len(arch.steps(false)) > 1<<9+2 {
-			t.Fatalf("%d steps", len(arch.steps(false)))
+		m, err := parse(config, "config.json", nil)
+		if err == nil && len(m.Steps) > 1<<9+2 {
+			t.Fatalf("%d steps", len(m.Steps))
 		}
-		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupported) {
+		if err != nil && !errors.Is(err, weights.ErrCorrupt) && !errors.Is(err, weights.ErrUnsupported) {
 			t.Fatalf("untyped error %v", err)
-		}
-		if canonical, err := canonicalConfig(config, true); err == nil && !json.Valid(canonical) {
-			t.Fatalf("canonical form %q", canonical)
 		}
 	})
 }
 
-func TestCanonicalConfigKeepsNumbers(t *testing.T) {
-	got, err := canonicalConfig([]byte(`{"b": 1e-05, "a": 500000.0, "vocab_size": 12345678901234567}`), true)
-	if want := `{"a":500000.0,"b":1e-05,"tie_word_embeddings":true,"vocab_size":12345678901234567}`; err != nil || string(got) != want {
-		t.Errorf("got %s (%v), want %s", got, err, want)
-	}
-}
-
-func TestRoleNamesAreUnique(t *testing.T) {
-	for _, arch := range []architecture{smallArch, {hidden: 8, ffn: 8, vocab: 8, layers: 3, heads: 1, kvHeads: 1, headDim: 8, qkNorm: true}} {
-		names := map[string]bool{}
-		all := slices.Concat(arch.steps(false)...)
-		for _, r := range all {
-			names[r.name], names[r.hf], names[r.gguf] = true, true, true
-		}
-		if len(names) != 3*len(all) {
-			t.Errorf("%d names of %d tensors: %v", len(names), len(all), slices.Sorted(maps.Keys(names)))
-		}
-	}
-}
-
 // A GGUF file is judged by its header, before the rest of it is there.
 func TestCheckGGUF(t *testing.T) {
-	c := newModel(smallArch, false).gguf(t, tensor.F16)
+	c := newModel(small, false).gguf(t, tensor.F16)
 	accept := func(fs.FS) error { return nil }
 	check := func(c gguf.Content, tokenizer func(fs.FS) error) error {
 		file, err := os.Open(writeGGUF(t, c))
@@ -265,7 +244,7 @@ func TestCheckGGUF(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	c.Metadata["llama.attention.sliding_window"] = uint32(512)
-	if err := check(c, accept); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "model.gguf: metadata key llama.attention.sliding_window = 512") {
+	if err := check(c, accept); !errors.Is(err, weights.ErrUnsupported) || !strings.Contains(err.Error(), "model.gguf: metadata key llama.attention.sliding_window = 512") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package weights
+package convert
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/weights"
 )
 
 // openParts opens the other files of a model whose first file, at path, is f, and returns all of them. Of a model in one file, f is the
@@ -19,9 +20,9 @@ func openParts(path string, f *gguf.File) (_ []*gguf.File, err error) {
 	paths := gguf.Parts(path)
 	switch {
 	case number > 0 && len(paths) == count:
-		return nil, badSource(ErrUnsupported, path, "", "part %d of %d of a model; give the first part, %s", number+1, count, filepath.Base(paths[0]))
+		return nil, badSource(weights.ErrUnsupported, path, "", "part %d of %d of a model; give the first part, %s", number+1, count, filepath.Base(paths[0]))
 	case len(paths) != count || filepath.Base(paths[0]) != filepath.Base(path):
-		return nil, badSource(ErrUnsupported, path, "", "part %d of %d of a model; name the parts as NAME-00001-of-%05[2]d.gguf and so on, and give the first one, or "+
+		return nil, badSource(weights.ErrUnsupported, path, "", "part %d of %d of a model; name the parts as NAME-00001-of-%05[2]d.gguf and so on, and give the first one, or "+
 			"merge them, as llama-gguf-split --merge does", number+1, count)
 	}
 	defer func() {
@@ -44,13 +45,13 @@ func openParts(path string, f *gguf.File) (_ []*gguf.File, err error) {
 			return nil, err
 		}
 		if n != i+1 || of != count {
-			return nil, badSource(ErrCorrupt, p, "", "is part %d of %d by its metadata, but part %d of %d by its name", n+1, of, i+2, count)
+			return nil, badSource(weights.ErrCorrupt, p, "", "is part %d of %d by its metadata, but part %d of %d by its name", n+1, of, i+2, count)
 		}
 		tensors += len(part.Tensors)
 	}
 	m := &metadata{values: f.Metadata, path: path}
 	if want := m.integer("split.tensors.count", int64(tensors)); m.err == nil && want != int64(tensors) {
-		return nil, badSource(ErrCorrupt, path, "", "has %d tensors in %d parts, not %d; are they parts of one model?", tensors, count, want)
+		return nil, badSource(weights.ErrCorrupt, path, "", "has %d tensors in %d parts, not %d; are they parts of one model?", tensors, count, want)
 	}
 	return files, m.err
 }

@@ -1,15 +1,18 @@
-package layers_test
+package arch_test
 
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/layers"
 )
@@ -29,22 +32,22 @@ const qwen3 = `{
   "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": null,
   "rope_theta": 1000000, "sliding_window": null, "tie_word_embeddings": true, "use_sliding_window": false, "vocab_size": 151936}`
 
-func TestParseConfig(t *testing.T) {
+func TestParse(t *testing.T) {
 	for name, c := range map[string]struct {
 		json string
-		want layers.Config
+		want arch.Transformer
 	}{
-		"llama 3.1": {llama31, layers.Config{
-			Family: layers.Llama, Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 128256, MaxPositions: 131072, NormEps: 1e-5,
+		"llama 3.1": {llama31, arch.Transformer{
+			Interleaved: true, Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 128256, MaxPositions: 131072, NormEps: 1e-5,
 			Rope: layers.Rope{Theta: 500000, Scaling: layers.RopeLlama3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192},
 		}},
-		"qwen3": {qwen3, layers.Config{
-			Family: layers.Qwen3, Width: 1024, Layers: 28, Heads: 16, KVHeads: 8, HeadDim: 128, FFN: 3072, Vocab: 151936, MaxPositions: 40960, NormEps: 1e-6, Tied: true,
+		"qwen3": {qwen3, arch.Transformer{
+			QKNorm: true, Width: 1024, Layers: 28, Heads: 16, KVHeads: 8, HeadDim: 128, FFN: 3072, Vocab: 151936, MaxPositions: 40960, NormEps: 1e-6, Tied: true,
 			Rope: layers.Rope{Theta: 1000000, Scaling: layers.RopeDefault},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := layers.ParseConfig([]byte(c.json))
+			got, err := parse([]byte(c.json))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,6 +56,15 @@ func TestParseConfig(t *testing.T) {
 			}
 		})
 	}
+}
+
+// parse returns the configuration of a dense model.
+func parse(text []byte) (arch.Transformer, error) {
+	m, err := arch.Parse(text)
+	if err != nil {
+		return arch.Transformer{}, err
+	}
+	return *m.Config.(*arch.Transformer), nil
 }
 
 // with returns base, a JSON object, with one key set to value, or removed if value is empty.
@@ -73,27 +85,27 @@ func with(t testing.TB, base, key, value string) string {
 	return string(text)
 }
 
-func TestParseConfigDefaults(t *testing.T) {
+func TestParseDefaults(t *testing.T) {
 	for _, c := range []struct {
 		key, value string
-		got        func(layers.Config) any
+		got        func(arch.Transformer) any
 		want       any
 	}{
-		{"num_key_value_heads", "", func(c layers.Config) any { return c.KVHeads }, 32},
-		{"rms_norm_eps", "", func(c layers.Config) any { return c.NormEps }, float32(1e-6)},
-		{"max_position_embeddings", "", func(c layers.Config) any { return c.MaxPositions }, 2048},
-		{"rope_theta", "", func(c layers.Config) any { return c.Rope.Theta }, 10000.0},
-		{"head_dim", "64", func(c layers.Config) any { return c.HeadDim }, 64},
-		{"architectures", "", func(c layers.Config) any { return c.Family }, layers.Llama},
-		{"model_type", "", func(c layers.Config) any { return c.Family }, layers.Llama},
-		{"rope_scaling", "null", func(c layers.Config) any { return c.Rope.Scaling }, layers.RopeDefault},
-		{"rope_scaling", `{"type": "default"}`, func(c layers.Config) any { return c.Rope.Scaling }, layers.RopeDefault},
-		{"rope_parameters", `{"rope_type": "default", "rope_theta": 500000}`, func(c layers.Config) any { return c.Rope.Theta }, 500000.0},
-		{"rope_parameters", `{"full_attention": {"rope_type": "default"}}`, func(c layers.Config) any { return c.Rope.Scaling }, layers.RopeLlama3},
-		{"layer_types", `["full_attention"]`, func(c layers.Config) any { return c.Layers }, 32},
-		{"sliding_window", "null", func(c layers.Config) any { return c.Layers }, 32},
+		{"num_key_value_heads", "", func(c arch.Transformer) any { return c.KVHeads }, 32},
+		{"rms_norm_eps", "", func(c arch.Transformer) any { return c.NormEps }, float32(1e-6)},
+		{"max_position_embeddings", "", func(c arch.Transformer) any { return c.MaxPositions }, 2048},
+		{"rope_theta", "", func(c arch.Transformer) any { return c.Rope.Theta }, 10000.0},
+		{"head_dim", "64", func(c arch.Transformer) any { return c.HeadDim }, 64},
+		{"architectures", "", func(c arch.Transformer) any { return c.Interleaved }, true},
+		{"model_type", "", func(c arch.Transformer) any { return c.Interleaved }, true},
+		{"rope_scaling", "null", func(c arch.Transformer) any { return c.Rope.Scaling }, layers.RopeDefault},
+		{"rope_scaling", `{"type": "default"}`, func(c arch.Transformer) any { return c.Rope.Scaling }, layers.RopeDefault},
+		{"rope_parameters", `{"rope_type": "default", "rope_theta": 500000}`, func(c arch.Transformer) any { return c.Rope.Theta }, 500000.0},
+		{"rope_parameters", `{"full_attention": {"rope_type": "default"}}`, func(c arch.Transformer) any { return c.Rope.Scaling }, layers.RopeLlama3},
+		{"layer_types", `["full_attention"]`, func(c arch.Transformer) any { return c.Layers }, 32},
+		{"sliding_window", "null", func(c arch.Transformer) any { return c.Layers }, 32},
 	} {
-		cfg, err := layers.ParseConfig([]byte(with(t, llama31, c.key, c.value)))
+		cfg, err := parse([]byte(with(t, llama31, c.key, c.value)))
 		if err != nil {
 			t.Errorf("%s = %s: %v", c.key, c.value, err)
 		} else if got := c.got(cfg); got != c.want {
@@ -102,7 +114,7 @@ func TestParseConfigDefaults(t *testing.T) {
 	}
 }
 
-func TestParseConfigErrors(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	for _, c := range []struct {
 		key, value  string
 		want        string // in the error's text
@@ -152,29 +164,29 @@ func TestParseConfigErrors(t *testing.T) {
 		{"rms_norm_eps", "0", "rms_norm_eps = 0", false},
 		{"rms_norm_eps", `"x"`, "rms_norm_eps", false},
 	} {
-		_, err := layers.ParseConfig([]byte(with(t, llama31, c.key, c.value)))
+		_, err := parse([]byte(with(t, llama31, c.key, c.value)))
 		switch {
 		case err == nil:
 			t.Errorf("%s = %s: no error", c.key, c.value)
-		case !strings.Contains(err.Error(), c.want) || errors.Is(err, layers.ErrUnsupported) != c.unsupported:
-			t.Errorf("%s = %s: got %q (unsupported: %v), want %q (unsupported: %v)", c.key, c.value, err, errors.Is(err, layers.ErrUnsupported), c.want, c.unsupported)
+		case !strings.Contains(err.Error(), c.want) || errors.Is(err, arch.ErrUnsupported) != c.unsupported:
+			t.Errorf("%s = %s: got %q (unsupported: %v), want %q (unsupported: %v)", c.key, c.value, err, errors.Is(err, arch.ErrUnsupported), c.want, c.unsupported)
 		}
 	}
 	for _, text := range []string{"", "null", "[]", "{}", `{"model_type": "llama"}`} {
-		if _, err := layers.ParseConfig([]byte(text)); err == nil {
+		if _, err := parse([]byte(text)); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}
 }
 
-func FuzzParseConfig(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add([]byte(llama31))
 	f.Add([]byte(qwen3))
 	f.Add([]byte(with(f, qwen3, "head_dim", "-2")))
 	f.Add([]byte(with(f, llama31, "rope_scaling", `{"rope_type": "factors", "factors": [1]}`)))
 	f.Add([]byte(`{"model_type": "llama", "hidden_size": 9e18}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		cfg, err := layers.ParseConfig(text)
+		cfg, err := parse(text)
 		if err != nil {
 			return
 		}
@@ -189,14 +201,32 @@ func FuzzParseConfig(f *testing.F) {
 	})
 }
 
-func TestParseConfigOfSharedModels(t *testing.T) {
+func TestParseOfSharedModels(t *testing.T) {
 	for _, name := range []string{"lever-tiny-llama/target", "lever-tiny-llama/draft", "qwen3-random"} {
 		text, err := os.ReadFile(filepath.Join(testdata.Shared(t, "models/"+name), "config.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := layers.ParseConfig(text); err != nil {
+		if _, err := parse(text); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A tensor has one name everywhere.
+func TestNamesOfTensorsAreUnique(t *testing.T) {
+	for _, config := range []string{llama31, qwen3} {
+		m, err := arch.Parse([]byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		all := slices.Concat(m.Steps...)
+		for _, x := range all {
+			names[x.Name], names[x.HF], names[x.GGUF] = true, true, true
+		}
+		if len(names) != 3*len(all) {
+			t.Errorf("%d names of %d tensors: %v", len(names), len(all), slices.Sorted(maps.Keys(names)))
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 // madeModel returns a Llama of one block, filled with zeros.
 func madeModel() Model {
 	m := Model{
-		Config: []byte(`{"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "vocab_size": 48, "num_hidden_layers": 1,
-			"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}`),
+		Config:    []byte(`{"model_type": "llama"}`),
 		Tokenizer: map[string][]byte{"tokenizer.json": []byte("{}")},
 		Tensors:   map[string]Tensor{},
+		Steps:     [][]string{{"embedding"}, {"block.0.attn_norm", "block.0.q", "block.0.k", "block.0.v", "block.0.o", "block.0.mlp_norm", "block.0.gate", "block.0.up", "block.0.down"}, {"final_norm"}},
 	}
 	add := func(name string, d tensor.DType, rows, cols int) {
 		m.Tensors[name] = Tensor{Type: d, Rows: rows, Cols: cols, Data: bytes.NewReader(make([]byte, d.RowBytes(rows*cols)))}
@@ -36,7 +36,7 @@ func madeModel() Model {
 
 func TestWrite(t *testing.T) {
 	dst := filepath.Join(t.TempDir(), "made.lever")
-	if err := Write(t.Context(), madeModel(), dst, ConvertOptions{}); err != nil {
+	if err := Write(t.Context(), madeModel(), dst, WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Verify(t.Context(), dst, nil); err != nil {
@@ -59,7 +59,6 @@ func TestWriteErrors(t *testing.T) {
 	for name, spoil := range map[string]func(*Model){
 		"a tensor is missing":  func(m *Model) { delete(m.Tensors, "block.0.q") },
 		"one too many":         func(m *Model) { m.Tensors["block.1.q"] = m.Tensors["block.0.q"] },
-		"another shape":        func(m *Model) { m.Tensors["block.0.q"] = m.Tensors["block.0.down"] },
 		"no configuration":     func(m *Model) { m.Config = nil },
 		"less data than shape": func(m *Model) { giveData(m, bytes.NewReader(nil)) },
 		"no data":              func(m *Model) { giveData(m, nil) },
@@ -67,7 +66,7 @@ func TestWriteErrors(t *testing.T) {
 		m := madeModel()
 		spoil(&m)
 		dst := filepath.Join(t.TempDir(), "made.lever")
-		if err := Write(t.Context(), m, dst, ConvertOptions{}); err == nil {
+		if err := Write(t.Context(), m, dst, WriteOptions{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		if found, _ := filepath.Glob(filepath.Join(filepath.Dir(dst), "*")); found != nil {
@@ -76,7 +75,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	m := madeModel()
 	giveData(&m, bytes.NewReader(nil))
-	if err := Write(t.Context(), m, filepath.Join(t.TempDir(), "made.lever"), ConvertOptions{}); !errors.Is(err, ErrTruncated) {
+	if err := Write(t.Context(), m, filepath.Join(t.TempDir(), "made.lever"), WriteOptions{}); !errors.Is(err, ErrTruncated) {
 		t.Errorf("data that ends early: %v", err)
 	}
 }
@@ -126,7 +125,7 @@ func TestWriteSteps(t *testing.T) {
 			names[len(names)-1] = "embedding"
 		}
 		dst := filepath.Join(t.TempDir(), "own.lever")
-		if err := Write(t.Context(), m, dst, ConvertOptions{}); err != nil {
+		if err := Write(t.Context(), m, dst, WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		store, err := Open(t.Context(), dst, OpenOptions{})
@@ -194,7 +193,7 @@ func TestWriteStepsErrors(t *testing.T) {
 	} {
 		m, _ := ownModel()
 		test.spoil(&m)
-		err := Write(t.Context(), m, filepath.Join(t.TempDir(), "own.lever"), ConvertOptions{})
+		err := Write(t.Context(), m, filepath.Join(t.TempDir(), "own.lever"), WriteOptions{})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q", name, err, test.want)
 		}
@@ -206,4 +205,11 @@ func change(m *Model, edit func(*Tensor)) {
 	t := m.Tensors["two/mix"]
 	edit(&t)
 	m.Tensors["two/mix"] = t
+}
+
+func TestCanonicalConfigKeepsNumbers(t *testing.T) {
+	got, err := canonicalConfig([]byte(`{"b": 1e-05, "a": 500000.0, "vocab_size": 12345678901234567}`), true)
+	if want := `{"a":500000.0,"b":1e-05,"tie_word_embeddings":true,"vocab_size":12345678901234567}`; err != nil || string(got) != want {
+		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
 }

@@ -5,50 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/tensor"
 )
 
-// ConvertOptions says how a model is converted. The zero value keeps what kernels can use and makes Q8_0 of the rest.
-type ConvertOptions struct {
+// WriteOptions says how a store is written. The zero value keeps what kernels can use and makes Q8_0 of the rest.
+type WriteOptions struct {
 	// Type is the type of all matrices: tensor.Q4_0, Q8_0 or F16; blocks that have it already are kept bit for bit. With Q4_0, the
 	// embedding and the head, which suffer most, keep a quantised type or become Q8_0.
 	// The zero value, tensor.Invalid, keeps blocks of every quantised type that kernels consume and converts the rest to Q8_0.
-	// Always, matrices whose columns do not fill blocks become F16, and norms F32.
+	// Always, matrices whose columns do not fill blocks become F16, and vectors F32.
 	Type tensor.DType
 	// Types are exceptions from Type, such as a router that stays F16 where the rest is Q4_0; the last that fits a matrix decides. One that
 	// fits none is refused, as is a type whose blocks the rows of a matrix do not fill.
 	Types []TensorType
 	// Overwrite replaces a store that is already at the destination, once the new one is complete.
 	Overwrite bool
-	// CheckTokenizer is given the folder of the tokenizer's files before weights are written, which takes long; its error ends the
-	// conversion. nil: they are not looked at.
+	// CheckTokenizer is called with the folder of the tokenizer's files before weights are written, which takes long; its error ends the
+	// writing. If it is nil, they are not looked at.
 	CheckTokenizer func(fs.FS) error
-	// Progress is told of the bytes written; nil: nobody is. Calls do not overlap.
+	// Progress is called with the bytes written, unless it is nil. Calls do not overlap.
 	Progress func(Progress)
 
 	create func(path string) (chunkFile, error) // for tests; nil means os.Create
 }
 
-// Convert makes a store at dst from src, a Hugging Face folder or a GGUF file. The folder that dst lies in must exist.
+// Write makes a store at dst of a model. The folder that dst lies in must exist.
 //
-// The store appears at dst in one step when it is complete and on the disk; a conversion that fails or is cancelled leaves
+// The store appears at dst in one step when it is complete and on the disk; a call that fails or is cancelled leaves
 // nothing. An existing dst is refused with [io/fs.ErrExist], or replaced if Overwrite is set and it is a store. Memory is
-// bounded by a segment and a few rows of the widest matrix. Errors about src wrap [ErrCorrupt], [ErrTruncated] or [ErrUnsupported] and
-// name file and tensor.
-func Convert(ctx context.Context, src, dst string, opts ConvertOptions) error {
-	return writeStore(ctx, dst, opts, func() (*source, error) { return openSource(src) })
-}
-
-// writeStore makes a store at dst of the source that open opens.
-func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func() (*source, error)) error {
-	if err := checkWords(); err != nil {
-		return err
-	}
-	if err := opts.checkTypes(); err != nil {
+// bounded by a segment and a few rows of the widest matrix.
+func Write(ctx context.Context, m Model, dst string, opts WriteOptions) error {
+	c, err := m.check(opts)
+	if err != nil {
 		return err
 	}
 	if opts.create == nil {
@@ -58,12 +52,7 @@ func writeStore(ctx context.Context, dst string, opts ConvertOptions, open func(
 	if err := checkDestination(dst, opts.Overwrite); err != nil {
 		return err
 	}
-	s, err := open()
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	return publishStore(dst, opts.Overwrite, func(dir string) error { return s.write(ctx, dir, opts) })
+	return publishStore(dst, opts.Overwrite, func(dir string) error { return c.write(ctx, dir, opts) })
 }
 
 // publishStore lets fill write the store that will be at dst.
@@ -76,49 +65,49 @@ func publishStore(dst string, overwrite bool, fill func(dir string) error) error
 		return inside
 	})
 	if err != nil && inside == nil {
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	}
 	return err
 }
 
 // write writes the store into the empty folder dir, its manifest last.
-func (s *source) write(ctx context.Context, dir string, opts ConvertOptions) error {
-	m, err := s.begin(dir, opts)
+func (c *content) write(ctx context.Context, dir string, opts WriteOptions) error {
+	m, err := c.begin(dir, opts)
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(chunkPattern)), 0o777); err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	}
-	w := &chunkWriter{source: s, manifest: m, create: opts.create, meter: meter{report: opts.Progress, total: m.bytes()}}
+	w := &chunkWriter{content: c, manifest: m, create: opts.create, meter: meter{report: opts.Progress, total: m.bytes()}}
 	if err := w.writeAll(ctx, dir); err != nil {
 		return err
 	}
 	text, err := sealManifest(m)
 	if err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	}
 	if len(text) > maxManifest {
-		return fmt.Errorf("weights: convert: a manifest of %d bytes is larger than %d: %w", len(text), maxManifest, ErrUnsupported)
+		return fmt.Errorf("weights: write: a manifest of %d bytes is larger than %d: %w", len(text), maxManifest, ErrUnsupported)
 	}
-	if err := os.WriteFile(filepath.Join(dir, manifestName), text, 0o666); err != nil {
-		return fmt.Errorf("weights: convert: %w", err)
+	if err := os.WriteFile(filepath.Join(dir, ManifestName), text, 0o666); err != nil {
+		return fmt.Errorf("weights: write: %w", err)
 	}
 	return nil
 }
 
 // begin writes the tokenizer's files into the folder dir and returns the manifest, in which the checksums of weights are missing.
-func (s *source) begin(dir string, opts ConvertOptions) (*manifest, error) {
-	m := &manifest{Format: formatName, Version: FormatVersion, Config: s.config, Tokenizer: []fileEntry{}}
-	steps, err := s.plan(opts)
+func (c *content) begin(dir string, opts WriteOptions) (*manifest, error) {
+	m := &manifest{Format: formatName, Version: FormatVersion, Config: c.config, Tokenizer: []fileEntry{}}
+	steps, err := c.plan(opts)
 	if err != nil {
 		return nil, err
 	}
 	if m.Chunks, m.Tensors, err = layout(steps); err != nil {
 		return nil, err
 	}
-	for _, f := range s.tokenizer {
-		entry, err := f.copyTo(dir)
+	for _, name := range slices.Sorted(maps.Keys(c.tokenizer)) {
+		entry, err := writeTokenizerFile(dir, name, c.tokenizer[name])
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +115,7 @@ func (s *source) begin(dir string, opts ConvertOptions) (*manifest, error) {
 	}
 	if opts.CheckTokenizer != nil {
 		if err := opts.CheckTokenizer(os.DirFS(dir)); err != nil {
-			return nil, fmt.Errorf("weights: convert: %w", err)
+			return nil, fmt.Errorf("weights: write: %w", err)
 		}
 	}
 	return m, nil
@@ -139,11 +128,11 @@ func checkDestination(dst string, overwrite bool) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("weights: convert: %w", err)
+		return fmt.Errorf("weights: write: %w", err)
 	case !overwrite:
-		return fmt.Errorf("weights: convert: %s: %w", dst, fs.ErrExist)
+		return fmt.Errorf("weights: write: %s: %w", dst, fs.ErrExist)
 	case !isStore:
-		return fmt.Errorf("weights: convert: %s is no store and is not overwritten: %w", dst, fs.ErrExist)
+		return fmt.Errorf("weights: write: %s is no store and is not overwritten: %w", dst, fs.ErrExist)
 	}
 	return nil
 }

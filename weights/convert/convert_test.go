@@ -1,8 +1,7 @@
-package weights
+package convert
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,23 +11,21 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(exitCode int) {
-		os.RemoveAll(bigStores.root)
-		os.Exit(exitCode)
-	}))
+	goleak.VerifyTestMain(m)
 }
 
 // bf16Tensors reads a safetensors file of BF16 without any of the code under test.
@@ -79,24 +76,27 @@ func TestSharedModels(t *testing.T) {
 		want := bf16Tensors(t, filepath.Join(dir, "model.safetensors"))
 		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.F16} {
 			t.Run(name+"/"+d.String(), func(t *testing.T) {
-				store := convert(t, dir, d)
+				store := makeStore(t, dir, d)
 				r := resident(t, store)
-				arch, _, err := parseArchitecture(r.store.Config(), "config")
+				described, err := arch.Parse(open(t, store).Config())
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, role := range slices.Concat(arch.steps(true)...) {
-					got, stored := numbers(t, r, role.name)
-					w := want[role.hf]
+				for _, role := range slices.Concat(described.Steps...) {
+					if role.Name == arch.Head {
+						continue // the models are tied
+					}
+					got, stored := numbers(t, r, role.Name)
+					w := want[role.HF]
 					expected := d
 					switch {
-					case role.vector:
+					case role.Vector:
 						expected = tensor.F32
-					case d == tensor.Q4_0 && role.name == embeddingName:
+					case d == tensor.Q4_0 && role.Name == arch.Embedding:
 						expected = tensor.Q8_0
 					}
 					if stored != expected || len(got) != len(w) {
-						t.Fatalf("%s: %d values of %v, want %d of %v", role.name, len(got), stored, len(w), expected)
+						t.Fatalf("%s: %d values of %v, want %d of %v", role.Name, len(got), stored, len(w), expected)
 					}
 					for b := 0; b < len(w); b += 32 {
 						amax := 0.0
@@ -105,13 +105,13 @@ func TestSharedModels(t *testing.T) {
 						}
 						for i := b; i < b+32; i++ {
 							if e := math.Abs(float64(got[i]) - float64(w[i])); e > quantError(stored, float64(w[i]), amax) {
-								t.Fatalf("%s[%d]: %v stored as %v", role.name, i, w[i], got[i])
+								t.Fatalf("%s[%d]: %v stored as %v", role.Name, i, w[i], got[i])
 							}
 						}
 					}
 				}
 				for _, file := range []string{"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"} {
-					stored, err := fs.ReadFile(r.store.FS(), file)
+					stored, err := fs.ReadFile(open(t, store).FS(), file)
 					if err != nil || !bytes.Equal(stored, readFile(t, filepath.Join(dir, file))) {
 						t.Errorf("%s is not the same (%v)", file, err)
 					}
@@ -137,13 +137,13 @@ func chunkFiles(t *testing.T, dir string) [][]byte {
 
 // A store does not depend on the format that its weights came in.
 func TestSourcesGiveTheSameStore(t *testing.T) {
-	qwen := smallArch
-	qwen.qkNorm = true
-	for _, m := range []*model{newModel(smallArch, false), newModel(smallArch, true), newModel(qwen, false)} {
+	qwen := small
+	qwen.QKNorm = true
+	for _, m := range []*model{newModel(small, false), newModel(small, true), newModel(qwen, false)} {
 		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.F16} {
 			name := fmt.Sprintf("%s/tied=%v/%v", m.config["model_type"], m.tied, d)
 			t.Run(name, func(t *testing.T) {
-				want := chunkFiles(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), d))
+				want := chunkFiles(t, makeStore(t, m.writeHF(t, m.hf(t, tensor.F32), 1), d))
 				old := m.gguf(t, tensor.BF16)
 				old.Version = 2
 				sources := map[string]string{
@@ -158,7 +158,7 @@ func TestSourcesGiveTheSameStore(t *testing.T) {
 					sources["gguf q8_0"] = writeGGUF(t, m.gguf(t, tensor.Q8_0))
 				}
 				for source, path := range sources {
-					if !reflect.DeepEqual(chunkFiles(t, convert(t, path, d)), want) {
+					if !reflect.DeepEqual(chunkFiles(t, makeStore(t, path, d)), want) {
 						t.Errorf("%s differs", source)
 					}
 				}
@@ -167,8 +167,8 @@ func TestSourcesGiveTheSameStore(t *testing.T) {
 	}
 }
 
-// wideArch has rows that fill blocks of 256.
-var wideArch = architecture{hidden: 256, ffn: 512, vocab: 40, layers: 1, heads: 2, kvHeads: 1, headDim: 128}
+// wide has rows that fill blocks of 256.
+var wide = arch.Transformer{Width: 256, FFN: 512, Vocab: 40, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 128}
 
 // blocks returns random bytes as a tensor of type d whose scales are finite.
 func blocks(d tensor.DType, elems int) []byte {
@@ -180,7 +180,7 @@ func blocks(d tensor.DType, elems int) []byte {
 }
 
 func TestBlocksPassThrough(t *testing.T) {
-	m := newModel(wideArch, false)
+	m := newModel(wide, false)
 	tests := []struct {
 		have, want       tensor.DType
 		matrix, embedded tensor.DType // types in the store
@@ -205,40 +205,28 @@ func TestBlocksPassThrough(t *testing.T) {
 					c.Tensors[i].Type, c.Tensors[i].Data = tt.have, blocks(tt.have, x.Shape[0]*x.Shape[1])
 				}
 			}
-			r := resident(t, convert(t, writeGGUF(t, c), tt.want))
-			for i, role := range m.roles() {
-				raw, d := rowMajor(t, r, role.name)
+			r := resident(t, makeStore(t, writeGGUF(t, c), tt.want))
+			for i, role := range m.tensors() {
+				raw, d := rowMajor(t, r, role.Name)
 				want := tt.matrix
 				switch {
-				case role.vector:
+				case role.Vector:
 					want = tensor.F32
-				case role.name == embeddingName || role.name == headName:
+				case role.Name == arch.Embedding || role.Name == arch.Head:
 					want = tt.embedded
 				}
 				if d != want {
-					t.Errorf("%s is %v, want %v", role.name, d, want)
+					t.Errorf("%s is %v, want %v", role.Name, d, want)
 				}
 				have := c.Tensors[i].Data
-				if role.rotaryHeads {
-					raw = interleave(raw, role.rows, m.arch.headDim)
+				if strings.HasSuffix(role.Name, ".q") || strings.HasSuffix(role.Name, ".k") {
+					raw = interleave(raw, role.Rows, m.arch.HeadDim)
 				}
 				if d == c.Tensors[i].Type && !bytes.Equal(raw, have) {
-					t.Errorf("%s: blocks changed", role.name)
+					t.Errorf("%s: blocks changed", role.Name)
 				}
 			}
 		})
-	}
-}
-
-func TestColumnsThatFillNoBlocks(t *testing.T) {
-	arch := smallArch
-	arch.ffn = 72 // columns of down
-	m := newModel(arch, true)
-	r := resident(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q4_0))
-	for name, want := range map[string]tensor.DType{"block.0.down": tensor.F16, "block.0.up": tensor.Q4_0} {
-		if got, d := numbers(t, r, name); d != want || d == tensor.F16 && !slices.Equal(got, m.values[name]) {
-			t.Errorf("%s is %v, want %v with the same values", name, d, want)
-		}
 	}
 }
 
@@ -252,12 +240,12 @@ func config(t *testing.T, dir string) map[string]any {
 }
 
 func TestConfig(t *testing.T) {
-	m := newModel(smallArch, false)
-	hf := config(t, convert(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q8_0))
+	m := newModel(small, false)
+	hf := config(t, makeStore(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.Q8_0))
 	c := m.gguf(t, tensor.F32)
 	delete(c.Metadata, "llama.vocab_size")
 	delete(c.Metadata, "llama.rope.dimension_count")
-	fromGGUF := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))
+	fromGGUF := config(t, makeStore(t, writeGGUF(t, c), tensor.Q8_0))
 	if fromGGUF["bos_token_id"] != 0.0 || fromGGUF["eos_token_id"] != 1.0 {
 		t.Errorf("special tokens in %v", fromGGUF)
 	}
@@ -267,7 +255,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("from Hugging Face\n%v, from GGUF\n%v", hf, fromGGUF)
 	}
 
-	factors := make([]float32, smallArch.headDim/2)
+	factors := make([]float32, small.HeadDim/2)
 	for i := range factors {
 		factors[i] = 1 + float32(i)/4
 	}
@@ -276,7 +264,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Tensors = append(c.Tensors, gguf.Tensor{Name: ropeFreqsTensor, Shape: []int{len(factors)}, Type: tensor.F32, Data: raw})
-	scaling, _ := config(t, convert(t, writeGGUF(t, c), tensor.Q8_0))["rope_scaling"].(map[string]any)
+	scaling, _ := config(t, makeStore(t, writeGGUF(t, c), tensor.Q8_0))["rope_scaling"].(map[string]any)
 	list, _ := scaling["factors"].([]any)
 	if scaling["rope_type"] != "factors" || len(list) != len(factors) || list[3] != 1.75 {
 		t.Errorf("rope scaling %v", scaling)
@@ -284,7 +272,7 @@ func TestConfig(t *testing.T) {
 	c.Tensors = c.Tensors[:len(c.Tensors)-1]
 	for key, want := range map[string]string{"rope.scaling.factor": `rope_type = "linear"`, "rope.scale_linear": "rope.scale_linear = 4"} {
 		c.Metadata["llama."+key] = float32(4)
-		if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), want) {
+		if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), weights.WriteOptions{}); !errors.Is(err, weights.ErrUnsupported) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", key, err, want)
 		}
 		delete(c.Metadata, "llama."+key)
@@ -295,7 +283,7 @@ func TestConfig(t *testing.T) {
 	}{{"rope.scaling.type", "none"}, {"rope.scaling.factor", float32(4)}, {"expert_count", uint32(0)}, {"rope.scale_linear", float32(1)}, {"attention.causal", true}} {
 		c.Metadata["llama."+unused.key] = unused.value
 	}
-	if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{}); err != nil {
+	if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), weights.WriteOptions{}); err != nil {
 		t.Errorf("keys that ask for nothing: %v", err)
 	}
 }
@@ -317,15 +305,15 @@ func TestTied(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newModel(smallArch, !tt.head)
+			m := newModel(small, !tt.head)
 			delete(m.config, "tie_word_embeddings")
 			if tt.flag != nil {
 				m.config["tie_word_embeddings"] = tt.flag
 			}
 			dst := filepath.Join(t.TempDir(), "x.lever")
-			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, ConvertOptions{})
+			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, weights.WriteOptions{})
 			if tt.refuse {
-				if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "lm_head.weight") {
+				if !errors.Is(err, weights.ErrCorrupt) || !strings.Contains(err.Error(), "lm_head.weight") {
 					t.Errorf("got %v", err)
 				}
 				return
@@ -333,7 +321,7 @@ func TestTied(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, hasHead := resident(t, dst).tensors[headName]
+			_, _, _, hasHead := resident(t, dst).Shape(arch.Head)
 			if got := config(t, dst)["tie_word_embeddings"]; got != tt.tied || hasHead == tt.tied {
 				t.Errorf("tie_word_embeddings %v, head %v", got, hasHead)
 			}
@@ -343,11 +331,11 @@ func TestTied(t *testing.T) {
 
 // A head in the file that equals the embedding is the same as none.
 func TestTiedWithEqualHead(t *testing.T) {
-	m := newModel(smallArch, true)
+	m := newModel(small, true)
 	tensors := m.hf(t, tensor.F32)
 	tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
-	store := convert(t, m.writeHF(t, tensors, 1), tensor.Q8_0)
-	if _, hasHead := resident(t, store).tensors[headName]; hasHead || config(t, store)["tie_word_embeddings"] != true {
+	store := makeStore(t, m.writeHF(t, tensors, 1), tensor.Q8_0)
+	if _, _, _, hasHead := resident(t, store).Shape(arch.Head); hasHead || config(t, store)["tie_word_embeddings"] != true {
 		t.Error("the head is not tied")
 	}
 }
@@ -361,7 +349,7 @@ func TestRefusedBeforeWeights(t *testing.T) {
 		`quant_method "gptq"`:   {"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}},
 		"num_local_experts = 8": {"num_local_experts": 8},
 	} {
-		m := newModel(smallArch, true)
+		m := newModel(small, true)
 		for key, v := range value {
 			m.config[key] = v
 		}
@@ -369,7 +357,7 @@ func TestRefusedBeforeWeights(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, "model.safetensors")); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, dir, ErrUnsupported, want)
+		refused(t, dir, weights.ErrUnsupported, want)
 	}
 }
 
@@ -381,33 +369,33 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 		content []byte
 		want    string
 	}{{pointer, "Git LFS pointer"}, {page, "web page"}} {
-		m := newModel(smallArch, true)
+		m := newModel(small, true)
 		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
 		writeFile(t, filepath.Join(dir, "model.safetensors"), c.content)
-		refused(t, dir, ErrCorrupt, c.want, "model.safetensors")
+		refused(t, dir, weights.ErrCorrupt, c.want, "model.safetensors")
 		file := filepath.Join(t.TempDir(), "model.gguf")
 		writeFile(t, file, c.content)
-		refused(t, file, ErrCorrupt, c.want)
+		refused(t, file, weights.ErrCorrupt, c.want)
 	}
 	for name, want := range map[string]string{"adapter_config.json": "LoRA", "consolidated.00.pth": "PyTorch", "model.onnx": "ONNX", "pytorch_model.bin": "save_pretrained"} {
 		dir := t.TempDir()
 		writeFile(t, filepath.Join(dir, name), []byte("PK\x03\x04 and more"))
 		refused(t, dir, fs.ErrNotExist, name, want)
-		m := newModel(smallArch, true)
+		m := newModel(small, true)
 		whole := m.writeHF(t, m.hf(t, tensor.F32), 1)
 		if err := os.Rename(filepath.Join(whole, "model.safetensors"), filepath.Join(whole, name)); err != nil {
 			t.Fatal(err)
 		}
 		refused(t, whole, fs.ErrNotExist, name, want, "model.safetensors")
 		if name != "adapter_config.json" {
-			refused(t, filepath.Join(dir, name), ErrUnsupported, want)
+			refused(t, filepath.Join(dir, name), weights.ErrUnsupported, want)
 		}
 	}
 	for _, name := range []string{"config.json", "tokenizer.json"} {
-		m := newModel(smallArch, true)
+		m := newModel(small, true)
 		dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
 		writeFile(t, filepath.Join(dir, name), pointer)
-		refused(t, dir, ErrCorrupt, name, "Git LFS pointer")
+		refused(t, dir, weights.ErrCorrupt, name, "Git LFS pointer")
 	}
 	refused(t, t.TempDir(), fs.ErrNotExist, "it is empty")
 	several := filepath.Join(t.TempDir(), "a[b")
@@ -418,12 +406,12 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 		writeFile(t, filepath.Join(several, name), nil)
 	}
 	refused(t, several, fs.ErrNotExist, "several GGUF files, q4-00001-of-00002.gguf, q8.gguf; perhaps "+several)
-	packed := newModel(smallArch, true)
+	packed := newModel(small, true)
 	tensors := packed.hf(t, tensor.F32)
 	const q = "model.layers.0.self_attn.q_proj."
 	tensors[q+"qweight"] = tensors[q+"weight"]
 	delete(tensors, q+"weight")
-	refused(t, packed.writeHF(t, tensors, 1), ErrUnsupported, q, "GPTQ")
+	refused(t, packed.writeHF(t, tensors, 1), weights.ErrUnsupported, q, "GPTQ")
 	cache := filepath.Join(t.TempDir(), "models--ours--tiny")
 	snapshot := filepath.Join(cache, "snapshots", "abc")
 	if err := os.MkdirAll(snapshot, 0o777); err != nil {
@@ -436,24 +424,24 @@ func TestOtherFilesInPlaceOfModels(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(cache, "snapshots", "def", "config.json"), []byte("{}"))
 	refused(t, cache, fs.ErrNotExist, "several models, abc, def; perhaps "+snapshot+" is meant")
-	part := newModel(smallArch, true).gguf(t, tensor.F32)
+	part := newModel(small, true).gguf(t, tensor.F32)
 	part.Metadata = map[string]any{"split.no": uint16(1), "split.count": uint16(2)}
-	refused(t, writeGGUF(t, part), ErrUnsupported, "part 2 of 2")
+	refused(t, writeGGUF(t, part), weights.ErrUnsupported, "part 2 of 2")
 }
 
 // An index that was left over does not hide a complete model in one file.
 func TestStaleIndex(t *testing.T) {
-	m := newModel(smallArch, true)
+	m := newModel(small, true)
 	dir := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	want := readFile(t, filepath.Join(convert(t, dir, tensor.Q8_0), "chunks", "0001.bin"))
+	want := readFile(t, filepath.Join(makeStore(t, dir, tensor.Q8_0), "chunks", "0001.bin"))
 	writeFile(t, filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}`))
-	if got := readFile(t, filepath.Join(convert(t, dir, tensor.Q8_0), "chunks", "0001.bin")); !bytes.Equal(got, want) {
+	if got := readFile(t, filepath.Join(makeStore(t, dir, tensor.Q8_0), "chunks", "0001.bin")); !bytes.Equal(got, want) {
 		t.Error("another store than without the index")
 	}
 }
 
 func TestTokenizerFromGGUF(t *testing.T) {
-	s := open(t, convert(t, writeGGUF(t, newModel(smallArch, true).gguf(t, tensor.F32)), tensor.Invalid))
+	s := open(t, makeStore(t, writeGGUF(t, newModel(small, true).gguf(t, tensor.F32)), tensor.Invalid))
 	raw, err := fs.ReadFile(s.FS(), "tokenizer.gguf")
 	if err != nil {
 		t.Fatal(err)
@@ -471,21 +459,6 @@ func TestTokenizerFromGGUF(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
-	m := newModel(smallArch, false)
-	var last Progress
-	dst := filepath.Join(t.TempDir(), "x.lever")
-	err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, ConvertOptions{Progress: func(p Progress) {
-		if p.Done <= last.Done || p.Name == "" || last.Total != 0 && p.Total != last.Total {
-			t.Errorf("%+v after %+v", p, last)
-		}
-		last = p
-	}})
-	if err != nil || last.Done != last.Total || last.Total != open(t, dst).Bytes() || last.Name != headName {
-		t.Errorf("%v, ends with %+v", err, last)
-	}
-}
-
 // onlyEntries fails if the folder holds anything but the named entries.
 func onlyEntries(t *testing.T, dir string, names ...string) {
 	t.Helper()
@@ -499,176 +472,5 @@ func onlyEntries(t *testing.T, dir string, names ...string) {
 	}
 	if !slices.Equal(got, names) {
 		t.Errorf("folder holds %q, want %q", got, names)
-	}
-}
-
-func TestDestination(t *testing.T) {
-	m := newModel(smallArch, true)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	dir := t.TempDir()
-	dst := filepath.Join(dir, "x.lever")
-	run := func(o ConvertOptions) error { return Convert(t.Context(), src, dst, o) }
-	if err := run(ConvertOptions{Type: tensor.Q8_0}); err != nil {
-		t.Fatal(err)
-	}
-	before := chunkFiles(t, dst)
-	if err := run(ConvertOptions{Type: tensor.F16}); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), dst) {
-		t.Errorf("existing store: %v", err)
-	}
-	failing := func(string) (chunkFile, error) { return nil, errors.New("no room") }
-	if err := run(ConvertOptions{Type: tensor.F16, Overwrite: true, create: failing}); err == nil {
-		t.Error("conversion without room succeeded")
-	}
-	if !reflect.DeepEqual(chunkFiles(t, dst), before) {
-		t.Error("the old store changed")
-	}
-	if err := run(ConvertOptions{Type: tensor.F16, Overwrite: true}); err != nil {
-		t.Error(err)
-	}
-	if reflect.DeepEqual(chunkFiles(t, dst), before) {
-		t.Error("the old store is still there")
-	}
-	open(t, dst)
-	onlyEntries(t, dir, "x.lever")
-
-	if err := os.Remove(filepath.Join(dst, manifestName)); err != nil {
-		t.Fatal(err)
-	}
-	if err := run(ConvertOptions{Overwrite: true}); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a folder that is no store: %v", err)
-	}
-	if err := Convert(t.Context(), src, filepath.Join(dir, "none", "x.lever"), ConvertOptions{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no such folder: %v", err)
-	}
-	if err := Convert(t.Context(), src, filepath.Join(dir, "y.lever"), ConvertOptions{Type: tensor.Q6_K}); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("to q6_k: %v", err)
-	}
-}
-
-// Of two conversions to one place, the later to finish gives way.
-func TestDestinationAppearsMeanwhile(t *testing.T) {
-	m := newModel(smallArch, true)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	dir := t.TempDir()
-	dst := filepath.Join(dir, "x.lever")
-	err := Convert(t.Context(), src, dst, ConvertOptions{Type: tensor.F16, Progress: func(p Progress) {
-		if p.Done == p.Total {
-			if err := Convert(t.Context(), src, dst, ConvertOptions{Type: tensor.Q8_0}); err != nil {
-				t.Error(err)
-			}
-		}
-	}})
-	if !errors.Is(err, fs.ErrExist) {
-		t.Errorf("got %v", err)
-	}
-	if info, err := Inspect(dst); err != nil || info.Types[0].Type != "q8_0" {
-		t.Errorf("%v: the first store is gone", err)
-	}
-	onlyEntries(t, dir, "x.lever")
-}
-
-// faultyFile fails its nth operation, counted over all files of a conversion.
-type faultyFile struct {
-	*os.File
-	left *int
-	err  error
-}
-
-func (f faultyFile) fail() bool {
-	*f.left--
-	return *f.left < 0
-}
-
-func (f faultyFile) Write(p []byte) (int, error) {
-	if f.fail() {
-		n, _ := f.File.Write(p[:len(p)/2])
-		return n, f.err
-	}
-	return f.File.Write(p)
-}
-
-func (f faultyFile) Sync() error {
-	if f.fail() {
-		return f.err
-	}
-	return f.File.Sync()
-}
-
-// Wherever writing fails, nothing is left.
-func TestWriteFailsAnywhere(t *testing.T) {
-	m := newModel(smallArch, true)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	full := errors.New("disk is full")
-	for n := 0; ; n++ {
-		dir := t.TempDir()
-		dst := filepath.Join(dir, "x.lever")
-		left := n
-		err := Convert(t.Context(), src, dst, ConvertOptions{create: func(path string) (chunkFile, error) {
-			f, err := os.Create(path)
-			return faultyFile{f, &left, full}, err
-		}})
-		if err == nil {
-			if n < 8 {
-				t.Errorf("only %d operations", n)
-			}
-			return
-		}
-		if !errors.Is(err, full) {
-			t.Errorf("after %d operations: %v", n, err)
-		}
-		onlyEntries(t, dir)
-	}
-}
-
-func TestCancelWhileConverting(t *testing.T) {
-	m := newModel(smallArch, true)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	for stop := 1; stop <= 3; stop++ {
-		dir := t.TempDir()
-		ctx, cancel := context.WithCancel(t.Context())
-		calls := 0
-		err := Convert(ctx, src, filepath.Join(dir, "x.lever"), ConvertOptions{Progress: func(Progress) {
-			if calls++; calls == stop {
-				cancel()
-			}
-		}})
-		cancel()
-		if !errors.Is(err, context.Canceled) || calls != stop {
-			t.Errorf("stopped at %d: %v after %d", stop, err, calls)
-		}
-		onlyEntries(t, dir)
-	}
-}
-
-func TestValuesThatTheTypeCannotHold(t *testing.T) {
-	for _, tt := range []struct {
-		value float32
-		d     tensor.DType
-	}{{float32(math.NaN()), tensor.Q8_0}, {float32(math.Inf(1)), tensor.Q4_0}, {70000, tensor.F16}, {float32(math.NaN()), tensor.F16}} {
-		m := newModel(smallArch, true)
-		m.values["block.1.up"][7] = tt.value
-		err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), filepath.Join(t.TempDir(), "x"), ConvertOptions{Type: tt.d})
-		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "model.layers.1.mlp.up_proj.weight") {
-			t.Errorf("%v to %v: %v", tt.value, tt.d, err)
-		}
-	}
-}
-
-// Conversion holds a segment and a few rows, not the model.
-func TestMemoryWhileConverting(t *testing.T) {
-	m := newModel(bigArch, true)
-	src := m.writeHF(t, m.hf(t, tensor.F32), 1)
-	heap := func() int64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return int64(s.HeapAlloc)
-	}
-	before, most := heap(), int64(0)
-	err := Convert(t.Context(), src, filepath.Join(t.TempDir(), "x.lever"), ConvertOptions{
-		Type: tensor.F16, Progress: func(Progress) { most = max(most, heap()-before) },
-	})
-	if limit := int64(maxSegment + 4<<20); err != nil || most > limit {
-		t.Errorf("%v: %d bytes in use, more than %d", err, most, limit)
 	}
 }

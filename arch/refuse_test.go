@@ -1,27 +1,26 @@
-package modelconfig_test
+package arch_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"github.com/lever-go/lever/internal/modelconfig"
+	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/layers"
 )
 
 // base is a configuration without its closing brace.
 const base = `{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2,
 	"num_attention_heads": 4, "intermediate_size": 128, "vocab_size": 100`
 
-func parse(more string) (modelconfig.Config, error) {
-	return modelconfig.Parse([]byte(base + more + "}"))
-}
+func parseWith(more string) (arch.Transformer, error) { return parse([]byte(base + more + "}")) }
 
 const llama3 = `{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}`
 
 func TestRope(t *testing.T) {
 	for more, want := range map[string]struct {
 		theta   float64
-		scaling string
+		scaling layers.RopeScaling
 	}{
 		``:                     {10000, "default"},
 		`, "rope_theta": 5e5`:  {5e5, "default"},
@@ -36,7 +35,7 @@ func TestRope(t *testing.T) {
 		`, "rope_scaling": {"type": "llama3", ` + llama3[1:]:                                                                {10000, "llama3"},
 		`, "rope_theta": 5e5, "rope_parameters": {"rope_type": "default", "rope_theta": 500000}, "rope_scaling": ` + llama3: {5e5, "llama3"},
 	} {
-		c, err := parse(more)
+		c, err := parseWith(more)
 		if err != nil {
 			t.Errorf("%s: %v", more, err)
 		} else if c.Rope.Theta != want.theta || c.Rope.Scaling != want.scaling {
@@ -75,8 +74,8 @@ func TestRefused(t *testing.T) {
 		`, "compression_config": {"format": "pack-quantized"}`:                                     `quant_method "compressed-tensors"`,
 		`, "quantization_config": {"quant_method": "\u001b[31m` + strings.Repeat("x", 9999) + `"}`: `\x1b[31mxxx`,
 	} {
-		_, err := parse(more)
-		if !errors.Is(err, modelconfig.ErrUnsupported) || !strings.Contains(err.Error(), want) || len(err.Error()) > 600 || strings.Contains(err.Error(), "\x1b") {
+		_, err := parseWith(more)
+		if !errors.Is(err, arch.ErrUnsupported) || !strings.Contains(err.Error(), want) || len(err.Error()) > 600 || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%.100s: %v; want %q", more, err, want)
 		}
 	}
@@ -88,8 +87,8 @@ func TestRefused(t *testing.T) {
 		`, "head_dim": ` + strings.Repeat("9", 9999): "head_dim = 999",
 		`, "tie_word_embeddings": 1`:                 "tie_word_embeddings = 1 is not true or false",
 	} {
-		_, err := parse(more)
-		if err == nil || errors.Is(err, modelconfig.ErrUnsupported) || !strings.Contains(err.Error(), want) || len(err.Error()) > 600 {
+		_, err := parseWith(more)
+		if err == nil || errors.Is(err, arch.ErrUnsupported) || !strings.Contains(err.Error(), want) || len(err.Error()) > 600 {
 			t.Errorf("%.100s: %v; want %q", more, err, want)
 		}
 	}
@@ -105,7 +104,7 @@ func TestIgnored(t *testing.T) {
 		`"quantization_config": null, "unsloth_version": "2025.1", "bos_token_id": 1, "eos_token_id": [2, 3], "transformers_version": "5.0.0"`,
 		`"hidden_size": 64.0`,
 	} {
-		if _, err := parse(", " + more); err != nil {
+		if _, err := parseWith(", " + more); err != nil {
 			t.Errorf("%s: %v", more, err)
 		}
 	}

@@ -1,23 +1,23 @@
-package weights
+package convert
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 )
 
 // openGGUF opens a GGUF file, or the first of the files that a model was split into.
-func openGGUF(path string) (*source, error) {
+func openGGUF(path string, own []*arch.Architecture) (*source, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, fromParser(err)
@@ -39,7 +39,7 @@ func openGGUF(path string) (*source, error) {
 		return nil, err
 	}
 	s := &source{close: func() error { return closeParts(files) }}
-	if err := s.describeGGUF(path, files); err != nil {
+	if err := s.describeGGUF(path, files, own); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func openGGUF(path string) (*source, error) {
 
 // CheckGGUF returns the error with which [Convert] would refuse the GGUF file of size bytes that data holds, as far as its first part says so:
 // metadata, names and shapes of tensors. Weights are not read, nor the other files of a model that was split. name stands for the file in
-// errors; checkTokenizer is as in [ConvertOptions].
-func CheckGGUF(data io.ReaderAt, size int64, name string, checkTokenizer func(fs.FS) error) (err error) {
+// errors; checkTokenizer is as in [weights.WriteOptions].
+func CheckGGUF(data io.ReaderAt, size int64, name string, checkTokenizer func(fs.FS) error, own ...*arch.Architecture) error {
 	f, err := gguf.Read(data, size)
 	if err != nil {
 		return fromParser(fmt.Errorf("%s: %w", name, err))
@@ -58,24 +58,15 @@ func CheckGGUF(data io.ReaderAt, size int64, name string, checkTokenizer func(fs
 		return err
 	}
 	s := &source{close: f.Close}
-	if err := s.describeGGUF(name, []*gguf.File{f}); err != nil || checkTokenizer == nil {
+	if err := s.describeGGUF(name, []*gguf.File{f}, own); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "lever-check-*")
-	if err != nil {
-		return fmt.Errorf("weights: check %s: %w", name, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, t := range s.tokenizer {
-		if _, err := t.copyTo(dir); err != nil {
-			return err
-		}
-	}
-	return checkTokenizer(os.DirFS(dir))
+	_, err = s.model.Describe(name, weights.WriteOptions{CheckTokenizer: checkTokenizer})
+	return err
 }
 
 // describeGGUF describes the model of which files, the first at path, are all files.
-func (s *source) describeGGUF(path string, files []*gguf.File) error {
+func (s *source) describeGGUF(path string, files []*gguf.File, own []*arch.Architecture) error {
 	f, paths := files[0], []string{path}
 	if len(files) > 1 {
 		paths = gguf.Parts(path)
@@ -84,7 +75,7 @@ func (s *source) describeGGUF(path string, files []*gguf.File) error {
 	for i, part := range files {
 		for _, t := range part.Tensors {
 			if _, twice := found[t.Name]; twice {
-				return badSource(ErrCorrupt, paths[i], t.Name, "is in another part too")
+				return badSource(weights.ErrCorrupt, paths[i], t.Name, "is in another part too")
 			}
 			shape := slices.Clone(t.Shape)
 			slices.Reverse(shape)
@@ -94,39 +85,35 @@ func (s *source) describeGGUF(path string, files []*gguf.File) error {
 	}
 	_, hasHead := found["output.weight"]
 	var err error
-	if s.config, err = configFromGGUF(path, f.Metadata, found, !hasHead); err != nil {
+	if s.model.Config, err = configFromGGUF(path, f.Metadata, found, !hasHead, own); err != nil {
 		return err
 	}
-	arch, _, err := parseArchitecture(s.config, path)
+	m, err := parse(s.model.Config, path, own)
 	if err != nil {
 		return err
 	}
-	s.steps = arch.steps(!hasHead)
 	ignored := func(name string) bool { return name == ropeFreqsTensor } // is part of the configuration
-	if err := s.resolve(found, path, func(r role) string { return r.gguf }, ignored); err != nil {
+	if err := s.resolve(m, !hasHead, found, path, func(t arch.Tensor) string { return t.GGUF }, ignored); err != nil {
 		return err
 	}
-	if f.Metadata[archKey] == "llama" {
-		if arch.headDim%2 != 0 {
-			return badSource(ErrUnsupported, path, "", "heads of %d rows cannot be rotated in pairs", arch.headDim)
-		}
-		for _, r := range slices.Concat(s.steps...) {
-			if r.rotaryHeads {
-				t := s.tensors[r.name]
-				t.headDim = arch.headDim
-				s.tensors[r.name] = t
+	for _, step := range m.Steps {
+		for _, want := range step {
+			if t := s.model.Tensors[want.Name]; want.GGUFHeadDim > 0 {
+				t.Data = interleaved{t.Data, t.Type.RowBytes(t.Cols), want.GGUFHeadDim}
+				s.model.Tensors[want.Name] = t
 			}
 		}
 	}
 	if _, ok := f.Metadata[tokenizerKey]; !ok {
-		return badSource(ErrUnsupported, path, "", "it has no tokenizer (metadata key %s is missing): some files leave it to another one. "+
+		return badSource(weights.ErrUnsupported, path, "", "it has no tokenizer (metadata key %s is missing): some files leave it to another one. "+
 			"Convert a GGUF file that has it, or the model's Hugging Face folder with its tokenizer.json", tokenizerKey)
 	}
-	return s.tokenizerFromGGUF(f.Metadata)
+	s.model.Tokenizer, err = tokenizerFromGGUF(f.Metadata)
+	return err
 }
 
 // tokenizerFromGGUF keeps the metadata that a tokenizer reads, as a GGUF file without tensors.
-func (s *source) tokenizerFromGGUF(meta map[string]any) error {
+func tokenizerFromGGUF(meta map[string]any) (map[string][]byte, error) {
 	keep := map[string]any{archKey: meta[archKey]}
 	for key, value := range meta {
 		if strings.HasPrefix(key, "tokenizer.") {
@@ -135,10 +122,9 @@ func (s *source) tokenizerFromGGUF(meta map[string]any) error {
 	}
 	var buf bytes.Buffer
 	if err := gguf.Write(&buf, gguf.Content{Metadata: keep}); err != nil {
-		return fmt.Errorf("weights: convert: %s: %w", tokenizerGGUF, err)
+		return nil, fmt.Errorf("convert: %s: %w", tokenizerGGUF, err)
 	}
-	s.tokenizer = []tokenizerFile{bytesFile(tokenizerGGUF, buf.Bytes())}
-	return nil
+	return map[string][]byte{tokenizerGGUF: buf.Bytes()}, nil
 }
 
 // metadata gives typed access to the keys of one architecture. The first error sticks.
@@ -206,31 +192,36 @@ func (m *metadata) fail(key string, value any, want string) {
 		return
 	}
 	if value == nil {
-		m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is missing", m.prefix, key)
+		m.err = badSource(weights.ErrCorrupt, m.path, "", "metadata key %s%s is missing", m.prefix, key)
 		return
 	}
-	m.err = badSource(ErrCorrupt, m.path, "", "metadata key %s%s is %s, not %s", m.prefix, key, fileerr.Name(fmt.Sprint(value)), want)
+	m.err = badSource(weights.ErrCorrupt, m.path, "", "metadata key %s%s is %s, not %s", m.prefix, key, fileerr.Name(fmt.Sprint(value)), want)
 }
 
 // configFromGGUF translates metadata into the vocabulary of config.json.
-func configFromGGUF(path string, meta map[string]any, found map[string]sourceTensor, tied bool) ([]byte, error) {
+func configFromGGUF(path string, meta map[string]any, found map[string]sourceTensor, tied bool, own []*arch.Architecture) ([]byte, error) {
 	general := &metadata{values: meta, path: path}
-	names := map[string]string{"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
-	arch, _ := meta[archKey].(string)
-	if names[arch] == "" {
-		return nil, badSource(ErrUnsupported, path, "", "architecture %s; known are llama and qwen3", fileerr.Quote(arch))
+	kind, _ := meta[archKey].(string)
+	all := slices.DeleteFunc(arch.All(own...), func(a *arch.Architecture) bool { return a.GGUF == "" })
+	i := slices.IndexFunc(all, func(a *arch.Architecture) bool { return a.GGUF == kind })
+	if i < 0 {
+		var known []string
+		for _, a := range all {
+			known = append(known, a.GGUF)
+		}
+		return nil, badSource(weights.ErrUnsupported, path, "", "architecture %s; known are %s", fileerr.Quote(kind), strings.Join(known, ", "))
 	}
 	embedding, ok := found["token_embd.weight"]
 	if !ok {
-		return nil, badSource(ErrCorrupt, path, "token_embd.weight", "is missing")
+		return nil, badSource(weights.ErrCorrupt, path, "token_embd.weight", "is missing")
 	}
-	m := &metadata{values: meta, prefix: arch + ".", path: path}
+	m := &metadata{values: meta, prefix: kind + ".", path: path}
 	heads := m.integer("attention.head_count", -1)
 	hidden := m.integer("embedding_length", -1)
 	headDim := m.integer("attention.key_length", hidden/max(heads, 1))
 	config := map[string]any{
-		"architectures":           []string{names[arch]},
-		"model_type":              arch,
+		"architectures":           []string{all[i].Class},
+		"model_type":              all[i].Name,
 		"hidden_size":             hidden,
 		"intermediate_size":       m.integer("feed_forward_length", -1),
 		"num_hidden_layers":       m.integer("block_count", -1),
@@ -249,7 +240,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 	}
 	for _, same := range []string{"attention.value_length", "rope.dimension_count"} {
 		if n := m.integer(same, headDim); n != headDim && m.err == nil {
-			return nil, badSource(ErrUnsupported, path, "", "metadata key %s%s is %d with heads of %d", m.prefix, same, n, headDim)
+			return nil, badSource(weights.ErrUnsupported, path, "", "metadata key %s%s is %d with heads of %d", m.prefix, same, n, headDim)
 		}
 	}
 	m.refuseOthers()
@@ -263,7 +254,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 	}
 	if t, ok := found[ropeFreqsTensor]; ok {
 		if config["rope_scaling"].(map[string]any) != nil {
-			return nil, badSource(ErrUnsupported, path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)
+			return nil, badSource(weights.ErrUnsupported, path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)
 		}
 		factors, err := ropeFactors(t, int(headDim))
 		if err != nil {
@@ -292,7 +283,7 @@ func (m *metadata) refuseOthers() {
 		value := fmt.Sprint(m.values[key])
 		one := strings.Contains(name, "scale") && value == "1"
 		if !one && !slices.Contains([]string{"0", "false", "", "none", "[]"}, value) {
-			m.err = badSource(ErrUnsupported, m.path, "", "metadata key %s = %s", fileerr.Name(key), fileerr.Name(value))
+			m.err = badSource(weights.ErrUnsupported, m.path, "", "metadata key %s = %s", fileerr.Name(key), fileerr.Name(value))
 		}
 	}
 }
@@ -320,17 +311,17 @@ func (m *metadata) ropeScaling() map[string]any {
 // rope_scaling of type "factors".
 func ropeFactors(t sourceTensor, headDim int) (map[string]any, error) {
 	if t.dtype != tensor.F32 || t.rows != 1 || t.cols != headDim/2 {
-		return nil, badSource(ErrCorrupt, t.file, t.name, "is %v [%d %d], not %d f32 values", t.dtype, t.rows, t.cols, headDim/2)
+		return nil, badSource(weights.ErrCorrupt, t.file, t.name, "is %v [%d %d], not %d f32 values", t.dtype, t.rows, t.cols, headDim/2)
 	}
 	raw := make([]byte, 4*t.cols)
-	if err := t.readRows(raw, 0, 1); err != nil {
+	if err := t.read(raw, 0); err != nil {
 		return nil, err
 	}
 	factors := make([]float32, t.cols)
 	for i := range factors {
 		factors[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 		if !(factors[i] > 0 && factors[i] <= math.MaxFloat32) {
-			return nil, badSource(ErrCorrupt, t.file, t.name, "factor %d is %v", i, factors[i])
+			return nil, badSource(weights.ErrCorrupt, t.file, t.name, "factor %d is %v", i, factors[i])
 		}
 	}
 	return map[string]any{"rope_type": "factors", "factors": factors}, nil

@@ -1,6 +1,7 @@
-package weights
+package convert
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/weights"
 )
 
 const (
@@ -46,7 +48,7 @@ func otherForm(name string) string {
 // hint says what a folder that is not a model to convert is instead, or what in or around it may have been meant, beginning with a
 // semicolon; "" where nothing is known.
 func hint(dir string) string {
-	if isStore, _ := IsStore(filepath.Dir(filepath.Clean(dir))); isStore {
+	if isStore, _ := weights.IsStore(filepath.Dir(filepath.Clean(dir))); isStore {
 		return "; it is a part of one"
 	}
 	entries, err := os.ReadDir(dir)
@@ -61,7 +63,7 @@ func hint(dir string) string {
 	if len(ggufs) > 0 {
 		return meant(ggufs, "GGUF files")
 	}
-	for _, pattern := range []string{"*/" + manifestName, "*/config.json", "snapshots/*/config.json"} {
+	for _, pattern := range []string{"*/" + weights.ManifestName, "*/config.json", "snapshots/*/config.json"} {
 		var folders []string
 		for _, file := range matches(dir, pattern) {
 			folders = append(folders, filepath.Dir(file))
@@ -80,7 +82,10 @@ func hint(dir string) string {
 
 // matches returns the paths in dir that match the pattern.
 func matches(dir, pattern string) []string {
-	found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern)) // the patterns are well-formed
+	found, _ := fs.Glob(os.DirFS(dir), pattern) // the patterns are well-formed
+	for i, name := range found {
+		found[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
 	return found
 }
 

@@ -1,4 +1,4 @@
-package weights
+package convert
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 // splitGGUF writes a model into n files and returns their paths.
@@ -33,17 +34,17 @@ func splitGGUF(t *testing.T, c gguf.Content, n int) []string {
 }
 
 func TestSplitGGUF(t *testing.T) {
-	m := newModel(smallArch, false)
-	want := chunkFiles(t, convert(t, writeGGUF(t, m.gguf(t, tensor.F16)), tensor.Q8_0))
+	m := newModel(small, false)
+	want := chunkFiles(t, makeStore(t, writeGGUF(t, m.gguf(t, tensor.F16)), tensor.Q8_0))
 	paths := splitGGUF(t, m.gguf(t, tensor.F16), 3)
-	if !reflect.DeepEqual(chunkFiles(t, convert(t, paths[0], tensor.Q8_0)), want) {
+	if !reflect.DeepEqual(chunkFiles(t, makeStore(t, paths[0], tensor.Q8_0)), want) {
 		t.Error("the store of three files differs from that of one")
 	}
-	refused(t, paths[1], ErrUnsupported, "part 2 of 3", "m-00001-of-00003.gguf")
+	refused(t, paths[1], weights.ErrUnsupported, "part 2 of 3", "m-00001-of-00003.gguf")
 
 	second := readFile(t, paths[1])
 	writeFile(t, paths[1], readFile(t, paths[2]))
-	refused(t, paths[0], ErrCorrupt, "part 3 of 3 by its metadata", "part 2 of 3 by its name")
+	refused(t, paths[0], weights.ErrCorrupt, "part 3 of 3 by its metadata", "part 2 of 3 by its name")
 	writeFile(t, paths[1], second)
 	if err := os.Remove(paths[2]); err != nil {
 		t.Fatal(err)
@@ -55,5 +56,5 @@ func TestSplitGGUF(t *testing.T) {
 	c.Tensors = c.Tensors[:len(c.Tensors)-1]
 	other := splitGGUF(t, c, 2)
 	writeFile(t, paths[1], readFile(t, other[1]))
-	refused(t, paths[0], ErrCorrupt, "tensors in 2 parts")
+	refused(t, paths[0], weights.ErrCorrupt, "tensors in 2 parts")
 }

@@ -1,0 +1,75 @@
+package arch
+
+import (
+	"fmt"
+
+	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/tensor"
+)
+
+// Options says how a decoder runs. The zero value is usable.
+type Options struct {
+	Pool     *kernels.Pool // workers; if it is nil, the calling goroutine computes. It stays the caller's
+	Context  int           // positions; 0 means all that the model was made for
+	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
+	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
+	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
+	Trace    layers.Trace  // is called after each part of a pass, unless it is nil
+	// Offloader computes products beside the CPU, unless it is nil. It stays the caller's.
+	Offloader layers.Offloader
+}
+
+const (
+	defaultMaxBatch = 128
+	maxMaxBatch     = 1 << 14 // bounds the scratch memory
+)
+
+// withDefaults fills in the zero fields and checks the others.
+func (o Options) withDefaults(m *Model) (Options, error) {
+	for _, f := range []struct {
+		name          string
+		value         *int
+		zero, maximum int
+	}{
+		{"context", &o.Context, m.Positions, m.Positions},
+		{"vocabulary", &o.Vocab, m.Vocab, m.Vocab},
+		{"batch", &o.MaxBatch, defaultMaxBatch, maxMaxBatch},
+	} {
+		if *f.value == 0 {
+			*f.value = f.zero
+		}
+		if *f.value < 1 || *f.value > f.maximum {
+			return o, fmt.Errorf("arch: a %s of %d is outside 1..%d", f.name, *f.value, f.maximum)
+		}
+	}
+	return o, nil
+}
+
+// Decoder builds the decoder of the model over its weights. No weights are read yet. An error about weights or parts that do not fit wraps
+// [layers.ErrWiring].
+func (m *Model) Decoder(w layers.Weights, o Options) (*layers.Decoder, error) {
+	parts, err := m.Parts(w, o)
+	if err != nil {
+		return nil, err
+	}
+	return layers.Assemble(parts)
+}
+
+// Parts returns the parts of the decoder for those who run only some of them.
+func (m *Model) Parts(w layers.Weights, o Options) (layers.Model, error) {
+	o, err := o.withDefaults(m)
+	if err != nil {
+		return layers.Model{}, err
+	}
+	ws := layers.NewWorkspace(w, o.Pool, o.MaxBatch)
+	if o.Offloader != nil {
+		ws.Offload(o.Offloader)
+	}
+	parts, err := m.Build(ws, o)
+	if err != nil {
+		return layers.Model{}, err
+	}
+	parts.Workspace, parts.Trace = ws, o.Trace
+	return parts, nil
+}

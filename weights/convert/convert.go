@@ -1,0 +1,30 @@
+package convert
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/weights"
+)
+
+// Convert makes a store at dst of src, a Hugging Face folder or a GGUF file, as [weights.Write] does, of an architecture of package arch or one
+// of own. Cancelling ctx ends it, and leaves nothing.
+func Convert(ctx context.Context, src, dst string, opts weights.WriteOptions, own ...*arch.Architecture) (err error) {
+	s, err := openSource(src, own)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return weights.Write(ctx, s.model, dst, opts)
+}
+
+// Inspect describes the store that [Convert] would make of src with the same options, and fails as it would. It reads no weights.
+func Inspect(src string, opts weights.WriteOptions, own ...*arch.Architecture) (info *weights.Info, err error) {
+	s, err := openSource(src, own)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.model.Describe(src, opts)
+}

@@ -1,0 +1,15 @@
+// Package convert makes stores of models in other formats: folders as Hugging Face keeps them, with safetensors, and GGUF files.
+//
+//	err := convert.Convert(ctx, "Llama-3.2-1B", "llama.lever", weights.WriteOptions{Type: tensor.Q8_0})
+//
+// Which models it takes is up to package arch, and to the architectures of the caller's own, which come last in a call. Of a model that is
+// refused nothing was read but its configuration and the names and shapes of its tensors.
+//
+// Sources are safetensors of F32, F16 and BF16, in one file or several, and GGUF versions 2 and 3, in one file or several, of F32, F16, BF16,
+// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K.
+//
+// # Errors
+//
+// Errors about a source wrap [weights.ErrCorrupt], [weights.ErrTruncated] or [weights.ErrUnsupported], or an error of the operating system such
+// as [io/fs.ErrNotExist], and name file and tensor.
+package convert

@@ -1,0 +1,126 @@
+package convert
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/internal/fileerr"
+	"github.com/lever-go/lever/internal/regular"
+	"github.com/lever-go/lever/internal/safetensors"
+	"github.com/lever-go/lever/weights"
+)
+
+// tokenizerPatterns match the files of a model folder that a tokenizer may need; config.json names stop tokens.
+var tokenizerPatterns = []string{
+	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json", "tokenizer.model", "*.tiktoken", "chat_template.jinja",
+}
+
+// openHF opens a Hugging Face folder: config.json, safetensors, tokenizer files.
+func openHF(dir string, own []*arch.Architecture) (*source, error) {
+	path := filepath.Join(dir, "config.json")
+	config, err := regular.Read(path, arch.MaxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %s is neither a store nor a Hugging Face folder%s: %w", dir, hint(dir), err)
+	}
+	if what := fileerr.Foreign(config); what != "" {
+		return nil, badSource(weights.ErrCorrupt, path, "", "%s", what)
+	}
+	m, err := parse(config, path, own)
+	if err != nil {
+		return nil, err
+	}
+	files, err := safetensors.OpenModel(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("convert: the weights of %s are not all there%s: %w", dir, hint(dir), err)
+	}
+	if err != nil {
+		return nil, fromParser(err)
+	}
+	s := &source{model: weights.Model{Config: config}, close: files.Close}
+	if err := s.describeHF(dir, m, files); err != nil {
+		files.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Model) (err error) {
+	found := map[string]sourceTensor{}
+	for name, t := range files.Tensors {
+		rows, cols := matrixShape(t.Shape)
+		found[name] = sourceTensor{name: name, file: t.File, dtype: t.Type, rows: rows, cols: cols, data: t.Data, offset: t.Offset}
+	}
+	// A configuration that says nothing means whatever the tensors show.
+	head := headOf(m).HF
+	_, hasHead := found[head]
+	tied := !hasHead
+	if m.Tied != nil {
+		tied = *m.Tied
+	}
+	if tied && hasHead {
+		// A head that differs was meant, whatever the flag says; so transformers takes it, too.
+		if tied, err = sameTensor(found[head], found[m.Steps[0][0].HF]); err != nil {
+			return err
+		}
+	}
+	ignored := func(name string) bool {
+		return tied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration
+	}
+	if err := s.resolve(m, tied, found, files.Path, func(t arch.Tensor) string { return t.HF }, ignored); err != nil {
+		return err
+	}
+	s.model.Tokenizer, err = tokenizerFiles(dir)
+	return err
+}
+
+// sameTensor reports whether two tensors hold the same bytes.
+func sameTensor(a, b sourceTensor) (bool, error) {
+	if a.dtype != b.dtype || a.rows != b.rows || a.cols != b.cols {
+		return false, nil
+	}
+	const rows = 64
+	n := a.dtype.RowBytes(a.cols)
+	bufA, bufB := make([]byte, rows*n), make([]byte, rows*n)
+	for row := 0; row < a.rows; row += rows {
+		k := min(rows, a.rows-row)
+		if err := errors.Join(a.read(bufA[:k*n], row), b.read(bufB[:k*n], row)); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(bufA[:k*n], bufB[:k*n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// maxTokenizer bounds the bytes of a tokenizer's file.
+const maxTokenizer = 256 << 20
+
+// tokenizerFiles reads the tokenizer's files of a folder.
+func tokenizerFiles(dir string) (map[string][]byte, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		matches := func(pattern string) bool {
+			ok, _ := filepath.Match(pattern, e.Name()) // the patterns are well-formed
+			return ok
+		}
+		if e.IsDir() || !slices.ContainsFunc(tokenizerPatterns, matches) {
+			continue
+		}
+		if files[e.Name()], err = regular.Read(filepath.Join(dir, e.Name()), maxTokenizer); err != nil {
+			return nil, fmt.Errorf("convert: %w", err)
+		}
+	}
+	return files, nil
+}
