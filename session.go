@@ -33,7 +33,7 @@ var (
 //  6. the SHA-256 of all that.
 const (
 	sessionMagic   = "lever session\n"
-	sessionVersion = 1
+	sessionVersion = 2
 	maxSessionPart = 64 << 20 // of the header, and of the note
 )
 

@@ -111,7 +111,7 @@ func TestSessionRefuses(t *testing.T) {
 	}
 	try("half", engine, good[:len(good)/2], lever.ErrSessionCorrupt)
 	later := slices.Clone(good)
-	binary.LittleEndian.PutUint32(later[14:], 2)
+	binary.LittleEndian.PutUint32(later[14:], 3)
 	try("a later version", engine, resum(later), lever.ErrSessionVersion)
 	try("other keys and values", open(t, lever.Config{Model: pair.Target, KV: tensor.F32}), good, lever.ErrSessionForeign)
 	try("another model", open(t, lever.Config{Model: pair.Draft}), good, lever.ErrSessionForeign)

@@ -6,18 +6,39 @@ import (
 )
 
 // KV is one layer's cache of keys and values, in pages [KVHeads][PageLen][HeadDim]: slot s is entry s%PageLen of page
-// s/PageLen. Either K and V (F16) or K32 and V32 (float32) are used, the others nil.
+// s/PageLen. Either K and V (F16) or K32 and V32 (float32) are used, the others nil. A page of which no slot is visible may be nil.
 type KV struct {
 	HeadDim, KVHeads, PageLen int
 	K, V                      [][]uint16
 	K32, V32                  [][]float32
 }
 
-// Visible is the sequence of slots that a query row sees: 0 … Prefix-1, then those of Path in order. A row of a token tree
+// Visible is the sequence of slots that a query row sees: First … Prefix-1, then those of Path in order. A row of a token tree
 // has its ancestors in Path.
 type Visible struct {
-	Prefix int
-	Path   []int32
+	First, Prefix int // 0 ≤ First ≤ Prefix
+	Path          []int32
+}
+
+// Len returns the number of slots.
+func (v Visible) Len() int { return v.Prefix - v.First + len(v.Path) }
+
+// Last returns the last n slots of v, or v if it has no more.
+func (v Visible) Last(n int) Visible {
+	skip := max(v.Len()-n, 0)
+	inPath := max(skip-(v.Prefix-v.First), 0)
+	return Visible{First: v.First + skip - inPath, Prefix: v.Prefix, Path: v.Path[inPath:]}
+}
+
+// AttentionOptions says how attention makes weights of scores.
+type AttentionOptions struct {
+	Scale float32 // of query·key
+
+	// SoftCap limits a scaled score s to SoftCap·tanh(s/SoftCap), unless it is 0. It is computed in plain Go.
+	SoftCap float32
+
+	// Sinks, if not nil, hold for each head, [all heads], the score of a key more, whose value is zero.
+	Sinks []float32
 }
 
 // AttentionScratch is the working memory of [Attention] for one goroutine. The zero value is ready; it grows as needed.
@@ -42,22 +63,36 @@ const attentionKeys = 256
 // start: the result depends on the sequence of keys and values, not on the slots that hold them, so a tree row equals the
 // plain row bit for bit.
 func (s *Set) Attention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible, scale float32, scratch *AttentionScratch) {
+	s.AttentionWith(dst, q, kv, head0, heads, kvHead, visible, AttentionOptions{Scale: scale}, scratch)
+}
+
+// AttentionWith is [Set.Attention] with other weights than the softmax of scaled scores.
+func (s *Set) AttentionWith(dst, q []float32, kv *KV, head0, heads, kvHead int, visible Visible, o AttentionOptions, scratch *AttentionScratch) {
 	checkAttention(dst, q, kv, head0, heads, kvHead, visible)
+	if o.Sinks != nil && len(o.Sinks) < head0+heads {
+		panic(fmt.Sprintf("kernels: Attention: heads %d..%d with %d sinks", head0, head0+heads-1, len(o.Sinks)))
+	}
 	dim := kv.HeadDim
 	q = q[head0*dim : (head0+heads)*dim]
 	dst = dst[head0*dim : (head0+heads)*dim]
 	clear(dst)
 	scratch.reset(heads)
+	if o.Sinks != nil {
+		scratch.sink(o.Sinks[head0 : head0+heads])
+	}
 
-	total := visible.Prefix + len(visible.Path)
+	total := visible.Len()
 	for first := 0; first < total; first += attentionKeys {
 		keys := min(attentionKeys, total-first)
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			s.scores(kv, scratch.scores[j:], q, heads, kvHead, slot, run, scale)
+			s.scores(kv, scratch.scores[j:], q, heads, kvHead, slot, run, o.Scale)
 			j += run
 		}
 		for h := range heads {
+			if o.SoftCap != 0 {
+				s.SoftCap(scratch.scores[h*attentionKeys:h*attentionKeys+keys], o.SoftCap)
+			}
 			s.weigh(scratch, h, keys, dst[h*dim:(h+1)*dim])
 		}
 		for j := 0; j < keys; {
@@ -82,6 +117,13 @@ func (s *AttentionScratch) reset(heads int) {
 	}
 }
 
+// sink starts the softmax of each head with a key of that score and of no value.
+func (s *AttentionScratch) sink(scores []float32) {
+	for h, score := range scores {
+		s.max[h], s.sum[h] = score, 1
+	}
+}
+
 // weigh turns the next keys scores of head h in the scratch into weights relative to the largest score so far, to which it also scales
 // what has been summed up before.
 func (s *Set) weigh(scratch *AttentionScratch, h, keys int, acc []float32) {
@@ -101,10 +143,10 @@ func (s *Set) weigh(scratch *AttentionScratch, h, keys int, acc []float32) {
 // run returns the slot of element i of the sequence and how many of the n elements from there lie in consecutive slots of
 // one page.
 func (v Visible) run(i, n, pageLen int) (slot, run int) {
-	if i < v.Prefix {
-		return i, min(n, v.Prefix-i, pageLen-i%pageLen)
+	if slot = v.First + i; slot < v.Prefix {
+		return slot, min(n, v.Prefix-slot, pageLen-slot%pageLen)
 	}
-	path := v.Path[i-v.Prefix:]
+	path := v.Path[slot-v.Prefix:]
 	slot, run = int(path[0]), 1
 	for limit := min(n, len(path), pageLen-slot%pageLen); run < limit && int(path[run]) == slot+run; run++ {
 	}
@@ -143,8 +185,8 @@ func checkAttention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible 
 		panic(fmt.Sprintf("kernels: Attention: head %d of a cache of %d heads of %d, pages of %d", kvHead, kv.KVHeads, kv.HeadDim, kv.PageLen))
 	case head0 < 0 || heads <= 0 || len(q) < (head0+heads)*kv.HeadDim || len(dst) < (head0+heads)*kv.HeadDim:
 		panic(fmt.Sprintf("kernels: Attention: heads %d..%d of %d need more than %d elements of q and %d of dst", head0, head0+heads-1, kv.HeadDim, len(q), len(dst)))
-	case visible.Prefix < 0 || visible.Prefix+len(visible.Path) == 0:
-		panic(fmt.Sprintf("kernels: Attention: no visible key (prefix %d)", visible.Prefix))
+	case visible.First < 0 || visible.First > visible.Prefix || visible.Len() == 0:
+		panic(fmt.Sprintf("kernels: Attention: no visible key (prefix %d, from %d on)", visible.Prefix, visible.First))
 	case (kv.K == nil) == (kv.K32 == nil) || len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32):
 		panic(fmt.Sprintf("kernels: Attention: needs either F16 or F32 pages, got %d+%d and %d+%d", len(kv.K), len(kv.V), len(kv.K32), len(kv.V32)))
 	}

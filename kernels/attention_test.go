@@ -65,13 +65,7 @@ func (c *cache) as(f16 bool) *kernels.KV {
 // want computes one head in float64, and for each element the bound of a float32 computation's error.
 func (c *cache) want(q []float32, kvHead int, visible kernels.Visible, scale float32) (out, bound []float64) {
 	dim := c.kv.HeadDim
-	slots := make([]int, 0, visible.Prefix+len(visible.Path))
-	for s := range visible.Prefix {
-		slots = append(slots, s)
-	}
-	for _, s := range visible.Path {
-		slots = append(slots, int(s))
-	}
+	slots := slotsOf(visible)
 	scores, top, largest := make([]float64, len(slots)), math.Inf(-1), 0.0
 	for j, s := range slots {
 		size := 0.0
@@ -201,6 +195,81 @@ func TestAttentionSequence(t *testing.T) {
 	})
 }
 
+// TestAttentionWith: soft-caps and sinks do what they are defined to do, and what is seen last is seen with the bits that a sequence of it alone
+// has.
+func TestAttentionWith(t *testing.T) {
+	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+		rng := newRand()
+		const dim, group, slots = 32, 4, 700
+		c := newCache(rng, slots, 64, 1, dim)
+		q := normal(rng, group*dim)
+		got, want := make([]float32, len(q)), make([]float32, len(q))
+		var scratch kernels.AttentionScratch
+		visible := kernels.Visible{Prefix: 600, Path: []int32{610, 602, 699}}
+		for _, o := range []kernels.AttentionOptions{
+			{Scale: 0.7, SoftCap: 1.5},
+			{Scale: 0.3, Sinks: []float32{5, -3, 0, 40}},
+			{Scale: 0.3, SoftCap: 2, Sinks: []float32{1, 2, 3, 4}},
+		} {
+			for _, n := range []int{1, 2, 3, 4, 300, 602, 603, 900} {
+				last := visible.Last(n)
+				set.AttentionWith(got, q, c.as(true), 0, group, 0, last, o, &scratch)
+				for h := range group {
+					for i, w := range c.weighed(q[h*dim:(h+1)*dim], last, o, h) {
+						if !near(got[h*dim+i], w, 1e-4) {
+							t.Fatalf("%+v: last %d: head %d element %d: %v, want %v", o, n, h, i, got[h*dim+i], w)
+						}
+					}
+				}
+				moved := newCache(rng, last.Len(), 64, 1, dim)
+				for j, s := range slotsOf(last) {
+					moved.set(j, c.k[s], c.v[s])
+				}
+				set.AttentionWith(want, q, moved.as(true), 0, group, 0, kernels.Visible{Prefix: last.Len()}, o, &scratch)
+				if !slices.Equal(got, want) {
+					t.Fatalf("%+v: last %d: other bits than the same keys alone", o, n)
+				}
+			}
+		}
+	})
+}
+
+// slotsOf lists the slots of a sequence.
+func slotsOf(v kernels.Visible) (slots []int) {
+	for s := v.First; s < v.Prefix; s++ {
+		slots = append(slots, s)
+	}
+	for _, s := range v.Path {
+		slots = append(slots, int(s))
+	}
+	return slots
+}
+
+// weighed computes one head in float64.
+func (c *cache) weighed(q []float32, visible kernels.Visible, o kernels.AttentionOptions, head int) []float64 {
+	out, sum := make([]float64, len(q)), 0.0
+	if o.Sinks != nil {
+		sum = math.Exp(float64(o.Sinks[head]))
+	}
+	for _, s := range slotsOf(visible) {
+		score := 0.0
+		for i, v := range q {
+			score += float64(v) * float64(c.k[s][i]) * float64(o.Scale)
+		}
+		if o.SoftCap != 0 {
+			score = float64(o.SoftCap) * math.Tanh(score/float64(o.SoftCap))
+		}
+		sum += math.Exp(score)
+		for i := range out {
+			out[i] += math.Exp(score) * float64(c.v[s][i])
+		}
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
 func TestAttentionNotFinite(t *testing.T) {
 	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const dim, n = 32, 50
@@ -255,10 +324,16 @@ func TestAttentionMisuse(t *testing.T) {
 		"short dst":         run(dst[:31], q, c.as(true), 2, 2, 0, one),
 		"no heads":          run(dst, q, c.as(true), 0, 0, 0, one),
 		"nothing visible":   run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{}),
-		"long prefix":       run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Prefix: 33}),
-		"slot":              run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{32}}),
-		"negative slot":     run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
-		"two kinds":         run(dst, q, &both, 0, 1, 0, one),
+		"first":             run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{First: 2, Prefix: 1, Path: []int32{1, 2}}),
+		"negative first":    run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{First: -1, Prefix: 1}),
+		"few sinks": func() {
+			var scratch kernels.AttentionScratch
+			kernels.Default().AttentionWith(dst, q, c.as(true), 2, 2, 0, one, kernels.AttentionOptions{Scale: 1, Sinks: q[:3]}, &scratch)
+		},
+		"long prefix":   run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Prefix: 33}),
+		"slot":          run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{32}}),
+		"negative slot": run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
+		"two kinds":     run(dst, q, &both, 0, 1, 0, one),
 	} {
 		if panicOf(f) == nil {
 			t.Errorf("%s: accepted", name)

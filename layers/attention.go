@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+
+	"github.com/lever-go/lever/kernels"
 )
 
 // QKNorm says how the queries and keys of an [Attention] are normalised before the rotation.
@@ -23,7 +25,8 @@ type AttentionConfig struct {
 	KVHeads int // key and value heads
 	HeadDim int // elements of a head
 
-	// Cache keeps the keys and values, as those of its layer Layer. No other part may write to that layer.
+	// Cache keeps the keys and values, as those of its layer Layer. No other part may write to that layer. If the layer of the cache has
+	// a Window, rows see no more than that.
 	Cache *KVCache
 	Layer int
 
@@ -38,21 +41,32 @@ type AttentionConfig struct {
 	Scale      float32 // of query·key; 0 means 1/√HeadDim
 	QKNorm     QKNorm
 	Norm       NormConfig // of queries and keys
+
+	// SoftCap limits a score s, after the scale, to SoftCap·tanh(s/SoftCap) (Gemma 2); 0 means no limit. It is computed in plain Go, which costs
+	// about as much as the rest of attention over a long text.
+	SoftCap float32
+
+	// Sinks says that each query head has a learned score that takes part in the softmax without a value (Xiao et al., arXiv 2309.17453, and
+	// gpt-oss). It costs nothing.
+	Sinks bool
 }
 
 // Attention is grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and a KV cache:
 //
 //	q, k, v = Wq·x, Wk·x, Wv·x; q and k are normalised (if QKNorm says so) and rotated; y = Wo·softmax(Scale·q·kᵀ)·v
 //
-// Its tensors are name.q [Heads·HeadDim][Width], name.k and name.v [KVHeads·HeadDim][Width], name.q_norm and name.k_norm, and name.o
-// [Width][Heads·HeadDim], read in this order, each matrix followed by its bias if it has one: name.q_bias, and so on.
+// Its tensors are name.q [Heads·HeadDim][Width], name.k and name.v [KVHeads·HeadDim][Width], name.q_norm and name.k_norm, name.sinks [Heads],
+// and name.o [Width][Heads·HeadDim], read in this order, each matrix followed by its bias if it has one: name.q_bias, and so on.
 type Attention struct {
 	config       AttentionConfig
 	ws           *Workspace
 	name         string
 	qkv          group
 	o            *Linear
-	qNorm, kNorm *Norm // nil without QKNorm
+	qNorm, kNorm *Norm   // nil without QKNorm
+	sinks        *vector // nil without Sinks
+	window       int     // 0 if rows see all
+	options      kernels.AttentionOptions
 
 	rows   *Rows // of the Forward under way
 	store  func(worker, i int)
@@ -86,6 +100,12 @@ func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
 	case FullQKNorm:
 		a.qNorm, a.kNorm = NewNorm(ws, name+".q_norm", qDim, c.Norm), NewNorm(ws, name+".k_norm", kvDim, c.Norm)
 	}
+	a.window = c.Cache.config.Layers[c.Layer].Window
+	a.options = kernels.AttentionOptions{Scale: c.Scale, SoftCap: c.SoftCap}
+	if c.Sinks {
+		a.sinks = newVector(ws, name+".sinks", c.Heads)
+		a.options.Sinks = a.sinks.values
+	}
 	ws.reserve(&ws.q, qDim)
 	ws.reserve(&ws.mixed, qDim)
 	ws.reserve(&ws.k, kvDim)
@@ -113,6 +133,11 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 			return err
 		}
 		if err := a.kNorm.Load(ctx); err != nil {
+			return err
+		}
+	}
+	if a.sinks != nil {
+		if err := a.sinks.read(ctx); err != nil {
 			return err
 		}
 	}
@@ -149,6 +174,10 @@ func (a *Attention) attendGroup(worker, i int) {
 	c := &a.config
 	row, kvHead := i/c.KVHeads, i%c.KVHeads
 	group, qDim := c.Heads/c.KVHeads, c.Heads*c.HeadDim
-	a.ws.Kernels().Attention(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], c.Cache.KV(c.Layer),
-		kvHead*group, group, kvHead, a.rows.Visible[row], c.Scale, &a.ws.attention[worker])
+	visible := a.rows.Visible[row]
+	if a.window > 0 {
+		visible = visible.Last(a.window)
+	}
+	a.ws.Kernels().AttentionWith(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], c.Cache.KV(c.Layer),
+		kvHead*group, group, kvHead, visible, a.options, &a.ws.attention[worker])
 }

@@ -302,7 +302,8 @@ func (d *Decoder) Rollback(n int) error {
 	return nil
 }
 
-// Truncate shortens the text to its first n rows and drops all pending rows.
+// Truncate shortens the text to its first n rows and drops all pending rows. If the layers no longer keep what rows at position n need, it fails
+// with an error that wraps [ErrNotKept], and nothing has changed; Truncate(0) always works.
 func (d *Decoder) Truncate(n int) error {
 	if err := d.cache.Truncate(n); err != nil {
 		return err

@@ -9,6 +9,10 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
+// ErrNotKept is wrapped by the error about a text that can't be shortened because what is before its new end has been given up: keys and values
+// behind a window, or what else layers keep of the last rows alone. Nothing has changed then. A text can always be emptied.
+var ErrNotKept = errors.New("what is before is no longer kept")
+
 // ErrContextFull is wrapped by the error about a token whose position lies beyond the context. Nothing has changed then.
 var ErrContextFull = errors.New("context full")
 
@@ -26,6 +30,15 @@ type KVConfig struct {
 type KVLayer struct {
 	KVHeads int // heads of a row
 	HeadDim int // elements of a head
+	Window  int // positions that a row sees, its own included; 0 means all. Pages that no later row sees are given up
+}
+
+// first returns the first position that the row at the given position, and so every later row, sees.
+func (l KVLayer) first(position int) int {
+	if l.Window == 0 {
+		return 0
+	}
+	return max(position-l.Window+1, 0)
 }
 
 // UniformKV returns the description of n equal layers.
@@ -37,13 +50,14 @@ func UniformKV(n int, l KVLayer) []KVLayer { return slices.Repeat([]KVLayer{l}, 
 // order of their Append and form a tree: a row sees all committed rows, its ancestors among the pending ones, and itself, and
 // stands at position Len + number of pending ancestors. Commit moves the rows of one path down to continue the text and drops the rest.
 //
-// Memory is taken in pages of 256 slots as slots are used. A KVCache is not safe for concurrent use, except that Put may run
+// Memory is taken in pages of 256 slots as slots are used, and given up when rows are committed where a window has left them behind. A KVCache is not safe for concurrent use, except that Put may run
 // concurrently for different slots.
 type KVCache struct {
 	config    KVConfig
 	layers    []kernels.KV
 	taken     []string // the part that writes to each layer, for the wiring check
-	pages     int      // per layer
+	pages     int      // per layer, those given up included
+	gone      []int    // pages of each layer that a window has left behind, from the first on
 	committed int
 	pending   []pendingRow
 }
@@ -67,10 +81,10 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 		return nil, fmt.Errorf("layers: KV cache: %d positions", config.Context)
 	}
 	config.Layers = slices.Clone(config.Layers)
-	c := &KVCache{config: config, taken: make([]string, len(config.Layers))}
+	c := &KVCache{config: config, taken: make([]string, len(config.Layers)), gone: make([]int, len(config.Layers))}
 	for i, l := range config.Layers {
-		if l.KVHeads < 1 || l.HeadDim < 1 {
-			return nil, fmt.Errorf("layers: KV cache: layer %d: %d heads of %d: both must be positive", i, l.KVHeads, l.HeadDim)
+		if l.KVHeads < 1 || l.HeadDim < 1 || l.Window < 0 {
+			return nil, fmt.Errorf("layers: KV cache: layer %d: %d heads of %d, a window of %d", i, l.KVHeads, l.HeadDim, l.Window)
 		}
 		c.layers = append(c.layers, kernels.KV{HeadDim: l.HeadDim, KVHeads: l.KVHeads, PageLen: kvPageLen})
 	}
@@ -89,8 +103,8 @@ func (c *KVCache) Context() int { return c.config.Context }
 // Bytes returns the memory that keys and values take now.
 func (c *KVCache) Bytes() int64 {
 	elems := 0
-	for _, l := range c.config.Layers {
-		elems += 2 * c.pages * kvPageLen * l.KVHeads * l.HeadDim
+	for i, l := range c.config.Layers {
+		elems += 2 * (c.pages - c.gone[i]) * kvPageLen * l.KVHeads * l.HeadDim
 	}
 	return int64(c.config.Type.RowBytes(elems))
 }
@@ -143,13 +157,46 @@ func (c *KVCache) grow(n int) {
 		for i := range c.layers {
 			kv := &c.layers[i]
 			elems := kv.KVHeads * kvPageLen * kv.HeadDim
-			if c.config.Type == tensor.F32 {
+			switch behind := c.pages < c.config.Layers[i].first(c.committed)/kvPageLen; {
+			case behind && c.config.Type == tensor.F32: // of a state that is being read
+				kv.K32, kv.V32 = append(kv.K32, nil), append(kv.V32, nil)
+			case behind:
+				kv.K, kv.V = append(kv.K, nil), append(kv.V, nil)
+			case c.config.Type == tensor.F32:
 				kv.K32, kv.V32 = append(kv.K32, make([]float32, elems)), append(kv.V32, make([]float32, elems))
-			} else {
+			default:
 				kv.K, kv.V = append(kv.K, make([]uint16, elems)), append(kv.V, make([]uint16, elems))
 			}
 		}
 	}
+}
+
+// leave gives up the pages of each layer that no row sees any more.
+func (c *KVCache) leave() {
+	for i := range c.layers {
+		kv := &c.layers[i]
+		for first := c.config.Layers[i].first(c.committed) / kvPageLen; c.gone[i] < first; c.gone[i]++ {
+			page := c.gone[i]
+			if c.config.Type == tensor.F32 {
+				kv.K32[page], kv.V32[page] = nil, nil
+			} else {
+				kv.K[page], kv.V[page] = nil, nil
+			}
+		}
+	}
+}
+
+// keeps returns an error unless all that rows from position n on see is kept.
+func (c *KVCache) keeps(n int) error {
+	if n == 0 {
+		return nil
+	}
+	for i, l := range c.config.Layers {
+		if first := l.first(n); first/kvPageLen < c.gone[i] {
+			return fmt.Errorf("layers: truncate to %d of %d rows: %w: the window of layer %d needs keys and values from row %d on", n, c.committed, ErrNotKept, i, first)
+		}
+	}
+	return nil
 }
 
 // Slot returns the slot of a pending row.
@@ -194,7 +241,8 @@ func (c *KVCache) Put(layer, slot int, key, value []float32) {
 	}
 }
 
-// Get writes the key and the value of one slot of a layer, as the cache keeps them, to key and value, each [KVHeads][HeadDim].
+// Get writes the key and the value of one slot of a layer, as the cache keeps them, to key and value, each [KVHeads][HeadDim]. The slot must
+// not lie behind the layer's window.
 func (c *KVCache) Get(layer, slot int, key, value []float32) {
 	kv := &c.layers[layer]
 	page, dim := slot/kvPageLen, kv.HeadDim
@@ -249,6 +297,7 @@ func (c *KVCache) Commit(path []int) error {
 	}
 	c.committed += len(path)
 	c.pending = c.pending[:0]
+	c.leave()
 	return nil
 }
 
@@ -283,10 +332,14 @@ func (c *KVCache) Rollback(n int) error {
 	return nil
 }
 
-// Truncate shortens the text to its first n rows, drops all pending rows, and gives up the pages that are no longer used.
+// Truncate shortens the text to its first n rows, drops all pending rows, and gives up the pages that are no longer used. If a window has left
+// behind what rows at position n see, it fails with an error that wraps [ErrNotKept], and nothing has changed; n = 0 and n = Len never do.
 func (c *KVCache) Truncate(n int) error {
 	if n < 0 || n > c.committed {
 		return fmt.Errorf("layers: truncate to %d of %d rows", n, c.committed)
+	}
+	if err := c.keeps(n); err != nil {
+		return err
 	}
 	c.committed, c.pending = n, c.pending[:0]
 	c.release((n + kvPageLen - 1) / kvPageLen)
@@ -300,6 +353,7 @@ func (c *KVCache) release(pages int) {
 		kv := &c.layers[i]
 		kv.K, kv.V = cutPages(kv.K, c.pages), cutPages(kv.V, c.pages)
 		kv.K32, kv.V32 = cutPages(kv.K32, c.pages), cutPages(kv.V32, c.pages)
+		c.gone[i] = min(c.gone[i], c.pages)
 	}
 }
 

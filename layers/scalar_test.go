@@ -1,6 +1,8 @@
 package layers_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -30,6 +32,7 @@ type scalarLayer struct {
 	attention layers.AttentionConfig
 	freqs     []float64 // of the rotary positions
 	factor    float64
+	window    int
 	mlp       layers.MLPConfig
 	block     layers.BlockConfig
 }
@@ -83,7 +86,7 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	ws := layers.NewWorkspace(&m.weights, nil, maxRows)
 	kv := layers.KVConfig{Context: 512, Type: tensor.F32}
 	for _, l := range m.layers {
-		kv.Layers = append(kv.Layers, layers.KVLayer{KVHeads: l.attention.KVHeads, HeadDim: l.attention.HeadDim})
+		kv.Layers = append(kv.Layers, layers.KVLayer{KVHeads: l.attention.KVHeads, HeadDim: l.attention.HeadDim, Window: l.window})
 	}
 	cache, err := layers.NewKVCache(kv)
 	if err != nil {
@@ -130,6 +133,9 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 	case layers.FullQKNorm:
 		m.setNorm(t, name+".q_norm", q, a.Norm)
 		m.setNorm(t, name+".k_norm", kv, a.Norm)
+	}
+	if a.Sinks {
+		m.set(t, name+".sinks", true, 1, a.Heads, 1, 2)
 	}
 	m.setLinear(t, name+".o", m.width, q, a.OutputBias)
 	if !mlp.Ungated {
@@ -227,9 +233,24 @@ func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out
 				for c := range dim {
 					sum += q[h*dim+c] * key[kv*dim+c]
 				}
-				scores = append(scores, sum*scale)
+				sum *= scale
+				if limit := float64(a.SoftCap); limit != 0 {
+					sum = limit * math.Tanh(sum/limit)
+				}
+				scores = append(scores, sum)
+			}
+			if l.window > 0 {
+				for j := range max(len(scores)-l.window, 0) {
+					scores[j] = math.Inf(-1)
+				}
+			}
+			if a.Sinks {
+				scores = append(scores, m.values[name+".sinks"][h])
 			}
 			for j, weight := range softmax(scores) {
+				if j == len(keys) {
+					break // the sink
+				}
 				for c := range dim {
 					mixed[h*dim+c] += weight * values[j][kv*dim+c]
 				}
@@ -397,6 +418,19 @@ func scalarModels() map[string]*scalarModel {
 				l.freqs = frequencies(1e6, 32)
 			}
 		}),
+		"gemma2": model(func(_ *scalarModel, i int, l *scalarLayer) {
+			l.attention.SoftCap = 2
+			if i == 0 {
+				l.window = 5
+			}
+		}),
+		"gpt-oss": model(func(_ *scalarModel, i int, l *scalarLayer) {
+			l.attention.Sinks, l.attention.Bias, l.attention.OutputBias = true, true, true
+			if i == 0 {
+				l.window = 4
+			}
+		}),
+		"window": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.window = 3 }),
 		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
 			l.block.Placement = layers.NormAfter
@@ -501,6 +535,54 @@ func checkRandomTree(t *testing.T, rng *rand.Rand, tree, alone *layers.Decoder) 
 	sameBits(t, fmt.Sprintf("after committing %v of %v", path, parents), plain(t, tree, next), plain(t, alone, append(sequence, next...)))
 	truncate(t, tree, 0)
 	truncate(t, alone, 0)
+}
+
+// TestWindowEqualsPlainDecoding: what a window has left behind makes no difference, however the text came about, and can't be gone back to.
+func TestWindowEqualsPlainDecoding(t *testing.T) {
+	m := scalarModels()["window"]
+	for i := range m.layers {
+		m.layers[i].window = 30
+	}
+	whole, pieces := m.decoder(t, 128), m.decoder(t, 128)
+	text := make([]int32, 500)
+	for i := range text {
+		text[i] = int32(i * i % 37)
+	}
+	forward(t, whole, text, nil) // all pending: nothing is given up
+	for part := range slices.Chunk(text[:499], 50) {
+		forward(t, pieces, part, nil)
+		commitAll(t, pieces)
+	}
+	forward(t, pieces, text[499:], nil)
+	sameBits(t, "in pieces", logits(t, pieces, 0), logits(t, whole, 499))
+	if err := pieces.Truncate(200); !errors.Is(err, layers.ErrNotKept) || pieces.Len() != 499 || pieces.Pending() != 1 {
+		t.Errorf("truncate to 200: %v; %d rows and %d pending", err, pieces.Len(), pieces.Pending())
+	}
+	truncate(t, pieces, 300)
+	sameBits(t, "after truncate", plain(t, pieces, text[300:301]), logitsOf(t, m, text[:301]))
+
+	var state bytes.Buffer
+	if err := pieces.WriteState(&state); err != nil {
+		t.Fatal(err)
+	}
+	read := m.decoder(t, 128)
+	if err := read.ReadState(&state); err != nil {
+		t.Fatal(err)
+	}
+	sameBits(t, "after the state is read", plain(t, read, text[301:302]), logitsOf(t, m, text[:302]))
+	if err := read.Truncate(200); !errors.Is(err, layers.ErrNotKept) {
+		t.Errorf("truncate a read state to 200: %v", err)
+	}
+	truncate(t, read, 0)
+	sameBits(t, "from the start", plain(t, read, text[:3]), logitsOf(t, m, text[:3]))
+}
+
+// logitsOf returns the logits after a text that one pass computes.
+func logitsOf(t *testing.T, m *scalarModel, tokens []int32) []float32 {
+	t.Helper()
+	d := m.decoder(t, len(tokens))
+	forward(t, d, tokens, nil)
+	return logits(t, d, len(tokens)-1)
 }
 
 // TestPartsDoNotAllocate: a decode step of any of the parts allocates nothing.

@@ -21,14 +21,15 @@ var ErrStateful = errors.New("a state holds keys and values only")
 //  1. the header;
 //  2. for each layer of the cache, its shape;
 //  3. the tokens of the text, int32 each;
-//  4. for each layer, page of [kvPageLen] rows and head: the keys of the page's rows, [rows][HeadDim], then their values.
+//  4. for each layer, page of [kvPageLen] rows that its window has not left behind, and head: the keys of the page's rows, [rows][HeadDim],
+//     then their values.
 type stateHeader struct {
 	Layers, Type, Rows uint32
 }
 
 // stateLayer is the shape of a layer in a state.
 type stateLayer struct {
-	KVHeads, HeadDim uint32
+	KVHeads, HeadDim, Window uint32
 }
 
 // Stateful is a [Layer] that says whether it keeps anything of the text beside keys and values, as convolutions and recurrences do. A
@@ -65,7 +66,7 @@ func (c *KVCache) stateHeader(rows uint32) stateHeader {
 func (c *KVCache) stateLayers() []stateLayer {
 	var shapes []stateLayer
 	for _, l := range c.config.Layers {
-		shapes = append(shapes, stateLayer{uint32(l.KVHeads), uint32(l.HeadDim)})
+		shapes = append(shapes, stateLayer{uint32(l.KVHeads), uint32(l.HeadDim), uint32(l.Window)})
 	}
 	return shapes
 }
@@ -122,7 +123,8 @@ func (d *Decoder) readState(r io.Reader) error {
 	}
 	for i, want := range c.stateLayers() {
 		if got := shapes[i]; got != want {
-			return fmt.Errorf("layers: %w: it has %d heads of %d in layer %d; this one %d of %d", ErrState, got.KVHeads, got.HeadDim, i, want.KVHeads, want.HeadDim)
+			return fmt.Errorf("layers: %w: layer %d has %d heads of %d and a window of %d; here it has %d of %d and %d", ErrState, i,
+				got.KVHeads, got.HeadDim, got.Window, want.KVHeads, want.HeadDim, want.Window)
 		}
 	}
 	if int64(h.Rows) > int64(c.config.Context) {
@@ -139,15 +141,16 @@ func (d *Decoder) readState(r io.Reader) error {
 	if err := d.model.Embedding.Check(d.text); err != nil {
 		return fmt.Errorf("layers: %w: %w", ErrState, err)
 	}
-	c.grow(int(h.Rows))
 	c.committed = int(h.Rows)
+	c.grow(c.committed)
+	c.leave()
 	return c.eachRun(func(values any) error { return binary.Read(r, binary.LittleEndian, values) })
 }
 
 // eachRun calls f with the committed keys and values, run by run, in the order of a state: each a slice that is part of the cache.
 func (c *KVCache) eachRun(f func(values any) error) error {
 	for i := range c.layers {
-		for page := 0; page*kvPageLen < c.committed; page++ {
+		for page := c.config.Layers[i].first(c.committed) / kvPageLen; page*kvPageLen < c.committed; page++ {
 			rows := min(kvPageLen, c.committed-page*kvPageLen)
 			kv := &c.layers[i]
 			for head := range kv.KVHeads {

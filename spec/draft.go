@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -248,14 +249,18 @@ func (d *Draft) Settle(path []int) error {
 }
 
 // keepPrefix drops what the model has committed that is not the start of prompt. The last token of the prompt, the root of
-// the first tree, is computed anew in any case.
+// the first tree, is computed anew in any case. A model that can't go back so far starts over.
 func keepPrefix(m Model, prompt []int32) error {
 	committed := m.Tokens()
 	n := 0
 	for n < len(committed) && n < len(prompt)-1 && committed[n] == prompt[n] {
 		n++
 	}
-	return m.Truncate(n)
+	err := m.Truncate(n)
+	if errors.Is(err, layers.ErrNotKept) {
+		return m.Truncate(0)
+	}
+	return err
 }
 
 // fill appends the tokens of sequence that the model has not committed, at most chunk in a forward, and reports each.

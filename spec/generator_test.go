@@ -135,12 +135,13 @@ func FuzzTreeVerify(f *testing.F) {
 	})
 }
 
-// What the models hold of a prompt is not computed again, and changes nothing.
+// What the models hold of a prompt is not computed again, and changes nothing; a model that can't go back so far computes all of it.
 func TestSharedPrefixIsKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		target, req := spectest.DrawCase(t)
 		draft := spectest.NewDraftOf(target, 60)
 		draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
+		target.Keeps, draft.Keeps = rapid.IntRange(0, 9).Draw(t, "keeps"), rapid.IntRange(0, 9).Draw(t, "draftKeeps")
 		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: mustChain(t, 3, 0), Chunk: rapid.IntRange(1, 9).Draw(t, "chunk")})
 		if err != nil {
 			t.Fatal(err)
@@ -154,6 +155,9 @@ func TestSharedPrefixIsKept(t *testing.T) {
 			shared := 0
 			for shared < min(len(sequence), len(req.Prompt))-1 && sequence[shared] == req.Prompt[shared] {
 				shared++
+			}
+			if target.Keeps > 0 && shared < target.Len()-target.Keeps {
+				shared = 0
 			}
 			rows := target.Rows
 			result, err := g.Generate(ctx, req, nil)

@@ -21,7 +21,8 @@ type Model interface {
 	// Commit makes the pending rows in path, from a child of the last committed token downwards, part of the sequence, and
 	// drops all other pending rows.
 	Commit(path []int) error
-	// Truncate keeps the first n committed tokens and drops all pending rows.
+	// Truncate keeps the first n committed tokens and drops all pending rows. A model that no longer keeps what it needs of the tokens before
+	// position n returns an error that wraps [layers.ErrNotKept], and nothing has changed; n = 0 and n = Len always work.
 	Truncate(n int) error
 	// Tokens returns the committed tokens. The slice is valid until the next Commit or Truncate.
 	Tokens() []int32

@@ -27,6 +27,7 @@ type HashModel struct {
 	Committed []HashRow
 	Pending   []HashRow
 	MaxBatch  int // rows of a Forward; 0 = any number
+	Keeps     int // tokens by which a sequence can be shortened; 0 = all
 
 	Forwards, Rows, Projections int
 	FailIn                      int // 1 = the next call of a method that may fail does
@@ -221,6 +222,9 @@ func (m *HashModel) Truncate(n int) error {
 	}
 	if n < 0 || n > len(m.Committed) {
 		return fmt.Errorf("hash model: truncate to %d of %d", n, len(m.Committed))
+	}
+	if m.Keeps > 0 && n > 0 && n < len(m.Committed)-m.Keeps {
+		return fmt.Errorf("hash model: truncate to %d of %d: %w", n, len(m.Committed), layers.ErrNotKept)
 	}
 	m.Committed, m.Pending = m.Committed[:n], m.Pending[:0]
 	return nil
