@@ -48,8 +48,8 @@ type Draft struct {
 	Seconds  float64 `json:"seconds"` // mean over passes
 }
 
-// DraftScheduling compares ways to compute the draft forwards of a recording: one node after the other on either engine, waves on either
-// engine, and batch-aware, where each group of projections of each wave goes where it takes less time.
+// DraftScheduling compares ways to compute the draft forwards of a recording: one node after the other on the CPU or the NPU, waves on
+// either, and batch-aware, where each group of projections of each wave goes where it takes less time.
 func DraftScheduling(r *Recording) (*report.Report, error) {
 	all, err := phones()
 	if err != nil {

@@ -56,7 +56,7 @@ type Projected struct {
 }
 
 // Projection compares ways to compute the logits of the trees of a recording, on the heads of large models: of the whole tree on the NPU, or
-// along the accepted path, on either engine, row by row or with the rows that are likeliest to be needed next.
+// along the accepted path, on the CPU or the NPU, row by row or with the rows that are likeliest to be needed next.
 func Projection(r *Recording) (*report.Report, error) {
 	all, err := phones()
 	if err != nil {

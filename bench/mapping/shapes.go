@@ -68,7 +68,7 @@ func loadPhone(name string) (*phone, error) {
 	return &phone{p, offload.NewCosts(p.CPU, p.NPU.Costs)}, nil
 }
 
-// blocks returns the seconds of all blocks of a model, each group of projections on the given engine.
+// blocks returns the seconds of all blocks of a model, each group of projections at the given place.
 func (p *phone) blocks(s shape, rows int, place offload.Place) (seconds float64) {
 	for _, bytes := range s.blockGroups() {
 		seconds += float64(s.layers) * p.costs.Times(weightType, bytes, rows).Of(place)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/profile"
 )
 
@@ -70,13 +72,25 @@ func TestProfileOfNPU(t *testing.T) {
 	clitest.MustSucceed(t, "run", "--max-tokens", "2", "--npu", "host", "--profile", file, "2 + 2 is")
 }
 
+func TestDriversAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/command-line.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range npu.Drivers() {
+		if !strings.Contains(string(page), "\n| `"+name+"` | ") {
+			t.Errorf("docs/command-line.md does not list the driver %s", name)
+		}
+	}
+}
+
 func TestNPUUsageErrors(t *testing.T) {
 	for name, args := range map[string][]string{
 		"unknown driver":          {"run", "--npu", "abacus", "x"},
 		"unknown driver, profile": {"profile", "--npu", "abacus"},
 		"a map alone":             {"run", "--map", "draft=cpu", "x"},
 		"unknown stage":           {"run", "--npu", "host", "--map", "block=cpu", "x"},
-		"unknown engine":          {"run", "--npu", "host", "--map", "draft=gpu", "x"},
+		"unknown place":           {"run", "--npu", "host", "--map", "draft=gpu", "x"},
 		"unknown head":            {"run", "--npu", "host", "--map", "head=npu", "x"},
 	} {
 		if got := clitest.Execute(t, args...); got.Status != cli.ExitUsage {

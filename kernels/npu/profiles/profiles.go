@@ -49,11 +49,10 @@ type Profile struct {
 type NPU struct {
 	Device    string `json:"device"`
 	Batches   []int  `json:"batches"`           // ascending
-	MaxRows   int    `json:"max_rows"`          // output rows of a matrix; more than that are ErrUnsupported; 0: any number
-	MaxBuffer int64  `json:"max_buffer_bytes"`  // 0: any
-	MaxMemory int64  `json:"max_session_bytes"` // 0: any
+	MaxRows   int    `json:"max_rows"`          // output rows of a matrix, beyond which it is npu.ErrUnsupported; 0 means any number
+	MaxBuffer int64  `json:"max_buffer_bytes"`  // 0 means any
+	MaxMemory int64  `json:"max_session_bytes"` // 0 means any
 	Alignment int    `json:"alignment"`
-	Queue     int    `json:"queue"`
 	npu.Costs        // rates for each of Batches
 }
 
@@ -137,8 +136,8 @@ func (p *Profile) check() error {
 	if len(n.Batches) == 0 || n.Batches[0] < 1 || !slices.IsSorted(n.Batches) || len(slices.Compact(slices.Clone(n.Batches))) != len(n.Batches) {
 		return fmt.Errorf("batches %v", n.Batches)
 	}
-	if n.MaxRows < 0 || n.MaxBuffer < 0 || n.MaxMemory < 0 || n.Queue < 1 || n.Alignment < 1 || n.Alignment > 4096 || n.Alignment&(n.Alignment-1) != 0 {
-		return fmt.Errorf("limits: %d rows, %d and %d bytes, queue %d, alignment %d", n.MaxRows, n.MaxBuffer, n.MaxMemory, n.Queue, n.Alignment)
+	if n.MaxRows < 0 || n.MaxBuffer < 0 || n.MaxMemory < 0 || n.Alignment < 1 || n.Alignment > 4096 || n.Alignment&(n.Alignment-1) != 0 {
+		return fmt.Errorf("limits: %d rows, %d and %d bytes, alignment %d", n.MaxRows, n.MaxBuffer, n.MaxMemory, n.Alignment)
 	}
 	if err := n.Costs.Check(); err != nil {
 		return err

@@ -38,15 +38,15 @@ func TestWrongProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string][2]string{
-		"no JSON":         {"{", ""},
-		"unknown key":     {`"version"`, `"colour": 1, "version"`},
-		"another format":  {"lever-npu", "lever-flash"},
-		"another version": {`"version": 1`, `"version": 2`},
-		"no batches":      {`"batches": [1, 8, 32, 64]`, `"batches": []`},
-		"other batches":   {`"batches": [1, 8, 32, 64]`, `"batches": [1, 8, 32]`},
-		"no queue":        {`"queue": 4`, `"queue": 0`},
-		"negative submit": {`"submit_seconds": 0.0002`, `"submit_seconds": -1`},
-		"a rate of zero":  {`"bytes_per_second": 12000000000`, `"bytes_per_second": 0`},
+		"no JSON":           {"{", ""},
+		"unknown key":       {`"version"`, `"colour": 1, "version"`},
+		"another format":    {"lever-npu", "lever-flash"},
+		"another version":   {`"version": 1`, `"version": 2`},
+		"no batches":        {`"batches": [1, 8, 32, 64]`, `"batches": []`},
+		"other batches":     {`"batches": [1, 8, 32, 64]`, `"batches": [1, 8, 32]`},
+		"an alignment of 3": {`"alignment": 128`, `"alignment": 3`},
+		"negative submit":   {`"submit_seconds": 0.0002`, `"submit_seconds": -1`},
+		"a rate of zero":    {`"bytes_per_second": 12000000000`, `"bytes_per_second": 0`},
 	} {
 		changed := strings.Replace(string(text), change[0], change[1], 1)
 		if changed == string(text) {
