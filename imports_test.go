@@ -25,6 +25,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"tensor/ops", "tensor kernels"},
 	{"tensor/gonummat", "tensor"},
 	{"tensor/gorgoniadense", "tensor"},
+	{"tensor/tensorfile", "tensor"},
 	{"kernels", "tensor kernels/amd64 kernels/arm64 kernels/internal/table"},
 	{"kernels/amd64/...", "tensor kernels/internal/table"},
 	{"kernels/arm64/...", "tensor kernels/internal/table"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -18,8 +19,9 @@ const (
 
 // Model is the set of tensors of a model folder.
 type Model struct {
-	Path    string            // of the index, or of the single file
-	Tensors map[string]Tensor // by name
+	Path     string            // of the index, or of the single file
+	Tensors  map[string]Tensor // by name
+	Metadata map[string]string // of all files
 
 	files []*os.File
 }
@@ -41,6 +43,16 @@ func OpenModel(dir string) (*Model, error) {
 		}
 	}
 	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Open opens a single safetensors file. The caller closes the Model. Errors are as of [OpenModel].
+func Open(path string) (*Model, error) {
+	m := &Model{Path: path, Tensors: map[string]Tensor{}}
+	if err := m.openSingle(); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -100,7 +112,12 @@ func (m *Model) open(path string) ([]Tensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
-	return Read(f, info.Size(), path)
+	tensors, metadata, err := Read(f, info.Size(), path)
+	if m.Metadata == nil {
+		m.Metadata = map[string]string{}
+	}
+	maps.Copy(m.Metadata, metadata)
+	return tensors, err
 }
 
 func exists(path string) bool {

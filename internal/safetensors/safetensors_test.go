@@ -25,7 +25,8 @@ func file(header string, n int) []byte {
 }
 
 func read(raw []byte) ([]Tensor, error) {
-	return Read(bytes.NewReader(raw), int64(len(raw)), "model.safetensors")
+	tensors, _, err := Read(bytes.NewReader(raw), int64(len(raw)), "model.safetensors")
+	return tensors, err
 }
 
 const twoTensors = `{"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[2],"data_offsets":[12,20]},` +
@@ -179,7 +180,7 @@ func FuzzIndex(f *testing.F) {
 
 func ExampleRead() {
 	raw := file(`{"norm":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8)
-	tensors, err := Read(bytes.NewReader(raw), int64(len(raw)), "model.safetensors")
+	tensors, _, err := Read(bytes.NewReader(raw), int64(len(raw)), "model.safetensors")
 	if err != nil {
 		fmt.Println(err)
 		return
