@@ -107,7 +107,7 @@ func TestDistill(t *testing.T) {
 		}
 	}
 	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "60", "-answer", "48", "-epochs", "1",
-		"examples_test.go", "custom", "llama31")
+		"examples_test.go")
 	if !strings.Contains(report, "after layer 0: ") || !strings.Contains(report, "chosen: the exits after layers [") {
 		t.Errorf("it reports %q", report)
 	}

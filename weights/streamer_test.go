@@ -397,7 +397,7 @@ func TestUnreliableFlash(t *testing.T) {
 	dir := bigStore(t, true)
 	want := resident(t, dir)
 	// Where faults are rare, many bytes are read for each.
-	for perMille, total := range map[int]int64{20: 1000, 400: 9000} {
+	for perMille, total := range map[int]int64{20: 300, 400: 3000} {
 		if testing.Short() {
 			total = 250
 		}

@@ -43,6 +43,7 @@ func TestPoliciesGiveTheTextOfPlainDecoding(t *testing.T) {
 		Pairs:   []policies.Pair{{Name: "demo", Model: pair.Target, Draft: pair.Draft, StreamingDRAM: streamingDRAM}},
 		Sets:    bench.BuiltinSets()[3:], // the shortest prompts
 		Kernels: kernels.Sets()[2:],      // all but the definition and portable Go, which take long, where there are others
+		Budgets: []int{2, 16},
 		Prompts: 1,
 		Tokens:  16,
 	}
@@ -50,7 +51,7 @@ func TestPoliciesGiveTheTextOfPlainDecoding(t *testing.T) {
 		options.Kernels = kernels.Sets()[1:]
 	}
 	if testing.Short() {
-		options.Kernels, options.Budgets = options.Kernels[len(options.Kernels)-1:], []int{2, 16}
+		options.Kernels = options.Kernels[len(options.Kernels)-1:]
 	}
 	report, err := policies.Check(t.Context(), options)
 	if err != nil {

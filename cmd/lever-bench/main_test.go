@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { clitest.Main(m, run) }
 // The tests run where there is no folder ../shared.
 func TestPoliciesSaysThatItHasNoDataSets(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "results")
-	got := clitest.MustSucceed(t, "policies", "--prompts-per-set", "1", "--tokens", "6", "--pass-bytes", "10MB", "--out", out)
+	got := clitest.MustSucceed(t, "policies", "--quick", "--tokens", "6", "--pass-bytes", "10MB", "--out", out)
 	if !strings.Contains(got.Stderr, "no data sets in") || !strings.Contains(got.Stderr, out) {
 		t.Errorf("standard error:\n%s", got.Stderr)
 	}
@@ -40,7 +40,7 @@ func TestPoliciesSaysThatItHasNoDataSets(t *testing.T) {
 
 func TestPoliciesJSON(t *testing.T) {
 	prompts := testdata.Shared(t, "data/prompts")
-	got := clitest.MustSucceed(t, "policies", "--prompts", prompts, "--prompts-per-set", "1", "--tokens", "4", "--pass-bytes", "10MB",
+	got := clitest.MustSucceed(t, "policies", "--quick", "--prompts", prompts, "--tokens", "4", "--pass-bytes", "10MB",
 		"--flash-profile", "ufs-3.1", "--json", "--out", t.TempDir())
 	var printed struct{ Data policies.Report }
 	if err := json.Unmarshal([]byte(got.Stdout), &printed); err != nil {
