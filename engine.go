@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lever-go/lever/arch"
@@ -25,11 +26,13 @@ import (
 // The same call succeeds once that has ended.
 var ErrBusy = errors.New("the engine is busy")
 
+var errNoContext = errors.New("lever: the context is nil; context.Background() never ends")
+
 // Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It does one thing at a time, and calls
 // that come meanwhile fail with [ErrBusy]; those that may be made from any goroutine at any time say so. It must be closed.
 type Engine struct {
-	turn   sync.Mutex // held by what uses the models; never waited for
-	closed bool       // guarded by turn
+	turn   sync.Mutex  // held by what uses the models; never waited for
+	closed atomic.Bool // set while turn is held
 
 	pool   *kernels.Pool
 	target *model
@@ -47,6 +50,9 @@ type Engine struct {
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	e := &Engine{npu: offloading{placement: cfg.Placement, cpuCosts: cfg.CPUCosts, npuCosts: cfg.NPUCosts}, pause: cfg.Pause}
 	if cfg.NPU != nil {
 		e.npu.scheduler = offload.New(cfg.NPU)
@@ -137,7 +143,7 @@ func (e *Engine) begin() error {
 	if !e.turn.TryLock() {
 		return ErrBusy
 	}
-	if e.closed {
+	if e.closed.Load() {
 		e.turn.Unlock()
 		return os.ErrClosed
 	}
@@ -146,7 +152,22 @@ func (e *Engine) begin() error {
 
 func (e *Engine) end() { e.turn.Unlock() }
 
-// Close gives back all memory and files. During a generation it closes nothing and fails with [ErrBusy]. Methods that use the models fail with
+// check returns the error of a call without a context, or on a closed engine, of a method that does not take a turn.
+func (e *Engine) check(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
+	return e.checkOpen()
+}
+
+func (e *Engine) checkOpen() error {
+	if e.closed.Load() {
+		return fmt.Errorf("lever: the engine: %w", os.ErrClosed)
+	}
+	return nil
+}
+
+// Close gives back all memory and files. During a generation it closes nothing and fails with [ErrBusy]. Methods that return an error fail with
 // [os.ErrClosed] afterwards; a second Close does nothing.
 func (e *Engine) Close() error {
 	switch err := e.begin(); {
@@ -156,7 +177,7 @@ func (e *Engine) Close() error {
 		return fmt.Errorf("lever: close: %w", err)
 	}
 	defer e.end()
-	e.closed = true
+	e.closed.Store(true)
 	return e.close()
 }
 
@@ -180,7 +201,12 @@ func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
 func (e *Engine) Context() int { return e.target.decoder.Context() }
 
 // Vocabulary returns the target's vocabulary, which makes grammars for requests. It may be called from any goroutine.
-func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) { return e.vocabulary() }
+func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) {
+	if err := e.checkOpen(); err != nil {
+		return nil, err
+	}
+	return e.vocabulary()
+}
 
 func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
 	tok := e.target.tokenizer

@@ -72,6 +72,9 @@ type Result struct {
 // the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error. While another generation is
 // under way, even one that calls emit, the error is [ErrBusy].
 func (e *Engine) Generate(ctx context.Context, req Request, emit func(text string) error) (Result, error) {
+	if ctx == nil {
+		return Result{}, errNoContext
+	}
 	if err := e.begin(); err != nil {
 		return Result{}, fmt.Errorf("lever: generate: %w", err)
 	}
@@ -162,6 +165,9 @@ func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 // Prepare encodes the prompt of a request, in Tokens, and returns it as text. [Engine.Generate] does so itself where it was not done before.
 // An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], or is that of [Engine.Chat]. It may be called during a generation.
 func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Prompt, err error) {
+	if err := e.check(ctx); err != nil {
+		return prompt, err
+	}
 	tok := e.target.tokenizer
 	if req.Raw && !req.empty() {
 		prompt.Text = req.Prompt
@@ -181,6 +187,9 @@ func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Pr
 // Chat renders the conversation of a request with the model's chat template, as Generate does. One of more messages than the context has
 // tokens is refused with [spec.ErrPromptTooLong]. It may be called during a generation, and ends with ctx.
 func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error) {
+	if err := e.check(ctx); err != nil {
+		return tokenizer.Prompt{}, err
+	}
 	if req.empty() {
 		return tokenizer.Prompt{}, fmt.Errorf("lever: %w", spec.ErrEmptyPrompt)
 	}

@@ -2,6 +2,7 @@ package lever
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/lever-go/lever/weights"
 )
@@ -17,8 +18,15 @@ func (e *Engine) Plan() (plan weights.Plan, ok bool) {
 }
 
 // Trim gives memory of the target's weights back to the system, or takes it again when the pressure is over; a generation under way goes on.
-// Where memory has no bound it does nothing. It may be called from any goroutine until the Engine is closed.
+// Where memory has no bound it does nothing. It may be called from any goroutine. The error of a level that there is not wraps
+// [weights.ErrArgument].
 func (e *Engine) Trim(level weights.TrimLevel) error {
+	if err := e.checkOpen(); err != nil {
+		return err
+	}
+	if level < weights.TrimNone || level > weights.TrimCritical {
+		return fmt.Errorf("lever: trim: there is no level %d: %w", level, weights.ErrArgument)
+	}
 	if e.target.streamer == nil {
 		return nil
 	}
@@ -28,6 +36,9 @@ func (e *Engine) Trim(level weights.TrimLevel) error {
 
 // Resize changes the bound of the memory of the target's weights, in the same way. Where there is none, it fails.
 func (e *Engine) Resize(dram int64) error {
+	if err := e.checkOpen(); err != nil {
+		return err
+	}
 	if e.target.streamer == nil {
 		return errNotStreamed
 	}

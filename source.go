@@ -22,6 +22,9 @@ import (
 // OpenStore opens the store at path, as [Open] does with a model's. A Hugging Face folder or a GGUF file is first converted into the
 // cache; a later call with the unchanged source opens the store made then. Of cfg it uses Architectures, OpenFile, CacheDir and Progress.
 func OpenStore(ctx context.Context, path string, cfg Config) (*weights.Store, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	isStore, err := weights.IsStore(path)
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)

@@ -438,7 +438,7 @@ func TestCommonMistakesSayTheNextStep(t *testing.T) {
 		"inspect a file":     {[]string{"inspect", file}, cli.ExitFailure, []string{"notes.txt", "a folder that a model was converted into"}},
 		"misspelt policy":    {[]string{"run", "--policy", "chian", ducks}, cli.ExitUsage, []string{"chian", "choose from lever, chain"}},
 		"chain but no draft": {[]string{"run", "--model", pair.Target, "--policy", "chain", ducks}, cli.ExitUsage, []string{"--draft"}},
-		"too little memory":  {[]string{"run", "--dram", "1MiB", ducks}, cli.ExitFailure, []string{"too small", "2 MiB suffice"}},
+		"too little memory":  {[]string{"run", "--dram", "1MiB", ducks}, cli.ExitFailure, []string{"--dram 1.0 MiB is too little for target.lever", "the least is "}},
 		"not a size":         {[]string{"run", "--dram", "lots", ducks}, cli.ExitUsage, []string{"lots", "2GiB"}},
 		"a cut store":        {[]string{"run", "--model", cut, ducks}, cli.ExitFailure, []string{"0002.bin", "truncated", "convert", "lever verify"}},
 		"a long prompt":      {[]string{"run", "--context", "4", ducks}, cli.ExitFailure, []string{"longer than the context", "--context"}},

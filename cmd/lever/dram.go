@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/lever-go/lever/internal/cli"
@@ -25,6 +27,15 @@ func (d *dramSize) Set(text string) error {
 	}
 	d.ByteSize = cli.ByteSize(max(available/2, 1))
 	return nil
+}
+
+// tooSmall says what --dram has to be at least for a model, if err is that it was too small.
+func (d *dramSize) tooSmall(err error, model string) error {
+	var budget *weights.BudgetError
+	if !errors.As(err, &budget) {
+		return nil
+	}
+	return fmt.Errorf("--dram %s is too little for %s; the least is %dKiB", d.String(), filepath.Base(model), (budget.Need+1<<10-1)>>10)
 }
 
 // printPlan writes how memory is used for weights as a table.

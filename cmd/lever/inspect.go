@@ -39,6 +39,9 @@ can't be used; nothing is written.`,
 			var plan *weights.Plan
 			if dram.ByteSize > 0 {
 				p, err := info.Plan(int64(dram.ByteSize))
+				if small := dram.tooSmall(err, args[0]); small != nil {
+					return small
+				}
 				if err != nil {
 					return err
 				}

@@ -114,6 +114,9 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	}
 	defer bar.Close()
 	engine, err := lever.Open(ctx, cfg)
+	if small := f.dram.tooSmall(err, cfg.Model); small != nil {
+		return nil, small
+	}
 	if err == nil && os.Getenv("GOGC") == "" {
 		// What remains on the heap are buffers that stay, most of them large and empty of pointers: looking through them is cheap, and waiting
 		// until as much garbage has gathered, as Go does by itself, would waste memory that weights could have.
