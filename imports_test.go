@@ -50,7 +50,7 @@ var mayImport = []struct{ packages, imports string }{
 	// The engine joins what is above; all else stands on it.
 	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers weights weights/convert tokenizer grammar spec/..."},
 	{"server/...", "lever grammar kernels spec tokenizer"},
-	{"distill", "arch lever tensor kernels layers weights tokenizer spec/..."},
+	{"distill", "arch lever tensor tensor/ops tensor/gorgoniadense kernels layers weights tokenizer spec/..."},
 	{"profile", "arch tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
 	{"bench/...", "arch lever bench/... profile tensor kernels kernels/npu/... layers weights tokenizer spec/..."},
 	{"examples/...", "arch lever distill tensor kernels layers weights tokenizer spec/..."},

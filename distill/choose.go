@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 
 	gg "gorgonia.org/gorgonia"
-	gt "gorgonia.org/tensor"
 )
 
 // lesson is what a predictor has learned.
@@ -52,18 +51,18 @@ func newChooser(choices []choice, head *head, exit, rank int, distilled [][]floa
 	if c.test, err = newChooseNetwork(choiceBatch, len(head.gain), rank, false); err != nil {
 		return nil, errors.Join(err, c.learn.close())
 	}
-	copy(floats(c.learn.down), distilled[0])
+	copy(c.learn.down, distilled[0])
 	for i, x := range distilled[1] {
-		floats(c.learn.up)[i] = ownAtFirst * x
+		c.learn.up[i] = ownAtFirst * x
 	}
-	copy(floats(c.learn.trust), []float32{draftAtFirst, otherAtFirst})
+	copy(c.learn.trust, []float32{draftAtFirst, otherAtFirst})
 	return c, nil
 }
 
 func (c *chooser) close() error { return errors.Join(c.learn.close(), c.test.close()) }
 
 func (c *chooser) parameters() [][]float32 {
-	return [][]float32{floats(c.learn.down), floats(c.learn.up), floats(c.learn.other), floats(c.learn.trust)}
+	return [][]float32{c.learn.down, c.learn.up, c.learn.other, c.learn.trust}
 }
 
 // lesson returns what was learned; it shares memory with the network.
@@ -74,7 +73,7 @@ func (c *chooser) lesson() lesson {
 
 // fill puts as many choices as a network takes into its inputs, from the given one on, in the order given, and the first again after the last.
 func (c *chooser) fill(n *chooseNetwork, choices []choice, order []int, from int) {
-	hidden, head, priors, picked := floats(n.hidden), floats(n.head), floats(n.priors), floats(n.picked)
+	hidden, head, priors, picked := n.hidden, n.head, n.priors, n.picked
 	clear(head)
 	clear(picked)
 	for i := range n.batch {
@@ -116,8 +115,8 @@ func (c *chooser) epoch(ctx context.Context, number int, solver gg.Solver, progr
 
 // evaluate returns how well predictor and draft together tell what is picked of the choices that were held out.
 func (c *chooser) evaluate(ctx context.Context) (o outcome, err error) {
-	for i, p := range []*gt.Dense{c.test.down, c.test.up, c.test.other, c.test.trust} {
-		copy(floats(p), c.parameters()[i])
+	for i, p := range [][]float32{c.test.down, c.test.up, c.test.other, c.test.trust} {
+		copy(p, c.parameters()[i])
 	}
 	order := make([]int, len(c.held))
 	for i := range order {
@@ -133,8 +132,12 @@ func (c *chooser) evaluate(ctx context.Context) (o outcome, err error) {
 		if err != nil {
 			return o, err
 		}
+		agreement, err := c.test.agreement(c.test.picked)
+		if err != nil {
+			return o, err
+		}
 		o.Loss += loss / float64(batches)
-		o.Agreement += agreement(c.test.logits, c.test.picked, mostOptions) / float64(batches)
+		o.Agreement += agreement / float64(batches)
 	}
 	return o, nil
 }

@@ -16,41 +16,43 @@ import (
 type chooseNetwork struct {
 	batch, width, rank int
 
-	hidden *gt.Dense // [batch][width]
-	head   *gt.Dense // [batch × mostOptions][width]
-	priors *gt.Dense // [batch × mostOptions][2]: log â, and 1 for another token
-	picked *gt.Dense // [batch][mostOptions], 1 at what was picked
+	hidden []float32 // [batch][width]
+	head   []float32 // [batch × mostOptions][width]
+	priors []float32 // [batch × mostOptions][2]: log â, and 1 for another token
+	picked []float32 // [batch][mostOptions], 1 at what was picked
 
-	down, up *gt.Dense // [width][rank], trained
-	other    *gt.Dense // [1][rank], trained
-	trust    *gt.Dense // [2], trained
+	down, up []float32 // [width][rank], trained
+	other    []float32 // [1][rank], trained
+	trust    []float32 // [2], trained
 
 	graph
 }
 
 func newChooseNetwork(batch, width, rank int, learns bool) (*chooseNetwork, error) {
 	n := &chooseNetwork{batch: batch, width: width, rank: rank}
-	g := gg.NewGraph()
+	b := builder{g: gg.NewGraph()}
 	rows := batch * mostOptions
 	var hidden, head, priors, picked, down, up, other, trust *gg.Node
-	hidden, n.hidden = matrix(g, "hidden", batch, width)
-	head, n.head = matrix(g, "head", rows, width)
-	priors, n.priors = matrix(g, "priors", rows, 2)
-	picked, n.picked = matrix(g, "picked", batch, mostOptions)
-	down, n.down = matrix(g, "down", width, rank)
-	up, n.up = matrix(g, "up", width, rank)
-	other, n.other = matrix(g, "other", 1, rank)
-	trust, n.trust = matrix(g, "trust", 2, 1)
+	hidden, n.hidden = b.matrix("hidden", batch, width)
+	head, n.head = b.matrix("head", rows, width)
+	priors, n.priors = b.matrix("priors", rows, 2)
+	picked, n.picked = b.matrix("picked", batch, mostOptions)
+	down, n.down = b.matrix("down", width, rank)
+	up, n.up = b.matrix("up", width, rank)
+	other, n.other = b.matrix("other", 1, rank)
+	trust, n.trust = b.matrix("trust", 2, 1)
 	// [rows][batch] repeats what a batch has once, and [rows][1] marks the rows of other tokens.
-	repeat, each := matrix(g, "repeat", rows, batch)
-	mark, marks := matrix(g, "mark", rows, 1)
+	repeat, each := b.matrix("repeat", rows, batch)
+	mark, marks := b.matrix("mark", rows, 1)
+	if b.err != nil {
+		return nil, fmt.Errorf("build the graph of choices: %w", b.err)
+	}
 	for row := range rows {
-		floats(each)[row*batch+row/mostOptions] = 1
+		each[row*batch+row/mostOptions] = 1
 		if row%mostOptions == mostCandidates {
-			floats(marks)[row] = 1
+			marks[row] = 1
 		}
 	}
-	b := builder{}
 	low := b.do(gg.Mul(repeat, b.do(gg.Mul(hidden, down))))
 	out := b.do(gg.Add(b.do(gg.Mul(head, up)), b.do(gg.Mul(mark, other))))
 	own := b.do(gg.Sum(b.do(gg.HadamardProd(low, out)), 1))

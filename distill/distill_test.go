@@ -38,13 +38,13 @@ func learn(t *testing.T, steps int) (losses []float64, down []float32) {
 			x[i] = float32(random.NormFloat64())
 		}
 	}
-	fill(floats(n.hidden))
-	fill(floats(n.head))
-	fill(floats(n.down))
-	fill(floats(n.up))
+	fill(n.hidden)
+	fill(n.head)
+	fill(n.down)
+	fill(n.up)
 	for i := range batch { // the token follows from the hidden state
-		h := floats(n.hidden)[i*width : (i+1)*width]
-		floats(n.target)[i*vocab+largest(h[:4])] = 1
+		h := n.hidden[i*width : (i+1)*width]
+		n.target[i*vocab+slices.Index(h[:4], slices.Max(h[:4]))] = 1
 	}
 	solver := gg.NewAdamSolver(gg.WithLearnRate(0.02))
 	for range steps {
@@ -54,7 +54,7 @@ func learn(t *testing.T, steps int) (losses []float64, down []float32) {
 		}
 		losses = append(losses, loss)
 	}
-	return losses, slices.Clone(floats(n.down))
+	return losses, slices.Clone(n.down)
 }
 
 // The loss is what its definition says, falls, and all is the same the second time.
@@ -75,12 +75,12 @@ func TestNetworkLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.close()
-	copy(floats(n.hidden), []float32{1, 2, -1, 0.5})
-	copy(floats(n.head), []float32{1, 0, 0, 1, -1, 1})
-	copy(floats(n.down), []float32{0.5, -1})
-	copy(floats(n.up), []float32{2, 1})
+	copy(n.hidden, []float32{1, 2, -1, 0.5})
+	copy(n.head, []float32{1, 0, 0, 1, -1, 1})
+	copy(n.down, []float32{0.5, -1})
+	copy(n.up, []float32{2, 1})
 	target := []float32{0.25, 0.75, 0, 0, 0.5, 0.5}
-	copy(floats(n.target), target)
+	copy(n.target, target)
 	got, err := n.run(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -277,13 +277,13 @@ func TestChooseNetworkLoss(t *testing.T) {
 	c.fill(n, batch, []int{0, 1}, 0)
 	// Two candidates after the first, which the head would give these rows.
 	rows := []float32{1, 0.5, -1, 2}
-	copy(floats(n.head), rows)
-	floats(n.priors)[0], floats(n.priors)[2] = -0.7, -1.2
-	floats(n.picked)[mostCandidates], floats(n.picked)[1] = 0, 1
-	copy(floats(n.down), []float32{0.5, -1})
-	copy(floats(n.up), []float32{2, 1})
-	copy(floats(n.other), []float32{0.3})
-	copy(floats(n.trust), []float32{0.9, -0.4})
+	copy(n.head, rows)
+	n.priors[0], n.priors[2] = -0.7, -1.2
+	n.picked[mostCandidates], n.picked[1] = 0, 1
+	copy(n.down, []float32{0.5, -1})
+	copy(n.up, []float32{2, 1})
+	copy(n.other, []float32{0.3})
+	copy(n.trust, []float32{0.9, -0.4})
 	got, err := n.run(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 
-	// gorgonia imports an old form of this package that stops programs built with a newer Go; naming it here makes the module use the
-	// present one.
-	_ "go4.org/unsafe/assume-no-moving-gc"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/tensor/gorgoniadense"
+	"github.com/lever-go/lever/tensor/ops"
 	gg "gorgonia.org/gorgonia"
 	gt "gorgonia.org/tensor"
 )
@@ -22,11 +22,11 @@ import (
 type network struct {
 	batch, width, rank, vocab int
 
-	hidden *gt.Dense // [batch][width]
-	head   *gt.Dense // [vocab][width], divided by τ
-	target *gt.Dense // [batch][vocab]
-	down   *gt.Dense // [width][rank], trained
-	up     *gt.Dense // [width][rank], trained
+	hidden []float32 // [batch][width]
+	head   []float32 // [vocab][width], divided by τ
+	target []float32 // [batch][vocab]
+	down   []float32 // [width][rank], trained
+	up     []float32 // [width][rank], trained
 
 	graph
 }
@@ -34,15 +34,16 @@ type network struct {
 // newNetwork builds the graph. Unless it learns, it only computes the loss.
 func newNetwork(batch, width, rank, vocab int, learns bool) (*network, error) {
 	n := &network{batch: batch, width: width, rank: rank, vocab: vocab}
-	g := gg.NewGraph()
+	b := builder{g: gg.NewGraph()}
 	var hidden, head, target, down, up *gg.Node
-	hidden, n.hidden = matrix(g, "hidden", batch, width)
-	head, n.head = matrix(g, "head", vocab, width)
-	target, n.target = matrix(g, "target", batch, vocab)
-	down, n.down = matrix(g, "down", width, rank)
-	up, n.up = matrix(g, "up", width, rank)
-
-	b := builder{}
+	hidden, n.hidden = b.matrix("hidden", batch, width)
+	head, n.head = b.matrix("head", vocab, width)
+	target, n.target = b.matrix("target", batch, vocab)
+	down, n.down = b.matrix("down", width, rank)
+	up, n.up = b.matrix("up", width, rank)
+	if b.err != nil {
+		return nil, fmt.Errorf("build the graph: %w", b.err)
+	}
 	low := b.do(gg.Mul(hidden, down))
 	out := b.do(gg.Mul(head, up))
 	z := b.do(gg.Mul(low, b.do(gg.Transpose(out))))
@@ -99,21 +100,66 @@ func (c *graph) run(solver gg.Solver) (float64, error) {
 	return float64(loss), nil
 }
 
-func (c *graph) close() error { return c.machine.Close() }
-
-// matrix adds an input to g.
-func matrix(g *gg.ExprGraph, name string, rows, cols int) (*gg.Node, *gt.Dense) {
-	value := gt.New(gt.WithShape(rows, cols), gt.WithBacking(make([]float32, rows*cols)))
-	return gg.NewMatrix(g, gt.Float32, gg.WithShape(rows, cols), gg.WithName(name), gg.WithValue(value)), value
+// agreement returns the share of the batch's rows in which the largest of the logits is where the largest of target, as many elements, is.
+func (c *graph) agreement(target []float32) (float64, error) {
+	dense, ok := c.logits.(*gt.Dense)
+	if !ok {
+		return 0, fmt.Errorf("the logits are a %T", c.logits)
+	}
+	logits, err := gorgoniadense.From(dense)
+	if err != nil {
+		return 0, err
+	}
+	wanted, err := tensor.FromFloat32s(target, logits.Shape()...)
+	if err != nil {
+		return 0, err
+	}
+	got, err := ops.Argmax(logits, -1)
+	if err != nil {
+		return 0, err
+	}
+	want, err := ops.Argmax(wanted, -1)
+	if err != nil {
+		return 0, err
+	}
+	same, err := ops.Equal(got, want)
+	if err != nil {
+		return 0, err
+	}
+	share, err := ops.Mean(same)
+	if err != nil {
+		return 0, err
+	}
+	value, err := share.At()
+	return float64(value), err
 }
 
-// builder keeps the first error of a chain of operations.
-type builder struct{ err error }
+func (c *graph) close() error { return c.machine.Close() }
+
+// builder makes a graph, and keeps the errors of a chain of operations.
+type builder struct {
+	g   *gg.ExprGraph
+	err error
+}
+
+// matrix adds an input and returns its elements, in memory that it shares with the graph.
+func (b *builder) matrix(name string, rows, cols int) (*gg.Node, []float32) {
+	value, err := tensor.New(tensor.F32, rows, cols)
+	if err != nil {
+		return b.do(nil, err), nil
+	}
+	elements, err := value.Float32s()
+	if err != nil {
+		return b.do(nil, err), nil
+	}
+	dense, err := gorgoniadense.To(value)
+	if err != nil {
+		return b.do(nil, err), nil
+	}
+	return gg.NewMatrix(b.g, dense.Dtype(), gg.WithShape(rows, cols), gg.WithName(name), gg.WithValue(dense)), elements
+}
 
 func (b *builder) do(node *gg.Node, err error) *gg.Node {
 	b.err = errors.Join(b.err, err)
 	return node
 }
-
-// floats returns the elements of a dense matrix, row by row.
-func floats(d *gt.Dense) []float32 { return d.Data().([]float32) }

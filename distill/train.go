@@ -13,7 +13,6 @@ import (
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	gg "gorgonia.org/gorgonia"
-	gt "gorgonia.org/tensor"
 )
 
 const (
@@ -69,8 +68,8 @@ func newTrainer(samples *sampleReader, head *head, exit, rank int, temperature f
 		return nil, errors.Join(err, t.learn.close())
 	}
 	basis := head.principal(rank, rand.New(rand.NewPCG(seed, uint64(exit))))
-	copy(floats(t.learn.down), basis)
-	copy(floats(t.learn.up), basis)
+	copy(t.learn.down, basis)
+	copy(t.learn.up, basis)
 	return t, nil
 }
 
@@ -78,7 +77,7 @@ func (t *trainer) close() error { return errors.Join(t.learn.close(), t.test.clo
 
 // fill puts samples into a network's inputs and returns the mean entropy of the target's distributions.
 func (t *trainer) fill(n *network, batch []int) (entropy float64, err error) {
-	hidden, target := floats(n.hidden), floats(n.target)
+	hidden, target := n.hidden, n.target
 	clear(target)
 	width, top := n.width, t.samples.state.Top
 	tokens, probs := make([]int32, 0, len(batch)*top), make([]float64, 0, len(batch)*top)
@@ -136,7 +135,7 @@ func (t *trainer) chooseVocabulary(n *network, weight map[int32]float64) {
 			t.column[token] = len(t.column)
 		}
 	}
-	rows := floats(n.head)
+	rows := n.head
 	for token, column := range t.column {
 		row := rows[column*n.width : (column+1)*n.width]
 		t.head.row(row, int(token))
@@ -182,13 +181,13 @@ func (t *trainer) epoch(ctx context.Context, number int, solver gg.Solver, progr
 
 // parameters returns what is trained.
 func (t *trainer) parameters() [][]float32 {
-	return [][]float32{floats(t.learn.down), floats(t.learn.up)}
+	return [][]float32{t.learn.down, t.learn.up}
 }
 
 // evaluate returns how well the network does on the held-out samples.
 func (t *trainer) evaluate(ctx context.Context) (o outcome, err error) {
-	copy(floats(t.test.down), floats(t.learn.down))
-	copy(floats(t.test.up), floats(t.learn.up))
+	copy(t.test.down, t.learn.down)
+	copy(t.test.up, t.learn.up)
 	t.random = rand.New(rand.NewPCG(0, 0)) // the same fillers in every epoch
 	batches := len(t.held) / batchSize
 	for b := range batches {
@@ -203,45 +202,28 @@ func (t *trainer) evaluate(ctx context.Context) (o outcome, err error) {
 		if err != nil {
 			return o, err
 		}
+		agreement, err := t.test.agreement(t.test.target)
+		if err != nil {
+			return o, err
+		}
 		o.Loss += t.temp * t.temp * (loss - entropy) / float64(batches)
-		o.Agreement += agreement(t.test.logits, t.test.target, t.test.vocab) / float64(batches)
+		o.Agreement += agreement / float64(batches)
 	}
 	return o, nil
-}
-
-// agreement returns the share of a batch's rows in which the largest of the logits is where the target's largest is.
-func agreement(logits gg.Value, target *gt.Dense, columns int) float64 {
-	got, want := logits.Data().([]float32), floats(target)
-	same, rows := 0, len(want)/columns
-	for i := range rows {
-		row := func(x []float32) []float32 { return x[i*columns : (i+1)*columns] }
-		if largest(row(got)) == largest(row(want)) {
-			same++
-		}
-	}
-	return float64(same) / float64(rows)
-}
-
-func largest(x []float32) (at int) {
-	for i, v := range x {
-		if v > x[at] {
-			at = i
-		}
-	}
-	return at
 }
 
 // predictor returns the trained predictor in the form that a store keeps: the output rows mapped to the rank, so that neither the map nor the head
 // is needed to score a token.
 func (h *head) predictor(l lesson, rank int) (p weights.Predictor, err error) {
 	width := len(h.gain)
-	down := make([]float32, rank*width) // [rank][width]
-	for i := range width {
-		for k := range rank {
-			down[k*width+i] = l.down[i*rank+k]
-		}
+	columns, err := tensor.FromFloat32s(l.down, width, rank)
+	if err != nil {
+		return p, err
 	}
-	if p.Down, err = pack(down, rank, width); err != nil {
+	if columns, err = columns.Transpose(); err != nil {
+		return p, err
+	}
+	if p.Down, err = pack(columns); err != nil {
 		return p, err
 	}
 	out, row := make([]float32, (h.vocab+1)*rank), make([]float32, width)
@@ -256,16 +238,19 @@ func (h *head) predictor(l lesson, rank int) (p weights.Predictor, err error) {
 	}
 	copy(out[h.vocab*rank:], l.other)
 	p.Trust = [3]float64{float64(l.trust[0]), 1, float64(l.trust[1])}
-	p.Out, err = pack(out, h.vocab+1, rank)
+	rows, err := tensor.FromFloat32s(out, h.vocab+1, rank)
+	if err != nil {
+		return p, err
+	}
+	p.Out, err = pack(rows)
 	return p, err
 }
 
 // pack quantises a matrix to Q8_0 in packed form.
-func pack(values []float32, rows, cols int) (tensor.Packed, error) {
-	plain := make([]byte, rows*tensor.Q8_0.RowBytes(cols))
-	if err := tensor.Encode(plain, values, tensor.Q8_0); err != nil {
+func pack(matrix *tensor.Tensor) (tensor.Packed, error) {
+	quantised, err := matrix.To(tensor.Q8_0)
+	if err != nil {
 		return tensor.Packed{}, err
 	}
-	p := tensor.Packed{Type: tensor.Q8_0, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(tensor.Q8_0, rows, cols))}
-	return p, tensor.Pack(p.Data, plain, tensor.Q8_0, rows, cols)
+	return quantised.Packed()
 }
