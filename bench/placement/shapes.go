@@ -1,4 +1,4 @@
-package mapping
+package placement
 
 import (
 	"github.com/lever-go/lever/kernels/npu/offload"

@@ -4,20 +4,20 @@ import (
 	"context"
 	"time"
 
-	"github.com/lever-go/lever/bench/mapping"
+	"github.com/lever-go/lever/bench/placement"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/pflag"
 )
 
-// mappingFlags are the flags of the experiments that compare where work is computed.
-type mappingFlags struct {
-	mapping.Options
-	report func(*mapping.Recording) (*report.Report, error)
+// placementFlags are the flags of the experiments that compare where work is computed.
+type placementFlags struct {
+	placement.Options
+	report func(*placement.Recording) (*report.Report, error)
 }
 
 func newDraftSchedulingExperiment() *experiment {
-	f := &mappingFlags{report: mapping.DraftScheduling}
+	f := &placementFlags{report: placement.DraftScheduling}
 	return &experiment{
 		name:  "draft-scheduling",
 		short: "Compare where drafts are computed on phones with an NPU",
@@ -30,7 +30,7 @@ batch where it is faster. The demo pair answers prompts, and what it drafts is r
 }
 
 func newProjectionExperiment() *experiment {
-	f := &mappingFlags{report: mapping.Projection}
+	f := &placementFlags{report: placement.Projection}
 	return &experiment{
 		name:  "projection",
 		short: "Compare where logits are computed on phones with an NPU",
@@ -42,13 +42,13 @@ pair answers prompts, and its trees are reckoned for the heads of large models o
 	}
 }
 
-func (f *mappingFlags) register(flags *pflag.FlagSet) {
+func (f *placementFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 48)")
 	flags.IntVar(&f.Threads, "threads", 0, "worker threads (default: one per performance core)")
 }
 
-func (f *mappingFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
+func (f *placementFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if min(f.Prompts, f.Tokens, f.Threads) < 0 {
 		return nil, cli.UsageErrorf("a number is negative")
 	}
@@ -66,7 +66,7 @@ func (f *mappingFlags) run(ctx context.Context, c experimentFlags) (*report.Repo
 	}
 	o.Progress = stepProgress("recording", "answers")
 	began := time.Now()
-	r, err := mapping.Record(ctx, o)
+	r, err := placement.Record(ctx, o)
 	if err != nil {
 		return nil, err
 	}

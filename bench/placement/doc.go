@@ -1,4 +1,4 @@
-// Package mapping compares ways to share the work of speculation between the CPU and the NPU of a phone: where drafts are computed
+// Package placement compares ways to place the work of speculation on the CPU and the NPU of a phone: where drafts are computed
 // ([DraftScheduling]) and where the logits of verified trees ([Projection]).
 //
 // What is to be computed is recorded: the demo pair answers prompts, with trees that the policy lever grows for an 8B model on flash, and every
@@ -8,9 +8,9 @@
 //
 // Usage:
 //
-//	r, err := mapping.Record(ctx, mapping.Options{Model: target, Draft: draft, Sets: sets})
-//	report, err := mapping.DraftScheduling(r)
+//	r, err := placement.Record(ctx, placement.Options{Model: target, Draft: draft, Sets: sets})
+//	report, err := placement.DraftScheduling(r)
 //
 // Limits: only products with weights count; attention, norms, activations and copies don't. Draft and target of the recording are far smaller
 // than the models whose shapes are reckoned with, and agree as they do, not as those would.
-package mapping
+package placement

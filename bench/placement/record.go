@@ -1,4 +1,4 @@
-package mapping
+package placement
 
 import (
 	"context"
@@ -118,7 +118,7 @@ func Record(ctx context.Context, o Options) (r *Recording, err error) {
 		for i, prompt := range prompts {
 			passes, tokens, err := answer(ctx, engine, p, nodes, prompt, o.Tokens)
 			if err != nil {
-				return nil, fmt.Errorf("mapping: record: %w", err)
+				return nil, fmt.Errorf("placement: record: %w", err)
 			}
 			b.Passes = append(b.Passes, passes...)
 			r.Tokens += tokens
