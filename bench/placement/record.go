@@ -21,10 +21,10 @@ var Budgets = []int{4, 8, 16, 32, 64}
 type Options struct {
 	Model, Draft string // the pair that answers, all in memory
 	Sets         []bench.Set
-	Prompts      int // of each set; 0: 2
-	Tokens       int // of each answer; 0: 48
-	Threads      int // 0: one per performance core
-	// Progress is told of answers done; nil: nobody is.
+	Prompts      int // of each set; 0 means 2
+	Tokens       int // of each answer; 0 means 48
+	Threads      int // 0 means one per performance core
+	// Progress, if not nil, is called with the number of answers done.
 	Progress func(done, total int)
 }
 

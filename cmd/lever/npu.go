@@ -55,7 +55,8 @@ func (f *npuFlags) check() (err error) {
 	return nil
 }
 
-// open opens the device that is named. Where it is absent, a line says so and the result is nil: everything runs on the CPU.
+// open opens the device that is named. Where it is absent, open prints a line that says so and returns nil, so that everything
+// runs on the CPU.
 func (f *npuFlags) open(ctx context.Context) npu.Device {
 	if f.device == "" {
 		return nil

@@ -57,7 +57,7 @@ type Device struct {
 // case. The error says why there is none.
 func Open(config string) (*Device, error) { return open(config, 0) }
 
-// open opens a device whose work-items compute lanes rows of weights, 1 or 16; 0: what suits it.
+// open opens a device whose work-items compute lanes rows of weights: 1, 16, or what suits it if lanes is 0.
 func open(config string, lanes int) (*Device, error) {
 	lib, err := openLibrary()
 	if err != nil {

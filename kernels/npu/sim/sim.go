@@ -55,7 +55,7 @@ type Options struct {
 	// Virtual counts time without spending it.
 	Virtual bool
 	// FailEvery makes one of so many calls of Alloc, Compile, Submit and Wait fail, at random: with ErrLost, after which the session is gone, or
-	// with ErrOutOfMemory. 0: none does.
+	// with ErrOutOfMemory. If it is 0, none does.
 	FailEvery int
 	Seed      uint64 // of the failures
 }
