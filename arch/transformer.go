@@ -2,6 +2,7 @@ package arch
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lever-go/lever/layers"
 )
@@ -21,6 +22,7 @@ type Transformer struct {
 	Tied         bool // the head is the embedding
 	Rope         layers.Rope
 
+	QKVBias     bool // queries, keys and values have a bias
 	QKNorm      bool // queries and keys are normalised per head before the rotation
 	Interleaved bool // GGUF files keep rotary pairs of q and k side by side
 }
@@ -124,15 +126,21 @@ func (t *Transformer) steps() [][]Tensor {
 	steps := [][]Tensor{{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}}
 	for l := range t.Layers {
 		block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
-		q := matrix(block+"q", hf+"self_attn.q_proj", gguf+"attn_q", queries, t.Width)
-		k := matrix(block+"k", hf+"self_attn.k_proj", gguf+"attn_k", keys, t.Width)
-		if t.Interleaved {
-			q.GGUFHeadDim, k.GGUFHeadDim = t.HeadDim, t.HeadDim
-		}
-		step := []Tensor{
-			vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width),
-			q, k,
-			matrix(block+"v", hf+"self_attn.v_proj", gguf+"attn_v", keys, t.Width),
+		step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
+		for _, p := range []struct {
+			name string
+			rows int
+		}{{"q", queries}, {"k", keys}, {"v", keys}} {
+			m := matrix(block+p.name, hf+"self_attn."+p.name+"_proj", gguf+"attn_"+p.name, p.rows, t.Width)
+			if t.Interleaved && p.name != "v" {
+				m.GGUFHeadDim = t.HeadDim
+			}
+			if step = append(step, m); t.QKVBias {
+				step = append(step, Tensor{
+					Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
+					Rows: 1, Cols: p.rows, Vector: true,
+				})
+			}
 		}
 		if t.QKNorm {
 			step = append(step,
@@ -170,7 +178,7 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Model, er
 	norm := layers.NormConfig{Eps: t.NormEps}
 	attention := layers.AttentionConfig{
 		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
-		Cache: m.Cache, Rotary: layers.NewRotary(t.Rope.Frequencies(t.HeadDim)), Norm: norm,
+		Bias: t.QKVBias, Cache: m.Cache, Rotary: layers.NewRotary(t.Rope.Frequencies(t.HeadDim)), Norm: norm,
 	}
 	if t.QKNorm {
 		attention.QKNorm = layers.HeadQKNorm

@@ -21,10 +21,11 @@ import (
 
 // model is a small random model, from which tests make source files. Matrices are [rows][cols], in Hugging Face's order.
 type model struct {
-	arch   arch.Transformer
-	tied   bool
-	config map[string]any
-	values map[string][]float32 // by name in the store
+	arch      arch.Transformer
+	described *arch.Model
+	tied      bool
+	config    map[string]any
+	values    map[string][]float32 // by name in the store
 }
 
 // small has sizes that are no multiples of a tile where they may.
@@ -41,6 +42,11 @@ func newModel(a arch.Transformer, tied bool) *model {
 		"rms_norm_eps": 1e-5, "rope_theta": 500000, "rope_scaling": nil, "tie_word_embeddings": tied, "max_position_embeddings": 128,
 		"hidden_act": "silu", "attention_bias": false, "mlp_bias": false,
 	}}
+	a.NormEps, a.MaxPositions, a.Rope.Theta = 1e-5, 128, 500000
+	var err error
+	if m.described, err = a.Model(); err != nil {
+		panic(err)
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, r := range m.tensors() {
 		x := make([]float32, r.Rows*r.Cols)
@@ -55,13 +61,7 @@ func newModel(a arch.Transformer, tied bool) *model {
 
 // tensors returns the tensors of the model.
 func (m *model) tensors() []arch.Tensor {
-	a := m.arch
-	a.NormEps, a.MaxPositions, a.Rope.Theta = 1e-5, 128, 500000
-	described, err := a.Model()
-	if err != nil {
-		panic(err)
-	}
-	all := slices.Concat(described.Steps...)
+	all := slices.Concat(m.described.Steps...)
 	return slices.DeleteFunc(all, func(t arch.Tensor) bool { return m.tied && t.Name == arch.Head })
 }
 
