@@ -158,33 +158,34 @@ type group struct {
 	count int // of equal ones
 }
 
-// groupNames are the tensors of a block by group.
-var groupNames = map[string]string{"q": "qkv", "k": "qkv", "v": "qkv", "o": "o", "gate": "gate up", "up": "gate up", "down": "down"}
-
 // findProducts lists the model's groups of projections.
 func (m *model) findProducts() error {
 	info, err := weights.Inspect(m.store.Dir())
 	if err != nil {
 		return err
 	}
-	sums := map[string]group{}
+	tensors := map[string]weights.TensorInfo{}
 	for _, t := range info.Tensors {
-		d, err := tensor.ParseDType(t.Type)
-		if err != nil {
-			return err
+		tensors[t.Name] = t
+	}
+	var groups []group
+	for _, p := range m.decoder.Products() {
+		g := group{count: 1}
+		for _, name := range p.Tensors {
+			t := tensors[name]
+			if g.dtype, err = tensor.ParseDType(t.Type); err != nil {
+				return fmt.Errorf("type of %s: %w", name, err)
+			}
+			g.bytes += int(t.Bytes)
 		}
-		last := t.Name[strings.LastIndexByte(t.Name, '.')+1:]
-		switch name := groupNames[last]; {
-		case name != "":
-			block := strings.TrimSuffix(t.Name, last) + name
-			g := sums[block]
-			sums[block] = group{d, g.bytes + int(t.Bytes), 1}
-		case t.Name == "head" || t.Name == "embedding" && m.head.bytes == 0:
-			m.head = group{d, int(t.Bytes), 1}
+		if p.Head {
+			m.head = g
+		} else {
+			groups = append(groups, g)
 		}
 	}
 	m.blocks = m.blocks[:0]
-	for _, g := range sums {
+	for _, g := range groups {
 		same := func(other group) bool { return other.dtype == g.dtype && other.bytes == g.bytes }
 		if i := slices.IndexFunc(m.blocks, same); i >= 0 {
 			m.blocks[i].count++

@@ -30,9 +30,10 @@ type Linear struct {
 	scale  float32 // of the products of a head, unless it is 1
 	cap    float32 // to which they are then limited, unless it is 0
 
-	stored    int  // rows of the matrix
-	groupRows int  // those of all matrices that are multiplied with the same rows
-	head      bool // it computes logits
+	stored    int     // rows of the matrix
+	groupRows int     // those of all matrices that are multiplied with the same rows
+	first     *Linear // of these
+	head      bool    // it computes logits
 
 	// Of the Forward under way.
 	dst       []float32
@@ -76,6 +77,8 @@ func newLinear(ws *Workspace, name string, out, stored, in int, bias bool) *Line
 	ws.wiring.positive(name, out, stored, in)
 	ws.wiring.tensor(ws.weights, name, stored, in, false)
 	l := &Linear{ws: ws, out: out, stored: stored, groupRows: stored, scale: 1}
+	l.first = l
+	ws.linears = append(ws.linears, l)
 	l.reader = newReader(ws.weights, name, stored, in, l.multiply)
 	if bias {
 		l.bias = newVector(ws, name+"_bias", out)

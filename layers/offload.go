@@ -43,8 +43,31 @@ func newGroup(g ...*Linear) group {
 	}
 	for _, l := range g {
 		l.groupRows = rows
+		l.first = g[0]
 	}
 	return g
+}
+
+// Product names matrices that multiply the same rows, and so are computed in one place.
+type Product struct {
+	Tensors []string
+	Head    bool // they are the output head
+}
+
+// Products returns what a pass multiplies, in the order in which its parts were built. Whole matrices are named: of experts, all.
+func (d *Decoder) Products() []Product {
+	var all []Product
+	at := map[*Linear]int{}
+	for _, l := range d.ws.linears {
+		i, ok := at[l.first]
+		if !ok {
+			i = len(all)
+			at[l.first] = i
+			all = append(all, Product{Head: l.head})
+		}
+		all[i].Tensors = append(all[i].Tensors, l.Name())
+	}
+	return all
 }
 
 // forward writes the projection of each row of in by each matrix to an element of dst; see [Linear.Forward]. An

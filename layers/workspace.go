@@ -10,6 +10,7 @@ type Workspace struct {
 	pool    *kernels.Pool
 	maxRows int
 	wiring  wiring
+	linears []*Linear // in the order in which they were built
 
 	input     kernels.Input
 	offloader Offloader                  // which may be nil
