@@ -1,0 +1,190 @@
+package lever_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/profile"
+	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/tensor/tensorfile"
+	"github.com/lever-go/lever/weights"
+)
+
+// own is an architecture with layers and names of its own: a LayerNorm, attention without positions, and no MLP.
+var own = &arch.Architecture{
+	Name: "own", Class: "OwnForCausalLM",
+	Parse: func(v *arch.Values) (*arch.Model, error) {
+		m := &arch.Model{Width: 64, Positions: 512, NormEps: 1e-5}
+		v.Need("depth", &m.Layers)
+		v.Need("vocab_size", &m.Vocab)
+		if m.Layers < 1 || m.Layers > 9 || m.Vocab < 1 {
+			return nil, errors.New("depth and vocab_size are out of range")
+		}
+		m.Steps = [][]arch.Tensor{{{Name: arch.Embedding, HF: "words", Rows: m.Vocab, Cols: m.Width}}}
+		for i := range m.Layers {
+			name, file := fmt.Sprintf("mixer.%d", i), fmt.Sprintf("layer%d/", i)
+			step := []arch.Tensor{{Name: name + ".norm", HF: file + "gain", Rows: 1, Cols: m.Width, Vector: true}}
+			for _, part := range []string{"q", "k", "v", "o"} {
+				step = append(step, arch.Tensor{Name: name + "." + part, HF: file + part, Rows: m.Width, Cols: m.Width})
+			}
+			m.Steps = append(m.Steps, step)
+		}
+		m.Steps = append(m.Steps, []arch.Tensor{
+			{Name: arch.FinalNorm, HF: "gain", Rows: 1, Cols: m.Width, Vector: true}, {Name: arch.Head, HF: "logits", Rows: m.Vocab, Cols: m.Width},
+		})
+		m.Build = func(ws *layers.Workspace, o arch.Options) (parts layers.Model, err error) {
+			shape := layers.KVLayer{KVHeads: 2, HeadDim: 32}
+			parts.Cache, err = layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(m.Layers, shape), Context: o.Context, Type: o.KV})
+			if err != nil {
+				return parts, err
+			}
+			parts.Embedding = layers.NewEmbedding(ws, arch.Embedding, o.Vocab, m.Width)
+			parts.Norm = layers.NewRMSNorm(ws, arch.FinalNorm, m.Width, m.NormEps)
+			parts.Head = layers.NewHead(ws, arch.Head, layers.HeadConfig{Vocab: o.Vocab, Stored: m.Vocab, Width: m.Width})
+			for i := range m.Layers {
+				name := fmt.Sprintf("mixer.%d", i)
+				parts.Layers = append(parts.Layers, &mixer{
+					ws:   ws,
+					norm: layers.NewRMSNorm(ws, name+".norm", m.Width, m.NormEps),
+					attention: layers.NewAttention(ws, name, layers.AttentionConfig{
+						Width: m.Width, Heads: 2, KVHeads: 2, HeadDim: 32, Cache: parts.Cache, Layer: i, NoRotary: true,
+					}),
+					normed: make([]float32, ws.MaxRows()*m.Width), out: make([]float32, ws.MaxRows()*m.Width),
+				})
+			}
+			return parts, nil
+		}
+		return m, nil
+	},
+}
+
+// mixer adds attention(norm(x)) to x.
+type mixer struct {
+	ws          *layers.Workspace
+	norm        *layers.Norm
+	attention   *layers.Attention
+	normed, out []float32
+}
+
+func (b *mixer) Forward(ctx context.Context, x []float32, rows *layers.Rows) error {
+	if err := b.norm.Forward(ctx, b.normed[:len(x)], x); err != nil {
+		return err
+	}
+	if err := b.attention.Forward(ctx, b.out[:len(x)], b.normed[:len(x)], rows); err != nil {
+		return err
+	}
+	b.ws.Kernels().Add(x, b.out[:len(x)])
+	return nil
+}
+
+func (b *mixer) Stateful() bool { return false }
+
+// ownFolder writes a model of the architecture own, as Hugging Face keeps models, with the tokenizer of the demo.
+func ownFolder(t *testing.T, depth int) string {
+	t.Helper()
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const vocab = 4096
+	config := fmt.Sprintf(`{"architectures": ["OwnForCausalLM"], "model_type": "own", "depth": %d, "vocab_size": %d, "eos_token_id": 4089}`, depth, vocab)
+	m, err := arch.Parse([]byte(config), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewSource(1))
+	tensors := map[string]*tensor.Tensor{}
+	for _, x := range slices.Concat(m.Steps...) {
+		values := make([]float32, x.Rows*x.Cols)
+		for i := range values {
+			if values[i] = float32(random.NormFloat64()) / 8; x.Vector {
+				values[i]++
+			}
+		}
+		shape := []int{x.Rows, x.Cols}
+		if x.Vector {
+			shape = shape[1:]
+		}
+		tensors[x.HF] = tensor.Must(tensor.FromFloat32s(values, shape...))
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(pair.Target)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{weights.ManifestName, "chunks", "config.json"} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := tensorfile.WriteSafetensors(filepath.Join(dir, "model.safetensors"), tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// An architecture that a program brings is converted, streamed, speculated and profiled like those of package arch.
+func TestOwnArchitecture(t *testing.T) {
+	target, draft, cache := ownFolder(t, 3), ownFolder(t, 1), t.TempDir()
+	if _, err := lever.Open(t.Context(), lever.Config{Model: target, CacheDir: cache}); !errors.Is(err, weights.ErrUnsupported) || !strings.Contains(err.Error(), "OwnForCausalLM") {
+		t.Fatalf("without the architecture: %v", err)
+	}
+	config := lever.Config{Model: target, CacheDir: cache, Architectures: []*arch.Architecture{own}}
+	generate := func(config lever.Config) []int32 {
+		t.Helper()
+		engine, err := lever.Open(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		policy, err := lever.NewPolicy("chain", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Draft == "" {
+			policy = nil
+		}
+		result, err := engine.Generate(t.Context(), lever.Request{Prompt: "one two", Raw: true, MaxTokens: 20, Policy: policy}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.Draft != "" && result.Drafted == 0 {
+			t.Error("nothing was drafted")
+		}
+		return result.TokenIDs
+	}
+	plain := generate(config)
+	if len(plain) != 20 {
+		t.Errorf("%d tokens", len(plain))
+	}
+	config.Draft, config.DRAM = draft, 1<<20
+	if got := generate(config); !slices.Equal(got, plain) {
+		t.Errorf("streamed with a draft: %v, want %v", got, plain)
+	}
+
+	store, err := lever.OpenStore(t.Context(), target, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Measure(t.Context(), profile.Options{Target: store, Dir: t.TempDir(), Duration: 10 * time.Millisecond, Architectures: config.Architectures})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Target == nil || p.Target.Blocks != 3 || p.Target.Block[0].Seconds <= 0 {
+		t.Errorf("profile of the target: %+v", p.Target)
+	}
+}
