@@ -88,6 +88,9 @@ func TestImports(t *testing.T) {
 			continue
 		}
 		for _, imported := range imports[pkg] {
+			if imported == "crypto/sha256" {
+				t.Errorf("%s imports crypto/sha256; this module's is github.com/minio/sha256-simd", pkg)
+			}
 			own, ours := strings.CutPrefix(imported, module)
 			if !ours {
 				continue

@@ -2,7 +2,6 @@ package lever
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
+	"github.com/minio/sha256-simd"
 )
 
 // OpenStore opens the store at path, as [Open] does with a model's. A Hugging Face folder or a GGUF file is first converted into the

@@ -2,7 +2,6 @@ package distill
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/minio/sha256-simd"
 )
 
 // sequence is a text that the target runs over: a prompt, which it is to answer, or text as it is.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"net"
@@ -10,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/minio/sha256-simd"
 )
 
 // checkCallers fails if Origins or Hosts hold what no browser or client sends.

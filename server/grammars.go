@@ -3,13 +3,13 @@ package server
 import (
 	"container/list"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/lever-go/lever/grammar"
+	"github.com/minio/sha256-simd"
 )
 
 // Grammars are kept for the next request with the same schema, up to a number of bytes and until none was asked for in a while.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/minio/sha256-simd"
 )
 
 // Engine generates text, one request at a time; *lever.Engine is one. The other methods are called during a generation, too.

@@ -1,11 +1,11 @@
 package weights
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 
 	"github.com/lever-go/lever/internal/regular"
+	"github.com/minio/sha256-simd"
 )
 
 // Hash identifies the content of the store: it is the SHA-256, hexadecimal, of the manifest, which holds the sums of all else.

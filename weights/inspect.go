@@ -19,7 +19,8 @@ type Info struct {
 
 	Predictors []PredictorInfo `json:"predictors,omitempty"` // in the order of layers
 
-	// Notes say what the user of the store should know: a manifest without checksum, or a predictor that can't be used.
+	// Notes say what the user of the store should know: a manifest without checksum, a predictor that can't be used, or a head that
+	// is kept although the configuration calls it the embedding.
 	Notes []string `json:"notes,omitempty"`
 
 	store *Store

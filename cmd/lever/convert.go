@@ -41,6 +41,7 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			if err := types.apply(&options); err != nil {
 				return err
 			}
+			showNotes(src, options)
 			bar := cli.NewProgress(os.Stderr)
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
 			err := convert.Convert(cmd.Context(), src, dst, options)
@@ -58,4 +59,14 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 	types.addTo(cmd, "type of the matrices: q8_0, q4_0 or f16 (default: q8_0, quantised ones unchanged)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
+}
+
+// showNotes says what the user should know of how a model is understood. Errors are those of the conversion, which says them.
+func showNotes(src string, options weights.WriteOptions) {
+	options.CheckTokenizer = nil
+	if info, err := convert.Inspect(src, options); err == nil {
+		for _, note := range info.Notes {
+			fmt.Fprintf(cli.Stderr, "lever: note: %s\n", note)
+		}
+	}
 }

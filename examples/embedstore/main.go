@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/weights"
+	"github.com/minio/sha256-simd"
 )
 
 // The linker takes up to about 2 GB; larger models are better shipped beside the program. "all:" takes every file as it is.

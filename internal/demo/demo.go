@@ -5,7 +5,6 @@ package demo
 
 import (
 	"context"
-	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/weights"
+	"github.com/minio/sha256-simd"
 )
 
 //go:generate go run ../../cmd/lever convert --overwrite --type q8_0 ../../../shared/models/lever-tiny-llama/target stores/target.lever

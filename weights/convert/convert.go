@@ -19,12 +19,16 @@ func Convert(ctx context.Context, src, dst string, opts weights.WriteOptions, ow
 	return weights.Write(ctx, s.model, dst, opts)
 }
 
-// Inspect describes the store that [Convert] would make of src with the same options, and fails as it would. It reads no weights.
+// Inspect describes the store that [Convert] would make of src with the same options, and fails as it would. Its Notes say what
+// the files left open, such as a head that differs from the embedding that it is said to be. It reads no weights but such a head's.
 func Inspect(src string, opts weights.WriteOptions, own ...*arch.Architecture) (info *weights.Info, err error) {
 	s, err := openSource(src, own)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	return s.model.Describe(src, opts)
+	if info, err = s.model.Describe(src, opts); err == nil {
+		info.Notes = append(info.Notes, s.notes...)
+	}
+	return info, err
 }

@@ -311,7 +311,8 @@ func TestTied(t *testing.T) {
 				m.config["tie_word_embeddings"] = tt.flag
 			}
 			dst := filepath.Join(t.TempDir(), "x.lever")
-			err := Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F32), 1), dst, weights.WriteOptions{})
+			src := m.writeHF(t, m.hf(t, tensor.F32), 1)
+			err := Convert(t.Context(), src, dst, weights.WriteOptions{})
 			if tt.refuse {
 				if !errors.Is(err, weights.ErrCorrupt) || !strings.Contains(err.Error(), "lm_head.weight") {
 					t.Errorf("got %v", err)
@@ -324,6 +325,13 @@ func TestTied(t *testing.T) {
 			_, _, _, hasHead := resident(t, dst).Shape(arch.Head)
 			if got := config(t, dst)["tie_word_embeddings"]; got != tt.tied || hasHead == tt.tied {
 				t.Errorf("tie_word_embeddings %v, head %v", got, hasHead)
+			}
+			info, err := Inspect(src, weights.WriteOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if differs := tt.flag == true && !tt.tied; differs != (len(info.Notes) == 1 && strings.Contains(info.Notes[0], "lm_head.weight is kept")) {
+				t.Errorf("notes %q", info.Notes)
 			}
 		})
 	}

@@ -69,6 +69,9 @@ func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Model)
 		if tied, err = sameTensor(found[head], found[m.Steps[0][0].HF]); err != nil {
 			return err
 		}
+		if !tied {
+			s.notes = append(s.notes, fmt.Sprintf("%s is kept, since it differs from the embedding, although config.json says tie_word_embeddings", head))
+		}
 	}
 	ignored := func(name string) bool {
 		return tied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration

@@ -19,6 +19,7 @@ import (
 // source is a model in another format.
 type source struct {
 	model weights.Model
+	notes []string // what the user should know of how the model was understood
 	close func() error
 }
 
