@@ -27,14 +27,12 @@ func relu[T number](x []T) {
 
 // GELU returns x·Φ(x) = x·½(1 + erf(x/√2)) (Hendrycks and Gimpel, arXiv 1606.08415).
 func GELU(x *tensor.Tensor) (*tensor.Tensor, error) {
-	return change("gelu", x, each(func(x float64) float64 { return 0.5 * x * math.Erfc(-x/math.Sqrt2) }), nil)
+	return change("gelu", x, func(x []float32) { kernels.Default().GELU(x, x) }, nil)
 }
 
 // GELUTanh returns the approximation x·½(1 + tanh(√(2/π)·(x + 0.044715x³))) of [GELU], which many models were trained with.
 func GELUTanh(x *tensor.Tensor) (*tensor.Tensor, error) {
-	return change("gelu tanh", x, each(func(x float64) float64 {
-		return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
-	}), nil)
+	return change("gelu tanh", x, func(x []float32) { kernels.Default().GELUTanh(x, x) }, nil)
 }
 
 // Sigmoid returns 1/(1 + exp(−x)).

@@ -23,6 +23,9 @@
 // [Softmax], [RMSNorm], [LayerNorm] and the reductions with dims −1; [Linear], [LinearParts], [Affine], and [MatMul] with one matrix on the right for
 // all rows; [RoPE], [Embedding], and all that only moves elements. [Attention] does not.
 //
+// Such a layer reads the residual stream as tensor.FromFloat32s(x, rows, width), which copies nothing, in a [tensor.Arena], multiplies with the parts
+// of a store by [LinearParts], and ends with tensor.Tensor.CopyTo. The example of layers.Sublayer is one.
+//
 // # Usage
 //
 //	pool := kernels.NewPool(0)

@@ -85,7 +85,7 @@ func CrossEntropy(logits, targets *tensor.Tensor) (*tensor.Tensor, error) {
 }
 
 // LayerNorm shifts and scales each row of x [...][n] to a mean of 0 and a variance of 1, and then by gain and bias [n], each of which may be nil:
-// (x − mean)/√(variance + eps)·gain + bias (Ba et al., arXiv 1607.06450). Mean and variance are computed in float64.
+// (x − mean)/√(variance + eps)·gain + bias (Ba et al., arXiv 1607.06450).
 func LayerNorm(x, gain, bias *tensor.Tensor, eps float32) (*tensor.Tensor, error) {
 	n, err := rowLength("layernorm", x)
 	if err != nil {
@@ -103,14 +103,25 @@ func LayerNorm(x, gain, bias *tensor.Tensor, eps float32) (*tensor.Tensor, error
 	if err != nil {
 		return nil, err
 	}
+	set := kernels.Default()
 	for row := range slices.Chunk(dst, n) {
-		mean, variance := moments(row)
-		scale := 1 / math.Sqrt(variance+float64(eps))
-		for i, v := range row {
-			row[i] = float32((float64(v)-mean)*scale)*g[i] + b[i]
-		}
+		center(row)
+		set.RMSNorm(row, row, g, eps) // the variance is the mean square of what is left
+		set.Add(row, b)
 	}
 	return out, nil
+}
+
+// center subtracts the mean, in the way of package layers.
+func center(x []float32) {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := float32(sum / float64(len(x)))
+	for i := range x {
+		x[i] -= mean
+	}
 }
 
 // vector returns the elements of v, which is as long as the rows of x. If v is nil, they are all of the given value.

@@ -2,10 +2,12 @@ package ops_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tensor/ops"
 	"pgregory.net/rapid"
@@ -76,6 +78,33 @@ func TestAffineMatchesDefinition(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNormsOfLayers: what a decoder's layers normalise, bit for bit.
+func TestNormsOfLayers(t *testing.T) {
+	const rows, n, eps = 3, 40, 1e-5
+	source := rand.New(rand.NewPCG(1, 1))
+	x := tensor.Must(tensor.Normal(source, 1, 2, rows, n))
+	gain, bias := tensor.Must(tensor.Normal(source, 1, 1, n)), tensor.Must(tensor.Normal(source, 0, 1, n))
+	var memory layers.Memory
+	for name, v := range map[string]*tensor.Tensor{"norm": gain, "norm_bias": bias} {
+		if err := memory.SetMatrix(name, tensor.F32, 1, n, values(t, v)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for centered, got := range map[bool]*tensor.Tensor{
+		true:  tensor.Must(ops.LayerNorm(x, gain, bias, eps)),
+		false: tensor.Must(ops.Add(tensor.Must(ops.RMSNorm(x, gain, eps)), bias)),
+	} {
+		norm := layers.NewNorm(layers.NewWorkspace(&memory, nil, rows), "norm", n, layers.NormConfig{Eps: eps, Centered: centered, Bias: true})
+		want := make([]float32, rows*n)
+		if err := norm.Forward(t.Context(), want, values(t, x)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(values(t, got), want) {
+			t.Errorf("centered %v: got %v, want %v", centered, got, want)
+		}
+	}
 }
 
 // TestWhatIsNotANumber: what operations make of NaNs, infinities and overflows, as documented.
