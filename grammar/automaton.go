@@ -10,15 +10,27 @@ type automaton struct {
 	edges []edge
 	calls []call
 	empty []int32
+	bytes []byte // of the texts of nodes
 	sets  []characters
 }
 
 // node has edges, calls and empty edges up to where the next node's begin.
 type node struct {
 	edges, calls, empty int32
-	set, after          int32 // each character of the set, as it is spelled, leads to after; or noSet
-	final               bool
+	taken
+	final bool
 }
+
+// taken is what a node takes that is more than one byte: each character of a set, as it is spelled; or a text; or nothing. After it, the node leads
+// to after.
+type taken struct {
+	set   int32 // or noSet
+	text  kept
+	after int32
+}
+
+// more reports whether there is something.
+func (t *taken) more() bool { return t.set != noSet || t.text.begin != t.text.end }
 
 // edge takes one byte from lo to hi.
 type edge struct {
@@ -54,12 +66,12 @@ func (a *automaton) emptyOf(n int32) []int32 { return a.empty[a.nodes[n].empty:a
 
 // takes reports whether a node takes bytes.
 func (a *automaton) takes(n int32) bool {
-	return a.nodes[n].set != noSet || a.nodes[n].edges < a.nodes[n+1].edges
+	return a.nodes[n].more() || a.nodes[n].edges < a.nodes[n+1].edges
 }
 
 // size returns the bytes of memory that an automaton takes, without the tables that all have.
 func (a *automaton) size() int {
-	bytes := 24*len(a.nodes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty)
+	bytes := 32*len(a.nodes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty) + len(a.bytes)
 	for _, c := range a.sets[min(firstSet, len(a.sets)):] {
 		bytes += 8*len(c.runes) + 512*len(c.table)
 	}

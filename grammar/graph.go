@@ -13,6 +13,7 @@ type graph struct {
 	edges  pool[edge]
 	calls  pool[call]
 	empty  pool[int32] // nodes that are reached by nothing
+	bytes  []byte      // of the texts of nodes
 	sets   []characters
 	useful []bool // nodes from which a text comes to an end; nil until [graph.prune] has found them
 }
@@ -20,8 +21,8 @@ type graph struct {
 // vertex is a node of a graph.
 type vertex struct {
 	edges, calls, empty int32 // lists
-	set, after          int32
-	final               bool
+	taken
+	final bool
 }
 
 // pool has lists, which may share their last cells. A list is the number of its first cell; 0 is the empty one.
@@ -87,21 +88,53 @@ func (g *graph) end(n int32) { g.nodes[n].final = true }
 
 // text takes a fixed text and returns the node after it.
 func (g *graph) text(from int32, text string) int32 {
-	for i := 0; i < len(text) && g.work.err == nil; i++ {
-		to := g.node()
-		g.span(from, text[i], text[i], to)
-		from = to
+	to := g.node()
+	g.literal(from, text, to)
+	return to
+}
+
+// literal takes a fixed text.
+func (g *graph) literal(from int32, text string, to int32) {
+	switch len(text) {
+	case 0:
+		g.skip(from, to)
+	case 1:
+		g.span(from, text[0], text[0], to)
+	default:
+		rest := g.node()
+		g.span(from, text[0], text[0], rest)
+		g.fix(rest, g.keep(text[1:]), to)
 	}
-	return from
+}
+
+// span of bytes that the graph keeps.
+type kept struct{ begin, end int32 }
+
+// keep returns where the graph keeps a text.
+func (g *graph) keep(text string) kept {
+	g.work.do(len(text) / textBytes)
+	begin := int32(len(g.bytes))
+	g.bytes = append(roomy(g.bytes), text...)
+	return kept{begin, int32(len(g.bytes))}
+}
+
+// fix makes a node that has nothing else take a text, and lead to another one.
+func (g *graph) fix(n int32, text kept, to int32) {
+	switch {
+	case text.begin == text.end:
+		g.skip(n, to)
+	case text.begin+1 == text.end:
+		g.span(n, g.bytes[text.begin], g.bytes[text.begin], to)
+	default:
+		g.nodes[n].text, g.nodes[n].after = text, to
+	}
 }
 
 // leads reports whether a way to a node counts.
 func (g *graph) leads(to int32) bool { return g.useful == nil || g.useful[to] }
 
-// takes reports whether a node takes the characters of a set.
-func (g *graph) takes(n int32) bool {
-	return g.nodes[n].set != noSet && g.leads(g.nodes[n].after)
-}
+// takes reports whether a node takes a text or the characters of a set.
+func (g *graph) takes(n int32) bool { return g.nodes[n].more() && g.leads(g.nodes[n].after) }
 
 // to returns the nodes to which a node leads, in any way.
 func (g *graph) to(n int32) iter.Seq[int32] {

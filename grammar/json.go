@@ -145,27 +145,50 @@ func (b *builder) either(from int32, texts []string) int32 {
 	slices.Sort(texts)
 	start, to := b.node(), b.node()
 	b.skip(from, start)
-	way, before := []int32{start}, "" // the nodes of the text before
-	for i, text := range slices.Compact(texts) {
-		common := 0
-		for common < min(len(text), len(before)) && text[common] == before[common] {
-			common++
-		}
-		way = way[:common+1]
-		for _, c := range []byte(text[common:]) {
-			if b.work.err != nil {
-				return to
-			}
-			next := b.node()
-			b.span(way[len(way)-1], c, c, next)
-			way = append(way, next)
-		}
-		if i == 0 || text != before {
-			b.skip(way[len(way)-1], to)
-		}
-		before = text
-	}
+	b.branch(start, slices.Compact(texts), to)
 	return to
+}
+
+// branch makes a node that has nothing else take one of some texts, which are in order, each once.
+func (b *builder) branch(from int32, texts []string, to int32) {
+	first, last := texts[0], texts[len(texts)-1]
+	common := shared(first, last)
+	if b.work.err != nil || len(texts) == 1 {
+		b.fix(from, b.keep(first), to)
+		return
+	}
+	if common > 0 {
+		next := b.node()
+		b.fix(from, b.keep(first[:common]), next)
+		from = next
+	}
+	if len(first) == common {
+		b.skip(from, to)
+		texts = texts[1:]
+	}
+	for len(texts) > 0 {
+		c, n := texts[0][common], 0
+		for n < len(texts) && texts[n][common] == c {
+			texts[n] = texts[n][common+1:]
+			n++
+		}
+		next := to
+		if n > 1 || texts[0] != "" {
+			next = b.node()
+			b.branch(next, texts[:n], to)
+		}
+		b.span(from, c, c, next)
+		texts = texts[n:]
+	}
+}
+
+// shared returns the number of bytes with which both texts begin.
+func shared[T string | []byte](a, b T) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // string takes a string of at least least characters, and at most most unless that is negative.
@@ -233,7 +256,9 @@ func (b *builder) spellCharacter(from, to int32, escapes bool) {
 	b.hexTo(b.hex(second), to)
 	high := b.node()
 	b.oneOf(surrogate, "89abAB", high)
-	low, last := b.text(b.hex(b.hex(high)), `\u`), b.node()
+	pair, low, last := b.node(), b.node(), b.node()
+	b.span(b.hex(b.hex(high)), '\\', '\\', pair)
+	b.span(pair, 'u', 'u', low)
 	d := b.node()
 	b.oneOf(low, "dD", d)
 	b.oneOf(d, "cdefCDEF", last)

@@ -28,7 +28,7 @@ type machine struct {
 
 	// Of the state that is being put together:
 	reached []reached
-	at      []int32 // where the frame of a node is in reached, if it is there
+	at      []int32 // where the last frame of a node is in reached, if it is there
 	queue   []int32 // of reached
 	done    bool
 	tops    []int32
@@ -36,11 +36,8 @@ type machine struct {
 }
 
 // frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends. Between the bytes of a character
-// that the node takes, within is the row of its set's table, otherwise 0.
-type frame struct {
-	node, below int32
-	within      int16
-}
+// that the node takes, within is the row of its set's table, and within its text the number of bytes before; otherwise it is 0.
+type frame struct{ node, below, within int32 }
 
 // stack is a frame; or several ways back, each a stack of one frame, or the empty one.
 type stack struct {
@@ -51,6 +48,7 @@ type stack struct {
 type reached struct {
 	frame
 	queued bool
+	other  int32 // the one before of the same node, or -1
 }
 
 type state struct {
@@ -160,16 +158,19 @@ func appendKey(key []byte, ids []int32) []byte {
 // reach adds a frame to the state that is being put together.
 func (m *machine) reach(f frame) {
 	m.work.do(reachSteps)
-	i := m.at[f.node]
-	if int(i) >= len(m.reached) || m.reached[i].node != f.node || m.reached[i].within != f.within {
-		if i = int32(len(m.reached)); f.within == 0 {
-			m.at[f.node] = i
-		} else if same := slices.IndexFunc(m.reached, func(r reached) bool { return r.node == f.node && r.within == f.within }); same >= 0 {
-			i = int32(same)
-		}
+	last := m.at[f.node]
+	if int(last) >= len(m.reached) || m.reached[last].node != f.node {
+		last = -1
 	}
-	if int(i) == len(m.reached) {
-		m.reached = append(m.reached, reached{f, true})
+	i := last
+	for i >= 0 && m.reached[i].within != f.within {
+		m.work.steps++
+		i = m.reached[i].other
+	}
+	if i < 0 {
+		i = int32(len(m.reached))
+		m.at[f.node] = i
+		m.reached = append(m.reached, reached{f, true, last})
 		m.queue = append(m.queue, i)
 		return
 	}
@@ -291,19 +292,28 @@ func (m *machine) follow(from int32, b byte) int32 {
 				}
 			}
 		}
-		n := &a.nodes[f.node]
-		if n.set == noSet {
-			continue
-		}
-		switch to := a.sets[n.set].table[f.within][b]; to {
-		case dead:
-		case 0:
-			m.reach(frame{node: n.after, below: f.below})
-		default:
+		switch n, to := a.after(f, b); {
+		case to == 0:
+			m.reach(frame{node: n, below: f.below})
+		case to > 0:
 			m.reach(frame{f.node, f.below, to})
 		}
 	}
 	return m.close()
+}
+
+// after returns what follows a byte of what a node takes: how far that has come, or 0 and the node to which it leads, or dead.
+func (a *automaton) after(f frame, b byte) (node, within int32) {
+	n := &a.nodes[f.node]
+	switch {
+	case n.set != noSet:
+		return n.after, int32(a.sets[n.set].table[f.within][b])
+	case n.text.begin == n.text.end || a.bytes[n.text.begin+f.within] != b:
+		return 0, dead
+	case n.text.begin+f.within+1 == n.text.end:
+		return n.after, 0
+	}
+	return n.after, f.within + 1
 }
 
 // only returns the byte with which the text goes on from a state, if it can't be another one, nor be over.
@@ -324,8 +334,15 @@ func (m *machine) only(from int32) (b byte, ok bool) {
 				b, ok = e.lo, true
 			}
 		}
-		if set := a.nodes[f.node].set; set != noSet {
-			for c, to := range a.sets[set].table[f.within] {
+		switch n := &a.nodes[f.node]; {
+		case n.text.begin != n.text.end:
+			if c := a.bytes[n.text.begin+f.within]; ok && c != b {
+				return 0, false
+			} else {
+				b, ok = c, true
+			}
+		case n.set != noSet:
+			for c, to := range a.sets[n.set].table[f.within] {
 				if to == dead {
 					continue
 				}

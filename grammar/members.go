@@ -25,7 +25,7 @@ func (b *builder) object(from int32, properties []property, others func(from int
 	later[0] = inside
 	for i, p := range properties {
 		values[i], later[i+1] = b.node(), b.node()
-		b.skip(p.value(b.colon(values[i])), later[i+1])
+		b.skip(p.value(b.blank(values[i])), later[i+1])
 	}
 	other := int32(noNode) // before another member, while there may be one
 	if others != nil {
@@ -41,7 +41,7 @@ func (b *builder) object(from int32, properties []property, others func(from int
 			if properties[i].required {
 				next, other, closes = noNode, noNode, false
 			}
-			next = b.insert(next, quoted(properties[i].name), values[i])
+			next = b.insert(next, b.keep(quoted(properties[i].name)+b.layout.colon), values[i])
 		}
 		if closes && (i > 0 || count.least == 0) {
 			b.skip(later[i], end)
@@ -62,16 +62,48 @@ func (b *builder) object(from int32, properties []property, others func(from int
 	return b.close(end, "}")
 }
 
-// insert returns a tree of texts with one more, that leads to a node. The tree stays as it was. No text is the beginning of another one.
-func (b *builder) insert(tree int32, text string, to int32) int32 {
-	if text == "" || b.work.err != nil {
+// insert returns a tree of texts with one more, that leads to a node. The tree stays as it was. No text is the beginning of another one. A node of the
+// tree takes a text, or one of some bytes.
+func (b *builder) insert(tree int32, text kept, to int32) int32 {
+	if b.work.err != nil {
 		return to
 	}
-	below, edges := b.without(b.nodes[tree].edges, text[0])
-	below = b.insert(below, text[1:], to)
-	with := b.node()
-	b.nodes[with].edges = b.edges.with(edges, edge{text[0], text[0], below})
-	return with
+	old := b.nodes[tree]
+	if tree == noNode {
+		return b.only(text, to)
+	}
+	if old.text.begin == old.text.end {
+		c := b.bytes[text.begin]
+		below, edges := b.without(old.edges, c)
+		below = b.insert(below, kept{text.begin + 1, text.end}, to)
+		with := b.node()
+		b.nodes[with].edges = b.edges.with(edges, edge{c, c, below})
+		return with
+	}
+	common := int32(shared(b.bytes[text.begin:text.end], b.bytes[old.text.begin:old.text.end]))
+	place, rest := text.begin+common, old.text.begin+common
+	below := old.after
+	if rest == old.text.end {
+		below = b.insert(below, kept{place, text.end}, to)
+	} else {
+		below = b.only(kept{rest + 1, old.text.end}, below)
+		fork := b.node()
+		b.span(fork, b.bytes[rest], b.bytes[rest], below)
+		c := b.bytes[place]
+		b.span(fork, c, c, b.only(kept{place + 1, text.end}, to))
+		below = fork
+	}
+	return b.only(kept{text.begin, place}, below)
+}
+
+// only returns a node that takes a text alone, and leads to another one.
+func (b *builder) only(text kept, to int32) int32 {
+	if text.begin == text.end {
+		return to
+	}
+	n := b.node()
+	b.fix(n, text, to)
+	return n
 }
 
 // without returns a list of edges without the one that takes a byte, and the node to which that leads.

@@ -32,7 +32,7 @@ func (g *graph) prune(rule int32) bool {
 			add(c.to, n, c.rule)
 			add(c.rule, n, c.to)
 		}
-		if v.set != noSet {
+		if v.more() {
 			add(v.after, n, noNode)
 		}
 		if v.final {

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
@@ -28,8 +29,8 @@ type reduction struct {
 // part is a node of the automaton: what leads away from it lies between two places.
 type part struct {
 	edges, calls, empty [2]int32
-	set, after          int32
-	final               bool
+	taken
+	final bool
 }
 
 // hashed is a node of the automaton and the hash of all that counts; node is 0 if there is none.
@@ -83,7 +84,7 @@ func (g *graph) order(start int32) []int32 {
 // onward returns the node to which a node leads without anything else.
 func (r *reduction) onward(n int32) (to int32, ok bool) {
 	v := &r.nodes[n]
-	if v.final || v.empty == 0 || v.edges != 0 || v.calls != 0 || v.set != noSet {
+	if v.final || v.empty == 0 || v.edges != 0 || v.calls != 0 || v.more() {
 		return 0, false
 	}
 	for next := range r.graph.empty.all(v.empty) {
@@ -160,7 +161,7 @@ func (r *reduction) add(n int32) {
 		final: v.final,
 	}
 	if r.takes(n) {
-		p.set, p.after = v.set, number(v.after)
+		p.taken = taken{v.set, v.text, number(v.after)}
 	}
 	if r.number[n] == 0 {
 		same := r.same(p)
@@ -177,9 +178,10 @@ func (r *reduction) add(n int32) {
 
 // ends reports whether the rule ends at a node, and nowhere else after it.
 func (p *part) ends() bool {
-	return p.final && p.set == noSet && p.edges[0] == p.edges[1] && p.calls[0] == p.calls[1] && p.empty[0] == p.empty[1]
+	return p.final && !p.more() && p.edges[0] == p.edges[1] && p.calls[0] == p.calls[1] && p.empty[0] == p.empty[1]
 }
 
+func (r *reduction) textOf(p part) []byte   { return r.bytes[p.text.begin:p.text.end] }
 func (r *reduction) edgesOf(p part) []edge  { return r.edges[p.edges[0]:p.edges[1]] }
 func (r *reduction) callsOf(p part) []call  { return r.calls[p.calls[0]:p.calls[1]] }
 func (r *reduction) emptyOf(p part) []int32 { return r.empty[p.empty[0]:p.empty[1]] }
@@ -198,7 +200,7 @@ func (r *reduction) same(p part) *hashed {
 
 // equal reports whether two nodes are alike.
 func (r *reduction) equal(p, q part) bool {
-	return p.set == q.set && p.after == q.after && p.final == q.final &&
+	return p.set == q.set && p.after == q.after && p.final == q.final && bytes.Equal(r.textOf(p), r.textOf(q)) &&
 		slices.Equal(r.edgesOf(p), r.edgesOf(q)) && slices.Equal(r.callsOf(p), r.callsOf(q)) && slices.Equal(r.emptyOf(p), r.emptyOf(q))
 }
 
@@ -207,6 +209,8 @@ func (r *reduction) hash(p part) uint32 {
 	number := func(n int32) { key = binary.LittleEndian.AppendUint32(key, uint32(n)) }
 	number(p.set)
 	number(p.after)
+	number(p.text.end - p.text.begin)
+	key = append(key, r.textOf(p)...)
 	number(p.edges[1] - p.edges[0])
 	for _, e := range r.edgesOf(p) {
 		key = append(key, e.lo, e.hi)
@@ -266,7 +270,7 @@ func sortedNodes(nodes []int32, from int) []int32 {
 // automaton puts the nodes into their order.
 func (r *reduction) automaton() *automaton {
 	a := &automaton{
-		sets: r.sets, nodes: make([]node, 0, len(r.made)+1),
+		sets: r.sets, bytes: r.bytes, nodes: make([]node, 0, len(r.made)+1),
 		edges: make([]edge, 0, len(r.edges)), calls: make([]call, 0, len(r.calls)), empty: make([]int32, 0, len(r.empty)),
 	}
 	for i, p := range r.made {
@@ -276,7 +280,7 @@ func (r *reduction) automaton() *automaton {
 			}
 			return to
 		}
-		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), p.set, own(p.after), p.final})
+		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), taken{p.set, p.text, own(p.after)}, p.final})
 		for _, e := range r.edgesOf(p) {
 			a.edges = append(a.edges, edge{e.lo, e.hi, own(e.to)})
 		}

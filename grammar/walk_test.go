@@ -36,6 +36,9 @@ func distances(a *automaton) []int {
 			if n.set != noSet {
 				least = min(least, characterBytes+d[n.after])
 			}
+			if length := int(n.text.end - n.text.begin); length > 0 {
+				least = min(least, length+d[n.after])
+			}
 			if least < d[i] {
 				d[i], changed = least, true
 			}
@@ -77,7 +80,12 @@ func (w *walker) below(m *machine, stack int32) int {
 			f := m.stacks[way].frame
 			sum = w.distances[f.node] + w.below(m, f.below)
 			if a := w.g.automaton; f.within != 0 { // any byte leads on
-				sum += characterBytes + w.distances[a.nodes[f.node].after] - w.distances[f.node]
+				n := &a.nodes[f.node]
+				left := characterBytes
+				if n.set == noSet {
+					left = int(n.text.end-n.text.begin) - int(f.within)
+				}
+				sum += left + w.distances[n.after] - w.distances[f.node]
 			}
 		}
 		least = min(least, sum)

@@ -62,6 +62,7 @@ const (
 	memberSteps = 32   // a property's name
 	numberSteps = 4096 // a range of numbers
 	nodeSteps   = 8    // a node of a graph, or an instruction of a pattern
+	textBytes   = 8    // of a text that is kept, for one step
 	linkSteps   = 3    // a way from one node to another
 	equalSteps  = 16   // a node is compared with all others
 	pointSteps  = 64   // a place in a pattern after some characters
