@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // maxSet is the number of values of which arrays without repetition are written: all sets of them are told apart.
@@ -99,9 +98,7 @@ func (c *compiler) enumerated(of conjunction) (texts []string, ok bool, err erro
 		for _, v := range values {
 			if !seen[v.canonical()] {
 				seen[v.canonical()] = true
-				var text strings.Builder
-				v.write(&text, c.layout)
-				texts = append(texts, text.String())
+				texts = append(texts, v.spelled(c.layout))
 			}
 		}
 	}

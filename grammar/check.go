@@ -13,6 +13,9 @@ func (v *value) types() types {
 	case falseKind, trueKind:
 		return booleanType
 	case numberKind:
+		if whole(v.text) {
+			return integerType
+		}
 		if r, err := rational(v.text); err == nil && r.IsInt() {
 			return integerType
 		}

@@ -6,8 +6,8 @@ import (
 )
 
 // exclusive fails unless no value that is written for one branch of "oneOf" satisfies another one. The shapes of each branch are a group. If it
-// returns a property, that must be written for it: it tells the branches apart, and has a default in some.
-func (c *compiler) exclusive(groups [][]*shape) (property string, err error) {
+// returns a property, that must be written for it: it tells the branches apart, and has a default in some. places are those of the branches in the schema.
+func (c *compiler) exclusive(groups [][]*shape, places []int) (property string, err error) {
 	told, property := c.discriminated(groups)
 	if required(groups, told, property) {
 		property = ""
@@ -33,7 +33,8 @@ func (c *compiler) exclusive(groups [][]*shape) (property string, err error) {
 					case c.work.err != nil:
 						return "", c.work.err
 					case !ok:
-						return "", fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w", min(i, j), max(i, j), ErrUnsupported)
+						return "", fmt.Errorf("oneOf: a value could satisfy branch %d and branch %d, unless a property with different constants tells them apart: %w",
+							places[min(i, j)], places[max(i, j)], ErrUnsupported)
 					}
 				}
 			}

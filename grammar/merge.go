@@ -13,7 +13,7 @@ type conjunction []*value
 func (s conjunction) key() string {
 	ids := make([]int32, len(s))
 	for i, v := range s {
-		ids[i] = v.id
+		ids[i] = v.says
 	}
 	slices.Sort(ids)
 	var key []byte
@@ -48,13 +48,82 @@ func (c *compiler) add(to conjunction, schema *value) (conjunction, error) {
 type union struct {
 	keyword  string
 	branches []*value
+	places   []int // of the branches in the schema
 }
 
 func unionOf(m member) (union, error) {
 	if m.value.kind != arrayKind || len(m.value.items) == 0 {
 		return union{}, fmt.Errorf("%s of nothing", m.name)
 	}
-	return union{m.name, m.value.items}, nil
+	of := union{keyword: m.name, branches: m.value.items}
+	for i := range of.branches {
+		of.places = append(of.places, i)
+	}
+	return of, nil
+}
+
+// lists reports whether a schema says nothing but of which types and values a value may be.
+func (v *value) lists() bool {
+	return !slices.ContainsFunc(v.members, func(m member) bool {
+		return restricts(m.name) && m.name != "type" && m.name != "nullable" && m.name != "enum" && m.name != "const"
+	})
+}
+
+// gather returns a choice in which one branch stands for all that only list values, of which there may be thousands.
+func (c *compiler) gather(of union) (union, error) {
+	branchOf := map[string]int{} // by value
+	all := &value{kind: arrayKind}
+	rest := union{keyword: of.keyword}
+	first, gathered := -1, 0
+	for i, branch := range of.branches {
+		values := branch.listed()
+		if !c.work.do(valueSteps * (1 + len(values))) {
+			return of, c.work.err
+		}
+		if values == nil {
+			rest.branches, rest.places = append(rest.branches, branch), append(rest.places, of.places[i])
+			continue
+		}
+		if gathered++; first < 0 {
+			first = of.places[i]
+		}
+		for _, v := range values {
+			other, known := branchOf[v.canonical()]
+			switch {
+			case !known:
+				branchOf[v.canonical()] = i
+				all.items = append(all.items, v)
+			case other != i && of.keyword == "oneOf":
+				return of, nil // it is not for here to say so
+			}
+		}
+	}
+	if gathered < 2 {
+		return of, nil
+	}
+	rest.branches = append(rest.branches, c.made(&value{kind: objectKind, members: []member{{"enum", all}}}))
+	rest.places = append(rest.places, first)
+	return rest, nil
+}
+
+// listed returns the values that a schema lists, if it does nothing else, and all are of its types; and otherwise nil.
+func (v *value) listed() []*value {
+	one, some := v.get("const"), v.get("enum")
+	values := []*value{one}
+	switch {
+	case !v.lists() || (one == nil) == (some == nil):
+		return nil
+	case one == nil:
+		values = some.items
+	}
+	s := shape{types: allTypes}
+	if named := v.get("type"); named != nil && s.typed(v, named) != nil {
+		return nil
+	}
+	if slices.ContainsFunc(values, func(v *value) bool { return s.types&v.types() == 0 }) {
+		return nil
+	}
+	return values
 }
 
 // alternatives returns shapes of which a value must have one to satisfy some schemas. They are not changed after that.
@@ -143,12 +212,16 @@ func (c *compiler) depends(m member) union {
 	if with.kind == arrayKind {
 		with = c.made(&value{kind: objectKind, members: []member{{"required", with}}})
 	}
-	return union{"anyOf", []*value{c.made(&value{kind: objectKind, members: []member{{"properties", without}}}), with}}
+	return union{"anyOf", []*value{c.made(&value{kind: objectKind, members: []member{{"properties", without}}}), with}, []int{0, 1}}
 }
 
 // choose returns the shapes for each branch of the first choice.
 func (c *compiler) choose(s *shape, choices []union) (all []*shape, err error) {
-	of, rest := choices[0], choices[1:]
+	rest := choices[1:]
+	of, err := c.gather(choices[0])
+	if err != nil {
+		return nil, err
+	}
 	var groups [][]*shape
 	for _, branch := range of.branches {
 		group, err := c.expand(s.clone(), conjunction{branch}, rest)
@@ -160,7 +233,7 @@ func (c *compiler) choose(s *shape, choices []union) (all []*shape, err error) {
 		all = append(all, group...)
 	}
 	if of.keyword == "oneOf" {
-		property, err := c.exclusive(groups)
+		property, err := c.exclusive(groups, of.places)
 		if err != nil {
 			return nil, err
 		}
@@ -196,12 +269,18 @@ func (s *shape) contradictions() {
 
 // check leaves the listed values that satisfy all conjunction.
 func (c *compiler) check(s *shape) error {
+	var more []*value // schemas that say more than which values there are
+	for _, schema := range s.schemas {
+		if !schema.lists() {
+			more = append(more, schema)
+		}
+	}
 	var left []*value
 	for _, v := range s.values {
-		ok := s.types&v.types() != 0
-		for i := 0; i < len(s.schemas) && ok; i++ {
+		ok := s.types&v.types() != 0 && c.work.do(valueSteps)
+		for i := 0; i < len(more) && ok; i++ {
 			var err error
-			if ok, err = c.satisfies(v, s.schemas[i], 0); err != nil {
+			if ok, err = c.satisfies(v, more[i], 0); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,15 @@ const (
 // beyondFloats is more than any number that is written without bounds.
 var beyondFloats = new(big.Rat).SetInt(power(maxDigits + 100))
 
+// whole reports whether a number is written as most integers are, in the only way in which they can be without an exponent or a fraction.
+func whole(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	if len(digits) > maxExponent || digits == "" || digits[0] == '0' && text != "0" {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
+
 // rational returns what a number is.
 func rational(text string) (*big.Rat, error) {
 	if _, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok {

@@ -24,6 +24,7 @@ type reduction struct {
 	known  []hashed // by the low bits of the hash of all that counts, or after that; at most half of them have a node
 	seed   maphash.Seed
 	key    []byte
+	sorted []uint64
 }
 
 // part is a node of the automaton: what leads away from it lies between two places.
@@ -155,7 +156,7 @@ func (r *reduction) add(n int32) {
 		}
 	}
 	r.work.do(linkSteps * (len(r.edges) - edges + len(r.calls) - calls + len(r.empty) - empty))
-	r.edges, r.calls, r.empty = joined(r.edges, edges), sortedCalls(r.calls, calls), sortedNodes(r.empty, empty)
+	r.edges, r.calls, r.empty = r.joined(edges), sortedCalls(r.calls, calls), sortedNodes(r.empty, empty)
 	p := part{
 		edges: [2]int32{int32(edges), int32(len(r.edges))}, calls: [2]int32{int32(calls), int32(len(r.calls))}, empty: [2]int32{int32(empty), int32(len(r.empty))},
 		final: v.final,
@@ -232,16 +233,21 @@ func (r *reduction) hash(p part) uint32 {
 }
 
 // joined brings the edges from a place on into an order, each once, and joins those that are next to each other.
-func joined(edges []edge, from int) []edge {
-	if len(edges)-from < 2 {
-		return edges
+func (r *reduction) joined(from int) []edge {
+	if len(r.edges)-from < 2 {
+		return r.edges
 	}
-	slices.SortFunc(edges[from:], func(a, b edge) int {
-		return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.lo, b.lo), cmp.Compare(a.hi, b.hi))
-	})
-	out := edges[:from+1]
-	for _, e := range edges[from+1:] {
-		if last := &out[len(out)-1]; last.to == e.to && int(e.lo) <= int(last.hi)+1 {
+	r.sorted = r.sorted[:0]
+	for _, e := range r.edges[from:] {
+		r.sorted = append(r.sorted, uint64(uint32(e.to))<<16|uint64(e.lo)<<8|uint64(e.hi))
+	}
+	slices.Sort(r.sorted)
+	out := r.edges[:from]
+	for _, key := range r.sorted {
+		e := edge{byte(key >> 8), byte(key), int32(key >> 16)}
+		if len(out) == from {
+			out = append(out, e)
+		} else if last := &out[len(out)-1]; last.to == e.to && int(e.lo) <= int(last.hi)+1 {
 			last.hi = max(last.hi, e.hi)
 		} else {
 			out = append(out, e)

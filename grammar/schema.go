@@ -217,7 +217,12 @@ func onlyUnion(all conjunction) (of union, ok bool, err error) {
 
 // union takes a value of one of some schemas.
 func (c *compiler) union(from int32, of union, at *path) (int32, error) {
+	of, err := c.gather(of)
+	if err != nil {
+		return 0, err
+	}
 	var branches []conjunction
+	var places []int
 	var groups [][]*shape
 	seen := map[string]bool{} // by what must be satisfied
 	for i, branch := range of.branches {
@@ -228,7 +233,7 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 		if of.keyword == "oneOf" {
 			shapes, err := c.alternatives(all)
 			if err != nil {
-				return 0, located(at.in("oneOf", strconv.Itoa(i)), err)
+				return 0, located(at.in("oneOf", strconv.Itoa(of.places[i])), err)
 			}
 			groups = append(groups, shapes)
 		} else if key := all.key(); seen[key] {
@@ -236,9 +241,9 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 		} else {
 			seen[key] = true
 		}
-		branches = append(branches, all)
+		branches, places = append(branches, all), append(places, of.places[i])
 	}
-	property, err := c.exclusive(groups)
+	property, err := c.exclusive(groups, of.places)
 	if err != nil {
 		return 0, err
 	}
@@ -249,7 +254,7 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 	}
 	to := c.node()
 	for i, branch := range branches {
-		end, err := c.value(from, branch, at.in(of.keyword, strconv.Itoa(i)))
+		end, err := c.value(from, branch, at.in(of.keyword, strconv.Itoa(places[i])))
 		if err != nil {
 			return 0, err
 		}
@@ -270,6 +275,7 @@ func (c *compiler) made(schema *value) *value {
 		return known
 	}
 	schema.id = -1 - int32(len(c.schemas))
+	schema.says = schema.id
 	c.schemas[key] = schema
 	return schema
 }
@@ -282,9 +288,7 @@ func (c *compiler) shape(from int32, s *shape, to int32, at *path, merged bool) 
 			if !c.work.do(valueSteps) {
 				return c.work.err
 			}
-			var text strings.Builder
-			v.write(&text, c.layout)
-			texts = append(texts, text.String())
+			texts = append(texts, v.spelled(c.layout))
 		}
 		c.skip(c.either(from, texts), to)
 		return nil

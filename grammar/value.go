@@ -14,6 +14,7 @@ import (
 type value struct {
 	kind    kind
 	id      int32
+	says    int32  // of an object: the same as that of all others that differ from it only in what says nothing of a schema
 	text    string // of a string as it is read, of a number as it is written
 	items   []*value
 	members []member
@@ -60,18 +61,25 @@ const fewMembers = 8
 
 // decoder reads a document, which is valid JSON, once.
 type decoder struct {
-	work  *work
-	text  []byte
-	at    int
-	known map[string]*value
-	key   []byte
-	named bool // an object below the root has an $id
+	work    *work
+	text    string
+	at      int
+	scalars [stringKind + 1]map[string]*value // by their texts
+	known   map[string]*value                 // lists and objects
+	says    map[string]int32                  // by the key of what an object says
+	room    []value
+	ids     int32
+	key     []byte
+	named   bool // an object below the root has an $id
 }
 
 // decode returns the value of valid JSON, and whether something below it has an $id.
 func decode(w *work, text []byte) (root *value, named bool, err error) {
 	w.do(len(text) * byteSteps)
-	d := &decoder{work: w, text: text, known: map[string]*value{}}
+	d := &decoder{work: w, text: string(text), known: map[string]*value{}, says: map[string]int32{}}
+	for k := range d.scalars {
+		d.scalars[k] = map[string]*value{}
+	}
 	root, err = d.value(0)
 	return root, d.named, err
 }
@@ -119,21 +127,34 @@ func (d *decoder) value(depth int) (v *value, err error) {
 }
 
 // scalar returns the value of a kind and a text that the document has already, or a new one.
-func (d *decoder) scalar(k kind, text []byte) *value {
-	d.key = append(append(d.key[:0], byte(k)), text...)
-	v := d.known[string(d.key)]
+func (d *decoder) scalar(k kind, text string) *value {
+	v := d.scalars[k][text]
 	if v == nil {
-		v = d.keep(&value{kind: k, text: string(text)})
+		v = d.new(k)
+		v.text = text
+		d.scalars[k][text] = v
 	}
+	return v
+}
+
+// new returns a new value. Many are made at once.
+func (d *decoder) new(k kind) *value {
+	if len(d.room) == 0 {
+		d.room = make([]value, 64)
+	}
+	v := &d.room[0]
+	d.room = d.room[1:]
+	v.kind, v.id, v.says = k, d.ids, d.ids
+	d.ids++
 	return v
 }
 
 func (d *decoder) word(k kind, word string) *value {
 	d.at += len(word)
-	return d.scalar(k, nil)
+	return d.scalar(k, "")
 }
 
-func (d *decoder) string() []byte {
+func (d *decoder) string() string {
 	begin, plain := d.at, true
 	for d.at++; d.text[d.at] != '"'; d.at++ {
 		if c := d.text[d.at]; c == '\\' {
@@ -142,36 +163,46 @@ func (d *decoder) string() []byte {
 		}
 	}
 	d.at++
-	if plain && utf8.Valid(d.text[begin:d.at]) {
+	if plain && utf8.ValidString(d.text[begin:d.at]) {
 		return d.text[begin+1 : d.at-1]
 	}
 	d.work.do(escapeSteps)
 	var s string
-	if err := json.Unmarshal(d.text[begin:d.at], &s); err != nil {
-		return nil // the document is valid
+	if err := json.Unmarshal([]byte(d.text[begin:d.at]), &s); err != nil {
+		return "" // the document is valid
 	}
-	return []byte(s)
+	return s
 }
 
 func (d *decoder) array(depth int) (*value, error) {
-	v := &value{kind: arrayKind}
+	var items []*value
 	for d.at++; d.next() != ']'; {
 		item, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		v.items = append(v.items, item)
+		items = append(items, item)
 	}
 	d.at++
-	return d.one(v), nil
+	d.key = append(d.key[:0], byte(arrayKind))
+	for _, item := range items {
+		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(item.id))
+	}
+	v := d.known[string(d.key)]
+	if v == nil {
+		v = d.new(arrayKind)
+		v.items = items
+		d.known[string(d.key)] = v
+	}
+	return v, nil
 }
 
 // object reads the members. Of several with one name, the last counts.
 func (d *decoder) object(depth int) (*value, error) {
-	v := &value{kind: objectKind}
+	var members []member
 	var places map[string]int // of the members, once they are many
 	for d.at++; d.next() != '}'; {
-		name := string(d.string())
+		name := d.string()
 		d.next()
 		of, err := d.value(depth + 1)
 		if err != nil {
@@ -179,62 +210,79 @@ func (d *decoder) object(depth int) (*value, error) {
 		}
 		i, twice := places[name]
 		if places == nil {
-			i = slices.IndexFunc(v.members, func(m member) bool { return m.name == name })
+			i = slices.IndexFunc(members, func(m member) bool { return m.name == name })
 			twice = i >= 0
 		}
 		if twice {
-			v.members[i].value = of
+			members[i].value = of
 			continue
 		}
-		v.members = append(v.members, member{name, of})
-		switch n := len(v.members); {
+		members = append(members, member{name, of})
+		switch n := len(members); {
 		case places != nil:
 			places[name] = n - 1
 		case n > fewMembers:
 			places = map[string]int{}
-			for i, m := range v.members {
+			for i, m := range members {
 				places[m.name] = i
 			}
 		}
 		d.named = d.named || depth > 0 && name == "$id" && of.kind == stringKind
 	}
 	d.at++
-	if len(v.members) > fewMembers {
-		v.index = make(map[string]*value, len(v.members))
-		for _, m := range v.members {
+	return d.one(members), nil
+}
+
+// one returns the object that the document has already, or a new one.
+func (d *decoder) one(members []member) *value {
+	d.membersKey(members, func(string) bool { return true })
+	if v := d.known[string(d.key)]; v != nil {
+		return v
+	}
+	v := d.new(objectKind)
+	d.known[string(d.key)] = v
+	v.members = members
+	if len(members) > fewMembers {
+		v.index = make(map[string]*value, len(members))
+		for _, m := range members {
 			v.index[m.name] = m.value
 		}
 	}
-	return d.one(v), nil
+	if d.membersKey(members, func(name string) bool { return about[name] != 0 }) && v.get("$ref") == nil { // what a reference means depends on its place
+		says, ok := d.says[string(d.key)]
+		if !ok {
+			says = v.id
+			d.says[string(d.key)] = says
+		}
+		v.says = says
+	}
+	return v
 }
 
-// one returns the list or object that the document has already, or this one.
-func (d *decoder) one(v *value) *value {
-	d.key = append(d.key[:0], byte(v.kind))
-	for _, item := range v.items {
-		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(item.id))
-	}
-	for _, m := range v.members {
+// membersKey makes the key of those members of an object that count, and reports whether some do not.
+func (d *decoder) membersKey(members []member, counts func(name string) bool) (left bool) {
+	d.key = append(d.key[:0], byte(objectKind))
+	for _, m := range members {
+		if !counts(m.name) {
+			left = true
+			continue
+		}
 		d.key = binary.AppendUvarint(d.key, uint64(len(m.name)))
 		d.key = append(d.key, m.name...)
 		d.key = binary.LittleEndian.AppendUint32(d.key, uint32(m.value.id))
 	}
-	if known := d.known[string(d.key)]; known != nil {
-		return known
-	}
-	return d.keep(v)
-}
-
-// keep notes a new value, by the key.
-func (d *decoder) keep(v *value) *value {
-	v.id = int32(len(d.known))
-	d.known[string(d.key)] = v
-	return v
+	return left
 }
 
 // canonical returns a text that two values share if they are the same to JSON Schema: numbers by what they are, members in any order.
 func (v *value) canonical() string {
-	if v.same == "" {
+	switch {
+	case v.same != "":
+	case v.kind == stringKind:
+		v.same = `"` + v.text
+	case v.kind == numberKind && whole(v.text):
+		v.same = v.text
+	default:
 		var out strings.Builder
 		v.writeCanonical(&out)
 		v.same = out.String()
@@ -270,6 +318,19 @@ func (v *value) writeCanonical(out *strings.Builder) {
 	default:
 		v.write(out, oneLine)
 	}
+}
+
+// spelled returns the value in a layout.
+func (v *value) spelled(l layout) string {
+	switch v.kind {
+	case numberKind:
+		return v.text
+	case stringKind:
+		return quoted(v.text)
+	}
+	var text strings.Builder
+	v.write(&text, l)
+	return text.String()
 }
 
 // write appends the value in a layout.
