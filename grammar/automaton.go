@@ -69,6 +69,12 @@ func (a *automaton) takes(n int32) bool {
 	return a.nodes[n].more() || a.nodes[n].edges < a.nodes[n+1].edges
 }
 
+// simple reports whether a node takes bytes and does nothing else.
+func (a *automaton) simple(n int32) bool {
+	at, next := &a.nodes[n], &a.nodes[n+1]
+	return at.set == noSet && !at.final && at.calls == next.calls && at.empty == next.empty
+}
+
 // size returns the bytes of memory that an automaton takes, without the tables that all have.
 func (a *automaton) size() int {
 	bytes := 32*len(a.nodes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty) + len(a.bytes)

@@ -72,28 +72,35 @@ const (
 	mostClasses = 16
 )
 
+// size returns the bytes of memory that a class takes.
+func (c *class) size() int { return len(c.longest) + 8*len(c.tokens)*len(c.tokens[0]) }
+
+// classify makes the classes of the automaton's large sets, as far as half of the work that there may be is not done.
+func (g *Grammar) classify(w *work) {
+	g.classes = map[int32]*class{}
+	a := g.automaton
+	for set := firstSet; set < len(a.sets) && len(g.classes) < mostClasses && w.steps < w.limit/2; set++ {
+		if runes := a.sets[set].runes; runes.size() > fewCharacters && !runes.covers(plainRunes) && w.do(len(g.vocabulary.trie)/classBranches) {
+			g.classes[int32(set)] = g.vocabulary.within(a.sets[set].table)
+		}
+	}
+}
+
 // class returns the tokens that can follow at a node, not within a character, as they spell only characters of the node's set, or of one that
-// it covers: all up to a number of characters. It returns nil if that is not worth while.
-func (g *Grammar) class(f frame, w *work) (c *class, run int8) {
-	a, l := g.automaton, g.learned
-	set := a.nodes[f.node].set
+// it covers: all up to a number of characters. It returns nil if there is no class.
+func (g *Grammar) class(f frame) (c *class, run int8) {
+	set := g.automaton.nodes[f.node].set
 	switch {
 	case set == noSet || f.within != 0:
 		return nil, 0
 	case g.covers(set, plainSet):
 		set, c = plainSet, g.vocabulary.plain
 	default:
-		if c = l.classes[set]; c == nil {
-			if a.sets[set].runes.size() <= fewCharacters || len(l.classes) == mostClasses {
-				return nil, 0
-			}
-			w.do(len(g.vocabulary.trie) / 2)
-			c = g.vocabulary.within(a.sets[set].table)
-			l.classes[set] = c
-			l.bytes += len(c.longest) + 8*len(c.tokens)*len(c.tokens[0])
+		if c = g.classes[set]; c == nil {
+			return nil, 0
 		}
 	}
-	return c, a.run(f.node, func(other int32) bool { return g.covers(other, set) })
+	return c, g.automaton.run(f.node, func(other int32) bool { return g.covers(other, set) })
 }
 
 // covers reports whether a set of the automaton has all characters of another one.

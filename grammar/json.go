@@ -379,6 +379,7 @@ func (v *Vocabulary) JSON() *Grammar {
 func (v *Vocabulary) grammar(graph *graph, start int32) *Grammar {
 	g := &Grammar{vocabulary: v}
 	g.automaton, g.start = graph.reduce(start)
+	g.classify(graph.work)
 	g.forget()
 	return g
 }

@@ -20,6 +20,7 @@ type machine struct {
 	work      *work
 	stacks    []stack // 0 is the empty stack
 	stackIDs  map[frame]int32
+	latest    []int32          // by node, the stack of a frame that was pushed last
 	joinedIDs map[string]int32 // of stacks with several ways
 	joins     map[[2]int32]int32
 	states    []state // 0 is none
@@ -64,7 +65,7 @@ const dead = -1
 
 func newMachine(a *automaton, w *work) *machine {
 	return &machine{
-		automaton: a, work: w, at: make([]int32, len(a.nodes)), bytes: 4 * len(a.nodes),
+		automaton: a, work: w, at: make([]int32, len(a.nodes)), latest: make([]int32, len(a.nodes)), bytes: 8 * len(a.nodes),
 		stacks: make([]stack, 1), stackIDs: map[frame]int32{}, joinedIDs: map[string]int32{}, joins: map[[2]int32]int32{},
 		states: make([]state, 1), stateIDs: map[string]int32{},
 	}
@@ -78,11 +79,15 @@ func (m *machine) start(node int32) int32 {
 
 // push returns the stack of a frame.
 func (m *machine) push(f frame) int32 {
+	if id := m.latest[f.node]; id != 0 && m.stacks[id].frame == f {
+		return id
+	}
 	id, ok := m.stackIDs[f]
 	if !ok {
 		id = m.keep(stack{frame: f})
 		m.stackIDs[f] = id
 	}
+	m.latest[f.node] = id
 	return id
 }
 
@@ -300,6 +305,62 @@ func (m *machine) follow(from int32, b byte) int32 {
 		}
 	}
 	return m.close()
+}
+
+// spot is where a walk is: in a state, or, if that is 0, at a frame whose node is simple, for which no state needs to be made.
+type spot struct {
+	state int32
+	frame frame
+}
+
+// spotOf returns the spot of a state.
+func (m *machine) spotOf(state int32) spot {
+	if s := &m.states[state]; !s.done && len(s.tops) == 1 {
+		if f := m.stacks[s.tops[0]].frame; m.automaton.simple(f.node) {
+			return spot{0, f}
+		}
+	}
+	return spot{state: state}
+}
+
+// stepSimple returns the spot after a byte that a simple node takes; its state is dead if there is none.
+func (m *machine) stepSimple(f frame, b byte) spot {
+	a := m.automaton
+	next, within := a.after(f, b)
+	found := within != dead
+	if f.within == 0 {
+		edges := a.edgesOf(f.node)
+		m.work.steps += len(edges) / edgesStep
+		for i, e := range edges {
+			if e.lo > b || b > e.hi {
+				continue
+			}
+			if found { // there are several ways
+				if within > 0 {
+					m.reach(frame{f.node, f.below, within})
+				} else {
+					m.reach(frame{node: next, below: f.below})
+				}
+				for _, e := range edges[i:] {
+					if e.lo <= b && b <= e.hi {
+						m.reach(frame{node: e.to, below: f.below})
+					}
+				}
+				return spot{state: m.close()}
+			}
+			next, within, found = e.to, 0, true
+		}
+	}
+	switch {
+	case !found:
+		return spot{state: dead}
+	case within > 0:
+		return spot{0, frame{f.node, f.below, within}}
+	case a.simple(next):
+		return spot{0, frame{node: next, below: f.below}}
+	}
+	m.reach(frame{node: next, below: f.below})
+	return spot{state: m.close()}
 }
 
 // after returns what follows a byte of what a node takes: how far that has come, or 0 and the node to which it leads, or dead.

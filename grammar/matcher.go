@@ -12,6 +12,7 @@ type Grammar struct {
 	vocabulary *Vocabulary
 	automaton  *automaton
 	start      int32
+	classes    map[int32]*class // by set of the automaton
 
 	mu      sync.Mutex // guards what follows
 	learned *learned
@@ -21,10 +22,9 @@ type Grammar struct {
 type learned struct {
 	inside  *machine
 	known   map[frame]*continuations // with nothing below
-	classes map[int32]*class         // by set of the automaton
 	covered map[[2]int32]bool        // what covers answers
 	bytes   int                      // of memory, about, without inside
-	states  []int32                  // scratch
+	spots   []spot                   // scratch
 	tokens  []int32                  // scratch
 }
 
@@ -32,7 +32,7 @@ type learned struct {
 const mostLearned = 32 << 20
 
 func (g *Grammar) forget() {
-	g.learned = &learned{inside: newMachine(g.automaton, nil), known: map[frame]*continuations{}, classes: map[int32]*class{}, covered: map[[2]int32]bool{}}
+	g.learned = &learned{inside: newMachine(g.automaton, nil), known: map[frame]*continuations{}, covered: map[[2]int32]bool{}}
 }
 
 // Size returns the bytes of memory that the grammar takes, about. While the grammar is used, they become at most 32 MiB more, and a few for what
@@ -40,7 +40,7 @@ func (g *Grammar) forget() {
 func (g *Grammar) Size() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.automaton.size() + g.learned.bytes + g.learned.inside.bytes
+	return g.automaton.size() + len(g.classes)*g.vocabulary.plain.size() + g.learned.bytes + g.learned.inside.bytes
 }
 
 // continuations are the tokens that can follow at a node, as far as that does not depend on where its rule goes back to.
@@ -73,19 +73,19 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	l.inside.work = w
 	c := &continuations{}
 	v := g.vocabulary
-	class, run := g.class(f, w)
+	class, run := g.class(f)
 	if class != nil {
 		c.class = class.tokens[run]
 	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
-	from := l.inside.alone(f)
+	from := l.inside.spotOf(l.inside.alone(f))
 	tokens := l.tokens[:0]
-	l.states = v.walk(l.inside, 0, from, class, run, l.states, func(at, state int32) bool {
+	l.spots = v.walk(l.inside, 0, from, class, run, l.spots, func(at int32, done bool) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
 		}
-		if l.inside.states[state].done && b.after > at+1 {
+		if done && b.after > at+1 {
 			c.beyond = append(c.beyond, at)
 		}
 		return true
@@ -127,7 +127,7 @@ type Matcher struct {
 	end    []uint64   // the mask of the tokens that end a text
 	only   []uint64   // the mask of the last forced token; nil before the first
 	last   int32      // that token
-	walked []int32
+	walked []spot
 }
 
 // place is a state of the matcher.
@@ -255,7 +255,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, at, nil, 0, m.walked, func(at, _ int32) bool {
+	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, 0, m.walked, func(at int32, _ bool) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -314,7 +314,12 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	if m.machine.states[at].done {
 		copy(mask, m.end)
 	}
-	add := func(token int32) { mask[token/64] |= 1 << (token % 64) }
+	add := func(at int32, _ bool) bool {
+		if token := m.grammar.vocabulary.trie[at].token; token >= 0 {
+			mask[token/64] |= 1 << (token % 64)
+		}
+		return true
+	}
 	v := m.grammar.vocabulary
 	tops := m.machine.states[at].tops
 	for i, top := range tops {
@@ -322,38 +327,52 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		f := m.machine.stacks[top].frame
 		c := m.grammar.at(f, m.work)
 		if c == nil {
-			at = m.machine.state(slices.Clone(tops[i:]), false)
-			m.walked = v.walk(m.machine, 0, at, nil, 0, m.walked, func(at, _ int32) bool {
-				if token := v.trie[at].token; token >= 0 {
-					add(token)
-				}
-				return true
-			})
+			class, run := m.common(tops[i:])
+			if class != nil {
+				unite(mask, class.tokens[run])
+			}
+			rest := m.machine.spotOf(m.machine.state(slices.Clone(tops[i:]), false))
+			m.walked = v.walk(m.machine, 0, rest, class, run, m.walked, add)
 			break
 		}
-		for _, bits := range [][]uint64{c.class, c.bits} {
-			for i, word := range bits {
-				mask[i] |= word
-			}
-		}
+		unite(mask, c.class)
+		unite(mask, c.bits)
 		for _, token := range c.tokens {
-			add(token)
+			mask[token/64] |= 1 << (token % 64)
 		}
-		if f.below == 0 {
+		if f.below == 0 || len(c.beyond) == 0 {
 			continue
 		}
 		back := m.machine.resume(f.below)
 		if back == dead {
 			continue
 		}
+		from := m.machine.spotOf(back)
 		for _, branch := range c.beyond {
-			m.walked = v.walk(m.machine, branch, back, nil, 0, m.walked, func(at, _ int32) bool {
-				if token := v.trie[at].token; token >= 0 {
-					add(token)
-				}
-				return true
-			})
+			m.walked = v.walk(m.machine, branch, from, nil, 0, m.walked, add)
 		}
 	}
 	return mask
 }
+
+// unite adds what is in another mask.
+func unite(mask, other []uint64) {
+	for i, word := range other {
+		mask[i] |= word
+	}
+}
+
+// common returns the class of one of some stacks, of those that come first the one with most characters, and how many may follow.
+func (m *Matcher) common(tops []int32) (best *class, most int8) {
+	m.grammar.mu.Lock()
+	defer m.grammar.mu.Unlock()
+	for _, top := range tops[:min(len(tops), mostAsked)] {
+		if c, run := m.grammar.class(m.machine.stacks[top].frame); c != nil && run > most {
+			best, most = c, run
+		}
+	}
+	return best, most
+}
+
+// mostAsked is the number of stacks of which a class is looked for.
+const mostAsked = 8

@@ -84,6 +84,7 @@ type compiler struct {
 	own        map[*value]*shape    // of a schema without what it leads to
 	rules      map[string]int32     // by schemas
 	pending    []rule               // those still to be made
+	wide       []int32              // rules that are choices of many others
 	ranges     map[string]int32     // rules of numbers
 	languages  map[string]*language // by pattern
 	schemas    map[string]*value    // made here, by their texts
@@ -113,6 +114,10 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 		}
 		c.end(end)
 	}
+	merger := &choices{graph: c.graph, known: map[string]int32{}, rests: map[text]int32{}, limit: (c.work.steps + c.work.limit) / 2}
+	for _, node := range c.wide {
+		merger.merge(node)
+	}
 	if !c.prune(start) {
 		return 0, cmp.Or(c.work.err, c.nothing())
 	}
@@ -135,20 +140,28 @@ func (c *compiler) value(from int32, all conjunction, at *path) (to int32, err e
 	case len(all) == 1 && !c.references.shared(all[0]) && len(c.nodes) < inlineNodes:
 		return c.write(from, all, at)
 	}
+	to = c.node()
+	c.call(from, c.rule(all, at), to)
+	return to, nil
+}
+
+// rule returns the rule of some schemas.
+func (c *compiler) rule(all conjunction, at *path) int32 {
 	key := all.key()
 	node, known := c.rules[key]
 	if !known {
 		node = c.node()
 		c.rules[key] = node
-		if ref := c.references.refs[all[0]]; len(all) == 1 && ref != "" {
-			at = &path{name: ref}
+		if len(all) == 1 && c.references.refs[all[0]] != "" {
+			at = &path{name: c.references.refs[all[0]]}
 		}
 		c.pending = append(c.pending, rule{all, at, node})
 	}
-	to = c.node()
-	c.call(from, node, to)
-	return to, nil
+	return node
 }
+
+// manyBranches are those from which on what they begin with in common is one way.
+const manyBranches = 8
 
 // write takes a value like value, without a rule of its own.
 func (c *compiler) write(from int32, all conjunction, at *path) (to int32, err error) {
@@ -253,6 +266,15 @@ func (c *compiler) union(from int32, of union, at *path) (int32, error) {
 		}
 	}
 	to := c.node()
+	if len(branches) >= manyBranches {
+		choice := c.node()
+		for i, branch := range branches {
+			c.skip(choice, c.rule(branch, at.in(of.keyword, strconv.Itoa(places[i]))))
+		}
+		c.wide = append(c.wide, choice)
+		c.call(from, choice, to)
+		return to, nil
+	}
 	for i, branch := range branches {
 		end, err := c.value(from, branch, at.in(of.keyword, strconv.Itoa(places[i])))
 		if err != nil {

@@ -117,12 +117,13 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 	return -1
 }
 
-// walk visits the branches below a branch, at which m is in a state, as far as m takes them, until visit returns false. It leaves out those
-// that are on the way only to tokens of at most run characters of a class. It borrows states, which it returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below, from int32, c *class, run int8, states []int32, visit func(at, state int32) bool) []int32 {
-	base := v.trie[below].depth
-	states = append(states[:0], from)
-	for i := below + 1; i < v.trie[below].after; {
+// walk visits the branches below a branch, at which m is at a spot, as far as m takes them, until visit returns false, which also learns whether
+// the rule may have ended. It leaves out those that are on the way only to tokens of at most run characters of a class. It borrows spots, which it
+// returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below int32, from spot, c *class, run int8, spots []spot, visit func(at int32, done bool) bool) []spot {
+	base, end := v.trie[below].depth, v.trie[below].after
+	spots = append(spots[:0], from)
+	for i := below + 1; i < end; {
 		b := &v.trie[i]
 		if !m.work.do(1) {
 			break
@@ -131,16 +132,21 @@ func (v *Vocabulary) walk(m *machine, below, from int32, c *class, run int8, sta
 			i = b.after
 			continue
 		}
-		to := m.step(states[b.depth-base-1], b.last)
-		if to == dead {
+		at := spots[b.depth-base-1]
+		if at.state != 0 {
+			at.state = m.step(at.state, b.last)
+		} else {
+			at = m.stepSimple(at.frame, b.last)
+		}
+		if at.state == dead {
 			i = b.after
 			continue
 		}
-		if !visit(i, to) {
+		if !visit(i, at.state != 0 && m.states[at.state].done) {
 			break
 		}
-		states = append(states[:b.depth-base], to)
+		spots = append(spots[:b.depth-base], at)
 		i++
 	}
-	return states
+	return spots
 }

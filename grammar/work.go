@@ -52,22 +52,25 @@ func (w *work) ask() {
 
 // What takes more than one step: so many that a step takes about as long everywhere.
 const (
-	reachSteps  = 4    // a frame is added to a state
-	pushSteps   = 8    // a new stack
-	stateSteps  = 32   // a new state, or what follows it
-	byteSteps   = 1    // a byte of a schema is read
-	escapeSteps = 64   // a string with escapes is read
-	valueSteps  = 24   // a value of a schema is read, referred to or written
-	shapeSteps  = 128  // what satisfies some schemas
-	memberSteps = 32   // a property's name
-	numberSteps = 4096 // a range of numbers
-	nodeSteps   = 8    // a node of a graph, or an instruction of a pattern
-	textBytes   = 8    // of a text that is kept, for one step
-	linkSteps   = 3    // a way from one node to another
-	equalSteps  = 16   // a node is compared with all others
-	pointSteps  = 64   // a place in a pattern after some characters
-	waySteps    = 2    // a way from there
-	takerSteps  = 32   // and one that takes a character
-	rowSteps    = 384  // a row of how the characters of a set are spelled
-	spanSteps   = 16   // a span of them
+	reachSteps    = 4    // a frame is added to a state
+	pushSteps     = 8    // a new stack
+	stateSteps    = 32   // a new state, or what follows it
+	byteSteps     = 1    // a byte of a schema is read
+	escapeSteps   = 64   // a string with escapes is read
+	valueSteps    = 24   // a value of a schema is read, referred to or written
+	shapeSteps    = 128  // what satisfies some schemas
+	memberSteps   = 32   // a property's name
+	numberSteps   = 4096 // a range of numbers
+	nodeSteps     = 8    // a node of a graph, or an instruction of a pattern
+	textBytes     = 8    // of a text that is kept, for one step
+	edgesStep     = 4    // edges are looked at in one step
+	classBranches = 2    // of the trie are looked at in one step, when a class is made
+	linkSteps     = 3    // a way from one node to another
+	mergedSteps   = 8    // a node that is one of several for which another one stands
+	equalSteps    = 16   // a node is compared with all others
+	pointSteps    = 64   // a place in a pattern after some characters
+	waySteps      = 2    // a way from there
+	takerSteps    = 32   // and one that takes a character
+	rowSteps      = 384  // a row of how the characters of a set are spelled
+	spanSteps     = 16   // a span of them
 )
