@@ -21,8 +21,8 @@ type Operands struct {
 	// X holds float32 [batch][Cols] from byte XOffset on, a multiple of [Capabilities].Alignment. The caller has flushed what it wrote.
 	X       Buffer
 	XOffset int
-	// XUnchanged says that X holds the same data from XOffset on as in the latest Submit to any program of the device: what the driver made
-	// of it then, such as quantised rows, is still good.
+	// XUnchanged says that X holds the same data from XOffset on as in the latest successful Submit, to any program of the device, of an X that
+	// began there: what the driver made of it then, such as quantised rows, is still good.
 	XUnchanged bool
 	// Y receives float32 [batch][Rows].
 	Y Buffer

@@ -27,7 +27,7 @@ type Queue struct {
 	input   *kernels.Input // borrowed. If it is nil, there are none yet
 	buffer  npu.Buffer     // holds the rows, once they are written
 	written bool
-	seen    bool // the device has read them
+	seen    bool // the device has got all of them in a submit
 
 	outputs chan npu.Buffer // inFlight buffers, or nil for those that are not allocated
 	jobs    chan job
@@ -41,15 +41,15 @@ type Queue struct {
 
 // job is a submit under way.
 type job struct {
-	chunk
+	task
 	event  npu.Event
 	output npu.Buffer
 	done   func() // releases the part, if not nil
 	began  time.Time
 }
 
-// chunk is the product of some of the input's rows with a part of a matrix.
-type chunk struct {
+// task is the product of a batch, some of the input's rows, with a part of a matrix.
+type task struct {
 	dst  []float32
 	ldd  int
 	x    []float32 // [n][k]
@@ -145,14 +145,14 @@ func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, in *kernels.In
 	}
 	x, rows, k := in.Rows()
 	largest := q.scheduler.caps.Batch(rows)
-	if chunks := (rows + largest - 1) / largest; chunks > 1 && release != nil {
-		release = lastOf(chunks, release)
+	if batches := (rows + largest - 1) / largest; batches > 1 && release != nil {
+		release = lastOf(batches, release)
 	}
-	first := !q.seen
+	first, submitted := !q.seen, true
 	for from := 0; from < rows; from += largest {
 		n := min(largest, rows-from)
-		c := chunk{dst[from*ldd:], ldd, x[from*k : (from+n)*k], n, k, p}
-		err := q.submit(c, 4*from*k, first, release)
+		t := task{dst[from*ldd:], ldd, x[from*k : (from+n)*k], n, k, p}
+		err := q.submit(t, 4*from*k, first, release)
 		if err == nil {
 			continue
 		}
@@ -161,21 +161,22 @@ func (q *Queue) Multiply(dst []float32, ldd int, p tensor.Packed, in *kernels.In
 			call(release)
 			return false
 		}
-		q.submitting.compute(&c)
+		submitted = false
+		q.submitting.compute(&t)
 		call(release)
 	}
-	q.seen = true
+	q.seen = q.seen || submitted
 	return true
 }
 
-// submit starts the product of one chunk, whose rows begin at an offset of the input buffer.
-func (q *Queue) submit(c chunk, offset int, first bool, release func()) error {
+// submit starts one task, whose rows begin at an offset of the input buffer.
+func (q *Queue) submit(t task, offset int, first bool, release func()) error {
 	s := q.scheduler
 	if offset%s.caps.Alignment != 0 {
 		return npu.ErrUnsupported
 	}
-	batch := s.caps.Batch(c.n)
-	p, err := s.program(key{npu.Product{Type: c.part.Type, Rows: c.part.Rows, Cols: c.part.Cols}, batch})
+	batch := s.caps.Batch(t.n)
+	p, err := s.program(key{npu.Product{Type: t.part.Type, Rows: t.part.Rows, Cols: t.part.Cols}, batch})
 	if err != nil {
 		return err
 	}
@@ -183,19 +184,19 @@ func (q *Queue) submit(c chunk, offset int, first bool, release func()) error {
 		return err
 	}
 	output := <-q.outputs
-	if output, err = s.grown(output, 4*batch*c.part.Rows); err != nil {
+	if output, err = s.grown(output, 4*batch*t.part.Rows); err != nil {
 		q.outputs <- output
 		return err
 	}
 	began := time.Now()
 	// What is under way here always ends, so Submit need not be interrupted.
-	event, err := p.Submit(context.Background(), c.n, npu.Operands{W: c.part, X: q.buffer, XOffset: offset, XUnchanged: !first, Y: output})
+	event, err := p.Submit(context.Background(), t.n, npu.Operands{W: t.part, X: q.buffer, XOffset: offset, XUnchanged: !first, Y: output})
 	if err != nil {
 		q.outputs <- output
 		return err
 	}
 	q.pending.Add(1)
-	q.jobs <- job{c, event, output, release, began}
+	q.jobs <- job{t, event, output, release, began}
 	return nil
 }
 
@@ -250,7 +251,7 @@ func (q *Queue) wait() {
 	for j := range q.jobs {
 		if err := j.finish(); err != nil {
 			q.scheduler.failed(err)
-			q.waiting.compute(&j.chunk)
+			q.waiting.compute(&j.task)
 		} else {
 			q.scheduler.computed(j.n, j.began)
 		}
@@ -288,9 +289,9 @@ func newFallback(set *kernels.Set) fallback {
 	return f
 }
 
-func (f *fallback) compute(c *chunk) {
-	f.in.Reset(c.x, c.n, c.k)
-	kernels.MatMul(f.pool, c.dst, c.ldd, c.part, &f.in)
+func (f *fallback) compute(t *task) {
+	f.in.Reset(t.x, t.n, t.k)
+	kernels.MatMul(f.pool, t.dst, t.ldd, t.part, &f.in)
 }
 
 // floats returns a buffer's memory as numbers.

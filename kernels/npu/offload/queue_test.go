@@ -90,10 +90,16 @@ func matrix(t *testing.T, rows, cols int) tensor.Packed {
 // multiply computes W·x part by part, as a layer does, and compares it with the CPU.
 func multiply(t *testing.T, q *offload.Queue, n int) {
 	t.Helper()
+	multiplyRows(t, q, n, 0)
+}
+
+// multiplyRows does so with rows that depend on shift.
+func multiplyRows(t *testing.T, q *offload.Queue, n, shift int) {
+	t.Helper()
 	w := matrix(t, 160, 64)
 	x := make([]float32, n*64)
 	for i := range x {
-		x[i] = float32(i%13) - 6
+		x[i] = float32((i+shift)%13) - 6
 	}
 	var in kernels.Input
 	in.Reset(x, n, 64)
@@ -176,6 +182,20 @@ func TestLostSession(t *testing.T) {
 	if q.Takes(false, tensor.Q8_0, 1, 1) {
 		t.Error("a lost device takes work")
 	}
+}
+
+// A batch whose submit fails has not been seen by the device, which therefore must not use what it made of the rows before.
+func TestRowsOfFailedSubmitsAreNew(t *testing.T) {
+	calls := 0
+	_, q := queue(t, newFaulty(npu.RoundingExact, func() error {
+		// After five products of two batches come those of other rows: of the first no batch is submitted, and of the second only the last.
+		if calls++; calls > 10 && calls <= 13 {
+			return npu.ErrUnsupported
+		}
+		return nil
+	}), offload.QueueOptions{Blocks: offload.NPU})
+	multiplyRows(t, q, 256, 0)
+	multiplyRows(t, q, 256, 5)
 }
 
 func TestOutOfMemoryIsLeftAloneForAWhile(t *testing.T) {

@@ -35,7 +35,7 @@ type Device struct {
 	context   handle
 	queue     handle // runs programs, in order
 	reads     handle // brings results to the CPU beside them
-	program   handle
+	compiled  handle // OpenCL's program: all kernels
 	name      string
 	lanes     int // rows of weights of a work-item
 	maxAlloc  int64
@@ -141,11 +141,11 @@ func (d *Device) start() error {
 		options += " -D INTEGER_DOT"
 	}
 	var log string
-	if d.program, log, c = d.lib.build(d.context, d.id, productSource, options); c != 0 {
+	if d.compiled, log, c = d.lib.build(d.context, d.id, productSource, options); c != 0 {
 		return fmt.Errorf("%w\n%s", c.err("build the kernels for "+d.name, false), log)
 	}
 	for _, name := range kernelNames() {
-		if d.kernels[name], c = d.lib.newKernel(d.program, name); c != 0 {
+		if d.kernels[name], c = d.lib.newKernel(d.compiled, name); c != 0 {
 			return c.err("create the kernel "+name, false)
 		}
 	}
@@ -161,7 +161,7 @@ func (d *Device) release() {
 	for _, o := range []struct {
 		f function
 		h handle
-	}{{releaseProgram, d.program}, {releaseCommandQueue, d.reads}, {releaseCommandQueue, d.queue}, {releaseContext, d.context}} {
+	}{{releaseProgram, d.compiled}, {releaseCommandQueue, d.reads}, {releaseCommandQueue, d.queue}, {releaseContext, d.context}} {
 		if o.h != 0 {
 			d.lib.status(o.f, uintptr(o.h))
 		}
