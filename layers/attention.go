@@ -117,6 +117,9 @@ func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
 // Width returns the number of elements of a row.
 func (a *Attention) Width() int { return a.config.Width }
 
+// States returns nothing: attention keeps keys and values alone.
+func (a *Attention) States() []State { return nil }
+
 // Forward writes the attention of each row of x to dst, both [rows.Len()][Width], and stores the keys and values of the rows.
 // dst must not overlap x.
 func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {

@@ -46,6 +46,8 @@ type Decoder struct {
 	hidden  []float32 // [MaxRows][width]; that of pending row r lies at r mod MaxRows
 	holds   []int     // the pending row whose hidden state each row of hidden is
 	names   []string  // of the layers, for the trace
+	states  []State   // of the layers
+	unsaid  error     // about the first layer that does not say what it keeps, if there is one
 
 	closed bool
 }
@@ -56,18 +58,22 @@ func Assemble(m Model) (*Decoder, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("layers: assemble: %w", err)
 	}
-	var names []string
-	for i := range m.Layers {
-		names = append(names, fmt.Sprintf("block.%d", i))
-	}
 	n, width := m.Workspace.maxRows, m.Embedding.Width()
-	return &Decoder{
+	d := &Decoder{
 		model: m, cache: m.Cache, ws: m.Workspace, width: width,
 		x:      make([]float32, n*width),
 		hidden: make([]float32, n*width),
 		holds:  make([]int, n),
-		names:  names,
-	}, nil
+	}
+	for i, layer := range m.Layers {
+		d.names = append(d.names, fmt.Sprintf("block.%d", i))
+		states, says := statesOf(layer)
+		d.states = append(d.states, states...)
+		if !says && d.unsaid == nil {
+			d.unsaid = fmt.Errorf("layers: %w: layer %d, a %T, does not say what it keeps; give it the method States", ErrStateful, i, layer)
+		}
+	}
+	return d, nil
 }
 
 // Batch is what one Forward computes.
@@ -130,7 +136,7 @@ func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
 	before, done := first, false
 	defer func() { // also when a worker panics
 		if !done {
-			d.cache.pending, d.pending = d.cache.pending[:before], d.pending[:before]
+			d.drop(before)
 		}
 	}()
 	d.pending = append(d.pending, b.Tokens...)
@@ -142,6 +148,14 @@ func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
 	}
 	done = true
 	return first, nil
+}
+
+// drop gives up the pending rows from n on.
+func (d *Decoder) drop(n int) {
+	d.cache.pending, d.pending = d.cache.pending[:n], d.pending[:n]
+	for _, s := range d.states {
+		s.Rollback(n)
+	}
 }
 
 // pass computes rows from..to−1 of the batch, whose first row is the pending row first.
@@ -290,6 +304,9 @@ func (d *Decoder) Commit(path []int) error {
 		d.text = append(d.text, d.pending[row])
 	}
 	d.pending = d.pending[:0]
+	for _, s := range d.states {
+		s.Commit(path)
+	}
 	return nil
 }
 
@@ -298,17 +315,27 @@ func (d *Decoder) Rollback(n int) error {
 	if err := d.cache.Rollback(n); err != nil {
 		return err
 	}
-	d.pending = d.pending[:n]
+	d.drop(n)
 	return nil
 }
 
 // Truncate shortens the text to its first n rows and drops all pending rows. If the layers no longer keep what rows at position n need, it fails
 // with an error that wraps [ErrNotKept], and nothing has changed; Truncate(0) always works.
 func (d *Decoder) Truncate(n int) error {
+	if n > 0 && n < d.Len() {
+		for _, s := range d.states {
+			if !s.Keeps(n) {
+				return fmt.Errorf("layers: truncate to %d of %d rows: %w: a layer keeps a state, a %T, of the last rows alone", n, d.Len(), ErrNotKept, s)
+			}
+		}
+	}
 	if err := d.cache.Truncate(n); err != nil {
 		return err
 	}
 	d.text, d.pending = d.text[:n], d.pending[:0]
+	for _, s := range d.states {
+		s.Truncate(n)
+	}
 	return nil
 }
 

@@ -113,8 +113,8 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 	return nil
 }
 
-// Stateful says that a text can be saved: the block keeps nothing of it but keys and values.
-func (b *parallelBlock) Stateful() bool { return false }
+// States says that a text can be saved: the block keeps nothing of it but keys and values.
+func (b *parallelBlock) States() []layers.State { return nil }
 
 // A decoder with a block of one's own. Cache, trees, chunks and hooks work as with any other.
 func ExampleAssemble() {

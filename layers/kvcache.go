@@ -202,6 +202,9 @@ func (c *KVCache) keeps(n int) error {
 // Slot returns the slot of a pending row.
 func (c *KVCache) Slot(row int) int { return c.committed + row }
 
+// Parent returns the parent of a pending row among the pending rows, or −1 for the last committed row.
+func (c *KVCache) Parent(row int) int { return c.pending[row].parent }
+
 // Position returns the position of a pending row.
 func (c *KVCache) Position(row int) int { return c.committed + c.pending[row].depth }
 

@@ -80,6 +80,9 @@ func NewMLP(ws *Workspace, name string, c MLPConfig) *MLP {
 // Width returns the number of elements of a row.
 func (m *MLP) Width() int { return m.config.Width }
 
+// States returns nothing.
+func (m *MLP) States() []State { return nil }
+
 // Forward writes the output of each row of x to dst, both [rows.Len()][Width]. dst must not overlap x.
 func (m *MLP) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
 	n, ws, c := rows.Len(), m.ws, &m.config

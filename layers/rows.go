@@ -2,9 +2,11 @@ package layers
 
 import "github.com/lever-go/lever/kernels"
 
-// Rows says for each row of a pass where it stands. Entry i of each field belongs to row i of the residual stream.
+// Rows says for each row of a pass where it stands. Entry i of each field belongs to row i of the residual stream. A row comes after its parent,
+// which is of this pass or of an earlier one.
 type Rows struct {
 	Pending   []int             // index among the pending rows of the cache
+	Parents   []int             // index of the parent among the pending rows, or −1 for the last committed row
 	Slots     []int             // slot in the cache
 	Positions []int             // position in the text
 	Visible   []kernels.Visible // keys that the row attends to
@@ -17,10 +19,12 @@ func (r *Rows) Len() int { return len(r.Pending) }
 // Fill sets r to the given pending rows of c, reusing its memory.
 func (r *Rows) Fill(c *KVCache, pending []int) {
 	r.Pending = append(r.Pending[:0], pending...)
-	r.Slots, r.Positions, r.Visible, r.paths = r.Slots[:0], r.Positions[:0], r.Visible[:0], r.paths[:0]
+	r.Parents, r.Slots, r.Positions = r.Parents[:0], r.Slots[:0], r.Positions[:0]
+	r.Visible, r.paths = r.Visible[:0], r.paths[:0]
 	for _, row := range pending {
 		var v kernels.Visible
 		v, r.paths = c.Visible(row, r.paths)
+		r.Parents = append(r.Parents, c.Parent(row))
 		r.Slots = append(r.Slots, c.Slot(row))
 		r.Positions = append(r.Positions, c.Position(row))
 		r.Visible = append(r.Visible, v)
@@ -29,10 +33,12 @@ func (r *Rows) Fill(c *KVCache, pending []int) {
 
 // move makes row dst what row src was.
 func (r *Rows) move(dst, src int) {
-	r.Pending[dst], r.Slots[dst], r.Positions[dst], r.Visible[dst] = r.Pending[src], r.Slots[src], r.Positions[src], r.Visible[src]
+	r.Pending[dst], r.Parents[dst], r.Slots[dst] = r.Pending[src], r.Parents[src], r.Slots[src]
+	r.Positions[dst], r.Visible[dst] = r.Positions[src], r.Visible[src]
 }
 
 // cut keeps the first n rows.
 func (r *Rows) cut(n int) {
-	r.Pending, r.Slots, r.Positions, r.Visible = r.Pending[:n], r.Slots[:n], r.Positions[:n], r.Visible[:n]
+	r.Pending, r.Parents, r.Slots = r.Pending[:n], r.Parents[:n], r.Slots[:n]
+	r.Positions, r.Visible = r.Positions[:n], r.Visible[:n]
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
 )
@@ -23,6 +24,7 @@ type scalarModel struct {
 	norm         layers.NormConfig // the last one
 	head         layers.HeadConfig // Vocab, Stored and Width are filled in
 
+	pool    *kernels.Pool // of decoders to come; nil computes on the calling goroutine
 	weights layers.Memory
 	values  map[string][]float64 // of the tensors, as they are stored
 }
@@ -33,6 +35,7 @@ type scalarLayer struct {
 	freqs     []float64 // of the rotary positions
 	factor    float64
 	window    int
+	conv      *layers.ShortConvConfig // instead of attention
 	mlp       layers.MLPConfig
 	block     layers.BlockConfig
 }
@@ -83,7 +86,7 @@ func (m *scalarModel) setLinear(t fataler, name string, out, in int, bias bool) 
 // decoder makes weights and returns the decoder of the model.
 func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	t.Helper()
-	ws := layers.NewWorkspace(&m.weights, nil, maxRows)
+	ws := layers.NewWorkspace(&m.weights, m.pool, maxRows)
 	kv := layers.KVConfig{Context: 512, Type: tensor.F32}
 	for _, l := range m.layers {
 		kv.Layers = append(kv.Layers, layers.KVLayer{KVHeads: l.attention.KVHeads, HeadDim: l.attention.HeadDim, Window: l.window})
@@ -122,6 +125,29 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 	if l.freqs != nil {
 		a.Rotary = layers.NewScaledRotary(l.freqs, l.factor)
 	}
+	if l.conv != nil {
+		block.Mixer = m.newConv(t, ws, name, *l.conv)
+	} else {
+		block.Mixer = m.newAttention(t, ws, name, a)
+	}
+	if !mlp.Ungated {
+		m.setLinear(t, name+".gate", mlp.FFN, m.width, mlp.Bias)
+	}
+	m.setLinear(t, name+".up", mlp.FFN, m.width, mlp.Bias)
+	m.setLinear(t, name+".down", m.width, mlp.FFN, mlp.Bias)
+	for _, sublayer := range []string{".attn", ".mlp"} {
+		if block.Placement != layers.NormAfter {
+			m.setNorm(t, name+sublayer+"_norm", m.width, block.Norm)
+		}
+		if block.Placement != layers.NormBefore {
+			m.setNorm(t, name+sublayer+"_post_norm", m.width, block.Norm)
+		}
+	}
+	block.MLP = layers.NewMLP(ws, name, *mlp)
+	return layers.NewBlock(ws, name, *block)
+}
+
+func (m *scalarModel) newAttention(t fataler, ws *layers.Workspace, name string, a *layers.AttentionConfig) *layers.Attention {
 	q, kv := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	m.setLinear(t, name+".q", q, m.width, a.Bias)
 	m.setLinear(t, name+".k", kv, m.width, a.Bias)
@@ -138,21 +164,18 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 		m.set(t, name+".sinks", true, 1, a.Heads, 1, 2)
 	}
 	m.setLinear(t, name+".o", m.width, q, a.OutputBias)
-	if !mlp.Ungated {
-		m.setLinear(t, name+".gate", mlp.FFN, m.width, mlp.Bias)
+	return layers.NewAttention(ws, name, *a)
+}
+
+func (m *scalarModel) newConv(t fataler, ws *layers.Workspace, name string, c layers.ShortConvConfig) *layers.ShortConv {
+	c.Width = m.width
+	m.setLinear(t, name+".in", 3*c.Width, c.Width, c.Bias)
+	m.set(t, name+".conv", true, 1, c.Width*c.Kernel, 0, 0.6)
+	if c.Bias {
+		m.set(t, name+".conv_bias", true, 1, c.Width, 0, 0.5)
 	}
-	m.setLinear(t, name+".up", mlp.FFN, m.width, mlp.Bias)
-	m.setLinear(t, name+".down", m.width, mlp.FFN, mlp.Bias)
-	for _, sublayer := range []string{".attn", ".mlp"} {
-		if block.Placement != layers.NormAfter {
-			m.setNorm(t, name+sublayer+"_norm", m.width, block.Norm)
-		}
-		if block.Placement != layers.NormBefore {
-			m.setNorm(t, name+sublayer+"_post_norm", m.width, block.Norm)
-		}
-	}
-	block.Mixer, block.MLP = layers.NewAttention(ws, name, *a), layers.NewMLP(ws, name, *mlp)
-	return layers.NewBlock(ws, name, *block)
+	m.setLinear(t, name+".out", c.Width, c.Width, c.Bias)
+	return layers.NewShortConv(ws, name, c)
 }
 
 // logits returns the logits after the last of tokens.
@@ -195,10 +218,13 @@ func (m *scalarModel) block(x [][]float64, i int) {
 			}
 		}
 		var out [][]float64
-		if sublayer == ".attn" {
-			out = m.attention(in, l, name)
-		} else {
+		switch {
+		case sublayer == ".mlp":
 			out = m.mlp(in, &l.mlp, name)
+		case l.conv != nil:
+			out = m.convolve(in, l.conv, name)
+		default:
+			out = m.attention(in, l, name)
 		}
 		for r := range x {
 			if l.block.Placement != layers.NormBefore {
@@ -257,6 +283,28 @@ func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out
 			}
 		}
 		out = append(out, m.linear(name+".o", mixed))
+	}
+	return out
+}
+
+func (m *scalarModel) convolve(x [][]float64, c *layers.ShortConvConfig, name string) (out [][]float64) {
+	w, bias := m.values[name+".conv"], m.values[name+".conv_bias"]
+	var u [][]float64
+	for i, row := range x {
+		bcv := m.linear(name+".in", row)
+		u = append(u, make([]float64, m.width))
+		y := make([]float64, m.width)
+		for ch := range m.width {
+			u[i][ch] = bcv[ch] * bcv[2*m.width+ch]
+			for back := range min(c.Kernel, i+1) {
+				y[ch] += w[ch*c.Kernel+c.Kernel-1-back] * u[i-back][ch]
+			}
+			if c.Bias {
+				y[ch] += bias[ch]
+			}
+			y[ch] *= bcv[m.width+ch]
+		}
+		out = append(out, m.linear(name+".out", y))
 	}
 	return out
 }
@@ -430,6 +478,17 @@ func scalarModels() map[string]*scalarModel {
 				l.window = 4
 			}
 		}),
+		"lfm2": model(func(_ *scalarModel, i int, l *scalarLayer) {
+			if i == 0 {
+				l.conv = &layers.ShortConvConfig{Kernel: 3}
+			} else {
+				l.attention.QKNorm, l.attention.Norm = layers.HeadQKNorm, rms
+			}
+		}),
+		"convolutions": model(func(m *scalarModel, i int, l *scalarLayer) {
+			m.width = 160 // more channels than one worker takes at a time
+			l.conv = &layers.ShortConvConfig{Kernel: 1 + 3*i, Bias: true}
+		}),
 		"window": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.window = 3 }),
 		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
@@ -477,7 +536,10 @@ func TestPartsKeepTreesExact(t *testing.T) {
 	for name, m := range scalarModels() {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(8, 9))
-			tree, alone := m.decoder(t, 7), m.decoder(t, 1)
+			alone := m.decoder(t, 1)
+			m.pool = kernels.NewPool(3)
+			defer m.pool.Close()
+			tree := m.decoder(t, 7)
 			for range 3 {
 				checkRandomTree(t, rng, tree, alone)
 			}
@@ -523,6 +585,14 @@ func checkRandomTree(t *testing.T, rng *rand.Rand, tree, alone *layers.Decoder) 
 		}
 		return path, sequence
 	}
+	kept := rng.IntN(len(tokens))
+	if err := tree.Rollback(kept); err != nil {
+		t.Fatal(err)
+	}
+	other, up := draw(2), []int32{rng.Int32N(int32(kept+1)) - 1, rng.Int32N(int32(kept+2)) - 1}
+	forward(t, tree, other, up)
+	tokens, parents = append(tokens[:kept], other...), append(parents[:kept], up...)
+	got = append(got[:kept], logits(t, tree, kept), logits(t, tree, kept+1))
 	for row := range tokens {
 		truncate(t, alone, 0)
 		_, sequence := pathTo(row)
@@ -575,6 +645,48 @@ func TestWindowEqualsPlainDecoding(t *testing.T) {
 	}
 	truncate(t, read, 0)
 	sameBits(t, "from the start", plain(t, read, text[:3]), logitsOf(t, m, text[:3]))
+}
+
+// TestPartsAreSaved: a text that was saved and read goes on as it would have, whatever the layers keep.
+func TestPartsAreSaved(t *testing.T) {
+	for name, m := range scalarModels() {
+		t.Run(name, func(t *testing.T) {
+			d, other := m.decoder(t, 8), m.decoder(t, 8)
+			forward(t, d, []int32{3, 14, 15, 9, 26, 5, 35}, nil)
+			commitAll(t, d)
+			var state bytes.Buffer
+			if err := d.WriteState(&state); err != nil {
+				t.Fatal(err)
+			}
+			whole := slices.Clone(state.Bytes())
+			forward(t, other, []int32{1, 2, 3}, nil) // is given up
+			commitAll(t, other)
+			if err := other.ReadState(&state); err != nil || state.Len() > 0 {
+				t.Fatalf("%v, %d bytes are left", err, state.Len())
+			}
+			sameBits(t, "after it is read", plain(t, other, []int32{8, 9}), plain(t, d, []int32{8, 9}))
+			if err := other.ReadState(bytes.NewReader(whole[:len(whole)-1])); err == nil || other.Len() != 0 {
+				t.Errorf("without the last byte: %v, %d rows", err, other.Len())
+			}
+			truncate(t, d, 0)
+			sameBits(t, "after an error", plain(t, other, []int32{8, 9}), plain(t, d, []int32{8, 9}))
+		})
+	}
+}
+
+// TestShortConvTruncate: a text can be emptied and left as it is, but not be shortened to rows that are no longer kept.
+func TestShortConvTruncate(t *testing.T) {
+	m := scalarModels()["lfm2"]
+	d := m.decoder(t, 8)
+	forward(t, d, []int32{3, 14, 15}, nil)
+	commitAll(t, d)
+	want := plain(t, d, []int32{9, 26})
+	truncate(t, d, 5)
+	if err := d.Truncate(3); !errors.Is(err, layers.ErrNotKept) || d.Len() != 5 {
+		t.Errorf("to 3 of 5: %v, %d rows", err, d.Len())
+	}
+	truncate(t, d, 0)
+	sameBits(t, "from the start", plain(t, d, []int32{3, 14, 15, 9, 26}), want)
 }
 
 // logitsOf returns the logits after a text that one pass computes.

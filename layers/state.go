@@ -13,8 +13,8 @@ import (
 // ErrState is wrapped by the error about a state that is not one of a decoder like the one that reads it.
 var ErrState = errors.New("state of another decoder")
 
-// ErrStateful is wrapped by the error about a decoder whose layers keep, or may keep, what a state does not hold.
-var ErrStateful = errors.New("a state holds keys and values only")
+// ErrStateful is wrapped by the error about a text that can't be saved, because layers keep, or may keep, what can't be.
+var ErrStateful = errors.New("layers keep what is not saved")
 
 // stateHeader begins a state. All its parts are little-endian:
 //
@@ -22,7 +22,8 @@ var ErrStateful = errors.New("a state holds keys and values only")
 //  2. for each layer of the cache, its shape;
 //  3. the tokens of the text, int32 each;
 //  4. for each layer, page of [kvPageLen] rows that its window has not left behind, and head: the keys of the page's rows, [rows][HeadDim],
-//     then their values.
+//     then their values;
+//  5. what each [State] of the layers writes.
 type stateHeader struct {
 	Layers, Type, Rows uint32
 }
@@ -32,21 +33,14 @@ type stateLayer struct {
 	KVHeads, HeadDim, Window uint32
 }
 
-// Stateful is a [Layer] that says whether it keeps anything of the text beside keys and values, as convolutions and recurrences do. A
-// [Block] keeps nothing.
-type Stateful interface {
-	Layer
-	Stateful() bool
-}
-
-// WriteState writes the text: its tokens, and their keys and values in all layers. Pending rows are left out. Where a layer keeps, or may
-// keep, more than that, it fails with [ErrStateful] before it writes: layers of one's own say with [Stateful] that they do not.
+// WriteState writes the text: its tokens, their keys and values in all layers, and what else layers keep. Pending rows are left out. If a layer
+// keeps, or may keep, what can't be saved, it fails with an error that wraps [ErrStateful]; see [Stateful] and [State].
 func (d *Decoder) WriteState(w io.Writer) error {
 	if d.closed {
 		return errClosed
 	}
-	if err := d.checkStateless(); err != nil {
-		return err
+	if d.unsaid != nil {
+		return d.unsaid
 	}
 	c := d.cache
 	for _, part := range []any{c.stateHeader(uint32(c.committed)), c.stateLayers(), d.text} {
@@ -54,7 +48,15 @@ func (d *Decoder) WriteState(w io.Writer) error {
 			return err
 		}
 	}
-	return c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) })
+	if err := c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) }); err != nil {
+		return err
+	}
+	for _, s := range d.states {
+		if err := s.WriteState(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stateHeader returns the header of a state of so many rows.
@@ -71,32 +73,15 @@ func (c *KVCache) stateLayers() []stateLayer {
 	return shapes
 }
 
-// checkStateless fails if the text is more than keys and values.
-func (d *Decoder) checkStateless() error {
-	for i, layer := range d.model.Layers {
-		switch l := layer.(type) {
-		case *Block:
-			continue
-		case Stateful:
-			if !l.Stateful() {
-				continue
-			}
-			return fmt.Errorf("layers: %w: layer %d, a %T, keeps state", ErrStateful, i, layer)
-		}
-		return fmt.Errorf("layers: %w: layer %d, a %T, does not say that it keeps none; give it the method Stateful", ErrStateful, i, layer)
-	}
-	return nil
-}
-
 // ReadState replaces the text by one that WriteState wrote for a decoder of the same shape and type of keys and values; whether the weights are
-// the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty; where layers keep more
-// than a state holds, the error is [ErrStateful], and the text is as before.
+// the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty; if a layer does not say
+// what it keeps, the error wraps [ErrStateful], and the text is as before.
 func (d *Decoder) ReadState(r io.Reader) error {
 	if d.closed {
 		return errClosed
 	}
-	if err := d.checkStateless(); err != nil {
-		return err
+	if d.unsaid != nil {
+		return d.unsaid
 	}
 	if err := d.Truncate(0); err != nil {
 		return err
@@ -144,7 +129,15 @@ func (d *Decoder) readState(r io.Reader) error {
 	c.committed = int(h.Rows)
 	c.grow(c.committed)
 	c.leave()
-	return c.eachRun(func(values any) error { return binary.Read(r, binary.LittleEndian, values) })
+	if err := c.eachRun(func(values any) error { return binary.Read(r, binary.LittleEndian, values) }); err != nil {
+		return err
+	}
+	for _, s := range d.states {
+		if err := s.ReadState(r, c.committed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachRun calls f with the committed keys and values, run by run, in the order of a state: each a slice that is part of the cache.

@@ -21,11 +21,11 @@ func (c custom) Forward(ctx context.Context, x []float32, rows *layers.Rows) err
 	return c.forward(ctx, x, rows)
 }
 
-// stateful is a layer that says whether it keeps state.
-type stateful struct{ keeps bool }
+// stateful is a layer that says what it keeps.
+type stateful struct{ states []layers.State }
 
 func (s stateful) Forward(context.Context, []float32, *layers.Rows) error { return nil }
-func (s stateful) Stateful() bool                                         { return s.keeps }
+func (s stateful) States() []layers.State                                 { return s.states }
 
 // parts is what a small model is assembled of; a test changes some of it.
 type parts struct {
@@ -185,7 +185,7 @@ func TestStateOfStatefulLayers(t *testing.T) {
 		layer layers.Layer
 		fails bool
 	}{
-		"says nothing": {identity, true}, "keeps state": {stateful{true}, true}, "keeps none": {stateful{false}, false},
+		"says nothing": {identity, true}, "keeps none": {stateful{}, false}, "keeps state": {stateful{[]layers.State{layers.NewRowStates(3)}}, false},
 	} {
 		p := right()
 		p.layers = []layers.Layer{test.layer}

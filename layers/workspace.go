@@ -20,7 +20,8 @@ type Workspace struct {
 	// Rows of the layer at work, each [maxRows][the largest width asked for].
 	norm, out   []float32 // Block: normalised rows, what a sub-layer adds
 	q, k, v     []float32 // Attention: projections
-	mixed       []float32 // Attention: weighted values, before the output projection
+	mixed       []float32 // Attention, ShortConv: rows before the output projection
+	projected   []float32 // ShortConv: input projection
 	gate, inner []float32 // MLP
 }
 

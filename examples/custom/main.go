@@ -101,8 +101,8 @@ func (b *block) Forward(ctx context.Context, x []float32, rows *layers.Rows) err
 	return nil
 }
 
-// Stateful says that a text can be saved: the block keeps nothing of it but keys and values.
-func (b *block) Stateful() bool { return false }
+// States says that a text can be saved: the block keeps nothing of it but keys and values.
+func (b *block) States() []layers.State { return nil }
 
 func main() {
 	model := flag.String("model", "", "Llama that is the target: a store, a Hugging Face folder or a GGUF file")
