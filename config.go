@@ -50,7 +50,7 @@ type Config struct {
 	// drops nothing. It takes predictors in the target's store; package distill trains them. With one that is damaged or another model's
 	// nothing is dropped, and [Result].NoPruning says so. The text is the same in all cases.
 	Prune float64
-	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a [weights.Throttle] gives the target another
+	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a Throttle of package flashsim gives the target another
 	// device's flash.
 	OpenFile func(path string) (weights.File, error)
 	// NPU is a device that takes part in the work, if not nil. The Engine closes it, also where Open fails. Placement says what runs there.

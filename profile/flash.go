@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -130,10 +131,10 @@ func (f *Flash) check() error {
 	return nil
 }
 
-// Emulate returns the device as a profile for [weights.Throttle]. The tail of the delays is that of the smallest reads, one at a time. Where
+// Emulate returns the device as a profile for [flashsim.Throttle]. The tail of the delays is that of the smallest reads, one at a time. Where
 // a larger or a deeper read came out faster than the one before, which only noise can do, it is taken to be as fast.
-func (f *Flash) Emulate(name string) (*weights.FlashProfile, error) {
-	p := &weights.FlashProfile{Format: weights.FlashFormat, Version: weights.FlashVersion, Name: name}
+func (f *Flash) Emulate(name string) (*flashsim.Profile, error) {
+	p := &flashsim.Profile{Format: flashsim.Format, Version: flashsim.Version, Name: name}
 	for _, r := range f.Reads {
 		if !slices.Contains(p.Sizes, r.Size) {
 			p.Sizes = append(p.Sizes, r.Size)
@@ -159,7 +160,7 @@ func (f *Flash) Emulate(name string) (*weights.FlashProfile, error) {
 	}
 	first := f.Reads[0]
 	q := first.Latency
-	p.Delays = []weights.FlashDelay{
+	p.Delays = []flashsim.Delay{
 		{Quantile: 0}, {Quantile: 0.5, Seconds: q.P50 - q.Min}, {Quantile: 0.9, Seconds: q.P90 - q.Min},
 		{Quantile: 0.99, Seconds: q.P99 - q.Min}, {Quantile: 1, Seconds: q.Max - q.Min},
 	}

@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -236,7 +237,7 @@ func TestEmulate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := weights.ParseFlashProfile(text); err != nil {
+	if _, err := flashsim.Parse(text); err != nil {
 		t.Error(err)
 	}
 }

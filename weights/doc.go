@@ -116,13 +116,7 @@
 //		…
 //	}
 //
-// A [Throttle] makes a store as slow as a flash device that a [FlashProfile] describes:
-//
-//	flash, err := weights.LoadFlashProfile("ufs-3.1")
-//	…
-//	throttle, err := weights.NewThrottle(flash, weights.ThrottleOptions{})
-//	…
-//	store, err := weights.Open(ctx, "llama.lever", weights.OpenOptions{OpenFile: throttle.Opener(nil)})
+// Package flashsim makes a store as slow as a flash device.
 //
 // # Limits
 //

@@ -167,19 +167,18 @@ func simulatedStore(b *testing.B) *Store {
 	return openThrottled(b, bigStore(b, true), "ufs-3.1", 8)
 }
 
-// openThrottled opens a store on the device of a flash profile, at a multiple of its speed.
+// FlashOpener returns what opens files on the device of a flash profile, at a multiple of its speed. A file outside of the package sets it.
+var FlashOpener func(name string, scale float64) (func(path string) (File, error), error)
+
+// openThrottled opens a store on such a device.
 func openThrottled(b *testing.B, dir, name string, scale float64) *Store {
 	b.Helper()
-	profile, err := LoadFlashProfile(name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	device, err := NewThrottle(profile, ThrottleOptions{Scale: scale})
+	opener, err := FlashOpener(name, scale)
 	if err != nil {
 		b.Fatal(err)
 	}
 	open(b, dir) // checks it at full speed
-	s, err := Open(b.Context(), dir, OpenOptions{OpenFile: device.Opener(OpenDirect)})
+	s, err := Open(b.Context(), dir, OpenOptions{OpenFile: opener})
 	if err != nil {
 		b.Fatal(err)
 	}

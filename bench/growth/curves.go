@@ -10,8 +10,8 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/weights"
 )
 
 // rowCounts are those of trees.
@@ -187,9 +187,9 @@ func (r *run) dram(ctx context.Context) error {
 	for _, row := range r.Flash.BytesPerSecond {
 		best = max(best, slices.Max(row)/scale)
 	}
-	var flash weights.ThrottleStats
+	var flash flashsim.Stats
 	for _, share := range shares {
-		throttle, err := weights.NewThrottle(r.Flash, weights.ThrottleOptions{Scale: scale, Seed: 1})
+		throttle, err := flashsim.NewThrottle(r.Flash, flashsim.Options{Scale: scale, Seed: 1})
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@
 //
 // Usage:
 //
-//	flash, err := weights.LoadFlashProfile("ufs-4.0")
+//	flash, err := flashsim.Load("ufs-4.0")
 //	r, err := growth.Run(ctx, growth.Options{Model: target, Draft: draft, Flash: flash, PassBytes: 4_500_000_000})
 //
 // Limits: tokens are arbitrary, as no time depends on which they are. The simulated device takes the same time anywhere, but computing

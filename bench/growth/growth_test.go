@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench/growth"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
-	"github.com/lever-go/lever/weights"
 )
 
 func options(t *testing.T) growth.Options {
@@ -16,7 +16,7 @@ func options(t *testing.T) growth.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flash, err := weights.LoadFlashProfile("ufs-4.0")
+	flash, err := flashsim.Load("ufs-4.0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/layers"
-	"github.com/lever-go/lever/weights"
 )
 
 // Options say what [Run] measures. Model, Draft and Flash must be set.
@@ -24,7 +24,7 @@ type Options struct {
 	// Duration is the time for each point, if that is enough for a few passes; 0: 1 s.
 	Duration time.Duration
 	// Flash is the device that is simulated.
-	Flash *weights.FlashProfile
+	Flash *flashsim.Profile
 	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory, if they are fewer; 0: as many as they are.
 	PassBytes int64
 	// Progress is told of points done; nil: nobody is.

@@ -1,7 +1,7 @@
 // Package policies compares the draft policies of package spec on flash of a phone's speed, and checks that none of them changes the
 // output.
 //
-// [Run] gives the target of a small pair of models a simulated device ([weights.Throttle]) that is slower in proportion, so that a pass
+// [Run] gives the target of a small pair of models a simulated device ([flashsim.Throttle]) that is slower in proportion, so that a pass
 // takes as long as that of a large model. Every policy answers the same prompts; within a prompt they take turns, so that what else
 // the machine does hits all alike. As a pass mostly waits, several such devices are at work at the same time, each on its share of the
 // prompts of one data set. Policies that learn warm up on a prompt that is in no data set. The result is a [Report]:

@@ -11,9 +11,9 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/weights"
 )
 
 const streamingDRAM = 4 << 20 // of about 15 MB
@@ -27,9 +27,9 @@ func unpackDemo(t *testing.T) demo.Pair {
 	return pair
 }
 
-func ufs(t *testing.T) *weights.FlashProfile {
+func ufs(t *testing.T) *flashsim.Profile {
 	t.Helper()
-	flash, err := weights.LoadFlashProfile("ufs-4.0")
+	flash, err := flashsim.Load("ufs-4.0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say what [Run] compares, and how. Model, Draft, Sets, DRAM and Flash must be set.
@@ -31,7 +33,7 @@ type Options struct {
 	PlainTokens int
 	WarmTokens  int // generated beforehand by policies that learn; 0: 96
 	// Flash is the device that is simulated.
-	Flash *weights.FlashProfile
+	Flash *flashsim.Profile
 	// PassBytes is what the bytes that a pass streams count for; 0: those of a model of 8 billion parameters in Q4_0.
 	PassBytes int64
 	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; 0: 3.
@@ -94,7 +96,7 @@ type run struct {
 	total int // answers
 	mu    sync.Mutex
 	done  int // of total
-	flash weights.ThrottleStats
+	flash flashsim.Stats
 }
 
 // text is a prompt and what plain decoding makes of it.
@@ -205,7 +207,7 @@ type entrant struct {
 // runDevice lets all contenders answer their share of the prompts of a set on a device of its own.
 func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer) (err error) {
 	seed := uint64(set*r.Devices + device)
-	throttle, err := weights.NewThrottle(r.Flash, weights.ThrottleOptions{Scale: r.scale, Seed: seed})
+	throttle, err := flashsim.NewThrottle(r.Flash, flashsim.Options{Scale: r.scale, Seed: seed})
 	if err != nil {
 		return err
 	}
@@ -281,7 +283,7 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, e *entrant, t te
 }
 
 // account adds up what simulated devices did.
-func (r *run) account(s weights.ThrottleStats) {
+func (r *run) account(s flashsim.Stats) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flash.ReadTime += s.ReadTime

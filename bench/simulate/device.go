@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever/bench/inflate"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec/gaincost"
-	"github.com/lever-go/lever/weights"
 )
 
 // Device is a phone: its flash, its memory, and its processors.
@@ -83,7 +83,7 @@ func (t Target) on(d Device) (*hardware, error) {
 	if err != nil {
 		return nil, err
 	}
-	flash, err := weights.LoadFlashProfile(d.Flash)
+	flash, err := flashsim.Load(d.Flash)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ const readBytes = 2 << 20
 
 // reads returns the distribution of the time to read bytes at the flash's best rate, each of so many in one read: several are under way at once, and
 // all have arrived when the one has that is latest by the profile's delays.
-func reads(f *weights.FlashProfile, bytes, each float64) []sampled {
+func reads(f *flashsim.Profile, bytes, each float64) []sampled {
 	best := 0.0
 	for _, row := range f.BytesPerSecond {
 		best = max(best, slices.Max(row))

@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -29,7 +30,7 @@ const (
 
 // validate compares simulated passes with real ones on this machine, whose computing is measured for it.
 func (s *simulation) validate(ctx context.Context, out *report.Report, models spec.Options) (err error) {
-	flash, err := weights.LoadFlashProfile(validationFlash)
+	flash, err := flashsim.Load(validationFlash)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 	}
 	best := flash.BytesPerSecond[len(flash.Sizes)-1][len(flash.Depths)-1]
 	scale := validationPass * best / float64(plan.Streamed)
-	throttle, err := weights.NewThrottle(flash, weights.ThrottleOptions{Scale: scale})
+	throttle, err := flashsim.NewThrottle(flash, flashsim.Options{Scale: scale})
 	if err != nil {
 		return err
 	}

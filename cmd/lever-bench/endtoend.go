@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/lever-go/lever/bench/endtoend"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/cli"
-	"github.com/lever-go/lever/weights"
-	"github.com/spf13/pflag"
 )
 
 // endToEndFlags are the flags of endtoend.
@@ -78,7 +79,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	if c.quick {
 		setDefault(&o.Tokens, 24)
 	}
-	var throttle *weights.Throttle
+	var throttle *flashsim.Throttle
 	if f.flash != "" {
 		if throttle, err = cli.NewThrottle(f.flash); err != nil {
 			return nil, err

@@ -9,7 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/profile"
@@ -17,8 +20,6 @@ import (
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
-	"github.com/lever-go/lever/weights"
-	"github.com/spf13/pflag"
 )
 
 // modelFlags are the flags that say which models to use and how to generate with them.
@@ -32,7 +33,7 @@ type modelFlags struct {
 	profile      string
 	device       *profile.Profile // named by profile, since open; nil without
 	flash, trace string
-	throttle     *weights.Throttle // of flash, since open; nil without
+	throttle     *flashsim.Throttle // of flash, since open; nil without
 	npu          npuFlags
 
 	maxTokens int
@@ -55,7 +56,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
 	flags.BoolVar(&f.bigCores, "big-cores", false, "keep the workers on the performance cores, where the processor has slower ones too")
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
-	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(weights.FlashProfileNames(), ", ")+", or a file")
+	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(flashsim.ProfileNames(), ", ")+", or a file")
 	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
 	f.npu.register(flags)
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/clitest"
 	"github.com/lever-go/lever/profile"
-	"github.com/lever-go/lever/weights"
 )
 
 // A profile is shown, kept, and can be used as the flash of a run.
@@ -63,13 +63,13 @@ func TestFlashProfileMakesReadingSlow(t *testing.T) {
 func TestPrintOverrun(t *testing.T) {
 	for overrun, word := range map[time.Duration]string{0: "", time.Millisecond: "", time.Second: "10 %"} {
 		var out strings.Builder
-		cli.PrintOverrun(&out, weights.ThrottleStats{ReadTime: 10 * time.Second, Overrun: overrun})
+		cli.PrintOverrun(&out, flashsim.Stats{ReadTime: 10 * time.Second, Overrun: overrun})
 		if !strings.Contains(out.String(), word) || (out.Len() > 0) != (word != "") {
 			t.Errorf("an overrun of %v gives %q", overrun, out.String())
 		}
 	}
 	var out strings.Builder
-	if cli.PrintOverrun(&out, weights.ThrottleStats{}); out.Len() > 0 {
+	if cli.PrintOverrun(&out, flashsim.Stats{}); out.Len() > 0 {
 		t.Errorf("no reads give %q", out.String())
 	}
 }

@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/kernels/npu"
-	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/kernels/npu"
 )
 
 // completeFlags lets shells complete the values of flags that cmd and its commands have.
@@ -23,7 +24,7 @@ func completeFlags(cmd *cobra.Command) {
 		}
 	}
 	if cmd.Flags().Lookup("flash-profile") != nil { // a name or a file
-		register(cmd, "flash-profile", cobra.FixedCompletions(weights.FlashProfileNames(), cobra.ShellCompDirectiveDefault))
+		register(cmd, "flash-profile", cobra.FixedCompletions(flashsim.ProfileNames(), cobra.ShellCompDirectiveDefault))
 	}
 	for _, c := range cmd.Commands() {
 		completeFlags(c)

@@ -1,4 +1,4 @@
-package weights
+package flashsim
 
 import (
 	"bytes"
@@ -10,9 +10,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/lever-go/lever/weights"
 )
 
-// FlashProfile describes how fast a flash device reads. A [Throttle] makes other storage behave like that device.
+// Profile describes how fast a flash device reads. A [Throttle] makes other storage behave like that device.
 //
 // A reader that always keeps Depths[j] reads of Sizes[i] bytes under way gets BytesPerSecond[i][j] in the long run, Pauses not
 // counted. Each of its reads takes
@@ -23,45 +25,45 @@ import (
 // a larger one as many times longer than the largest as it is larger. More reads than the largest depth wait for their turn.
 //
 // As JSON it is one object with the format "lever-flash" and version 1; unknown keys are refused.
-type FlashProfile struct {
+type Profile struct {
 	Format      string `json:"format"`
 	Version     int    `json:"version"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 
-	Sizes          []int64      `json:"sizes"`            // of a read in bytes, ascending
-	Depths         []int        `json:"depths"`           // reads under way at once, ascending from 1
-	BytesPerSecond [][]float64  `json:"bytes_per_second"` // [len(Sizes)][len(Depths)], of all reads together
-	Delays         []FlashDelay `json:"delays,omitempty"` // ascending from quantile 0 to 1; linear between; empty: always 0
-	Pauses         *FlashPauses `json:"pauses,omitempty"` // nil: none
+	Sizes          []int64     `json:"sizes"`            // of a read in bytes, ascending
+	Depths         []int       `json:"depths"`           // reads under way at once, ascending from 1
+	BytesPerSecond [][]float64 `json:"bytes_per_second"` // [len(Sizes)][len(Depths)], of all reads together
+	Delays         []Delay     `json:"delays,omitempty"` // ascending from quantile 0 to 1; linear between; empty: always 0
+	Pauses         *Pauses     `json:"pauses,omitempty"` // nil: none
 
 	// Sources says where the figures come from.
-	Sources []FlashSource `json:"sources,omitempty"`
+	Sources []Source `json:"sources,omitempty"`
 }
 
-// FlashDelay is a quantile of the time that a read takes longer than the fastest of its size and depth.
-type FlashDelay struct {
+// Delay is a quantile of the time that a read takes longer than the fastest of its size and depth.
+type Delay struct {
 	Quantile float64 `json:"quantile"`
 	Seconds  float64 `json:"seconds"`
 }
 
-// FlashPauses are times at which the device serves nobody, because it collects garbage. Their distance varies evenly between half
+// Pauses are times at which the device serves nobody, because it collects garbage. Their distance varies evenly between half
 // and one and a half of the mean; time without reads does not count.
-type FlashPauses struct {
+type Pauses struct {
 	EverySeconds float64 `json:"every_seconds"` // mean, from the end of one to the start of the next
 	Seconds      float64 `json:"seconds"`
 }
 
-// FlashSource is where a figure of a profile comes from.
-type FlashSource struct {
+// Source is where a figure of a profile comes from.
+type Source struct {
 	Figure string `json:"figure"`
 	Source string `json:"source"`
 }
 
-// What Format and Version of a [FlashProfile] say.
+// What Format and Version of a [Profile] say.
 const (
-	FlashFormat  = "lever-flash"
-	FlashVersion = 1
+	Format  = "lever-flash"
+	Version = 1
 )
 
 const (
@@ -71,12 +73,12 @@ const (
 	maxProfileBytes = 1 << 20 // of its JSON
 )
 
-//go:embed flash/*.json
-var flashProfiles embed.FS
+//go:embed profiles/*.json
+var builtIn embed.FS
 
-// FlashProfileNames returns the names of the built-in profiles. Their sources say which figures are published and which are estimates.
-func FlashProfileNames() []string {
-	entries, _ := flashProfiles.ReadDir("flash") // embedded, so always there
+// ProfileNames returns the names of the built-in profiles. Their sources say which figures are published and which are estimates.
+func ProfileNames() []string {
+	entries, _ := builtIn.ReadDir("profiles") // embedded, so always there
 	var names []string
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".json"))
@@ -84,29 +86,29 @@ func FlashProfileNames() []string {
 	return names
 }
 
-// LoadFlashProfile returns a built-in profile by its name, or else the profile in the file of that name.
-func LoadFlashProfile(nameOrFile string) (*FlashProfile, error) {
-	if text, err := flashProfiles.ReadFile("flash/" + nameOrFile + ".json"); err == nil {
-		return ParseFlashProfile(text)
+// Load returns a built-in profile by its name, or else the profile in the file of that name.
+func Load(nameOrFile string) (*Profile, error) {
+	if text, err := builtIn.ReadFile("profiles/" + nameOrFile + ".json"); err == nil {
+		return Parse(text)
 	}
 	f, err := os.Open(nameOrFile)
 	if err != nil {
-		return nil, fmt.Errorf("weights: flash profile: %w; built in are %s", err, strings.Join(FlashProfileNames(), ", "))
+		return nil, fmt.Errorf("flashsim: profile: %w; built in are %s", err, strings.Join(ProfileNames(), ", "))
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxProfileBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("weights: flash profile: %w", err)
+		return nil, fmt.Errorf("flashsim: profile: %w", err)
 	}
-	p, err := ParseFlashProfile(text)
+	p, err := Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w (in %s)", err, nameOrFile)
 	}
 	return p, nil
 }
 
-// ParseFlashProfile reads a profile from JSON and checks it. Errors wrap [ErrVersion] or [ErrCorrupt].
-func ParseFlashProfile(text []byte) (*FlashProfile, error) {
+// Parse reads a profile from JSON and checks it. Errors wrap [weights.ErrVersion] or [weights.ErrCorrupt].
+func Parse(text []byte) (*Profile, error) {
 	if len(text) > maxProfileBytes {
 		return nil, badFlash("more than %d bytes", maxProfileBytes)
 	}
@@ -117,13 +119,13 @@ func ParseFlashProfile(text []byte) (*FlashProfile, error) {
 	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, badFlash("%v", err)
 	}
-	if head.Format != FlashFormat {
-		return nil, badFlash("format is %q, not %q", head.Format, FlashFormat)
+	if head.Format != Format {
+		return nil, badFlash("format is %q, not %q", head.Format, Format)
 	}
-	if head.Version != FlashVersion {
-		return nil, fmt.Errorf("weights: flash profile: version %d: %w: this program reads version %d", head.Version, ErrVersion, FlashVersion)
+	if head.Version != Version {
+		return nil, fmt.Errorf("flashsim: profile: version %d: %w: this program reads version %d", head.Version, weights.ErrVersion, Version)
 	}
-	var p FlashProfile
+	var p Profile
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
@@ -135,8 +137,8 @@ func ParseFlashProfile(text []byte) (*FlashProfile, error) {
 	return &p, nil
 }
 
-// Check reports what is wrong with the figures of p; the error wraps [ErrCorrupt].
-func (p *FlashProfile) Check() error {
+// Check reports what is wrong with the figures of p; the error wraps [weights.ErrCorrupt].
+func (p *Profile) Check() error {
 	if len(p.Sizes) == 0 || len(p.Depths) == 0 || len(p.BytesPerSecond) != len(p.Sizes) {
 		return badFlash("%d rows of bandwidths for %d sizes and %d depths", len(p.BytesPerSecond), len(p.Sizes), len(p.Depths))
 	}
@@ -162,7 +164,7 @@ func ascending[T int | int64](x []T) bool {
 	return slices.IsSorted(x) && len(slices.Compact(slices.Clone(x))) == len(x)
 }
 
-func (p *FlashProfile) checkDelays() error {
+func (p *Profile) checkDelays() error {
 	n := len(p.Delays)
 	if n == 0 {
 		return nil
@@ -170,7 +172,7 @@ func (p *FlashProfile) checkDelays() error {
 	if n < 2 || p.Delays[0].Quantile != 0 || p.Delays[n-1].Quantile != 1 {
 		return badFlash("delays do not go from quantile 0 to 1")
 	}
-	before := FlashDelay{Quantile: -1}
+	before := Delay{Quantile: -1}
 	for _, d := range p.Delays {
 		if !(d.Quantile > before.Quantile && d.Seconds >= before.Seconds && d.Seconds <= maxFlashSeconds) {
 			return badFlash("delay of %v s at quantile %v after %v s at %v", d.Seconds, d.Quantile, before.Seconds, before.Quantile)
@@ -182,7 +184,7 @@ func (p *FlashProfile) checkDelays() error {
 
 // checkBandwidths checks what a Throttle rests on: another read under way or more bytes make no read faster, and the mean
 // delay is only a part of any read.
-func (p *FlashProfile) checkBandwidths() error {
+func (p *Profile) checkBandwidths() error {
 	mean := p.meanDelay()
 	for i, row := range p.BytesPerSecond {
 		if len(row) != len(p.Depths) {
@@ -209,11 +211,11 @@ func (p *FlashProfile) checkBandwidths() error {
 const rounding = 0.999
 
 func badFlash(format string, args ...any) error {
-	return fmt.Errorf("weights: flash profile: %w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+	return fmt.Errorf("flashsim: profile: %w: %s", weights.ErrCorrupt, fmt.Sprintf(format, args...))
 }
 
 // meanDelay returns the mean of Delays.
-func (p *FlashProfile) meanDelay() float64 {
+func (p *Profile) meanDelay() float64 {
 	mean := 0.0
 	for i := 1; i < len(p.Delays); i++ {
 		a, b := p.Delays[i-1], p.Delays[i]
@@ -223,7 +225,7 @@ func (p *FlashProfile) meanDelay() float64 {
 }
 
 // delay returns the quantile q of Delays, q from 0 to 1.
-func (p *FlashProfile) delay(q float64) float64 {
+func (p *Profile) delay(q float64) float64 {
 	for i := 1; i < len(p.Delays); i++ {
 		a, b := p.Delays[i-1], p.Delays[i]
 		if q <= b.Quantile {
@@ -234,12 +236,12 @@ func (p *FlashProfile) delay(q float64) float64 {
 }
 
 // seconds returns the mean time of a read at a point of the table.
-func (p *FlashProfile) seconds(size, depth int) float64 {
+func (p *Profile) seconds(size, depth int) float64 {
 	return float64(p.Sizes[size]) * float64(p.Depths[depth]) / p.BytesPerSecond[size][depth]
 }
 
 // readSeconds returns the mean time of a read of size bytes while depth are under way.
-func (p *FlashProfile) readSeconds(size float64, depth int) float64 {
+func (p *Profile) readSeconds(size float64, depth int) float64 {
 	j, between := bracket(p.Depths, float64(depth))
 	at := func(i int) float64 {
 		a := p.seconds(i, j)

@@ -1,4 +1,4 @@
-package weights
+package flashsim
 
 import (
 	"fmt"
@@ -13,11 +13,11 @@ func BenchmarkThrottle(b *testing.B) {
 		for _, size := range []int{4096, 256 << 10, 1 << 20, 4 << 20} {
 			for _, depth := range []int{1, 4} {
 				b.Run(fmt.Sprintf("profile=%s/size=%d/depth=%d", name, size, depth), func(b *testing.B) {
-					p, err := LoadFlashProfile(name)
+					p, err := Load(name)
 					if err != nil {
 						b.Fatal(err)
 					}
-					throttle, err := NewThrottle(p, ThrottleOptions{Seed: 1})
+					throttle, err := NewThrottle(p, Options{Seed: 1})
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -1,4 +1,4 @@
-package weights
+package flashsim
 
 import (
 	"errors"
@@ -8,9 +8,12 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/lever-go/lever/internal/regular"
+	"github.com/lever-go/lever/weights"
 )
 
-// Throttle makes the files of a store as slow as a flash device that a [FlashProfile] describes, so that storage like a phone's
+// Throttle makes the files of a store as slow as a flash device that a [Profile] describes, so that storage like a phone's
 // can be reproduced on any machine whose own storage, or page cache, is faster. All files opened through one Throttle share the device:
 // reads under way at once share its bandwidth, and wait for each other where they are more than its depth.
 //
@@ -25,12 +28,12 @@ type Throttle struct {
 	scale float64
 
 	mu     sync.Mutex
-	device *flashDevice
-	stats  ThrottleStats
+	device *device
+	stats  Stats
 }
 
-// ThrottleOptions says how a [Throttle] applies its profile. The zero value is usable.
-type ThrottleOptions struct {
+// Options says how a [Throttle] applies its profile. The zero value is usable.
+type Options struct {
 	// Scale makes every byte count as that many, so that a pass over a small store takes as long as one over a model that is
 	// Scale times as large; delays and pauses are not scaled. 0 means 1.
 	Scale float64
@@ -38,8 +41,8 @@ type ThrottleOptions struct {
 	Seed uint64
 }
 
-// ThrottleStats counts what a [Throttle] did.
-type ThrottleStats struct {
+// Stats counts what a [Throttle] did.
+type Stats struct {
 	Reads int64 // done
 	Bytes int64 // read, not scaled
 	// ReadTime is the time of all reads, added up.
@@ -50,34 +53,34 @@ type ThrottleStats struct {
 }
 
 // NewThrottle checks the profile, which must not be changed afterwards, and returns a device that is idle.
-func NewThrottle(profile *FlashProfile, opts ThrottleOptions) (*Throttle, error) {
+func NewThrottle(profile *Profile, opts Options) (*Throttle, error) {
 	if profile == nil {
-		return nil, errors.New("weights: throttle: no flash profile")
+		return nil, errors.New("flashsim: no flash profile")
 	}
 	if err := profile.Check(); err != nil {
 		return nil, err
 	}
 	if !(opts.Scale >= 0) || math.IsInf(opts.Scale, 0) {
-		return nil, fmt.Errorf("weights: throttle: scale %v is not positive", opts.Scale)
+		return nil, fmt.Errorf("flashsim: scale %v is not positive", opts.Scale)
 	}
 	return newThrottle(profile, opts, systemClock{}), nil
 }
 
-func newThrottle(profile *FlashProfile, opts ThrottleOptions, c clock) *Throttle {
+func newThrottle(profile *Profile, opts Options, c clock) *Throttle {
 	if opts.Scale == 0 {
 		opts.Scale = 1
 	}
-	return &Throttle{clock: c, begun: c.now(), scale: opts.Scale, device: newFlashDevice(profile, opts.Seed)}
+	return &Throttle{clock: c, begun: c.now(), scale: opts.Scale, device: newDevice(profile, opts.Seed)}
 }
 
-// Opener returns a function for [OpenOptions]: it opens files by open, and reads them at the speed of the device. With a nil open they
+// Opener returns a function for [weights.OpenOptions]: it opens files by open, and reads them at the speed of the device. With a nil open they
 // are read through the page cache and stay there, so that this machine's own storage may be slower than the device once they have been read.
 // Closing a file ends its reads with [io/fs.ErrClosed].
-func (t *Throttle) Opener(open func(path string) (File, error)) func(path string) (File, error) {
+func (t *Throttle) Opener(open func(path string) (weights.File, error)) func(path string) (weights.File, error) {
 	if open == nil {
-		open = openFile
+		open = func(path string) (weights.File, error) { return regular.Open(path) }
 	}
-	return func(path string) (File, error) {
+	return func(path string) (weights.File, error) {
 		f, err := open(path)
 		if err != nil {
 			return nil, err
@@ -87,7 +90,7 @@ func (t *Throttle) Opener(open func(path string) (File, error)) func(path string
 }
 
 // Stats returns what was counted so far.
-func (t *Throttle) Stats() ThrottleStats {
+func (t *Throttle) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.stats
@@ -96,13 +99,18 @@ func (t *Throttle) Stats() ThrottleStats {
 // throttledFile is a file on the simulated device.
 type throttledFile struct {
 	throttle *Throttle
-	file     File
+	file     weights.File
 	closing  chan struct{}
 	close    sync.Once
 }
 
 // Mode returns how the file below is read.
-func (f *throttledFile) Mode() IOMode { return modeOf(f.file) }
+func (f *throttledFile) Mode() weights.IOMode {
+	if m, ok := f.file.(interface{ Mode() weights.IOMode }); ok {
+		return m.Mode()
+	}
+	return weights.Buffered
+}
 
 func (f *throttledFile) Close() (err error) {
 	err = fs.ErrClosed
@@ -138,14 +146,14 @@ func (f *throttledFile) ReadAt(p []byte, offset int64) (int, error) {
 // now returns the seconds since the Throttle was made.
 func (t *Throttle) now() float64 { return t.clock.now().Sub(t.begun).Seconds() }
 
-func (t *Throttle) begin(size int) (r *flashRead, arrived float64) {
+func (t *Throttle) begin(size int) (r *deviceRead, arrived float64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	arrived = t.now()
 	return t.device.arrive(float64(size)*t.scale, arrived), arrived
 }
 
-func (t *Throttle) forget(r *flashRead) {
+func (t *Throttle) forget(r *deviceRead) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.device.abandon(r)
@@ -155,7 +163,7 @@ func (t *Throttle) forget(r *flashRead) {
 const maxWait = 20 * time.Millisecond
 
 // end ends the read r, of which n bytes were there at the time read, or returns how long it will take at least.
-func (t *Throttle) end(r *flashRead, n int, arrived, read float64) (wait time.Duration) {
+func (t *Throttle) end(r *deviceRead, n int, arrived, read float64) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()

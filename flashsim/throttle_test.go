@@ -1,6 +1,7 @@
-package weights
+package flashsim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/weights"
 )
 
 // timerClock waits by timers, which are exact in a bubble of package synctest, and then late.
@@ -31,17 +35,19 @@ func (c timerClock) sleep(d time.Duration, cancel <-chan struct{}) bool {
 	}
 }
 
+var errFlash = errors.New("flash does not answer")
+
 // instantFile reads any number of bytes in no time.
 type instantFile struct{ err error }
 
 func (f instantFile) ReadAt(p []byte, _ int64) (int, error) { return len(p), f.err }
 func (instantFile) Close() error                            { return nil }
 
-func openInstant(string) (File, error) { return instantFile{}, nil }
+func openInstant(string) (weights.File, error) { return instantFile{}, nil }
 
 // load measures a Throttle in virtual time: readers read size bytes without pause, count times together. It
 // returns the bandwidth and the time of every read.
-func load(t *testing.T, p *FlashProfile, opts ThrottleOptions, size, readers, count int, late time.Duration) (bandwidth float64, seconds []float64) {
+func load(t *testing.T, p *Profile, opts Options, size, readers, count int, late time.Duration) (bandwidth float64, seconds []float64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(p, opts, timerClock{late})
@@ -84,8 +90,8 @@ func near(got, want, tolerance float64) bool { return math.Abs(got-want) <= tole
 
 // Every built-in profile gives the bandwidths and the latencies that it states, in and between the points of its table.
 func TestThrottleKeepsToItsProfile(t *testing.T) {
-	for _, name := range FlashProfileNames() {
-		p, err := LoadFlashProfile(name)
+	for _, name := range ProfileNames() {
+		p, err := Load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +101,7 @@ func TestThrottleKeepsToItsProfile(t *testing.T) {
 				if depth > p.Depths[len(p.Depths)-1] {
 					continue
 				}
-				bandwidth, seconds := load(t, p, ThrottleOptions{Seed: 1}, size, depth, 4000, 0)
+				bandwidth, seconds := load(t, p, Options{Seed: 1}, size, depth, 4000, 0)
 				mean := p.readSeconds(float64(size), depth)
 				if want := float64(size*depth) / mean; !near(bandwidth, want, 0.03) {
 					t.Errorf("%s: %d bytes at depth %d: %.4g bytes per second, want %.4g", name, size, depth, bandwidth, want)
@@ -116,13 +122,13 @@ func TestThrottleKeepsToItsProfile(t *testing.T) {
 
 // The figures of the table itself come out exactly where nothing is random.
 func TestThrottleBandwidthIsThatOfTheTable(t *testing.T) {
-	p := &FlashProfile{
+	p := &Profile{
 		Sizes: []int64{4096, 1 << 20}, Depths: []int{1, 4},
 		BytesPerSecond: [][]float64{{1e7, 4e7}, {1e9, 1.5e9}},
 	}
 	for i, size := range p.Sizes {
 		for j, depth := range p.Depths {
-			got, seconds := load(t, p, ThrottleOptions{}, int(size), depth, 40, 0)
+			got, seconds := load(t, p, Options{}, int(size), depth, 40, 0)
 			if want := p.BytesPerSecond[i][j]; !near(got, want, 1e-3) {
 				t.Errorf("%d bytes at depth %d: %v bytes per second, want %v", size, depth, got, want)
 			}
@@ -134,9 +140,9 @@ func TestThrottleBandwidthIsThatOfTheTable(t *testing.T) {
 }
 
 func TestThrottleMakesReadsBeyondItsDepthWait(t *testing.T) {
-	p := &FlashProfile{Sizes: []int64{1 << 20}, Depths: []int{1, 2}, BytesPerSecond: [][]float64{{1e9, 1.6e9}}}
+	p := &Profile{Sizes: []int64{1 << 20}, Depths: []int{1, 2}, BytesPerSecond: [][]float64{{1e9, 1.6e9}}}
 	for _, readers := range []int{2, 3, 8} {
-		got, seconds := load(t, p, ThrottleOptions{}, 1<<20, readers, 480, 0)
+		got, seconds := load(t, p, Options{}, 1<<20, readers, 480, 0)
 		if !near(got, 1.6e9, 0.02) {
 			t.Errorf("%d readers: %v bytes per second", readers, got)
 		}
@@ -152,14 +158,14 @@ func TestThrottleMakesReadsBeyondItsDepthWait(t *testing.T) {
 
 // A clock that wakes readers late costs no bandwidth, as long as it is not later than a timer may be.
 func TestThrottleMakesUpForLateClocks(t *testing.T) {
-	p, err := LoadFlashProfile("ufs-4.0")
+	p, err := Load("ufs-4.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, late := range []time.Duration{0, 80 * time.Microsecond, time.Millisecond} {
 		for _, size := range []int{4096, 65536, 1 << 20, 4 << 20} {
 			for _, depth := range []int{1, 4} {
-				got, _ := load(t, p, ThrottleOptions{}, size, depth, 6000, late)
+				got, _ := load(t, p, Options{}, size, depth, 6000, late)
 				if want := float64(size*depth) / p.readSeconds(float64(size), depth); !near(got, want, 0.08) {
 					t.Errorf("%v late: %d bytes at depth %d: %.4g bytes per second, want %.4g", late, size, depth, got, want)
 				}
@@ -169,11 +175,11 @@ func TestThrottleMakesUpForLateClocks(t *testing.T) {
 }
 
 func TestThrottlePauses(t *testing.T) {
-	p := &FlashProfile{
+	p := &Profile{
 		Sizes: []int64{1 << 20}, Depths: []int{1, 2}, BytesPerSecond: [][]float64{{1e9, 1e9}},
-		Pauses: &FlashPauses{EverySeconds: 0.05, Seconds: 0.025},
+		Pauses: &Pauses{EverySeconds: 0.05, Seconds: 0.025},
 	}
-	got, seconds := load(t, p, ThrottleOptions{Seed: 3}, 1<<20, 2, 20_000, 0)
+	got, seconds := load(t, p, Options{Seed: 3}, 1<<20, 2, 20_000, 0)
 	if want := 1e9 / 1.5; !near(got, want, 0.03) {
 		t.Errorf("%v bytes per second, want %v", got, want)
 	}
@@ -183,30 +189,30 @@ func TestThrottlePauses(t *testing.T) {
 }
 
 func TestThrottleScale(t *testing.T) {
-	p, err := LoadFlashProfile("ufs-3.1")
+	p, err := Load("ufs-3.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, scale := range []float64{0.5, 10, 320} {
-		got, _ := load(t, p, ThrottleOptions{Scale: scale}, 256<<10, 2, 2000, 0)
+		got, _ := load(t, p, Options{Scale: scale}, 256<<10, 2, 2000, 0)
 		if want := 2 * (256 << 10) / p.readSeconds(scale*(256<<10), 2); !near(got, want, 0.03) {
 			t.Errorf("scale %v: %v bytes per second, want %v", scale, got, want)
 		}
 	}
 	for _, scale := range []float64{-1, math.NaN(), math.Inf(1)} {
-		if _, err := NewThrottle(p, ThrottleOptions{Scale: scale}); err == nil {
+		if _, err := NewThrottle(p, Options{Scale: scale}); err == nil {
 			t.Errorf("a scale of %v is accepted", scale)
 		}
 	}
 }
 
 func TestThrottleRepeatsItself(t *testing.T) {
-	p, err := LoadFlashProfile("sd-card")
+	p, err := Load("sd-card")
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(seed uint64) []float64 {
-		_, seconds := load(t, p, ThrottleOptions{Seed: seed}, 1<<16, 1, 300, 0)
+		_, seconds := load(t, p, Options{Seed: seed}, 1<<16, 1, 300, 0)
 		return seconds
 	}
 	if !slices.Equal(run(1), run(1)) {
@@ -220,8 +226,8 @@ func TestThrottleRepeatsItself(t *testing.T) {
 // Closing a file ends its reads at once, and lets those of other files go on.
 func TestThrottleClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &FlashProfile{Sizes: []int64{4096}, Depths: []int{1}, BytesPerSecond: [][]float64{{4096. / 100}}}
-		open := newThrottle(p, ThrottleOptions{Scale: 1}, timerClock{}).Opener(openInstant)
+		p := &Profile{Sizes: []int64{4096}, Depths: []int{1}, BytesPerSecond: [][]float64{{4096. / 100}}}
+		open := newThrottle(p, Options{Scale: 1}, timerClock{}).Opener(openInstant)
 		first, _ := open("first")
 		second, _ := open("second")
 		began := time.Now()
@@ -254,21 +260,21 @@ func TestThrottleClose(t *testing.T) {
 }
 
 func TestThrottlePassesErrorsOn(t *testing.T) {
-	p, err := LoadFlashProfile("sd-card")
+	p, err := Load("sd-card")
 	if err != nil {
 		t.Fatal(err)
 	}
-	throttle, err := NewThrottle(p, ThrottleOptions{})
+	throttle, err := NewThrottle(p, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []error{io.EOF, errFlash} {
-		f, _ := throttle.Opener(func(string) (File, error) { return instantFile{want}, nil })("")
+		f, _ := throttle.Opener(func(string) (weights.File, error) { return instantFile{want}, nil })("")
 		if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
-	if _, err := throttle.Opener(func(string) (File, error) { return nil, errFlash })(""); !errors.Is(err, errFlash) {
+	if _, err := throttle.Opener(func(string) (weights.File, error) { return nil, errFlash })(""); !errors.Is(err, errFlash) {
 		t.Errorf("got %v", err)
 	}
 	if s := throttle.Stats(); s.Reads != 1 {
@@ -278,37 +284,67 @@ func TestThrottlePassesErrorsOn(t *testing.T) {
 
 // A throttled store gives the same weights, and no faster than its device.
 func TestThrottledStore(t *testing.T) {
-	dir := bigStore(t, false)
-	want := resident(t, dir)
-	p := &FlashProfile{Sizes: []int64{1 << 20}, Depths: []int{1, 2}, BytesPerSecond: [][]float64{{1e8, 2e8}}}
-	throttle, err := NewThrottle(p, ThrottleOptions{})
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), dir, OpenOptions{OpenFile: throttle.Opener(nil)})
+	p := &Profile{Sizes: []int64{1 << 20}, Depths: []int{1, 2}, BytesPerSecond: [][]float64{{1e8, 2e8}}}
+	throttle, err := NewThrottle(p, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := weights.Open(t.Context(), pair.Target, weights.OpenOptions{OpenFile: throttle.Opener(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := weights.Inspect(pair.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resident, err := store.Resident(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resident.Close()
 	before, began := throttle.Stats(), time.Now()
-	r := stream(t, s, StreamOptions{Depth: 2})
-	for _, name := range passNames(s) {
-		same(t, want, r, name)
+	streamer, err := store.Stream(t.Context(), weights.StreamOptions{Depth: 2})
+	if err != nil {
+		t.Fatal(err)
 	}
-	bytes := throttle.Stats().Bytes - before.Bytes
-	if least := float64(bytes) / 2e8; time.Since(began).Seconds() < 0.9*least || bytes == 0 {
-		t.Errorf("%d bytes in %v", bytes, time.Since(began))
+	defer streamer.Close()
+	for _, x := range info.Tensors[1:] {
+		var want, got []byte
+		for part, err := range resident.Parts(t.Context(), x.Name) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, part.Data...)
+		}
+		for part, err := range streamer.Parts(t.Context(), x.Name) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, part.Data...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s differs", x.Name)
+		}
+	}
+	read := throttle.Stats().Bytes - before.Bytes
+	if least := float64(read) / 2e8; time.Since(began).Seconds() < 0.9*least || read == 0 {
+		t.Errorf("%d bytes in %v", read, time.Since(began))
 	}
 }
 
 // The end of a read that is predicted comes true if no other arrives, and is too early otherwise.
 func TestFlashDevicePrediction(t *testing.T) {
-	p, err := LoadFlashProfile("mid-range")
+	p, err := Load("mid-range")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		d := newFlashDevice(p, rapid.Uint64().Draw(t, "seed"))
-		predicted := map[*flashRead]float64{}
+		d := newDevice(p, rapid.Uint64().Draw(t, "seed"))
+		predicted := map[*deviceRead]float64{}
 		now := 0.0
 		for range rapid.IntRange(1, 60).Draw(t, "reads") {
 			now += rapid.Float64Range(0, 2e-3).Draw(t, "gap")
@@ -322,7 +358,7 @@ func TestFlashDevicePrediction(t *testing.T) {
 				}
 			}
 		}
-		last := map[*flashRead]float64{}
+		last := map[*deviceRead]float64{}
 		for r := range predicted {
 			if !r.done {
 				last[r] = d.earliest(r)
@@ -347,14 +383,14 @@ func TestFlashDevicePrediction(t *testing.T) {
 }
 
 func TestFlashProfileSources(t *testing.T) {
-	names := FlashProfileNames()
+	names := ProfileNames()
 	for _, want := range []string{"mid-range", "sd-card", "ufs-3.1", "ufs-4.0"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no profile %s", want)
 		}
 	}
 	for _, name := range names {
-		p, err := LoadFlashProfile(name)
+		p, err := Load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -367,7 +403,7 @@ func TestFlashProfileSources(t *testing.T) {
 			}
 		}
 	}
-	if _, err := LoadFlashProfile("floppy"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "ufs-4.0") {
+	if _, err := Load("floppy"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "ufs-4.0") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -375,37 +411,37 @@ func TestFlashProfileSources(t *testing.T) {
 const plainFlash = `{"format": "lever-flash", "version": 1, "name": "plain", "sizes": [4096, 8192], "depths": [1, 2],
 	"bytes_per_second": [[1e6, 2e6], [2e6, 2e6]]}`
 
-func TestParseFlashProfile(t *testing.T) {
-	if _, err := ParseFlashProfile([]byte(plainFlash)); err != nil {
+func TestParse(t *testing.T) {
+	if _, err := Parse([]byte(plainFlash)); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
 		from, to string
 		want     error
 	}{
-		"other format":      {"lever-flash", "lever-store", ErrCorrupt},
-		"future version":    {`"version": 1`, `"version": 2`, ErrVersion},
-		"unknown key":       {`"name"`, `"nickname"`, ErrCorrupt},
-		"trailing text":     {`2e6]]}`, `2e6]]} {}`, ErrCorrupt},
-		"no depth 1":        {`[1, 2]`, `[2, 4]`, ErrCorrupt},
-		"equal sizes":       {`[4096, 8192]`, `[4096, 4096]`, ErrCorrupt},
-		"missing row":       {`, [2e6, 2e6]`, ``, ErrCorrupt},
-		"missing bandwidth": {`[2e6, 2e6]`, `[2e6]`, ErrCorrupt},
-		"negative":          {`[[1e6`, `[[-1e6`, ErrCorrupt},
-		"no bandwidth":      {`[[1e6`, `[[0`, ErrCorrupt},
-		"depth speeds up":   {`[[1e6, 2e6]`, `[[1e6, 3e6]`, ErrCorrupt},
-		"size speeds up":    {`[2e6, 2e6]`, `[4e6, 4e6]`, ErrCorrupt},
-		"half of delays":    {`"depths"`, `"delays": [{"quantile": 0, "seconds": 0}], "depths"`, ErrCorrupt},
-		"delays descend":    {`"depths"`, `"delays": [{"quantile": 0, "seconds": 1}, {"quantile": 1, "seconds": 0}], "depths"`, ErrCorrupt},
-		"delays too long":   {`"depths"`, `"delays": [{"quantile": 0, "seconds": 0}, {"quantile": 1, "seconds": 0.1}], "depths"`, ErrCorrupt},
-		"pauses":            {`"depths"`, `"pauses": {"every_seconds": 0, "seconds": 1}, "depths"`, ErrCorrupt},
+		"other format":      {"lever-flash", "lever-store", weights.ErrCorrupt},
+		"future version":    {`"version": 1`, `"version": 2`, weights.ErrVersion},
+		"unknown key":       {`"name"`, `"nickname"`, weights.ErrCorrupt},
+		"trailing text":     {`2e6]]}`, `2e6]]} {}`, weights.ErrCorrupt},
+		"no depth 1":        {`[1, 2]`, `[2, 4]`, weights.ErrCorrupt},
+		"equal sizes":       {`[4096, 8192]`, `[4096, 4096]`, weights.ErrCorrupt},
+		"missing row":       {`, [2e6, 2e6]`, ``, weights.ErrCorrupt},
+		"missing bandwidth": {`[2e6, 2e6]`, `[2e6]`, weights.ErrCorrupt},
+		"negative":          {`[[1e6`, `[[-1e6`, weights.ErrCorrupt},
+		"no bandwidth":      {`[[1e6`, `[[0`, weights.ErrCorrupt},
+		"depth speeds up":   {`[[1e6, 2e6]`, `[[1e6, 3e6]`, weights.ErrCorrupt},
+		"size speeds up":    {`[2e6, 2e6]`, `[4e6, 4e6]`, weights.ErrCorrupt},
+		"half of delays":    {`"depths"`, `"delays": [{"quantile": 0, "seconds": 0}], "depths"`, weights.ErrCorrupt},
+		"delays descend":    {`"depths"`, `"delays": [{"quantile": 0, "seconds": 1}, {"quantile": 1, "seconds": 0}], "depths"`, weights.ErrCorrupt},
+		"delays too long":   {`"depths"`, `"delays": [{"quantile": 0, "seconds": 0}, {"quantile": 1, "seconds": 0.1}], "depths"`, weights.ErrCorrupt},
+		"pauses":            {`"depths"`, `"pauses": {"every_seconds": 0, "seconds": 1}, "depths"`, weights.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(plainFlash, test.from, test.to, 1)
 			if text == plainFlash {
 				t.Fatal("nothing was replaced")
 			}
-			if _, err := ParseFlashProfile([]byte(text)); !errors.Is(err, test.want) {
+			if _, err := Parse([]byte(text)); !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})
@@ -413,24 +449,24 @@ func TestParseFlashProfile(t *testing.T) {
 }
 
 // Whatever is accepted can be used: reads end, after the time that the profile says.
-func FuzzParseFlashProfile(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add([]byte(plainFlash))
-	for _, name := range FlashProfileNames() {
-		text, err := flashProfiles.ReadFile("flash/" + name + ".json")
+	for _, name := range ProfileNames() {
+		text, err := builtIn.ReadFile("profiles/" + name + ".json")
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := ParseFlashProfile(text)
+		p, err := Parse(text)
 		if err != nil {
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+			if !errors.Is(err, weights.ErrCorrupt) && !errors.Is(err, weights.ErrVersion) {
 				t.Errorf("unnamed error %v", err)
 			}
 			return
 		}
-		d := newFlashDevice(p, 1)
+		d := newDevice(p, 1)
 		for _, size := range []float64{1, 4096, 1e6, 1e9} {
 			r := d.arrive(size, d.now)
 			if end := d.earliest(r); !(end >= d.now) || math.IsInf(end, 0) {

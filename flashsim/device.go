@@ -1,4 +1,4 @@
-package weights
+package flashsim
 
 import (
 	"math"
@@ -6,29 +6,29 @@ import (
 	"slices"
 )
 
-// flashDevice simulates the reads of one flash device. Times are in seconds from its start. It has no lock and no clock: callers say
+// device simulates the reads of one flash device. Times are in seconds from its start. It has no lock and no clock: callers say
 // what time it is, never an earlier one than before.
 //
 // Every read in service progresses at a rate that its size and the number of reads in service determine. What happens next is
 // therefore known until another read arrives, which can only make the others later.
-type flashDevice struct {
-	profile   *FlashProfile
+type device struct {
+	profile   *Profile
 	meanDelay float64
 	depth     int // most reads in service
 	random    *rand.Rand
-	pauses    *FlashPauses
+	pauses    *Pauses
 	hold      float64 // how long a read that is done stays in service unless it is collected
 
 	now       float64
-	service   []*flashRead // in order of arrival
-	waiting   []*flashRead // for service, in order of arrival
-	untilStop float64      // time in service until the next pause
-	stopped   float64      // what is left of a pause
-	credits   []float64    // head starts of the reads to come
+	service   []*deviceRead // in order of arrival
+	waiting   []*deviceRead // for service, in order of arrival
+	untilStop float64       // time in service until the next pause
+	stopped   float64       // what is left of a pause
+	credits   []float64     // head starts of the reads to come
 }
 
-// flashRead is one read.
-type flashRead struct {
+// deviceRead is one read.
+type deviceRead struct {
 	size  float64 // bytes
 	delay float64 // seconds left before the transfer
 	rest  float64 // part of the transfer that is left, from 1 to 0
@@ -40,8 +40,8 @@ type flashRead struct {
 // a shortage of processors, which would delay the readers of the real device too.
 const maxLate = 2e-3
 
-func newFlashDevice(p *FlashProfile, seed uint64) *flashDevice {
-	d := &flashDevice{
+func newDevice(p *Profile, seed uint64) *device {
+	d := &device{
 		profile: p, meanDelay: p.meanDelay(), depth: p.Depths[len(p.Depths)-1],
 		random: rand.New(rand.NewPCG(seed, 0)), pauses: p.Pauses, hold: maxLate,
 	}
@@ -49,7 +49,7 @@ func newFlashDevice(p *FlashProfile, seed uint64) *flashDevice {
 	return d
 }
 
-func (d *flashDevice) planPause() {
+func (d *device) planPause() {
 	if d.pauses != nil {
 		d.untilStop = d.pauses.EverySeconds * (0.5 + d.random.Float64())
 	}
@@ -59,9 +59,9 @@ func (d *flashDevice) planPause() {
 //
 // A reader learns a little late that its read is done, because timers are late. To a device that is kept busy this time would be lost, so
 // that the reader's next read gets it as a head start.
-func (d *flashDevice) arrive(size float64, now float64) *flashRead {
+func (d *device) arrive(size float64, now float64) *deviceRead {
 	d.advance(now)
-	r := &flashRead{size: size, rest: 1, delay: d.profile.delay(d.random.Float64())}
+	r := &deviceRead{size: size, rest: 1, delay: d.profile.delay(d.random.Float64())}
 	d.waiting = append(d.waiting, r)
 	d.admit()
 	if len(d.waiting) == 0 && len(d.credits) > 0 {
@@ -78,7 +78,7 @@ func (d *flashDevice) arrive(size float64, now float64) *flashRead {
 }
 
 // collect ends the service of a read that is done. late is how much its reader lost to the clock.
-func (d *flashDevice) collect(r *flashRead, late float64) {
+func (d *device) collect(r *deviceRead, late float64) {
 	if i := slices.Index(d.service, r); i >= 0 {
 		d.service = slices.Delete(d.service, i, i+1)
 		if len(d.credits) < d.depth {
@@ -88,18 +88,18 @@ func (d *flashDevice) collect(r *flashRead, late float64) {
 }
 
 // abandon forgets a read whatever its state.
-func (d *flashDevice) abandon(r *flashRead) {
-	is := func(o *flashRead) bool { return o == r }
+func (d *device) abandon(r *deviceRead) {
+	is := func(o *deviceRead) bool { return o == r }
 	d.service = slices.DeleteFunc(d.service, is)
 	d.waiting = slices.DeleteFunc(d.waiting, is)
 	d.admit()
 }
 
 // admit moves waiting reads into service. Reads that are done make room.
-func (d *flashDevice) admit() {
+func (d *device) admit() {
 	for len(d.waiting) > 0 {
 		if len(d.service) >= d.depth {
-			i := slices.IndexFunc(d.service, func(r *flashRead) bool { return r.done })
+			i := slices.IndexFunc(d.service, func(r *deviceRead) bool { return r.done })
 			if i < 0 {
 				return
 			}
@@ -110,31 +110,31 @@ func (d *flashDevice) admit() {
 }
 
 // transfer returns the seconds that a whole transfer takes while n reads are in service.
-func (d *flashDevice) transfer(r *flashRead, n int) float64 {
+func (d *device) transfer(r *deviceRead, n int) float64 {
 	return d.profile.readSeconds(r.size, n) - d.meanDelay
 }
 
 // left returns the seconds until r is done while n reads are in service.
-func (d *flashDevice) left(r *flashRead, n int) float64 {
+func (d *device) left(r *deviceRead, n int) float64 {
 	return r.delay + r.rest*d.transfer(r, n)
 }
 
 // progress serves r for less time than it has left.
-func (d *flashDevice) progress(r *flashRead, seconds float64, n int) {
+func (d *device) progress(r *deviceRead, seconds float64, n int) {
 	delay := min(r.delay, seconds)
 	r.delay -= delay
 	r.rest -= (seconds - delay) / d.transfer(r, n)
 }
 
 // advance lets time pass until now.
-func (d *flashDevice) advance(now float64) {
+func (d *device) advance(now float64) {
 	for d.now < now {
 		d.step(now)
 	}
 }
 
 // step lets time pass until something happens, or until now.
-func (d *flashDevice) step(now float64) {
+func (d *device) step(now float64) {
 	if d.stopped > 0 {
 		pause := min(d.stopped, now-d.now)
 		d.now += pause
@@ -155,7 +155,7 @@ func (d *flashDevice) step(now float64) {
 	if d.pauses != nil {
 		step = min(step, d.untilStop)
 	}
-	d.service = slices.DeleteFunc(d.service, func(r *flashRead) bool { return d.serve(r, step, n) })
+	d.service = slices.DeleteFunc(d.service, func(r *deviceRead) bool { return d.serve(r, step, n) })
 	d.now = min(d.now+step, now)
 	if d.pauses != nil {
 		if d.untilStop -= step; d.untilStop <= 0 {
@@ -167,7 +167,7 @@ func (d *flashDevice) step(now float64) {
 }
 
 // untilEvent returns the seconds until r is done, or leaves service.
-func (d *flashDevice) untilEvent(r *flashRead, n int) float64 {
+func (d *device) untilEvent(r *deviceRead, n int) float64 {
 	if r.done {
 		return max(0, r.end+d.hold-d.now)
 	}
@@ -175,7 +175,7 @@ func (d *flashDevice) untilEvent(r *flashRead, n int) float64 {
 }
 
 // serve serves r for a time of at most untilEvent, and reports whether it leaves service.
-func (d *flashDevice) serve(r *flashRead, seconds float64, n int) (leaves bool) {
+func (d *device) serve(r *deviceRead, seconds float64, n int) (leaves bool) {
 	event := d.untilEvent(r, n) <= seconds
 	switch {
 	case r.done:
@@ -189,10 +189,10 @@ func (d *flashDevice) serve(r *flashRead, seconds float64, n int) (leaves bool) 
 }
 
 // earliest returns the time at which r, which is not done, will be if no read arrives and no pause begins.
-func (d *flashDevice) earliest(r *flashRead) float64 {
-	sim := flashDevice{profile: d.profile, meanDelay: d.meanDelay, depth: d.depth, now: d.now, stopped: d.stopped}
-	var end *flashRead
-	clone := func(reads []*flashRead) (clones []*flashRead) {
+func (d *device) earliest(r *deviceRead) float64 {
+	sim := device{profile: d.profile, meanDelay: d.meanDelay, depth: d.depth, now: d.now, stopped: d.stopped}
+	var end *deviceRead
+	clone := func(reads []*deviceRead) (clones []*deviceRead) {
 		for _, o := range reads {
 			if !o.done {
 				c := *o
