@@ -15,23 +15,17 @@ func (s *Set) DequantizeRow(dst []float32, w tensor.Packed, row int) {
 	if row < 0 || row >= w.Rows || len(dst) != w.Cols {
 		panic(fmt.Sprintf("kernels: DequantizeRow: row %d of %d, %d elements for %d columns", row, w.Rows, len(dst), w.Cols))
 	}
-	size := tensor.TileBytes(w.Type, w.Cols)
-	first := row / tensor.TileRows * size
-	r := row % tensor.TileRows
-	switch w.Type {
-	case tensor.F16:
-		s.k.DequantizeF16(dst, w.Data[first:first+size], r)
-	case tensor.Q4_0:
-		s.k.DequantizeQ4(dst, w.Data[first:first+size], r)
-	case tensor.Q8_0:
-		s.k.DequantizeQ8(dst, w.Data[first:first+size], r)
-	case tensor.Q4_K:
-		s.k.DequantizeQ4K(dst, w.Data[first:first+size], r)
-	case tensor.Q6_K:
-		s.k.DequantizeQ6K(dst, w.Data[first:first+size], r)
-	case tensor.F32:
+	if w.Type == tensor.F32 {
 		for c := range dst {
 			dst[c] = f32At(w.Data, 4*c)
 		}
+		return
 	}
+	dequantize := s.k.DequantizeF16
+	if w.Type != tensor.F16 {
+		dequantize = s.k.Dequantize[w.Type]
+	}
+	size := tensor.TileBytes(w.Type, w.Cols)
+	first := row / tensor.TileRows * size
+	dequantize(dst, w.Data[first:first+size], row%tensor.TileRows)
 }

@@ -57,11 +57,20 @@
 // # Writing a kernel set
 //
 //  1. In kernels/ARCH, write the kernels of [table.Kernels] that the set improves: NAME_ARCH.go holds unexported
-//     //go:noescape stubs named like the table's field in lower case with the set's name behind (matMulQ4Q8Dotprod), each
-//     with the equal Go loop; NAME_ARCH.s the code. Entries left out are inherited from the set before.
+//     //go:noescape stubs with the equal Go loop; NAME_ARCH.s the code. The function of a field of the table is named like it in
+//     lower case with the set's name behind (matMulF16F32Neon). Entries and formats left out are inherited from the set before.
 //  2. Append the table to Sets of kernels/ARCH behind a check of the processor's features.
 //  3. Run go test ./kernels/...: every test, fuzz target and benchmark there runs for every set; LEVER_EXPECT_KERNELS
 //     (comma-separated names) makes the absence of a set a failure.
+//
+// # Adding a weight format
+//
+//  1. In package tensor, a constant and a row of formats (dtype.go), block_NAME.go with the fields of a block and how to decode
+//     it, and its layout in the documentation of [tensor.Packed]; in golden_test.go, a block with its values, and the layout.
+//  2. Here, a row of formats (formats.go) and block_NAME.go with the definition, element by element, and the portable product.
+//  3. Kernels in assembly where they pay: an entry of the set's MatMul. A set without one inherits the portable product.
+//
+// Reading from GGUF, conversion, stores, drivers that take every format, tests and benchmarks ask the tables.
 //
 // # Limits
 //

@@ -24,4 +24,7 @@ var (
 	Exp32         = exp32
 )
 
-const AttentionKeys = attentionKeys
+const (
+	AttentionKeys = attentionKeys
+	MaxForms      = maxForms
+)

@@ -31,7 +31,7 @@ type Input struct {
 }
 
 // maxForms bounds the forms that the kernels of one set use.
-const maxForms = 4
+const maxForms = 8
 
 // quantized is the activations in one form of a kernel set; form is nil while the slot is free.
 type quantized struct {
@@ -96,7 +96,7 @@ type product struct {
 	dst   []float32 // begins at the first row of w
 	ldd   int
 	w     tensor.Packed
-	quant *table.QuantMatMul // nil: F16
+	quant table.QuantMatMul // zero for F16 weights times float32
 	q     []byte
 
 	tiles, unitTiles int
@@ -126,7 +126,7 @@ func (in *Input) multiply(dst []float32, ldd, first, last int) {
 	j := &in.job
 	size := tensor.TileBytes(j.w.Type, in.k)
 	w := j.w.Data[first*size : last*size]
-	if j.quant != nil {
+	if j.quant.Run != nil {
 		j.quant.Run(dst, ldd, w, last-first, j.q, in.n, in.k)
 		return
 	}

@@ -3,7 +3,6 @@ package kernels
 import (
 	"fmt"
 
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -18,8 +17,8 @@ const (
 //
 //	dst[i*ldd + w.Row + r] = Σ_c w[r][c]·x[i][c]
 //
-// dst is the output of the whole matrix, [n][ldd], so that all its parts fill it, in any order. w is of type F16, Q4_0,
-// Q8_0, Q4_K or Q6_K with w.Cols = k. dst must not overlap in's rows. The work is spread over p, and done with its kernel set.
+// dst is the output of the whole matrix, [n][ldd], so that all its parts fill it, in any order. w is of a
+// type that is [tensor.Packable], with w.Cols = k. dst must not overlap in's rows. The work is spread over p, and done with its kernel set.
 func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 	if err := w.Check(); err != nil {
 		panic("kernels: MatMul: " + err.Error())
@@ -29,8 +28,8 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 	}
 	checkOutput("MatMul", dst, ldd, w.Row+w.Rows, in.n)
 	set := p.Set()
-	quant := set.quantMatMul(w.Type)
-	if quant == nil && w.Type != tensor.F16 {
+	quant, inForm := set.k.MatMul[w.Type]
+	if !inForm && w.Type != tensor.F16 {
 		panic(fmt.Sprintf("kernels: MatMul: no kernel for %v weights", w.Type))
 	}
 	if in.n == 0 {
@@ -38,7 +37,7 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 	}
 
 	in.job = product{set: set, dst: dst[w.Row:], ldd: ldd, w: w, quant: quant, tiles: (w.Rows + tensor.TileRows - 1) / tensor.TileRows}
-	if quant != nil {
+	if inForm {
 		in.job.q = in.quantized(p, quant.Form)
 	}
 	if need := in.n * tensor.TileRows; w.Rows%tensor.TileRows != 0 && len(in.tail) < need {
@@ -68,25 +67,6 @@ func checkOutput(op string, dst []float32, ldd, cols, n int) {
 	if n > 0 && len(dst) < (n-1)*ldd+cols {
 		panic(fmt.Sprintf("kernels: %s: output of %d rows of %d needs %d elements, got %d", op, n, ldd, (n-1)*ldd+cols, len(dst)))
 	}
-}
-
-// quantMatMul returns the kernel for weights of type d, nil if they are multiplied with float32.
-func (s *Set) quantMatMul(d tensor.DType) *table.QuantMatMul {
-	switch d {
-	case tensor.Q4_0:
-		return &s.k.MatMulQ4Q8
-	case tensor.Q8_0:
-		return &s.k.MatMulQ8Q8
-	case tensor.Q4_K:
-		return &s.k.MatMulQ4KQ8
-	case tensor.Q6_K:
-		return &s.k.MatMulQ6KQ8
-	case tensor.F16:
-		if s.k.MatMulF16F16.Run != nil {
-			return &s.k.MatMulF16F16
-		}
-	}
-	return nil
 }
 
 // MatMulF32 multiplies a plain matrix w [rows][k], row-major, with all rows of in: dst[i*ldd+r] = Σ_c w[r][c]·x[i][c].

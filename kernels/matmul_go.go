@@ -30,30 +30,11 @@ func forTiles(dst []float32, ldd int, w []byte, tiles int, q []byte, n, rowBytes
 	}
 }
 
-func matMulQ4Q8Go(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	forTiles(dst, ldd, w, tiles, q, n, pairsRowBytes(k), tileQ4Go)
-}
-
-func tileQ4Go(dst []float32, ldd int, tile, q []byte, rows int) {
-	const blockBytes = f16Bytes + 16*tensor.TileRows
-	rowBytes := len(q) / rows
-	var sums rowSums
-	var d rowFloats
-	var lo, hi rowInts
-	for at := 0; len(tile) > 0; at += pairsBlockBytes {
-		d.read(tile)
-		w := (*[16 * tensor.TileRows]byte)(tile[f16Bytes:])
-		for i := range rows {
-			x := (*[pairsBlockBytes]byte)(q[i*rowBytes+at:])
-			nibbleRows(&lo, &hi, w, (*[halfPairs]byte)(x[:]), (*[halfPairs]byte)(x[halfPairs:]))
-			dx, bias := scaleAndSum(x[8*pairsPerBlock:])
-			for r := range d {
-				sums[i][r] += d[r] * dx * float32(lo[r]+hi[r]-8*bias)
-			}
-		}
-		tile = tile[blockBytes:]
-	}
-	sums.store(dst, ldd, rows)
+// productGo is the portable product with a format of weights whose tiles tile multiplies with activations of a form.
+func productGo(form *table.Form, tile func(dst []float32, ldd int, tile, q []byte, rows int)) table.QuantMatMul {
+	return table.QuantMatMul{Form: form, Run: func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+		forTiles(dst, ldd, w, tiles, q, n, form.RowBytes(k), tile)
+	}}
 }
 
 // rowFloats are 16 numbers, one for each row of a tile: scales, or a column.
@@ -75,33 +56,4 @@ func (d *rowFloats) read(b []byte) {
 func scaleAndSum(tail []byte) (d float32, sum int32) {
 	_ = tail[7]
 	return f32At(tail, 0), int32(binary.LittleEndian.Uint32(tail[4:]))
-}
-
-func matMulQ8Q8Go(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	forTiles(dst, ldd, w, tiles, q, n, q8RowBytes(k), tileQ8Go)
-}
-
-func tileQ8Go(dst []float32, ldd int, tile, q []byte, rows int) {
-	const blockBytes = f16Bytes + 32*tensor.TileRows
-	rowBytes := len(q) / rows
-	var sums rowSums
-	var d rowFloats
-	var lo, hi rowInts
-	var wide [QuantBlock]uint64
-	for at := 0; len(tile) > 0; at += q8BlockBytes {
-		d.read(tile)
-		w0, w1 := (*[16 * tensor.TileRows]byte)(tile[f16Bytes:]), (*[16 * tensor.TileRows]byte)(tile[f16Bytes+16*tensor.TileRows:])
-		for i := range rows {
-			x := (*[q8BlockBytes]byte)(q[i*rowBytes+at:])
-			widen(&wide, x)
-			byteRows(&lo, w0, byteSigns, (*[16]uint64)(wide[:16]))
-			byteRows(&hi, w1, byteSigns, (*[16]uint64)(wide[16:]))
-			dx, bias := scaleAndSum(x[QuantBlock:])
-			for r := range d {
-				sums[i][r] += d[r] * dx * float32(lo[r]+hi[r]-128*bias)
-			}
-		}
-		tile = tile[blockBytes:]
-	}
-	sums.store(dst, ldd, rows)
 }

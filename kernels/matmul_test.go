@@ -1,7 +1,6 @@
 package kernels_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,30 +10,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
-var packedTypes = []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K, tensor.F16}
-
-// setScales puts moderate numbers where the blocks of rows in GGUF form have their F16 scales (or elements), so that values
-// are finite and of one size.
-func setScales(data []byte, d tensor.DType, next func() float32) {
-	put := func(b []byte) { binary.LittleEndian.PutUint16(b, tensor.F32ToF16(next())) }
-	for ; len(data) > 0; data = data[d.BlockBytes():] {
-		switch d {
-		case tensor.Q6_K:
-			put(data[208:])
-		case tensor.Q4_K:
-			put(data[2:])
-			put(data)
-		default:
-			put(data)
-		}
-	}
-}
+var packedTypes = tensor.PackableTypes()
 
 // packRows packs rows in GGUF form and returns their values as well.
 func packRows(data []byte, d tensor.DType, rows, cols int) (tensor.Packed, []float32) {
@@ -42,42 +24,18 @@ func packRows(data []byte, d tensor.DType, rows, cols int) (tensor.Packed, []flo
 	if err := tensor.Decode(values, data, d); err != nil {
 		panic(err)
 	}
-	packed := make([]byte, tensor.PackedBytes(d, rows, cols))
-	if err := tensor.Pack(packed, data, d, rows, cols); err != nil {
-		panic(err)
-	}
-	return tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: packed}, values
+	return blocktest.Pack(data, d, rows, cols), values
 }
 
 // randomMatrix returns a packed matrix with random quants and its values.
 func randomMatrix(rng *rand.Rand, d tensor.DType, rows, cols int) (tensor.Packed, []float32) {
-	data := make([]byte, rows*d.RowBytes(cols))
-	for i := range data {
-		data[i] = byte(rng.Uint32())
-	}
-	setScales(data, d, func() float32 { return float32(rng.NormFloat64() * 0.02) })
-	return packRows(data, d, rows, cols)
-}
-
-// formOf returns the form in which set multiplies weights of type d, nil if it takes float32.
-func formOf(set *table.Kernels, d tensor.DType) *table.Form {
-	switch d {
-	case tensor.Q4_0:
-		return set.MatMulQ4Q8.Form
-	case tensor.Q8_0:
-		return set.MatMulQ8Q8.Form
-	case tensor.Q4_K:
-		return set.MatMulQ4KQ8.Form
-	case tensor.Q6_K:
-		return set.MatMulQ6KQ8.Form
-	}
-	return set.MatMulF16F16.Form
+	return packRows(blocktest.Random(rng, d, rows, cols, func() float32 { return float32(rng.NormFloat64() * 0.02) }), d, rows, cols)
 }
 
 // asMultiplied returns what x [n][k] is once quantised by the set for weights of type d.
 func asMultiplied(set *kernels.Set, d tensor.DType, x []float32, n, k int) []float64 {
 	y := make([]float64, len(x))
-	form := formOf(set.Table(), d)
+	form := set.Table().MatMul[d].Form
 	q := []byte(nil)
 	for i := range n {
 		if form == nil {
@@ -107,7 +65,7 @@ func checkProduct(t rapid.TB, set *kernels.Set, d tensor.DType, dst []float32, l
 	if !d.Quantized() {
 		c = 4 + float64(k)/2
 	}
-	inFloat16 := !d.Quantized() && formOf(set.Table(), d) != nil
+	inFloat16 := !d.Quantized() && set.Table().MatMul[d].Form != nil
 	if inFloat16 {
 		c += (1 + float64(min(k, 128))/2) * 0x1p-10 / eps
 	}
@@ -222,7 +180,7 @@ func TestMatMulExtremes(t *testing.T) {
 			for _, fill := range []byte{0x00, 0xff, 0x7f, 0x80, 0x0f, 0xf0} {
 				const rows, k = 16, 512
 				data := slices.Repeat([]byte{fill}, rows*d.RowBytes(k))
-				setScales(data, d, func() float32 { return 1 })
+				blocktest.SetScales(data, d, func() float32 { return 1 })
 				w, values := packRows(data, d, rows, k)
 				for _, sign := range []float32{1, -1} {
 					x := make([]float32, 2*k)

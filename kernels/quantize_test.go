@@ -12,6 +12,7 @@ import (
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
 )
 
 // eachForm runs f for every activation form of every set.
@@ -25,8 +26,8 @@ func eachForm(t *testing.T, f func(t *testing.T, form *table.Form)) {
 
 func formsOf(set table.Kernels) []*table.Form {
 	var forms []*table.Form
-	for _, m := range []table.QuantMatMul{set.MatMulQ4Q8, set.MatMulQ8Q8, set.MatMulQ4KQ8, set.MatMulQ6KQ8, set.MatMulF16F16} {
-		if m.Form != nil && !slices.Contains(forms, m.Form) {
+	for _, d := range packedTypes {
+		if m, ok := set.MatMul[d]; ok && !slices.Contains(forms, m.Form) {
 			forms = append(forms, m.Form)
 		}
 	}
@@ -108,7 +109,7 @@ func TestQuantizeDefinition(t *testing.T) {
 
 // TestQuantizeQ8Bytes compares the whole plain form, sums included, with the reference set's.
 func TestQuantizeQ8Bytes(t *testing.T) {
-	ref := kernels.Registry()[0].MatMulQ8Q8.Form
+	ref := kernels.Registry()[0].MatMul[tensor.Q8_0].Form
 	eachForm(t, func(t *testing.T, form *table.Form) {
 		if form.Name != "q8" {
 			t.Skip("a private form")
@@ -176,7 +177,7 @@ func FuzzQuantize(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	ref := kernels.Registry()[0].MatMulQ8Q8.Form
+	ref := kernels.Registry()[0].MatMul[tensor.Q8_0].Form
 	f.Fuzz(func(t *testing.T, data []byte) {
 		x := make([]float32, 64)
 		for i := range min(len(x), len(data)/4) {

@@ -7,18 +7,11 @@ import "github.com/lever-go/lever/kernels/internal/table"
 var goSet = table.Kernels{
 	Name: "go",
 
-	MatMulQ4Q8:   table.QuantMatMul{Form: &pairsForm, Run: matMulQ4Q8Go},
-	MatMulQ8Q8:   table.QuantMatMul{Form: &q8GoForm, Run: matMulQ8Q8Go},
-	MatMulQ4KQ8:  table.QuantMatMul{Form: &pairsForm, Run: matMulQ4KQ8Go},
-	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8GoForm, Run: matMulQ6KQ8Go},
-	MatMulF16F32: matMulF16F32Go,
-	MatMulF32F32: matMulF32F32Go,
-
+	MatMul:        byFormat((*weightFormat).productGo),
+	Dequantize:    byFormat((*weightFormat).rowGo),
+	MatMulF16F32:  matMulF16F32Go,
 	DequantizeF16: dequantizeF16Go,
-	DequantizeQ4:  dequantizeQ4Go,
-	DequantizeQ8:  dequantizeQ8Go,
-	DequantizeQ4K: dequantizeQ4KGo,
-	DequantizeQ6K: dequantizeQ6KGo,
+	MatMulF32F32:  matMulF32F32Go,
 
 	AttentionScoresF16: attentionScoresF16Go,
 	AttentionScoresF32: attentionScoresF32Go,

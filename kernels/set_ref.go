@@ -6,18 +6,11 @@ import "github.com/lever-go/lever/kernels/internal/table"
 var refSet = table.Kernels{
 	Name: "ref",
 
-	MatMulQ4Q8:   table.QuantMatMul{Form: &q8Form, Run: matMulQ4Q8Ref},
-	MatMulQ8Q8:   table.QuantMatMul{Form: &q8Form, Run: matMulQ8Q8Ref},
-	MatMulQ4KQ8:  table.QuantMatMul{Form: &q8Form, Run: matMulQ4KQ8Ref},
-	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8Form, Run: matMulQ6KQ8Ref},
-	MatMulF16F32: matMulF16F32Ref,
-	MatMulF32F32: matMulF32F32Ref,
-
+	MatMul:        byFormat((*weightFormat).productRef),
+	Dequantize:    byFormat((*weightFormat).rowRef),
+	MatMulF16F32:  matMulF16F32Ref,
 	DequantizeF16: dequantizeF16Ref,
-	DequantizeQ4:  dequantizeQ4Ref,
-	DequantizeQ8:  dequantizeQ8Ref,
-	DequantizeQ4K: dequantizeQ4KRef,
-	DequantizeQ6K: dequantizeQ6KRef,
+	MatMulF32F32:  matMulF32F32Ref,
 
 	AttentionScoresF16: attentionScoresF16Ref,
 	AttentionScoresF32: attentionScoresF32Ref,

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -34,14 +35,23 @@ func buildRegistry(arch []table.Kernels) []*Set {
 	return sets
 }
 
-// inherit fills the entries that a set lacks with those of the set before it.
+// inherit fills the entries and formats that a set lacks with those of the set before it.
 func inherit(k *table.Kernels, base table.Kernels) {
+	k.MatMul = joined(base.MatMul, k.MatMul)
+	k.Dequantize = joined(base.Dequantize, k.Dequantize)
 	to, from := reflect.ValueOf(k).Elem(), reflect.ValueOf(base)
 	for f := range to.NumField() {
 		if to.Field(f).Kind() != reflect.Bool && to.Field(f).IsZero() {
 			to.Field(f).Set(from.Field(f))
 		}
 	}
+}
+
+// joined returns what is in base, and in over in place of that.
+func joined[K comparable, V any](base, over map[K]V) map[K]V {
+	all := maps.Clone(base)
+	maps.Copy(all, over)
+	return all
 }
 
 // chooseDefault returns the named set, or the last one that need not be asked for when none is named or there is none of that name.

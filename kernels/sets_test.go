@@ -26,15 +26,8 @@ func TestNames(t *testing.T) {
 			switch f.Kind() {
 			case reflect.String, reflect.Bool:
 				continue
-			case reflect.Struct:
-				if f.IsZero() && field == "MatMulF16F16" {
-					continue
-				}
-				form := f.FieldByName("Form").Elem()
-				if form.FieldByName("Name").String() == "" || form.FieldByName("Block").IsNil() {
-					t.Errorf("%s: form of %s lacks its name or Block", set.Name, field)
-				}
-				f = f.FieldByName("Run")
+			case reflect.Map:
+				continue // see TestFormats
 			}
 			if f.IsNil() {
 				t.Errorf("%s: %s is missing", set.Name, field)
@@ -44,6 +37,24 @@ func TestNames(t *testing.T) {
 			if !slices.ContainsFunc(suffixes, func(s string) bool { return strings.EqualFold(name, field+s) }) {
 				t.Errorf("%s: %s is %s, want %s%s or an inherited one", set.Name, field, name, field, set.Name)
 			}
+		}
+	}
+}
+
+// TestFormats: every set multiplies with and reads every packed format, and a set has no more forms than an Input has room for.
+func TestFormats(t *testing.T) {
+	for _, set := range kernels.Registry() {
+		for _, d := range packedTypes {
+			m, inForm := set.MatMul[d]
+			switch {
+			case inForm && (m.Run == nil || m.Form == nil || m.Form.Name == "" || m.Form.Block == nil):
+				t.Errorf("%s: the product with %v lacks its form, the form's name, Block or Run", set.Name, d)
+			case d.Quantized() && (!inForm || set.Dequantize[d] == nil):
+				t.Errorf("%s: no product with %v, or nothing that reads it", set.Name, d)
+			}
+		}
+		if forms := formsOf(set); len(forms) > kernels.MaxForms {
+			t.Errorf("%s: %d forms of activations, where an Input holds %d", set.Name, len(forms), kernels.MaxForms)
 		}
 	}
 }

@@ -10,30 +10,6 @@ import (
 // ErrNotFinite is returned where a NaN, an infinity or a value beyond the range of a block scale would have to be quantised.
 var ErrNotFinite = errors.New("value has no finite quantised form")
 
-// codecs holds, for each type, the conversion from and to float32. Lengths were checked by the caller.
-var codecs = [...]struct {
-	decode func(dst []float32, src []byte)
-	encode func(dst []byte, src []float32) error // nil: cannot be encoded
-}{
-	F32:  {decodeF32, encodeF32},
-	F16:  {decodeF16, encodeF16},
-	BF16: {decodeBF16, encodeBF16},
-	I8:   {decodeI8, encodeI8},
-	I32:  {decodeI32, encodeI32},
-	Q4_0: {decodeQ4_0, encodeQ4_0},
-	Q8_0: {decodeQ8_0, encodeQ8_0},
-	Q4_K: {decodeQ4_K, nil},
-	Q5_K: {decodeQ5_K, nil},
-	Q6_K: {decodeQ6_K, nil},
-	Q4_1: {decodeQ4_1, nil},
-	Q5_0: {decodeQ5_0, nil},
-	Q5_1: {decodeQ5_1, nil},
-	Bool: {decodeU8, encodeBool},
-	U8:   {decodeU8, encodeU8},
-	I64:  {decodeI64, encodeI64},
-	F64:  {decodeF64, encodeF64},
-}
-
 // Decode converts src, elements of type d in their plain row-major form (for block types: blocks as in GGUF), to float32.
 // len(dst) is the number of elements, a multiple of d.BlockElems(); len(src) must be d.RowBytes(len(dst)).
 // I32 and I64 values beyond 2²⁴ and F64 are rounded; every other conversion is the exact value of the format, rounded at most once.
@@ -42,7 +18,7 @@ func Decode(dst []float32, src []byte, d DType) error {
 	if err := checkRun("decode", len(dst), len(src), d); err != nil {
 		return err
 	}
-	codecs[d].decode(dst, src)
+	formats[d].decode(dst, src)
 	return nil
 }
 
@@ -57,18 +33,17 @@ func Encode(dst []byte, src []float32, d DType) error {
 	if err := checkRun("encode", len(src), len(dst), d); err != nil {
 		return err
 	}
-	encode := codecs[d].encode
-	if encode == nil {
+	if !Encodable(d) {
 		return fmt.Errorf("tensor: encode: %v can only be decoded; encode to %v or %v", d, Q4_0, Q8_0)
 	}
-	if err := encode(dst, src); err != nil {
+	if err := formats[d].encode(dst, src); err != nil {
 		return fmt.Errorf("tensor: encode %v: %w", d, err)
 	}
 	return nil
 }
 
 // Encodable reports whether [Encode] can produce elements of type d.
-func Encodable(d DType) bool { return d.valid() && codecs[d].encode != nil }
+func Encodable(d DType) bool { return d.valid() && formats[d].encode != nil }
 
 // checkRun checks that n elements of type d fill size bytes.
 func checkRun(op string, n, size int, d DType) error {

@@ -8,9 +8,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-var allTypes = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.I8, tensor.I32,
-	tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1,
-	tensor.Bool, tensor.U8, tensor.I64, tensor.F64}
+var allTypes = tensor.Types()
 
 // benchRows×benchCols is a slice of a weight matrix of an 8B model.
 const benchRows, benchCols = 64, 4096

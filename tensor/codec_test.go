@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,11 @@ func TestF32ToBF16(t *testing.T) {
 }
 
 func TestDecodeGolden(t *testing.T) {
+	for _, d := range tensor.Types() {
+		if d.Quantized() && !slices.ContainsFunc(goldenBlocks, func(golden goldenBlock) bool { return golden.d == d }) {
+			t.Errorf("%v has no golden block", d)
+		}
+	}
 	for _, golden := range goldenBlocks {
 		block, err := hex.DecodeString(golden.block)
 		if err != nil {

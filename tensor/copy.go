@@ -270,7 +270,7 @@ func (t *Tensor) readAll(dst []float32) {
 
 // readRow writes len(dst) elements of the storage, which begin at e and are stride apart, to dst.
 func (t *Tensor) readRow(dst []float32, e, stride int) {
-	decode := codecs[t.dtype].decode
+	decode := formats[t.dtype].decode
 	block, size := t.dtype.BlockElems(), t.dtype.BlockBytes()
 	if stride == 1 && e%block == 0 && len(dst)%block == 0 {
 		decode(dst, t.data[t.dtype.RowBytes(e):])

@@ -30,29 +30,37 @@ const (
 	F64
 )
 
-var dtypes = [...]struct {
+// format is what the package knows of a type.
+type format struct {
 	name       string
 	blockElems int
 	blockBytes int
-}{
-	Invalid: {"invalid", 1, 0},
-	F32:     {"f32", 1, 4},
-	F16:     {"f16", 1, 2},
-	BF16:    {"bf16", 1, 2},
-	I8:      {"i8", 1, 1},
-	I32:     {"i32", 1, 4},
-	Q4_0:    {"q4_0", smallBlock, q40Bytes},
-	Q8_0:    {"q8_0", smallBlock, q80Bytes},
-	Q4_K:    {"q4_k", superBlock, q4kBytes},
-	Q5_K:    {"q5_k", superBlock, q5kBytes},
-	Q6_K:    {"q6_k", superBlock, q6kBytes},
-	Q4_1:    {"q4_1", smallBlock, q41Bytes},
-	Q5_0:    {"q5_0", smallBlock, q50Bytes},
-	Q5_1:    {"q5_1", smallBlock, q51Bytes},
-	Bool:    {"bool", 1, 1},
-	U8:      {"u8", 1, 1},
-	I64:     {"i64", 1, 8},
-	F64:     {"f64", 1, 8},
+
+	decode func(dst []float32, src []byte)       // of whole blocks; the caller has checked lengths
+	encode func(dst []byte, src []float32) error // the inverse; if it is nil, the type can only be decoded
+	fields []Field                               // of a block, in the order of the packed form; if there are none, the type has none
+}
+
+// formats is the table of all types.
+var formats = [...]format{
+	Invalid: {name: "invalid", blockElems: 1},
+	F32:     {name: "f32", blockElems: 1, blockBytes: 4, decode: decodeF32, encode: encodeF32},
+	F16:     {name: "f16", blockElems: 1, blockBytes: 2, decode: decodeF16, encode: encodeF16, fields: []Field{{"x", 0, 2, 2}}},
+	BF16:    {name: "bf16", blockElems: 1, blockBytes: 2, decode: decodeBF16, encode: encodeBF16},
+	I8:      {name: "i8", blockElems: 1, blockBytes: 1, decode: decodeI8, encode: encodeI8},
+	I32:     {name: "i32", blockElems: 1, blockBytes: 4, decode: decodeI32, encode: encodeI32},
+	Q4_0:    formatQ4_0,
+	Q8_0:    formatQ8_0,
+	Q4_K:    formatQ4_K,
+	Q5_K:    formatQ5_K,
+	Q6_K:    formatQ6_K,
+	Q4_1:    formatQ4_1,
+	Q5_0:    formatQ5_0,
+	Q5_1:    formatQ5_1,
+	Bool:    {name: "bool", blockElems: 1, blockBytes: 1, decode: decodeU8, encode: encodeBool},
+	U8:      {name: "u8", blockElems: 1, blockBytes: 1, decode: decodeU8, encode: encodeU8},
+	I64:     {name: "i64", blockElems: 1, blockBytes: 8, decode: decodeI64, encode: encodeI64},
+	F64:     {name: "f64", blockElems: 1, blockBytes: 8, decode: decodeF64, encode: encodeF64},
 }
 
 // longNames are the names that other libraries give to types.
@@ -62,14 +70,14 @@ var longNames = map[string]DType{
 
 // String returns the lower-case name of d, as manifests and the command line spell it.
 func (d DType) String() string {
-	if int(d) < len(dtypes) {
-		return dtypes[d].name
+	if int(d) < len(formats) {
+		return formats[d].name
 	}
 	return fmt.Sprintf("dtype(%d)", uint8(d))
 }
 
 // valid reports whether d is one of the types above, other than Invalid.
-func (d DType) valid() bool { return d != Invalid && int(d) < len(dtypes) }
+func (d DType) valid() bool { return d != Invalid && int(d) < len(formats) }
 
 // Integer reports whether the elements of d are whole numbers: I8, I32, I64, U8, and Bool, whose elements are 0 and 1.
 func (d DType) Integer() bool {
@@ -83,7 +91,7 @@ func (d DType) Integer() bool {
 // ParseDType is the inverse of [DType.String]. It takes capital letters too, and the names that other libraries use, such as float32.
 func ParseDType(s string) (DType, error) {
 	lower := strings.ToLower(s)
-	for d, t := range dtypes {
+	for d, t := range formats {
 		if t.name == lower && DType(d) != Invalid {
 			return DType(d), nil
 		}
@@ -94,11 +102,20 @@ func ParseDType(s string) (DType, error) {
 	return Invalid, fmt.Errorf("tensor: %w: unknown dtype %q", ErrType, s)
 }
 
+// Types returns all types, without [Invalid].
+func Types() []DType {
+	types := make([]DType, 0, len(formats))
+	for d := range formats[Invalid+1:] {
+		types = append(types, Invalid+1+DType(d))
+	}
+	return types
+}
+
 // BlockElems returns the number of elements of one block: 1 for plain types.
-func (d DType) BlockElems() int { return dtypes[d].blockElems }
+func (d DType) BlockElems() int { return formats[d].blockElems }
 
 // BlockBytes returns the size of one block in bytes.
-func (d DType) BlockBytes() int { return dtypes[d].blockBytes }
+func (d DType) BlockBytes() int { return formats[d].blockBytes }
 
 // Quantized reports whether d stores its elements in blocks with shared scales.
 func (d DType) Quantized() bool { return d.BlockElems() > 1 }

@@ -2,14 +2,16 @@ package tensor_test
 
 import "github.com/lever-go/lever/tensor"
 
-// goldenBlocks holds one block of each format with random fields and the values of its elements in units of 1/unit. They were computed
-// element by element in Python, by integer arithmetic on the bit positions of the format, independently of this package.
-var goldenBlocks = []struct {
+type goldenBlock struct {
 	d     tensor.DType
 	block string // hexadecimal
 	unit  float32
 	want  []int
-}{
+}
+
+// goldenBlocks holds one block of each format with random fields and the values of its elements in units of 1/unit. They were computed
+// element by element in Python, by integer arithmetic on the bit positions of the format, independently of this package.
+var goldenBlocks = []goldenBlock{
 	{tensor.Q4_0, "" +
 		"00b0f6da8e49385815e31ee5ddf6ceedfefc", 8, []int{
 		2, -2, -6, -1, 0, 0, 3, 5, -6, 3, -5, 2, -6, -5, -6, -4,
@@ -101,6 +103,16 @@ var goldenBlocks = []struct {
 		1368, 1064, -1444, 380, -2052, 760, -1216, 456, 1672, 2204, 2280, 2356, 988, -76, 76, 2432,
 		-2958, -2856, 2346, -2142, -2958, -102, 3162, -1020, 1632, -3060, -2856, -1530, 408, 3162, -714, -510,
 	}},
+}
+
+// goldenLayouts are the packed forms in the order of the documentation of Packed: n groups, each of which holds unit bytes of each of
+// the 16 rows, beginning at offset in the row's block.
+var goldenLayouts = map[tensor.DType][]struct{ offset, n, unit int }{
+	tensor.F16:  {{0, 1, 2}},
+	tensor.Q4_0: {{0, 1, 2}, {2, 4, 4}},
+	tensor.Q8_0: {{0, 1, 2}, {2, 8, 4}},
+	tensor.Q4_K: {{0, 1, 2}, {2, 1, 2}, {4, 12, 1}, {16, 32, 4}},
+	tensor.Q6_K: {{208, 1, 2}, {192, 16, 1}, {0, 32, 4}, {128, 16, 4}},
 }
 
 // goldenEncodings holds rows and their Q4_0 and Q8_0 blocks, computed in Python with numpy's float32 from the definition of the reference

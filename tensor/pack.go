@@ -5,20 +5,10 @@ import (
 	"fmt"
 )
 
-// A packedField is a field of a block: size bytes at offset off, interleaved between rows in units of unit bytes.
-type packedField struct{ off, size, unit int }
-
 // f16Strip is the number of bytes of a row that are packed at a time where the format has no blocks.
 const f16Strip = 64
 
-// packedFields lists the fields of a block of each packable type in the order of its packed form.
-var packedFields = [...][]packedField{
-	F16:  {{0, f16Strip, 2}},
-	Q4_0: {{q40D, 2, 2}, {q40Qs, q40Bytes - q40Qs, 4}},
-	Q8_0: {{q80D, 2, 2}, {q80Qs, q80Bytes - q80Qs, 4}},
-	Q4_K: {{q4kD, 2, 2}, {q4kDmin, 2, 2}, {q4kScales, q4kQs - q4kScales, 1}, {q4kQs, q4kBytes - q4kQs, 4}},
-	Q6_K: {{q6kD, 2, 2}, {q6kScales, q6kD - q6kScales, 1}, {q6kQl, q6kQh - q6kQl, 4}, {q6kQh, q6kScales - q6kQh, 4}},
-}
+var f16Fields = []Field{{Size: f16Strip, Unit: 2}}
 
 // Pack rearranges a matrix [rows][cols] of type d from its row-major form (for block types: blocks as in GGUF) into the layout that
 // [Packed] describes, padding the last tile with zeros. len(src) must be rows·d.RowBytes(cols) and len(dst)
@@ -69,9 +59,9 @@ func checkPack(op string, packed, plain int, d DType, rows, cols int) error {
 // moveTiles calls move for each field of each row of each block; plain holds whole rows, packed the tiles that they belong to.
 func moveTiles(packed, plain []byte, d DType, cols int, move func(packed, plain []byte, unit, r int)) {
 	rowBytes := d.RowBytes(cols)
-	strip := d.BlockBytes()
+	strip, fields := d.BlockBytes(), formats[d].fields
 	if d == F16 {
-		strip = f16Strip
+		strip, fields = f16Strip, f16Fields
 	}
 	for len(plain) > 0 {
 		rows := min(TileRows, len(plain)/rowBytes)
@@ -80,9 +70,9 @@ func moveTiles(packed, plain []byte, d DType, cols int, move func(packed, plain 
 			for r := range rows {
 				block := plain[r*rowBytes+at : r*rowBytes+end]
 				tile := packed[at*TileRows : end*TileRows]
-				for _, f := range packedFields[d] {
-					field := block[f.off:min(f.off+f.size, len(block))]
-					move(tile[:len(field)*TileRows], field, f.unit, r)
+				for _, f := range fields {
+					field := block[f.Offset:min(f.Offset+f.Size, len(block))]
+					move(tile[:len(field)*TileRows], field, f.Unit, r)
 					tile = tile[len(field)*TileRows:]
 				}
 			}

@@ -12,42 +12,20 @@ import (
 // packedAt returns the bytes of row r of the tile of one block at the start of packed, in GGUF order, found with nothing but the
 // table in the documentation of Packed.
 func packedAt(packed []byte, d tensor.DType, r int) []byte {
+	block := make([]byte, d.BlockBytes())
 	at := 0
-	take := func(n, unit int) (out []byte) { // n groups of 16 units, of which the r-th is ours
-		for range n {
-			out = append(out, packed[at+r*unit:][:unit]...)
-			at += 16 * unit
-		}
-		return out
-	}
-	switch d {
-	case tensor.F16:
-		return take(1, 2)
-	case tensor.Q4_0:
-		return append(take(1, 2), take(4, 4)...)
-	case tensor.Q8_0:
-		return append(take(1, 2), take(8, 4)...)
-	case tensor.Q4_K:
-		return append(append(append(take(1, 2), take(1, 2)...), take(12, 1)...), take(32, 4)...)
-	case tensor.Q6_K:
-		dd, scales, ql, qh := take(1, 2), take(16, 1), take(32, 4), take(16, 4)
-		return append(append(append(ql, qh...), scales...), dd...)
-	}
-	return nil
-}
-
-func packableTypes() (types []tensor.DType) {
-	for _, d := range allTypes {
-		if tensor.Packable(d) {
-			types = append(types, d)
+	for _, g := range goldenLayouts[d] {
+		for i := range g.n { // groups of 16 units, of which the r-th is ours
+			copy(block[g.offset+i*g.unit:][:g.unit], packed[at+r*g.unit:])
+			at += 16 * g.unit
 		}
 	}
-	return types
+	return block
 }
 
 func TestPackMatchesDocumentedLayout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := rapid.SampledFrom(packableTypes()).Draw(t, "type")
+		d := rapid.SampledFrom(tensor.PackableTypes()).Draw(t, "type")
 		rows := rapid.IntRange(1, 50).Draw(t, "rows")
 		blocks := rapid.IntRange(1, 70/d.BlockElems()+3).Draw(t, "blocks")
 		cols := blocks * d.BlockElems()

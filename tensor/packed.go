@@ -1,6 +1,9 @@
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // TileRows is the number of matrix rows that a packed tile interleaves: one 512-bit register of int32 sums,
 // four NEON registers, one AMX tile row.
@@ -8,7 +11,7 @@ const TileRows = 16
 
 // Packed is a run of rows of a matrix [Rows of all][Cols] in the layout that kernels consume in place.
 //
-// A matrix of type F16, Q4_0, Q8_0, Q4_K or Q6_K is stored as tiles of [TileRows] rows; the last tile is padded
+// A matrix of a type that is [Packable] is stored as tiles of [TileRows] rows; the last tile is padded
 // with zero rows. A tile is the concatenation of its blocks in column order; in a block, the same field of the 16 rows
 // stands together, and element bytes are interleaved in groups of four columns, so that one vector holds four columns of
 // many rows. Row r of the tile is called r, columns are relative to the block:
@@ -21,8 +24,8 @@ const TileRows = 16
 //	Q6_K  16 × f16 d; for i in 0..15: 16 × int8 scales[i]; for j in 0..31: for r: 4 bytes ql[4j..4j+3];
 //	      for j in 0..15: for r: 4 bytes qh[4j..4j+3]                                          (3360 B per 256 columns)
 //
-// where d, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form: packing permutes bytes and
-// loses nothing. A vector (norm gain) is F32, has one row and is stored plainly. Multi-byte values are little-endian.
+// where d, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form (see [DType.Fields]): packing permutes
+// bytes and loses nothing. A vector (norm gain) is F32, has one row and is stored plainly. Multi-byte values are little-endian.
 type Packed struct {
 	Type DType
 	Row  int // index of the first row; a multiple of TileRows
@@ -43,12 +46,11 @@ func PackedBytes(d DType, rows, cols int) int {
 }
 
 // Packable reports whether matrices of type d have a packed form that kernels consume.
-func Packable(d DType) bool {
-	switch d {
-	case F16, Q4_0, Q8_0, Q4_K, Q6_K:
-		return true
-	}
-	return false
+func Packable(d DType) bool { return d.valid() && formats[d].fields != nil }
+
+// PackableTypes returns the types of which [Packable] is true.
+func PackableTypes() []DType {
+	return slices.DeleteFunc(Types(), func(d DType) bool { return !Packable(d) })
 }
 
 // Check reports an inconsistency between the fields of p, such as data of the wrong size.

@@ -3,6 +3,7 @@ package weights
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/lever-go/lever/tensor"
 )
@@ -10,7 +11,7 @@ import (
 // TensorType says in which type some matrices are stored, where that is not what [WriteOptions].Type would have.
 type TensorType struct {
 	Name string       // of a matrix in the store, or a pattern of names as in [path.Match], such as block.*.down
-	Type tensor.DType // tensor.Q4_0, Q8_0 or F16
+	Type tensor.DType // one of [Targets]
 }
 
 // fits reports whether a matrix is meant.
@@ -27,18 +28,22 @@ func (x TensorType) fits(name string) (bool, error) {
 
 // checkTypes refuses types that matrices are not converted to.
 func (o WriteOptions) checkTypes() error {
-	if o.Type != tensor.Invalid && !isTarget(o.Type) {
-		return fmt.Errorf("weights: write: to type %v, not q4_0, q8_0 or f16: %w", o.Type, ErrUnsupported)
+	targets := Targets()
+	if o.Type != tensor.Invalid && !slices.Contains(targets, o.Type) {
+		return fmt.Errorf("weights: write: to type %v, not one of %v: %w", o.Type, targets, ErrUnsupported)
 	}
 	for _, x := range o.Types {
-		if !isTarget(x.Type) {
-			return fmt.Errorf("weights: write: %s to type %v, not q4_0, q8_0 or f16: %w", x.Name, x.Type, ErrUnsupported)
+		if !slices.Contains(targets, x.Type) {
+			return fmt.Errorf("weights: write: %s to type %v, not one of %v: %w", x.Name, x.Type, targets, ErrUnsupported)
 		}
 	}
 	return nil
 }
 
-func isTarget(d tensor.DType) bool { return d == tensor.Q4_0 || d == tensor.Q8_0 || d == tensor.F16 }
+// Targets returns the types that matrices can be converted to. Stores hold further ones, whose blocks are kept as they come.
+func Targets() []tensor.DType {
+	return slices.DeleteFunc(tensor.PackableTypes(), func(d tensor.DType) bool { return !tensor.Encodable(d) })
+}
 
 // plan decides the type of every tensor.
 func (c *content) plan(opts WriteOptions) ([][]stored, error) {

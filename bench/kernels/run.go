@@ -32,7 +32,7 @@ type Options struct {
 var demo = inflate.Shape{Name: "demo", Width: 384, Layers: 8, Heads: 3, KVHeads: 1, HeadDim: 128, FFN: 1024, Vocab: 4096}
 
 var (
-	types   = []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K, tensor.F16}
+	types   = tensor.PackableTypes()
 	batches = []int{1, 4, 8, 16, 32, 64}
 )
 

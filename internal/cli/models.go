@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/lever-go/lever"
@@ -51,18 +52,20 @@ func checkModelPath(path string) error {
 	return fmt.Errorf("there is no model %s; give a store, a Hugging Face folder or a GGUF file", path)
 }
 
-// StoreTypes are the types of matrices that a model can be converted to.
-var StoreTypes = []string{"q8_0", "q4_0", "f16"}
+// StoreTypes returns the names of the types of matrices that a model can be converted to.
+func StoreTypes() []string {
+	var names []string
+	for _, d := range weights.Targets() {
+		names = append(names, d.String())
+	}
+	return names
+}
 
 // ParseStoreType returns the type of a name in [StoreTypes].
 func ParseStoreType(name string) (tensor.DType, error) {
-	switch strings.ToLower(name) {
-	case "q8_0":
-		return tensor.Q8_0, nil
-	case "q4_0":
-		return tensor.Q4_0, nil
-	case "f16":
-		return tensor.F16, nil
+	d, err := tensor.ParseDType(name)
+	if err != nil || !slices.Contains(weights.Targets(), d) {
+		return tensor.Invalid, UsageErrorf("unknown type %q; choose one of %s", name, strings.Join(StoreTypes(), ", "))
 	}
-	return tensor.Invalid, UsageErrorf("unknown type %q; choose q8_0, q4_0 or f16", name)
+	return d, nil
 }

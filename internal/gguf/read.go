@@ -193,9 +193,9 @@ func (r *reader) tensorInfo() TensorInfo {
 	if r.err != nil {
 		return t
 	}
-	d, ok := tensorTypes[number]
-	if !ok {
-		r.fail(t.Name, ErrUnsupported, "%s", foreignTypeName(number))
+	d, err := tensorType(number)
+	if err != nil {
+		r.fail(t.Name, ErrUnsupported, "%v", err)
 		return t
 	}
 	if t.Shape[0]%d.BlockElems() != 0 {

@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lever-go/lever/tensor"
 )
@@ -34,33 +35,34 @@ const (
 	typeFloat64
 )
 
-// tensorTypes maps the numbers of the format to element types.
-var tensorTypes = map[uint32]tensor.DType{
-	0: tensor.F32, 1: tensor.F16, 2: tensor.Q4_0, 3: tensor.Q4_1, 6: tensor.Q5_0, 7: tensor.Q5_1, 8: tensor.Q8_0, 12: tensor.Q4_K, 13: tensor.Q5_K, 14: tensor.Q6_K,
-	24: tensor.I8, 26: tensor.I32, 27: tensor.I64, 28: tensor.F64, 30: tensor.BF16,
+// typeNames holds the numbers and names of the format's tensor types, those that package tensor knows and those that it does not.
+var typeNames = map[uint32]string{
+	0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K",
+	14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
+	24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
 }
 
-// foreignTypes names the types that exist but cannot be imported, so that an error speaks the user's language.
-var foreignTypes = map[uint32]string{
-	9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS",
-	19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 25: "I16", 29: "IQ1_M",
-	34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+// tensorType returns the element type of a number. The error says its name, so that it speaks the user's language.
+func tensorType(number uint32) (tensor.DType, error) {
+	name, ok := typeNames[number]
+	if !ok {
+		return tensor.Invalid, fmt.Errorf("unknown type %d", number)
+	}
+	d, err := tensor.ParseDType(name)
+	if err != nil {
+		return tensor.Invalid, fmt.Errorf("type %s", name)
+	}
+	return d, nil
 }
 
+// tensorTypeNumber is the inverse of tensorType.
 func tensorTypeNumber(d tensor.DType) (uint32, bool) {
-	for number, t := range tensorTypes {
-		if t == d {
+	for number, name := range typeNames {
+		if strings.EqualFold(name, d.String()) {
 			return number, true
 		}
 	}
 	return 0, false
-}
-
-func foreignTypeName(number uint32) string {
-	if name, ok := foreignTypes[number]; ok {
-		return fmt.Sprintf("type %s", name)
-	}
-	return fmt.Sprintf("unknown type %d", number)
 }
 
 func alignUp(n, alignment int64) int64 { return (n + alignment - 1) / alignment * alignment }

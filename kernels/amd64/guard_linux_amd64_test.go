@@ -50,7 +50,7 @@ func TestGuardPage(t *testing.T) {
 
 func guardQuantMatMuls(t *testing.T, set table.Kernels) {
 	for n := 1; n <= 2*table.GroupRows+1; n++ {
-		for d, m := range quantMatMuls(set) {
+		for d, m := range set.MatMul {
 			const tiles, k = 2, 256
 			w := guarded[byte](t, tiles*tensor.TileBytes(d, k))
 			x := guarded[float32](t, n*k)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever/kernels/internal/table"
-	"github.com/lever-go/lever/tensor"
 )
 
 // TestWalk checks that every pair of a tile and a row is visited once, tiles in stretches that fit in the cache.
@@ -62,12 +61,5 @@ func TestRecordSums(t *testing.T) {
 				t.Errorf("record %d: sum %d = %d, want %d", b/recordBytes, i, got, want)
 			}
 		}
-	}
-}
-
-// quantMatMuls returns a set's products with quantised weights.
-func quantMatMuls(set table.Kernels) map[tensor.DType]table.QuantMatMul {
-	return map[tensor.DType]table.QuantMatMul{
-		tensor.Q4_0: set.MatMulQ4Q8, tensor.Q8_0: set.MatMulQ8Q8, tensor.Q4_K: set.MatMulQ4KQ8, tensor.Q6_K: set.MatMulQ6KQ8,
 	}
 }

@@ -66,37 +66,22 @@ func tilesQ4KAmx(dst *float32, ldd int, w, q *byte, rows, blocks, tiles int, sha
 //go:noescape
 func tilesQ6KAmx(dst *float32, ldd int, w, q *byte, rows, blocks, tiles int, shapes *tileShapes)
 
-func matMulQ4Q8Amx(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAmx(tilesQ4Amx, tileQ4Avx512, &shapes32, tensor.Q4_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ8Q8Amx(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAmx(tilesQ8Amx, tileQ8Avx512, &shapes32, tensor.Q8_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ4KQ8Amx(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAmx(tilesQ4KAmx, tileQ4KAvx512, &shapes32, tensor.Q4_K, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8Amx(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAmx(tilesQ6KAmx, tileQ6KAvx512, &shapes16, tensor.Q6_K, dst, ldd, w, tiles, q, n, k)
-}
-
-// quantTilesAmx does table.QuantMatMul.Run with a kernel for many rows and one for few.
-func quantTilesAmx(
+// productAmx returns the product with weights of type d, with a kernel for many rows of activations and one for few.
+func productAmx(
+	d tensor.DType, shapes *[table.GroupRows + 1]tileShapes,
 	many func(dst *float32, ldd int, w, q *byte, rows, blocks, tiles int, shapes *tileShapes),
 	few func(dst *float32, ldd int, w, q *byte, rows, blocks int),
-	shapes *[table.GroupRows + 1]tileShapes,
-	d tensor.DType, dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int,
-) {
-	size, rowBytes, blocks := tensor.TileBytes(d, k), q8x16RowBytes(k), k/d.BlockElems()
-	walkStretches(tiles, size, n, func(first, last, i, rows int) {
-		if rows >= minRowsAmx {
-			many(&dst[i*ldd+first*tensor.TileRows], ldd, &w[first*size], &q[i*rowBytes], rows, blocks, last-first, &shapes[rows])
-			return
-		}
-		for t := first; t < last; t++ {
-			few(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks)
-		}
-	})
+) table.QuantMatMul {
+	return table.QuantMatMul{Form: &q8x16, Run: func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+		size, rowBytes, blocks := tensor.TileBytes(d, k), q8x16RowBytes(k), k/d.BlockElems()
+		walkStretches(tiles, size, n, func(first, last, i, rows int) {
+			if rows >= minRowsAmx {
+				many(&dst[i*ldd+first*tensor.TileRows], ldd, &w[first*size], &q[i*rowBytes], rows, blocks, last-first, &shapes[rows])
+				return
+			}
+			for t := first; t < last; t++ {
+				few(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks)
+			}
+		})
+	}}
 }

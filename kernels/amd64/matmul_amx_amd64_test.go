@@ -5,6 +5,7 @@ package amd64
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
@@ -51,8 +53,8 @@ func skipWithoutAmx(t *testing.T) {
 func TestAmxEqualsAvx512(t *testing.T) {
 	skipWithoutAmx(t)
 	rng := rand.New(rand.NewPCG(1, 2))
-	for d, want := range quantMatMuls(avx512) {
-		got := quantMatMuls(amx)[d]
+	for d, got := range amx.MatMul {
+		want := avx512.MatMul[d]
 		t.Run(fmt.Sprintf("fmt=%v", d), func(t *testing.T) {
 			for n := 1; n <= 2*table.GroupRows+1; n++ {
 				for _, k := range []int{32, 64, 96, 128, 160, 256, 288, 768} {
@@ -75,22 +77,10 @@ func TestAmxEqualsAvx512(t *testing.T) {
 	}
 }
 
-// randomTiles returns packed tiles of random quants whose F16 scales are finite.
+// randomTiles returns packed tiles of random quants whose scales are finite.
 func randomTiles(rng *rand.Rand, d tensor.DType, tiles, k int) []byte {
-	w := make([]byte, tiles*tensor.TileBytes(d, k))
-	for i := range w {
-		w[i] = byte(rng.Uint32())
-	}
-	scales := tensor.TileRows
-	if d == tensor.Q4_K {
-		scales *= 2
-	}
-	for at := 0; at < len(w); at += d.BlockBytes() * tensor.TileRows {
-		for i := range scales {
-			binary.LittleEndian.PutUint16(w[at+2*i:], tensor.F32ToF16(float32(rng.NormFloat64()*0.02)))
-		}
-	}
-	return w
+	rows := tiles * tensor.TileRows
+	return blocktest.Pack(blocktest.Random(rng, d, rows, k, func() float32 { return float32(rng.NormFloat64() * 0.02) }), d, rows, k).Data
 }
 
 // quantizedRows returns n rows of random activations in the form q8x16.
@@ -115,17 +105,17 @@ func TestAmxInterrupted(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var wg sync.WaitGroup
 	var running atomic.Int32
-	for i, d := range []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K} {
+	for i, d := range slices.Sorted(maps.Keys(amx.MatMul)) {
 		n := table.GroupRows - i
 		w, q := randomTiles(rng, d, tiles, k), quantizedRows(rng, n, k)
 		want, got := make([]float32, n*ldd), make([]float32, n*ldd)
-		quantMatMuls(avx512)[d].Run(want, ldd, w, tiles, q, n, k)
+		avx512.MatMul[d].Run(want, ldd, w, tiles, q, n, k)
 		running.Add(1)
 		wg.Go(func() {
 			defer running.Add(-1)
 			for range 200 {
 				clear(got)
-				quantMatMuls(amx)[d].Run(got, ldd, w, tiles, q, n, k)
+				amx.MatMul[d].Run(got, ldd, w, tiles, q, n, k)
 				if !slices.Equal(got, want) {
 					t.Errorf("%v: got %v, want %v", d, got, want)
 					return

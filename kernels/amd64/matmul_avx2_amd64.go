@@ -2,7 +2,10 @@
 
 package amd64
 
-import "github.com/lever-go/lever/tensor"
+import (
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
 
 // tileQ4Avx2 multiplies one tile of blocks Q4_0 blocks with one or two rows of activations of the form q8 that lie ldq bytes
 // apart:
@@ -43,28 +46,14 @@ func tileF16Avx2(dst *float32, ldd int, w *byte, x *float32, rows, blocks, ldx i
 //go:noescape
 func dotF32Avx2(w, x *float32, k int) float32
 
-func matMulQ4Q8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx2(tileQ4Avx2, tensor.Q4_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ8Q8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx2(tileQ8Avx2, tensor.Q8_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ4KQ8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx2(tileQ4KAvx2, tensor.Q4_K, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8Avx2(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx2(tileQ6KAvx2, tensor.Q6_K, dst, ldd, w, tiles, q, n, k)
-}
-
-// quantTilesAvx2 does table.QuantMatMul.Run with a kernel for one tile of type d.
-func quantTilesAvx2(tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int), d tensor.DType, dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size, rowBytes, blocks := tensor.TileBytes(d, k), q8RowBytes(k), k/d.BlockElems()
-	walkPairs(tiles, size, n, func(t, i, rows int) {
-		tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks, rowBytes)
-	})
+// productAvx2 returns the product with weights of type d, one or two rows of activations of one tile being multiplied by tile.
+func productAvx2(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)) table.QuantMatMul {
+	return table.QuantMatMul{Form: &q8, Run: func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+		size, rowBytes, blocks := tensor.TileBytes(d, k), q8RowBytes(k), k/d.BlockElems()
+		walkPairs(tiles, size, n, func(t, i, rows int) {
+			tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks, rowBytes)
+		})
+	}}
 }
 
 func matMulF16F32Avx2(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {

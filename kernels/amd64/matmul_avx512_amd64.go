@@ -2,7 +2,10 @@
 
 package amd64
 
-import "github.com/lever-go/lever/tensor"
+import (
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
 
 // tileQ4Avx512 multiplies one tile of blocks Q4_0 blocks with one group of activations of the form q8x16:
 //
@@ -37,28 +40,14 @@ func tileQ6KAvx512(dst *float32, ldd int, w, q *byte, rows, blocks int)
 //go:noescape
 func tileF16Avx512(dst *float32, ldd int, w *byte, x *float32, rows, blocks, ldx int)
 
-func matMulQ4Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx512(tileQ4Avx512, tensor.Q4_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ8Q8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx512(tileQ8Avx512, tensor.Q8_0, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ4KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx512(tileQ4KAvx512, tensor.Q4_K, dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8Avx512(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	quantTilesAvx512(tileQ6KAvx512, tensor.Q6_K, dst, ldd, w, tiles, q, n, k)
-}
-
-// quantTilesAvx512 does table.QuantMatMul.Run with a kernel for one tile of type d.
-func quantTilesAvx512(tile func(dst *float32, ldd int, w, q *byte, rows, blocks int), d tensor.DType, dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	size, rowBytes, blocks := tensor.TileBytes(d, k), q8x16RowBytes(k), k/d.BlockElems()
-	walkTiles(tiles, size, n, func(t, i, rows int) {
-		tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks)
-	})
+// productAvx512 returns the product with weights of type d, a group of activations and one tile being multiplied by tile.
+func productAvx512(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, rows, blocks int)) table.QuantMatMul {
+	return table.QuantMatMul{Form: &q8x16, Run: func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
+		size, rowBytes, blocks := tensor.TileBytes(d, k), q8x16RowBytes(k), k/d.BlockElems()
+		walkTiles(tiles, size, n, func(t, i, rows int) {
+			tile(&dst[i*ldd+t*tensor.TileRows], ldd, &w[t*size], &q[i*rowBytes], rows, blocks)
+		})
+	}}
 }
 
 func matMulF16F32Avx512(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {

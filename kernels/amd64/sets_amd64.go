@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
 )
 
 // Sets returns the sets that this processor can run, from the plainest to the fastest.
@@ -26,11 +27,13 @@ func Sets() []table.Kernels {
 
 // avx2 needs AVX2, FMA and F16C.
 var avx2 = table.Kernels{
-	Name:         "avx2",
-	MatMulQ4Q8:   table.QuantMatMul{Form: &q8, Run: matMulQ4Q8Avx2},
-	MatMulQ8Q8:   table.QuantMatMul{Form: &q8, Run: matMulQ8Q8Avx2},
-	MatMulQ4KQ8:  table.QuantMatMul{Form: &q8, Run: matMulQ4KQ8Avx2},
-	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8, Run: matMulQ6KQ8Avx2},
+	Name: "avx2",
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: productAvx2(tensor.Q4_0, tileQ4Avx2),
+		tensor.Q8_0: productAvx2(tensor.Q8_0, tileQ8Avx2),
+		tensor.Q4_K: productAvx2(tensor.Q4_K, tileQ4KAvx2),
+		tensor.Q6_K: productAvx2(tensor.Q6_K, tileQ6KAvx2),
+	},
 	MatMulF16F32: matMulF16F32Avx2,
 	MatMulF32F32: matMulF32F32Avx2,
 
@@ -61,11 +64,13 @@ var avx2 = table.Kernels{
 
 // avx512 needs F, BW, DQ, VL and VNNI.
 var avx512 = table.Kernels{
-	Name:         "avx512",
-	MatMulQ4Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Avx512},
-	MatMulQ8Q8:   table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Avx512},
-	MatMulQ4KQ8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ4KQ8Avx512},
-	MatMulQ6KQ8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ6KQ8Avx512},
+	Name: "avx512",
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: productAvx512(tensor.Q4_0, tileQ4Avx512),
+		tensor.Q8_0: productAvx512(tensor.Q8_0, tileQ8Avx512),
+		tensor.Q4_K: productAvx512(tensor.Q4_K, tileQ4KAvx512),
+		tensor.Q6_K: productAvx512(tensor.Q6_K, tileQ6KAvx512),
+	},
 	MatMulF16F32: matMulF16F32Avx512,
 	MatMulF32F32: matMulF32F32Avx512,
 
@@ -96,9 +101,11 @@ var avx512 = table.Kernels{
 
 // amx needs what avx512 needs, AMX-TILE, AMX-INT8 and the permission of the operating system.
 var amx = table.Kernels{
-	Name:        "amx",
-	MatMulQ4Q8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ4Q8Amx},
-	MatMulQ8Q8:  table.QuantMatMul{Form: &q8x16, Run: matMulQ8Q8Amx},
-	MatMulQ4KQ8: table.QuantMatMul{Form: &q8x16, Run: matMulQ4KQ8Amx},
-	MatMulQ6KQ8: table.QuantMatMul{Form: &q8x16, Run: matMulQ6KQ8Amx},
+	Name: "amx",
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: productAmx(tensor.Q4_0, &shapes32, tilesQ4Amx, tileQ4Avx512),
+		tensor.Q8_0: productAmx(tensor.Q8_0, &shapes32, tilesQ8Amx, tileQ8Avx512),
+		tensor.Q4_K: productAmx(tensor.Q4_K, &shapes32, tilesQ4KAmx, tileQ4KAvx512),
+		tensor.Q6_K: productAmx(tensor.Q6_K, &shapes16, tilesQ6KAmx, tileQ6KAvx512),
+	},
 }

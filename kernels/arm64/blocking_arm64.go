@@ -1,11 +1,13 @@
 package arm64
 
+import "github.com/lever-go/lever/tensor"
+
 // blocked is a product with quantised weights, put together from kernels for fixed numbers of rows of activations.
 type blocked struct {
-	elems, bytes int // columns in a block of weights, and its bytes in a tile
-	x            *layout
-	gemv         func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
-	gemm         []gemm // from many rows to few
+	dtype tensor.DType // of the weights
+	x     *layout
+	gemv  func(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+	gemm  []gemm // from many rows to few
 	// rows, where there is one, takes any number of rows, in place of gemm, and pairs an even number. It is used from
 	// minPairs rows on, where it pays to unpack weights in the way that it needs.
 	rows, pairs func(dst *float32, ldd int, w *byte, q *byte, stride, blocks, rows int)
@@ -25,12 +27,12 @@ const cacheBytes = 128 << 10
 
 // run is table.QuantMatMul.Run for activations in groups as in form_arm64.go.
 func (b *blocked) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	blocks := k / b.elems
+	blocks := k / b.dtype.BlockElems()
 	if n == 1 {
 		b.gemv(&dst[0], &w[0], tiles, &q[0], b.x.alone, blocks)
 		return
 	}
-	tileBytes := blocks * b.bytes
+	tileBytes := tensor.TileBytes(b.dtype, k)
 	step := max(1, cacheBytes/tileBytes)
 	for first := 0; first < tiles; first += step {
 		last := min(first+step, tiles)

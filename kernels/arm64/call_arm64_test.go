@@ -14,7 +14,8 @@ import (
 // TestCall makes one call of each kernel of medium size, for TestCost to measure.
 func TestCall(t *testing.T) {
 	const k, tiles = 2048, 1
-	product := func(d tensor.DType, p table.QuantMatMul, n int) func(t *testing.T) {
+	product := func(d tensor.DType, set *table.Kernels, n int) func(t *testing.T) {
+		p := set.MatMul[d]
 		return func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			_, packed := weights(rng, d, tiles*tileRows, k)
@@ -34,7 +35,8 @@ func TestCall(t *testing.T) {
 		}
 	}
 	// Long enough that the loop over blocks turns more often than those inside it, here and of K-quants.
-	long := func(d tensor.DType, p table.QuantMatMul) func(t *testing.T) {
+	long := func(d tensor.DType, set *table.Kernels) func(t *testing.T) {
+		p := set.MatMul[d]
 		const k, n = 24 * 256, 16
 		return func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -46,7 +48,7 @@ func TestCall(t *testing.T) {
 		const k = 32 * 128
 		return func(t *testing.T) {
 			x, w := normal(rand.New(rand.NewPCG(1, 2)), n*k), make([]byte, tiles*tileRows*2*k)
-			p := fp16Set.MatMulF16F16
+			p := fp16Set.MatMul[tensor.F16]
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, quantized(p.Form, x, n, k), n, k)
 		}
 	}
@@ -60,26 +62,26 @@ func TestCall(t *testing.T) {
 		name string
 		call func(t *testing.T)
 	}{
-		{"gemvQ4Neon", product(tensor.Q4_0, neonSet.MatMulQ4Q8, 1)},
-		{"gemvQ8Neon", product(tensor.Q8_0, neonSet.MatMulQ8Q8, 1)},
-		{"gemvQ4KNeon", product(tensor.Q4_K, neonSet.MatMulQ4KQ8, 1)},
-		{"gemvQ6KNeon", product(tensor.Q6_K, neonSet.MatMulQ6KQ8, 1)},
-		{"gemvQ4Dotprod", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 1)},
-		{"gemmQ4Dotprod16", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 16)},
-		{"gemmQ4Dotprod4", product(tensor.Q4_0, dotprodSet.MatMulQ4Q8, 4)},
-		{"gemvQ8Dotprod", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 1)},
-		{"gemmQ8Dotprod16", product(tensor.Q8_0, dotprodSet.MatMulQ8Q8, 16)},
-		{"gemvQ4KDotprod", product(tensor.Q4_K, dotprodSet.MatMulQ4KQ8, 1)},
-		{"gemvQ6KDotprod", product(tensor.Q6_K, dotprodSet.MatMulQ6KQ8, 1)},
-		{"gemmQ4KDotprod", long(tensor.Q4_K, dotprodSet.MatMulQ4KQ8)},
-		{"gemmQ6KDotprod", long(tensor.Q6_K, dotprodSet.MatMulQ6KQ8)},
-		{"gemvQ4I8mm", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 1)},
-		{"gemmQ4I8mm16", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 16)},
-		{"gemmQ4I8mm4", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 4)},
-		{"gemmQ4I8mm2", product(tensor.Q4_0, i8mmSet.MatMulQ4Q8, 2)},
-		{"gemmQ4KI8mm", long(tensor.Q4_K, i8mmSet.MatMulQ4KQ8)},
-		{"gemmQ6KI8mm", long(tensor.Q6_K, i8mmSet.MatMulQ6KQ8)},
-		{"gemmQ8I8mm16", product(tensor.Q8_0, i8mmSet.MatMulQ8Q8, 16)},
+		{"gemvQ4Neon", product(tensor.Q4_0, &neonSet, 1)},
+		{"gemvQ8Neon", product(tensor.Q8_0, &neonSet, 1)},
+		{"gemvQ4KNeon", product(tensor.Q4_K, &neonSet, 1)},
+		{"gemvQ6KNeon", product(tensor.Q6_K, &neonSet, 1)},
+		{"gemvQ4Dotprod", product(tensor.Q4_0, &dotprodSet, 1)},
+		{"gemmQ4Dotprod16", product(tensor.Q4_0, &dotprodSet, 16)},
+		{"gemmQ4Dotprod4", product(tensor.Q4_0, &dotprodSet, 4)},
+		{"gemvQ8Dotprod", product(tensor.Q8_0, &dotprodSet, 1)},
+		{"gemmQ8Dotprod16", product(tensor.Q8_0, &dotprodSet, 16)},
+		{"gemvQ4KDotprod", product(tensor.Q4_K, &dotprodSet, 1)},
+		{"gemvQ6KDotprod", product(tensor.Q6_K, &dotprodSet, 1)},
+		{"gemmQ4KDotprod", long(tensor.Q4_K, &dotprodSet)},
+		{"gemmQ6KDotprod", long(tensor.Q6_K, &dotprodSet)},
+		{"gemvQ4I8mm", product(tensor.Q4_0, &i8mmSet, 1)},
+		{"gemmQ4I8mm16", product(tensor.Q4_0, &i8mmSet, 16)},
+		{"gemmQ4I8mm4", product(tensor.Q4_0, &i8mmSet, 4)},
+		{"gemmQ4I8mm2", product(tensor.Q4_0, &i8mmSet, 2)},
+		{"gemmQ4KI8mm", long(tensor.Q4_K, &i8mmSet)},
+		{"gemmQ6KI8mm", long(tensor.Q6_K, &i8mmSet)},
+		{"gemmQ8I8mm16", product(tensor.Q8_0, &i8mmSet, 16)},
 		{"gemvF16Neon", f16(&neonSet, 1)},
 		{"gemmF16Neon16", f16(&neonSet, 16)},
 		{"gemmF16Neon4", f16(&neonSet, 4)},

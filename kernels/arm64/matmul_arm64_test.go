@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
@@ -16,14 +17,9 @@ import (
 func quantMatMuls() map[string]quantMatMul {
 	products := map[string]quantMatMul{}
 	for _, set := range Sets() {
-		for _, p := range []quantMatMul{
-			{tensor.Q4_0, set.MatMulQ4Q8},
-			{tensor.Q8_0, set.MatMulQ8Q8},
-			{tensor.Q4_K, set.MatMulQ4KQ8},
-			{tensor.Q6_K, set.MatMulQ6KQ8},
-		} {
-			if p.Run != nil {
-				products[fmt.Sprintf("%v/%s", p.dtype, set.Name)] = p
+		for d, p := range set.MatMul {
+			if d.Quantized() {
+				products[fmt.Sprintf("%v/%s", d, set.Name)] = quantMatMul{d, p}
 			}
 		}
 	}
@@ -37,26 +33,12 @@ type quantMatMul struct {
 
 // weights returns random rows and the same packed.
 func weights(rng *rand.Rand, d tensor.DType, rows, cols int) (values []float32, packed []byte) {
-	data := make([]byte, rows*d.RowBytes(cols))
-	for i := range data {
-		data[i] = byte(rng.Uint32())
-	}
-	scales := map[tensor.DType][]int{tensor.Q4_0: {0}, tensor.Q8_0: {0}, tensor.Q4_K: {0, 2}, tensor.Q6_K: {208}}[d]
-	for b := data; len(b) > 0; b = b[d.BlockBytes():] {
-		for _, at := range scales {
-			h := tensor.F32ToF16(float32(rng.NormFloat64()))
-			b[at], b[at+1] = byte(h), byte(h>>8)
-		}
-	}
+	data := blocktest.Random(rng, d, rows, cols, func() float32 { return float32(rng.NormFloat64()) })
 	values = make([]float32, rows*cols)
 	if err := tensor.Decode(values, data, d); err != nil {
 		panic(err)
 	}
-	packed = make([]byte, tensor.PackedBytes(d, rows, cols))
-	if err := tensor.Pack(packed, data, d, rows, cols); err != nil {
-		panic(err)
-	}
-	return values, packed
+	return values, blocktest.Pack(data, d, rows, cols).Data
 }
 
 // quantized returns x [n][k] in a form, in groups.
@@ -181,7 +163,7 @@ func TestForms(t *testing.T) {
 // TestFp16 holds products in float16 to those in float64: to 0.2 % of their size, whatever the size of the activations, and
 // finite while the weights' magnitudes are below 8.
 func TestFp16(t *testing.T) {
-	p := fp16Set.MatMulF16F16
+	p := fp16Set.MatMul[tensor.F16]
 	if !cpu.ARM64.HasASIMDHP {
 		t.Skip("the processor lacks float16 arithmetic")
 	}

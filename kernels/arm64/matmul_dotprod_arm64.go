@@ -1,25 +1,19 @@
 package arm64
 
+import "github.com/lever-go/lever/tensor"
+
 var (
 	q4Dotprod = blocked{
-		elems: 32, bytes: 288, x: &rowLayout,
+		dtype: tensor.Q4_0, x: &rowLayout,
 		gemv: gemvQ4Dotprod,
 		gemm: []gemm{{16, gemmQ4Dotprod16}, {8, gemmQ4Dotprod8}, {4, gemmQ4Dotprod4}},
 	}
 	q8Dotprod = blocked{
-		elems: 32, bytes: 544, x: &rowLayout,
+		dtype: tensor.Q8_0, x: &rowLayout,
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8Dotprod16}, {8, gemmQ8Dotprod8}, {4, gemmQ8Dotprod4}},
 	}
 )
-
-func matMulQ4Q8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q4Dotprod.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ8Q8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q8Dotprod.run(dst, ldd, w, tiles, q, n, k)
-}
 
 // gemvQ4Dotprod multiplies tiles tiles with one row of activations in rowForm whose blocks lie stride bytes apart:
 //

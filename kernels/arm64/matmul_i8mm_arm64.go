@@ -1,26 +1,20 @@
 package arm64
 
+import "github.com/lever-go/lever/tensor"
+
 // With one row of Q8_0, SDOT does as much in an instruction as matrices could: that is the kernel of the dotprod set.
 var (
 	q4I8mm = blocked{
-		elems: 32, bytes: 288, x: &pairLayout,
+		dtype: tensor.Q4_0, x: &pairLayout,
 		gemv: gemvQ4I8mm,
 		gemm: []gemm{{16, gemmQ4I8mm16}, {8, gemmQ4I8mm8}, {4, gemmQ4I8mm4}, {2, gemmQ4I8mm2}},
 	}
 	q8I8mm = blocked{
-		elems: 32, bytes: 544, x: &pairLayout,
+		dtype: tensor.Q8_0, x: &pairLayout,
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8I8mm16}, {8, gemmQ8I8mm8}, {4, gemmQ8I8mm4}, {2, gemmQ8I8mm2}},
 	}
 )
-
-func matMulQ4Q8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q4I8mm.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ8Q8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q8I8mm.run(dst, ldd, w, tiles, q, n, k)
-}
 
 // gemvQ4I8mm is gemvQ4Dotprod for activations in crossForm.
 //

@@ -1,43 +1,21 @@
 package arm64
 
+import "github.com/lever-go/lever/tensor"
+
 var (
-	q4KNeon    = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KNeon}
-	q6KNeon    = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KNeon}
-	q4KDotprod = blocked{elems: 256, bytes: 2304, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod}
-	q6KDotprod = blocked{elems: 256, bytes: 3360, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod}
+	q4KNeon    = blocked{dtype: tensor.Q4_K, x: &wideLayout, gemv: gemvQ4KNeon}
+	q6KNeon    = blocked{dtype: tensor.Q6_K, x: &wideLayout, gemv: gemvQ6KNeon}
+	q4KDotprod = blocked{dtype: tensor.Q4_K, x: &wideLayout, gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod}
+	q6KDotprod = blocked{dtype: tensor.Q6_K, x: &wideLayout, gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod}
 	q4KI8mm    = blocked{
-		elems: 256, bytes: 2304, x: &wideLayout,
+		dtype: tensor.Q4_K, x: &wideLayout,
 		gemv: gemvQ4KDotprod, rows: gemmQ4KDotprod, pairs: gemmQ4KI8mm, minPairs: 4,
 	}
 	q6KI8mm = blocked{
-		elems: 256, bytes: 3360, x: &wideLayout,
+		dtype: tensor.Q6_K, x: &wideLayout,
 		gemv: gemvQ6KDotprod, rows: gemmQ6KDotprod, pairs: gemmQ6KI8mm, minPairs: 12,
 	}
 )
-
-func matMulQ4KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q4KNeon.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8Neon(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q6KNeon.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ4KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q4KDotprod.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8Dotprod(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q6KDotprod.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ4KQ8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q4KI8mm.run(dst, ldd, w, tiles, q, n, k)
-}
-
-func matMulQ6KQ8I8mm(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	q6KI8mm.run(dst, ldd, w, tiles, q, n, k)
-}
 
 // gemvQ4KDotprod multiplies tiles tiles with one row of activations in wideForm whose blocks lie stride bytes apart.
 // For each block of 256 columns, fused multiply-adds do

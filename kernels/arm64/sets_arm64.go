@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
 )
 
 // Sets returns the sets that this processor can run, from the plainest to the fastest.
@@ -32,10 +33,12 @@ func hasI8mm() bool { return cpu.ARM64.HasI8MM && cpu.ARM64.HasASIMDFHM }
 var neonSet = table.Kernels{
 	Name: "neon",
 
-	MatMulQ4Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Neon},
-	MatMulQ8Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Neon},
-	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8Neon},
-	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8Neon},
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: {Form: &rowForm, Run: q4Neon.run},
+		tensor.Q8_0: {Form: &rowForm, Run: q8Neon.run},
+		tensor.Q4_K: {Form: &wideForm, Run: q4KNeon.run},
+		tensor.Q6_K: {Form: &wideForm, Run: q6KNeon.run},
+	},
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,
@@ -66,20 +69,23 @@ var neonSet = table.Kernels{
 var dotprodSet = table.Kernels{
 	Name: "dotprod",
 
-	MatMulQ4Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ4Q8Dotprod},
-	MatMulQ8Q8:  table.QuantMatMul{Form: &rowForm, Run: matMulQ8Q8Dotprod},
-	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8Dotprod},
-	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8Dotprod},
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: {Form: &rowForm, Run: q4Dotprod.run},
+		tensor.Q8_0: {Form: &rowForm, Run: q8Dotprod.run},
+		tensor.Q4_K: {Form: &wideForm, Run: q4KDotprod.run},
+		tensor.Q6_K: {Form: &wideForm, Run: q6KDotprod.run},
+	},
 }
 
 var i8mmSet = table.Kernels{
 	Name: "i8mm",
 
-	MatMulQ4Q8: table.QuantMatMul{Form: &crossForm, Run: matMulQ4Q8I8mm},
-	MatMulQ8Q8: table.QuantMatMul{Form: &pairForm, Run: matMulQ8Q8I8mm},
-
-	MatMulQ4KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ4KQ8I8mm},
-	MatMulQ6KQ8: table.QuantMatMul{Form: &wideForm, Run: matMulQ6KQ8I8mm},
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: {Form: &crossForm, Run: q4I8mm.run},
+		tensor.Q8_0: {Form: &pairForm, Run: q8I8mm.run},
+		tensor.Q4_K: {Form: &wideForm, Run: q4KI8mm.run},
+		tensor.Q6_K: {Form: &wideForm, Run: q6KI8mm.run},
+	},
 
 	MatMulF16F32: matMulF16F32I8mm,
 }
@@ -88,5 +94,5 @@ var fp16Set = table.Kernels{
 	Name:   "fp16",
 	ByName: true,
 
-	MatMulF16F16: table.QuantMatMul{Form: &halfForm, Run: matMulF16F16Fp16},
+	MatMul: map[tensor.DType]table.QuantMatMul{tensor.F16: {Form: &halfForm, Run: matMulF16F16Fp16}},
 }

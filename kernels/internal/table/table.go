@@ -5,10 +5,12 @@
 // goroutine, allocates nothing, starts nothing and touches only the memory that its arguments describe.
 package table
 
+import "github.com/lever-go/lever/tensor"
+
 // GroupRows is the number of activation rows that are quantised together; see [Form].
 const GroupRows = 16
 
-// Kernels is one implementation of every inner operation. An entry left zero is taken from the set before it in the
+// Kernels is one implementation of every inner operation. An entry left zero, or a format left out, is taken from the set before it in the
 // registry (go ← neon ← dotprod ← i8mm ← fp16, go ← avx2 ← avx512 ← amx).
 //
 // Batch invariance: what an entry computes for one row (or head, or key) must not depend on n, tiles, heads, keys or on
@@ -21,24 +23,17 @@ type Kernels struct {
 	// ByName keeps the set from being taken unless it is asked for: it gives up precision for speed.
 	ByName bool
 
-	MatMulQ4Q8  QuantMatMul // Q4_0 weights
-	MatMulQ8Q8  QuantMatMul // Q8_0 weights
-	MatMulQ4KQ8 QuantMatMul // Q4_K weights
-	MatMulQ6KQ8 QuantMatMul // Q6_K weights
+	// MatMul holds the products of packed weights, by their format, with activations in a form. One for F16, in a set that has one,
+	// takes the place of MatMulF16F32; k is any number, to it and to its form.
+	MatMul map[tensor.DType]QuantMatMul
+	// Dequantize holds, by format, what writes row r (0..15) of one tile of len(dst) columns. F16 has an entry of its own.
+	Dequantize    map[tensor.DType]func(dst []float32, tile []byte, r int)
+	DequantizeF16 func(dst []float32, tile []byte, r int)
 
 	// MatMulF16F32 is QuantMatMul.Run for F16 weights and float32 activations x [n][k], accumulated in float32.
 	MatMulF16F32 func(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int)
-	// MatMulF16F16, in a set that has one, takes the place of MatMulF16F32. k is any number, to it and to its form.
-	MatMulF16F16 QuantMatMul
 	// MatMulF32F32: dst[i*ldd+r] = Σ_c w[r*k+c]·x[i*k+c] for r < rows, i < n; w is row-major, rows is any number.
 	MatMulF32F32 func(dst []float32, ldd int, w []float32, rows int, x []float32, n, k int)
-
-	// DequantizeX writes row r (0..15) of one tile of len(dst) columns.
-	DequantizeF16 func(dst []float32, tile []byte, r int)
-	DequantizeQ4  func(dst []float32, tile []byte, r int)
-	DequantizeQ8  func(dst []float32, tile []byte, r int)
-	DequantizeQ4K func(dst []float32, tile []byte, r int)
-	DequantizeQ6K func(dst []float32, tile []byte, r int)
 
 	// AttentionScores: s[h*lds+j] = scale·Σ_c q[h*headDim+c]·k[j*headDim+c] for h < heads, j < keys.
 	AttentionScoresF16 func(s []float32, lds int, q []float32, heads, headDim int, k []uint16, keys int, scale float32)
@@ -72,7 +67,7 @@ type Kernels struct {
 	F32ToBF16 func(dst []uint16, src []float32)
 }
 
-// QuantMatMul multiplies packed quantised weights with int8 activations.
+// QuantMatMul multiplies packed weights with quantised activations.
 type QuantMatMul struct {
 	// Form is how Run wants the activations. Kernels that share a pointer share one quantisation of an input.
 	Form *Form

@@ -15,7 +15,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"math"
 	"sync"
 
 	"github.com/lever-go/lever/kernels"
@@ -57,20 +56,10 @@ func New() *Device {
 func (d *Device) Capabilities() npu.Capabilities {
 	return npu.Capabilities{
 		Device:    "CPU, kernels " + kernels.Default().Name(),
-		Weights:   packedTypes(),
+		Weights:   tensor.PackableTypes(),
 		Alignment: alignment,
 		Rounding:  npu.RoundingExact,
 	}
-}
-
-// packedTypes returns the types of which matrices have a packed form.
-func packedTypes() (types []tensor.DType) {
-	for d := range tensor.DType(math.MaxUint8) {
-		if tensor.Packable(d) {
-			types = append(types, d)
-		}
-	}
-	return types
 }
 
 // run computes what is submitted, in order.

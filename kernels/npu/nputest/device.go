@@ -11,12 +11,12 @@ package nputest
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
 
+	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/tensor"
 )
@@ -127,35 +127,16 @@ func (s *suite) normal(n int) []float32 {
 func (s *suite) matrix(d tensor.DType, rows, cols int) tensor.Packed {
 	s.Helper()
 	plain := make([]byte, rows*d.RowBytes(cols))
-	switch d {
-	case tensor.Q4_K, tensor.Q6_K: // which can't be encoded
-		s.randomBlocks(plain, d)
-	default:
+	if tensor.Encodable(d) {
 		values := s.normal(rows * cols)
 		for i := range values {
 			values[i] /= float32(math.Sqrt(float64(cols)))
 		}
 		s.must(tensor.Encode(plain, values, d))
+	} else {
+		plain = blocktest.Random(s.rng, d, rows, cols, func() float32 { return 0.00012 * (1 + s.rng.Float32()) })
 	}
-	p := tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(d, rows, cols))}
-	s.must(tensor.Pack(p.Data, plain, d, rows, cols))
-	return p
-}
-
-// randomBlocks fills blocks with random bytes and small scales.
-func (s *suite) randomBlocks(blocks []byte, d tensor.DType) {
-	for i := range blocks {
-		blocks[i] = byte(s.rng.Uint32())
-	}
-	scales := []int{0, 2} // offsets of d and dmin in a block
-	if d == tensor.Q6_K {
-		scales = []int{208} // of d
-	}
-	for ; len(blocks) > 0; blocks = blocks[d.BlockBytes():] {
-		for _, at := range scales {
-			binary.LittleEndian.PutUint16(blocks[at:], 0x0800+uint16(s.rng.IntN(0x0400))) // 0.00012 … 0.00024
-		}
-	}
+	return blocktest.Pack(plain, d, rows, cols)
 }
 
 // padded returns a buffer of a batch: rows of cols columns, and garbage as the others.

@@ -1,13 +1,13 @@
 package opencl_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
 
+	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
@@ -30,27 +30,7 @@ func normal(rng *rand.Rand, n int) []float32 {
 // randomMatrix has random quants, and numbers from scale as its F16 fields.
 func randomMatrix(t testing.TB, rng *rand.Rand, d tensor.DType, rows, cols int, scale func() uint16) tensor.Packed {
 	t.Helper()
-	data := make([]byte, rows*d.RowBytes(cols))
-	for i := range data {
-		data[i] = byte(rng.Uint32())
-	}
-	at, step := []int{0}, d.BlockBytes()
-	switch d {
-	case tensor.Q4_K:
-		at = []int{0, 2}
-	case tensor.Q6_K:
-		at = []int{208}
-	}
-	for b := 0; b < len(data); b += step {
-		for _, off := range at {
-			binary.LittleEndian.PutUint16(data[b+off:], scale())
-		}
-	}
-	w := tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(d, rows, cols))}
-	if err := tensor.Pack(w.Data, data, d, rows, cols); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	return blocktest.Pack(blocktest.Random(rng, d, rows, cols, func() float32 { return tensor.F16ToF32(scale()) }), d, rows, cols)
 }
 
 // bench is a device with buffers for products.

@@ -6,58 +6,30 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-func matMulQ4KQ8Go(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	forTiles(dst, ldd, w, tiles, q, n, pairsRowBytes(k), tileQ4KGo)
-}
+// Offsets in a block of a tile.
+const (
+	q6KLow  = f16Bytes + 16*rowsOfTile
+	q6KHigh = q6KLow + 128*rowsOfTile
+)
 
-func tileQ4KGo(dst []float32, ldd int, tile, q []byte, rows int) {
-	const (
-		blockBytes = q4KQuants + 128*tensor.TileRows
-		half       = 16 * tensor.TileRows // bytes of 16 columns and, in the high nibbles, the 16 columns 32 further
-	)
-	rowBytes := len(q) / rows
-	var sums rowSums
-	var d, m [8]rowFloats
-	var lo0, lo1, hi0, hi1 rowInts
-	for at := 0; len(tile) > 0; tile = tile[blockBytes:] {
-		readScalesQ4K(&d, &m, tile)
-		for s := 0; s < len(d); s += 2 {
-			w := tile[q4KQuants+s*half : q4KQuants+(s+2)*half]
-			w0, w1 := (*[half]byte)(w), (*[half]byte)(w[half:])
-			for i := range rows {
-				x := (*[2 * pairsBlockBytes]byte)(q[i*rowBytes+at:])
-				x0, x1 := x[:pairsBlockBytes], x[pairsBlockBytes:]
-				nibbleRows(&lo0, &hi0, w0, (*[halfPairs]byte)(x0), (*[halfPairs]byte)(x1))
-				nibbleRows(&lo1, &hi1, w1, (*[halfPairs]byte)(x0[halfPairs:]), (*[halfPairs]byte)(x1[halfPairs:]))
-				dx0, sum0 := scaleAndSum(x0[8*pairsPerBlock:])
-				dx1, sum1 := scaleAndSum(x1[8*pairsPerBlock:])
-				for r := range sums[i] {
-					sums[i][r] += dx0*(d[s][r]*float32(lo0[r]+lo1[r])-m[s][r]*float32(sum0)) +
-						dx1*(d[s+1][r]*float32(hi0[r]+hi1[r])-m[s+1][r]*float32(sum1))
-				}
-			}
-			at += 2 * pairsBlockBytes
-		}
-	}
-	sums.store(dst, ldd, rows)
-}
-
-// readScalesQ4K reads the scales and minima of the eight sub-blocks.
-func readScalesQ4K(d, m *[8]rowFloats, block []byte) {
-	var d0, m0 rowFloats
-	d0.read(block)
-	m0.read(block[f16Bytes:])
-	for s := range d {
-		for r := range d0 {
-			sc, min := q4KScale(block, r, s)
-			d[s][r] = d0[r] * float32(sc)
-			m[s][r] = m0[r] * float32(min)
-		}
-	}
-}
-
-func matMulQ6KQ8Go(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int) {
-	forTiles(dst, ldd, w, tiles, q, n, q8RowBytes(k), tileQ6KGo)
+var weightQ6_K = weightFormat{
+	tileRef: tileRef{
+		dtype: tensor.Q6_K,
+		run:   16,
+		q: func(b []byte, r, c int) int32 {
+			// Half a block is 128 columns: 64 bytes of ql, whose low nibbles are columns 0..63, and 32 bytes of qh, whose
+			// bit pairs are columns 0..31, 32..63, 64..95, 96..127.
+			half, c := c/128, c%128
+			l, h := 64*half+c%64, 32*half+c%32
+			low := b[q6KLow+64*(l/4)+4*r+l%4] >> (4 * (c / 64)) & 15
+			high := b[q6KHigh+64*(h/4)+4*r+h%4] >> (2 * (c / 32)) & 3
+			return int32(low|high<<4) - 32
+		},
+		scale: func(b []byte, r, run int) (float32, float32) {
+			return f16At(b, 2*r) * float32(int8(b[f16Bytes+rowsOfTile*run+r])), 0
+		},
+	},
+	matMulGo: productGo(&q8GoForm, tileQ6KGo),
 }
 
 func tileQ6KGo(dst []float32, ldd int, tile, q []byte, rows int) {

@@ -1,0 +1,40 @@
+package kernels
+
+import (
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
+
+// weightFormat is what the sets ref and go know of a format of quantised weights. One is a file, block_NAME.go, and a row of formats.
+type weightFormat struct {
+	tileRef                                              // the definition
+	matMulGo     table.QuantMatMul                       // the portable product
+	dequantizeGo func(dst []float32, tile []byte, r int) // if it is nil, dequantizeRuns
+}
+
+// formats is the table of the formats of quantised weights.
+var formats = []*weightFormat{&weightQ4_0, &weightQ8_0, &weightQ4_K, &weightQ6_K}
+
+// byFormat returns what entry gives for each format.
+func byFormat[E any](entry func(f *weightFormat) E) map[tensor.DType]E {
+	entries := map[tensor.DType]E{}
+	for _, f := range formats {
+		entries[f.dtype] = entry(f)
+	}
+	return entries
+}
+
+// The entries of the sets ref and go.
+
+func (f *weightFormat) productRef() table.QuantMatMul {
+	return table.QuantMatMul{Form: &q8Form, Run: f.matMul}
+}
+func (f *weightFormat) productGo() table.QuantMatMul { return f.matMulGo }
+
+func (f *weightFormat) rowRef() func(dst []float32, tile []byte, r int) { return f.dequantize }
+func (f *weightFormat) rowGo() func(dst []float32, tile []byte, r int) {
+	if f.dequantizeGo == nil {
+		return f.dequantizeRuns
+	}
+	return f.dequantizeGo
+}

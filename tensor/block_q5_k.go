@@ -1,0 +1,27 @@
+package tensor
+
+const (
+	q5kD, q5kDmin, q5kScales = 0, 2, 4
+	q5kQh, q5kQs, q5kBytes   = q5kScales + 12, q5kQh + superBlock/8, q5kQs + superBlock/2
+)
+
+var _ = [1]int{}[q5kBytes-176]
+
+var formatQ5_K = format{name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes, decode: decodeQ5_K}
+
+// decodeQ5_K is decodeQ4_K with bit j of qh[i] as the fifth bit of element i of the j-th run of 32.
+func decodeQ5_K(dst []float32, src []byte) {
+	for ; len(dst) > 0; dst, src = dst[superBlock:], src[q5kBytes:] {
+		d, dmin := f16At(src, q5kD), f16At(src, q5kDmin)
+		scales, qh := src[q5kScales:q5kQh], src[q5kQh:q5kQs]
+		for j := range 8 {
+			sc, m := scaleMin(scales, j)
+			scale, minimum := d*float32(sc), dmin*float32(m)
+			y := dst[32*j:][:32]
+			shift := j % 2 * 4
+			for i, q := range src[q5kQs+j/2*32:][:32] {
+				y[i] = scale*float32(q>>shift&15|qh[i]>>j&1<<4) - minimum
+			}
+		}
+	}
+}
