@@ -11,7 +11,7 @@ import (
 
 	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/grammar"
-	"github.com/lever-go/lever/internal/procs"
+	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
@@ -239,7 +239,7 @@ func (e *Engine) HasDraft() bool { return e.draft != nil }
 // enter prepares the process for a generation: the calling goroutine for the cores that the workers are pinned to, and Go's scheduler
 // for the goroutines that read. leave, on the same goroutine, ends that.
 func (e *Engine) enter() (leave func()) {
-	unpin, release := e.pool.Pin(), procs.Raise(e.target.readers())
+	unpin, release := e.pool.Pin(), host.Raise(e.target.readers())
 	return func() {
 		release()
 		unpin()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/grammar"
+	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -139,7 +140,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Stats:    generated.Stats,
 		NPUStats: e.npuStats(before),
 		IOMode:   e.target.ioMode(),
-		PeakRSS:  peakRSS(),
+		PeakRSS:  host.PeakMemory(),
 		Kernels:  e.pool.Set().Name(),
 
 		NoPruning:     e.whyNotPruned(options.Policy),

@@ -3,13 +3,12 @@ package bench
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
+	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -32,12 +31,12 @@ func ThisMachine() Machine {
 	return Machine{
 		Time:       time.Now().UTC().Truncate(time.Second),
 		System:     runtime.GOOS + "/" + runtime.GOARCH,
-		Processor:  processor(),
+		Processor:  host.Processor(),
 		Processors: runtime.NumCPU(),
 		Kernels:    kernels.Default().Name(),
 		Go:         runtime.Version(),
 		Commit:     commit(),
-		Load:       load(),
+		Load:       host.Load(),
 	}
 }
 
@@ -47,29 +46,6 @@ func (m Machine) String() string {
 		name = "processor"
 	}
 	return fmt.Sprintf("%s, %d × %s, kernels %s, %s, commit %s", m.System, m.Processors, name, m.Kernels, m.Go, m.Commit)
-}
-
-// processor returns the processor's name where Linux tells it.
-func processor() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(info)) {
-		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	minute, _, _ := strings.Cut(string(text), " ")
-	return minute
 }
 
 // commit returns the commit that the program was built from or, where the build does not know, that of the work tree it runs in.

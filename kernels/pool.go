@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/lever-go/lever/internal/cpufeat"
+	"github.com/lever-go/lever/internal/host"
 )
 
 // Pool is a fixed set of workers that share out the pieces of one operation at a time. Its goroutines sleep while there is
@@ -101,11 +101,11 @@ func NewPool(threads int) *Pool { return newPool(threads, nil) }
 // NewPinnedPool is NewPool, but on a processor with cores of several speeds the workers stay on the performance cores, as far as the system
 // lets them: one on a little core would make all others wait. The goroutine that calls Run does so between Pin and its release. Elsewhere
 // nothing is pinned.
-func NewPinnedPool(threads int) *Pool { return newPool(threads, cpufeat.BigCores()) }
+func NewPinnedPool(threads int) *Pool { return newPool(threads, host.BigCores()) }
 
 func newPool(threads int, cores []int) *Pool {
 	if threads <= 0 {
-		threads = cpufeat.PerformanceCores()
+		threads = host.PerformanceCores()
 	}
 	p := &Pool{helpers: make([]*helper, threads-1), done: newGate(), cores: cores, set: Default()}
 	for i := range p.helpers {
@@ -122,7 +122,7 @@ func (p *Pool) Closed() bool { return p != nil && p.closed }
 // Pin keeps the calling goroutine on the cores of a pinned pool until release is called on the same goroutine; for others it does nothing.
 func (p *Pool) Pin() (release func()) {
 	if p != nil && p.cores != nil {
-		if release, err := cpufeat.Pin(p.cores); err == nil {
+		if release, err := host.Pin(p.cores); err == nil {
 			return release
 		}
 	}

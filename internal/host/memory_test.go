@@ -1,4 +1,4 @@
-package weights
+package host
 
 import (
 	"errors"
@@ -76,7 +76,7 @@ func TestAvailableMemory(t *testing.T) {
 	if _, err := availableMemory(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := availableMemory(fstest.MapFS{"proc/meminfo": {Data: []byte("MemFree: 1 kB\n")}}); !errors.Is(err, ErrUnsupported) {
+	if _, err := availableMemory(fstest.MapFS{"proc/meminfo": {Data: []byte("MemFree: 1 kB\n")}}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 	n, err := AvailableMemory()

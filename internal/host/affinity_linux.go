@@ -1,4 +1,4 @@
-package cpufeat
+package host
 
 import (
 	"fmt"

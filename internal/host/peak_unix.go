@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package lever
+package host
 
 import (
 	"runtime"
@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peakRSS returns the largest resident memory of the process so far, in bytes.
-func peakRSS() int64 {
+// PeakMemory returns the largest resident memory of the process so far, in bytes.
+func PeakMemory() int64 {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
 		return 0
 	}
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		return int64(usage.Maxrss)
+		return int64(usage.Maxpeak)
 	}
-	return int64(usage.Maxrss) * 1024
+	return int64(usage.Maxpeak) * 1024
 }

@@ -1,11 +1,9 @@
-package procs
+package host
 
 import (
 	"os"
 	"runtime"
 	"testing"
-
-	"github.com/lever-go/lever/internal/cpufeat"
 )
 
 func TestRaise(t *testing.T) {
@@ -20,7 +18,7 @@ func TestRaise(t *testing.T) {
 			t.Errorf("%s: GOMAXPROCS is %d, want %d", when, got, want)
 		}
 	}
-	cpus := cpufeat.Processors()
+	cpus := Processors()
 	first := Raise(4)
 	expect("raised", max(before, cpus+4))
 	second := Raise(2)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cpufeat
+package host
 
 import "errors"
 

@@ -1,18 +1,15 @@
-// Package procs lets goroutines that wait in system calls run beside those that compute.
-//
-// A thread that waits for a read counts, for Go, as one that runs until the scheduler notices: up to ten milliseconds in which it keeps a
-// worker, and with it all others, waiting. A larger GOMAXPROCS gives it a place of its own. GOMAXPROCS belongs to the whole process, so it
-// is larger only while somebody needs that.
-package procs
+package host
 
 import (
 	"os"
 	"runtime"
 	"sync"
-
-	"github.com/lever-go/lever/internal/cpufeat"
 )
 
+// raised is what GOMAXPROCS was raised to, so that goroutines that wait in system calls run beside those that compute. A thread that waits for
+// a read counts, for Go, as one that runs until the scheduler notices: up to ten milliseconds in which it keeps a worker, and with it all
+// others, waiting. A larger GOMAXPROCS gives it a place of its own. GOMAXPROCS belongs to the whole process, so it is larger only while
+// somebody needs that.
 var raised struct {
 	sync.Mutex
 	waiting int // goroutines of all that hold GOMAXPROCS raised
@@ -44,7 +41,7 @@ func add(waiting int) {
 	}
 	raised.set = raised.before
 	if raised.waiting > 0 {
-		raised.set = max(raised.before, cpufeat.Processors()+raised.waiting)
+		raised.set = max(raised.before, Processors()+raised.waiting)
 	}
 	if raised.set != now {
 		runtime.GOMAXPROCS(raised.set)

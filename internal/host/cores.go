@@ -1,9 +1,4 @@
-// Package cpufeat looks at the processor: how many of its cores are worth giving work to, and which.
-//
-//	threads := cpufeat.PerformanceCores()
-//
-// Processors with cores of several speeds are recognised on Linux and Android only; elsewhere all cores count.
-package cpufeat
+package host
 
 import (
 	"os"
@@ -14,6 +9,7 @@ import (
 	"strings"
 )
 
+// cpuDir tells of cores of several speeds on Linux and Android; elsewhere all cores count as fast.
 const cpuDir = "/sys/devices/system/cpu"
 
 // processors is looked up before anybody lets Go run more threads.

@@ -1,4 +1,4 @@
-package lever
+package host
 
 import (
 	"bytes"
@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// peakRSS returns the largest resident memory of the process so far, in bytes, or 0 where it is not to be had. What getrusage says
+// PeakMemory returns the largest resident memory of the process so far, in bytes, or 0 where it is not to be had. What getrusage says
 // includes, on Linux, the memory of the program that started this one.
-func peakRSS() int64 {
+func PeakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
