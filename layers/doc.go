@@ -1,16 +1,16 @@
-// Package layers is the transformer: parts such as [Linear], [RMSNorm], [Attention] and [MLP], the [Block] of Llama and Qwen3
-// composed of them, and the [Decoder], which runs blocks over a key-value cache that can hold a tree of possible continuations.
+// Package layers has the parts of decoder-only language models, such as [Attention], [ShortConv], [MLP] and [Norm], the [Block] that is
+// composed of them, and the [Decoder], which runs layers over a [KVCache] that can hold a tree of possible continuations.
 //
 // # Layout
 //
 //  1. Rows of the residual stream are float32 [n][width]. A part's Forward takes n rows and writes n rows.
-//  2. Weights come by name from a [Weights], in the order of use: embedding; for each block N: block.N.attn_norm, .q, .k, .v,
-//     .q_norm and .k_norm (Qwen3), .o, .mlp_norm, .gate, .up, .down; final_norm; head, or embedding again where the
-//     head is tied to it. Matrices are [outputs][inputs] and packed, norm gains float32 vectors. The parts of a tensor are used
+//  2. Weights come by name from a [Weights]. Each part says which names it adds to a name of yours, in the order in which it reads them.
+//     Matrices are [outputs][inputs] and packed; gains, biases and the like are float32 vectors. The parts of a tensor are used
 //     as they come and not kept, so that a source may stream them. A layer of your own asks for its tensors in the order in which the store
 //     holds them: another one costs a stream reads in every pass, and the Stats of the Streamer of package weights name the tensor that came late.
 //  3. The [KVCache] gives each row a slot, the same in all layers: first the committed rows, which are the text, in order, then the
-//     pending rows in the order in which they were forwarded. Keys are stored after the rotation.
+//     pending rows in the order in which they were forwarded. Keys are stored after the rotation. Layers may differ in heads, sizes and
+//     windows.
 //  4. Logits are float32 [rows][vocabulary], without the rows that pad a vocabulary.
 //
 // # Usage
@@ -26,8 +26,12 @@
 //	err = d.Commit(path) // the pending rows that become text
 //	_, err = d.Forward(ctx, layers.Batch{Tokens: []int32{a, b, c}, Parents: []int32{-1, 0, 0}}) // a, then b or c
 //
-// Another architecture is a [Model] of other parts: anything with the Forward of [Layer] can stand in for a Block; see the example of
-// [Assemble].
+// # Models of your own
+//
+// A [Model] is a list of parts. Its layers are anything with the Forward of [Layer], the mixer and the MLP of a Block anything with that of
+// [Sublayer], and embedding, last norm and head are interfaces too: see the examples of [Assemble] and of [RowStates], a recurrent model.
+// What a layer keeps of the text beside keys and values it hands to the Decoder as a [State]. docs/porting-a-model.md has a table of which
+// architecture needs what, and the rules that keep trees exact.
 //
 // # Trees
 //
@@ -40,6 +44,9 @@
 //
 // # Limits
 //
+// The ready parts know no experts, no positions but rotary ones, and no keys and values that layers share; layers of your own may. Soft-caps and
+// the exact GELU are computed in plain Go.
+//
 // Nothing here is safe for concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with
 // a source that allocates nothing allocates nothing, except a page of cache every 256 rows.
 //
@@ -48,7 +55,8 @@
 //   - [ErrUnsupported]: a tensor is of a type that layers do not compute with.
 //   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
 //   - [ErrWiring]: the parts of a model do not fit each other.
-//   - [ErrStateful]: layers keep more of the text than a state holds.
+//   - [ErrNotKept]: a text can't be shortened because layers have given up what is before. Nothing has changed; it can be emptied.
+//   - [ErrStateful]: layers keep, or may keep, what can't be saved.
 //   - [ErrState]: a saved state is of a decoder of another shape.
 //
 // Errors of the [Weights] come through wrapped, with the name of the tensor. After an error in a pass its rows are not there.
