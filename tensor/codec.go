@@ -34,7 +34,7 @@ func Encode(dst []byte, src []float32, d DType) error {
 		return err
 	}
 	if !Encodable(d) {
-		return fmt.Errorf("tensor: encode: %v can only be decoded; encode to %v or %v", d, Q4_0, Q8_0)
+		return fmt.Errorf("tensor: encode: %w: %v can only be decoded; encode to %v or %v", ErrType, d, Q4_0, Q8_0)
 	}
 	if err := formats[d].encode(dst, src); err != nil {
 		return fmt.Errorf("tensor: encode %v: %w", d, err)
@@ -49,11 +49,11 @@ func Encodable(d DType) bool { return d.valid() && formats[d].encode != nil }
 func checkRun(op string, n, size int, d DType) error {
 	switch {
 	case !d.valid():
-		return fmt.Errorf("tensor: %s: invalid %v", op, d)
+		return fmt.Errorf("tensor: %s: %w: invalid %v", op, ErrType, d)
 	case n%d.BlockElems() != 0:
-		return fmt.Errorf("tensor: %s: %d elements are no whole number of %v blocks of %d", op, n, d, d.BlockElems())
+		return fmt.Errorf("tensor: %s: %w: %d elements are no whole number of %v blocks of %d", op, ErrShape, n, d, d.BlockElems())
 	case size != d.RowBytes(n):
-		return fmt.Errorf("tensor: %s: %d elements of %v take %d bytes, got %d", op, n, d, d.RowBytes(n), size)
+		return fmt.Errorf("tensor: %s: %w: %d elements of %v take %d bytes, got %d", op, ErrShape, n, d, d.RowBytes(n), size)
 	}
 	return nil
 }

@@ -50,8 +50,8 @@ func checkPack(op string, packed, plain int, d DType, rows, cols int) error {
 	}
 	// The product is compared by division, so that an absurd shape cannot overflow into the right size.
 	if row := d.RowBytes(cols); plain/row != rows || plain%row != 0 || packed != PackedBytes(d, rows, cols) {
-		return fmt.Errorf("tensor: %s: %v [%d %d] takes rows of %d bytes and %d packed bytes in all, got %d and %d",
-			op, d, rows, cols, row, PackedBytes(d, rows, cols), plain, packed)
+		return fmt.Errorf("tensor: %s: %w: %v [%d %d] takes rows of %d bytes and %d packed bytes in all, got %d and %d",
+			op, ErrShape, d, rows, cols, row, PackedBytes(d, rows, cols), plain, packed)
 	}
 	return nil
 }

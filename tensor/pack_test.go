@@ -92,7 +92,7 @@ func TestPackErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			err := tensor.Pack(make([]byte, test.dst), make([]byte, test.src), test.d, test.rows, test.cols)
-			if err == nil || !strings.Contains(err.Error(), test.wantPart) || !strings.Contains(err.Error(), test.alsoTextOfShapes) {
+			if !isNamed(err) || !strings.Contains(err.Error(), test.wantPart) || !strings.Contains(err.Error(), test.alsoTextOfShapes) {
 				t.Fatalf("got %v, want text %q and %q", err, test.wantPart, test.alsoTextOfShapes)
 			}
 			if err := tensor.Unpack(make([]byte, test.src), make([]byte, test.dst), test.d, test.rows, test.cols); err == nil {

@@ -77,13 +77,24 @@ func view(t *tensor.Tensor) (matrix, error) {
 	return matrix{t, shape[0], shape[1]}, nil
 }
 
-// Dense returns a float64 copy of t, [rows][cols] or [rows].
+// Dense returns a float64 copy of t, [rows][cols] or [rows]. F64 is not rounded, as it is where [View] reads it.
 func Dense(t *tensor.Tensor) (*mat.Dense, error) {
 	m, err := view(t)
 	if err != nil {
 		return nil, err
 	}
-	return mat.DenseCopyOf(m), nil
+	if m.t.DType() != tensor.F64 {
+		return mat.DenseCopyOf(m), nil
+	}
+	plain, err := m.t.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("gonummat: %w", err)
+	}
+	values, err := plain.Float64s()
+	if err != nil {
+		return nil, fmt.Errorf("gonummat: %w", err)
+	}
+	return mat.NewDense(m.rows, m.cols, values), nil
 }
 
 // From returns m as a tensor [rows][cols]: the very tensor, or its transpose, if m came from [View], else an F32 copy.

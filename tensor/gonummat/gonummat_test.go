@@ -157,3 +157,11 @@ func TestErrors(t *testing.T) {
 		}()
 	}
 }
+
+func TestDenseOfFloat64IsExact(t *testing.T) {
+	x := tensor.Must(tensor.FromFloat64s([]float64{0.1, 0.2, 1 + 1e-15, 0}, 2, 2))
+	d, err := gonummat.Dense(tensor.Must(x.Transpose()))
+	if err != nil || d.At(0, 0) != 0.1 || d.At(0, 1) != 1+1e-15 || d.At(1, 0) != 0.2 {
+		t.Errorf("got %v, %v", d, err)
+	}
+}

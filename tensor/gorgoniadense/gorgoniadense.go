@@ -3,10 +3,10 @@
 //
 // What shares memory and what is copied:
 //
-//  1. [From]: a Dense of float32, int8 or int32 becomes a tensor over the same memory, views and transposes included. float64 is rounded to
-//     an F32 copy; a scalar is copied.
-//  2. [To]: a contiguous F32, I8 or I32 tensor in aligned memory becomes a Dense over the same memory. Other views of these types are
-//     copied to row-major order; other types, quantised ones among them, become a float32 copy.
+//  1. [From]: a Dense of float32, float64, int8, int32, int64, uint8 or bool becomes a tensor over the same memory, views and transposes
+//     included; a scalar is copied.
+//  2. [To]: a contiguous F32, F64, I8, I32, I64 or U8 tensor in aligned memory becomes a Dense over the same memory. Other views of these
+//     types are copied to row-major order, and so is Bool; other types, quantised ones among them, become a float32 copy.
 //
 // A usage:
 //
@@ -56,27 +56,35 @@ func From(d *gt.Dense) (*tensor.Tensor, error) {
 func fromData(data any) (*tensor.Tensor, error) {
 	switch x := data.(type) {
 	case []float32:
-		return tensor.FromFloat32s(x, len(x))
+		return tensor.FromFloat32s(x)
 	case []int8:
-		return tensor.FromInt8s(x, len(x))
+		return tensor.FromInt8s(x)
 	case []int32:
-		return tensor.FromInt32s(x, len(x))
+		return tensor.FromInt32s(x)
+	case []int64:
+		return tensor.FromInt64s(x)
+	case []uint8:
+		return tensor.FromBytes(x)
+	case []bool:
+		return tensor.FromBools(x)
 	case []float64:
-		rounded := make([]float32, len(x))
-		for i, v := range x {
-			rounded[i] = float32(v)
-		}
-		return tensor.FromFloat32s(rounded, len(x))
+		return tensor.FromFloat64s(x)
 	case float32:
-		return tensor.FromFloat32s([]float32{x}, 1)
+		return fromData([]float32{x})
 	case int8:
-		return tensor.FromInt8s([]int8{x}, 1)
+		return fromData([]int8{x})
 	case int32:
-		return tensor.FromInt32s([]int32{x}, 1)
+		return fromData([]int32{x})
+	case int64:
+		return fromData([]int64{x})
+	case uint8:
+		return fromData([]uint8{x})
+	case bool:
+		return fromData([]bool{x})
 	case float64:
-		return tensor.FromFloat32s([]float32{float32(x)}, 1)
+		return fromData([]float64{x})
 	}
-	return nil, fmt.Errorf("%w: elements of %T have no tensor type; use float32, float64, int8 or int32", tensor.ErrType, data)
+	return nil, fmt.Errorf("%w: elements of %T have no tensor type; use float32, float64, int8, int32, int64, uint8 or bool", tensor.ErrType, data)
 }
 
 // To returns t as a Dense of the same shape. The package documentation says when the memory is shared; then a change through one is seen
@@ -95,7 +103,7 @@ func To(t *tensor.Tensor) (*gt.Dense, error) {
 // toData returns the elements of t as a slice of a type that gorgonia knows.
 func toData(t *tensor.Tensor) (any, error) {
 	d := t.DType()
-	if d != tensor.I8 && d != tensor.I32 {
+	if d != tensor.F64 && !d.Integer() {
 		d = tensor.F32
 	}
 	plain, err := t.To(d)
@@ -103,10 +111,18 @@ func toData(t *tensor.Tensor) (any, error) {
 		return nil, err
 	}
 	switch d {
+	case tensor.F64:
+		return plain.Float64s()
 	case tensor.I8:
 		return plain.Int8s()
 	case tensor.I32:
 		return plain.Int32s()
+	case tensor.I64:
+		return plain.Int64s()
+	case tensor.U8:
+		return plain.Bytes()
+	case tensor.Bool:
+		return plain.Bools()
 	}
 	return plain.Float32s()
 }

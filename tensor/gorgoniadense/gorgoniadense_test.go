@@ -60,11 +60,17 @@ func TestFromSeesWhatGorgoniaSees(t *testing.T) {
 		"sliced":       {sliced.(*gt.Dense), "f32[2 2] [[5 6] [9 10]]"},
 		"column":       {column.(*gt.Dense), "f32[3] [2 6 10]"},
 		"column-major": {gt.New(gt.WithShape(2, 3), gt.AsFortran([]float32{0, 1, 2, 3, 4, 5})), "f32[2 3] [[0 1 2] [3 4 5]]"},
-		"float64":      {gt.New(gt.WithShape(2), gt.WithBacking([]float64{0.5, 1})), "f32[2] [0.5 1]"},
+		"float64":      {gt.New(gt.WithShape(2), gt.WithBacking([]float64{0.5, 1})), "f64[2] [0.5 1]"},
 		"int8":         {gt.New(gt.WithShape(2), gt.WithBacking([]int8{-128, 1})), "i8[2] [-128 1]"},
 		"int32":        {gt.New(gt.WithShape(1, 2), gt.WithBacking([]int32{7, 8})), "i32[1 2] [[7 8]]"},
+		"int64":        {gt.New(gt.WithShape(2), gt.WithBacking([]int64{1<<62 + 1, -1})), "i64[2] [4611686018427387905 -1]"},
+		"uint8":        {gt.New(gt.WithShape(2), gt.WithBacking([]uint8{255, 1})), "u8[2] [255 1]"},
+		"bool":         {gt.New(gt.WithShape(2), gt.WithBacking([]bool{true, false})), "bool[2] [true false]"},
+		"int64 0":      {gt.New(gt.FromScalar(int64(2))), "i64[] 2"},
+		"bool 0":       {gt.New(gt.FromScalar(true)), "bool[] true"},
+		"uint8 0":      {gt.New(gt.FromScalar(uint8(2))), "u8[] 2"},
 		"float32 0":    {gt.New(gt.FromScalar(float32(2))), "f32[] 2"},
-		"float64 0":    {gt.New(gt.FromScalar(2.5)), "f32[] 2.5"},
+		"float64 0":    {gt.New(gt.FromScalar(2.5)), "f64[] 2.5"},
 		"int8 0":       {gt.New(gt.FromScalar(int8(2))), "i8[] 2"},
 		"int32 0":      {gt.New(gt.FromScalar(int32(2))), "i32[] 2"},
 	}
@@ -84,7 +90,7 @@ func TestFromSeesWhatGorgoniaSees(t *testing.T) {
 					}
 				}
 			}
-			if back, err := gorgoniadense.To(got); err != nil || !slices.Equal(back.Shape(), test.d.Shape()) {
+			if back, err := gorgoniadense.To(got); err != nil || !slices.Equal(back.Shape(), test.d.Shape()) || back.Dtype() != test.d.Dtype() {
 				t.Fatalf("back: %v, %v", back, err)
 			}
 		})
