@@ -51,10 +51,13 @@ type Model struct {
 
 // Tensor is a tensor of a model.
 type Tensor struct {
-	Name       string // in a store
-	HF, GGUF   string // in safetensors of Hugging Face, and in GGUF files
-	Rows, Cols int    // a vector is one row
-	Vector     bool   // kept as F32, such as the gains of a norm
+	Name     string // in a store
+	HF, GGUF string // in safetensors of Hugging Face, and in GGUF files
+	// HFRow and GGUFRow are its first rows there, if several tensors are joined to one in files: its rows are then theirs from here on. All rows
+	// of a file's tensor belong to some tensor. One of three dimensions counts as the matrices in it, one below the other.
+	HFRow, GGUFRow int
+	Rows, Cols     int  // a vector is one row
+	Vector         bool // kept as F32, such as the gains of a norm
 
 	// GGUFHeadDim is positive if GGUF files keep the rows of each head, of so many, in another order: rotary pairs side by side,
 	// where Hugging Face and stores have the first halves before the second.

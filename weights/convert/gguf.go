@@ -93,7 +93,7 @@ func (s *source) describeGGUF(path string, files []*gguf.File, own []*arch.Archi
 		return err
 	}
 	ignored := func(name string) bool { return name == ropeFreqsTensor } // is part of the configuration
-	if err := s.resolve(m, !hasHead, found, path, func(t arch.Tensor) string { return t.GGUF }, ignored); err != nil {
+	if err := s.resolve(m, !hasHead, found, path, func(t arch.Tensor) (string, int) { return t.GGUF, t.GGUFRow }, ignored); err != nil {
 		return err
 	}
 	for _, step := range m.Steps {

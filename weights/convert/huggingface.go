@@ -76,7 +76,7 @@ func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Model)
 	ignored := func(name string) bool {
 		return tied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration
 	}
-	if err := s.resolve(m, tied, found, files.Path, func(t arch.Tensor) string { return t.HF }, ignored); err != nil {
+	if err := s.resolve(m, tied, found, files.Path, func(t arch.Tensor) (string, int) { return t.HF, t.HFRow }, ignored); err != nil {
 		return err
 	}
 	s.model.Tokenizer, err = tokenizerFiles(dir)

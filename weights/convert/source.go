@@ -80,18 +80,18 @@ func headOf(m *arch.Model) arch.Tensor {
 	return last[slices.IndexFunc(last, func(t arch.Tensor) bool { return t.Name == arch.Head })]
 }
 
-// resolve finds every tensor of the model among those found in the source, whose names nameOf gives, and refuses what is
+// resolve finds every tensor of the model among those found in the source, whose names and first rows placeOf gives, and refuses what is
 // missing, misshapen or left over. ignored are names that do not matter.
-func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor, path string, nameOf func(arch.Tensor) string, ignored func(name string) bool) error {
+func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor, path string, placeOf func(arch.Tensor) (name string, row int), ignored func(name string) bool) error {
 	s.model.Tensors = map[string]weights.Tensor{}
-	used := map[string]bool{}
+	used := map[string]int{} // rows of tensors
 	for _, step := range m.Steps {
 		var names []string
 		for _, want := range step {
 			if want.Name == arch.Head && tied {
 				continue
 			}
-			name := nameOf(want)
+			name, row := placeOf(want)
 			t, ok := found[name]
 			if _, packed := found[strings.TrimSuffix(name, "weight")+"qweight"]; !ok && packed {
 				return badSource(weights.ErrUnsupported, path, name, "is packed as qweight, as GPTQ and AWQ do; take the model that it was made from, or a GGUF file of it")
@@ -99,12 +99,14 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 			if !ok {
 				return badSource(weights.ErrCorrupt, path, name, "is missing")
 			}
-			if t.rows != want.Rows || t.cols != want.Cols {
-				return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of %d", t.rows, t.cols, want.Rows, want.Cols)
+			if t.rows < row+want.Rows || t.cols != want.Cols {
+				return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of %d", t.rows, t.cols, row+want.Rows, want.Cols)
 			}
-			used[name] = true
+			used[name] += want.Rows
+			rowBytes := int64(t.dtype.RowBytes(t.cols))
 			s.model.Tensors[want.Name] = weights.Tensor{
-				Type: t.dtype, Rows: t.rows, Cols: t.cols, Data: io.NewSectionReader(t.data, t.offset, t.size()), File: t.file, Name: name,
+				Type: t.dtype, Rows: want.Rows, Cols: want.Cols, File: t.file, Name: name,
+				Data: io.NewSectionReader(t.data, t.offset+int64(row)*rowBytes, int64(want.Rows)*rowBytes),
 			}
 			names = append(names, want.Name)
 		}
@@ -112,7 +114,9 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 	}
 	for name, t := range found {
 		switch {
-		case used[name] || ignored(name):
+		case used[name] == t.rows || ignored(name):
+		case used[name] > 0:
+			return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of them", t.rows, t.cols, used[name])
 		case strings.HasSuffix(name, ".bias"):
 			return badSource(weights.ErrUnsupported, t.file, name, "biases")
 		default:
@@ -121,9 +125,6 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 	}
 	return nil
 }
-
-// size returns the bytes of the tensor in its file.
-func (t *sourceTensor) size() int64 { return int64(t.rows) * int64(t.dtype.RowBytes(t.cols)) }
 
 // read fills dst with rows from row on, in their own type.
 func (t *sourceTensor) read(dst []byte, row int) error {
@@ -137,13 +138,15 @@ func (t *sourceTensor) read(dst []byte, row int) error {
 	return badSource(err, t.file, t.name, "read row %d", row)
 }
 
-// matrixShape turns a shape, slowest dimension first, into rows and columns; a vector is one row.
+// matrixShape turns a shape, slowest dimension first, into rows and columns; a vector is one row, and matrices in a tensor stand one below the other.
 func matrixShape(shape []int) (rows, cols int) {
 	switch len(shape) {
 	case 1:
 		return 1, shape[0]
 	case 2:
 		return shape[0], shape[1]
+	case 3:
+		return shape[0] * shape[1], shape[2]
 	}
 	return 0, 0 // no tensor of a model has this shape
 }
