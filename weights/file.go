@@ -44,15 +44,6 @@ func openRegular(path string) (*os.File, error) {
 	return f, irregular(err)
 }
 
-// checkRegular refuses what is no file.
-func checkRegular(path string) error {
-	f, err := openRegular(path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 // irregular gives the refusal of what is no file, or too large, the sentinel of this package for it.
 func irregular(err error) error {
 	if errors.Is(err, regular.ErrNoFile) || errors.Is(err, regular.ErrTooLarge) {
