@@ -3,7 +3,7 @@ package layers
 import "context"
 
 // Sublayer is what a [Block] adds to the residual stream: it writes to dst what it makes of the rows x, both [rows.Len()][width]. dst does not
-// overlap x. [Attention], [ShortConv] and [MLP] are sublayers.
+// overlap x. [Attention], [ShortConv], [MLP] and [Experts] are sublayers.
 type Sublayer interface {
 	Forward(ctx context.Context, dst, x []float32, rows *Rows) error
 }
@@ -22,7 +22,8 @@ const (
 type BlockConfig struct {
 	Width int // elements of a row of the residual stream
 
-	// Mixer combines rows, as [Attention] and [ShortConv] do; MLP computes each row by itself. Both are built on the block's workspace.
+	// Mixer combines rows, as [Attention] and [ShortConv] do; MLP computes each
+	// row by itself, as [MLP] and [Experts] do. Both are built on the block's workspace.
 	Mixer, MLP Sublayer
 
 	Norm      NormConfig // of all norms of the block

@@ -1,5 +1,5 @@
-// Package layers has the parts of decoder-only language models, such as [Attention], [ShortConv], [MLP] and [Norm], the [Block] that is
-// composed of them, and the [Decoder], which runs layers over a [KVCache] that can hold a tree of possible continuations.
+// Package layers has the parts of decoder-only language models, such as [Attention], [ShortConv], [MLP], [Experts] and [Norm], the [Block]
+// that is composed of them, and the [Decoder], which runs layers over a [KVCache] that can hold a tree of possible continuations.
 //
 // # Layout
 //
@@ -44,8 +44,8 @@
 //
 // # Limits
 //
-// The ready parts know no experts, no positions but rotary ones, and no keys and values that layers share; layers of your own may. Soft-caps and
-// the exact GELU are computed in plain Go.
+// The ready parts know no positions but rotary ones, no experts that all rows share, and no keys and values that layers share; layers of your
+// own may. Soft-caps, convolutions and activations other than SiLU are computed in plain Go.
 //
 // Nothing here is safe for concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with
 // a source that allocates nothing allocates nothing, except a page of cache every 256 rows.

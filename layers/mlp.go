@@ -11,12 +11,15 @@ import (
 // Activation is the function between the matrices of an [MLP].
 type Activation int
 
-// Activations. SiLU and GELUTanh run on the fast kernels; GELU computes an error function for each element.
+// Activations. SiLU runs on the fast kernels, the others are computed in plain Go; GELU takes the longest.
 const (
 	SiLU     Activation = iota // x·sigmoid(x)
 	GELU                       // x·Φ(x) with the normal distribution Φ (Hendrycks and Gimpel, arXiv 1606.08415)
 	GELUTanh                   // its approximation x/2·(1+tanh(√(2/π)·(x+0.044715·x³))), which some models are trained with
 	ReLU2                      // max(x, 0)² (So et al., arXiv 2109.08668)
+
+	// ClampedSwiGLU is that of gpt-oss, for gated networks: with g = min(gate, 7) and u = max(min(up, 7), −7), g·sigmoid(1.702·g)·(u+1).
+	ClampedSwiGLU
 )
 
 // apply computes dst[i] = a(x[i]); dst may be x.
@@ -59,8 +62,11 @@ type MLP struct {
 
 // NewMLP returns the network whose tensors start with name.
 func NewMLP(ws *Workspace, name string, c MLPConfig) *MLP {
-	if c.Activation < SiLU || c.Activation > ReLU2 {
+	if c.Activation < SiLU || c.Activation > ClampedSwiGLU {
 		ws.wiring.fault(name, "there is no Activation %d", c.Activation)
+	}
+	if c.Activation == ClampedSwiGLU && c.Ungated {
+		ws.wiring.fault(name, "%v needs a gate", c.Activation)
 	}
 	linear := func(tensor string, out, in int) *Linear { return newLinear(ws, name+tensor, out, out, in, c.Bias) }
 	m := &MLP{ws: ws, name: name, config: c}
@@ -85,7 +91,12 @@ func (m *MLP) States() []State { return nil }
 
 // Forward writes the output of each row of x to dst, both [rows.Len()][Width]. dst must not overlap x.
 func (m *MLP) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
-	n, ws, c := rows.Len(), m.ws, &m.config
+	return m.forward(ctx, dst, x, rows.Len())
+}
+
+// forward is Forward for n rows.
+func (m *MLP) forward(ctx context.Context, dst, x []float32, n int) error {
+	ws, c := m.ws, &m.config
 	if err := errors.Join(ws.checkRows(m.name, x, n, c.Width), ws.checkRows(m.name, dst, n, c.Width)); err != nil {
 		return err
 	}
@@ -111,17 +122,30 @@ func (m *MLP) activateRow(_, i int) {
 func (m *MLP) gateRow(_, i int) {
 	set, ffn := m.ws.Kernels(), m.config.FFN
 	gate, up := m.ws.gate[i*ffn:(i+1)*ffn], m.ws.inner[i*ffn:(i+1)*ffn]
-	if m.config.Activation == SiLU {
+	switch m.config.Activation {
+	case SiLU:
 		set.SiLUMul(up, gate, up)
-		return
+	case ClampedSwiGLU:
+		clampedSwiGLU(set, gate, up)
+	default:
+		m.config.Activation.apply(set, gate, gate)
+		set.Mul(up, gate)
 	}
-	m.config.Activation.apply(set, gate, gate)
-	set.Mul(up, gate)
+}
+
+// clampedSwiGLU leaves its result in up, and something in gate.
+func clampedSwiGLU(set *kernels.Set, gate, up []float32) {
+	const limit, slope = 7, 1.702
+	for i, g := range gate {
+		gate[i] = slope * min(g, limit)
+		up[i] = (max(min(up[i], limit), -limit) + 1) / slope
+	}
+	set.SiLUMul(up, gate, up) // slope·g·sigmoid(slope·g)·(u+1)/slope
 }
 
 // String names an activation.
 func (a Activation) String() string {
-	names := [...]string{"SiLU", "GELU", "GELUTanh", "ReLU2"}
+	names := [...]string{"SiLU", "GELU", "GELUTanh", "ReLU2", "ClampedSwiGLU"}
 	if a < 0 || int(a) >= len(names) {
 		return fmt.Sprintf("Activation(%d)", int(a))
 	}

@@ -2,8 +2,10 @@ package layers_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -37,6 +39,7 @@ type scalarLayer struct {
 	window    int
 	conv      *layers.ShortConvConfig // instead of attention
 	mlp       layers.MLPConfig
+	experts   layers.ExpertsConfig // if there are some, in place of the MLP; their MLP is filled in
 	block     layers.BlockConfig
 }
 
@@ -130,11 +133,12 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 	} else {
 		block.Mixer = m.newAttention(t, ws, name, a)
 	}
-	if !mlp.Ungated {
-		m.setLinear(t, name+".gate", mlp.FFN, m.width, mlp.Bias)
+	if l.experts.Experts > 0 {
+		l.experts.MLP = *mlp
+		block.MLP = m.newExperts(t, ws, name, l.experts)
+	} else {
+		block.MLP = m.newMLP(t, ws, name, *mlp)
 	}
-	m.setLinear(t, name+".up", mlp.FFN, m.width, mlp.Bias)
-	m.setLinear(t, name+".down", m.width, mlp.FFN, mlp.Bias)
 	for _, sublayer := range []string{".attn", ".mlp"} {
 		if block.Placement != layers.NormAfter {
 			m.setNorm(t, name+sublayer+"_norm", m.width, block.Norm)
@@ -143,7 +147,6 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 			m.setNorm(t, name+sublayer+"_post_norm", m.width, block.Norm)
 		}
 	}
-	block.MLP = layers.NewMLP(ws, name, *mlp)
 	return layers.NewBlock(ws, name, *block)
 }
 
@@ -165,6 +168,31 @@ func (m *scalarModel) newAttention(t fataler, ws *layers.Workspace, name string,
 	}
 	m.setLinear(t, name+".o", m.width, q, a.OutputBias)
 	return layers.NewAttention(ws, name, *a)
+}
+
+func (m *scalarModel) setMLP(t fataler, name string, c layers.MLPConfig) {
+	if !c.Ungated {
+		m.setLinear(t, name+".gate", c.FFN, m.width, c.Bias)
+	}
+	m.setLinear(t, name+".up", c.FFN, m.width, c.Bias)
+	m.setLinear(t, name+".down", m.width, c.FFN, c.Bias)
+	if c.Activation == layers.ClampedSwiGLU { // so that some elements are clamped
+		m.set(t, name+".gate", false, c.FFN, m.width, 0, 6/math.Sqrt(float64(m.width)))
+		m.set(t, name+".up", false, c.FFN, m.width, 0, 6/math.Sqrt(float64(m.width)))
+	}
+}
+
+func (m *scalarModel) newMLP(t fataler, ws *layers.Workspace, name string, c layers.MLPConfig) *layers.MLP {
+	m.setMLP(t, name, c)
+	return layers.NewMLP(ws, name, c)
+}
+
+func (m *scalarModel) newExperts(t fataler, ws *layers.Workspace, name string, c layers.ExpertsConfig) *layers.Experts {
+	m.setLinear(t, name+".router", c.Experts, m.width, c.RouterBias)
+	for e := range c.Experts {
+		m.setMLP(t, fmt.Sprintf("%s.expert.%d", name, e), c.MLP)
+	}
+	return layers.NewExperts(ws, name, c)
 }
 
 func (m *scalarModel) newConv(t fataler, ws *layers.Workspace, name string, c layers.ShortConvConfig) *layers.ShortConv {
@@ -219,6 +247,8 @@ func (m *scalarModel) block(x [][]float64, i int) {
 		}
 		var out [][]float64
 		switch {
+		case sublayer == ".mlp" && l.experts.Experts > 0:
+			out = m.mixture(in, &l.experts, name)
 		case sublayer == ".mlp":
 			out = m.mlp(in, &l.mlp, name)
 		case l.conv != nil:
@@ -358,12 +388,44 @@ func (m *scalarModel) mlp(x [][]float64, c *layers.MLPConfig, name string) (out 
 			inner = m.linear(name+".gate", row)
 		}
 		for i, v := range inner {
+			if c.Activation == layers.ClampedSwiGLU {
+				g, u := min(v, 7), max(min(up[i], 7), -7)
+				inner[i] = g / (1 + math.Exp(-1.702*g)) * (u + 1)
+				continue
+			}
 			inner[i] = activate(c.Activation, v)
 			if !c.Ungated {
 				inner[i] *= up[i]
 			}
 		}
 		out = append(out, m.linear(name+".down", inner))
+	}
+	return out
+}
+
+func (m *scalarModel) mixture(x [][]float64, c *layers.ExpertsConfig, name string) (out [][]float64) {
+	for _, row := range x {
+		shares := softmax(m.linear(name+".router", row))
+		y, sum := make([]float64, m.width), 0.0
+		for range c.Chosen {
+			best := 0
+			for e, share := range shares {
+				if share > shares[best] {
+					best = e
+				}
+			}
+			for i, v := range m.mlp([][]float64{row}, &c.MLP, fmt.Sprintf("%s.expert.%d", name, best))[0] {
+				y[i] += shares[best] * v
+			}
+			sum += shares[best]
+			shares[best] = -1
+		}
+		if !c.KeepShares {
+			for i := range y {
+				y[i] /= sum
+			}
+		}
+		out = append(out, y)
 	}
 	return out
 }
@@ -474,6 +536,8 @@ func scalarModels() map[string]*scalarModel {
 		}),
 		"gpt-oss": model(func(_ *scalarModel, i int, l *scalarLayer) {
 			l.attention.Sinks, l.attention.Bias, l.attention.OutputBias = true, true, true
+			l.experts = layers.ExpertsConfig{Experts: 5, Chosen: 2, RouterBias: true}
+			l.mlp.Activation, l.mlp.Bias, l.mlp.FFN = layers.ClampedSwiGLU, true, 32
 			if i == 0 {
 				l.window = 4
 			}
@@ -488,6 +552,14 @@ func scalarModels() map[string]*scalarModel {
 		"convolutions": model(func(m *scalarModel, i int, l *scalarLayer) {
 			m.width = 160 // more channels than one worker takes at a time
 			l.conv = &layers.ShortConvConfig{Kernel: 1 + 3*i, Bias: true}
+		}),
+		"qwen3-moe": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.experts = layers.ExpertsConfig{Experts: 6, Chosen: 3}
+			l.attention.QKNorm, l.attention.Norm = layers.HeadQKNorm, rms
+		}),
+		"olmoe": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.experts = layers.ExpertsConfig{Experts: 6, Chosen: 2, KeepShares: true}
+			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
 		}),
 		"window": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.window = 3 }),
 		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
@@ -645,6 +717,44 @@ func TestWindowEqualsPlainDecoding(t *testing.T) {
 	}
 	truncate(t, read, 0)
 	sameBits(t, "from the start", plain(t, read, text[:3]), logitsOf(t, m, text[:3]))
+}
+
+// askedFor notes which tensors are asked for.
+type askedFor struct {
+	layers.Weights
+	names []string
+}
+
+func (w *askedFor) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error] {
+	w.names = append(w.names, name)
+	return w.Weights.Parts(ctx, name)
+}
+
+// TestExpertsThatNobodyChose: they are not read; the others are, in their order.
+func TestExpertsThatNobodyChose(t *testing.T) {
+	m := scalarModels()["qwen3-moe"]
+	m.decoder(t, 1) // makes the weights
+	w := &askedFor{Weights: &m.weights}
+	experts := layers.NewExperts(layers.NewWorkspace(w, nil, 1), "block.0", layers.ExpertsConfig{
+		Experts: 6, Chosen: 2, MLP: layers.MLPConfig{Width: m.width, FFN: m.layers[0].mlp.FFN},
+	})
+	x, dst := make([]float32, m.width), make([]float32, m.width)
+	for i := range x {
+		x[i] = float32(i%7) - 3
+	}
+	if err := experts.Forward(ctx, dst, x, pending(1)); err != nil {
+		t.Fatal(err)
+	}
+	order := []string{"block.0.router"}
+	for e := range 6 {
+		for _, matrix := range []string{"gate", "up", "down"} {
+			order = append(order, fmt.Sprintf("block.0.expert.%d.%s", e, matrix))
+		}
+	}
+	asked := slices.DeleteFunc(order, func(name string) bool { return !slices.Contains(w.names, name) })
+	if len(asked) != 7 || !slices.Equal(w.names, asked) {
+		t.Errorf("asked for %v", w.names)
+	}
 }
 
 // TestPartsAreSaved: a text that was saved and read goes on as it would have, whatever the layers keep.

@@ -34,6 +34,8 @@ type parts struct {
 	normWidth, headIn int
 	ffn               int
 	activation        layers.Activation
+	experts           layers.ExpertsConfig
+	conv              bool // without a kernel
 	block             *layers.BlockConfig
 	otherCache, twice bool
 	otherWorkspace    bool
@@ -78,6 +80,12 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 		layers.NewAttention(ws, "block.1", p.attention)
 	}
 	layers.NewMLP(ws, "block.0", layers.MLPConfig{Width: width, FFN: p.ffn, Activation: p.activation})
+	if p.experts.Experts > 0 {
+		layers.NewExperts(ws, "moe", p.experts)
+	}
+	if p.conv {
+		layers.NewShortConv(ws, "conv", layers.ShortConvConfig{Width: 32})
+	}
 	if p.block != nil {
 		layers.NewBlock(ws, "block.0", *p.block)
 	}
@@ -112,25 +120,33 @@ func TestWiring(t *testing.T) {
 		"block.0: a Rotary for 12 elements where 12 of the 8 of a head":                func(p *parts) { p.rotary, p.attention.RotaryDim = 12, 12 },
 		"block.0: it has a Rotary and is said to have none":                            func(p *parts) { p.attention.NoRotary = true },
 		"block.0: there is no QKNorm 3":                                                func(p *parts) { p.attention.QKNorm = 3 },
-		"block.0: there is no Activation 4":                                            func(p *parts) { p.activation = 4 },
-		"block.0: there is no Placement -1":                                            func(p *parts) { p.block = &layers.BlockConfig{Width: 32, Placement: -1} },
-		"block.0: it has no Mixer":                                                     func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
-		"block.0: 6 query heads are no multiple of 4 key-value heads":                  func(p *parts) { p.attention.Heads = 6 },
-		"block.0: layer 2 of a KVCache of 2 layers":                                    func(p *parts) { p.layer = 2 },
-		"block.0: layer -1 of a KVCache of 2 layers":                                   func(p *parts) { p.layer = -1 },
-		"block.0: a size of 0":                                                         func(p *parts) { p.attention.Width = 0 },
-		"block.0: a size of -4":                                                        func(p *parts) { p.attention.KVHeads = -4 },
-		"block.1: layer 0 of the KVCache is that of block.0":                           func(p *parts) { p.twice = true },
-		"block.0: it has no Rotary, and NoRotary is not set":                           func(p *parts) { p.noRotary = true },
-		"block.0: it has no KVCache":                                                   func(p *parts) { p.noCache = true },
-		"an attention uses another KVCache than the model's":                           func(p *parts) { p.otherCache = true },
-		"embedding, norm and head are not all built on its Workspace":                  func(p *parts) { p.otherWorkspace = true },
-		"rows of 32 elements from the embedding, 16 in the norm, 32 in the":            func(p *parts) { p.normWidth = 16 },
-		"rows of 32 elements from the embedding, 32 in the norm, 64 in the":            func(p *parts) { p.headIn = 64 },
-		"final_norm: a size of -1":                                                     func(p *parts) { p.normWidth = -1 },
-		"block.0.gate: a size of 0":                                                    func(p *parts) { p.ffn = 0 },
-		"layer 0: is nil":                                                              func(p *parts) { p.nilLayer = true },
-		"must all be set":                                                              func(p *parts) { p.noNorm = true },
+		"block.0: there is no Activation 5":                                            func(p *parts) { p.activation = 5 },
+		"moe: 3 of 2 experts": func(p *parts) {
+			p.experts = layers.ExpertsConfig{Experts: 2, Chosen: 3, MLP: layers.MLPConfig{Width: 32, FFN: 8}}
+		},
+		"moe: a size of 0": func(p *parts) { p.experts = layers.ExpertsConfig{Experts: 2} },
+		"moe.expert.0: ClampedSwiGLU needs a gate": func(p *parts) {
+			p.experts = layers.ExpertsConfig{Experts: 1, Chosen: 1, MLP: layers.MLPConfig{Width: 32, FFN: 8, Activation: layers.ClampedSwiGLU, Ungated: true}}
+		},
+		"conv: a size of 0":                                                 func(p *parts) { p.conv = true },
+		"block.0: there is no Placement -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, Placement: -1} },
+		"block.0: it has no Mixer":                                          func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
+		"block.0: 6 query heads are no multiple of 4 key-value heads":       func(p *parts) { p.attention.Heads = 6 },
+		"block.0: layer 2 of a KVCache of 2 layers":                         func(p *parts) { p.layer = 2 },
+		"block.0: layer -1 of a KVCache of 2 layers":                        func(p *parts) { p.layer = -1 },
+		"block.0: a size of 0":                                              func(p *parts) { p.attention.Width = 0 },
+		"block.0: a size of -4":                                             func(p *parts) { p.attention.KVHeads = -4 },
+		"block.1: layer 0 of the KVCache is that of block.0":                func(p *parts) { p.twice = true },
+		"block.0: it has no Rotary, and NoRotary is not set":                func(p *parts) { p.noRotary = true },
+		"block.0: it has no KVCache":                                        func(p *parts) { p.noCache = true },
+		"an attention uses another KVCache than the model's":                func(p *parts) { p.otherCache = true },
+		"embedding, norm and head are not all built on its Workspace":       func(p *parts) { p.otherWorkspace = true },
+		"rows of 32 elements from the embedding, 16 in the norm, 32 in the": func(p *parts) { p.normWidth = 16 },
+		"rows of 32 elements from the embedding, 32 in the norm, 64 in the": func(p *parts) { p.headIn = 64 },
+		"final_norm: a size of -1":                                          func(p *parts) { p.normWidth = -1 },
+		"block.0.gate: a size of 0":                                         func(p *parts) { p.ffn = 0 },
+		"layer 0: is nil":                                                   func(p *parts) { p.nilLayer = true },
+		"must all be set":                                                   func(p *parts) { p.noNorm = true },
 	} {
 		p := right()
 		change(&p)

@@ -23,6 +23,9 @@ type Workspace struct {
 	mixed       []float32 // Attention, ShortConv: rows before the output projection
 	projected   []float32 // ShortConv: input projection
 	gate, inner []float32 // MLP
+	routed      []float32 // Experts: scores of the router
+	gathered    []float32 // Experts: rows that have chosen the expert at work
+	expert      []float32 // Experts: what it makes of them
 }
 
 // NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
