@@ -62,7 +62,7 @@ type Config struct {
 	Trace string
 	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
 	CacheDir string
-	// Progress is told of long work while models are opened; nil: nobody is.
+	// Progress, if not nil, is told of long work while models are opened.
 	Progress func(Progress)
 
 	// Told of the parts of the target's passes, and of its reads; nil: nobody is.

@@ -26,27 +26,27 @@ type Request struct {
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
 
-	MaxTokens int // 0: until the model stops or the context is full
+	MaxTokens int // of the answer; if it is 0, the answer ends when the model stops or the context is full
 	Sampling  spec.Sampling
 	// StopStrings end the text before them. One that is the text of a control token, which the text leaves out, means that token.
 	StopStrings []string
-	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. nil: any text. A thinking model does not
+	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. Without it any text may come. A thinking model does not
 	// think then: the grammar begins with the answer.
 	Grammar *grammar.Grammar
 
-	// Policy decides what is drafted; nil: the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
+	// Policy decides what is drafted. The default is the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
 	// the engine has no draft.
 	Policy spec.Policy
-	// Budget is the most tokens drafted for one pass, at most [MaxBudget]; 0: 64.
+	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64.
 	Budget int
-	// Prefill is told how many tokens of the prompt are done; nil: nobody is.
+	// Prefill, if not nil, is told how many tokens of the prompt are done.
 	Prefill func(done, total int)
-	// Logits is called with each generated token and the logits it was picked from, before the text that the token completes is
-	// emitted. See [spec.Request]. nil: nobody is.
+	// Logits, if not nil, is called with each generated token and the logits it was picked from, before the text that the token completes is
+	// emitted. See [spec.Request].
 	Logits func(token int32, logits []float32)
-	// Piece is called with what each pass adds, before emit gets its text; nil: nobody is.
+	// Piece, if not nil, is called with what each pass adds, before emit gets its text.
 	Piece func(spec.Piece)
-	// Observe is called after each pass with its tree; see [spec.Observation]. nil: nobody is.
+	// Observe, if not nil, is called after each pass with its tree; see [spec.Observation].
 	Observe func(spec.Observation)
 }
 

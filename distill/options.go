@@ -16,21 +16,21 @@ type Options struct {
 	Architectures []*arch.Architecture
 	// Work is a folder for samples and checkpoints. A run that was interrupted goes on from what it finds there.
 	Work string
-	// Prompts are answered by the target; nil: 640 of this project's own, see [OwnPrompts].
+	// Prompts are answered by the target. The default is 640 of this project's own, see [OwnPrompts].
 	Prompts []Prompt
-	Answer  int // most tokens of an answer; 0: 120
-	// Text are files and folders of text that the target runs over, and TextTokens bounds the tokens taken from them; 0: 20 000.
+	Answer  int // most tokens of an answer; the default is 120
+	// Text are files and folders of text that the target runs over, and TextTokens bounds the tokens taken from them; the default is 20 000.
 	Text       []string
 	TextTokens int
-	// Exits are the layers after which a predictor is tried, counted from 0; nil: those after one to four eighths of all.
+	// Exits are the layers after which a predictor is tried, counted from 0. The default is those after one to four eighths of all.
 	Exits       []int
-	Rank        int     // of the predictors, a multiple of 32; 0: 64
-	Temperature float64 // of the distillation loss; 0: 1.5
-	Epochs      int     // at most, of each of two stages; 0: 9
-	Recall      float64 // part of the accepted nodes that must go on where exits are compared; 0: 0.97
+	Rank        int     // of the predictors, a multiple of 32; the default is 64
+	Temperature float64 // of the distillation loss; the default is 1.5
+	Epochs      int     // at most, of each of two stages; the default is 9
+	Recall      float64 // part of the accepted nodes that must go on where exits are compared; the default is 0.97
 	Seed        uint64
-	Threads     int // of the models; 0: one per performance core
-	// Progress is told what is done; nil: nobody is. Calls do not overlap.
+	Threads     int // of the models; the default is one per performance core
+	// Progress, if not nil, is told what is done. Calls do not overlap.
 	Progress func(task string, done, total int)
 }
 

@@ -15,20 +15,20 @@ import (
 
 // Options says what [Measure] measures. Target or Dir must be set.
 type Options struct {
-	Target *weights.Store // nil: no target; see ModelOf
-	Draft  *weights.Store // nil: no draft
+	Target *weights.Store // may be nil; see ModelOf
+	Draft  *weights.Store // may be nil
 	// Architectures are those of the models, if they are none of package arch.
 	Architectures []*arch.Architecture
-	Pool          *kernels.Pool // that will compute; nil: the calling goroutine
+	Pool          *kernels.Pool // that will compute; if it is nil, the calling goroutine does
 	// Dir is where a file is written to be read, and removed again, unless the target's chunks are as large: of 512 MiB, or less for
 	// a duration below 30 s. It must lie on the storage that models are streamed from.
 	Dir string
-	// NPU is a device to measure, and NPUName the name by which it was opened; nil: none. It stays the caller's.
+	// NPU is a device to measure, and NPUName the name by which it was opened. Without one, none is measured. It stays the caller's.
 	NPU     npu.Device
 	NPUName string
 	// Duration is the time for all measurements together, loading and writing not counted; 0: 30 s. Shorter is less exact.
 	Duration time.Duration
-	// Progress is told how far each step is; nil: nobody is. Calls do not overlap.
+	// Progress, if not nil, is told how far each step is. Calls do not overlap.
 	Progress func(Progress)
 }
 

@@ -50,7 +50,7 @@ type Options struct {
 	WriteTime time.Duration // that it may take to read what is there, after which it is dropped; 0 = 30 s
 	DrainTime time.Duration // that requests under way have when the server is to end; 0 = 10 s
 
-	// Log is told of failures that are not the clients', and with level debug of each request, without its text; nil = nobody is.
+	// Log, if not nil, is told of failures that are not the clients', and with level debug of each request, without its text.
 	Log *slog.Logger
 }
 

@@ -37,7 +37,7 @@ type Options struct {
 	Beside []Other
 	// OpenFile opens the target's files; nil: as they are.
 	OpenFile func(path string) (weights.File, error)
-	// Progress is told of answers done; nil: nobody is.
+	// Progress, if not nil, is told of answers done.
 	Progress func(done, total int)
 }
 

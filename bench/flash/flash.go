@@ -20,7 +20,7 @@ type Options struct {
 	Model    string        // a store
 	Duration time.Duration // of all reads by size and number together; 0: 30 s
 	Passes   int           // for each part in memory; 0: 5
-	// Progress is told of steps done; nil: nobody is.
+	// Progress, if not nil, is told of steps done.
 	Progress func(done, total int)
 }
 

@@ -39,7 +39,7 @@ type Options struct {
 	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; 0: 3.
 	Devices int
 	Trees   bool // record every pass with its tree
-	// Progress is told of work done, in answers; nil: nobody is. Calls do not overlap.
+	// Progress, if not nil, is told of work done, in answers. Calls do not overlap.
 	Progress func(done, total int)
 }
 

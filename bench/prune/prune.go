@@ -25,7 +25,7 @@ type Options struct {
 	Prompts      int // of each set; 0: 6
 	Tokens       int // of each answer; 0: 64
 	Threads      int // 0: one per performance core
-	// Progress is told of work done, in answers; nil: nobody is.
+	// Progress, if not nil, is told of work done, in answers.
 	Progress func(done, total int)
 }
 

@@ -30,7 +30,7 @@ type Options struct {
 	Replay  string
 	Devices []Device // nil: Devices
 	Targets []Target // nil: Targets
-	// Progress is told of figures done; nil: nobody is.
+	// Progress, if not nil, is told of figures done.
 	Progress func(done, total int)
 }
 

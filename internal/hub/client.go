@@ -28,9 +28,9 @@ type Client struct {
 	Base  string       // address of the hub; empty: DefaultBase
 	Token string       // access token, sent to the hub alone; empty: none
 	HTTP  *http.Client // nil: a client of our own
-	// Progress is told of the bytes of a Download that have arrived; nil: nobody is.
+	// Progress, if not nil, is told of the bytes of a Download that have arrived.
 	Progress func(Progress)
-	// Failed is told why a try failed, before the wait for the next one; nil: nobody is.
+	// Failed, if not nil, is told why a try failed, before the wait for the next one.
 	Failed func(error)
 	// Pause is the wait before the first new try, which doubles with each; 0: a second.
 	Pause time.Duration
