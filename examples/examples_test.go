@@ -106,9 +106,9 @@ func TestDistill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "60", "-answer", "48", "-epochs", "1",
-		"examples_test.go")
-	if !strings.Contains(report, "after layer 0: ") || !strings.Contains(report, "chosen: the exits after layers [") {
+	report, _ := run(t, "distill", "-model", pair.Target, "-draft", pair.Draft, "-prompts", "20", "-answer", "24", "-epochs", "1", "-exit", "1",
+		"examples_test.go", "custom", "llama31", "qwen3", "mobile")
+	if !strings.Contains(report, "after layer 1: ") || !strings.Contains(report, "chosen: the exits after layers [1]") {
 		t.Errorf("it reports %q", report)
 	}
 	after, err := filepath.Glob(filepath.Join(pair.Target, "predictor-*.bin"))

@@ -23,6 +23,7 @@ func main() {
 	draft := flag.String("draft", "", "its draft, a store")
 	prompts := flag.Int("prompts", 640, "questions that the target answers")
 	answer := flag.Int("answer", 120, "most tokens of an answer")
+	exit := flag.Int("exit", -1, "the layer after which a predictor is tried, counted from 0 (default: several are)")
 	epochs := flag.Int("epochs", 9, "most epochs of each stage of the training")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: distill -model TARGET.lever -draft DRAFT.lever TEXT...")
@@ -31,12 +32,17 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	var exits []int // of which the default depends on the model
+	if *exit >= 0 {
+		exits = []int{*exit}
+	}
 	report, err := distill.Run(ctx, distill.Options{
 		Model:   *model,
 		Draft:   *draft,
 		Work:    *model + ".work",
 		Prompts: distill.OwnPrompts(*prompts, 1),
 		Answer:  *answer,
+		Exits:   exits,
 		Epochs:  *epochs,
 		Text:    flag.Args(),
 		Seed:    1,
