@@ -73,6 +73,17 @@ func TestF32ToBF16(t *testing.T) {
 	}
 }
 
+func TestE8M0ToF32(t *testing.T) {
+	for e := range 255 {
+		if got, want := tensor.E8M0ToF32(uint8(e)), math.Ldexp(1, e-127); float64(got) != want {
+			t.Errorf("%d: got %v, want %v", e, got, want)
+		}
+	}
+	if got := tensor.E8M0ToF32(255); got == got {
+		t.Errorf("255: got %v, want a NaN", got)
+	}
+}
+
 func TestDecodeGolden(t *testing.T) {
 	for _, d := range tensor.Types() {
 		if d.Quantized() && !slices.ContainsFunc(goldenBlocks, func(golden goldenBlock) bool { return golden.d == d }) {

@@ -4,8 +4,8 @@
 // # Element types
 //
 //  1. F32, F16, BF16, F64, I8, I32, I64, U8, Bool: little-endian, one after the other.
-//  2. Q4_0, Q8_0: blocks of 32 elements with one F16 scale, as in GGUF. Q4_1, Q5_0 and Q5_1 are alike; they can be read, not written.
-//  3. Q4_K, Q5_K, Q6_K: blocks of 256 elements with scales of scales, as in GGUF. They can be read, not written.
+//  2. Block formats, as in GGUF: 32 elements with a scale, or 256 with scales of scales (the "K" formats). See the constants.
+//     [Encodable] says which can be written, not only read.
 //
 // [Decode] and [Encode] convert runs of elements from and to float32. F64, I64, U8 and Bool are for exchange with other libraries and for masks: no
 // weight has them, and arithmetic rounds F64 to float32.

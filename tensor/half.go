@@ -45,3 +45,15 @@ func F32ToBF16(x float32) uint16 {
 	}
 	return uint16((bits + 0x7FFF + bits>>16&1) >> 16)
 }
+
+// E8M0ToF32 returns the scale 2^(e−127) whose exponent is e, of the block formats of OCP Microscaling (MX) 1.0, section 5.4.1. It is exact;
+// 255 is a NaN.
+func E8M0ToF32(e uint8) float32 {
+	switch e {
+	case 0:
+		return 0x1p-127 // subnormal
+	case 255:
+		return float32(math.NaN())
+	}
+	return math.Float32frombits(uint32(e) << 23)
+}

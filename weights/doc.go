@@ -58,7 +58,7 @@
 //	  "checksum": "…"
 //	}
 //
-// type is f32 (vectors), f16, q4_0, q8_0, q4_k or q6_k. A part's chunk and segment are indices, its offset counts from the start of the
+// type is f32 (vectors) or one of [tensor.PackableTypes]. A part's chunk and segment are indices, its offset counts from the start of the
 // segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
 // numbers. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
 //

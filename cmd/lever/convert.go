@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -23,8 +24,8 @@ func newConvertCommand() *cobra.Command {
 		Short: "Convert a Hugging Face folder or a GGUF file into a flash store",
 		Long: `Convert a Hugging Face folder (config.json, *.safetensors, tokenizer.json) or a GGUF file into a flash store.
 
-Without --type, matrices that are already quantised in a form that the kernels consume (Q4_0, Q8_0, Q4_K, Q6_K) keep their exact
-values, and all others become q8_0. With --type, every matrix becomes that type; q4_0 keeps embedding and output head at q8_0.
+Without --type, matrices that are already quantised in a form that the kernels consume (` + strings.Join(keptTypes(), ", ") + `)
+keep their exact values, and all others become q8_0. With --type, every matrix becomes that type; q4_0 keeps embedding and output head at q8_0.
 An f16 store is the precise form: its weights are multiplied with unrounded activations. --tensor-type gives some matrices another
 type than the rest, by their names in the store, which 'lever inspect --tensors SRC' lists.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
@@ -69,4 +70,14 @@ func showNotes(src string, options weights.WriteOptions) {
 			fmt.Fprintf(cli.Stderr, "lever: note: %s\n", note)
 		}
 	}
+}
+
+// keptTypes returns the names of the quantised types that stores hold.
+func keptTypes() (names []string) {
+	for _, d := range tensor.PackableTypes() {
+		if d.Quantized() {
+			names = append(names, d.String())
+		}
+	}
+	return names
 }
