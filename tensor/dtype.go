@@ -8,7 +8,7 @@ import (
 // DType is an element type or a block-quantised format.
 type DType uint8
 
-// The block formats Q4_0 … Q5_1 are those of GGUF, bit for bit.
+// The block formats are those of GGUF, bit for bit.
 const (
 	Invalid DType = iota
 	F32
@@ -28,6 +28,7 @@ const (
 	U8
 	I64
 	F64
+	IQ4_NL // 32 elements: F16 scale, 16 bytes of nibbles; value = d·(the q-th of 16 fixed integers)
 )
 
 // format is what the package knows of a type.
@@ -61,6 +62,7 @@ var formats = [...]format{
 	U8:      {name: "u8", blockElems: 1, blockBytes: 1, decode: decodeU8, encode: encodeU8},
 	I64:     {name: "i64", blockElems: 1, blockBytes: 8, decode: decodeI64, encode: encodeI64},
 	F64:     {name: "f64", blockElems: 1, blockBytes: 8, decode: decodeF64, encode: encodeF64},
+	IQ4_NL:  formatIQ4_NL,
 }
 
 // longNames are the names that other libraries give to types.

@@ -103,16 +103,22 @@ var goldenBlocks = []goldenBlock{
 		1368, 1064, -1444, 380, -2052, 760, -1216, 456, 1672, 2204, 2280, 2356, 988, -76, 76, 2432,
 		-2958, -2856, 2346, -2142, -2958, -102, 3162, -1020, 1632, -3060, -2856, -1530, 408, 3162, -714, -510,
 	}},
+	{tensor.IQ4_NL, "" +
+		"00308d06188ba9456e09e7a3fc5cd96bed72", 8, []int{
+		69, -22, 1, 38, 13, -35, 89, 13, -10, -65, 53, 53, 13, 38, 69, -83,
+		1, -127, -104, 1, 25, -49, -22, -127, 89, 25, 113, -35, 69, -22, 89, -10,
+	}},
 }
 
 // goldenLayouts are the packed forms in the order of the documentation of Packed: n groups, each of which holds unit bytes of each of
 // the 16 rows, beginning at offset in the row's block.
 var goldenLayouts = map[tensor.DType][]struct{ offset, n, unit int }{
-	tensor.F16:  {{0, 1, 2}},
-	tensor.Q4_0: {{0, 1, 2}, {2, 4, 4}},
-	tensor.Q8_0: {{0, 1, 2}, {2, 8, 4}},
-	tensor.Q4_K: {{0, 1, 2}, {2, 1, 2}, {4, 12, 1}, {16, 32, 4}},
-	tensor.Q6_K: {{208, 1, 2}, {192, 16, 1}, {0, 32, 4}, {128, 16, 4}},
+	tensor.F16:    {{0, 1, 2}},
+	tensor.Q4_0:   {{0, 1, 2}, {2, 4, 4}},
+	tensor.Q8_0:   {{0, 1, 2}, {2, 8, 4}},
+	tensor.Q4_K:   {{0, 1, 2}, {2, 1, 2}, {4, 12, 1}, {16, 32, 4}},
+	tensor.IQ4_NL: {{0, 1, 2}, {2, 4, 4}},
+	tensor.Q6_K:   {{208, 1, 2}, {192, 16, 1}, {0, 32, 4}, {128, 16, 4}},
 }
 
 // goldenEncodings holds rows and their Q4_0 and Q8_0 blocks, computed in Python with numpy's float32 from the definition of the reference

@@ -17,7 +17,8 @@ const TileRows = 16
 // many rows. Row r of the tile is called r, columns are relative to the block:
 //
 //	F16   per column: 16 × f16                                                               (32 B per column)
-//	Q4_0  16 × f16 d; for j in 0..3: for r: 4 bytes, byte i = q[4j+i] | q[16+4j+i]<<4          (288 B per 32 columns)
+//	Q4_0, IQ4_NL
+//	      16 × f16 d; for j in 0..3: for r: 4 bytes, byte i = q[4j+i] | q[16+4j+i]<<4          (288 B per 32 columns)
 //	Q8_0  16 × f16 d; for j in 0..7: for r: 4 × int8 q[4j..4j+3]                               (544 B per 32 columns)
 //	Q4_K  16 × f16 d; 16 × f16 dmin; for i in 0..11: 16 × scales[i];
 //	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2304 B per 256 columns)
