@@ -13,7 +13,7 @@ type weightFormat struct {
 }
 
 // formats is the table of the formats of quantised weights.
-var formats = []*weightFormat{&weightQ4_0, &weightQ8_0, &weightQ4_K, &weightQ6_K, &weightIQ4_NL}
+var formats = []*weightFormat{&weightQ4_0, &weightQ8_0, &weightQ4_K, &weightQ6_K, &weightIQ4_NL, &weightMXFP4}
 
 // byFormat returns what entry gives for each format.
 func byFormat[E any](entry func(f *weightFormat) E) map[tensor.DType]E {

@@ -29,6 +29,7 @@ const (
 	I64
 	F64
 	IQ4_NL // 32 elements: F16 scale, 16 bytes of nibbles; value = d·(the q-th of 16 fixed integers)
+	MXFP4  // 32 elements: E8M0 scale, 16 bytes of nibbles, which are E2M1 numbers; value = 2^(e−127)·q
 )
 
 // format is what the package knows of a type.
@@ -63,6 +64,7 @@ var formats = [...]format{
 	I64:     {name: "i64", blockElems: 1, blockBytes: 8, decode: decodeI64, encode: encodeI64},
 	F64:     {name: "f64", blockElems: 1, blockBytes: 8, decode: decodeF64, encode: encodeF64},
 	IQ4_NL:  formatIQ4_NL,
+	MXFP4:   formatMXFP4,
 }
 
 // longNames are the names that other libraries give to types.

@@ -108,6 +108,11 @@ var goldenBlocks = []goldenBlock{
 		69, -22, 1, 38, 13, -35, 89, 13, -10, -65, 53, 53, 13, 38, 69, -83,
 		1, -127, -104, 1, 25, -49, -22, -127, 89, 25, 113, -35, 69, -22, 89, -10,
 	}},
+	{tensor.MXFP4, "" +
+		"7d72c48ce14709731f2db05c9e68bda595", 8, []int{
+		2, 4, -4, 1, 12, -1, 3, -12, -6, 0, -4, -8, 0, -6, 6, 6,
+		12, -4, 0, -8, 4, 0, 12, 1, 2, -3, 6, -1, 8, -3, -2, -1,
+	}},
 }
 
 // goldenLayouts are the packed forms in the order of the documentation of Packed: n groups, each of which holds unit bytes of each of
@@ -118,6 +123,7 @@ var goldenLayouts = map[tensor.DType][]struct{ offset, n, unit int }{
 	tensor.Q8_0:   {{0, 1, 2}, {2, 8, 4}},
 	tensor.Q4_K:   {{0, 1, 2}, {2, 1, 2}, {4, 12, 1}, {16, 32, 4}},
 	tensor.IQ4_NL: {{0, 1, 2}, {2, 4, 4}},
+	tensor.MXFP4:  {{0, 1, 1}, {1, 4, 4}},
 	tensor.Q6_K:   {{208, 1, 2}, {192, 16, 1}, {0, 32, 4}, {128, 16, 4}},
 }
 

@@ -19,13 +19,14 @@ const TileRows = 16
 //	F16   per column: 16 × f16                                                               (32 B per column)
 //	Q4_0, IQ4_NL
 //	      16 × f16 d; for j in 0..3: for r: 4 bytes, byte i = q[4j+i] | q[16+4j+i]<<4          (288 B per 32 columns)
+//	MXFP4 16 × byte e; for j in 0..3: for r: 4 bytes as above                                  (272 B per 32 columns)
 //	Q8_0  16 × f16 d; for j in 0..7: for r: 4 × int8 q[4j..4j+3]                               (544 B per 32 columns)
 //	Q4_K  16 × f16 d; 16 × f16 dmin; for i in 0..11: 16 × scales[i];
 //	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2304 B per 256 columns)
 //	Q6_K  16 × f16 d; for i in 0..15: 16 × int8 scales[i]; for j in 0..31: for r: 4 bytes ql[4j..4j+3];
 //	      for j in 0..15: for r: 4 bytes qh[4j..4j+3]                                          (3360 B per 256 columns)
 //
-// where d, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form (see [DType.Fields]): packing permutes
+// where d, e, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form (see [DType.Fields]): packing permutes
 // bytes and loses nothing. A vector (norm gain) is F32, has one row and is stored plainly. Multi-byte values are little-endian.
 type Packed struct {
 	Type DType
