@@ -167,7 +167,7 @@ func TestBadManifests(t *testing.T) {
 
 // Whatever the shapes, a layout is one that readers accept, and its segments have sizes to read well.
 func TestLayoutProperty(t *testing.T) {
-	types := []tensor.DType{tensor.F16, tensor.Q4_0, tensor.Q8_0, tensor.Q4_K, tensor.Q6_K}
+	types := tensor.PackableTypes()
 	rapid.Check(t, func(t *rapid.T) {
 		m := &manifest{Format: formatName, Version: 1, Config: json.RawMessage(`{}`)}
 		var steps [][]stored

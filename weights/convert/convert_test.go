@@ -181,21 +181,25 @@ func blocks(d tensor.DType, elems int) []byte {
 
 func TestBlocksPassThrough(t *testing.T) {
 	m := newModel(wide, false)
-	tests := []struct {
+	type test struct {
 		have, want       tensor.DType
 		matrix, embedded tensor.DType // types in the store
-	}{
-		{tensor.Q4_0, tensor.Invalid, tensor.Q4_0, tensor.Q4_0},
-		{tensor.Q8_0, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
-		{tensor.Q4_K, tensor.Invalid, tensor.Q4_K, tensor.Q4_K},
-		{tensor.Q6_K, tensor.Invalid, tensor.Q6_K, tensor.Q6_K},
-		{tensor.Q5_K, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
+	}
+	tests := []test{
 		{tensor.F16, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
 		{tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0},
 		{tensor.Q6_K, tensor.Q4_0, tensor.Q4_0, tensor.Q6_K},
 		{tensor.Q5_K, tensor.Q4_0, tensor.Q4_0, tensor.Q8_0},
 		{tensor.Q4_K, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0},
 		{tensor.Q6_K, tensor.F16, tensor.F16, tensor.F16},
+	}
+	for _, d := range tensor.Types() {
+		switch {
+		case d.Quantized() && tensor.Packable(d):
+			tests = append(tests, test{d, tensor.Invalid, d, d})
+		case d.Quantized():
+			tests = append(tests, test{d, tensor.Invalid, tensor.Q8_0, tensor.Q8_0})
+		}
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%v to %v", tt.have, tt.want), func(t *testing.T) {
