@@ -20,6 +20,9 @@ func (d *Device) Compile(p npu.Product, batch int) (npu.Program, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
+	if _, ok := products[p.Type]; !ok {
+		return nil, fmt.Errorf("opencl: %v weights, there are kernels for %v: %w", p.Type, d.Capabilities().Weights, npu.ErrUnsupported)
+	}
 	if batch < 1 {
 		return nil, fmt.Errorf("opencl: batch of %d: %w", batch, npu.ErrUnsupported)
 	}
