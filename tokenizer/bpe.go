@@ -1,6 +1,9 @@
 package tokenizer
 
-import "math"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // merge says that two neighbouring tokens become the token id; the lowest rank merges first.
 type merge struct{ rank, id int32 }
@@ -24,13 +27,20 @@ type symbol struct {
 	rank       int32 // of the merge with the next symbol
 }
 
-// appendMerged appends the tokens of piece to ids: starting from single bytes, the pair of lowest rank merges, the
+// appendMerged appends the tokens of piece to ids: starting from single bytes or characters, the pair of lowest rank merges, the
 // leftmost of several, until no pair merges (Sennrich et al. 2016). Takes O(n log n) for n bytes.
 func (m *merger) appendMerged(ids []int32, piece string, t *Tokenizer) []int32 {
-	n := int32(len(piece))
 	m.symbols = m.symbols[:0]
-	for i := range n {
-		m.symbols = append(m.symbols, symbol{id: t.bytes[piece[i]], prev: i - 1, next: i + 1, rank: noMerge})
+	if t.pieces == nil {
+		for i := range len(piece) {
+			m.add(t.bytes[piece[i]])
+		}
+	} else {
+		m.addCharacters(piece, t)
+	}
+	n := int32(len(m.symbols))
+	if n == 0 {
+		return ids
 	}
 	m.symbols[n-1].next = -1
 	m.queue = m.queue[:0]
@@ -61,6 +71,34 @@ func (m *merger) appendMerged(ids []int32, piece string, t *Tokenizer) []int32 {
 		ids = append(ids, m.symbols[i].id)
 	}
 	return ids
+}
+
+// add appends a symbol to the piece.
+func (m *merger) add(id int32) {
+	i := int32(len(m.symbols))
+	m.symbols = append(m.symbols, symbol{id: id, prev: i - 1, next: i + 1, rank: noMerge})
+}
+
+// addCharacters adds the characters of piece: one that is no token as its bytes, where these are tokens, else as the unknown token, of
+// which several in a row are one. Without an unknown token, it is left out.
+func (m *merger) addCharacters(piece string, t *Tokenizer) {
+	for piece != "" {
+		_, n := utf8.DecodeRuneInString(piece)
+		id, ok := t.index[piece[:n]]
+		switch {
+		case ok:
+			m.add(id)
+		case t.fallsBack(piece[:n]):
+			for i := range n {
+				m.add(t.bytes[piece[i]])
+			}
+		case t.pieces.unknown >= 0:
+			if last := len(m.symbols) - 1; last < 0 || !t.pieces.fuseUnknown || m.symbols[last].id != t.pieces.unknown {
+				m.add(t.pieces.unknown)
+			}
+		}
+		piece = piece[n:]
+	}
 }
 
 // offer finds the rank of symbol i with its successor and queues it where they merge.

@@ -1,12 +1,13 @@
 package tokenizer
 
 import (
+	"bytes"
 	"unicode/utf8"
 )
 
 // Decode returns the text of ids, special tokens included, as valid UTF-8: of a sequence of bytes that is none, each maximal
-// part that could have begun a character becomes U+FFFD. Ids that stand for nothing are left out. See [Stream] for
-// leaving out special tokens.
+// part that could have begun a character becomes U+FFFD. Ids that stand for nothing are left out. The ids are a whole text: where the
+// tokenizer puts a space before a text, one is taken away. See [Stream] for leaving out special tokens.
 func (t *Tokenizer) Decode(ids []int32) string {
 	size := 0
 	for _, id := range ids {
@@ -16,6 +17,9 @@ func (t *Tokenizer) Decode(ids []int32) string {
 	for _, id := range ids {
 		raw = append(raw, t.Token(id)...)
 	}
+	if t.pieces != nil && t.pieces.prefixed {
+		raw = bytes.TrimPrefix(raw, []byte(" "))
+	}
 	if utf8.Valid(raw) {
 		return string(raw)
 	}
@@ -23,8 +27,8 @@ func (t *Tokenizer) Decode(ids []int32) string {
 	return string(append(text, flushText(rest)...))
 }
 
-// Stream decodes tokens one by one. The concatenation of everything it returns is what [Tokenizer.Decode] returns for
-// all the tokens. A Stream is for one goroutine.
+// Stream decodes tokens one by one, as the continuation of a text. The concatenation of everything it returns is what [Tokenizer.Decode]
+// returns for all the tokens, but that a space at the beginning stays. A Stream is for one goroutine.
 type Stream struct {
 	// SkipSpecial leaves control tokens out of the text, but for the tags of thoughts, which [Thoughts] looks for. Set it before the
 	// first call of Next.

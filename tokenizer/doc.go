@@ -1,4 +1,4 @@
-// Package tokenizer turns text into the token ids of byte-level BPE models and back, and conversations into prompts.
+// Package tokenizer turns text into the token ids of BPE and unigram models and back, and conversations into prompts.
 //
 // Vocabularies are read from
 //
@@ -6,9 +6,9 @@
 //  2. the metadata of GGUF files;
 //  3. tiktoken files: tokenizer.model of Llama-3, qwen.tiktoken.
 //
-// Encoding takes these steps: added tokens such as "<|eot_id|>" are cut out; what lies between is brought to NFC, if the
-// model says so, and split into pieces by a hand-written scanner that does what the model's regular expression says (those
-// of GPT-2, Llama-3 and Qwen2 to 3 are known); the bytes of each piece merge, pair of lowest rank first.
+// Encoding takes these steps: added tokens such as "<|eot_id|>" are cut out; what lies between is normalised, if the model says so, and
+// split into pieces by what the model's regular expressions say; the bytes of each piece, or with SentencePiece its characters, merge,
+// pair of lowest rank first, or a unigram model picks the tokens with the highest sum of scores.
 //
 // Usage:
 //
@@ -26,8 +26,8 @@
 // A chat template is a program that came with the model, so it runs within bounds: no files, and no more steps, memory, output and
 // recursion than conversations need. Templates that ask for more fail, and a built-in one takes over, which [Prompt] tells.
 //
-// Limits: vocabularies that are not byte-level (SentencePiece), other pre-tokenizer patterns, and added tokens that strip the
-// space around them are refused with [ErrUnsupported].
+// Limits: WordPiece, lower case and stripped accents, and what a regular expression has beyond sets, categories, repetitions of these,
+// alternatives and lookaheads are refused with [ErrUnsupported].
 //
 // # Errors
 //

@@ -1,5 +1,7 @@
 package tokenizer
 
+import "slices"
+
 // EncodeOptions says what [Tokenizer.Encode] does beyond splitting text. The zero value treats all text as plain.
 type EncodeOptions struct {
 	// AddBOS puts the beginning-of-sequence token first, if the model has one. See [Tokenizer.AddBOS].
@@ -16,16 +18,17 @@ func (t *Tokenizer) Encode(text string, opts EncodeOptions) []int32 {
 	return t.encode(text, opts, func(s string) string { return s })
 }
 
+// workPerByte is how many characters splitters may look at for each byte of a text. Real patterns need fewer than ten.
+const workPerByte = 64
+
 // encode encodes text as Encode does, and applies plain to what lies between added tokens.
 func (t *Tokenizer) encode(text string, opts EncodeOptions, plain func(string) string) []int32 {
-	e := encoder{t: t, ids: make([]int32, 0, len(text)/4+2)}
+	e := encoder{t: t, ids: make([]int32, 0, len(text)/4+2), work: workPerByte * (len(text) + 64)}
 	if opts.AddBOS && t.bos >= 0 {
 		e.ids = append(e.ids, t.bos)
 	}
 	t.rawAdded.cut(text, opts.ParseSpecial, e.token, func(s string) {
-		if t.nfc {
-			s = normalize(s)
-		}
+		s = t.normal.apply(s)
 		t.normalAdded.cut(s, opts.ParseSpecial, e.token, func(s string) { e.text(plain(s)) })
 	})
 	return e.ids
@@ -33,39 +36,81 @@ func (t *Tokenizer) encode(text string, opts EncodeOptions, plain func(string) s
 
 // encoder collects the tokens of one text.
 type encoder struct {
-	t   *Tokenizer
-	ids []int32
-	m   merger
+	t        *Tokenizer
+	ids      []int32
+	m        merger
+	v        viterbi
+	work     int  // see splitter
+	inside   bool // something of the text has been encoded
+	textFrom int  // where the ids of the text since the last added token begin
 }
 
-func (e *encoder) token(id int32) { e.ids = append(e.ids, id) }
+func (e *encoder) token(id int32) {
+	e.ids = append(e.ids, id)
+	e.inside = true
+	e.textFrom = len(e.ids)
+}
 
+// text encodes what lies between added tokens.
 func (e *encoder) text(s string) {
+	if e.t.pieces != nil {
+		s = e.t.pieces.start(s, e.inside)
+	}
+	e.inside = true
+	e.textFrom = len(e.ids)
+	e.split(s, e.t.split)
+}
+
+// split cuts s with the first of the splitters, the pieces with the second, and so on.
+func (e *encoder) split(s string, with []splitter) {
+	if len(with) == 0 {
+		e.piece(s)
+		return
+	}
 	for s != "" {
-		n := e.t.split(s)
-		e.piece(s[:n])
+		n := with[0].next(s, &e.work)
+		e.split(s[:n], with[1:])
 		s = s[n:]
 	}
 }
 
 func (e *encoder) piece(s string) {
 	t := e.t
-	if len(s) == 1 {
+	if s == "" {
+		return
+	}
+	if len(s) == 1 && t.pieces == nil {
 		e.ids = append(e.ids, t.bytes[s[0]])
 		return
 	}
 	if len(s) > cachePiece {
+		from := len(e.ids)
 		e.uncached(s)
+		e.fuse(from)
 		return
 	}
 	slot := t.cache.slot(s)
 	if hit := slot.Load(); hit != nil && hit.text == s {
+		from := len(e.ids)
 		e.ids = append(e.ids, hit.ids...)
+		e.fuse(from)
 		return
 	}
 	from := len(e.ids)
 	e.uncached(s)
 	slot.Store(newCachedPiece(s, e.ids[from:]))
+	e.fuse(from)
+}
+
+// fuse makes one of the unknown tokens on both sides of a border between pieces of the same text.
+func (e *encoder) fuse(border int) {
+	p := e.t.pieces
+	if p == nil || !p.fuseUnknown || border <= e.textFrom || border >= len(e.ids) {
+		return
+	}
+	if e.ids[border-1] == p.unknown && e.ids[border] == p.unknown {
+		e.ids = slices.Delete(e.ids, border, border+1)
+	}
 }
 
 func (e *encoder) uncached(s string) {
@@ -74,6 +119,10 @@ func (e *encoder) uncached(s string) {
 			e.ids = append(e.ids, id)
 			return
 		}
+	}
+	if e.t.unigram != nil {
+		e.ids = e.v.appendBest(e.ids, s, e.t)
+		return
 	}
 	e.ids = e.m.appendMerged(e.ids, s, e.t)
 }

@@ -42,11 +42,11 @@ func fromGGUF(meta map[string]any) (*Tokenizer, error) {
 	}
 	switch pre {
 	case "llama3", "llama-v3", "llama-bpe":
-		d.split, d.ignoreMerges = splitLlama3, true
+		d.split, d.ignoreMerges = []splitter{scanner(splitLlama3)}, true
 	case "qwen2":
-		d.split, d.nfc = splitQwen, true
+		d.split, d.normal = []splitter{scanner(splitQwen)}, normalizer{normalize}
 	case "gpt-2", "gpt2":
-		d.split = splitGPT2
+		d.split = []splitter{scanner(splitGPT2)}
 	default:
 		return nil, fmt.Errorf("tokenizer.ggml.pre %q (known are llama-bpe, qwen2 and gpt-2): %w", shorten(pre), ErrUnsupported)
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// FromJSON makes a tokenizer from the content of a Hugging Face tokenizer.json that describes byte-level BPE. What the file
-// asks for beyond that gives [ErrUnsupported]. Stop tokens are those with well-known names; [Open] takes them from the
+// FromJSON makes a tokenizer from the content of a Hugging Face tokenizer.json: BPE of bytes, BPE of characters as SentencePiece has it, or
+// a unigram model. A step that is not known gives [ErrUnsupported]. Stop tokens are those with well-known names; [Open] takes them from the
 // model's other files.
 func FromJSON(data []byte) (*Tokenizer, error) {
 	t, err := fromJSON(data)
@@ -34,31 +34,18 @@ type jsonFile struct {
 	Model         jsonModel       `json:"model"`
 }
 
-// jsonStep is a normalizer, a pre-tokenizer or a decoder.
-type jsonStep struct {
-	Type           string     `json:"type"`
-	Normalizers    []jsonStep `json:"normalizers"`
-	PreTokenizers  []jsonStep `json:"pretokenizers"`
-	Decoders       []jsonStep `json:"decoders"`
-	Behavior       string     `json:"behavior"`
-	Invert         bool       `json:"invert"`
-	AddPrefixSpace bool       `json:"add_prefix_space"`
-	UseRegex       *bool      `json:"use_regex"` // true where absent
-	Pattern        struct {
-		Regex  *string `json:"Regex"`
-		String *string `json:"String"`
-	} `json:"pattern"`
-}
-
 type jsonModel struct {
-	Type                    string           `json:"type"`
-	Dropout                 float64          `json:"dropout"`
-	ContinuingSubwordPrefix string           `json:"continuing_subword_prefix"`
-	EndOfWordSuffix         string           `json:"end_of_word_suffix"`
-	ByteFallback            bool             `json:"byte_fallback"`
-	IgnoreMerges            bool             `json:"ignore_merges"`
-	Vocab                   map[string]int32 `json:"vocab"`
-	Merges                  jsonMerges       `json:"merges"`
+	Type                    string     `json:"type"`
+	Dropout                 float64    `json:"dropout"`
+	ContinuingSubwordPrefix string     `json:"continuing_subword_prefix"`
+	EndOfWordSuffix         string     `json:"end_of_word_suffix"`
+	ByteFallback            bool       `json:"byte_fallback"`
+	FuseUnknown             bool       `json:"fuse_unk"`
+	IgnoreMerges            bool       `json:"ignore_merges"`
+	UnknownToken            string     `json:"unk_token"`
+	UnknownID               *int32     `json:"unk_id"` // of a unigram model
+	Vocab                   jsonVocab  `json:"vocab"`
+	Merges                  jsonMerges `json:"merges"`
 }
 
 // jsonMerges reads both forms of the list of merges: "a b" and ["a", "b"].
@@ -95,6 +82,50 @@ func (m *jsonMerges) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// jsonVocab reads both forms of a vocabulary: token to id, and of a unigram model pairs of a token and its score.
+type jsonVocab struct {
+	ids    map[string]int32
+	scores []float64 // nil in the first form
+}
+
+func (v *jsonVocab) UnmarshalJSON(data []byte) error {
+	if len(data) == 0 || data[0] != '[' {
+		if err := json.Unmarshal(data, &v.ids); err != nil {
+			return fmt.Errorf("model.vocab: %w", err)
+		}
+		return nil
+	}
+	var rows []jsonScored
+	if err := json.Unmarshal(data, &rows); err != nil {
+		return fmt.Errorf("model.vocab: %w", err)
+	}
+	v.ids, v.scores = make(map[string]int32, len(rows)), make([]float64, len(rows))
+	for id, row := range rows {
+		if _, again := v.ids[row.token]; again {
+			return fmt.Errorf("model.vocab: token %q is there twice: %w", shorten(row.token), ErrInvalid)
+		}
+		v.ids[row.token], v.scores[id] = int32(id), row.score
+	}
+	return nil
+}
+
+// jsonScored is a token and its score.
+type jsonScored struct {
+	token string
+	score float64
+}
+
+func (s *jsonScored) UnmarshalJSON(data []byte) error {
+	pair := []any{&s.token, &s.score}
+	if err := json.Unmarshal(data, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("a row of %d values, not a token and a score: %w", len(pair), ErrInvalid)
+	}
+	return nil
+}
+
 func fromJSON(data []byte) (*Tokenizer, error) {
 	var f jsonFile
 	if err := json.Unmarshal(data, &f); err != nil {
@@ -103,33 +134,8 @@ func fromJSON(data []byte) (*Tokenizer, error) {
 	if err := f.Model.check(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	d := definition{ignoreMerges: f.Model.IgnoreMerges}
-	var err error
-	if d.nfc, err = f.Normalizer.normalizer(); err != nil {
-		return nil, fmt.Errorf("normalizer: %w", err)
-	}
-	if d.split, err = f.PreTokenizer.preTokenizer(); err != nil {
-		return nil, fmt.Errorf("pre_tokenizer: %w", err)
-	}
-	if err := f.Decoder.decoder(); err != nil {
-		return nil, fmt.Errorf("decoder: %w", err)
-	}
-
-	vocab := f.Model.Vocab
-	d.merges, err = mergeTable(f.Model.Merges, func(token string) (int32, bool) {
-		id, ok := vocab[token]
-		return id, ok
-	})
+	d, err := f.definition()
 	if err != nil {
-		return nil, fmt.Errorf("model.merges: %w", err)
-	}
-	for _, a := range f.AddedTokens {
-		if a.SingleWord || a.LStrip || a.RStrip {
-			return nil, fmt.Errorf("added token %q has single_word, lstrip or rstrip: %w", shorten(a.Content), ErrUnsupported)
-		}
-		d.added = append(d.added, added{text: a.Content, id: a.ID, control: a.Special, normalized: a.Normalized})
-	}
-	if d.tokens, err = tokenTable(vocab, d.added); err != nil {
 		return nil, err
 	}
 	t, err := d.build()
@@ -137,6 +143,76 @@ func fromJSON(data []byte) (*Tokenizer, error) {
 		return nil, err
 	}
 	return t, t.applyPostProcessor(f.PostProcessor)
+}
+
+// definition returns what the file says.
+func (f *jsonFile) definition() (d definition, err error) {
+	for _, a := range f.AddedTokens {
+		d.added = append(d.added, added{text: a.Content, id: a.ID, control: a.Special, normalized: a.Normalized,
+			left: a.LStrip, right: a.RStrip, word: a.SingleWord})
+	}
+	d.ignoreMerges = f.Model.IgnoreMerges
+	s := steps{d: &d}
+	if err = s.normalizer(f.Normalizer); err != nil {
+		return d, fmt.Errorf("normalizer: %w", err)
+	}
+	if err = s.preTokenizer(f.PreTokenizer); err != nil {
+		return d, fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	if err = s.check(); err != nil {
+		return d, fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	if err = s.decoder(f.Decoder); err != nil {
+		return d, fmt.Errorf("decoder: %w", err)
+	}
+	texts, err := tokenTable(f.Model.Vocab.ids, d.added)
+	if err != nil {
+		return d, err
+	}
+	if s.byteLevel {
+		for id, text := range texts {
+			texts[id] = fromByteLevel(text)
+		}
+		d.tokens = texts
+	} else if err = f.Model.pieces(&d, texts); err != nil {
+		return d, fmt.Errorf("model: %w", err)
+	}
+	d.merges, err = mergeTable(f.Model.Merges, func(token string) (int32, bool) {
+		id, ok := f.Model.Vocab.ids[token]
+		return id, ok
+	})
+	if err != nil {
+		return d, fmt.Errorf("model.merges: %w", err)
+	}
+	return d, nil
+}
+
+// pieces fills in a vocabulary of characters.
+func (m *jsonModel) pieces(d *definition, texts []string) error {
+	p := d.pieces
+	p.byteFallback, p.fuseUnknown, p.unknown = m.ByteFallback, m.FuseUnknown || m.Type == "Unigram", -1
+	if id, ok := m.Vocab.ids[m.UnknownToken]; ok && m.UnknownToken != "" {
+		p.unknown = id
+	}
+	if m.UnknownID != nil {
+		if p.unknown = *m.UnknownID; p.unknown < 0 || int(p.unknown) >= len(texts) {
+			return fmt.Errorf("unk_id %d, in a vocabulary of %d: %w", p.unknown, len(texts), ErrInvalid)
+		}
+	}
+	d.setTokens(texts, func(id int) bool {
+		_, ok := m.Vocab.ids[texts[id]]
+		return ok && int32(id) != p.unknown
+	})
+	switch {
+	case m.Type == "Unigram":
+		scores := make([]float64, len(texts))
+		copy(scores, m.Vocab.scores)
+		d.unigram = newUnigram(d.index, scores)
+	case d.ignoreMerges: // a whole piece counts
+		return nil
+	}
+	d.split = append(d.split, newSeams(d.index))
+	return nil
 }
 
 // jsonError marks an error of package json as one of the file's form.
@@ -171,95 +247,27 @@ func tokenTable(vocab map[string]int32, extra []added) ([]string, error) {
 		if tokens[id] != "" {
 			return nil, fmt.Errorf("token %q and another have the same id %d: %w", shorten(token), id, ErrInvalid)
 		}
-		tokens[id] = fromByteLevel(token)
+		tokens[id] = token
 	}
 	return tokens, nil
 }
 
 func (m *jsonModel) check() error {
 	switch {
-	case m.Type != "BPE" && m.Type != "":
-		return fmt.Errorf("type %q (only BPE): %w", shorten(m.Type), ErrUnsupported)
+	case m.Type != "BPE" && m.Type != "Unigram" && m.Type != "":
+		return fmt.Errorf("type %q (known are BPE and Unigram): %w", shorten(m.Type), ErrUnsupported)
 	case m.Dropout != 0:
 		return fmt.Errorf("dropout %v: %w", m.Dropout, ErrUnsupported)
 	case m.ContinuingSubwordPrefix != "":
 		return fmt.Errorf("continuing_subword_prefix %q: %w", shorten(m.ContinuingSubwordPrefix), ErrUnsupported)
 	case m.EndOfWordSuffix != "":
 		return fmt.Errorf("end_of_word_suffix %q: %w", shorten(m.EndOfWordSuffix), ErrUnsupported)
-	case m.ByteFallback:
-		return fmt.Errorf("byte_fallback: %w", ErrUnsupported)
-	case len(m.Vocab) == 0:
+	case len(m.Vocab.ids) == 0:
 		return fmt.Errorf("no vocab: %w", ErrInvalid)
+	case m.Type == "Unigram" && m.Vocab.scores == nil:
+		return fmt.Errorf("a unigram model without scores: %w", ErrInvalid)
 	}
 	return nil
-}
-
-// normalizer reports whether text is brought to NFC.
-func (s *jsonStep) normalizer() (nfc bool, err error) {
-	switch {
-	case s == nil:
-		return false, nil
-	case s.Type == "NFC":
-		return true, nil
-	case s.Type == "Sequence":
-		for i := range s.Normalizers {
-			step, err := s.Normalizers[i].normalizer()
-			if err != nil {
-				return false, err
-			}
-			nfc = nfc || step
-		}
-		return nfc, nil
-	}
-	return false, fmt.Errorf("type %q (only NFC): %w", shorten(s.Type), ErrUnsupported)
-}
-
-// preTokenizer returns the scanner for a ByteLevel step with its own pattern, or for a Split step followed by a ByteLevel
-// step without.
-func (s *jsonStep) preTokenizer() (splitter, error) {
-	if s == nil {
-		return nil, fmt.Errorf("none: %w", ErrUnsupported)
-	}
-	steps := []jsonStep{*s}
-	if s.Type == "Sequence" {
-		steps = s.PreTokenizers
-	}
-	if len(steps) == 0 || len(steps) > 2 {
-		return nil, fmt.Errorf("a sequence of %d steps: %w", len(steps), ErrUnsupported)
-	}
-	level := steps[len(steps)-1]
-	ownPattern := level.UseRegex == nil || *level.UseRegex
-	switch {
-	case level.Type != "ByteLevel":
-		return nil, fmt.Errorf("last step of type %q (only ByteLevel): %w", shorten(level.Type), ErrUnsupported)
-	case level.AddPrefixSpace:
-		return nil, fmt.Errorf("add_prefix_space: %w", ErrUnsupported)
-	case len(steps) == 1 && ownPattern:
-		return splitGPT2, nil
-	case len(steps) == 1 || ownPattern:
-		return nil, fmt.Errorf("ByteLevel with use_regex %v among %d steps: %w", ownPattern, len(steps), ErrUnsupported)
-	}
-	first := steps[0]
-	switch {
-	case first.Type != "Split":
-		return nil, fmt.Errorf("first step of type %q (only Split): %w", shorten(first.Type), ErrUnsupported)
-	case first.Behavior != "Isolated" || first.Invert:
-		return nil, fmt.Errorf("a Split with behavior %q, invert %v: %w", shorten(first.Behavior), first.Invert, ErrUnsupported)
-	case first.Pattern.Regex == nil:
-		return nil, fmt.Errorf("a Split at a string: %w", ErrUnsupported)
-	}
-	return splitterFor(*first.Pattern.Regex)
-}
-
-// decoder checks that tokens are decoded as bytes.
-func (s *jsonStep) decoder() error {
-	switch {
-	case s == nil || s.Type == "ByteLevel":
-		return nil
-	case s.Type == "Sequence" && len(s.Decoders) == 1:
-		return s.Decoders[0].decoder()
-	}
-	return fmt.Errorf("type %q (only ByteLevel): %w", shorten(s.Type), ErrUnsupported)
 }
 
 // applyPostProcessor finds out whether a TemplateProcessing step begins a text with a special token. A file without a post-processor does

@@ -100,11 +100,11 @@ func TestBadJSON(t *testing.T) {
 		kind   error
 		reason string
 	}{
-		{"model type", func(d map[string]any) { member(d, "model")["type"] = "Unigram" }, ErrUnsupported, `"Unigram"`},
+		{"model type", func(d map[string]any) { member(d, "model")["type"] = "WordPiece" }, ErrUnsupported, `"WordPiece"`},
+		{"no scores", func(d map[string]any) { member(d, "model")["type"] = "Unigram" }, ErrInvalid, "without scores"},
 		{"dropout", func(d map[string]any) { member(d, "model")["dropout"] = 0.1 }, ErrUnsupported, "dropout"},
 		{"prefix", func(d map[string]any) { member(d, "model")["continuing_subword_prefix"] = "##" }, ErrUnsupported, "##"},
 		{"suffix", func(d map[string]any) { member(d, "model")["end_of_word_suffix"] = "</w>" }, ErrUnsupported, "</w>"},
-		{"byte fallback", func(d map[string]any) { member(d, "model")["byte_fallback"] = true }, ErrUnsupported, "byte_fallback"},
 		{"no vocabulary", func(d map[string]any) { member(d, "model")["vocab"] = map[string]any{} }, ErrInvalid, "no vocab"},
 		{"a byte missing", func(d map[string]any) {
 			delete(member(d, "model", "vocab"), "z")
@@ -121,13 +121,10 @@ func TestBadJSON(t *testing.T) {
 		{"decoder", func(d map[string]any) { d["decoder"] = map[string]any{"type": "Metaspace"} }, ErrUnsupported, `"Metaspace"`},
 		{"no pre-tokenizer", func(d map[string]any) { d["pre_tokenizer"] = nil }, ErrUnsupported, "pre_tokenizer"},
 		{"pre-tokenizer", func(d map[string]any) { d["pre_tokenizer"] = map[string]any{"type": "Whitespace"} }, ErrUnsupported, `"Whitespace"`},
-		{"pattern", func(d map[string]any) { split(d)["pattern"] = map[string]any{"Regex": `\d+`} }, ErrUnsupported, `\\d+`},
+		{"pattern", func(d map[string]any) { split(d)["pattern"] = map[string]any{"Regex": `\w+`} }, ErrUnsupported, `\\w+`},
 		{"pattern that is a string", func(d map[string]any) { split(d)["pattern"] = map[string]any{"String": " "} }, ErrUnsupported, "string"},
 		{"behavior", func(d map[string]any) { split(d)["behavior"] = "Removed" }, ErrUnsupported, `"Removed"`},
-		{"step", func(d map[string]any) { split(d)["type"] = "Digits" }, ErrUnsupported, `"Digits"`},
-		{"strip", func(d map[string]any) {
-			list(d, "added_tokens", map[string]any{"id": tinySize, "content": "x", "rstrip": true})
-		}, ErrUnsupported, "rstrip"},
+		{"step", func(d map[string]any) { split(d)["type"] = "BertPreTokenizer" }, ErrUnsupported, `"BertPreTokenizer"`},
 		{"empty added token", func(d map[string]any) { list(d, "added_tokens", map[string]any{"id": 3, "content": ""}) }, ErrInvalid, "empty"},
 		{"long added token", func(d map[string]any) {
 			list(d, "added_tokens", map[string]any{"id": tinySize, "content": strings.Repeat("x", 513)})
@@ -154,6 +151,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 	f.Add(data[:len(data)/2])
 	f.Add([]byte(`{"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel"}}`))
 	f.Add([]byte(`{"model":{"vocab":{"a":2147483647},"merges":[["a","b"]]}}`))
+	categoryPages() // made once, whatever the input
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var tok *Tokenizer
 		var err error
@@ -165,7 +163,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 			t.Errorf("%d tokens from %d bytes", tok.Size(), len(data))
 		}
 		const text = "hello the world, 123\n"
-		if got := tok.Decode(tok.Encode(text, EncodeOptions{})); got != text {
+		if got := tok.Decode(tok.Encode(text, EncodeOptions{})); got != text && tok.pieces == nil && tok.normal == nil {
 			t.Errorf("%q comes back as %q", text, got)
 		}
 	})

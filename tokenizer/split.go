@@ -1,33 +1,58 @@
 package tokenizer
 
-import (
-	"fmt"
-	"unicode"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
-// The pre-tokenizer patterns that are run, by their text in tokenizer.json.
+// The commonest pre-tokenizer patterns, by their text in tokenizer.json, which have scanners of their own.
 const (
 	patternLlama3 = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	patternQwen   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	patternGPT2   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 )
 
-// splitter returns the length in bytes of the first piece of s, which is not empty. It looks at no byte often enough to make
-// splitting a whole text more than linear.
-type splitter func(s string) int
+// splitter cuts text into pieces, each of which is tokenised on its own.
+type splitter interface {
+	// next returns the length in bytes of the first piece of s, which is not empty. A splitter takes from work the number of
+	// characters that it looks at, if the time for a whole text could otherwise be more than linear in its length.
+	next(s string, work *int) int
+}
 
-// splitterFor returns the scanner that does what a pattern says.
-func splitterFor(pattern string) (splitter, error) {
-	switch pattern {
+// scanner is a splitter written by hand, which looks at no byte often enough to make splitting a whole text more than linear.
+type scanner func(s string) int
+
+func (f scanner) next(s string, _ *int) int { return f(s) }
+
+// splitterFor returns what does what a pattern says.
+func splitterFor(source string) (splitter, error) {
+	switch source {
 	case patternLlama3:
-		return splitLlama3, nil
+		return scanner(splitLlama3), nil
 	case patternQwen:
-		return splitQwen, nil
+		return scanner(splitQwen), nil
 	case patternGPT2:
-		return splitGPT2, nil
+		return scanner(splitGPT2), nil
 	}
-	return nil, fmt.Errorf("pre-tokenizer pattern %q (known are those of GPT-2, Llama-3 and Qwen): %w", shorten(pattern), ErrUnsupported)
+	return parsePattern(source)
+}
+
+// splitDigits cuts every number character off, or with together runs of them.
+func splitDigits(together bool) splitter {
+	return scanner(func(s string) int {
+		c, n := classAt(s)
+		if c == number {
+			if together {
+				return run(s, number)
+			}
+			return n
+		}
+		for n < len(s) {
+			c, size := classAt(s[n:])
+			if c == number {
+				break
+			}
+			n += size
+		}
+		return n
+	})
 }
 
 func splitLlama3(s string) int { return splitModern(s, 3) }
@@ -90,21 +115,31 @@ const (
 )
 
 var asciiClass = func() (table [utf8.RuneSelf]class) {
-	for r := range rune(utf8.RuneSelf) {
-		table[r] = classOf(r)
+	for r := range table {
+		switch {
+		case r == '\r' || r == '\n':
+			table[r] = newline
+		case 'a' <= r|0x20 && r|0x20 <= 'z':
+			table[r] = letter
+		case '0' <= r && r <= '9':
+			table[r] = number
+		case r == ' ' || '\t' <= r && r <= '\r':
+			table[r] = space
+		}
 	}
 	return table
 }()
 
 func classOf(r rune) class {
+	c := categoryOf(r)
 	switch {
 	case r == '\r' || r == '\n':
 		return newline
-	case unicode.IsLetter(r):
+	case letters.has(c):
 		return letter
-	case unicode.IsNumber(r):
+	case numbers.has(c):
 		return number
-	case unicode.IsSpace(r):
+	case spaces.has(c):
 		return space
 	}
 	return other

@@ -34,9 +34,9 @@ func fromTiktoken(data []byte, family Family) (*Tokenizer, error) {
 	d := definition{merges: rankedMerges(tokens)}
 	switch family {
 	case Llama3:
-		d.split, d.ignoreMerges, d.added = splitLlama3, true, llama3Added()
+		d.split, d.ignoreMerges, d.added = []splitter{scanner(splitLlama3)}, true, llama3Added()
 	case Qwen:
-		d.split, d.nfc, d.added = splitQwen, true, qwenAdded()
+		d.split, d.normal, d.added = []splitter{scanner(splitQwen)}, normalizer{normalize}, qwenAdded()
 	default:
 		return nil, fmt.Errorf("family %d: %w", family, ErrUnsupported)
 	}

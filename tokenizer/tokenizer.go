@@ -20,9 +20,11 @@ type Tokenizer struct {
 	index        map[string]int32 // id of each token that text is made of
 	bytes        [256]int32       // ids of the single bytes, from which merging starts
 	merges       map[uint64]merge
-	ignoreMerges bool // a piece that is a token is taken whole
-	split        splitter
-	nfc          bool
+	ignoreMerges bool       // a piece that is a token is taken whole
+	split        []splitter // one after the other
+	normal       normalizer
+	pieces       *pieces  // nil for a byte-level vocabulary
+	unigram      *unigram // nil where pairs merge
 
 	special     map[string]int32 // ids of the added tokens by their text
 	control     map[int32]bool   // ids that text stands for only on request
@@ -44,16 +46,23 @@ type added struct {
 	id         int32
 	control    bool // recognised only when special tokens are asked for
 	normalized bool // looked for in normalised text
+	left       bool // takes the white space before it along
+	right      bool // takes the white space behind it along
+	word       bool // recognised only where no letter, digit or underscore is beside it
 }
 
 // definition is what every file format boils down to.
 type definition struct {
 	tokens       []string
+	index        map[string]int32 // id of each token that text is made of; build makes it from tokens, if nil
 	added        []added
 	merges       map[uint64]merge
 	ignoreMerges bool
-	split        splitter
-	nfc          bool
+	split        []splitter
+	normal       normalizer
+	pieces       *pieces
+	unigram      *unigram
+	bytes        [256]int32 // with pieces that fall back to bytes
 }
 
 // maxAddedLen bounds the text of an added token, and so the work that its search does at each byte of the text.
@@ -63,11 +72,14 @@ const maxAddedLen = 512
 func (d definition) build() (*Tokenizer, error) {
 	t := &Tokenizer{
 		tokens:       d.tokens,
-		index:        make(map[string]int32, len(d.tokens)),
+		index:        d.index,
+		bytes:        d.bytes,
 		merges:       d.merges,
 		ignoreMerges: d.ignoreMerges,
 		split:        d.split,
-		nfc:          d.nfc,
+		normal:       d.normal,
+		pieces:       d.pieces,
+		unigram:      d.unigram,
 		special:      make(map[string]int32, len(d.added)),
 		control:      make(map[int32]bool, len(d.added)),
 		rawAdded:     newTrie(),
@@ -76,40 +88,72 @@ func (d definition) build() (*Tokenizer, error) {
 		eosToken:     -1,
 		cache:        newPieceCache(),
 	}
-	isAdded := make(map[int32]bool, len(d.added))
 	for _, a := range d.added {
-		switch {
-		case a.text == "":
-			return nil, fmt.Errorf("added token %d is empty: %w", a.id, ErrInvalid)
-		case len(a.text) > maxAddedLen:
-			return nil, fmt.Errorf("added token %d has %d bytes, more than %d: %w", a.id, len(a.text), maxAddedLen, ErrUnsupported)
-		case a.id < 0 || int(a.id) >= len(d.tokens):
-			return nil, fmt.Errorf("added token %q has id %d outside 0..%d: %w", a.text, a.id, len(d.tokens)-1, ErrInvalid)
-		}
-		t.tokens[a.id] = a.text
-		t.special[a.text] = a.id
-		t.control[a.id] = a.control
-		isAdded[a.id] = true
-		if d.nfc && a.normalized {
-			t.normalAdded.insert(a)
-		} else {
-			t.rawAdded.insert(a)
+		if err := t.add(a); err != nil {
+			return nil, err
 		}
 	}
-	for id, s := range d.tokens {
-		if _, known := t.index[s]; s != "" && !known && !isAdded[int32(id)] {
+	if d.pieces == nil {
+		if err := t.indexBytes(); err != nil {
+			return nil, err
+		}
+	}
+	for pair, to := range t.merges { // text that is not to be parsed for control tokens must not become one
+		if t.control[to.id] {
+			delete(t.merges, pair)
+		}
+	}
+	t.guessEnds()
+	return t, nil
+}
+
+// add adds a token that stands for itself.
+func (t *Tokenizer) add(a added) error {
+	switch {
+	case a.text == "":
+		return fmt.Errorf("added token %d is empty: %w", a.id, ErrInvalid)
+	case len(a.text) > maxAddedLen:
+		return fmt.Errorf("added token %d has %d bytes, more than %d: %w", a.id, len(a.text), maxAddedLen, ErrUnsupported)
+	case a.id < 0 || int(a.id) >= len(t.tokens):
+		return fmt.Errorf("added token %q has id %d outside 0..%d: %w", a.text, a.id, len(t.tokens)-1, ErrInvalid)
+	}
+	t.tokens[a.id] = a.text
+	if t.pieces != nil {
+		t.tokens[a.id] = t.pieces.spell(a.text)
+	}
+	t.special[a.text] = a.id
+	t.control[a.id] = a.control
+	if a.control && t.index[t.tokens[a.id]] == a.id {
+		delete(t.index, t.tokens[a.id])
+	}
+	if a.normalized && t.normal != nil {
+		a.text = t.normal.apply(a.text)
+		if a.text == "" {
+			return nil
+		}
+		t.normalAdded.insert(a)
+	} else {
+		t.rawAdded.insert(a)
+	}
+	return nil
+}
+
+// indexBytes indexes the tokens that text is made of, and finds those of the single bytes.
+func (t *Tokenizer) indexBytes() error {
+	t.index = make(map[string]int32, len(t.tokens))
+	for id, s := range t.tokens {
+		if _, known := t.index[s]; s != "" && !known && !t.control[int32(id)] {
 			t.index[s] = int32(id)
 		}
 	}
 	for b := range t.bytes {
 		id, ok := t.index[string([]byte{byte(b)})]
 		if !ok {
-			return nil, fmt.Errorf("no token for byte 0x%02X, so not a byte-level vocabulary: %w", b, ErrUnsupported)
+			return fmt.Errorf("no token for byte 0x%02X, so not a byte-level vocabulary: %w", b, ErrUnsupported)
 		}
 		t.bytes[b] = id
 	}
-	t.guessEnds()
-	return t, nil
+	return nil
 }
 
 // guessEnds sets the beginning- and end-of-sequence tokens from their usual names, for files that name none.

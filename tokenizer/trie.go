@@ -1,5 +1,10 @@
 package tokenizer
 
+import (
+	"strings"
+	"unicode/utf8"
+)
+
 // trie finds added tokens in text: at each place the longest one. The work is at most maxAddedLen look-ups a byte, whatever
 // the text is.
 type trie struct {
@@ -45,6 +50,21 @@ func (t *trie) match(s string, control bool) (a added, ok bool) {
 	return a, ok
 }
 
+// prefixes calls found with the length and the id of each token with which s begins, the shortest first.
+func (t *trie) prefixes(s string, found func(n int, id int32)) {
+	node := int32(0)
+	for i := range len(s) {
+		next, more := t.edges[edgeKey(node, s[i])]
+		if !more {
+			return
+		}
+		node = next
+		if f, end := t.found[node]; end {
+			found(i+1, f.id)
+		}
+	}
+}
+
 // spellsControl reports whether s begins with a control token.
 func (t *trie) spellsControl(s string) bool {
 	if !t.first[s[0]] {
@@ -67,14 +87,37 @@ func (t *trie) cut(s string, control bool, token func(id int32), text func(s str
 			i++
 			continue
 		}
-		if start < i {
-			text(s[start:i])
+		from, to := i, i+len(a.text)
+		i = to
+		if a.word && (endsWithWord(s[:from]) || beginsWithWord(s[to:])) {
+			continue
+		}
+		if a.left {
+			from = max(start, len(strings.TrimRightFunc(s[:from], isSpace)))
+		}
+		if a.right {
+			to = len(s) - len(strings.TrimLeftFunc(s[to:], isSpace))
+		}
+		if start < from {
+			text(s[start:from])
 		}
 		token(a.id)
-		i += len(a.text)
-		start = i
+		start, i = to, max(i, to)
 	}
 	if start < len(s) {
 		text(s[start:])
 	}
 }
+
+func endsWithWord(s string) bool {
+	r, n := utf8.DecodeLastRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+func beginsWithWord(s string) bool {
+	r, n := utf8.DecodeRuneInString(s)
+	return n > 0 && isWord(r)
+}
+
+// isWord reports whether r is a letter, a mark, a digit or an underscore.
+func isWord(r rune) bool { return words.has(categoryOf(r)) }

@@ -1,0 +1,88 @@
+package tokenizer
+
+import (
+	"math"
+	"slices"
+	"unicode/utf8"
+)
+
+// unigram is the scores of a vocabulary whose tokens do not merge: the tokens of a text are those with the highest sum of scores (Kudo
+// 2018, "Subword Regularization").
+type unigram struct {
+	words        *trie // of the tokens that text is made of
+	scores       []float64
+	unknownScore float64
+}
+
+// unknownPenalty is how much worse an unknown character is than the worst token.
+const unknownPenalty = 10
+
+// newUnigram returns the model for the tokens of an index.
+func newUnigram(index map[string]int32, scores []float64) *unigram {
+	u := &unigram{words: newTrie(), scores: scores}
+	least := math.Inf(1)
+	for token, id := range index {
+		u.words.insert(added{text: token, id: id})
+		least = min(least, scores[id])
+	}
+	u.unknownScore = least - unknownPenalty
+	return u
+}
+
+// viterbi finds the best tokens of a text. Its buffer serves one text after another.
+type viterbi struct{ best []bestToken }
+
+// bestToken is the last token of the best sequence that ends at a place in the text.
+type bestToken struct {
+	score float64
+	id    int32 // −1 for an unknown character
+	from  int32 // where the token begins
+	known bool  // some sequence ends here
+}
+
+// appendBest appends the tokens of piece to ids. Of several sequences with the same score the one with the shortest last token counts.
+func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
+	u := t.unigram
+	v.best = append(v.best[:0], make([]bestToken, len(piece)+1)...)
+	v.best[0].known = true
+	reach := func(from, to int, id int32, score float64) {
+		if b := &v.best[to]; !b.known || score > b.score {
+			*b = bestToken{score, id, int32(from), true}
+		}
+	}
+	for at := 0; at < len(piece); {
+		_, size := utf8.DecodeRuneInString(piece[at:])
+		score := v.best[at].score
+		single := false
+		u.words.prefixes(piece[at:], func(n int, id int32) {
+			single = single || n == size
+			reach(at, at+n, id, score+u.scores[id])
+		})
+		if !single {
+			reach(at, at+size, -1, score+u.unknownScore)
+		}
+		at += size
+	}
+	return v.appendPath(ids, piece, t)
+}
+
+// appendPath appends the tokens of the best sequence, which is found from its end.
+func (v *viterbi) appendPath(ids []int32, piece string, t *Tokenizer) []int32 {
+	begin := len(ids)
+	for at := int32(len(piece)); at > 0; {
+		b := v.best[at]
+		switch p := t.pieces; {
+		case b.id >= 0:
+			ids = append(ids, b.id)
+		case t.fallsBack(piece[b.from:at]):
+			for i := at - 1; i >= b.from; i-- {
+				ids = append(ids, t.bytes[piece[i]])
+			}
+		case p.unknown >= 0 && (len(ids) == begin || !p.fuseUnknown || ids[len(ids)-1] != p.unknown):
+			ids = append(ids, p.unknown)
+		}
+		at = b.from
+	}
+	slices.Reverse(ids[begin:])
+	return ids
+}
