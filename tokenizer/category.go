@@ -28,11 +28,10 @@ func (s categorySet) has(c category) bool { return s>>c&1 != 0 }
 
 // Sets that patterns and scanners use.
 var (
-	letters     = mustCategories("L")
-	numbers     = mustCategories("N")
-	punctuators = mustCategories("P")
-	spaces      = mustCategories("Z") | 1<<controlSpace
-	words       = letters | mustCategories("M") | mustCategories("Nd") | mustCategories("Pc")
+	letters = mustCategories("L")
+	numbers = mustCategories("N")
+	spaces  = mustCategories("Z") | 1<<controlSpace
+	words   = letters | mustCategories("M") | mustCategories("Nd") | mustCategories("Pc")
 )
 
 // categoriesNamed returns the set of a category, such as "Lu", or of all with a first letter, such as "L".
