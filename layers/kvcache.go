@@ -224,7 +224,7 @@ func (c *KVCache) Visible(row int, path []int32) (kernels.Visible, []int32) {
 	return kernels.Visible{Prefix: c.Slot(row) + 1, Path: own}, path
 }
 
-// KV returns the keys and values of a layer as kernels take them. It is valid until the next Append or Truncate.
+// KV returns the keys and values of a layer as kernels take them. It is valid until the next Append, Commit or Truncate.
 func (c *KVCache) KV(layer int) *kernels.KV { return &c.layers[layer] }
 
 // Put stores the key and the value, each [KVHeads][HeadDim], of one slot of a layer.

@@ -27,6 +27,7 @@ type scalarModel struct {
 	head         layers.HeadConfig // Vocab, Stored and Width are filled in
 
 	pool    *kernels.Pool // of decoders to come; nil computes on the calling goroutine
+	asked   *askedFor     // if not nil, notes what decoders to come ask for
 	weights layers.Memory
 	values  map[string][]float64 // of the tensors, as they are stored
 }
@@ -89,7 +90,12 @@ func (m *scalarModel) setLinear(t fataler, name string, out, in int, bias bool) 
 // decoder makes weights and returns the decoder of the model.
 func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	t.Helper()
-	ws := layers.NewWorkspace(&m.weights, m.pool, maxRows)
+	var w layers.Weights = &m.weights
+	if m.asked != nil {
+		m.asked.Weights = w
+		w = m.asked
+	}
+	ws := layers.NewWorkspace(w, m.pool, maxRows)
 	kv := layers.KVConfig{Context: 512, Type: tensor.F32}
 	for _, l := range m.layers {
 		kv.Layers = append(kv.Layers, layers.KVLayer{KVHeads: l.attention.KVHeads, HeadDim: l.attention.HeadDim, Window: l.window})
@@ -755,6 +761,65 @@ func TestExpertsThatNobodyChose(t *testing.T) {
 	if len(asked) != 7 || !slices.Equal(w.names, asked) {
 		t.Errorf("asked for %v", w.names)
 	}
+}
+
+// TestPartsAskInOrder: parts read their tensors in the order that their documentation gives, which is that of a store.
+func TestPartsAskInOrder(t *testing.T) {
+	rms := layers.NormConfig{Eps: 1e-5, Bias: true}
+	m := &scalarModel{width: 64, vocab: 40, embedScale: 1, norm: rms, asked: &askedFor{}, layers: []scalarLayer{
+		{
+			attention: layers.AttentionConfig{
+				Heads: 4, KVHeads: 2, HeadDim: 16, Bias: true, OutputBias: true, QKNorm: layers.HeadQKNorm, Norm: rms, Sinks: true, NoRotary: true,
+			},
+			mlp: layers.MLPConfig{FFN: 32, Bias: true}, block: layers.BlockConfig{Norm: rms, Placement: layers.NormAround},
+		},
+		{
+			attention: layers.AttentionConfig{Heads: 1, KVHeads: 1, HeadDim: 1}, conv: &layers.ShortConvConfig{Kernel: 3, Bias: true},
+			mlp:     layers.MLPConfig{FFN: 32, Ungated: true},
+			experts: layers.ExpertsConfig{Experts: 2, Chosen: 2, RouterBias: true},
+		},
+	}}
+	m.head.Bias = true
+	d := m.decoder(t, 4)
+	want := strings.Fields(`
+		block.0.attn_norm block.0.attn_norm_bias
+		block.0.q block.0.q_bias block.0.k block.0.k_bias block.0.v block.0.v_bias
+		block.0.q_norm block.0.q_norm_bias block.0.k_norm block.0.k_norm_bias block.0.sinks
+		block.0.o block.0.o_bias block.0.attn_post_norm block.0.attn_post_norm_bias
+		block.0.mlp_norm block.0.mlp_norm_bias
+		block.0.gate block.0.gate_bias block.0.up block.0.up_bias block.0.down block.0.down_bias
+		block.0.mlp_post_norm block.0.mlp_post_norm_bias
+		block.1.attn_norm block.1.in block.1.in_bias block.1.conv block.1.conv_bias block.1.out block.1.out_bias
+		block.1.mlp_norm block.1.router block.1.router_bias
+		block.1.expert.0.up block.1.expert.0.down block.1.expert.1.up block.1.expert.1.down
+		final_norm final_norm_bias head head_bias`)
+	for range 2 {
+		m.asked.names = nil
+		decode(t, d, 1)
+		if !slices.Equal(m.asked.names, want) {
+			t.Fatalf("asked for\n%v, want\n%v", m.asked.names, want)
+		}
+	}
+}
+
+// TestHookDropsRowsOfStates: rows that a hook lets pass have the bits that they have without it, though layers after it know nothing of the others.
+func TestHookDropsRowsOfStates(t *testing.T) {
+	m := scalarModels()["convolutions"]
+	pruned, full := m.decoder(t, 8), m.decoder(t, 8)
+	tokens, parents := []int32{3, 14, 15, 9, 26, 5}, []int32{-1, 0, 0, 1, 2, 4} // without row 1, row 3 goes too
+	drop := func(_ int, rows []int, _ []float32) ([]int, error) {
+		return slices.DeleteFunc(rows, func(row int) bool { return row == 1 }), nil
+	}
+	if _, err := pruned.Forward(ctx, layers.Batch{Tokens: tokens, Parents: parents, Hook: drop, HookAfter: []int{0}}); err != nil {
+		t.Fatal(err)
+	}
+	forward(t, full, tokens, parents)
+	for _, row := range []int{0, 2, 4, 5} {
+		sameBits(t, fmt.Sprintf("row %d", row), logits(t, pruned, row), logits(t, full, row))
+	}
+	commit(t, pruned, 0, 2, 4)
+	commit(t, full, 0, 2, 4)
+	sameBits(t, "after the commit", plain(t, pruned, []int32{7, 8}), plain(t, full, []int32{7, 8}))
 }
 
 // TestPartsAreSaved: a text that was saved and read goes on as it would have, whatever the layers keep.
