@@ -53,6 +53,9 @@ func (m *tensorMLP) Forward(ctx context.Context, dst, x []float32, rows *layers.
 	return out.CopyTo(dst)
 }
 
+// States says that the layer keeps nothing of the text.
+func (m *tensorMLP) States() []layers.State { return nil }
+
 // tensorLlama is Llama with that MLP.
 func tensorLlama(built *int) *arch.Architecture {
 	return &arch.Architecture{Name: "llama", Class: "LlamaForCausalLM", GGUF: "llama", Parse: func(v *arch.Values) (*arch.Model, error) {

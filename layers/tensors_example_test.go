@@ -41,6 +41,9 @@ func (m *reluMLP) Forward(ctx context.Context, dst, x []float32, rows *layers.Ro
 	return out.CopyTo(dst)
 }
 
+// States says that a text can be saved: the part keeps nothing of it.
+func (m *reluMLP) States() []layers.State { return nil }
+
 // A part that is written with tensor/ops. As these compute each row by itself, trees and streaming work with it; the documentation of tensor/ops says
 // which do.
 func ExampleSublayer() {
