@@ -1,7 +1,7 @@
 // Package weights keeps models in chunked stores on flash: it writes stores, checks them, and reads them, either whole into memory ([Resident]) or
 // as they are used ([Streamer]). Package convert makes stores of Hugging Face folders and GGUF files.
 //
-// # Format, version 2
+// # Format, version 3
 //
 // A store is a folder:
 //
@@ -41,17 +41,19 @@
 // Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
 //
 // The manifest is one JSON object. Unknown keys, and keys that stand twice, are refused. It is not changed once it is written: its last
-// bytes are ,"checksum":"…"} and a line feed, where … is the SHA-256 of all bytes before them, hexadecimal. Version 1 is the same without
-// checksum; such stores are still read, and [Verify] can't tell whether their manifest is as it was written.
+// bytes are ,"checksum":"…"} and a line feed, where … is the SHA-256 of all bytes before them, hexadecimal.
+//
+// Version 2 is the same without experts, and is written of models that have none. Version 1 has no checksum either; such stores are still read,
+// and [Verify] can't tell whether their manifest is as it was written.
 //
 //	{
 //	  "format": "lever-store",
-//	  "version": 2,
+//	  "version": 3,
 //	  "config": {…},                         Hugging Face's config.json with sorted keys and explicit tie_word_embeddings;
 //	                                         rope_scaling may be {"rope_type": "factors", "factors": […]}, the divisors of the
 //	                                         head size/2 rotary frequencies
 //	  "tokenizer": [{"file", "size", "sha256"}],
-//	  "chunks": [{"file", "size", "sha256", "segments": [{"offset", "size", "crc32c"}]}],
+//	  "chunks": [{"file", "size", "sha256", "segments": [{"offset", "size", "crc32c", "expert"}]}],
 //	  "tensors": [{"name", "type", "rows", "cols",
 //	               "parts": [{"chunk", "segment", "offset", "row", "rows"}],
 //	               "tile_crc32c": […]}],
@@ -60,7 +62,8 @@
 //
 // type is f32 (vectors) or one of [tensor.PackableTypes]. A part's chunk and segment are indices, its offset counts from the start of the
 // segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
-// numbers. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
+// numbers. expert is true where passes use the segment only if they are routed to the expert that it holds, and absent elsewhere; such a segment holds
+// nothing else. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
 //
 // A predictor's file has a version of its own, now 2. All is little-endian:
 //
@@ -81,9 +84,9 @@
 //     place. The next read takes the buffer whose segment will not be needed for longest, which is the one just used;
 //  3. tiles of the embedding that were looked up last.
 //
-// A pass may leave segments out, as a mixture of experts does. What was not asked for between one use of the final norm or the head and the next
-// is not read ahead any more, until several passes in a row use it; the plan then pins the others first, and the rest of the budget
-// keeps those segments that were used last. An expert that is a step of its own shares its segments with no other.
+// A pass may leave segments out, as a mixture of experts does. Segments that the store marks as an expert's, and those that were not asked for
+// between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the budget
+// keeps those segments that were used last. [Streamer.Prefetch] tells which experts come next, so that they are read together.
 //
 // Ask for tensors in the order of the store, which is that of [Model].Steps; several experts too. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.

@@ -16,6 +16,7 @@ type stored struct {
 	name       string
 	dtype      tensor.DType
 	rows, cols int
+	expert     string // see [Tensor]
 }
 
 // layout assigns a place to every tensor. steps holds the tensors of each execution step, in order of use; each step becomes
@@ -39,8 +40,10 @@ func layout(steps [][]stored) ([]chunkEntry, []tensorEntry, error) {
 
 // chunkLayout fills the segments of one chunk.
 type chunkLayout struct {
-	index int
-	sizes []int // of the segments so far, in bytes
+	index  int
+	sizes  []int  // of the segments so far, in bytes
+	sparse []bool // whether they are an expert's
+	expert string // whose segment the last one is
 }
 
 // add places a tensor, cut into parts of whole tiles and nearly equal size.
@@ -53,6 +56,10 @@ func (c *chunkLayout) add(t stored) (tensorEntry, error) {
 			t.name, min(t.rows, tensor.TileRows), t.cols, least, ErrUnsupported)
 	}
 	perPart := max(1, targetSegment/least)
+	if t.expert != c.expert {
+		c.expert = t.expert
+		c.sizes, c.sparse = append(c.sizes, 0), append(c.sparse, t.expert != "")
+	}
 	parts := (tiles + perPart - 1) / perPart
 	for i := range parts {
 		row, end := i*tiles/parts*tensor.TileRows, min((i+1)*tiles/parts*tensor.TileRows, t.rows)
@@ -70,8 +77,12 @@ func (c *chunkLayout) add(t stored) (tensorEntry, error) {
 func (c *chunkLayout) place(size int) (segment, offset int) {
 	size = alignUp(size)
 	last := len(c.sizes) - 1
-	if last < 0 || c.sizes[last] >= minSegment && c.sizes[last]+size > targetSegment {
-		c.sizes = append(c.sizes, 0)
+	limit := targetSegment
+	if c.expert != "" {
+		limit = maxSegment // so that an expert is read in one piece
+	}
+	if last < 0 || c.sizes[last] >= minSegment && c.sizes[last]+size > limit {
+		c.sizes, c.sparse = append(c.sizes, 0), append(c.sparse, c.expert != "")
 		last++
 	}
 	offset = c.sizes[last]
@@ -81,8 +92,8 @@ func (c *chunkLayout) place(size int) (segment, offset int) {
 
 func (c *chunkLayout) entry() chunkEntry {
 	e := chunkEntry{File: fmt.Sprintf(chunkPattern, c.index)}
-	for _, size := range c.sizes {
-		e.Segments = append(e.Segments, segmentEntry{Offset: e.Size, Size: size})
+	for i, size := range c.sizes {
+		e.Segments = append(e.Segments, segmentEntry{Offset: e.Size, Size: size, Expert: c.sparse[i]})
 		e.Size += int64(size)
 	}
 	return e

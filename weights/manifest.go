@@ -16,10 +16,13 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// FormatVersion is the version of the store format that this package writes. It also reads version 1, whose manifest has no checksum.
-const FormatVersion = 2
+// FormatVersion is the newest version of the store format, which this package writes of models with experts. It reads all.
+const FormatVersion = 3
 
-const uncheckedVersion = 1 // the manifest has no checksum
+const (
+	uncheckedVersion = 1 // the manifest has no checksum
+	denseVersion     = 2 // no segment is an expert's
+)
 
 // ManifestName is the name of a store's manifest. A folder without it is no store.
 const ManifestName = "lever.json"
@@ -73,6 +76,7 @@ type segmentEntry struct {
 	Offset int64  `json:"offset"`
 	Size   int    `json:"size"`
 	CRC32C uint32 `json:"crc32c"`
+	Expert bool   `json:"expert,omitempty"` // passes use it only if they are routed to the expert that it holds
 }
 
 type tensorEntry struct {
@@ -164,13 +168,13 @@ func parseManifest(raw []byte) (*manifest, error) {
 	body := raw
 	switch head.Version {
 	case uncheckedVersion:
-	case FormatVersion:
+	case denseVersion, FormatVersion:
 		var err error
 		if body, err = unsealManifest(raw); err != nil {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("format version %d, this program knows %d and %d: %w", head.Version, uncheckedVersion, FormatVersion, ErrVersion)
+		return nil, fmt.Errorf("format version %d, this program knows %d to %d: %w", head.Version, uncheckedVersion, FormatVersion, ErrVersion)
 	}
 	if err := checkKeys(body); err != nil {
 		return nil, err
@@ -211,7 +215,21 @@ func (m *manifest) check() error {
 			return err
 		}
 	}
+	if hasExperts := m.hasExperts(); hasExperts != (m.Version == FormatVersion) {
+		return corrupt("version %d of the format with experts: %v", m.Version, hasExperts)
+	}
 	return m.checkTensors()
+}
+
+func (m *manifest) hasExperts() bool {
+	for _, c := range m.Chunks {
+		for _, s := range c.Segments {
+			if s.Expert {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *manifest) checkTokenizer() error {

@@ -18,8 +18,8 @@ func sampleManifest(t testing.TB) *manifest {
 	t.Helper()
 	sum := strings.Repeat("0f", 32)
 	chunks, tensors, err := layout([][]stored{
-		{{embeddingName, tensor.Q8_0, 20, 32}},
-		{{"norm", tensor.F32, 1, 64}, {"a", tensor.F16, 64, 1 << 16}, {"b", tensor.Q4_0, 7, 64}},
+		{{name: embeddingName, dtype: tensor.Q8_0, rows: 20, cols: 32}},
+		{{name: "norm", dtype: tensor.F32, rows: 1, cols: 64}, {name: "a", dtype: tensor.F16, rows: 64, cols: 1 << 16}, {name: "b", dtype: tensor.Q4_0, rows: 7, cols: 64}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func sampleManifest(t testing.TB) *manifest {
 		chunks[i].SHA256 = sum
 	}
 	return &manifest{
-		Format: formatName, Version: FormatVersion, Config: json.RawMessage(`{"hidden_size":64}`),
+		Format: formatName, Version: denseVersion, Config: json.RawMessage(`{"hidden_size":64}`),
 		Tokenizer: []fileEntry{{File: "tokenizer.json", Size: 3, SHA256: sum}}, Chunks: chunks, Tensors: tensors,
 	}
 }
@@ -99,7 +99,9 @@ func TestBadManifests(t *testing.T) {
 		reason string
 	}{
 		{"other format", func(m *manifest) { m.Format = "zip" }, ErrCorrupt, "format"},
-		{"future version", func(m *manifest) { m.Version = 3 }, ErrVersion, "version 3"},
+		{"future version", func(m *manifest) { m.Version = 4 }, ErrVersion, "version 4"},
+		{"version with experts", func(m *manifest) { m.Version = 3 }, ErrCorrupt, "experts"},
+		{"experts", func(m *manifest) { m.Chunks[1].Segments[0].Expert = true }, ErrCorrupt, "experts"},
 		{"no version", func(m *manifest) { m.Version = 0 }, ErrVersion, "version 0"},
 		{"config", func(m *manifest) { m.Config = json.RawMessage(`[]`) }, ErrCorrupt, "config"},
 		{"no chunks", func(m *manifest) { m.Chunks = nil }, ErrCorrupt, "no chunks"},
@@ -176,14 +178,14 @@ func TestLayoutProperty(t *testing.T) {
 			var step []stored
 			for range rapid.IntRange(1, 6).Draw(t, "tensors") {
 				names++
-				name := strings.Repeat("x", names)
+				name, expert := strings.Repeat("x", names), strings.Repeat("e", rapid.IntRange(0, 2).Draw(t, "expert"))
 				if rapid.Bool().Draw(t, "vector") {
-					step = append(step, stored{name, tensor.F32, 1, rapid.IntRange(1, 20000).Draw(t, "cols")})
+					step = append(step, stored{name: name, dtype: tensor.F32, rows: 1, cols: rapid.IntRange(1, 20000).Draw(t, "cols"), expert: expert})
 					continue
 				}
 				d := rapid.SampledFrom(types).Draw(t, "type")
 				cols := d.BlockElems() * rapid.IntRange(1, 60).Draw(t, "blocks")
-				step = append(step, stored{name, d, rapid.IntRange(1, 5000).Draw(t, "rows"), cols})
+				step = append(step, stored{name: name, dtype: d, rows: rapid.IntRange(1, 5000).Draw(t, "rows"), cols: cols, expert: expert})
 			}
 			steps = append(steps, step)
 		}
@@ -191,10 +193,27 @@ func TestLayoutProperty(t *testing.T) {
 		if m.Chunks, m.Tensors, err = layout(steps); err != nil {
 			t.Fatal(err)
 		}
+		owner := map[address]string{}
+		for i, step := range steps {
+			for _, x := range step {
+				for _, p := range m.tensors()[x.name].Parts {
+					at := address{p.Chunk, p.Segment}
+					if other, taken := owner[at]; p.Chunk != i || taken && other != x.expert || m.Chunks[i].Segments[p.Segment].Expert != (x.expert != "") {
+						t.Fatalf("%s of expert %q lies in segment %d of expert %q", x.name, x.expert, p.Segment, other)
+					}
+					owner[at] = x.expert
+				}
+			}
+		}
+		m.Version = denseVersion
+		if m.hasExperts() {
+			m.Version = FormatVersion
+		}
 		for i, c := range m.Chunks {
 			m.Chunks[i].SHA256 = strings.Repeat("00", 32)
 			for j, s := range c.Segments {
-				if s.Size < minSegment && j < len(c.Segments)-1 {
+				last := j == len(c.Segments)-1 || owner[address{i, j}] != owner[address{i, j + 1}]
+				if s.Size < minSegment && !last {
 					t.Fatalf("segment %d of %d has %d bytes", j, len(c.Segments), s.Size)
 				}
 			}
@@ -206,7 +225,7 @@ func TestLayoutProperty(t *testing.T) {
 }
 
 func TestLayoutOfWideRows(t *testing.T) {
-	if _, _, err := layout([][]stored{{{"x", tensor.F16, 16, 1 << 18}}}); !errors.Is(err, ErrUnsupported) {
+	if _, _, err := layout([][]stored{{{name: "x", dtype: tensor.F16, rows: 16, cols: 1 << 18}}}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }

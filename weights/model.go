@@ -23,8 +23,7 @@ type Model struct {
 	// Steps are the names of all tensors by the steps of a pass, each of which becomes a chunk, and in the order in which the pass uses
 	// them. The first step is the tensor embedding alone. Others may have any names, but final_norm and head, which belong into the last
 	// step, are the ones that a [Plan] pins first; without head, the embedding is the head. Shapes are those of the tensors, and one of a
-	// single row is a vector, kept as F32. What passes may leave out, such as an expert, is a step of its own: it then shares the segments
-	// that are read with nothing else.
+	// single row is a vector, kept as F32.
 	Steps [][]string
 }
 
@@ -34,6 +33,9 @@ type Tensor struct {
 	Rows, Cols int // a vector is one row
 	// Data are the rows, Type.RowBytes(Cols) each. It is read by several goroutines at once, a few rows at a time.
 	Data io.ReaderAt
+	// Expert, if it is not empty, says that passes use the tensor only if they are routed to the expert of that name. The tensors of an expert
+	// stand one after the other in a step, and share their segments with no others.
+	Expert string
 	// File and Name say in errors where the data come from. If they are empty, that is the model and the tensor's name in it.
 	File, Name string
 }

@@ -76,7 +76,7 @@ func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 }
 
 // planSparse is plan for a model of which passes leave some segments out: sparse says of each place of the scan whether it is one of them;
-// nil means that none is.
+// nil means those of experts.
 func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins []bool, err error) {
 	if err := opts.check(); err != nil {
 		return p, nil, err
@@ -85,6 +85,9 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 	s, err := newScan(m)
 	if err != nil {
 		return p, nil, err
+	}
+	if sparse == nil {
+		sparse = s.experts()
 	}
 	p = Plan{
 		Budget: opts.Budget, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,

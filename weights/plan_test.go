@@ -24,7 +24,7 @@ func planStore(t testing.TB, tied bool, layers int) *Store {
 			if r.vector {
 				d = tensor.F32
 			}
-			s = append(s, stored{r.name, d, r.rows, r.cols})
+			s = append(s, stored{name: r.name, dtype: d, rows: r.rows, cols: r.cols})
 		}
 		steps = append(steps, s)
 	}

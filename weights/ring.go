@@ -38,7 +38,7 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	case r.pinned[place]:
 		mem, ok = r.allocate(e.Size)
 	case kept:
-		mem, ok = r.keep(e.Size)
+		mem, ok = r.keep(place, e.Size)
 	case !*ringFull:
 		mem, ok = r.buffer(place)
 		*ringFull = !ok

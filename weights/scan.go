@@ -3,6 +3,7 @@ package weights
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // address is the place of a segment in a store.
@@ -59,6 +60,18 @@ func (s *scan) add(m *manifest, t *tensorEntry, head bool) {
 		s.segments[i].head = s.segments[i].head || head
 		s.segments[i].last = max(s.segments[i].last, p.Offset)
 	}
+}
+
+// experts returns which places passes leave out at times, as the store says; nil if it has no experts.
+func (s *scan) experts() []bool {
+	if !slices.ContainsFunc(s.segments, func(e scanned) bool { return e.Expert }) {
+		return nil
+	}
+	sparse := make([]bool, len(s.segments))
+	for i, e := range s.segments {
+		sparse[i] = e.Expert || i >= s.pass // all passes leave out what belongs to none
+	}
+	return sparse
 }
 
 // next returns the place that follows place i.

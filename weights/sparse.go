@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Some segments are used in some passes only: those of experts. They are told from the others by what passes ask for, between one use of
-// the final norm or the head and the next. A segment that a pass leaves out is not read ahead from then on, and is kept, once it was
-// asked for, as long as others were not used later. The functions here find such segments and keep them. Their callers hold the
+// Some segments are used in some passes only: those of experts, which the store marks, and others, which are told by what passes ask for,
+// between one use of the final norm or the head and the next. Such a segment is not read ahead, from the first pass on that leaves it out, and is
+// kept, once it was asked for, as long as others were not used later. The functions here find such segments and keep them. Their callers hold the
 // Streamer's lock.
 
 // patience is how many passes in a row use a segment that was left out until it is read ahead again.
@@ -22,7 +22,7 @@ func (r *Streamer) learn(place int) {
 			case r.scan.segments[i].head:
 			case r.visits[i] <= r.ended:
 				r.leftOut[i] = patience
-			case r.leftOut[i] > 0:
+			case r.leftOut[i] > 0 && !r.scan.segments[i].Expert:
 				r.leftOut[i]--
 			}
 		}
@@ -31,6 +31,9 @@ func (r *Streamer) learn(place int) {
 	}
 	r.visit++
 	r.visits[place] = r.visit
+	if place != r.using { // several tensors may lie in a segment
+		r.wanted[r.using], r.using = false, place
+	}
 	if !head {
 		r.bodyVisit = r.visit
 	}
@@ -60,13 +63,35 @@ func (r *Streamer) replan() {
 
 // isExpected reports whether a place will be used in this pass, as far as one can tell.
 func (r *Streamer) isExpected(place int) bool {
-	return r.leftOut[place] == 0 || r.held && r.at == place
+	return r.leftOut[place] == 0 || r.wanted[place] || r.needs(place)
 }
 
-// keep returns memory for a segment of n bytes that is kept as long as it is used: new memory, or that of the one used least lately.
-func (r *Streamer) keep(n int) (pages, bool) {
+// needs reports whether the consumer waits for a place or uses it.
+func (r *Streamer) needs(place int) bool { return r.held && r.at == place }
+
+// Prefetch tells which tensors the consumer will ask for next, in the order of the store, of those that passes leave out at times: the experts that
+// a layer is routed to. They are read at once, as far as there is memory for them, while the first is used. It replaces what
+// an earlier call told. Tensors that the store does not have are ignored here; asking for them is an error.
+func (r *Streamer) Prefetch(names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.wanted)
+	for _, name := range names {
+		t, ok := r.tensors[name]
+		if !ok {
+			continue
+		}
+		for _, p := range t.Parts {
+			r.wanted[r.scan.place[address{p.Chunk, p.Segment}]] = true
+		}
+	}
+	r.wake.Broadcast()
+}
+
+// keep returns memory for the segment of n bytes at a place, which is kept as long as it is used: new memory, or that of the one used least lately.
+func (r *Streamer) keep(place, n int) (pages, bool) {
 	for r.kept+int64(n) > r.plan.Kept {
-		l := r.leastUsed()
+		l := r.leastUsed(r.needs(place))
 		if l == nil {
 			return pages{}, false
 		}
@@ -83,12 +108,20 @@ func (r *Streamer) keep(n int) (pages, bool) {
 	return mem, ok
 }
 
-// leastUsed returns the idle fetch of those kept that was not used for longest; nil if there is none.
-func (r *Streamer) leastUsed() (least *fetch) {
+// leastUsed returns the idle fetch of those kept that was not used for longest; nil if there is none. One that is wanted next is taken last, and
+// only if anyhow says so.
+func (r *Streamer) leastUsed(anyhow bool) (least *fetch) {
 	last := int64(math.MaxInt64)
 	for _, l := range r.fetches {
-		if l != nil && l.kept && l.done && l.leases == 0 && r.visits[l.place] < last {
-			least, last = l, r.visits[l.place]
+		if l == nil || !l.kept || !l.done || l.leases > 0 || r.wanted[l.place] && !anyhow {
+			continue
+		}
+		visit := r.visits[l.place]
+		if r.wanted[l.place] {
+			visit += r.visit
+		}
+		if visit < last {
+			least, last = l, visit
 		}
 	}
 	return least
@@ -97,7 +130,7 @@ func (r *Streamer) leastUsed() (least *fetch) {
 // shrinkKept gives back what is kept beyond the plan, as far as nobody uses it.
 func (r *Streamer) shrinkKept() {
 	for r.kept > r.plan.Kept {
-		l := r.leastUsed()
+		l := r.leastUsed(true)
 		if l == nil {
 			return
 		}

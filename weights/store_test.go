@@ -258,7 +258,7 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Version != FormatVersion || len(info.Chunks) != 4 || info.Tensors[0].Name != embeddingName || info.Tensors[0].Rows != 50 || len(info.Tokenizer) != 2 {
+	if info.Version != denseVersion || len(info.Chunks) != 4 || info.Tensors[0].Name != embeddingName || info.Tensors[0].Rows != 50 || len(info.Tokenizer) != 2 {
 		t.Errorf("got %+v", info)
 	}
 	elements := int64(0)

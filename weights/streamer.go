@@ -105,6 +105,8 @@ type Streamer struct {
 	pinned    []bool
 	sparse    []bool              // places that the plan takes to be left out at times
 	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
+	wanted    []bool              // by place: see Prefetch
+	using     int                 // place of the last visit
 	visits    []int64             // by place: number of the last visit
 	visit     int64               // number of the last visit
 	lastPlace int                 // that was asked for
@@ -150,8 +152,17 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 	if r.scan, err = newScan(s.manifest); err != nil {
 		return fail(err)
 	}
-	r.fetches, r.leftOut, r.visits = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins))
-	r.apply(plan, pins, make([]bool, len(pins)))
+	r.fetches, r.leftOut, r.visits, r.wanted = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins))
+	sparse := r.scan.experts()
+	if sparse == nil {
+		sparse = make([]bool, len(pins))
+	}
+	for i := range r.scan.pass {
+		if sparse[i] {
+			r.leftOut[i] = patience
+		}
+	}
+	r.apply(plan, pins, sparse)
 	open := OpenDirect
 	if opts.Buffered {
 		open = func(path string) (File, error) { return openBuffered(path) }

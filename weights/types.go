@@ -58,7 +58,7 @@ func (c *content) plan(opts WriteOptions) ([][]stored, error) {
 					return nil, err
 				}
 			}
-			steps[i] = append(steps[i], stored{name: r.name, dtype: d, rows: r.rows, cols: r.cols})
+			steps[i] = append(steps[i], stored{name: r.name, dtype: d, rows: r.rows, cols: r.cols, expert: c.tensors[r.name].Expert})
 		}
 	}
 	for i, n := range meant {
