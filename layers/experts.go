@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ExpertsConfig describes an [Experts] layer.
@@ -23,18 +24,21 @@ type ExpertsConfig struct {
 //	p = softmax(Wrouter·x); y = Σ p_e·mlp_e(x), over the Chosen largest
 //
 // Of equal experts the one with the lower index is chosen. Its tensors are name.router [Experts][Width], followed by name.router_bias if there is one,
-// and those of each expert, which start with name.expert.N; experts that no row has chosen are not read. In a store each expert is best
-// a step of its own. The sum of a row goes by the index of the experts, whatever other rows have chosen.
+// and those of each expert, which start with name.expert.N; experts that no row has chosen are not read. A store best marks the tensors
+// of an expert. The sum of a row goes by the index of the experts, whatever other rows have chosen.
 type Experts struct {
 	ws      *Workspace
 	name    string
 	config  ExpertsConfig
 	router  *Linear
 	experts []*MLP
+	tensors [][]string // of each expert
+	ahead   Prefetcher // nil if the weights are none
 
 	// Of the Forward under way; see [Workspace.reserve].
 	ids     []int32   // [maxRows][Chosen]
 	shares  []float32 // [maxRows][Chosen]
+	wanted  []string  // tensors of the experts that some row has chosen
 	rows    []int     // that have chosen the expert at work
 	shareOf []float32 // the share of that expert in each of them
 }
@@ -50,8 +54,10 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	}
 	e.router = newLinear(ws, name+".router", c.Experts, c.Experts, c.MLP.Width, c.RouterBias)
 	for i := range c.Experts {
-		e.experts = append(e.experts, NewMLP(ws, fmt.Sprintf("%s.expert.%d", name, i), c.MLP))
+		mlp := NewMLP(ws, fmt.Sprintf("%s.expert.%d", name, i), c.MLP)
+		e.experts, e.tensors = append(e.experts, mlp), append(e.tensors, mlp.tensors())
 	}
+	e.ahead, _ = ws.weights.(Prefetcher)
 	n := ws.maxRows
 	e.ids, e.shares = make([]int32, n*c.Chosen), make([]float32, n*c.Chosen)
 	e.rows, e.shareOf = make([]int, 0, n), make([]float32, 0, n)
@@ -79,6 +85,7 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 	for i := range n {
 		e.choose(i)
 	}
+	e.prefetch(n)
 	clear(dst)
 	for expert := range e.experts {
 		e.gather(expert, x, n)
@@ -108,6 +115,20 @@ func (e *Experts) choose(i int) {
 	for j := found; j < c.Chosen; j++ { // scores that are no numbers
 		ids[j] = -1
 	}
+}
+
+// prefetch tells the weights which experts come next.
+func (e *Experts) prefetch(n int) {
+	if e.ahead == nil {
+		return
+	}
+	e.wanted = e.wanted[:0]
+	for expert, names := range e.tensors {
+		if slices.Contains(e.ids[:n*e.config.Chosen], int32(expert)) {
+			e.wanted = append(e.wanted, names...)
+		}
+	}
+	e.ahead.Prefetch(e.wanted)
 }
 
 // gather collects the rows that have chosen an expert.

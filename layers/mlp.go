@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lever-go/lever/kernels"
 )
@@ -81,6 +82,16 @@ func NewMLP(ws *Workspace, name string, c MLPConfig) *MLP {
 	}
 	m.down = linear(".down", c.Width, c.FFN)
 	return m
+}
+
+// tensors returns the names of what the network reads.
+func (m *MLP) tensors() (names []string) {
+	for _, l := range append(slices.Clone(m.inner), m.down) {
+		if names = append(names, l.Name()); l.bias != nil {
+			names = append(names, l.bias.reader.name)
+		}
+	}
+	return names
 }
 
 // Width returns the number of elements of a row.

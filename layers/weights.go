@@ -35,6 +35,12 @@ type Shaper interface {
 	Shape(name string) (d tensor.DType, rows, cols int, ok bool)
 }
 
+// Prefetcher is a [Weights] that is told which tensors are asked for next, in order, of those that passes leave out at times; *weights.Streamer is
+// one. It may begin to read them at once. names is borrowed for the call.
+type Prefetcher interface {
+	Prefetch(names []string)
+}
+
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands
 // to the source is made once, so that reading does not allocate.
 type reader struct {
