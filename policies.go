@@ -2,6 +2,7 @@ package lever
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lever-go/lever/spec"
@@ -9,34 +10,46 @@ import (
 	"github.com/lever-go/lever/spec/gaincost"
 )
 
-// PolicyNames are the names that [NewPolicy] knows.
-var PolicyNames = []string{"lever", "chain", "specinfer", "sequoia", "opttree", "eagle2", "powerserve", "ngram", "none"}
+// Policies are those that programs offer by name.
+var Policies = []spec.PolicyKind{
+	gaincost.LeverKind,
+	baseline.ChainKind,
+	baseline.SpecInferKind,
+	baseline.SequoiaKind,
+	baseline.OPTTreeKind,
+	baseline.EAGLE2Kind,
+	baseline.PowerServeKind,
+	gaincost.NGramKind,
+	spec.NoneKind,
+}
 
-// NewPolicy returns the policy of that name, one of [PolicyNames], set up as its source recommends but for the number of tree
+// PolicyNames returns the names of [Policies].
+func PolicyNames() []string {
+	names := make([]string, len(Policies))
+	for i, kind := range Policies {
+		names[i] = kind.Name
+	}
+	return names
+}
+
+// FindPolicy returns the one of [Policies] that has the name.
+func FindPolicy(name string) (spec.PolicyKind, error) {
+	i := slices.IndexFunc(Policies, func(kind spec.PolicyKind) bool { return kind.Name == name })
+	if i < 0 {
+		return spec.PolicyKind{}, fmt.Errorf("lever: no policy %q: choose from %s", name, strings.Join(PolicyNames(), ", "))
+	}
+	return Policies[i], nil
+}
+
+// NewPolicy returns the policy of that name, one of [Policies], set up as its source recommends but for the number of tree
 // nodes besides the root, which is at most budget.
 func NewPolicy(name string, budget int) (spec.Policy, error) {
 	if budget < 1 {
 		return nil, fmt.Errorf("lever: policy %s: budget %d is not positive", name, budget)
 	}
-	switch name {
-	case "lever":
-		return gaincost.NewLever(gaincost.LeverOptions{Nodes: budget})
-	case "chain":
-		return baseline.NewChain(budget, 0)
-	case "specinfer":
-		return baseline.NewSpecInfer(baseline.SpecInferOptions{Widths: baseline.SpecInferWidths(budget)})
-	case "sequoia":
-		return baseline.NewSequoia(baseline.SequoiaOptions{Nodes: budget})
-	case "opttree":
-		return baseline.NewOPTTree(baseline.OPTTreeOptions{Nodes: budget})
-	case "eagle2":
-		return baseline.NewEAGLE2(baseline.EAGLE2Options{Nodes: budget})
-	case "ngram":
-		return gaincost.NewNGram(gaincost.NGramOptions{Nodes: budget})
-	case "powerserve":
-		return baseline.NewPowerServe(baseline.PowerServeOptions{Nodes: budget})
-	case "none":
-		return spec.None{}, nil
+	kind, err := FindPolicy(name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("lever: no policy %q: choose from %s", name, strings.Join(PolicyNames, ", "))
+	return kind.New(budget)
 }

@@ -28,7 +28,7 @@ func steady(t testing.TB, o spec.Options, sampling spec.Sampling) (g *spec.Gener
 
 func TestNoAllocationPerToken(t *testing.T) {
 	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopK: 40, TopP: 0.9, MinP: 0.05}} {
-		for _, name := range lever.PolicyNames {
+		for _, name := range lever.PolicyNames() {
 			target := spectest.NewHashModel(1, 500, 1<<20)
 			draft := spectest.NewDraftOf(target, 60)
 			target.Committed, draft.Committed = make([]spectest.HashRow, 0, 1<<16), make([]spectest.HashRow, 0, 1<<16)
@@ -47,7 +47,7 @@ func TestNoAllocationPerToken(t *testing.T) {
 // with a large one it is choosing candidates from the draft's logits, and the target's token.
 func BenchmarkBookkeeping(b *testing.B) {
 	for _, vocab := range []int{64, 128_256} {
-		for _, name := range lever.PolicyNames {
+		for _, name := range lever.PolicyNames() {
 			for _, budget := range []int{16, 64} {
 				b.Run(fmt.Sprintf("vocab=%d/policy=%s/budget=%d", vocab, name, budget), func(b *testing.B) {
 					target := spectest.NewFreeModel(vocab)

@@ -76,7 +76,7 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 		}
 		draft := spectest.NewDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
 		draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
-		name := rapid.SampledFrom(lever.PolicyNames).Draw(t, "policy")
+		name := rapid.SampledFrom(lever.PolicyNames()).Draw(t, "policy")
 		budget := rapid.IntRange(1, 20).Draw(t, "budget")
 		passes := 0
 		req.Observe = func(o spec.Observation) {

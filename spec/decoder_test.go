@@ -102,7 +102,7 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 			stopped := req
 			stopped.StopTokens = []int32{want.Tokens[len(want.Tokens)*2/3]}
 			wantStopped := spectest.Generate(t, spec.Options{Target: target}, stopped, nil)
-			for _, name := range lever.PolicyNames {
+			for _, name := range lever.PolicyNames() {
 				tried := budgets
 				if testing.Short() || set != sets[len(sets)-1] {
 					tried = budgets[run%len(budgets):][:1]

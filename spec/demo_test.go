@@ -73,7 +73,7 @@ func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
 		for s, sampling := range []spec.Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
 			req := spec.Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
 			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
-			for j, name := range lever.PolicyNames {
+			for j, name := range lever.PolicyNames() {
 				if (i+j+s)%2 == 1 { // the next prompt has it
 					continue
 				}

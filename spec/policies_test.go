@@ -27,7 +27,7 @@ func mustPolicy(t rapid.TB, name string, budget int) spec.Policy {
 }
 
 func TestPoliciesEqualPlain(t *testing.T) {
-	for _, name := range lever.PolicyNames {
+	for _, name := range lever.PolicyNames() {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				budget := rapid.SampledFrom(budgets).Draw(t, "budget")
@@ -42,7 +42,7 @@ func FuzzPoliciesEqualPlain(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
 		budget := rapid.IntRange(1, 40).Draw(t, "budget")
 		target, req := spectest.DrawCase(t)
-		checkEqualsPlain(t, mustPolicy(t, rapid.SampledFrom(lever.PolicyNames).Draw(t, "policy"), budget), budget, target, req)
+		checkEqualsPlain(t, mustPolicy(t, rapid.SampledFrom(lever.PolicyNames()).Draw(t, "policy"), budget), budget, target, req)
 	}))
 }
 
@@ -98,7 +98,7 @@ func TestPoliciesAccept(t *testing.T) {
 	target := spectest.NewHashModel(1, 50, 1000)
 	target.Levels = 1000
 	req := spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 400}
-	for _, name := range lever.PolicyNames {
+	for _, name := range lever.PolicyNames() {
 		if name == "lever" || name == "ngram" { // the one sees that here no draft pays, the other that nothing repeats
 			continue
 		}
@@ -134,12 +134,12 @@ func TestNewPolicyErrors(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	for _, name := range lever.PolicyNames {
+	for _, kind := range lever.Policies {
 		var tree spec.Tree
 		tree.Reset(1, 8, 8)
-		err := mustPolicy(t, name, 8).Grow(ctx, []int32{1}, &tree, nil)
-		if needs := name != "none" && name != "ngram" && name != "lever"; needs != errors.Is(err, spec.ErrNoDraft) {
-			t.Errorf("%s without a draft model: %v", name, err)
+		err := mustPolicy(t, kind.Name, kind.Budget).Grow(ctx, []int32{1}, &tree, nil)
+		if (kind.Draft == spec.DraftRequired) != errors.Is(err, spec.ErrNoDraft) {
+			t.Errorf("%s without a draft model: %v", kind.Name, err)
 		}
 	}
 }

@@ -17,6 +17,28 @@ type Policy interface {
 	Grow(ctx context.Context, sequence []int32, tree *Tree, draft *Draft) error
 }
 
+// PolicyKind is what programs need to know of a policy in order to offer it by name.
+type PolicyKind struct {
+	Name   string
+	Budget int // number of tree nodes besides the root that suits it where nothing else is asked for
+	Draft  DraftUse
+	// New returns a policy of this kind, set up as its source recommends, whose trees have at most budget nodes besides the root. The budget is
+	// at least 1.
+	New func(budget int) (Policy, error)
+}
+
+// DraftUse says whether a policy asks a draft model.
+type DraftUse uint8
+
+const (
+	DraftRequired DraftUse = iota // Grow returns an error that wraps [ErrNoDraft] where there is none
+	DraftOptional
+	DraftUnused
+)
+
+// NoneKind describes [None].
+var NoneKind = PolicyKind{Name: "none", Budget: 64, Draft: DraftUnused, New: func(int) (Policy, error) { return None{}, nil }}
+
 // None proposes nothing: plain decoding, one token per pass.
 type None struct{}
 

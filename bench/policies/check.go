@@ -138,7 +138,7 @@ func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 		}
 		c.prompts = append(c.prompts, prompts...)
 	}
-	c.total = 2 * len(o.Pairs) * len(o.Kernels) * len(c.prompts) * (1 + (len(lever.PolicyNames)-1)*len(o.Budgets))
+	c.total = 2 * len(o.Pairs) * len(o.Kernels) * len(c.prompts) * (1 + (len(lever.PolicyNames())-1)*len(o.Budgets))
 	for _, pair := range o.Pairs {
 		for _, set := range o.Kernels {
 			want := make([][]int32, len(c.prompts))
@@ -204,7 +204,7 @@ func (c *check) share(ctx context.Context, pair Pair, set, mode string, first, s
 	if err := answerAll(plainName, 1); err != nil {
 		return err
 	}
-	for _, policy := range lever.PolicyNames {
+	for _, policy := range lever.PolicyNames() {
 		if policy == plainName {
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/gaincost"
 )
 
 // Contender is a policy under the settings that it is compared with.
@@ -15,10 +17,10 @@ type Contender struct {
 }
 
 // The policies that the comparison is about, by name.
-const (
-	plainName = "none"
-	leverName = "lever"
-	chainName = "chain"
+var (
+	plainName = spec.NoneKind.Name
+	leverName = gaincost.LeverKind.Name
+	chainName = baseline.ChainKind.Name
 )
 
 // ChainLengths are those of the fixed chains that are compared.
@@ -30,7 +32,7 @@ func Contenders(budget int) []Contender {
 	for _, n := range ChainLengths {
 		all = append(all, Contender{fmt.Sprintf("chain %d", n), chainName, n})
 	}
-	for _, name := range lever.PolicyNames {
+	for _, name := range lever.PolicyNames() {
 		if name != plainName && name != chainName && name != leverName {
 			all = append(all, Contender{name, name, budget})
 		}

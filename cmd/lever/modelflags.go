@@ -67,7 +67,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")
 	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
-	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(lever.PolicyNames, ", ")+" (default: lever if there is a draft, else none)")
+	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(lever.PolicyNames(), ", ")+" (default: lever if there is a draft, else none)")
 	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
 	flags.Var(&f.prune, "prune", "drop drafted tokens half-way through the target: auto, off, or the share of the expected accepted tokens to give up, up to 1")
 	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
@@ -106,7 +106,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err
 	}
-	if f.policy != "" && !needsDraft(f.policy) && f.policy != "lever" {
+	if policy, err := lever.FindPolicy(f.policy); err == nil && policy.Draft == spec.DraftUnused {
 		cfg.Draft = ""
 	}
 	cfg.NPU, cfg.Placement = f.npu.open(ctx), f.npu.placement
@@ -128,14 +128,15 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 
 // check reports flags that cannot be meant.
 func (f *modelFlags) check() error {
+	policy, err := lever.FindPolicy(f.policy)
 	switch {
-	case f.policy != "" && !slices.Contains(lever.PolicyNames, f.policy):
-		return cli.UsageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames, ", "))
-	case f.policy != "" && needsDraft(f.policy) && f.model != "" && f.draft == "":
+	case f.policy != "" && err != nil:
+		return cli.UsageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames(), ", "))
+	case f.policy != "" && policy.Draft == spec.DraftRequired && f.model != "" && f.draft == "":
 		return cli.UsageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
 	case f.budget < 0 || f.budget > lever.MaxBudget:
 		return cli.UsageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
-	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != "chain":
+	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != baseline.ChainKind.Name:
 		return cli.UsageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
 		return cli.UsageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
@@ -148,45 +149,35 @@ func (f *modelFlags) check() error {
 	return f.npu.check()
 }
 
-// needsDraft reports whether a policy can do nothing without a draft model.
-func needsDraft(policy string) bool {
-	return policy != "lever" && policy != "ngram" && policy != "none"
-}
-
-// defaultBudgets are the numbers of drafted tokens that suit policies, most of them those of their sources.
-var defaultBudgets = map[string]int{"chain": 8, "powerserve": 11, "opttree": 50, "eagle2": 59}
-
-// defaultBudget suits all other policies; lever itself chooses how many of them to use.
-const defaultBudget = 64
-
 // request returns the request that the flags describe for an engine.
 func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy string, err error) {
-	policy = f.policy
-	if policy == "" {
-		policy = "none"
-		if engine.HasDraft() {
-			policy = "lever"
+	kind := spec.NoneKind
+	if f.policy != "" {
+		if kind, err = lever.FindPolicy(f.policy); err != nil {
+			return req, "", err
 		}
+	} else if engine.HasDraft() {
+		kind = gaincost.LeverKind
 	}
 	req = lever.Request{
 		NoThinking:  f.noThink,
 		MaxTokens:   f.maxTokens,
 		Sampling:    f.sampling,
 		StopStrings: f.stop,
-		Budget:      cmp.Or(f.budget, defaultBudgets[policy], defaultBudget),
+		Budget:      cmp.Or(f.budget, kind.Budget),
 	}
-	switch {
-	case policy == "lever":
+	switch kind.Name {
+	case gaincost.LeverKind.Name:
 		var costs gaincost.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
 			req.Policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget})
 		}
-	case policy == "chain":
+	case baseline.ChainKind.Name:
 		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
 	default:
-		req.Policy, err = lever.NewPolicy(policy, req.Budget)
+		req.Policy, err = kind.New(req.Budget)
 	}
-	return req, policy, err
+	return req, kind.Name, err
 }
 
 // samplingError returns an error about a number of the sampling, which is called like its flag.

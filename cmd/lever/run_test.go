@@ -82,7 +82,7 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 		"streamed":   {"--dram", "8MiB"},
 		"small room": {"--context", "200"},
 	}
-	for _, policy := range lever.PolicyNames {
+	for _, policy := range lever.PolicyNames() {
 		ways[policy] = []string{"--policy", policy}
 	}
 	for name, flags := range ways {

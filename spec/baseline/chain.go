@@ -7,6 +7,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// ChainKind describes [Chain].
+var ChainKind = spec.PolicyKind{Name: "chain", Budget: 8, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewChain(budget, 0)
+}}
+
 // Chain proposes the draft model's greedy continuation.
 type Chain struct {
 	length  int

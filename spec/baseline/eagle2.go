@@ -7,6 +7,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// EAGLE2Kind describes [EAGLE2].
+var EAGLE2Kind = spec.PolicyKind{Name: "eagle2", Budget: 59, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewEAGLE2(EAGLE2Options{Nodes: budget})
+}}
+
 // EAGLE2Options describe an [EAGLE2].
 type EAGLE2Options struct {
 	Nodes int // of the tree besides the root

@@ -7,6 +7,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// OPTTreeKind describes [OPTTree].
+var OPTTreeKind = spec.PolicyKind{Name: "opttree", Budget: 50, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewOPTTree(OPTTreeOptions{Nodes: budget})
+}}
+
 // OPTTreeOptions describe an [OPTTree].
 type OPTTreeOptions struct {
 	Nodes int // of the tree besides the root, and of each level while drafting

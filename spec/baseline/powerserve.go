@@ -9,6 +9,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// PowerServeKind describes [PowerServe].
+var PowerServeKind = spec.PolicyKind{Name: "powerserve", Budget: 11, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewPowerServe(PowerServeOptions{Nodes: budget})
+}}
+
 // PowerServeOptions describe a [PowerServe].
 type PowerServeOptions struct {
 	Nodes int // of the tree besides the root

@@ -9,6 +9,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// SequoiaKind describes [Sequoia].
+var SequoiaKind = spec.PolicyKind{Name: "sequoia", Budget: 64, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewSequoia(SequoiaOptions{Nodes: budget})
+}}
+
 // SequoiaOptions describe a [Sequoia].
 type SequoiaOptions struct {
 	Nodes int // of the tree besides the root

@@ -8,6 +8,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// SpecInferKind describes [SpecInfer].
+var SpecInferKind = spec.PolicyKind{Name: "specinfer", Budget: 64, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+	return NewSpecInfer(SpecInferOptions{Widths: SpecInferWidths(budget)})
+}}
+
 // SpecInferOptions describe a [SpecInfer].
 type SpecInferOptions struct {
 	// Widths is the expansion configuration: Widths[i] is the number of children of each node at depth i.

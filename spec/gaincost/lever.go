@@ -8,6 +8,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// LeverKind describes [Lever]. Its trees seldom use the whole budget.
+var LeverKind = spec.PolicyKind{Name: "lever", Budget: 64, Draft: spec.DraftOptional, New: func(budget int) (spec.Policy, error) {
+	return NewLever(LeverOptions{Nodes: budget})
+}}
+
 // LeverOptions describe a [Lever]. The zero value has no profile of the device and looks up n-grams.
 type LeverOptions struct {
 	// Costs are what a profile of the device says; what they leave out is measured during the first passes.

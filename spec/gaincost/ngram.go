@@ -7,6 +7,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// NGramKind describes [NGram].
+var NGramKind = spec.PolicyKind{Name: "ngram", Budget: 64, Draft: spec.DraftUnused, New: func(budget int) (spec.Policy, error) {
+	return NewNGram(NGramOptions{Nodes: budget})
+}}
+
 // NGramOptions describe an [NGram].
 type NGramOptions struct {
 	Nodes  int // of the tree besides the root
