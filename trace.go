@@ -93,7 +93,7 @@ func (m tracedModel) span(name string, rows int, began time.Time) {
 	m.lane.Span(name, began, time.Now(), trace.Arg{Key: "rows", Value: int64(rows)})
 }
 
-func (m tracedModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (m tracedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	name := "tree"
 	if b.Parents == nil {
 		name = "prompt"

@@ -76,8 +76,9 @@ func Assemble(m Model) (*Decoder, error) {
 	return d, nil
 }
 
-// Batch is what one Forward computes.
-type Batch struct {
+// Batch is what one Forward computes. It is an alias of a type without a name, the same as spec's Batch is, so that a [Decoder] is a model for
+// package spec though neither package knows the other.
+type Batch = struct {
 	Tokens []int32
 
 	// Parents make the tokens a tree: the index of each one's parent among the pending rows, which are all rows forwarded
@@ -94,7 +95,7 @@ type Batch struct {
 //
 // The others are dropped, and their descendants with them: later layers don't compute them, and they can be neither
 // projected nor committed. A batch larger than the workspace runs in pieces, and the hook sees them one by one.
-type Hook func(layer int, rows []int, hidden []float32) (keep []int, err error)
+type Hook = func(layer int, rows []int, hidden []float32) (keep []int, err error)
 
 // Len returns the number of committed rows.
 func (d *Decoder) Len() int { return d.cache.Len() }

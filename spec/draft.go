@@ -2,12 +2,10 @@ package spec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/layers"
 )
 
 // Draft is a draft model that follows the target's sequence. A policy expands tree nodes with it; their keys and values stay
@@ -24,7 +22,7 @@ type Draft struct {
 	lead     int // pending rows before the root's: settled tokens that the model had not seen
 	pending  int // all pending rows
 
-	batch   layers.Batch
+	batch   Batch
 	path    []int
 	project []int
 	logits  []float32
@@ -256,11 +254,10 @@ func keepPrefix(m Model, prompt []int32) error {
 	for n < len(committed) && n < len(prompt)-1 && committed[n] == prompt[n] {
 		n++
 	}
-	err := m.Truncate(n)
-	if errors.Is(err, layers.ErrNotKept) {
-		return m.Truncate(0)
+	if m.Truncate(n) == nil {
+		return nil
 	}
-	return err
+	return m.Truncate(0)
 }
 
 // fill appends the tokens of sequence that the model has not committed, at most chunk in a forward, and reports each.
@@ -272,7 +269,7 @@ func fill(ctx context.Context, m Model, sequence []int32, chunk int, progress fu
 	for m.Len() < len(sequence) {
 		tokens := sequence[m.Len():]
 		tokens = tokens[:min(chunk, len(tokens))]
-		if _, err := m.Forward(ctx, layers.Batch{Tokens: tokens}); err != nil {
+		if _, err := m.Forward(ctx, Batch{Tokens: tokens}); err != nil {
 			return err
 		}
 		if err := m.Commit(path[:len(tokens)]); err != nil {

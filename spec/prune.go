@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/lever-go/lever/layers"
 )
 
 // Pruner drops nodes of a tree half-way through its verification: after some layers of the target it looks at the hidden states of
@@ -37,10 +35,10 @@ type pruning struct {
 	left   []int  // alive nodes, ascending
 	rows   []int  // of the target, theirs
 	lead   int    // rows before the root's
-	batch  layers.Batch
+	batch  Batch
 	cuts   []Cut
 	saved  int // rows × layers
-	hook   layers.Hook
+	hook   Hook
 }
 
 // drawn reports whether candidates of the tree were drawn at random.

@@ -8,7 +8,6 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/kernels/npu/offload"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
@@ -179,7 +178,7 @@ type draft struct {
 	*recorder
 }
 
-func (d draft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (d draft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	if b.Parents != nil { // it is no prompt
 		d.pass.Waves = append(d.pass.Waves, len(b.Tokens))
 	}
@@ -192,7 +191,7 @@ type target struct {
 	*recorder
 }
 
-func (t target) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (t target) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	if b.Parents != nil {
 		t.pass.Rows = len(b.Tokens)
 	}

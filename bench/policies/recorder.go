@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -85,7 +84,7 @@ type timedModel struct {
 	seconds float64
 }
 
-func (m *timedModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (m *timedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	defer m.count(time.Now())
 	return m.Model.Forward(ctx, b)
 }

@@ -3,7 +3,6 @@ package prune
 import (
 	"context"
 
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -109,7 +108,7 @@ type countedDraft struct {
 	seconds float64
 }
 
-func (d *countedDraft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (d *countedDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	d.seconds += d.curve.At(len(b.Tokens))
 	return d.Model.Forward(ctx, b)
 }

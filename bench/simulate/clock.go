@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -92,7 +91,7 @@ type countedDraft struct {
 	rows []int // since the latest Grow began
 }
 
-func (d *countedDraft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (d *countedDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	d.rows = append(d.rows, len(b.Tokens))
 	return d.Model.Forward(ctx, b)
 }

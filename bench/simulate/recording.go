@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -58,7 +57,7 @@ func next(state uint64, token int32) uint64 {
 }
 
 // Forward adds pending rows.
-func (r *Recording) Forward(_ context.Context, b layers.Batch) (first int, err error) {
+func (r *Recording) Forward(_ context.Context, b spec.Batch) (first int, err error) {
 	first = len(r.pending)
 	for i, token := range b.Tokens {
 		parent := len(r.pending) - 1
@@ -99,7 +98,7 @@ func (r *Recording) Project(ctx context.Context, dst []float32, rows []int) erro
 // learn computes what is not known after rows, in one forward with their ancestors.
 func (r *Recording) learn(ctx context.Context, rows []int) error {
 	place := map[int]int32{} // of pending rows in the batch
-	var batch layers.Batch
+	var batch spec.Batch
 	var unknown, project []int
 	var add func(at int) int32
 	add = func(at int) int32 {
@@ -172,7 +171,7 @@ func (r *Recording) catchUp(ctx context.Context) error {
 	}
 	for n < len(r.committed) {
 		tokens := r.committed[n:min(n+chunk, len(r.committed))]
-		if _, err := r.model.Forward(ctx, layers.Batch{Tokens: tokens}); err != nil {
+		if _, err := r.model.Forward(ctx, spec.Batch{Tokens: tokens}); err != nil {
 			return err
 		}
 		path := make([]int, len(tokens))

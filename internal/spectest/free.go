@@ -4,7 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 
-	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
 )
 
 // FreeModel costs next to nothing: its logits are copied from a few rows of random ones.
@@ -26,7 +26,7 @@ func NewFreeModel(vocab int) *FreeModel {
 	return m
 }
 
-func (m *FreeModel) Forward(_ context.Context, b layers.Batch) (int, error) {
+func (m *FreeModel) Forward(_ context.Context, b spec.Batch) (int, error) {
 	first := m.pending
 	m.pending += len(b.Tokens)
 	return first, nil

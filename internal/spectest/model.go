@@ -105,7 +105,7 @@ func (m *HashModel) After(row int) (state uint64, depth int) {
 	return 1, 0
 }
 
-func (m *HashModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (m *HashModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -147,7 +147,7 @@ func (m *HashModel) Forward(ctx context.Context, b layers.Batch) (int, error) {
 }
 
 // hook lets a hook drop some of the rows from first on.
-func (m *HashModel) hook(hook layers.Hook, layer, first int) error {
+func (m *HashModel) hook(hook spec.Hook, layer, first int) error {
 	var rows []int
 	var hidden []float32
 	for row := first; row < len(m.Pending); row++ {
@@ -224,7 +224,7 @@ func (m *HashModel) Truncate(n int) error {
 		return fmt.Errorf("hash model: truncate to %d of %d", n, len(m.Committed))
 	}
 	if m.Keeps > 0 && n > 0 && n < len(m.Committed)-m.Keeps {
-		return fmt.Errorf("hash model: truncate to %d of %d: %w", n, len(m.Committed), layers.ErrNotKept)
+		return fmt.Errorf("hash model: truncate to %d of %d, of which it keeps the last %d", n, len(m.Committed), m.Keeps)
 	}
 	m.Committed, m.Pending = m.Committed[:n], m.Pending[:0]
 	return nil

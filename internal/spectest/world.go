@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -78,7 +77,7 @@ type simDraft struct {
 	forwards int
 }
 
-func (d *simDraft) Forward(ctx context.Context, b layers.Batch) (int, error) {
+func (d *simDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	d.seconds += d.w.Draft(len(b.Tokens))
 	d.forwards++
 	return d.HashModel.Forward(ctx, b)
@@ -129,7 +128,7 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 	}
 	follow := func(m *HashModel, tokens []int32) {
 		path := []int{}
-		if _, err := m.Forward(t.Context(), layers.Batch{Tokens: tokens}); err != nil {
+		if _, err := m.Forward(t.Context(), spec.Batch{Tokens: tokens}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range tokens {
@@ -184,7 +183,7 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 		}
 
 		// Tokens.
-		if _, err := target.Forward(t.Context(), layers.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}); err != nil {
+		if _, err := target.Forward(t.Context(), spec.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}); err != nil {
 			t.Fatal(err)
 		}
 		path = path[:0]
