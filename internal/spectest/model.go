@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -131,7 +130,7 @@ func (m *HashModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 		state, depth := m.After(parent)
 		if len(m.Committed)+depth >= m.Positions {
 			m.Pending = m.Pending[:first]
-			return 0, fmt.Errorf("hash model: position %d: %w", len(m.Committed)+depth, layers.ErrContextFull)
+			return 0, fmt.Errorf("hash model: position %d is outside the context", len(m.Committed)+depth)
 		}
 		m.Pending = append(m.Pending, HashRow{State: Mix(state, uint64(token)+1), Token: token, Parent: parent, Depth: depth})
 	}
