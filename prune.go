@@ -46,7 +46,7 @@ func (e *Engine) NewPredictor(s *weights.Predictor) (earlyexit.Predictor, error)
 		return nil, fmt.Errorf("lever: new predictor: there is no stored one: %w", weights.ErrArgument)
 	}
 	p, err := layers.NewPredictor(layers.PredictorConfig{
-		Layer: s.Layer, NormEps: s.NormEps, Trust: layers.Trust{Draft: s.Trust[0], Own: s.Trust[1], Other: s.Trust[2]}, Down: s.Down, Out: s.Out,
+		Layer: s.Layer, NormEps: s.NormEps, Blend: layers.BlendWeights{Draft: s.Blend[0], Predictor: s.Blend[1], Other: s.Blend[2]}, Down: s.Down, Out: s.Out,
 	}, e.target.decoder.Width(), e.pool)
 	if err != nil {
 		return nil, fmt.Errorf("predictor after layer %d: %w", s.Layer, err)

@@ -25,7 +25,7 @@ type choice struct {
 	sequence uint32
 	picked   int     // in tokens; their number for another
 	tokens   []int32 // candidates
-	believed []float32
+	priors   []float32
 	hidden   []float32 // of one exit, [width]
 }
 
@@ -91,7 +91,7 @@ func (r *choiceRecorder) write(c earlyexit.Choice) error {
 		put.PutUint32(record[12+4*i:], uint32(token))
 	}
 	rest := record[12+4*mostCandidates:]
-	for i, log := range c.Believed {
+	for i, log := range c.Priors {
 		put.PutUint32(rest[4*i:], math.Float32bits(float32(log)))
 	}
 	rest = rest[4*mostOptions:]
@@ -133,13 +133,13 @@ func (c *choice) decode(record []byte, exit, width int) error {
 	if n > mostCandidates || c.picked > n {
 		return fmt.Errorf("%d of %d candidates: %w", c.picked, n, fs.ErrInvalid)
 	}
-	c.tokens, c.believed, c.hidden = make([]int32, n), make([]float32, n+1), make([]float32, width)
+	c.tokens, c.priors, c.hidden = make([]int32, n), make([]float32, n+1), make([]float32, width)
 	for i := range c.tokens {
 		c.tokens[i] = int32(get.Uint32(record[12+4*i:]))
 	}
 	rest := record[12+4*mostCandidates:]
-	for i := range c.believed {
-		c.believed[i] = math.Float32frombits(get.Uint32(rest[4*i:]))
+	for i := range c.priors {
+		c.priors[i] = math.Float32frombits(get.Uint32(rest[4*i:]))
 	}
 	decodeHidden(c.hidden, rest[4*mostOptions+2*exit*width:])
 	return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // lesson is what a predictor has learned.
-type lesson struct{ down, up, other, trust []float32 }
+type lesson struct{ down, up, other, blend []float32 }
 
 const (
 	choiceBatch  = 128
@@ -55,14 +55,14 @@ func newChooser(choices []choice, head *head, exit, rank int, distilled [][]floa
 	for i, x := range distilled[1] {
 		c.learn.up[i] = ownAtFirst * x
 	}
-	copy(c.learn.trust, []float32{draftAtFirst, otherAtFirst})
+	copy(c.learn.blend, []float32{draftAtFirst, otherAtFirst})
 	return c, nil
 }
 
 func (c *chooser) close() error { return errors.Join(c.learn.close(), c.test.close()) }
 
 func (c *chooser) parameters() [][]float32 {
-	return [][]float32{c.learn.down, c.learn.up, c.learn.other, c.learn.trust}
+	return [][]float32{c.learn.down, c.learn.up, c.learn.other, c.learn.blend}
 }
 
 // lesson returns what was learned; it shares memory with the network.
@@ -83,11 +83,11 @@ func (c *chooser) fill(n *chooseNetwork, choices []choice, order []int, from int
 		for k := range mostCandidates {
 			priors[2*row(k)] = noCandidate
 			if k < len(one.tokens) {
-				priors[2*row(k)] = one.believed[k]
+				priors[2*row(k)] = one.priors[k]
 				c.head.row(head[row(k)*n.width:(row(k)+1)*n.width], int(one.tokens[k]))
 			}
 		}
-		priors[2*row(mostCandidates)], priors[2*row(mostCandidates)+1] = one.believed[len(one.tokens)], 1
+		priors[2*row(mostCandidates)], priors[2*row(mostCandidates)+1] = one.priors[len(one.tokens)], 1
 		at := one.picked
 		if at == len(one.tokens) {
 			at = mostCandidates
@@ -115,7 +115,7 @@ func (c *chooser) epoch(ctx context.Context, number int, solver gg.Solver, progr
 
 // evaluate returns how well predictor and draft together tell what is picked of the choices that were held out.
 func (c *chooser) evaluate(ctx context.Context) (o outcome, err error) {
-	for i, p := range [][]float32{c.test.down, c.test.up, c.test.other, c.test.trust} {
+	for i, p := range [][]float32{c.test.down, c.test.up, c.test.other, c.test.blend} {
 		copy(p, c.parameters()[i])
 	}
 	order := make([]int, len(c.held))

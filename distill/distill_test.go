@@ -271,8 +271,8 @@ func TestChooseNetworkLoss(t *testing.T) {
 	c := &chooser{}
 	hidden := [][]float32{{1, -1}, {1, 1}} // of root mean square 1
 	batch := []choice{
-		{believed: []float32{-0.1}, picked: 0, hidden: hidden[0]},
-		{believed: []float32{-2.3}, picked: 0, hidden: hidden[1]},
+		{priors: []float32{-0.1}, picked: 0, hidden: hidden[0]},
+		{priors: []float32{-2.3}, picked: 0, hidden: hidden[1]},
 	}
 	c.fill(n, batch, []int{0, 1}, 0)
 	// Two candidates after the first, which the head would give these rows.
@@ -283,7 +283,7 @@ func TestChooseNetworkLoss(t *testing.T) {
 	copy(n.down, []float32{0.5, -1})
 	copy(n.up, []float32{2, 1})
 	copy(n.other, []float32{0.3})
-	copy(n.trust, []float32{0.9, -0.4})
+	copy(n.blend, []float32{0.9, -0.4})
 	got, err := n.run(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -316,7 +316,7 @@ func TestChoicesRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	written := earlyexit.Choice{Node: 1, Tokens: []int32{4, 9}, Believed: []float64{-1, -2, -0.5}, Picked: 2}
+	written := earlyexit.Choice{Node: 1, Tokens: []int32{4, 9}, Priors: []float64{-1, -2, -0.5}, Picked: 2}
 	if err := errors.Join(r.write(written), w.finish(), w.close()); err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestChoicesRoundTrip(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Fatal(got, err)
 	}
-	if c := got[0]; c.sequence != 7 || c.picked != 2 || !slices.Equal(c.tokens, written.Tokens) || !slices.Equal(c.believed, []float32{-1, -2, -0.5}) || !slices.Equal(c.hidden, []float32{2, 2, 3}) {
+	if c := got[0]; c.sequence != 7 || c.picked != 2 || !slices.Equal(c.tokens, written.Tokens) || !slices.Equal(c.priors, []float32{-1, -2, -0.5}) || !slices.Equal(c.hidden, []float32{2, 2, 3}) {
 		t.Errorf("came back as %+v", c)
 	}
 }

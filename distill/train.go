@@ -237,7 +237,7 @@ func (h *head) predictor(l lesson, rank int) (p weights.Predictor, err error) {
 		}
 	}
 	copy(out[h.vocab*rank:], l.other)
-	p.Trust = [3]float64{float64(l.trust[0]), 1, float64(l.trust[1])}
+	p.Blend = [3]float64{float64(l.blend[0]), 1, float64(l.blend[1])}
 	rows, err := tensor.FromFloat32s(out, h.vocab+1, rank)
 	if err != nil {
 		return p, err

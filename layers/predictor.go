@@ -29,15 +29,15 @@ type Predictor struct {
 type PredictorConfig struct {
 	Layer   int     // after which it looks, counted from 0
 	NormEps float32 // added to the mean of squares in rms
-	Trust   Trust
+	Blend   BlendWeights
 	Down    tensor.Packed // [rank][width]
 	Out     tensor.Packed // [vocabulary+1][rank], the last row for another token than those that are asked for
 }
 
-// Trust says how to combine what a draft and a predictor say of candidates, as found in training: with â the draft's chance of one, and s the
-// predictor's softmax over the candidates and another token than these, their chances are in proportion to exp(Draft·log â + Own·log s),
+// BlendWeights say how to combine what a draft and a predictor say of candidates, as found in training: with â the draft's chance of one, and s the
+// predictor's softmax over the candidates and another token than these, their chances are in proportion to exp(Draft·log â + Predictor·log s),
 // times exp(Other) for another token.
-type Trust struct{ Draft, Own, Other float64 }
+type BlendWeights struct{ Draft, Predictor, Other float64 }
 
 // NewPredictor checks that the matrices fit a decoder of the given width. A nil pool computes on the calling goroutine; the pool stays the
 // caller's, and the matrices are not copied.
@@ -64,8 +64,8 @@ func (p *Predictor) Layer() int { return p.config.Layer }
 // Vocab returns the number of tokens that the predictor can score.
 func (p *Predictor) Vocab() int { return p.config.Out.Rows - 1 }
 
-// Trust returns how far to believe it.
-func (p *Predictor) Trust() Trust { return p.config.Trust }
+// Blend returns the weights with which its training ended.
+func (p *Predictor) Blend() BlendWeights { return p.config.Blend }
 
 // Look takes in the given rows of hidden, [any][width].
 func (p *Predictor) Look(hidden []float32, rows []int) {

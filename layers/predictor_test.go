@@ -35,14 +35,14 @@ func TestPredictor(t *testing.T) {
 		}
 		panic("no part")
 	}
-	c := layers.PredictorConfig{Layer: 3, NormEps: 1e-5, Trust: layers.Trust{Draft: 1, Own: 0.5, Other: -1}, Down: matrix("down", rank, width), Out: matrix("out", vocab, rank)}
+	c := layers.PredictorConfig{Layer: 3, NormEps: 1e-5, Blend: layers.BlendWeights{Draft: 1, Predictor: 0.5, Other: -1}, Down: matrix("down", rank, width), Out: matrix("out", vocab, rank)}
 	pool := kernels.NewPool(2)
 	defer pool.Close()
 	p, err := layers.NewPredictor(c, width, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Layer() != 3 || p.Vocab() != vocab-1 || p.Trust() != c.Trust {
+	if p.Layer() != 3 || p.Vocab() != vocab-1 || p.Blend() != c.Blend {
 		t.Errorf("after layer %d, %d tokens", p.Layer(), p.Vocab())
 	}
 	hidden, tokens := values(states*width), []int32{48, 0, 17}

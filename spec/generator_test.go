@@ -192,7 +192,8 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// A fault in any call of a model comes back as an error beside the tokens so far, and the generator can go on after it.
+// A fault in any call of a model comes back as an error beside the tokens so far, and the generator can go on after it. Only where the first
+// call, which keeps the start of a prompt, fails, the model starts over instead.
 func TestFaults(t *testing.T) {
 	target := spectest.NewHashModel(5, 12, 100)
 	draft := spectest.NewDraftOf(target, 60)
@@ -204,7 +205,13 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range []*spectest.HashModel{target, draft} {
-			faults := 0
+			m.FailIn = 1
+			result, err := g.Generate(ctx, req, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spectest.CheckResult(t, result, tokens, finish)
+			faults := 1
 			for ; ; faults++ {
 				m.FailIn = faults + 1
 				result, err := g.Generate(ctx, req, nil)

@@ -29,7 +29,7 @@ const (
 
 	maxPredictor       = 1 << 30 // bytes of a file
 	maxPredictorHeader = 1 << 20
-	maxTrust           = 100
+	maxBlend           = 100
 )
 
 // Predictor guesses the model's next token from a hidden state inside it: the logit of token c after a row with state h is
@@ -39,8 +39,8 @@ type Predictor struct {
 	// Layer is the one whose output the predictor looks at, counted from 0; NormEps is added to the mean of squares in rms.
 	Layer   int
 	NormEps float32
-	// Trust are the weights of the draft's logarithmic chances, of the predictor's own, and the constant for other tokens than candidates.
-	Trust [3]float64
+	// Blend are the weights of the draft's logarithmic chances, of the predictor's own, and the constant for other tokens than candidates.
+	Blend [3]float64
 	Down  tensor.Packed // [rank][width]
 	Out   tensor.Packed // [vocabulary+1][rank], the last row for another token than those that are asked for
 	// Training notes where it comes from, for whoever inspects the store.
@@ -68,7 +68,7 @@ type predictorHeader struct {
 	Vocab    int        `json:"vocab"`
 	Type     string     `json:"type"`
 	NormEps  float32    `json:"norm_eps"`
-	Trust    [3]float64 `json:"trust"`
+	Blend    [3]float64 `json:"trust"`
 	Training Training   `json:"training"`
 }
 
@@ -157,9 +157,9 @@ func (p *Predictor) check() error {
 	case !(p.NormEps >= 0) || math.IsInf(float64(p.NormEps), 0):
 		return corrupt("norm_eps is %v", p.NormEps)
 	}
-	for _, weight := range p.Trust {
-		if math.IsNaN(weight) || math.Abs(weight) > maxTrust {
-			return corrupt("trust is %v", p.Trust)
+	for _, weight := range p.Blend {
+		if math.IsNaN(weight) || math.Abs(weight) > maxBlend {
+			return corrupt("blend weights are %v", p.Blend)
 		}
 	}
 	return nil
@@ -174,7 +174,7 @@ func encodePredictor(p *Predictor, model string) ([]byte, error) {
 		return nil, err
 	}
 	header, err := json.Marshal(predictorHeader{
-		model, p.Layer, p.Down.Cols, p.Down.Rows, p.Out.Rows - 1, p.Down.Type.String(), p.NormEps, p.Trust, p.Training,
+		model, p.Layer, p.Down.Cols, p.Down.Rows, p.Out.Rows - 1, p.Down.Type.String(), p.NormEps, p.Blend, p.Training,
 	})
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func parsePredictor(content []byte) (p Predictor, model string, err error) {
 	if h.Width < 1 || h.Width > maxCols || h.Rank < 1 || h.Rank > maxCols || h.Vocab < 1 || h.Vocab > maxRows || h.Type != tensor.Q8_0.String() {
 		return p, "", corrupt("matrices [%d][%d] and [%d][%d] of type %q", h.Rank, h.Width, h.Vocab, h.Rank, h.Type)
 	}
-	p = Predictor{Layer: h.Layer, NormEps: h.NormEps, Trust: h.Trust, Training: h.Training}
+	p = Predictor{Layer: h.Layer, NormEps: h.NormEps, Blend: h.Blend, Training: h.Training}
 	p.Down = tensor.Packed{Type: tensor.Q8_0, Rows: h.Rank, Cols: h.Width}
 	p.Out = tensor.Packed{Type: tensor.Q8_0, Rows: h.Vocab + 1, Cols: h.Rank}
 	end := predictorPrefix + size

@@ -30,7 +30,7 @@ func smallPredictor(t testing.TB, layer int) *Predictor {
 		return p
 	}
 	return &Predictor{
-		Layer: layer, NormEps: 1e-5, Trust: [3]float64{1, 0.5, -1}, Down: matrix(32, 64), Out: matrix(50, 32),
+		Layer: layer, NormEps: 1e-5, Blend: [3]float64{1, 0.5, -1}, Down: matrix(32, 64), Out: matrix(50, 32),
 		Training: Training{Samples: 1000, Choices: 100, Temperature: 1.5, Seed: 3, Epochs: 4, HeldOutLoss: 0.5, Agreement: 0.7},
 	}
 }
@@ -64,7 +64,7 @@ func TestPredictorRoundTrip(t *testing.T) {
 	}
 	for i, p := range got {
 		want := smallPredictor(t, p.Layer)
-		if p.NormEps != want.NormEps || p.Trust != want.Trust || p.Training != want.Training || !bytes.Equal(p.Down.Data, want.Down.Data) || !bytes.Equal(p.Out.Data, want.Out.Data) {
+		if p.NormEps != want.NormEps || p.Blend != want.Blend || p.Training != want.Training || !bytes.Equal(p.Down.Data, want.Down.Data) || !bytes.Equal(p.Out.Data, want.Out.Data) {
 			t.Errorf("predictor %d came back otherwise", i)
 		}
 	}
@@ -149,7 +149,7 @@ func TestWritePredictorRefusesWhatDoesNotFit(t *testing.T) {
 		"data":  func(p *Predictor) { p.Out.Data = p.Out.Data[1:] },
 		"layer": func(p *Predictor) { p.Layer = -1 },
 		"norm":  func(p *Predictor) { p.NormEps = -1 },
-		"trust": func(p *Predictor) { p.Trust[1] = math.NaN() },
+		"trust": func(p *Predictor) { p.Blend[1] = math.NaN() },
 	} {
 		p := smallPredictor(t, 1)
 		spoil(p)

@@ -46,8 +46,8 @@ func (b Blind) Layer() int { return b.After }
 // Vocab returns the number of tokens.
 func (b Blind) Vocab() int { return b.Tokens }
 
-// Trust says to believe the draft.
-func (Blind) Trust() layers.Trust { return layers.Trust{Draft: 1} }
+// Blend gives all weight to the draft.
+func (Blind) Blend() layers.BlendWeights { return layers.BlendWeights{Draft: 1} }
 
 // Look does nothing.
 func (Blind) Look([]float32, []int) {}

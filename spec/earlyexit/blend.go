@@ -21,14 +21,14 @@ type blend struct {
 const blendWeights = 3
 
 // newBlend returns a blend that begins with what was right in training. It counts for some hundred choices.
-func newBlend(t layers.Trust) blend {
-	return blend{weights: [blendWeights]float64{t.Draft, t.Own, t.Other}, information: [blendWeights]float64{100, 100, 30}}
+func newBlend(t layers.BlendWeights) blend {
+	return blend{weights: [blendWeights]float64{t.Draft, t.Predictor, t.Other}, information: [blendWeights]float64{100, 100, 30}}
 }
 
 // strengths writes what the chances of candidates are in proportion to, given log â and s of each, and returns the sum.
-func (b *blend) strengths(dst, believed, scores []float64) (total float64) {
+func (b *blend) strengths(dst, priors, scores []float64) (total float64) {
 	for i := range dst {
-		exponent := b.weights[0]*believed[i] + b.weights[1]*scores[i]
+		exponent := b.weights[0]*priors[i] + b.weights[1]*scores[i]
 		if i == len(dst)-1 {
 			exponent += b.weights[2]
 		}
@@ -39,7 +39,7 @@ func (b *blend) strengths(dst, believed, scores []float64) (total float64) {
 }
 
 // learn takes in that the target picked one of the candidates, whose strengths sum to total.
-func (b *blend) learn(believed, scores []float64, picked int, strengths []float64, total float64) {
+func (b *blend) learn(priors, scores []float64, picked int, strengths []float64, total float64) {
 	const keep, most = 0.999, 10
 	var mean, square, gradient [blendWeights]float64
 	for i, strength := range strengths {
@@ -47,7 +47,7 @@ func (b *blend) learn(believed, scores []float64, picked int, strengths []float6
 		if i == len(strengths)-1 {
 			other = 1
 		}
-		for k, x := range [blendWeights]float64{believed[i], scores[i], other} {
+		for k, x := range [blendWeights]float64{priors[i], scores[i], other} {
 			mean[k] += p * x
 			square[k] += p * x * x
 			if i == picked {
@@ -62,20 +62,20 @@ func (b *blend) learn(believed, scores []float64, picked int, strengths []float6
 	b.weights[0], b.weights[1] = max(b.weights[0], 0), max(b.weights[1], 0) // a source can be worthless, but not wrong on purpose
 }
 
-// odds corrects the chances of what is dropped by how often the target would have accepted it.
-type odds struct {
-	expected, seen float64
+// calibration corrects the chances of what is dropped by how often the target would have accepted it.
+type calibration struct {
+	expected, accepted float64
 }
 
-func newOdds() odds { return odds{4, 4} }
+func newCalibration() calibration { return calibration{4, 4} }
 
-func (o *odds) of(chance float64) float64 { return chance * o.seen / o.expected }
+func (c *calibration) of(chance float64) float64 { return chance * c.accepted / c.expected }
 
 // learn takes in a dropped node whose parent was accepted.
-func (o *odds) learn(chance float64, hit bool) {
+func (c *calibration) learn(chance float64, hit bool) {
 	const keep = 0.999
-	o.expected, o.seen = keep*o.expected+chance, keep*o.seen
+	c.expected, c.accepted = keep*c.expected+chance, keep*c.accepted
 	if hit {
-		o.seen++
+		c.accepted++
 	}
 }

@@ -17,8 +17,8 @@ type Predictor interface {
 	Layer() int
 	// Vocab returns the number of tokens that it can score.
 	Vocab() int
-	// Trust returns how far to believe it and the draft at first.
-	Trust() layers.Trust
+	// Blend returns the weights of it and of the draft to begin with.
+	Blend() layers.BlendWeights
 	// Look takes in the given rows of hidden, [any][width].
 	Look(hidden []float32, rows []int)
 	// Score writes the logits of tokens after the i-th row of the latest Look to dst, [len(tokens)+1], and, as the last, that of another
@@ -67,7 +67,7 @@ type Pruner struct {
 	sets     []choice  // what each inner node's children are chosen from, in the order of nodes
 	setOf    []int     // by node: index in sets, or -1
 	tokens   []int32   // of sets, one after the other, anotherToken behind each
-	believed []float64 // log â of each
+	priors   []float64 // log â of each
 	order    []int     // nodes by chance
 	stays    []bool    // by node
 	rows     []int
@@ -77,13 +77,13 @@ type Pruner struct {
 
 // exit is one place at which nodes are dropped.
 type exit struct {
-	predictor Predictor
-	blend     blend
-	odds      odds
-	chances   []float64 // by node, in the latest pass
-	scores    []float64 // log of the softmax in each choice, as Pruner.tokens; NaN where the node was gone by then
-	looked    bool      // in this pass
-	dropped   []int
+	predictor   Predictor
+	blend       blend
+	calibration calibration
+	chances     []float64 // by node, in the latest pass
+	scores      []float64 // log of the softmax in each choice, as Pruner.tokens; NaN where the node was gone by then
+	looked      bool      // in this pass
+	dropped     []int
 }
 
 // choice is the union of the candidate sets of a node and its children: the target picks one of these tokens, or another.
@@ -112,7 +112,7 @@ func New(o Options) (*Pruner, error) {
 		case i > 0 && layer == sorted[i-1].Layer():
 			return nil, fmt.Errorf("earlyexit: two predictors after layer %d", layer)
 		}
-		e.exits = append(e.exits, exit{predictor: p, blend: newBlend(p.Trust()), odds: newOdds()})
+		e.exits = append(e.exits, exit{predictor: p, blend: newBlend(p.Blend()), calibration: newCalibration()})
 		e.layers = append(e.layers, p.Layer())
 	}
 	return e, nil
@@ -134,7 +134,7 @@ func (e *Pruner) Begin(tree *spec.Tree, policy spec.Policy) []int {
 		return nil
 	}
 	e.sets, e.setOf = e.sets[:0], e.setOf[:0]
-	e.tokens, e.believed = e.tokens[:0], e.believed[:0]
+	e.tokens, e.priors = e.tokens[:0], e.priors[:0]
 	for node := range tree.Len() {
 		e.setOf = append(e.setOf, -1)
 		if !tree.IsLeaf(node) {
@@ -148,18 +148,18 @@ func (e *Pruner) Begin(tree *spec.Tree, policy spec.Policy) []int {
 	return e.layers
 }
 
-// choose collects the candidates after a node with the chances that their sources give them, which together are no more than mostBelieved,
+// choose collects the candidates after a node with the chances that their sources give them, which together are no more than mostPriors,
 // and what is left for other tokens.
 func (e *Pruner) choose(node int) choice {
-	const leastBelieved, mostBelieved = 1e-4, 0.98
+	const leastPrior, mostPriors = 1e-4, 0.98
 	t, c := e.tree, choice{node: node, begin: len(e.tokens)}
 	add := func(token int32, chance float64) {
-		chance = max(chance, leastBelieved)
+		chance = max(chance, leastPrior)
 		if at := slices.Index(e.tokens[c.begin:], token); at >= 0 {
-			e.believed[c.begin+at] = max(e.believed[c.begin+at], chance)
+			e.priors[c.begin+at] = max(e.priors[c.begin+at], chance)
 			return
 		}
-		e.tokens, e.believed = append(e.tokens, token), append(e.believed, chance)
+		e.tokens, e.priors = append(e.tokens, token), append(e.priors, chance)
 	}
 	for set := range t.SetsOf(node) {
 		for rank, token := range set.Tokens {
@@ -170,14 +170,14 @@ func (e *Pruner) choose(node int) choice {
 		add(t.Tokens()[child], 0)
 	}
 	total := 0.0
-	for _, chance := range e.believed[c.begin:] {
+	for _, chance := range e.priors[c.begin:] {
 		total += chance
 	}
-	scale := min(1, mostBelieved/total)
+	scale := min(1, mostPriors/total)
 	for i := c.begin; i < len(e.tokens); i++ {
-		e.believed[i] = math.Log(scale * e.believed[i])
+		e.priors[i] = math.Log(scale * e.priors[i])
 	}
-	e.tokens, e.believed = append(e.tokens, anotherToken), append(e.believed, math.Log(1-scale*total))
+	e.tokens, e.priors = append(e.tokens, anotherToken), append(e.priors, math.Log(1-scale*total))
 	c.end = len(e.tokens)
 	return c
 }
@@ -255,7 +255,7 @@ func (e *Pruner) weigh(x *exit) {
 // strengths blends what is known of the candidates of c, into e.strength.
 func (e *Pruner) strengths(x *exit, c choice) (total float64) {
 	e.strength = slices.Grow(e.strength[:0], c.end-c.begin)[:c.end-c.begin]
-	return x.blend.strengths(e.strength, e.believed[c.begin:c.end], x.scores[c.begin:c.end])
+	return x.blend.strengths(e.strength, e.priors[c.begin:c.end], x.scores[c.begin:c.end])
 }
 
 // chooseNodes marks in stays which of nodes go on.
@@ -319,7 +319,7 @@ func (e *Pruner) count(x *exit, least int) int {
 		// Dropped chances are summed from the lowest up.
 		n, given := all, 0.0
 		for n > least {
-			if given += x.odds.of(x.chances[e.order[n-1]]); given > loss*total {
+			if given += x.calibration.of(x.chances[e.order[n-1]]); given > loss*total {
 				break
 			}
 			n--
@@ -335,7 +335,7 @@ func (e *Pruner) count(x *exit, least int) int {
 	best, gain := all, 1+total
 	worth := e.pricer.Worth(e.cuts, gain) + worthwhile*gain
 	for n := all - 1; n >= least; n-- {
-		gain -= x.odds.of(x.chances[e.order[n]])
+		gain -= x.calibration.of(x.chances[e.order[n]])
 		here.Rows = n
 		if v := e.pricer.Worth(e.cuts, gain); v > worth {
 			best, worth = n, v
@@ -362,10 +362,10 @@ func (e *Pruner) picked(c choice, token int32) int {
 
 // Choice is what the target picked from after a node that it accepted.
 type Choice struct {
-	Node     int
-	Tokens   []int32   // candidates
-	Believed []float64 // log â of each, and of another token than these
-	Picked   int       // index in Believed
+	Node   int
+	Tokens []int32   // candidates
+	Priors []float64 // log â of each, and of another token than these
+	Picked int       // index in Priors
 }
 
 // Choices calls yield for what the target picked from in the latest pass, which Observe was not told of yet. Slices are borrowed until then.
@@ -376,7 +376,7 @@ func (e *Pruner) Choices(o spec.Observation, yield func(Choice)) {
 	for i, node := range o.Path {
 		if e.setOf[node] >= 0 {
 			c := e.sets[e.setOf[node]]
-			yield(Choice{node, e.tokens[c.begin : c.end-1], e.believed[c.begin:c.end], e.picked(c, o.Token(i))})
+			yield(Choice{node, e.tokens[c.begin : c.end-1], e.priors[c.begin:c.end], e.picked(c, o.Token(i))})
 		}
 	}
 }
@@ -400,10 +400,10 @@ func (e *Pruner) Observe(o spec.Observation) {
 				continue
 			}
 			total := e.strengths(x, c)
-			x.blend.learn(e.believed[c.begin:c.end], x.scores[c.begin:c.end], picked, e.strength, total)
+			x.blend.learn(e.priors[c.begin:c.end], x.scores[c.begin:c.end], picked, e.strength, total)
 			for _, child := range x.dropped {
 				if int(e.tree.Parents()[child]) == node {
-					x.odds.learn(x.chances[child]/x.chances[node], e.tree.Tokens()[child] == o.Token(i))
+					x.calibration.learn(x.chances[child]/x.chances[node], e.tree.Tokens()[child] == o.Token(i))
 				}
 			}
 		}

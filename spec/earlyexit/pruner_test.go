@@ -29,7 +29,9 @@ type hashPredictor struct {
 func (p *hashPredictor) Layer() int { return p.layer }
 func (p *hashPredictor) Vocab() int { return p.target.VocabSize }
 
-func (p *hashPredictor) Trust() layers.Trust { return layers.Trust{Draft: 0.5, Own: 0.8} }
+func (p *hashPredictor) Blend() layers.BlendWeights {
+	return layers.BlendWeights{Draft: 0.5, Predictor: 0.8}
+}
 
 func (p *hashPredictor) Look(hidden []float32, rows []int) {
 	p.states = p.states[:0]
@@ -147,7 +149,7 @@ func (w *pathWatcher) Prune(layer int, nodes []int, hidden []float32) ([]int, er
 	return keep, nil
 }
 
-// An exact predictor after an early layer saves most of the work and loses next to nothing; one that knows nothing is not believed.
+// An exact predictor after an early layer saves most of the work and loses next to nothing; one that knows nothing gets no weight.
 func TestPrunerSavesAsMuchAsThePredictorKnows(t *testing.T) {
 	target := spectest.NewHashModel(21, 40, 4000)
 	req := spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 1500}
@@ -235,9 +237,9 @@ func TestNewChecksItsOptions(t *testing.T) {
 
 func TestBlendLearnsWhomToBelieve(t *testing.T) {
 	// Three candidates, and none of them; the draft always says the same, the predictor is right or knows nothing.
-	believed := []float64{math.Log(0.4), math.Log(0.3), math.Log(0.2), math.Log(0.1)}
+	priors := []float64{math.Log(0.4), math.Log(0.3), math.Log(0.2), math.Log(0.1)}
 	for _, right := range []bool{true, false} {
-		b := newBlend(layers.Trust{Draft: 0.5, Own: 0.8})
+		b := newBlend(layers.BlendWeights{Draft: 0.5, Predictor: 0.8})
 		strengths := make([]float64, 4)
 		for i := range 3000 {
 			picked := []int{0, 0, 0, 0, 1, 1, 1, 2, 2, 3}[spectest.Mix(uint64(i), 5)%10]
@@ -247,8 +249,8 @@ func TestBlendLearnsWhomToBelieve(t *testing.T) {
 			}
 			scores := []float64{-3, -3, -3, -3}
 			scores[said] = -0.1
-			total := b.strengths(strengths, believed, scores)
-			b.learn(believed, scores, picked, strengths, total)
+			total := b.strengths(strengths, priors, scores)
+			b.learn(priors, scores, picked, strengths, total)
 		}
 		if w := b.weights[1]; right && w < 1 || !right && w > 0.1 {
 			t.Errorf("predictor right: %v, weights %v", right, b.weights)
