@@ -187,8 +187,8 @@ func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err err
 	return p, nil
 }
 
-// study lets a pupil learn, with checkpoints.
-func (r *run) study(ctx context.Context, p pupil, task string, exit int, state sampleState, epochs int, rate float64) (*checkpoint, error) {
+// study trains a student, with checkpoints.
+func (r *run) study(ctx context.Context, p student, task string, exit int, state sampleState, epochs int, rate float64) (*checkpoint, error) {
 	layer := r.Exits[exit]
 	path := filepath.Join(r.Work, fmt.Sprintf("checkpoint-%02d-%s", layer, task))
 	c, err := loadCheckpoint(path, fmt.Sprint(state, r.Rank, r.Temperature, r.Seed, r.Epochs))

@@ -19,9 +19,9 @@ const (
 	patience = 2
 )
 
-// pupil is what is trained epoch by epoch.
-type pupil interface {
-	// parameters returns what is trained; it shares memory with the pupil.
+// student is what is trained epoch by epoch.
+type student interface {
+	// parameters returns what is trained; it shares memory with the student.
 	parameters() [][]float32
 	epoch(ctx context.Context, number int, solver gg.Solver, progress func(done, total int)) error
 	// evaluate returns how well it does on what was held out.
@@ -44,8 +44,8 @@ type checkpoint struct {
 	Now, BestSoFar [][]float32 // parameters
 }
 
-// study trains until the held-out loss falls no more, and leaves the best parameters in the pupil.
-func study(ctx context.Context, p pupil, c *checkpoint, maxEpochs int, rate float64, save func() error, report func(epoch, done, total int)) error {
+// study trains until the held-out loss falls no more, and leaves the best parameters in the student.
+func study(ctx context.Context, p student, c *checkpoint, maxEpochs int, rate float64, save func() error, report func(epoch, done, total int)) error {
 	if c.Epoch == 0 {
 		first, err := p.evaluate(ctx)
 		if err != nil {
@@ -88,7 +88,7 @@ func copies(parameters [][]float32) (all [][]float32) {
 }
 
 // restore puts back what copies returned.
-func restore(p pupil, saved [][]float32) error {
+func restore(p student, saved [][]float32) error {
 	now := p.parameters()
 	if len(now) != len(saved) {
 		return errors.New("a checkpoint of another training: delete the folder")
