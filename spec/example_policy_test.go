@@ -74,7 +74,7 @@ func (p *lastTime) Observe(o spec.Observation) {
 }
 
 // Predicted makes it a spec.Forecaster, which knows nothing of seconds.
-func (p *lastTime) Predicted() (accepted, seconds float64) { return p.expected, 0 }
+func (p *lastTime) Forecast() (accepted, seconds float64) { return p.expected, 0 }
 
 // A policy of one's own. The text is that of plain decoding, in fewer passes.
 func ExamplePolicy() {

@@ -39,7 +39,7 @@ func (s *slow) Grow(context.Context, []int32, *spec.Tree, *spec.Draft) error {
 	return nil
 }
 
-func (s *slow) Predicted() (accepted, seconds float64) { return 1, 0.002 }
+func (s *slow) Forecast() (accepted, seconds float64) { return 1, 0.002 }
 
 func (s *slow) Observe(o spec.Observation) {
 	s.passes++

@@ -75,7 +75,7 @@ func (o *Observation) Token(i int) int32 {
 
 // Forecaster is a policy that can tell what it expects of a pass.
 type Forecaster interface {
-	// Predicted returns, for the tree of the latest Grow, the expected number of tokens that the pass will add and of seconds
+	// Forecast returns, for the tree of the latest Grow, the expected number of tokens that the pass will add and of seconds
 	// that it will take, growing the tree included. Seconds are 0 as long as they can't be told.
-	Predicted() (accepted, seconds float64)
+	Forecast() (accepted, seconds float64)
 }

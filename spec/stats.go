@@ -97,7 +97,7 @@ func (f *forecast) compare(seconds float64) {
 	if f.policy == nil {
 		return
 	}
-	accepted, predicted := f.policy.Predicted()
+	accepted, predicted := f.policy.Forecast()
 	f.accepted += accepted
 	f.passes++
 	if predicted > 0 && seconds > 0 {

@@ -11,7 +11,7 @@ type oracle struct {
 	accepted, seconds float64
 }
 
-func (o *oracle) Predicted() (accepted, seconds float64) { return o.accepted, o.seconds }
+func (o *oracle) Forecast() (accepted, seconds float64) { return o.accepted, o.seconds }
 
 func TestForecast(t *testing.T) {
 	o := &oracle{}

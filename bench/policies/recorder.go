@@ -55,7 +55,7 @@ func (r *recorder) Observe(o spec.Observation) {
 		Draft: o.DraftSeconds, Wait: o.IO.IOWaitSeconds, Overhead: r.growing,
 	}
 	if f, ok := r.policy.(spec.Forecaster); ok {
-		p.PredictedAccepted, p.PredictedSeconds = f.Predicted()
+		p.PredictedAccepted, p.PredictedSeconds = f.Forecast()
 	}
 	if r.trees {
 		p.Tree = &Tree{

@@ -63,9 +63,9 @@ func (c *clock) Observe(o spec.Observation) {
 }
 
 // Predicted passes on what the policy expects.
-func (c *clock) Predicted() (accepted, seconds float64) {
+func (c *clock) Forecast() (accepted, seconds float64) {
 	if f, ok := c.policy.(spec.Forecaster); ok {
-		return f.Predicted()
+		return f.Forecast()
 	}
 	return 0, 0
 }

@@ -156,7 +156,7 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 		drafting := model.seconds - spent
 		pass := WorldPass{Rows: tree.Len()}
 		if f, ok := policy.(spec.Forecaster); ok {
-			pass.PredictedTokens, pass.PredictedSeconds = f.Predicted()
+			pass.PredictedTokens, pass.PredictedSeconds = f.Forecast()
 		}
 
 		// Time.

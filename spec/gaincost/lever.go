@@ -46,22 +46,22 @@ type Lever struct {
 	candidates int
 	lookup     *Lookup // or nil
 
-	hits      [outlookRanks]float64 // how often the draft's first candidates are right
-	hitsSeen  float64
-	tokens    float64 // and seconds: of late, for the rate
-	seconds   float64
-	credit    float64 // plain passes that speculation may cost
-	measure   int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
-	sizes     bool    // no profile tells this
-	drafted   int     // passes since one without nodes
-	idle      int     // passes since the draft model was asked
-	patience  int     // of those between probes
-	probing   bool
-	gain      float64 // of the latest tree, by the estimates
-	promised  float64 // drafted tokens of late that gains promised, and those that came
-	come      float64
-	predicted struct{ accepted, seconds float64 }
-	root      [1]int
+	hits     [outlookRanks]float64 // how often the draft's first candidates are right
+	hitsSeen float64
+	tokens   float64 // and seconds: of late, for the rate
+	seconds  float64
+	credit   float64 // plain passes that speculation may cost
+	measure  int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
+	sizes    bool    // no profile tells this
+	drafted  int     // passes since one without nodes
+	idle     int     // passes since the draft model was asked
+	patience int     // of those between probes
+	probing  bool
+	gain     float64 // of the latest tree, by the estimates
+	expected float64 // drafted tokens of late that gains foretold, and those that were accepted
+	accepted float64
+	forecast struct{ accepted, seconds float64 }
+	root     [1]int
 }
 
 // outlookRanks is the number of candidates that a draft forward is expected to be good for.
@@ -74,7 +74,7 @@ const (
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
 	maxPatience = 64
-	doubt       = 20 // tokens, before what gains promise is thought to be more or less than what comes
+	priorTokens = 20 // expected tokens that the prior counts for, before it is believed that more or fewer are accepted
 )
 
 // NewLever returns the policy.
@@ -92,7 +92,7 @@ func NewLever(o LeverOptions) (*Lever, error) {
 	l := &Lever{
 		model: model, candidates: o.Candidates,
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
-		promised: doubt, come: doubt,
+		expected: priorTokens, accepted: priorTokens,
 	}
 	if !o.NoLookup {
 		if l.lookup, err = NewLookup(o.Lookup); err != nil {
@@ -130,8 +130,8 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 		}
 	}
 	gain, err := g.finish(nodes)
-	l.gain, l.predicted.accepted = gain, 1+(gain-1)*l.come/l.promised
-	l.predicted.seconds = l.model.Pass(nodes+1, g.drafting, gain)
+	l.gain, l.forecast.accepted = gain, 1+(gain-1)*l.accepted/l.expected
+	l.forecast.seconds = l.model.Pass(nodes+1, g.drafting, gain)
 	return err
 }
 
@@ -152,7 +152,7 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	if l.model.Pass(1, first, 1) > g.most {
 		return nil
 	}
-	if !l.promises(first, l.hits) {
+	if !l.pays(first, l.hits) {
 		if l.idle < l.patience {
 			return nil
 		}
@@ -171,9 +171,9 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	return nil
 }
 
-// promises reports whether drafting can be expected to pay: whether any number of waves makes a better pass than what there is
+// pays reports whether drafting can be expected to pay: whether any number of waves makes a better pass than what there is
 // without a draft, if the draft's candidates are right as often as hits says. The first wave takes the given seconds.
-func (l *Lever) promises(first float64, hits [outlookRanks]float64) bool {
+func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 	g := &l.grower
 	_, plain := g.size(g.best, 0)
 	others := 0.0
@@ -225,7 +225,7 @@ func (l *Lever) Observe(o spec.Observation) {
 	l.idle = 0
 	better := l.hits
 	better[0] = min(0.95, better[0]+0.5)
-	if slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0)) && l.promises(l.model.Forward(1), better) {
+	if slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0)) && l.pays(l.model.Forward(1), better) {
 		l.patience = max(1, l.patience/4)
 	} else {
 		l.patience = min(2*l.patience, maxPatience)
@@ -240,8 +240,8 @@ func (l *Lever) account(o *spec.Observation) {
 	const keep = 0.98
 	seconds, tokens := o.DraftSeconds+o.VerifySeconds, float64(len(o.Path))
 	l.tokens, l.seconds = keep*l.tokens+tokens, keep*l.seconds+seconds
-	l.promised += (1-keep)*(doubt-l.promised) + l.gain - 1
-	l.come += (1-keep)*(doubt-l.come) + tokens - 1
+	l.expected += (1-keep)*(priorTokens-l.expected) + l.gain - 1
+	l.accepted += (1-keep)*(priorTokens-l.accepted) + tokens - 1
 	l.credit += creditRate
 	if _, drafted := o.Tree.Set(0, spec.FromDraft); drafted || o.Tree.Len() > 1 {
 		// A stall of the machine is not the tree's fault.
@@ -293,7 +293,7 @@ func (l *Lever) Worth(cuts []spec.Cut, gain float64) float64 {
 	return gain - g.rate*l.model.PrunedPass(g.tree.Len(), cuts, g.drafting, gain)
 }
 
-// Predicted returns what is expected of the pass whose tree was grown last.
-func (l *Lever) Predicted() (accepted, seconds float64) {
-	return l.predicted.accepted, l.predicted.seconds
+// Forecast returns what is expected of the pass whose tree was grown last.
+func (l *Lever) Forecast() (accepted, seconds float64) {
+	return l.forecast.accepted, l.forecast.seconds
 }
