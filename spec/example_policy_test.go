@@ -73,7 +73,7 @@ func (p *lastTime) Observe(o spec.Observation) {
 	}
 }
 
-// Predicted makes it a spec.Forecaster, which knows nothing of seconds.
+// Forecast makes it a spec.Forecaster, which knows nothing of seconds.
 func (p *lastTime) Forecast() (accepted, seconds float64) { return p.expected, 0 }
 
 // A policy of one's own. The text is that of plain decoding, in fewer passes.
