@@ -63,7 +63,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"internal/cli", "flashsim lever profile tensor kernels kernels/npu layers spec weights"},
 	{"internal/clitest", ""},
 	{"internal/demo", "weights"},
-	{"internal/rehearsal", "layers spec/..."},
+	{"internal/dryrun", "layers spec/..."},
 	{"internal/kerneltest", "kernels"},
 	{"internal/spectest", "spec"},
 	{"internal/...", "tensor"},

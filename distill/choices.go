@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/lever-go/lever/internal/rehearsal"
+	"github.com/lever-go/lever/internal/dryrun"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 )
@@ -47,7 +47,7 @@ type choiceRecorder struct {
 }
 
 func newChoiceRecorder(writer *sampleWriter, layers, vocab int) (*choiceRecorder, error) {
-	blind := rehearsal.Blind{After: writer.state.Exits[0], Tokens: vocab}
+	blind := dryrun.Blind{After: writer.state.Exits[0], Tokens: vocab}
 	exit, err := earlyexit.New(earlyexit.Options{Predictors: []earlyexit.Predictor{blind}, Layers: layers, Loss: 0.5})
 	return &choiceRecorder{exit: exit, writer: writer, layers: layers, hidden: make([][]float32, len(writer.state.Exits))}, err
 }

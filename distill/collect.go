@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/internal/rehearsal"
+	"github.com/lever-go/lever/internal/dryrun"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -41,7 +41,7 @@ func collect(ctx context.Context, engine *lever.Engine, sequences []sequence, wr
 	c.top = make([]float32, writer.state.Top)
 	options := engine.SpecOptions()
 	var err error
-	if options.Policy, err = rehearsal.NewPolicy(); err != nil {
+	if options.Policy, err = dryrun.NewPolicy(); err != nil {
 		return err
 	}
 	if c.chooser, err = newChoiceRecorder(writer, engine.Model().Layers, engine.Target().Vocab()); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/arch"
-	"github.com/lever-go/lever/internal/rehearsal"
+	"github.com/lever-go/lever/internal/dryrun"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/weights"
@@ -210,13 +210,13 @@ func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *
 		}
 		predictors = append(predictors, p)
 	}
-	watcher, err := rehearsal.New(predictors, r.model.Layers)
+	watcher, err := dryrun.New(predictors, r.model.Layers)
 	if err != nil {
 		return err
 	}
 	options := r.engine.SpecOptions()
 	options.Pruner = watcher
-	if options.Policy, err = rehearsal.NewPolicy(); err != nil {
+	if options.Policy, err = dryrun.NewPolicy(); err != nil {
 		return err
 	}
 	generator, err := spec.NewGenerator(options)

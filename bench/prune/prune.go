@@ -12,7 +12,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
-	"github.com/lever-go/lever/internal/rehearsal"
+	"github.com/lever-go/lever/internal/dryrun"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -193,13 +193,13 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 		if err != nil {
 			return err
 		}
-		watcher, err := rehearsal.New(predictors, r.engine.Model().Layers)
+		watcher, err := dryrun.New(predictors, r.engine.Model().Layers)
 		if err != nil {
 			return err
 		}
 		var policy spec.Policy
 		if name == "lever" {
-			policy, err = rehearsal.NewPolicy()
+			policy, err = dryrun.NewPolicy()
 		} else {
 			policy, err = lever.NewPolicy(name, Budget)
 		}
@@ -220,7 +220,7 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 }
 
 // addCurves adds what each exit saves, and all together.
-func (r *run) addCurves(out *report.Report, t *report.Table, name string, s spec.Stats, layers []int, watcher *rehearsal.Pruner) {
+func (r *run) addCurves(out *report.Report, t *report.Table, name string, s spec.Stats, layers []int, watcher *dryrun.Pruner) {
 	p := out.AddPlot(report.Plot{Name: "curve-" + name, Title: "Trees of " + name + ": accepted nodes kept against work saved", X: "saved % of rows × layers", Y: "recall of accepted nodes, %"})
 	var exits [][]int
 	for _, layer := range layers {
@@ -262,7 +262,7 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 	var whole spec.Stats
 	wholeTime, best := 0.0, 0.0
 	for _, share := range append([]float64{0}, lossShares...) {
-		policy, err := rehearsal.NewPolicy()
+		policy, err := dryrun.NewPolicy()
 		if err != nil {
 			return err
 		}

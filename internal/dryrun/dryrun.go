@@ -1,6 +1,6 @@
-// Package rehearsal tells what pruning at each exit layer would keep and save, without pruning: to choose an exit layer, and to compare
+// Package dryrun tells what pruning at each exit layer would keep and save, without pruning: to choose an exit layer, and to compare
 // predictors with the draft's own probabilities.
-package rehearsal
+package dryrun
 
 import (
 	"fmt"
@@ -62,7 +62,7 @@ func New(predictors []earlyexit.Predictor, layers int) (*Pruner, error) {
 		for _, tried := range []earlyexit.Predictor{predictor, Blind{predictor.Layer(), predictor.Vocab()}} {
 			exit, err := earlyexit.New(earlyexit.Options{Predictors: []earlyexit.Predictor{tried}, Layers: layers, Loss: 0.5})
 			if err != nil {
-				return nil, fmt.Errorf("rehearsal: %w", err)
+				return nil, fmt.Errorf("dryrun: %w", err)
 			}
 			p.trials = append(p.trials, trial{tried, exit})
 		}
