@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleContenders() {
-	for _, c := range policies.Contenders(64) {
+	for _, c := range policies.Variants(64) {
 		fmt.Printf("%s: %d\n", c.Name, c.Budget)
 	}
 	// Output:

@@ -83,11 +83,11 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contenders := result.Settings.Contenders
-	if len(result.Results) != 2*len(contenders) || steps != total || total != 2*2*len(contenders) {
+	variants := result.Settings.Variants
+	if len(result.Results) != 2*len(variants) || steps != total || total != 2*2*len(variants) {
 		t.Fatalf("%d results, %d of %d answers", len(result.Results), steps, total)
 	}
-	for _, c := range contenders {
+	for _, c := range variants {
 		if _, err := lever.NewPolicy(c.Policy, c.Budget); err != nil {
 			t.Error(err)
 		}
@@ -119,7 +119,7 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 			t.Errorf("%s, %s: %.3f of the roofline, overhead %.3f", x.Set, x.Policy, x.RooflineShare, x.Overhead)
 		}
 	}
-	if s := result.Summary; len(s.Leads) != 2*(len(contenders)-1) || s.OverPlain <= 0 || s.OverBestChain <= 0 || !strings.HasPrefix(s.BestChain, "chain") {
+	if s := result.Summary; len(s.Leads) != 2*(len(variants)-1) || s.OverPlain <= 0 || s.OverBestChain <= 0 || !strings.HasPrefix(s.BestChain, "chain") {
 		t.Errorf("summary %+v", s)
 	}
 	checkPresented(t, result)

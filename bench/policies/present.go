@@ -40,7 +40,7 @@ func (r *Report) addTable(out *report.Report, set string) {
 // addPlot adds a group of bars for each data set, one for each policy.
 func (r *Report) addPlot(out *report.Report) {
 	p := out.AddPlot(report.Plot{Name: "rate", Title: "Tokens per second", Y: "tokens/s (tick: roofline)", Groups: r.sets()})
-	for _, c := range r.Settings.Contenders {
+	for _, c := range r.Settings.Variants {
 		s := report.Series{Name: c.Name}
 		for _, set := range p.Groups {
 			x, _ := r.find(set, c.Name)

@@ -25,26 +25,26 @@ type Report struct {
 
 // Settings are what a comparison was made with.
 type Settings struct {
-	Model       string      `json:"model"`
-	Draft       string      `json:"draft"`
-	DRAM        int64       `json:"dram_bytes"`
-	Flash       string      `json:"flash"` // the profile's name
-	Bandwidth   float64     `json:"flash_bytes_per_second"`
-	PassBytes   int64       `json:"pass_bytes"` // what the bytes that a pass streams count for
-	PassSeconds float64     `json:"pass_seconds"`
-	Scale       float64     `json:"scale"`           // every byte that is read counts as that many
-	Devices     int         `json:"devices_per_set"` // at work at the same time
-	Contenders  []Contender `json:"policies"`
-	Tokens      int         `json:"tokens"`
-	PlainTokens int         `json:"plain_tokens"`
-	WarmTokens  int         `json:"warm_up_tokens"`
-	Prompts     []string    `json:"prompts"`
+	Model       string    `json:"model"`
+	Draft       string    `json:"draft"`
+	DRAM        int64     `json:"dram_bytes"`
+	Flash       string    `json:"flash"` // the profile's name
+	Bandwidth   float64   `json:"flash_bytes_per_second"`
+	PassBytes   int64     `json:"pass_bytes"` // what the bytes that a pass streams count for
+	PassSeconds float64   `json:"pass_seconds"`
+	Scale       float64   `json:"scale"`           // every byte that is read counts as that many
+	Devices     int       `json:"devices_per_set"` // at work at the same time
+	Variants    []Variant `json:"policies"`
+	Tokens      int       `json:"tokens"`
+	PlainTokens int       `json:"plain_tokens"`
+	WarmTokens  int       `json:"warm_up_tokens"`
+	Prompts     []string  `json:"prompts"`
 }
 
 func (r *run) settings() Settings {
 	s := Settings{
 		Model: filepath.Base(r.Model), Draft: filepath.Base(r.Draft), DRAM: r.DRAM, Flash: r.Flash.Name, PassBytes: r.PassBytes, Scale: r.scale, Devices: r.Devices,
-		Contenders: r.Contenders, Tokens: r.Tokens, PlainTokens: r.PlainTokens, WarmTokens: r.WarmTokens,
+		Variants: r.Variants, Tokens: r.Tokens, PlainTokens: r.PlainTokens, WarmTokens: r.WarmTokens,
 	}
 	for _, row := range r.Flash.BytesPerSecond {
 		s.Bandwidth = max(s.Bandwidth, slices.Max(row))
@@ -104,7 +104,7 @@ type AnswerResult struct {
 	Trace   []Pass  `json:"trace,omitempty"`
 }
 
-// answer is what a contender's answer to one prompt took.
+// answer is what a variant's answer to one prompt took.
 type answer struct {
 	prompt string
 	stats  spec.Stats
@@ -227,7 +227,7 @@ func (r *Report) sets() (names []string) {
 func (r *Report) summarise() {
 	s := &r.Summary
 	best := 0.0
-	for _, c := range r.Settings.Contenders {
+	for _, c := range r.Settings.Variants {
 		var rates, accepted []float64
 		for _, set := range r.sets() {
 			x, _ := r.find(set, c.Name)

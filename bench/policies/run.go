@@ -24,11 +24,11 @@ type Options struct {
 	DRAM    int64
 	Threads int // 0: one per performance core
 	Sets    []bench.Set
-	// Contenders are the policies; nil: those of the function Contenders, with Budget.
-	Contenders []Contender
-	Budget     int // drafted tokens in a pass; 0: 64
-	Prompts    int // of each set; 0: 6
-	Tokens     int // of each answer; 0: 64
+	// Variants are the policies; nil: those of the function Variants, with Budget.
+	Variants []Variant
+	Budget   int // drafted tokens in a pass; 0: 64
+	Prompts  int // of each set; 0: 6
+	Tokens   int // of each answer; 0: 64
 	// PlainTokens bounds the answers of plain decoding, whose passes are all alike; 0: 16.
 	PlainTokens int
 	WarmTokens  int // generated beforehand by policies that learn; 0: 96
@@ -58,8 +58,8 @@ func (o Options) withDefaults() Options {
 	set(&o.PlainTokens, 16)
 	set(&o.WarmTokens, 96)
 	set(&o.Devices, 3)
-	if o.Contenders == nil {
-		o.Contenders = Contenders(o.Budget)
+	if o.Variants == nil {
+		o.Variants = Variants(o.Budget)
 	}
 	if o.PassBytes == 0 {
 		o.PassBytes = Bytes8B
@@ -116,9 +116,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	answers := make([][][]answer, len(r.Sets)) // by set, contender and prompt
+	answers := make([][][]answer, len(r.Sets)) // by set, variant and prompt
 	for set := range r.Sets {
-		for range r.Contenders {
+		for range r.Variants {
 			answers[set] = append(answers[set], make([]answer, len(r.texts[set])))
 			r.total += len(r.texts[set])
 		}
@@ -141,7 +141,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	report.Settings = r.settings()
 	report.Overrun = r.flash.Overrun.Seconds() / r.flash.ReadTime.Seconds()
 	for set := range r.Sets {
-		for i, c := range r.Contenders {
+		for i, c := range r.Variants {
 			report.Results = append(report.Results, r.result(r.Sets[set].Name, c.Name, answers[set][i]))
 		}
 	}
@@ -197,14 +197,14 @@ func (r *run) request(engine *lever.Engine, prompt []int32, tokens int) spec.Req
 	return spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: engine.Tokenizer().EOS()}
 }
 
-// entrant is a contender at work on a device.
+// entrant is a variant at work on a device.
 type entrant struct {
-	Contender
+	Variant
 	recorder  *recorder
 	generator *spec.Generator
 }
 
-// runDevice lets all contenders answer their share of the prompts of a set on a device of its own.
+// runDevice lets all variants answer their share of the prompts of a set on a device of its own.
 func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer) (err error) {
 	seed := uint64(set*r.Devices + device)
 	throttle, err := flashsim.NewThrottle(r.Flash, flashsim.Options{Scale: r.scale, Seed: seed})
@@ -217,7 +217,7 @@ func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	var entrants []*entrant
-	for _, c := range r.Contenders {
+	for _, c := range r.Variants {
 		e, err := r.enter(ctx, engine, c, r.Sets[set].Name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
@@ -240,15 +240,15 @@ func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer
 	return nil
 }
 
-// enter makes a contender ready.
-func (r *run) enter(ctx context.Context, engine *lever.Engine, c Contender, set string) (*entrant, error) {
+// enter makes a variant ready.
+func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set string) (*entrant, error) {
 	policy, err := c.new()
 	if err != nil {
 		return nil, err
 	}
 	options := engine.SpecOptions()
 	draft := &timedModel{Model: options.Draft}
-	e := &entrant{Contender: c, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
+	e := &entrant{Variant: c, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
 	options.Draft, options.Policy, options.MaxNodes = draft, e.recorder, c.Budget
 	if e.generator, err = spec.NewGenerator(options); err != nil {
 		return nil, err
@@ -272,7 +272,7 @@ func warmPrompt(set string) bench.Prompt {
 	return own[max(i, 0)].Prompts[1]
 }
 
-// answer lets a contender answer a prompt.
+// answer lets a variant answer a prompt.
 func (r *run) answer(ctx context.Context, engine *lever.Engine, e *entrant, t text) (answer, error) {
 	want := t.answer
 	if e.Policy == plainName {

@@ -109,13 +109,13 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 			var all [3][]float64
 			for _, set := range s.pair.Sets {
 				var rates [3]float64
-				for _, c := range policies.Contenders(budget) {
+				for _, c := range policies.Variants(budget) {
 					at := map[string]int{plainName: 0, "chain": 1, leverName: 2}
 					i, ok := at[c.Policy]
 					if !ok {
 						continue
 					}
-					x, err := s.contend(ctx, h, set, c, false)
+					x, err := s.simulateOne(ctx, h, set, c, false)
 					if err != nil {
 						return err
 					}
@@ -147,21 +147,21 @@ func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 	t := s.Targets[0]
 	table := out.AddTable("Draft policies, "+t.Name+", geometric means over the sets (figure 11)", report.Text("device"), report.Text("policy"),
 		report.Number("tokens/s", 3), report.Number("of plain", 2), report.Number("accepted/pass", 2), report.Number("drafted/pass", 1), report.Number("s/pass", 3))
-	contenders := policies.Contenders(budget)
+	variants := policies.Variants(budget)
 	var groups []string
 	for _, d := range s.Devices {
 		groups = append(groups, d.Name)
 	}
 	rate := out.AddPlot(report.Plot{Name: "policies", Title: "Tokens/s by draft policy, " + t.Name + " (figure 11)", Y: "tokens/s", Groups: groups})
 	length := out.AddPlot(report.Plot{Name: "accepted", Title: "Tokens of a pass by draft policy, " + t.Name + " (figure 11)", Y: "tokens", Groups: groups})
-	results := make([][]result, len(s.Devices)) // by device and contender
+	results := make([][]result, len(s.Devices)) // by device and variant
 	for i, d := range s.Devices {
 		h, err := t.on(d)
 		if err != nil {
 			return err
 		}
 		ahead := true
-		for _, c := range contenders {
+		for _, c := range variants {
 			x, err := s.mean(ctx, h, c, false)
 			if err != nil {
 				return err
@@ -169,18 +169,18 @@ func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 			results[i] = append(results[i], x)
 			table.Add(d.Name, c.Name, x.rate, x.rate/results[i][0].rate, x.accepted, x.drafted, x.pass)
 		}
-		mine := results[i][len(contenders)-1] // lever is the last
-		for j, x := range results[i][:len(contenders)-1] {
+		mine := results[i][len(variants)-1] // lever is the last
+		for j, x := range results[i][:len(variants)-1] {
 			if x.rate >= mine.rate {
 				ahead = false
-				out.Find("on %s, %s is faster than lever: %.2f of its tokens/s", d.Name, contenders[j].Name, x.rate/mine.rate)
+				out.Find("on %s, %s is faster than lever: %.2f of its tokens/s", d.Name, variants[j].Name, x.rate/mine.rate)
 			}
 		}
 		if ahead {
 			out.Find("on %s, lever is ahead of every other policy", d.Name)
 		}
 	}
-	for j, c := range contenders {
+	for j, c := range variants {
 		rates, lengths := report.Series{Name: c.Name}, report.Series{Name: c.Name}
 		for i := range s.Devices {
 			rates.Y, lengths.Y = append(rates.Y, results[i][j].rate), append(lengths.Y, results[i][j].accepted)

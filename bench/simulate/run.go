@@ -206,8 +206,8 @@ type result struct {
 	pass                    float64 // median seconds
 }
 
-// contend lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
-func (s *simulation) contend(ctx context.Context, h *hardware, set tracedSet, c policies.Contender, meanReads bool) (result, error) {
+// simulateOne lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
+func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet, c policies.Variant, meanReads bool) (result, error) {
 	policy, err := lever.NewPolicy(c.Policy, c.Budget)
 	if err != nil {
 		return result{}, err
@@ -242,10 +242,10 @@ func (s *simulation) contend(ctx context.Context, h *hardware, set tracedSet, c 
 }
 
 // mean returns the geometric means of a policy's results over all sets.
-func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Contender, meanReads bool) (result, error) {
+func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Variant, meanReads bool) (result, error) {
 	var rates, accepted, drafted, passes []float64
 	for _, set := range s.pair.Sets {
-		x, err := s.contend(ctx, h, set, c, meanReads)
+		x, err := s.simulateOne(ctx, h, set, c, meanReads)
 		if err != nil {
 			return result{}, fmt.Errorf("%s, %s: %w", set.Name, c.Name, err)
 		}
@@ -254,7 +254,7 @@ func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Contender
 	return result{bench.GeometricMean(rates), bench.GeometricMean(accepted), bench.GeometricMean(drafted) - 1, bench.GeometricMean(passes)}, nil
 }
 
-// named returns the contender called name with a budget.
-func named(name string, budget int) policies.Contender {
-	return policies.Contender{Name: name, Policy: name, Budget: budget}
+// named returns the variant called name with a budget.
+func named(name string, budget int) policies.Variant {
+	return policies.Variant{Name: name, Policy: name, Budget: budget}
 }

@@ -142,7 +142,7 @@ func TestRecordingGoesOn(t *testing.T) {
 		if s.pair, err = s.ask(t.Context(), engine); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.contend(t.Context(), h, s.pair.Sets[0], named(name, 8), false); err != nil {
+		if _, err := s.simulateOne(t.Context(), h, s.pair.Sets[0], named(name, 8), false); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.pair.save(o.Record); err != nil {

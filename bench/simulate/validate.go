@@ -62,12 +62,12 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 	t := out.AddTable("Simulated against real passes of "+pair.pairName()+" on this machine", report.Text("policy"),
 		report.Number("real s/pass", 3), report.Number("simulated s/pass", 3), report.Number("off %", 1))
 	var offs []float64
-	for _, c := range []policies.Contender{named(plainName, 1), {Name: "chain 8", Policy: "chain", Budget: 8}, named("sequoia", 32), named("eagle2", 64)} {
+	for _, c := range []policies.Variant{named(plainName, 1), {Name: "chain 8", Policy: "chain", Budget: 8}, named("sequoia", 32), named("eagle2", 64)} {
 		took, err := one.real(ctx, engine, c, set.Prompts[0].Tokens)
 		if err != nil {
 			return fmt.Errorf("validation: %s: %w", c.Name, err)
 		}
-		x, err := one.contend(ctx, h, set, c, false)
+		x, err := one.simulateOne(ctx, h, set, c, false)
 		if err != nil {
 			return fmt.Errorf("validation: %s: %w", c.Name, err)
 		}
@@ -80,7 +80,7 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 }
 
 // real returns the seconds of a pass of a policy.
-func (s *simulation) real(ctx context.Context, engine *lever.Engine, c policies.Contender, prompt []int32) (float64, error) {
+func (s *simulation) real(ctx context.Context, engine *lever.Engine, c policies.Variant, prompt []int32) (float64, error) {
 	options := engine.SpecOptions()
 	policy, err := lever.NewPolicy(c.Policy, c.Budget)
 	if err != nil {
