@@ -251,7 +251,7 @@ func (e *Engine) enter() (leave func()) {
 func (e *Engine) SpecOptions() spec.Options {
 	options := spec.Options{
 		Target:      e.target.decoder,
-		Chunk:       e.target.chunk,
+		MaxBatch:    e.target.maxBatch,
 		IO:          e.target.ioStats,
 		Enter:       e.enter,
 		ProjectTree: e.projectTree(),

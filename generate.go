@@ -51,7 +51,7 @@ type Request struct {
 }
 
 // MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
-const MaxBudget = residentChunk - 1
+const MaxBudget = residentBatch - 1
 
 // Result is what was generated and what it took. Text leaves out control tokens, such as one that begins another turn; TokenIDs has them.
 type Result struct {

@@ -23,7 +23,7 @@ type model struct {
 	decoder   *layers.Decoder
 	reader    reader
 	streamer  *weights.Streamer // reader, when it streams; else nil
-	chunk     int               // rows in one forward
+	maxBatch  int               // rows in one forward
 	queue     *offload.Queue    // of products that a device computes; nil without one
 
 	projectAhead int // see [spec.Options]
@@ -40,8 +40,8 @@ type reader interface {
 
 // Rows in one forward: prompt tokens, or a tree. Every forward over a streamed model reads it from flash, which more rows share.
 const (
-	residentChunk = 128
-	streamedChunk = 256
+	residentBatch = 128
+	streamedBatch = 256
 )
 
 // A head of so many elements comes from memory at every projection, as no cache holds it: some more rows then cost little.
@@ -56,7 +56,7 @@ func openModel(ctx context.Context, cfg Config, path string, dram int64, pool *k
 	if err != nil {
 		return nil, err
 	}
-	m := &model{store: store, chunk: residentChunk}
+	m := &model{store: store, maxBatch: residentBatch}
 	if err := m.open(ctx, cfg, dram, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), m.Close())
 	}
@@ -87,7 +87,7 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 		Context:  positions,
 		KV:       cfg.KV,
 		Vocab:    min(m.tokenizer.Size(), described.Vocab),
-		MaxBatch: m.chunk,
+		MaxBatch: m.maxBatch,
 		Trace:    cfg.parts,
 	}
 	if cfg.queue != nil {
@@ -117,7 +117,7 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 	}
 	m.reader, m.streamer = streamer, streamer
 	if streamer.Plan().Streamed > 0 {
-		m.chunk = streamedChunk
+		m.maxBatch = streamedBatch
 	}
 	return nil
 }

@@ -28,9 +28,9 @@ type sequence struct {
 }
 
 const (
-	chunkTokens  = 256             // of text in a sequence
-	maxFileBytes = 1 << 20         // a larger file is no text that someone wrote
-	fileTokens   = 4 * chunkTokens // of one file: variety is worth more
+	sequenceTokens = 256                // of text in a sequence
+	maxFileBytes   = 1 << 20            // a larger file is no text that someone wrote
+	fileTokens     = 4 * sequenceTokens // of one file: variety is worth more
 )
 
 // promptSequences are the prompts with what is needed to answer them. Every fourth one is answered at a temperature, for more than the target's
@@ -85,7 +85,7 @@ func textSequences(t *tokenizer.Tokenizer, paths []string, tokens int, seed uint
 		ids := t.Encode(string(text[:min(len(text), longest*fileTokens)]), tokenizer.EncodeOptions{})
 		ids = ids[:min(len(ids), fileTokens)]
 		for len(ids) > 0 && tokens > 0 {
-			n := min(len(ids), chunkTokens-1, tokens)
+			n := min(len(ids), sequenceTokens-1, tokens)
 			s := sequence{name: file}
 			if bos, ok := t.BOS(); ok {
 				s.ids = append(s.ids, bos)

@@ -89,7 +89,7 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 		}
 		g, err := spec.NewGenerator(spec.Options{
 			Target: target, Draft: draft, Policy: mustPolicy(t, name, budget), MaxNodes: budget,
-			Chunk: rapid.IntRange(1, 20).Draw(t, "chunk"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+			MaxBatch: rapid.IntRange(1, 20).Draw(t, "maxBatch"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		})
 		if err != nil {
 			t.Fatal(err)

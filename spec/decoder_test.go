@@ -75,7 +75,7 @@ func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 			}
 			accepted := 0
 			for _, k := range []int{1, 3, 8, 16} {
-				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustChain(t, k, 0), Chunk: k, ProjectTree: k == 3}, req, nil)
+				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustChain(t, k, 0), MaxBatch: k, ProjectTree: k == 3}, req, nil)
 				spectest.CheckResult(t, got, want.Tokens, want.Finish)
 				accepted += got.Stats.Tokens - got.Stats.Passes
 			}

@@ -12,8 +12,8 @@ import (
 // for the next pass as far as the target accepts the nodes, and the tokens that the draft has not seen go in together with
 // the next root. It is not safe for concurrent use.
 type Draft struct {
-	model Model
-	chunk int
+	model    Model
+	maxBatch int
 
 	sampler *Sampler // for draws from the draft's distribution
 
@@ -34,11 +34,11 @@ type Draft struct {
 // draftStream is the stream of the request's seed from which drafted tokens are drawn.
 const draftStream = 1
 
-// NewDraft returns a draft that takes in at most chunk tokens of a sequence in one forward. A [Generator] makes its own; this is for those
+// NewDraft returns a draft that takes in at most maxBatch tokens of a sequence in one forward. A [Generator] makes its own; this is for those
 // who drive a [Policy] themselves: Start, let it grow, verify, Settle.
-func NewDraft(m Model, chunk int) (*Draft, error) {
+func NewDraft(m Model, maxBatch int) (*Draft, error) {
 	sampler, err := NewSampler(Sampling{})
-	return &Draft{model: m, chunk: chunk, sampler: sampler}, err
+	return &Draft{model: m, maxBatch: maxBatch, sampler: sampler}, err
 }
 
 // begin prepares for a new sequence that starts with prompt.
@@ -208,7 +208,7 @@ func (d *Draft) forward(ctx context.Context, nodes []int) error {
 // model on them instead.
 func (d *Draft) catchUp(ctx context.Context) error {
 	unseen := d.sequence[d.model.Len() : len(d.sequence)-1]
-	if len(unseen) >= d.chunk {
+	if len(unseen) >= d.maxBatch {
 		return d.follow(ctx, d.sequence)
 	}
 	for i, token := range unseen {
@@ -221,7 +221,7 @@ func (d *Draft) catchUp(ctx context.Context) error {
 
 // follow takes in all tokens of sequence that the model has not seen, but the last.
 func (d *Draft) follow(ctx context.Context, sequence []int32) error {
-	if err := fill(ctx, d.model, sequence[:len(sequence)-1], d.chunk, nil); err != nil {
+	if err := fill(ctx, d.model, sequence[:len(sequence)-1], d.maxBatch, nil); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)
 	}
 	return nil
@@ -260,15 +260,15 @@ func keepPrefix(m Model, prompt []int32) error {
 	return m.Truncate(0)
 }
 
-// fill appends the tokens of sequence that the model has not committed, at most chunk in a forward, and reports each.
-func fill(ctx context.Context, m Model, sequence []int32, chunk int, progress func()) error {
-	path := make([]int, min(chunk, len(sequence)-m.Len()))
+// fill appends the tokens of sequence that the model has not committed, at most maxBatch in a forward, and reports each.
+func fill(ctx context.Context, m Model, sequence []int32, maxBatch int, progress func()) error {
+	path := make([]int, min(maxBatch, len(sequence)-m.Len()))
 	for i := range path {
 		path[i] = i
 	}
 	for m.Len() < len(sequence) {
 		tokens := sequence[m.Len():]
-		tokens = tokens[:min(chunk, len(tokens))]
+		tokens = tokens[:min(maxBatch, len(tokens))]
 		if _, err := m.Forward(ctx, Batch{Tokens: tokens}); err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ type Options struct {
 	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. Target and
 	// Draft must be able to project MaxNodes + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
 	MaxNodes int
-	// Chunk is the largest number of prompt tokens in a forward; 0 = 128.
-	Chunk int
+	// MaxBatch is the largest number of prompt tokens in a forward; 0 = 128.
+	MaxBatch int
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
 	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
 	ProjectTree bool
@@ -136,8 +136,8 @@ func NewGenerator(o Options) (*Generator, error) {
 	if o.Target == nil {
 		return nil, errors.New("spec: no target model")
 	}
-	if o.MaxNodes < 0 || o.Chunk < 0 || o.ProjectAhead < 0 {
-		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, Chunk %d, ProjectAhead %d", o.MaxNodes, o.Chunk, o.ProjectAhead)
+	if o.MaxNodes < 0 || o.MaxBatch < 0 || o.ProjectAhead < 0 {
+		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, MaxBatch %d, ProjectAhead %d", o.MaxNodes, o.MaxBatch, o.ProjectAhead)
 	}
 	if o.Policy == nil {
 		o.Policy = None{}
@@ -145,8 +145,8 @@ func NewGenerator(o Options) (*Generator, error) {
 	if o.MaxNodes == 0 {
 		o.MaxNodes = 64
 	}
-	if o.Chunk == 0 {
-		o.Chunk = 128
+	if o.MaxBatch == 0 {
+		o.MaxBatch = 128
 	}
 	sampler, err := NewSampler(Sampling{})
 	if err != nil {
@@ -162,7 +162,7 @@ func NewGenerator(o Options) (*Generator, error) {
 		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
 			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
 		}
-		if g.draft, err = NewDraft(o.Draft, o.Chunk); err != nil {
+		if g.draft, err = NewDraft(o.Draft, o.MaxBatch); err != nil {
 			return nil, err
 		}
 	}
@@ -301,7 +301,7 @@ func (g *Generator) prefill(ctx context.Context, progress func(done, total int))
 			progress(g.target.Len(), total)
 		}
 	}
-	if err := fill(ctx, g.target, g.sequence[:total], g.options.Chunk, report); err != nil {
+	if err := fill(ctx, g.target, g.sequence[:total], g.options.MaxBatch, report); err != nil {
 		return err
 	}
 	if g.draft != nil && total < g.draft.model.Context() {

@@ -38,7 +38,7 @@ func TestChainEqualsPlain(t *testing.T) {
 			Target: target, Draft: draft,
 			Policy:      mustChain(t, rapid.IntRange(1, 16).Draw(t, "k"), rapid.Float32Range(0, 1).Draw(t, "minProb")),
 			MaxNodes:    rapid.IntRange(1, 20).Draw(t, "maxNodes"),
-			Chunk:       rapid.IntRange(1, 20).Draw(t, "chunk"),
+			MaxBatch:    rapid.IntRange(1, 20).Draw(t, "maxBatch"),
 			ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		}
 		result := spectest.Generate(t, o, req, nil)
@@ -142,7 +142,7 @@ func TestSharedPrefixIsKept(t *testing.T) {
 		draft := spectest.NewDraftOf(target, 60)
 		draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
 		target.Keeps, draft.Keeps = rapid.IntRange(0, 9).Draw(t, "keeps"), rapid.IntRange(0, 9).Draw(t, "draftKeeps")
-		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: mustChain(t, 3, 0), Chunk: rapid.IntRange(1, 9).Draw(t, "chunk")})
+		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: mustChain(t, 3, 0), MaxBatch: rapid.IntRange(1, 9).Draw(t, "maxBatch")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 	req := spec.Request{Prompt: []int32{1, 2, 3, 4, 5}, MaxTokens: 20}
 	tokens, finish := spectest.Plain(t, target, req)
 	for _, projectTree := range []bool{false, true} {
-		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: &sometimes{mustChain(t, 4, 0), 0, 3}, Chunk: 3, ProjectTree: projectTree})
+		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: &sometimes{mustChain(t, 4, 0), 0, 3}, MaxBatch: 3, ProjectTree: projectTree})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func TestDraftCatchesUp(t *testing.T) {
 	for _, every := range []int{2, 5, 30} {
 		draft := spectest.NewDraftOf(target, 20)
 		draft.MaxBatch = 8
-		result := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Chunk: 8, Policy: &sometimes{mustChain(t, 3, 0), 0, every}}, req, nil)
+		result := spectest.Generate(t, spec.Options{Target: target, Draft: draft, MaxBatch: 8, Policy: &sometimes{mustChain(t, 3, 0), 0, every}}, req, nil)
 		spectest.CheckResult(t, result, tokens, finish)
 		if result.Stats.Tokens <= result.Stats.Passes {
 			t.Errorf("every %d: nothing was accepted: %+v", every, result.Stats)
@@ -399,7 +399,7 @@ func TestErrors(t *testing.T) {
 		"no target":  {},
 		"vocabulary": {Target: target, Draft: spectest.NewHashModel(1, 11, 8)},
 		"max nodes":  {Target: target, MaxNodes: -1},
-		"chunk":      {Target: target, Chunk: -1},
+		"max batch":  {Target: target, MaxBatch: -1},
 	} {
 		if _, err := spec.NewGenerator(o); err == nil || name == "vocabulary" && !errors.Is(err, spec.ErrVocabulary) {
 			t.Errorf("%s: %v", name, err)
@@ -452,7 +452,7 @@ func TestProgressAndIO(t *testing.T) {
 	target := spectest.NewHashModel(1, 10, 100)
 	var reported []int
 	reads := spec.IOStats{BytesRead: 1000, IOSeconds: 5, IOWaitSeconds: 2} // of an earlier generation
-	o := spec.Options{Target: target, Chunk: 4, IO: func() spec.IOStats {
+	o := spec.Options{Target: target, MaxBatch: 4, IO: func() spec.IOStats {
 		reads.BytesRead += 10
 		reads.IOSeconds += 0.5
 		reads.IOWaitSeconds += 0.25

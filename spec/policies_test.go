@@ -69,7 +69,7 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 		Target: target, Draft: draft,
 		Policy:      &spectest.Checked{Policy: p, T: t, Budget: budget},
 		MaxNodes:    rapid.IntRange(1, 70).Draw(t, "maxNodes"),
-		Chunk:       rapid.IntRange(1, 20).Draw(t, "chunk"),
+		MaxBatch:    rapid.IntRange(1, 20).Draw(t, "maxBatch"),
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 
 		ProjectAhead: rapid.IntRange(0, 80).Draw(t, "projectAhead"),

@@ -126,7 +126,7 @@ const (
 	mostRows    = 64
 	someRows    = 16  // of a tree, where a curve shows passes of one row and of a tree
 	leastPasses = 3   // of a point
-	chunk       = 128 // tokens that are taken in at once
+	maxBatch    = 128 // tokens that are taken in at once
 )
 
 // doublings returns first, twice that and so on below last, and last.
@@ -145,7 +145,7 @@ func extend(ctx context.Context, d *layers.Decoder, length int) error {
 	for d.Len() < length {
 		var tokens []int32
 		var path []int
-		for i := range min(chunk, length-d.Len()) {
+		for i := range min(maxBatch, length-d.Len()) {
 			tokens, path = append(tokens, token(d, d.Len()+i)), append(path, i)
 		}
 		if _, err := d.Forward(ctx, layers.Batch{Tokens: tokens}); err != nil {

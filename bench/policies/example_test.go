@@ -6,7 +6,7 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 )
 
-func ExampleContenders() {
+func ExampleVariants() {
 	for _, c := range policies.Variants(64) {
 		fmt.Printf("%s: %d\n", c.Name, c.Budget)
 	}

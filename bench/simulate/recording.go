@@ -160,7 +160,7 @@ func (r *Recording) look(logits []float32) outlook {
 
 // catchUp brings the model to the committed text.
 func (r *Recording) catchUp(ctx context.Context) error {
-	const chunk = 128
+	const maxBatch = 128
 	held := r.model.Tokens()
 	n := 0
 	for n < len(held) && n < len(r.committed) && held[n] == r.committed[n] {
@@ -170,7 +170,7 @@ func (r *Recording) catchUp(ctx context.Context) error {
 		return err
 	}
 	for n < len(r.committed) {
-		tokens := r.committed[n:min(n+chunk, len(r.committed))]
+		tokens := r.committed[n:min(n+maxBatch, len(r.committed))]
 		if _, err := r.model.Forward(ctx, spec.Batch{Tokens: tokens}); err != nil {
 			return err
 		}
