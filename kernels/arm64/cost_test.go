@@ -72,19 +72,16 @@ var update = flag.Bool("update", false, "measure all kernels and record that the
 // recordFile holds the sum of what was measured when all kernels kept to their bounds.
 const recordFile = "testdata/costs.sum"
 
-// sources returns a sum over all that decides what the kernels cost: the package, the calls that are measured, and the bounds.
+// sources returns a sum over what decides what the kernels cost, which is the assembly, and over the bounds.
 func sources(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob("*.[gsh]*")
+	files, err := filepath.Glob("*.[sh]")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, costs)
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") && name != "call_arm64_test.go" {
-			continue
-		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -96,8 +93,7 @@ func sources(t *testing.T) string {
 
 // TestCost measures the inner loops without the hardware: it builds this package's tests for arm64 and has
 // ../shared/tools/armcost (beside the repository; it needs python3, qemu-user-static and llvm-19) count and model what
-// TestCall executes. See ARMCOST.md there. The costs follow from the sources alone. Where these are as they were recorded
-// with -update, every sixth kernel is measured again; otherwise all are, which takes minutes.
+// TestCall executes. See ARMCOST.md there. The costs follow from the assembly alone. Where it is as it was recorded with -update, every sixth kernel is measured again; otherwise all are, which takes minutes.
 func TestCost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes many seconds")
