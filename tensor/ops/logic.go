@@ -186,12 +186,18 @@ func Clamp(x *tensor.Tensor, low, high float32) (*tensor.Tensor, error) {
 
 // CausalMask returns, as Bool [rows][keys], which keys each row sees: its own, that of the last row being the last key, and all before.
 func CausalMask(rows, keys int) (*tensor.Tensor, error) {
-	if rows < 0 || keys < 0 {
-		return nil, mismatch("causal mask", []int{rows}, []int{keys})
+	mask, err := tensor.New(tensor.Bool, rows, keys)
+	if err != nil {
+		return nil, named("causal mask", err)
 	}
-	visible := make([]bool, rows*keys)
+	visible, err := mask.Bytes()
+	if err != nil {
+		return nil, named("causal mask", err)
+	}
 	for i := range visible {
-		visible[i] = i%keys <= i/keys+keys-rows
+		if i%keys <= i/keys+keys-rows {
+			visible[i] = 1
+		}
 	}
-	return asBools(visible, []int{rows, keys})
+	return mask, nil
 }

@@ -386,6 +386,8 @@ func TestErrors(t *testing.T) {
 		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), nil, ops.ConvOptions{Groups: 2})), "Groups:2"},
 		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), nil, ops.ConvOptions{Before: -1})), "-1 and 0"},
 		{second(ops.Conv1D(nil, f(5, 4), f(3, 4, 2), f(4), ops.ConvOptions{})), "bias [4]"},
+		{second(ops.CausalMask(-1, 2)), "[-1 2]"},
+		{second(ops.CausalMask(1<<40, 1<<40)), "too large"},
 		{second(ops.Concat(0)), "nothing"},
 		{second(ops.Concat(2, f(2, 3))), "dimension 2 of [2 3]"},
 		{second(ops.Concat(0, f(2, 3), f(2, 4))), "[2 3] and [2 4]"},

@@ -136,6 +136,7 @@ func TestWhatIsNotANumber(t *testing.T) {
 		{tensor.Must(ops.Add(i32, i32)), "i32[1] [2147483647]"},
 		{tensor.Must(ops.Sum(tensor.Must(ops.Concat(0, i32, i32)))), "i64[] 4294967294"},
 		{tensor.Must(ops.Add(i8, f(0.5))), "f32[2] [-127.5 127.5]"},
+		{tensor.Must(ops.CausalMask(2, 3)), "bool[2 3] [[true true false] [true true true]]"},
 		{tensor.Must(ops.Sum(condition)), "i64[] 1"},
 		{tensor.Must(ops.Mul(condition, f(3, 3))), "f32[2] [3 0]"},
 		{tensor.Must(ops.GELU(f(inf, -20))), "f32[2] [+Inf -0]"},
