@@ -1,6 +1,10 @@
 package kernels
 
-import "github.com/lever-go/lever/tensor"
+import (
+	"encoding/binary"
+
+	"github.com/lever-go/lever/tensor"
+)
 
 var weightIQ4_NL = weightFormat{
 	tileRef: tileRef{
@@ -33,12 +37,12 @@ func tileIQ4NLGo(dst []float32, ldd int, tile, q []byte, rows int) {
 	sums.store(dst, ldd, rows)
 }
 
-// nibbleBytes are, by byte of quants, the values of its low and of its high nibble, with 128 added.
-type nibbleBytes [256][2]byte
+// nibbleBytes are, by byte of quants, the value of its low nibble and, 32 bits further up, that of its high one, with 128 added.
+type nibbleBytes [256]uint64
 
 func nibbleBytesOf(values *[16]int8) (table nibbleBytes) {
 	for b := range table {
-		table[b] = [2]byte{byte(values[b&15]) ^ 0x80, byte(values[b>>4]) ^ 0x80}
+		table[b] = uint64(byte(values[b&15])^0x80) | uint64(byte(values[b>>4])^0x80)<<32
 	}
 	return table
 }
@@ -47,8 +51,11 @@ func nibbleBytesOf(values *[16]int8) (table nibbleBytes) {
 // activations in the plain form, which lie rowBytes apart.
 func addNibbles(sums *rowSums, d *rowFloats, w *[16 * tensor.TileRows]byte, table *nibbleBytes, q []byte, rowBytes, rows int) {
 	var w0, w1 [16 * tensor.TileRows]byte
-	for i, b := range w {
-		w0[i], w1[i] = table[b][0], table[b][1]
+	for i := 0; i < len(w); i += 4 {
+		b := (*[4]byte)(w[i:])
+		four := table[b[0]] | table[b[1]]<<8 | table[b[2]]<<16 | table[b[3]]<<24
+		binary.LittleEndian.PutUint32(w0[i:], uint32(four))
+		binary.LittleEndian.PutUint32(w1[i:], uint32(four>>32))
 	}
 	var wide [QuantBlock]uint64
 	var lo, hi rowInts
