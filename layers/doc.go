@@ -54,7 +54,6 @@
 //
 //   - [ErrUnsupported]: a tensor is of a type that layers do not compute with.
 //   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
-//   - [ErrNotKept]: a text cannot be shortened to where a window has left keys and values behind. Begin it anew.
 //   - [ErrWiring]: the parts of a model do not fit each other.
 //   - [ErrNotKept]: a text can't be shortened because layers have given up what is before. Nothing has changed; it can be emptied.
 //   - [ErrStateful]: layers keep, or may keep, what can't be saved.
