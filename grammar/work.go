@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 // ErrTooLarge is wrapped by errors about a schema that would take too much work or memory: [Vocabulary.JSONSchema] returns it for most of
@@ -40,7 +41,9 @@ func (w *work) do(n int) bool {
 	return w.err == nil
 }
 
+// ask ends the work where it must end, and else lets other goroutines go first: it may keep one core busy, but nobody waiting.
 func (w *work) ask() {
+	runtime.Gosched()
 	w.asked = min(w.steps+askSteps, w.limit+1)
 	switch {
 	case w.ctx.Err() != nil:

@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lever-go/lever"
@@ -74,14 +76,33 @@ func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, er
 		return nil, invalid(param, "", "%s", plain(err))
 	}
 	if prompt.Fallback != nil {
-		s.fallback.Do(func() {
-			s.options.Log.Warn("the model's own chat template can't be used; a built-in one takes its place", "template", prompt.Builtin, "error", prompt.Fallback)
-		})
+		s.fallbacks.tell(s.options.Log, s.options.Model, prompt)
 	}
 	if j.form.chat && !j.options.format.limits() {
 		j.thoughts = tokenizer.NewThoughts(prompt)
 	}
 	return j, nil
+}
+
+// fallbacks tells of conversations that the model's own chat template could not take.
+type fallbacks struct {
+	mu   sync.Mutex
+	told map[string]bool // reasons, each of which is told once
+}
+
+// mostTold bounds the reasons: an error can say what a client has sent.
+const mostTold = 32
+
+func (f *fallbacks) tell(log *slog.Logger, model string, prompt tokenizer.Prompt) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if reason := prompt.Fallback.Error(); !f.told[reason] && len(f.told) < mostTold {
+		if f.told == nil {
+			f.told = map[string]bool{}
+		}
+		f.told[reason] = true
+		log.Warn("the model's own chat template can't be used for a conversation; a built-in one takes its place", "model", model, "template", prompt.Builtin, "error", prompt.Fallback)
+	}
 }
 
 // plain returns an error's text without the name of this module's root package, which says nothing to a client.

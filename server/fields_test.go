@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -190,4 +191,38 @@ func TestFormats(t *testing.T) {
 			}
 		}
 	}
+}
+
+// each finds what a decoder finds, in any layout.
+func FuzzEach(f *testing.F) {
+	for _, seed := range []string{
+		`[]`, `{}`, `[1, -2.5e3 ,true,null]`, `{"a": [1, {"b": "]}"}], "c\"d\u00e9": "\\", "": {} }`, "[\n\t\"\\\"\" ,\r[[], [{}]],{\"x\":[0]}]", `{"a":1,"a":2}`, `["` + "\xff" + `"]`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		raw := json.RawMessage(strings.TrimSpace(text))
+		if !json.Valid(raw) || raw[0] != '[' && raw[0] != '{' {
+			return
+		}
+		d := json.NewDecoder(strings.NewReader(text))
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+		err := each(raw, func(name string, i int, value json.RawMessage) error {
+			if raw[0] == '{' {
+				if token, err := d.Token(); err != nil || token != name {
+					t.Errorf("name %q, not %v, %v", name, token, err)
+				}
+			}
+			var want json.RawMessage
+			if err := d.Decode(&want); err != nil || string(want) != string(value) {
+				t.Errorf("value %d is %s, not %s, %v", i, value, want, err)
+			}
+			return nil
+		})
+		if err != nil || d.More() {
+			t.Errorf("it ends with %v, and there is more: %v", err, d.More())
+		}
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +52,9 @@ type Options struct {
 	// Log, if not nil, is told of failures that are not the clients', and with level debug of each request, without its text.
 	Log *slog.Logger
 }
+
+// silentConnections are those that may be open without a request. Beyond them, the one that has been silent for longest is closed.
+const silentConnections = 256
 
 // maxClients is the largest number of requests that may be open: more than there are ports.
 const maxClients = 1 << 16
@@ -115,7 +117,7 @@ type Server struct {
 	mux       *http.ServeMux
 	ending    atomic.Bool
 	local     atomic.Bool // only requests that name a loopback address are answered
-	fallback  sync.Once   // tells of the chat template
+	fallbacks fallbacks
 }
 
 // New returns a server. Nothing listens yet.
@@ -172,6 +174,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: s.options.ReadTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         (&connections{most: silentConnections + s.options.Clients}).changed,
 		ErrorLog:          slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
