@@ -14,7 +14,7 @@
 // that of Dong et al., "XGrammar: Flexible and Efficient Structured Generation Engine for Large Language Models", 2024, arXiv
 // 2411.15100.) Within a string most tokens can follow, those of so many plain characters as still fit: they are masks of the
 // vocabulary, by the number of characters, and only the others are looked at. Large sets of a pattern, such as \p{L}, get such masks too,
-// when they are first met; they belong to the grammar.
+// when the grammar is compiled.
 //
 // Usage:
 //
@@ -67,9 +67,11 @@
 //
 // # Work and memory
 //
-// Compiling a schema, and each question to a matcher, take a bounded number of steps: a schema of at most 1 MB is compiled or refused in about a
-// sixth of a second, and a mask takes no more than two walks over all tokens, which are some milliseconds for 128,000. A schema that would take more
-// is refused; where that shows only in the middle of a text, the matcher ends with an error. [Grammar.Size] tells the memory of a grammar.
+// Compiling a schema of at most 1 MB, and each question to a matcher, take a bounded number of steps, some nanoseconds each. Large schemas of the
+// usual kinds compile within it, in time that grows as they do: 20,000 properties, a list of 50,000 values, anyOf and oneOf of 10,000 constants,
+// or a text of 1 MB. The bound of a mask is that of two walks over all tokens. A schema that would take more is refused; where that shows only in
+// the middle of a text, the matcher ends with an error. While it compiles, a schema lets other goroutines go first. [Grammar.Size] tells the memory
+// of a grammar.
 //
 // # Errors
 //

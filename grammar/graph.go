@@ -8,14 +8,15 @@ import (
 // graph is an automaton that is being made. There may be hundreds of thousands of nodes, so that none has memory of its own: what leads away from
 // them are lists in common pools.
 type graph struct {
-	work   *work
-	nodes  []vertex
-	edges  pool[edge]
-	calls  pool[call]
-	empty  pool[int32] // nodes that are reached by nothing
-	bytes  []byte      // of the texts of nodes
-	sets   []characters
-	useful []bool // nodes from which a text comes to an end; nil until [graph.prune] has found them
+	work    *work
+	nodes   []vertex
+	edges   pool[edge]
+	calls   pool[call]
+	empty   pool[int32] // nodes that are reached by nothing
+	bytes   []byte      // of the texts of nodes
+	sets    []characters
+	reached []int32 // nodes that a rule can reach, in the order of [graph.order]; nil until [graph.prune] has found them
+	useful  []bool  // nodes from which a text comes to an end; nil if all are
 }
 
 // vertex is a node of a graph.
@@ -184,8 +185,8 @@ func (g *graph) leftRecursive() bool {
 		seen[n] = done
 		return false
 	}
-	for n := range g.nodes {
-		if visit(int32(n)) {
+	for _, n := range g.reached {
+		if visit(n) {
 			return true
 		}
 	}

@@ -174,6 +174,69 @@ func TestHostileSchemas(t *testing.T) {
 	}
 }
 
+// Large schemas of the usual kinds compile within the bound, in time that grows as they do.
+func TestLargeSchemas(t *testing.T) {
+	v := testVocabulary(t)
+	list := func(n int, format string) string {
+		parts := make([]string, n)
+		for i := range parts {
+			parts[i] = fmt.Sprintf(format, i)
+		}
+		return strings.Join(parts, ", ")
+	}
+	for name, c := range map[string]struct {
+		n      int
+		schema func(n int) string
+	}{
+		"optional properties": {20000, func(n int) string {
+			return `{"type": "object", "properties": {` + list(n, `"p%d": {"type": "integer"}`) + `}}`
+		}},
+		"required properties": {20000, func(n int) string {
+			return `{"type": "object", "required": [` + list(n, `"p%d"`) + `], "properties": {` + list(n, `"p%d": {"type": "integer"}`) + `}}`
+		}},
+		"enum of strings": {50000, func(n int) string { return `{"enum": [` + list(n, `"value %d"`) + `]}` }},
+		"enum of numbers": {50000, func(n int) string { return `{"enum": [` + list(n, `%d`) + `]}` }},
+		"anyOf equal":     {10000, func(n int) string { return `{"anyOf": [` + list(n, `{"type": "integer", "title": "x%d"}`) + `]}` }},
+		"anyOf constants": {10000, func(n int) string { return `{"anyOf": [` + list(n, `{"const": "x%d"}`) + `]}` }},
+		"oneOf constants": {10000, func(n int) string { return `{"oneOf": [` + list(n, `{"type": "string", "const": "x%d"}`) + `]}` }},
+		"oneOf with a kind": {2000, func(n int) string {
+			return `{"oneOf": [` + list(n, `{"properties": {"kind": {"const": "k%d"}, "a": {"type": "string"}}, "required": ["kind"]}`) + `]}`
+		}},
+		"constant": {maxSchema - 32, func(n int) string { return `{"const": "` + strings.Repeat("x", n) + `"}` }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps [2]int
+			for i := range steps {
+				w := newWork(t.Context(), compileSteps)
+				schema := c.schema(c.n * (i + 1) / 2)
+				g, err := v.schema(w, []byte(schema))
+				if err == nil {
+					err = bounded(t, v, g, 1)
+				}
+				if err != nil {
+					t.Fatalf("%d bytes: %v", len(schema), err)
+				}
+				steps[i] = w.steps
+			}
+			if t.Logf("%d steps", steps); steps[1] > steps[0]*5/2 {
+				t.Errorf("%d steps, and for twice as many %d", steps[0], steps[1])
+			}
+		})
+	}
+}
+
+// Long patterns are read in time that grows as they do: nothing looks through all that follows at each character.
+func TestLongPatterns(t *testing.T) {
+	v := testVocabulary(t)
+	for _, part := range []string{"1", "{", `\\u0061`, "a{2}", `\\x61`} {
+		schema := `{"pattern": "^` + strings.Repeat(part, 900_000/len(part)) + `$"}`
+		w := newWork(t.Context(), compileSteps)
+		if _, err := v.schema(w, []byte(schema)); err == nil || w.steps > 2*compileSteps {
+			t.Errorf("%.20s: %d steps, %v", part, w.steps, err)
+		}
+	}
+}
+
 // A pattern of which many parts can take one character is followed as easily as any, or refused before there is a text.
 func TestPatternsOfManyParts(t *testing.T) {
 	v := testVocabulary(t)

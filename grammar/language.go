@@ -33,7 +33,7 @@ func (s *shape) texts() texts {
 func (c *compiler) strings(from int32, t texts) (int32, error) {
 	var simple *expression
 	for _, pattern := range t.all {
-		e, err := parsePattern(pattern)
+		e, err := parsePattern(c.work, pattern)
 		if err != nil {
 			return 0, fmt.Errorf("pattern %.200q: %w", pattern, err)
 		}
@@ -189,7 +189,7 @@ func newLanguage(w *work, t texts) (*language, error) {
 		return err
 	}
 	for _, pattern := range slices.Concat(t.all, t.none) {
-		e, err := parsePattern(pattern)
+		e, err := parsePattern(w, pattern)
 		if err == nil {
 			err = program(e)
 		}
@@ -510,7 +510,7 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 }
 
 // formulaSteps are those of one formula, for each of its parts.
-const formulaSteps = 8
+const formulaSteps = 12
 
 // maxSets bounds the sets of characters of a grammar, which have tables.
 const maxSets = 1024

@@ -117,7 +117,7 @@ func (m *machine) join(a, b int32) int32 {
 	}
 	var ways []int32
 	from, other := m.ways(a), m.ways(b)
-	m.work.do(len(from) + len(other) + pushSteps)
+	m.work.do(2*(len(from)+len(other)) + 2*pushSteps)
 	if m.work.err != nil {
 		return a
 	}

@@ -1,8 +1,10 @@
 package grammar
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -151,6 +153,31 @@ func (g *Grammar) Matcher(ctx context.Context) *Matcher {
 	}
 	m.place(m.machine.start(g.start))
 	return m
+}
+
+// triedTokens are those of the text with which a grammar is tried.
+const triedTokens = 4
+
+// try follows a text of some tokens, and fails if that takes too much work: where it shows at once, it is better said before there is a text.
+func (g *Grammar) try(w *work) error {
+	m := g.Matcher(w.ctx)
+	for state, n := 0, 0; n < triedTokens && state >= 0; n++ {
+		mask := m.Allowed(state)
+		if m.Err() != nil || !w.do(m.work.steps) {
+			return cmp.Or(m.Err(), w.err)
+		}
+		token := -1
+		for i, word := range mask { // the last one is seldom one of the few of which all texts begin
+			if word != 0 {
+				token = 64*i + bits.Len64(word) - 1
+			}
+		}
+		state = m.Next(state, int32(token))
+		if m.Err() != nil || !w.do(m.work.steps) {
+			return cmp.Or(m.Err(), w.err)
+		}
+	}
+	return nil
 }
 
 // mask returns an empty mask.

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -15,7 +16,8 @@ type property struct {
 // object takes an object of the given properties, in their order, and then of others, which others takes with their names; it is nil if there are
 // none. count is how many there may be. Others may have the same name: for the least number, they count as one.
 //
-// After each property, the names that may come next are a tree of their own; it shares what it can with that after the next one.
+// After each property, the names that may come next are two trees: one of the next few, and one of all later ones, which is another one only after
+// each manyNames. Both share what they can with those after other properties.
 func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
 	if count.least > 1 || count.most >= 0 {
 		return b.counted(from, properties, others, count)
@@ -35,25 +37,34 @@ func (b *builder) object(from int32, properties []property, others func(from int
 		b.skip(b.comma(after), other)
 		b.skip(after, end)
 	}
-	next, closes := int32(noNode), true // the names that may come next, and whether none need come
+	next, beyond, closes := int32(noNode), int32(noNode), true // the names that may come next, and whether none need come
+	var few []text                                             // those of next
 	for i := len(properties); i >= 0 && b.work.err == nil; i-- {
 		if i < len(properties) {
 			if properties[i].required {
-				next, other, closes = noNode, noNode, false
+				next, beyond, other, closes, few = noNode, noNode, noNode, false, nil
 			}
-			next = b.insert(next, b.keep(quoted(properties[i].name)+b.layout.colon), values[i])
+			if len(few) == manyNames {
+				fresh := int32(len(b.nodes))
+				for _, name := range few {
+					beyond = b.insert(beyond, name.kept, name.after, fresh)
+				}
+				next, few = noNode, few[:0]
+			}
+			few = append(few, text{b.keep(quoted(properties[i].name) + b.layout.colon), values[i]})
+			next = b.insert(next, few[len(few)-1].kept, values[i], math.MaxInt32)
 		}
 		if closes && (i > 0 || count.least == 0) {
 			b.skip(later[i], end)
 		}
-		if next == noNode && other == noNode {
+		if next == noNode && beyond == noNode && other == noNode {
 			continue
 		}
 		before := later[i]
 		if i > 0 {
 			before = b.comma(before)
 		}
-		for _, to := range []int32{next, other} {
+		for _, to := range []int32{next, beyond, other} {
 			if to != noNode {
 				b.skip(before, to)
 			}
@@ -62,36 +73,45 @@ func (b *builder) object(from int32, properties []property, others func(from int
 	return b.close(end, "}")
 }
 
-// insert returns a tree of texts with one more, that leads to a node. The tree stays as it was. No text is the beginning of another one. A node of the
-// tree takes a text, or one of some bytes.
-func (b *builder) insert(tree int32, text kept, to int32) int32 {
-	if b.work.err != nil {
-		return to
-	}
-	old := b.nodes[tree]
-	if tree == noNode {
+// manyNames are those of a tree of which there is one for each property.
+const manyNames = 128
+
+// insert returns a tree of texts with one more, that leads to a node. The tree stays as it was, but for nodes from fresh on. No text is the beginning
+// of another one. A node of the tree takes a text, or one of some bytes.
+func (b *builder) insert(tree int32, text kept, to, fresh int32) int32 {
+	if tree == noNode || b.work.err != nil {
 		return b.only(text, to)
 	}
+	old := b.nodes[tree]
+	c, rest := b.bytes[text.begin], kept{text.begin + 1, text.end}
 	if old.text.begin == old.text.end {
-		c := b.bytes[text.begin]
-		below, edges := b.without(old.edges, c)
-		below = b.insert(below, kept{text.begin + 1, text.end}, to)
-		with := b.node()
-		b.nodes[with].edges = b.edges.with(edges, edge{c, c, below})
+		with := tree
+		if tree < fresh {
+			with = b.node()
+			for e := range b.edges.all(old.edges) {
+				b.span(with, e.lo, e.hi, e.to)
+				b.work.do(edgeSteps)
+			}
+		}
+		for at := b.nodes[with].edges; at != 0 && b.work.do(edgeSteps); at = b.edges[at].next {
+			if b.edges[at].of.lo == c {
+				below := b.insert(b.edges[at].of.to, rest, to, fresh)
+				b.edges[at].of.to = below
+				return with
+			}
+		}
+		b.span(with, c, c, b.only(rest, to))
 		return with
 	}
 	common := int32(shared(b.bytes[text.begin:text.end], b.bytes[old.text.begin:old.text.end]))
-	place, rest := text.begin+common, old.text.begin+common
+	place, left := text.begin+common, old.text.begin+common
 	below := old.after
-	if rest == old.text.end {
-		below = b.insert(below, kept{place, text.end}, to)
+	if left == old.text.end {
+		below = b.insert(below, kept{place, text.end}, to, fresh)
 	} else {
-		below = b.only(kept{rest + 1, old.text.end}, below)
 		fork := b.node()
-		b.span(fork, b.bytes[rest], b.bytes[rest], below)
-		c := b.bytes[place]
-		b.span(fork, c, c, b.only(kept{place + 1, text.end}, to))
-		below = fork
+		b.span(fork, b.bytes[left], b.bytes[left], b.only(kept{left + 1, old.text.end}, below))
+		below = b.insert(fork, kept{place, text.end}, to, fork)
 	}
 	return b.only(kept{text.begin, place}, below)
 }
@@ -104,24 +124,6 @@ func (b *builder) only(text kept, to int32) int32 {
 	n := b.node()
 	b.fix(n, text, to)
 	return n
-}
-
-// without returns a list of edges without the one that takes a byte, and the node to which that leads.
-func (b *builder) without(edges int32, c byte) (to, rest int32) {
-	passed := make([]edge, 0, 64)
-	for at := edges; at != 0 && b.work.do(1); at = b.edges[at].next {
-		e := b.edges[at].of
-		if e.lo != c {
-			passed = append(passed, e)
-			continue
-		}
-		rest = b.edges[at].next
-		for _, e := range passed {
-			rest = b.edges.with(rest, e)
-		}
-		return e.to, rest
-	}
-	return noNode, edges
 }
 
 // counted takes an object like object, of at least some members, or at most some.

@@ -36,7 +36,10 @@ type patternParser struct {
 	depth int
 }
 
-func parsePattern(pattern string) (*expression, error) {
+func parsePattern(w *work, pattern string) (*expression, error) {
+	if !w.do(min(patternSteps*len(pattern), w.limit+1)) {
+		return nil, w.err
+	}
 	p := &patternParser{rest: pattern}
 	e, err := p.choice()
 	if err == nil && p.rest != "" {
@@ -117,11 +120,17 @@ func (p *patternParser) repeated(e *expression) (*expression, error) {
 
 // counts takes {n}, {n,} or {n,m}. Other braces stand for themselves.
 func (p *patternParser) counts() (least, most int, found bool) {
-	body, rest, closed := strings.Cut(p.rest, "}")
-	if !closed || !strings.HasPrefix(body, "{") {
+	inner, opened := strings.CutPrefix(p.rest, "{")
+	if !opened {
 		return 0, 0, false
 	}
-	lower, upper, two := strings.Cut(body[1:], ",")
+	rest := strings.TrimLeft(inner, "0123456789,")
+	body := inner[:len(inner)-len(rest)]
+	rest, closed := strings.CutPrefix(rest, "}")
+	if !closed {
+		return 0, 0, false
+	}
+	lower, upper, two := strings.Cut(body, ",")
 	number := func(s string) int {
 		for i := range len(s) {
 			if s[i] < '0' || s[i] > '9' {
@@ -381,8 +390,12 @@ func (p *patternParser) hex(n int) (rune, bool) {
 
 // unicode takes what follows \u: four digits, of which two may make a surrogate pair, or digits in braces.
 func (p *patternParser) unicode() (rune, bool) {
-	if body, rest, closed := strings.Cut(p.rest, "}"); closed && strings.HasPrefix(body, "{") {
-		r, err := strconv.ParseUint(body[1:], 16, 32)
+	if inner, opened := strings.CutPrefix(p.rest, "{"); opened {
+		body, rest, closed := strings.Cut(inner, "}")
+		if !closed {
+			return 0, false
+		}
+		r, err := strconv.ParseUint(body, 16, 32)
 		p.rest = rest
 		return rune(r), err == nil && r <= unicode.MaxRune
 	}

@@ -1,10 +1,12 @@
 package grammar
 
+import "slices"
+
 // prune finds the ways from which no text comes to an end, where a model would get stuck, and leaves them out. It reports whether a rule has a text.
 func (g *graph) prune(rule int32) bool {
-	order := g.order(rule)
+	g.reached = g.order(rule)
 	useful := make([]bool, len(g.nodes)) // the end of its rule can be reached
-	left := order
+	left := slices.Clone(g.reached)
 	for g.work.do(linkSteps * len(left)) {
 		// All that a node leads to comes before it, but for ways back: the first round finds nearly all.
 		n := 0
@@ -14,12 +16,16 @@ func (g *graph) prune(rule int32) bool {
 				n++
 			}
 		}
-		if n == 0 || n == len(left) {
+		if n == len(left) {
 			break
 		}
-		left = left[:n]
+		if left = left[:n]; n == 0 {
+			break
+		}
 	}
-	g.useful = useful
+	if len(left) > 0 {
+		g.useful = useful
+	}
 	return useful[rule]
 }
 

@@ -45,7 +45,10 @@ const itself = -1
 
 // reduce returns the automaton of a rule, and its start.
 func (g *graph) reduce(start int32) (*automaton, int32) {
-	order := g.order(start)
+	order := g.reached
+	if order == nil || g.useful != nil {
+		order = g.order(start)
+	}
 	r := &reduction{
 		graph: g, number: make([]int32, len(g.nodes)), seed: maphash.MakeSeed(),
 		made: make([]part, 1, len(order)/2+1), known: make([]hashed, 2<<bits.Len(uint(len(order)))), edges: make([]edge, 0, len(order)/2+1),

@@ -70,6 +70,11 @@ func (v *Vocabulary) schema(w *work, schema []byte) (*Grammar, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
+	if len(c.wide) > 0 {
+		if err := g.try(w); err != nil {
+			return nil, err
+		}
+	}
 	if size := g.automaton.size(); size > maxSize {
 		return nil, fmt.Errorf("grammar: %w: its automaton takes %d bytes, more than %d", ErrTooLarge, size, maxSize)
 	}
@@ -137,7 +142,7 @@ func (c *compiler) value(from int32, all conjunction, at *path) (to int32, err e
 	switch {
 	case len(all) == 0:
 		return c.any(from), nil
-	case len(all) == 1 && !c.references.shared(all[0]) && len(c.nodes) < inlineNodes:
+	case len(all) == 1 && !c.references.shared(all[0]) && (len(c.nodes) < inlineNodes || all[0].get("const") != nil):
 		return c.write(from, all, at)
 	}
 	to = c.node()
