@@ -78,7 +78,7 @@ func restrict(c Constraint, state int, logits []float32) {
 	}
 }
 
-// constrain makes the tree follow a constraint from the state after its root's token on; nil = there is none.
+// constrain makes the tree follow a constraint from the state after its root's token on. The constraint may be nil.
 func (t *Tree) constrain(c Constraint, state int) {
 	t.constraint = c
 	t.states = append(t.states[:0], state)

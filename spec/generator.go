@@ -18,26 +18,26 @@ var (
 // Options describe a [Generator].
 type Options struct {
 	Target Model
-	Draft  Model  // nil = the policy has no draft model
-	Policy Policy // nil = None
-	// MaxNodes is the largest number of nodes that a tree has besides its root; 0 = 64. Target and
+	Draft  Model  // may be nil
+	Policy Policy // the default is None
+	// MaxNodes is the largest number of nodes that a tree has besides its root; the default is 64. Target and
 	// Draft must be able to project MaxNodes + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
 	MaxNodes int
-	// MaxBatch is the largest number of prompt tokens in a forward; 0 = 128.
+	// MaxBatch is the largest number of prompt tokens in a forward. The default is 128.
 	MaxBatch int
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
 	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
 	ProjectTree bool
 	// ProjectAhead is, without ProjectTree, the number of nodes whose logits are computed at once: of one on the accepted path, and of
 	// those below it that are likeliest to come next. A few take hardly longer than one where the weights of the output head come from
-	// memory and not from a cache. 0 = 1.
+	// memory and not from a cache. The default is 1.
 	ProjectAhead int
-	// Pruner drops nodes half-way through verification; nil = all go through the whole target. Trees whose candidates were drawn at
+	// Pruner drops nodes half-way through verification. If it is nil, all go through the whole target. Trees whose candidates were drawn at
 	// random are never pruned.
 	Pruner Pruner
 	// Enter, if not nil, is called when a generation begins, and what it returns when it ends, on the same goroutine.
 	Enter func() (leave func())
-	// IO returns running totals of the target's reads, for Stats; nil = there are none.
+	// IO returns running totals of the target's reads, for Stats. If it is nil, Stats have none.
 	IO func() IOStats
 }
 
@@ -52,24 +52,24 @@ type TextDecoder interface {
 // Request is one generation.
 type Request struct {
 	Prompt    []int32
-	MaxTokens int // 0 = until something else ends the text
+	MaxTokens int // if it is 0, something else must end the text
 	Sampling  Sampling
 	// StopTokens end the text; the one that does is among the tokens and not in the text.
 	StopTokens []int32
 	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need Decoder.
 	StopStrings []string
-	// Decoder makes the text, from the first generated token on; nil = tokens only.
+	// Decoder makes the text, from the first generated token on. If it is nil, there are tokens only.
 	Decoder TextDecoder
-	// Constraint restricts the tokens; nil = all may be generated. It must allow StopTokens where the text may end.
+	// Constraint restricts the tokens. If it is nil, all may be generated. It must allow StopTokens where the text may end.
 	Constraint Constraint
-	// Logits is called with each generated token and the logits it was picked from: those of the target, -Inf where Constraint
+	// Logits, if it is not nil, is called with each generated token and the logits it was picked from: those of the target, -Inf where Constraint
 	// allows no token; they are borrowed until it returns. They are nil for a token that was the only one allowed and so was not
-	// picked. nil = not wanted.
+	// picked.
 	Logits func(token int32, logits []float32)
-	// Observe is called after each pass; see [Observer]. nil = not wanted.
+	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
-	// Progress reports the prompt tokens done during prefill, those still there included, of total: all but the last; nil =
-	// not wanted.
+	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total: all but the
+	// last.
 	Progress func(done, total int)
 }
 

@@ -29,7 +29,7 @@ type Cut struct {
 
 // pruning is the state of a pass whose tree may be pruned.
 type pruning struct {
-	pruner Pruner // nil: none
+	pruner Pruner // may be nil
 	tree   *Tree
 	alive  []bool // by node
 	left   []int  // alive nodes, ascending

@@ -26,10 +26,10 @@ var ErrLogits = errors.New("logits are not finite")
 //
 // llama.cpp by default applies the temperature last, so at temperatures other than 1 its top-p and min-p keep other sets.
 type Sampling struct {
-	Temperature float32 // 0 = greedy; the other fields then have no effect
-	TopK        int     // 0 = all tokens
+	Temperature float32 // 0 is greedy; the other fields then have no effect
+	TopK        int     // 0 means all tokens
 	TopP        float32 // 0 or 1 = all tokens
-	MinP        float32 // 0 = all tokens
+	MinP        float32 // 0 means all tokens
 	Seed        uint64  // the same seed, prompt and model give the same tokens, whatever the draft and its trees, unless these are drawn
 }
 

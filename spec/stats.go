@@ -78,7 +78,7 @@ func (s *Stats) close(elapsed time.Duration, tokens int, io IOStats) {
 
 // forecast compares what a policy predicted with what came of it.
 type forecast struct {
-	policy   Forecaster // nil: it predicts nothing
+	policy   Forecaster // nil if the policy predicts nothing
 	accepted float64    // sum of predictions
 	passes   int
 	errors   []float64 // of the time of each pass, relative

@@ -37,7 +37,7 @@ type Tree struct {
 	chances  []float32
 	from     []Candidate
 
-	constraint Constraint // nil = there is none
+	constraint Constraint // may be nil
 	states     []int      // of the constraint after each node, or forbidden
 
 	maxNodes, maxDepth int

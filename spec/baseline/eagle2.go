@@ -15,9 +15,9 @@ var EAGLE2Kind = spec.PolicyKind{Name: "eagle2", Budget: 59, Draft: spec.DraftRe
 // EAGLE2Options describe an [EAGLE2].
 type EAGLE2Options struct {
 	Nodes int // of the tree besides the root
-	// TopK is the number of nodes expanded on each level and of candidates of each; 0 = 10, but at most Nodes.
+	// TopK is the number of nodes expanded on each level and of candidates of each. The default is 10, but at most Nodes.
 	TopK int
-	// Depth is the number of levels expanded below the root; 0 = 7, but less than Nodes.
+	// Depth is the number of levels expanded below the root. The default is 7, but less than Nodes.
 	Depth int
 }
 

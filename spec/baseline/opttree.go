@@ -15,9 +15,9 @@ var OPTTreeKind = spec.PolicyKind{Name: "opttree", Budget: 50, Draft: spec.Draft
 // OPTTreeOptions describe an [OPTTree].
 type OPTTreeOptions struct {
 	Nodes int // of the tree besides the root, and of each level while drafting
-	// MaxDepth is the number of levels; 0 = 10.
+	// MaxDepth is the number of levels. The default is 10.
 	MaxDepth int
-	// Threshold is how many more accepted tokens must be expected for one more level; 0 = 0.5.
+	// Threshold is how many more accepted tokens must be expected for one more level. The default is 0.5.
 	Threshold float64
 }
 

@@ -17,14 +17,14 @@ var PowerServeKind = spec.PolicyKind{Name: "powerserve", Budget: 11, Draft: spec
 // PowerServeOptions describe a [PowerServe].
 type PowerServeOptions struct {
 	Nodes int // of the tree besides the root
-	// TopK is the number of candidates of a node; 0 = 15.
+	// TopK is the number of candidates of a node. The default is 15.
 	TopK int
-	// Temperature of the probabilities of these; 0 = 1.5.
+	// Temperature of the probabilities of these. The default is 1.5.
 	Temperature float64
-	// FanOut is how many of them, at most, may be expanded in turn: those at least Base times as probable as the first. 0 = 3.
+	// FanOut is how many of them, at most, may be expanded in turn: those at least Base times as probable as the first. The default is 3.
 	FanOut int
-	Base   float64 // 0 = 0.9
-	// MinProb is the probability of a path from which on its end is expanded; 0 = 0.2.
+	Base   float64 // the default is 0.9
+	// MinProb is the probability of a path from which on its end is expanded. The default is 0.2.
 	MinProb float64
 }
 

@@ -17,12 +17,12 @@ var SequoiaKind = spec.PolicyKind{Name: "sequoia", Budget: 64, Draft: spec.Draft
 // SequoiaOptions describe a [Sequoia].
 type SequoiaOptions struct {
 	Nodes int // of the tree besides the root
-	// MaxDepth is the number of levels below the root; 0 = 16, but at most Nodes.
+	// MaxDepth is the number of levels below the root. The default is 16, but at most Nodes.
 	MaxDepth int
-	// MaxChildren is the largest number of children of a node; 0 = 8, but at most Nodes.
+	// MaxChildren is the largest number of children of a node. The default is 8, but at most Nodes.
 	MaxChildren int
 	// Cost returns the time of a pass with a tree of that depth and number of nodes besides the root, in any unit; the tree's
-	// size and depth are then those of the least time per expected token. nil = as many nodes as are allowed.
+	// size and depth are then those of the least time per expected token. If it is nil, there are as many nodes as are allowed.
 	Cost func(depth, nodes int) float64
 }
 

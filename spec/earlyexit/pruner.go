@@ -61,7 +61,7 @@ type Pruner struct {
 	learned gaincost.Estimator
 
 	tree   *spec.Tree
-	pricer Pricer     // of the policy; nil: it has none
+	pricer Pricer     // the policy; nil if it is none
 	cuts   []spec.Cut // of the pass so far
 
 	sets     []choice  // what each inner node's children are chosen from, in the order of nodes

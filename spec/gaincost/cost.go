@@ -13,7 +13,7 @@ import (
 type Costs struct {
 	// Layers in the order of use; a streamed output head that is computed for the whole tree is one. Empty = 32 equal ones.
 	Layers []LayerCost `json:"layers,omitempty"`
-	// Ring is the number of layers that fit into the read buffers, the one in use included; 0 = 2.
+	// Ring is the number of layers that fit into the read buffers, the one in use included. The default is 2.
 	Ring int `json:"ring,omitempty"`
 	// Compute is the time of all layers by the number of rows, with their weights in memory.
 	Compute Curve `json:"compute"`
@@ -27,7 +27,7 @@ type Costs struct {
 type LayerCost struct {
 	// Read is the time until the layer's weights have arrived, once the layer before has; zero if they stay in memory.
 	Read Latency `json:"read"`
-	// Share is the layer's part of Costs.Compute, relative to the other layers; all 0 = equal parts.
+	// Share is the layer's part of Costs.Compute, relative to the other layers. If all are 0, the parts are equal.
 	Share float64 `json:"share,omitempty"`
 }
 

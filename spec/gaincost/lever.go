@@ -20,9 +20,9 @@ type LeverOptions struct {
 	// Quantile, if above 0, makes trees for passes that read as slowly as at most this part of them does not exceed, instead of
 	// for the average over fast and slow ones. Near 1 it favours a steady pace over a high one.
 	Quantile float64
-	// Nodes is the largest number of nodes of a tree besides its root; 0 = as many as can be verified.
+	// Nodes is the largest number of nodes of a tree besides its root. If it is 0, as many as can be verified.
 	Nodes int
-	// Candidates of each node that the draft model expands; 0 = 8.
+	// Candidates of each node that the draft model expands. The default is 8.
 	Candidates int
 	// NoLookup turns off look-up, else done as Lookup says.
 	NoLookup bool

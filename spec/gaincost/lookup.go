@@ -46,7 +46,7 @@ type Continuation struct {
 
 // LookupOptions describe a [Lookup].
 type LookupOptions struct {
-	// Window is the number of tokens that are remembered, rounded up to a power of two; 0 = 65,536. Each takes 12 bytes.
+	// Window is the number of tokens that are remembered, rounded up to a power of two. The default is 65,536. Each takes 12 bytes.
 	Window int
 	// History keeps earlier sequences, in memory only. Without it, each sequence starts from nothing.
 	History bool
