@@ -92,7 +92,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		report.Samples = p.Training.Samples
 		report.Exits = append(report.Exits, Exit{Layer: exit, Epochs: p.Training.Epochs, Loss: p.Training.HeldOutLoss, Agreement: p.Training.Agreement})
 	}
-	if err := r.rehearse(ctx, stored, report); err != nil {
+	if err := r.dryRun(ctx, stored, report); err != nil {
 		return nil, fmt.Errorf("compare exits: %w", err)
 	}
 	return report, r.write(stored, report.Chosen)
@@ -200,8 +200,8 @@ func (r *run) study(ctx context.Context, p student, task string, exit int, state
 	})
 }
 
-// rehearse lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
-func (r *run) rehearse(ctx context.Context, stored []weights.Predictor, report *Report) error {
+// dryRun lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
+func (r *run) dryRun(ctx context.Context, stored []weights.Predictor, report *Report) error {
 	var predictors []earlyexit.Predictor
 	for i := range stored {
 		p, err := r.engine.NewPredictor(&stored[i])

@@ -74,7 +74,7 @@ const (
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
 	maxPatience = 64
-	priorTokens = 20 // expected tokens that the prior counts for, before it is believed that more or fewer are accepted
+	priorTokens = 20 // expected tokens that the prior counts for, before what is accepted moves the forecast
 )
 
 // NewLever returns the policy.
