@@ -12,6 +12,7 @@ import (
 type charsmap struct {
 	units        []uint32
 	replacements string
+	keep         *trie // of what is never replaced
 }
 
 // parseCharsmap reads a table: the length of the double array in bytes as u32, little-endian, the array, and the replacements.
@@ -23,7 +24,7 @@ func parseCharsmap(data []byte) (*charsmap, error) {
 	if uint64(size) > uint64(len(data)-4) || size%4 != 0 || size == 0 {
 		return nil, fmt.Errorf("an array of %d bytes in a table of %d: %w", size, len(data), ErrInvalid)
 	}
-	m := &charsmap{units: make([]uint32, size/4), replacements: string(data[4+size:])}
+	m := &charsmap{units: make([]uint32, size/4), replacements: string(data[4+size:]), keep: newTrie()}
 	for i := range m.units {
 		m.units[i] = binary.LittleEndian.Uint32(data[4+4*i:])
 	}
@@ -63,6 +64,11 @@ func (m *charsmap) apply(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for s != "" {
+		if kept, ok := m.keep.match(s, true); ok {
+			b.WriteString(kept.text)
+			s = s[len(kept.text):]
+			continue
+		}
 		replacement, n := m.longest(s)
 		if n > 0 {
 			b.WriteString(replacement)

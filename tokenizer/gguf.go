@@ -8,13 +8,6 @@ import (
 	"github.com/lever-go/lever/internal/gguf"
 )
 
-// Kinds of tokens in tokenizer.ggml.token_type.
-const (
-	ggufControl     = 3
-	ggufUserDefined = 4
-	ggufUnused      = 5
-)
-
 // FromGGUF makes a tokenizer from the metadata of a GGUF file: the keys tokenizer.ggml.* and tokenizer.chat_template. Arrays
 // are []string and []int32; scalars are strings, booleans and integers of any width.
 func FromGGUF(meta map[string]any) (*Tokenizer, error) {
@@ -32,67 +25,143 @@ func fromGGUF(meta map[string]any) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if model != "gpt2" {
-		return nil, fmt.Errorf("tokenizer.ggml.model %q (only gpt2): %w", shorten(model), ErrUnsupported)
-	}
 	var d definition
-	pre, err := lookup[string](m, "tokenizer.ggml.pre")
-	if err != nil {
-		return nil, err
-	}
-	switch pre {
-	case "llama3", "llama-v3", "llama-bpe":
-		d.split, d.ignoreMerges = []splitter{scanner(splitLlama3)}, true
-	case "qwen2":
-		d.split, d.normal = []splitter{scanner(splitQwen)}, normalizer{normalize}
-	case "gpt-2", "gpt2":
-		d.split = []splitter{scanner(splitGPT2)}
+	addBOS := false
+	switch model {
+	case "gpt2":
+		d, addBOS, err = ggufBytes(m)
+	case "llama", "t5":
+		d, err = ggufSentencePiece(m, model == "t5")
+		addBOS = model == "llama"
+	case "gemma4":
+		d, err = ggufCharacters(m)
+		addBOS = true
 	default:
-		return nil, fmt.Errorf("tokenizer.ggml.pre %q (known are llama-bpe, qwen2 and gpt-2): %w", shorten(pre), ErrUnsupported)
+		err = fmt.Errorf("tokenizer.ggml.model %q (known are gpt2, llama, gemma4 and t5): %w", shorten(model), ErrUnsupported)
 	}
-	if err := d.readGGUFTokens(m); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	t, err := d.build()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.applyGGUFEnds(m, d.ignoreMerges); err != nil {
+	if err := t.applyGGUFEnds(m, addBOS); err != nil {
 		return nil, err
 	}
 	return t, t.applyGGUFTemplates(m)
 }
 
+// ggufBytes returns a byte-level vocabulary. addBOS is what holds where the metadata does not say.
+func ggufBytes(m metadata) (d definition, addBOS bool, err error) {
+	name, err := lookup[string](m, "tokenizer.ggml.pre")
+	if err != nil {
+		return d, false, err
+	}
+	pre, err := d.preTokenizer(name)
+	if err != nil {
+		return d, false, err
+	}
+	return d, pre.addBOS, d.readGGUFTokens(m)
+}
+
+// ggufSentencePiece returns a vocabulary with scores: a unigram model, or one whose tokens merge in the order of their scores.
+func ggufSentencePiece(m metadata, unigram bool) (d definition, err error) {
+	s := sentencePiece{unigram: unigram}
+	if s.texts, s.kinds, err = m.ggufPieces(); err != nil {
+		return d, err
+	}
+	if s.scores, err = lookup[[]float32](m, "tokenizer.ggml.scores"); err != nil {
+		return d, err
+	}
+	if len(s.scores) < len(s.texts) {
+		return d, fmt.Errorf("tokenizer.ggml.scores has %d entries, tokenizer.ggml.tokens %d: %w", len(s.scores), len(s.texts), ErrInvalid)
+	}
+	prefix := !unigram
+	if err = m.set("tokenizer.ggml.add_space_prefix", &prefix); err != nil {
+		return d, err
+	}
+	if prefix {
+		s.prefix = prefixEach
+	}
+	if err = m.set("tokenizer.ggml.remove_extra_whitespaces", &s.collapse); err != nil {
+		return d, err
+	}
+	switch charsmap := m["tokenizer.ggml.precompiled_charsmap"].(type) {
+	case nil:
+	case []uint8:
+		s.charsmap = charsmap
+	case []int8:
+		for _, b := range charsmap {
+			s.charsmap = append(s.charsmap, byte(b))
+		}
+	default:
+		return d, fmt.Errorf("tokenizer.ggml.precompiled_charsmap is a %T, not a list of bytes: %w", charsmap, ErrInvalid)
+	}
+	return s.definition()
+}
+
+// ggufCharacters returns a vocabulary of characters with a list of merges.
+func ggufCharacters(m metadata) (d definition, err error) {
+	s := sentencePiece{}
+	if s.texts, s.kinds, err = m.ggufPieces(); err != nil {
+		return d, err
+	}
+	s.scores = make([]float32, len(s.texts))
+	if d, err = s.definition(); err != nil {
+		return d, err
+	}
+	ids := make(map[string]int32, len(s.texts))
+	for id, text := range s.texts {
+		ids[text] = int32(id)
+	}
+	return d, d.readGGUFMerges(m, ids)
+}
+
+// ggufPieces returns the texts and the kinds of the tokens, without unused ones at the end.
+func (m metadata) ggufPieces() (texts []string, kinds []pieceKind, err error) {
+	if texts, err = lookup[[]string](m, "tokenizer.ggml.tokens"); err != nil {
+		return nil, nil, err
+	}
+	numbers, err := lookup[[]int32](m, "tokenizer.ggml.token_type")
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(numbers) != len(texts) {
+		return nil, nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries, tokenizer.ggml.tokens %d: %w", len(numbers), len(texts), ErrInvalid)
+	}
+	for len(numbers) > 0 && pieceKind(numbers[len(numbers)-1]) == unusedPiece {
+		numbers = numbers[:len(numbers)-1]
+	}
+	for _, n := range numbers {
+		kinds = append(kinds, pieceKind(n))
+	}
+	return texts[:len(kinds)], kinds, nil
+}
+
 // readGGUFTokens fills in the tokens and the merges.
 func (d *definition) readGGUFTokens(m metadata) error {
-	texts, err := lookup[[]string](m, "tokenizer.ggml.tokens")
+	texts, kinds, err := m.ggufPieces()
 	if err != nil {
 		return err
 	}
-	kinds, err := lookup[[]int32](m, "tokenizer.ggml.token_type")
-	if err != nil {
-		return err
-	}
-	if len(kinds) != len(texts) {
-		return fmt.Errorf("tokenizer.ggml.token_type has %d entries, tokenizer.ggml.tokens %d: %w", len(kinds), len(texts), ErrInvalid)
-	}
-	for len(kinds) > 0 && kinds[len(kinds)-1] == ggufUnused {
-		kinds = kinds[:len(kinds)-1]
-	}
-	texts = texts[:len(kinds)]
-
 	ids := make(map[string]int32, len(texts))
 	d.tokens = make([]string, len(texts))
 	for id, text := range texts {
 		switch kinds[id] {
-		case ggufControl, ggufUserDefined:
-			d.added = append(d.added, added{text: text, id: int32(id), control: kinds[id] == ggufControl})
-		case ggufUnused:
+		case controlPiece, userDefinedPiece:
+			d.added = append(d.added, added{text: text, id: int32(id), control: kinds[id] == controlPiece})
+		case unusedPiece:
 		default:
 			d.tokens[id] = fromByteLevel(text)
 			ids[text] = int32(id)
 		}
 	}
+	return d.readGGUFMerges(m, ids)
+}
+
+// readGGUFMerges fills in the merges of the tokens with these ids.
+func (d *definition) readGGUFMerges(m metadata, ids map[string]int32) error {
 	lines, err := lookup[[]string](m, "tokenizer.ggml.merges")
 	if err != nil {
 		return err
@@ -124,10 +193,8 @@ func (t *Tokenizer) applyGGUFEnds(m metadata, addBOS bool) error {
 		t.bos = bos
 	}
 	t.addBOS = addBOS
-	if _, ok := m["tokenizer.ggml.add_bos_token"]; ok {
-		if t.addBOS, err = lookup[bool](m, "tokenizer.ggml.add_bos_token"); err != nil {
-			return err
-		}
+	if err := m.set("tokenizer.ggml.add_bos_token", &t.addBOS); err != nil {
+		return err
 	}
 	named := t.eos
 	t.eos = nil
@@ -181,6 +248,14 @@ func lookup[T any](m metadata, key string) (T, error) {
 		return value, fmt.Errorf("%s is a %T, not a %T: %w", key, m[key], value, ErrInvalid)
 	}
 	return value, nil
+}
+
+// set takes over a truth value, if there is one.
+func (m metadata) set(key string, to *bool) (err error) {
+	if _, ok := m[key]; ok {
+		*to, err = lookup[bool](m, key)
+	}
+	return err
 }
 
 // id returns a token id below size.

@@ -35,13 +35,13 @@ func tinyMetadata(t testing.TB) map[string]any {
 		tokens[id], kinds[id] = token, 1
 	}
 	for _, a := range doc.AddedTokens {
-		tokens[a.ID], kinds[a.ID] = a.Content, ggufUserDefined
+		tokens[a.ID], kinds[a.ID] = a.Content, int32(userDefinedPiece)
 		if a.Special {
-			kinds[a.ID] = ggufControl
+			kinds[a.ID] = int32(controlPiece)
 		}
 	}
 	for i := range padding {
-		tokens[tinySize+i], kinds[tinySize+i] = "[PAD]", ggufUnused
+		tokens[tinySize+i], kinds[tinySize+i] = "[PAD]", int32(unusedPiece)
 	}
 	return map[string]any{
 		"general.architecture":        "llama",
@@ -133,10 +133,10 @@ func TestBadGGUF(t *testing.T) {
 		kind   error
 		reason string
 	}{
-		{"tokenizer.ggml.model", "llama", ErrUnsupported, `"llama"`},
+		{"tokenizer.ggml.model", "bert", ErrUnsupported, `"bert"`},
 		{"tokenizer.ggml.model", nil, ErrInvalid, "missing"},
 		{"tokenizer.ggml.model", 7, ErrInvalid, "is a int"},
-		{"tokenizer.ggml.pre", "deepseek-llm", ErrUnsupported, `"deepseek-llm"`},
+		{"tokenizer.ggml.pre", "sixpence", ErrUnsupported, `"sixpence"`},
 		{"tokenizer.ggml.pre", nil, ErrInvalid, "missing"},
 		{"tokenizer.ggml.tokens", nil, ErrInvalid, "missing"},
 		{"tokenizer.ggml.tokens", []string{"a"}, ErrInvalid, "288 entries"},

@@ -208,10 +208,9 @@ func (m *jsonModel) pieces(d *definition, texts []string) error {
 		scores := make([]float64, len(texts))
 		copy(scores, m.Vocab.scores)
 		d.unigram = newUnigram(d.index, scores)
-	case d.ignoreMerges: // a whole piece counts
-		return nil
+	case !d.ignoreMerges: // with which a whole piece counts
+		d.split = append(d.split, newSeams(d.index))
 	}
-	d.split = append(d.split, newSeams(d.index))
 	return nil
 }
 

@@ -15,12 +15,13 @@ var vocabularies = []struct {
 }{
 	{"tokenizer.json", fromJSON},
 	{"tokenizer.gguf", fromGGUFFile},
-	{"tokenizer.model", func(data []byte) (*Tokenizer, error) { return fromTiktoken(data, Llama3) }},
+	{"tokenizer.model", fromModelFile},
+	{"tekken.json", fromTekken},
 	{"*.tiktoken", func(data []byte) (*Tokenizer, error) { return fromTiktoken(data, Qwen) }},
 }
 
 // Open makes the tokenizer of a model from its files: the vocabulary from the first of tokenizer.json, tokenizer.gguf,
-// tokenizer.model and *.tiktoken that exists, then, where they exist, generation_config.json and config.json (stop tokens),
+// tokenizer.model, tekken.json and *.tiktoken that exists, then, where they exist, generation_config.json and config.json (stop tokens),
 // tokenizer_config.json (beginning and end of sequence, chat templates) and chat_template.jinja. Every token that one of them names
 // as an end, and the one that the chat template writes after an assistant's turn, ends a text; only where the two configurations name
 // none, tokens with the usual names do. Errors name the file; without a vocabulary the error wraps [fs.ErrNotExist].
@@ -41,6 +42,14 @@ func Open(fsys fs.FS) (*Tokenizer, error) {
 	}
 	t.addEndOfTurn()
 	return t, nil
+}
+
+// fromModelFile makes a tokenizer from a tokenizer.model, which is a model of SentencePiece or the tiktoken file of a Llama-3.
+func fromModelFile(data []byte) (*Tokenizer, error) {
+	if isBinary(data) {
+		return fromSentencePiece(data)
+	}
+	return fromTiktoken(data, Llama3)
 }
 
 // apply applies the content of a file, if there is one.
@@ -77,7 +86,7 @@ func openVocabulary(fsys fs.FS) (*Tokenizer, error) {
 		}
 		return t, nil
 	}
-	return nil, fmt.Errorf("tokenizer: no tokenizer.json, tokenizer.gguf, tokenizer.model or *.tiktoken; put the tokenizer's files from the model's repository beside its weights: %w", fs.ErrNotExist)
+	return nil, fmt.Errorf("tokenizer: no tokenizer.json, tokenizer.gguf, tokenizer.model, tekken.json or *.tiktoken; put the tokenizer's files from the model's repository beside its weights: %w", fs.ErrNotExist)
 }
 
 // Check reports the error with which [Open] would refuse the files, for who converts a model and wants to know beforehand.

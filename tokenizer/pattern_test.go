@@ -9,10 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-const (
-	patternGPT4o = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	patternCJK   = `[一-龥぀-ゟ゠-ヿ]+`
-)
+const patternCJK = `[一-龥぀-ゟ゠-ヿ]+`
 
 func TestPattern(t *testing.T) {
 	for _, test := range []struct{ source, text, want string }{

@@ -25,11 +25,21 @@ const (
 	noPrefix      prefixRule = iota
 	prefixMissing            // before each that begins with none
 	prefixFirst              // before the beginning of the text, if that is none
+	prefixEach               // before each
 )
 
 // start returns s with the space that the rule puts before it; inside is whether something of the text came before.
 func (p *pieces) start(s string, inside bool) string {
-	if p.prefix == noPrefix || p.prefix == prefixFirst && inside || s == "" || s[0] == ' ' {
+	prefix := false
+	switch p.prefix {
+	case prefixMissing:
+		prefix = !strings.HasPrefix(s, " ")
+	case prefixFirst:
+		prefix = !inside && !strings.HasPrefix(s, " ")
+	case prefixEach:
+		prefix = true
+	}
+	if !prefix || s == "" {
 		return s
 	}
 	return " " + s

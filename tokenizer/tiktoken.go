@@ -47,11 +47,16 @@ func fromTiktoken(data []byte, family Family) (*Tokenizer, error) {
 	return d.build()
 }
 
+// isBinary reports whether data is no text, to tell a model of SentencePiece from a tiktoken file.
+func isBinary(data []byte) bool {
+	const enough = 4096
+	return bytes.IndexByte(data[:min(len(data), enough)], 0) >= 0
+}
+
 // parseTiktoken lists the tokens by rank.
 func parseTiktoken(data []byte) ([]string, error) {
-	const enough = 4096 // to tell text from SentencePiece's binary format
-	if bytes.IndexByte(data[:min(len(data), enough)], 0) >= 0 {
-		return nil, fmt.Errorf("a binary file; SentencePiece models are not read, convert to tokenizer.json: %w", ErrUnsupported)
+	if isBinary(data) {
+		return nil, fmt.Errorf("a binary file, as models of SentencePiece are, and no tiktoken file: %w", ErrUnsupported)
 	}
 	lines := bytes.Count(data, []byte("\n")) + 1
 	tokens := make([]string, 0, lines)

@@ -46,6 +46,7 @@ type added struct {
 	id         int32
 	control    bool // recognised only when special tokens are asked for
 	normalized bool // looked for in normalised text
+	spelled    bool // text is in that form already
 	left       bool // takes the white space before it along
 	right      bool // takes the white space behind it along
 	word       bool // recognised only where no letter, digit or underscore is beside it
@@ -127,7 +128,9 @@ func (t *Tokenizer) add(a added) error {
 		delete(t.index, t.tokens[a.id])
 	}
 	if a.normalized && t.normal != nil {
-		a.text = t.normal.apply(a.text)
+		if !a.spelled {
+			a.text = t.normal.apply(a.text)
+		}
 		if a.text == "" {
 			return nil
 		}
@@ -158,10 +161,12 @@ func (t *Tokenizer) indexBytes() error {
 
 // guessEnds sets the beginning- and end-of-sequence tokens from their usual names, for files that name none.
 func (t *Tokenizer) guessEnds() {
-	if id, ok := t.Special("<|begin_of_text|>"); ok {
-		t.bos, t.addBOS = id, true
+	for _, name := range []string{"<|begin_of_text|>", "<bos>", "<s>"} {
+		if id, ok := t.Special(name); ok && t.bos < 0 {
+			t.bos, t.addBOS = id, true
+		}
 	}
-	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>"} {
+	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<eos>", "</s>"} {
 		if id, ok := t.Special(name); ok {
 			t.addEOS(id)
 		}

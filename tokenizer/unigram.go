@@ -40,7 +40,7 @@ type bestToken struct {
 	known bool  // some sequence ends here
 }
 
-// appendBest appends the tokens of piece to ids. Of several sequences with the same score the one with the shortest last token counts.
+// appendBest appends the tokens of piece to ids. Of several sequences with the same score the one with the longest last token counts.
 func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
 	u := t.unigram
 	v.best = append(v.best[:0], make([]bestToken, len(piece)+1)...)

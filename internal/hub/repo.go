@@ -115,7 +115,7 @@ func escapePath(p string) string {
 // modelFiles match what a model in safetensors consists of.
 var modelFiles = []string{
 	"config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
-	"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "*.tiktoken", "chat_template.jinja",
+	"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json", "*.tiktoken", "chat_template.jinja",
 }
 
 // ModelFiles returns the files of the repository's model: its safetensors and what belongs to them or, where it has none, its only GGUF file.

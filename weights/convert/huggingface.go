@@ -19,7 +19,7 @@ import (
 
 // tokenizerPatterns match the files of a model folder that a tokenizer may need; config.json names stop tokens.
 var tokenizerPatterns = []string{
-	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json", "tokenizer.model", "*.tiktoken", "chat_template.jinja",
+	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json", "tokenizer.model", "tekken.json", "*.tiktoken", "chat_template.jinja",
 }
 
 // openHF opens a Hugging Face folder: config.json, safetensors, tokenizer files.
