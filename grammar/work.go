@@ -64,7 +64,7 @@ const (
 	shapeSteps    = 96    // what satisfies some schemas
 	memberSteps   = 32    // a property's name
 	numberSteps   = 10240 // a range of numbers
-	patternSteps  = 32     // a byte of a pattern is read
+	patternSteps  = 32    // a byte of a pattern is read
 	nodeSteps     = 8     // a node of a graph, or an instruction of a pattern
 	textBytes     = 8     // of a text that is kept, for one step
 	edgesStep     = 4     // edges are looked at in one step
