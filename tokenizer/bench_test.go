@@ -76,6 +76,41 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// BenchmarkEncodeReferences encodes with the tokenizers of TestReferences, and BenchmarkEncodePieces with those of testdata.
+func BenchmarkEncodeReferences(b *testing.B) {
+	dirs, _ := filepath.Glob(filepath.Join(os.Getenv("LEVER_TOKENIZER_REFERENCES"), "*", "tokenizer.*"))
+	if len(dirs) == 0 {
+		b.Skip("skipped: LEVER_TOKENIZER_REFERENCES does not name a folder with tokenizers")
+	}
+	text := prompts(b)
+	for _, dir := range dirs {
+		if dir = filepath.Dir(dir); filepath.Base(dir) != "." {
+			b.Run("vocabulary="+filepath.Base(dir), func(b *testing.B) { benchmarkCold(b, openDir(b, dir), text) })
+		}
+	}
+}
+
+func BenchmarkEncodePieces(b *testing.B) {
+	for _, name := range []string{"bpe", "unigram"} {
+		for _, text := range hostileTexts {
+			for _, size := range []int{10_000, 100_000} {
+				b.Run(fmt.Sprintf("text=%s/vocabulary=%s/bytes=%d", text.name, name, size), func(b *testing.B) {
+					benchmarkCold(b, openModel(b, name), text.make(size))
+				})
+			}
+		}
+	}
+}
+
+// benchmarkCold encodes with an empty cache of pieces.
+func benchmarkCold(b *testing.B, tok *Tokenizer, text string) {
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		tok.cache = newPieceCache()
+		tok.Encode(text, EncodeOptions{ParseSpecial: true})
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	tok := openDir(b, testdata.Shared(b, realVocabularies[0]))
 	ids := tok.Encode(prompts(b), EncodeOptions{})

@@ -64,10 +64,12 @@ func (m *charsmap) apply(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for s != "" {
-		if kept, ok := m.keep.match(s, true); ok {
-			b.WriteString(kept.text)
-			s = s[len(kept.text):]
-			continue
+		if m.keep.first[s[0]] {
+			if kept, ok := m.keep.match(s, true); ok {
+				b.WriteString(kept.text)
+				s = s[len(kept.text):]
+				continue
+			}
 		}
 		replacement, n := m.longest(s)
 		if n > 0 {

@@ -2,9 +2,11 @@
 //
 // Vocabularies are read from
 //
-//  1. tokenizer.json of Hugging Face;
-//  2. the metadata of GGUF files;
-//  3. tiktoken files: tokenizer.model of Llama-3, qwen.tiktoken.
+//  1. tokenizer.json of Hugging Face: BPE of bytes, BPE of characters with bytes for those that are no tokens, unigram;
+//  2. the metadata of GGUF files: tokenizer.ggml.model gpt2, llama, gemma4 and t5;
+//  3. models of SentencePiece, BPE and unigram: tokenizer.model;
+//  4. tiktoken files: tokenizer.model of Llama-3, qwen.tiktoken;
+//  5. tekken.json of Mistral.
 //
 // Encoding takes these steps: added tokens such as "<|eot_id|>" are cut out; what lies between is normalised, if the model says so, and
 // split into pieces by what the model's regular expressions say; the bytes of each piece, or with SentencePiece its characters, merge,
