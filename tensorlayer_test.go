@@ -72,7 +72,7 @@ func tensorLlama(built *int) *arch.Architecture {
 			m.Embedding = layers.NewEmbedding(ws, arch.Embedding, o.Vocab, t.Width)
 			m.Norm = layers.NewRMSNorm(ws, arch.FinalNorm, t.Width, t.NormEps)
 			m.Head = layers.NewHead(ws, map[bool]string{true: arch.Embedding, false: arch.Head}[t.Tied], layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width})
-			rotary := layers.NewRotary(t.Rope.Frequencies(t.HeadDim))
+			rotary := t.Rope.Rotary(t.HeadDim, o.Context)
 			for i := range t.Layers {
 				name := fmt.Sprintf("block.%d", i)
 				*built++

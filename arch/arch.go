@@ -21,6 +21,11 @@ type Architecture struct {
 	Class string // its name in the list architectures of config.json
 	GGUF  string // its general.architecture in GGUF files; empty if it is not read from them
 
+	// GGUFKeys are the metadata keys of GGUF files, without the name of the architecture before them, that not all architectures have, and the keys of
+	// config.json that take their values. FromGGUF, unless it is nil, completes a configuration that was read so with what such files do not say.
+	GGUFKeys map[string]string
+	FromGGUF func(config map[string]any)
+
 	// Parse reads the configuration of a model. Mistakes in the values of keys need not be looked at: v remembers the first.
 	Parse func(v *Values) (*Model, error)
 }

@@ -135,8 +135,15 @@ func TestParseErrors(t *testing.T) {
 		{"num_local_experts", "8", "num_local_experts = 8", true},
 		{"attn_logit_softcapping", "50.0", "attn_logit_softcapping = 50.0", true},
 		{"logits_scaling", "8.0", "logits_scaling = 8.0", true},
-		{"rope_scaling", `{"rope_type": "yarn", "factor": 4}`, `rope_type = "yarn"`, true},
-		{"rope_scaling", `{"type": "linear", "factor": 4}`, `rope_type = "linear"`, true},
+		{"rope_scaling", `{"rope_type": "mrope", "factor": 4}`, `rope_type = "mrope"`, true},
+		{"rope_scaling", `{"rope_type": "yarn"}`, "factor = 0", false},
+		{"rope_scaling", `{"rope_type": "yarn", "factor": 4, "beta_fast": 0.5}`, "beta_fast = 0.5", false},
+		{"rope_scaling", `{"rope_type": "yarn", "factor": 4, "attention_factor": -1}`, "attention_factor = -1", false},
+		{"rope_scaling", `{"rope_type": "yarn", "factor": 4, "extrapolation_factor": 2}`, "extrapolation_factor = 2", true},
+		{"rope_scaling", `{"rope_type": "linear", "factor": 0.5}`, "factor = 0.5", false},
+		{"rope_scaling", `{"rope_type": "linear", "factor": 2, "beta_fast": 1}`, "beta_fast = 1", true},
+		{"rope_scaling", `{"rope_type": "dynamic", "alpha": 1000}`, "alpha = 1000", true},
+		{"rope_scaling", `{"rope_type": "longrope", "short_factor": [1]}`, "1 factors", false},
 		{"rope_scaling", `{"rope_type": "llama3", "factor": 8}`, "low_freq_factor", false},
 		{"rope_scaling", `{"rope_type": "llama3", "factor": 0}`, "factor = 0", false},
 		{"rope_scaling", `{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}`, "original_max_position_embeddings = 0", false},
@@ -179,11 +186,45 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// deepSeekQwen3 is the rotary scaling of DeepSeek-R1-0528-Qwen3-8B, whose factor for attention undoes YaRN's.
+const deepSeekQwen3 = `{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768, "attn_factor": 0.8782488562869419}`
+
+func TestScalings(t *testing.T) {
+	long := strings.TrimSuffix(strings.Repeat("2,", 63)+"2", ",")
+	for value, want := range map[string]layers.Rope{
+		deepSeekQwen3: {Scaling: layers.RopeYaRN, Factor: 4, OriginalContext: 32768, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1},
+		`{"type": "yarn", "factor": 4, "attention_factor": 1.5, "beta_fast": 16, "beta_slow": 2, "truncate": false}`: {
+			Scaling: layers.RopeYaRN, Factor: 4, OriginalContext: 131072, BetaFast: 16, BetaSlow: 2, Exact: true, AttentionFactor: 1.5},
+		`{"rope_type": "yarn", "factor": 4, "mscale": 0.5, "mscale_all_dim": 2}`: {
+			Scaling: layers.RopeYaRN, Factor: 4, OriginalContext: 131072, BetaFast: 32, BetaSlow: 1, AttentionFactor: (1 + 0.05*math.Log(4)) / (1 + 0.2*math.Log(4))},
+		`{"rope_type": "linear", "factor": 8.0}`:  {Scaling: layers.RopeLinear, Factor: 8},
+		`{"rope_type": "dynamic", "factor": 8.0}`: {Scaling: layers.RopeDefault},
+		`{"type": "longrope", "short_factor": [` + strings.ReplaceAll(long, "2", "1") + `], "long_factor": [` + long + `], "original_max_position_embeddings": 4096}`: {
+			Scaling: layers.RopeLong, Factors: slices.Repeat([]float64{1}, 64), LongFactors: slices.Repeat([]float64{2}, 64), OriginalContext: 4096,
+			AttentionFactor: math.Sqrt(1 + math.Log(32)/math.Log(4096))},
+	} {
+		got, err := parse([]byte(with(t, llama31, "rope_scaling", value)))
+		want.Theta = 500000
+		if err != nil {
+			t.Errorf("%s: %v", value, err)
+			continue
+		}
+		if math.Abs(got.Rope.AttentionFactor-want.AttentionFactor) > 1e-12 {
+			t.Errorf("%s: attention factor %v, want %v", value, got.Rope.AttentionFactor, want.AttentionFactor)
+		}
+		got.Rope.AttentionFactor = want.AttentionFactor
+		if !reflect.DeepEqual(got.Rope, want) {
+			t.Errorf("%s: got %+v, want %+v", value, got.Rope, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(llama31))
 	f.Add([]byte(qwen3))
 	f.Add([]byte(with(f, qwen3, "head_dim", "-2")))
 	f.Add([]byte(with(f, llama31, "rope_scaling", `{"rope_type": "factors", "factors": [1]}`)))
+	f.Add([]byte(with(f, qwen3, "rope_scaling", deepSeekQwen3)))
 	f.Add([]byte(`{"model_type": "llama", "hidden_size": 9e18}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		cfg, err := parse(text)

@@ -49,11 +49,11 @@ func TestRefused(t *testing.T) {
 	for more, want := range map[string]string{
 		`, "rope_scaling": {"factor": 8.0}`:                                                        `factor = 8.0 and without rope_type`,
 		`, "rope_scaling": {"rope_type": "default", "factor": 8.0}`:                                `factor = 8.0 with rope_type = "default"`,
-		`, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}`:                                   `rope_type = "yarn"`,
+		`, "rope_scaling": {"rope_type": "ntk", "factor": 4.0}`:                                    `rope_type = "ntk"`,
 		`, "rope_scaling": {"type": "mrope", "rope_type": "default"}`:                              `type = "mrope"`,
 		`, "rope_scaling": {"attention_factor": 2, ` + llama3[1:]:                                  `attention_factor = 2`,
 		`, "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}`:              `partial_rotary_factor = 0.5`,
-		`, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2}}`:            `rope_type = "linear"`,
+		`, "rope_parameters": {"full_attention": {"rope_type": "ntk", "factor": 2}}`:               `rope_type = "ntk"`,
 		`, "rope_parameters": {"full_attention": {}, "sliding_attention": {"rope_theta": 10}}`:     `several types of layers`,
 		`, "partial_rotary_factor": 0.5`:                                                           `partial_rotary_factor = 0.5`,
 		`, "rope_interleaved": true`:                                                               `rope_interleaved = true`,

@@ -1,14 +1,14 @@
 package arch
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/lever-go/lever/layers"
 )
 
-// Transformer describes a dense decoder of [layers.Block]s: RMSNorm, attention with rotary positions, RMSNorm, SwiGLU. Sizes are in elements. It
-// is a plain value; [Transformer.Validate] says whether it is usable.
+// Transformer describes a dense decoder of [layers.Block]s: RMSNorm, attention with rotary positions, RMSNorm, a gated MLP. Sizes are in elements.
+// What is zero is as in Llama. It is a plain value; [Transformer.Validate] says whether it is usable.
 type Transformer struct {
 	Width        int // elements of a row of the residual stream (hidden_size)
 	Layers       int // blocks
@@ -20,10 +20,25 @@ type Transformer struct {
 	MaxPositions int // positions that the model was made for
 	NormEps      float32
 	Tied         bool // the head is the embedding
-	Rope         layers.Rope
 
-	QKVBias     bool // queries, keys and values have a bias
-	QKNorm      bool // queries and keys are normalised per head before the rotation
+	Rope      layers.Rope
+	RotaryDim int         // elements of a head that are rotated; 0 means HeadDim
+	LocalRope layers.Rope // of the layers with a window, unless its Theta is 0
+	NoRotary  []bool      // by layer: it has no rotary positions; nil if all have
+	Windows   []int       // by layer: positions that a row sees, its own included, 0 for all; nil if all layers see all
+
+	QKVBias   bool             // queries, keys and values have a bias
+	QKNorm    bool             // queries and keys are normalised per head before the rotation
+	Scale     float32          // of query·key; 0 means 1/√HeadDim
+	SoftCap   float32          // of scores; 0 means none
+	Placement layers.Placement // of the norms of a block
+
+	Activation     layers.Activation // of the MLP
+	EmbeddingScale float32           // 0 means 1
+	Residual       float32           // multiplies what attention and MLP add; 0 means 1
+	HeadScale      float32           // of logits; 0 means 1
+	HeadSoftCap    float32           // of logits; 0 means none
+
 	Interleaved bool // GGUF files keep rotary pairs of q and k side by side
 }
 
@@ -39,9 +54,20 @@ const (
 	maxQueryDim  = 1 << 16 // Heads·HeadDim
 )
 
-// Transformer reads the keys that all models of this kind have, and refuses what they lack: windows, other activations.
+// Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, heads that are rotated in part.
 func (v *Values) Transformer() Transformer {
-	t := Transformer{NormEps: 1e-6, MaxPositions: 2048}
+	t := v.dense("")
+	if t.RotaryDim != 0 {
+		v.Fail(Unsupported("%s = %v", partialRotary, float64(t.RotaryDim)/float64(t.HeadDim)))
+	}
+	v.fullAttention()
+	return t
+}
+
+// dense reads the same, of models that may have windows, about which it does not ask, and heads that are rotated in part. Where a file tells apart
+// the rotary embeddings of kinds of layers, that of the given kind is read; if it is "", they may not differ.
+func (v *Values) dense(kind string) Transformer {
+	t := Transformer{NormEps: 1e-6, MaxPositions: defaultPositions}
 	v.Need("hidden_size", &t.Width)
 	v.Need("num_hidden_layers", &t.Layers)
 	v.Need("num_attention_heads", &t.Heads)
@@ -58,8 +84,8 @@ func (v *Values) Transformer() Transformer {
 	v.Int("max_position_embeddings", &t.MaxPositions)
 	v.Float32("rms_norm_eps", &t.NormEps)
 	v.Bool("tie_word_embeddings", &t.Tied)
-	t.Rope = v.Rope()
-	v.fullAttention()
+	t.Rope = v.ropeOf(kind)
+	t.RotaryDim = v.rotaryDim(t.HeadDim)
 	return t
 }
 
@@ -86,13 +112,28 @@ func (t *Transformer) Validate() error {
 	switch {
 	case t.Heads%t.KVHeads != 0:
 		return fmt.Errorf("num_attention_heads = %d is no multiple of num_key_value_heads = %d", t.Heads, t.KVHeads)
+	case t.RotaryDim < 0 || t.RotaryDim > t.HeadDim || t.RotaryDim%2 != 0:
+		return fmt.Errorf("%d elements of heads of %d are to be rotated, which is no even part", t.RotaryDim, t.HeadDim)
 	case t.HeadDim%2 != 0:
 		return fmt.Errorf("head_dim = %d is odd, but rotary pairs need an even size", t.HeadDim)
 	case !(t.NormEps > 0 && t.NormEps < 1):
 		return fmt.Errorf("rms_norm_eps = %v is outside (0, 1)", t.NormEps)
 	}
-	return validateRope(t.Rope, t.HeadDim)
+	for _, list := range []int{len(t.Windows), len(t.NoRotary)} {
+		if list != 0 && list != t.Layers {
+			return fmt.Errorf("num_hidden_layers = %d, but a list for each layer has %d", t.Layers, list)
+		}
+	}
+	if t.LocalRope.Theta != 0 {
+		if err := validateRope(t.LocalRope, t.rotaryDim()); err != nil {
+			return err
+		}
+	}
+	return validateRope(t.Rope, t.rotaryDim())
 }
+
+// rotaryDim returns the elements of a head that are rotated.
+func (t *Transformer) rotaryDim() int { return cmp.Or(t.RotaryDim, t.HeadDim) }
 
 // Model returns the model that t describes, which must not change any more.
 func (t *Transformer) Model() (*Model, error) {
@@ -112,85 +153,4 @@ func (t *Transformer) Decoder(w layers.Weights, o Options) (*layers.Decoder, err
 		return nil, fmt.Errorf("arch: %w", err)
 	}
 	return m.Decoder(w, o)
-}
-
-// steps lists the tensors.
-func (t *Transformer) steps() [][]Tensor {
-	vector := func(name, hf, gguf string, n int) Tensor {
-		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: 1, Cols: n, Vector: true}
-	}
-	matrix := func(name, hf, gguf string, rows, cols int) Tensor {
-		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: rows, Cols: cols}
-	}
-	queries, keys := t.Heads*t.HeadDim, t.KVHeads*t.HeadDim
-	steps := [][]Tensor{{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}}
-	for l := range t.Layers {
-		block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
-		step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
-		for _, p := range []struct {
-			name string
-			rows int
-		}{{"q", queries}, {"k", keys}, {"v", keys}} {
-			m := matrix(block+p.name, hf+"self_attn."+p.name+"_proj", gguf+"attn_"+p.name, p.rows, t.Width)
-			if t.Interleaved && p.name != "v" {
-				m.GGUFHeadDim = t.HeadDim
-			}
-			if step = append(step, m); t.QKVBias {
-				step = append(step, Tensor{
-					Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
-					Rows: 1, Cols: p.rows, Vector: true,
-				})
-			}
-		}
-		if t.QKNorm {
-			step = append(step,
-				vector(block+"q_norm", hf+"self_attn.q_norm", gguf+"attn_q_norm", t.HeadDim),
-				vector(block+"k_norm", hf+"self_attn.k_norm", gguf+"attn_k_norm", t.HeadDim))
-		}
-		steps = append(steps, append(step,
-			matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries),
-			vector(block+"mlp_norm", hf+"post_attention_layernorm", gguf+"ffn_norm", t.Width),
-			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
-			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
-			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN)))
-	}
-	return append(steps, []Tensor{
-		vector(FinalNorm, "model.norm", "output_norm", t.Width),
-		{Name: Head, HF: "lm_head.weight", GGUF: "output.weight", Rows: t.Vocab, Cols: t.Width},
-	})
-}
-
-// build puts the parts together.
-func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Model, err error) {
-	m.Cache, err = layers.NewKVCache(layers.KVConfig{
-		Layers: layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim}), Context: o.Context, Type: o.KV,
-	})
-	if err != nil {
-		return m, err
-	}
-	head := Head
-	if t.Tied {
-		head = Embedding
-	}
-	m.Embedding = layers.NewEmbedding(ws, Embedding, o.Vocab, t.Width)
-	m.Norm = layers.NewRMSNorm(ws, FinalNorm, t.Width, t.NormEps)
-	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width})
-	norm := layers.NormConfig{Eps: t.NormEps}
-	attention := layers.AttentionConfig{
-		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
-		Bias: t.QKVBias, Cache: m.Cache, Rotary: layers.NewRotary(t.Rope.Frequencies(t.HeadDim)), Norm: norm,
-	}
-	if t.QKNorm {
-		attention.QKNorm = layers.HeadQKNorm
-	}
-	for i := range t.Layers {
-		name := fmt.Sprintf("block.%d", i)
-		attention.Layer = i
-		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
-			Width: t.Width, Norm: norm,
-			Mixer: layers.NewAttention(ws, name, attention),
-			MLP:   layers.NewMLP(ws, name, layers.MLPConfig{Width: t.Width, FFN: t.FFN}),
-		}))
-	}
-	return m, nil
 }

@@ -6,58 +6,6 @@ import (
 	"github.com/lever-go/lever/kernels"
 )
 
-// Rope describes the rotary position embedding. The zero Scaling is plain RoPE.
-type Rope struct {
-	Theta   float64 // base of the frequencies
-	Scaling RopeScaling
-
-	// For RopeLlama3.
-	Factor          float64 // divisor of the low frequencies
-	LowFreqFactor   float64 // wavelengths above OriginalContext/LowFreqFactor are divided in full
-	HighFreqFactor  float64 // wavelengths below OriginalContext/HighFreqFactor are left alone
-	OriginalContext int     // positions before the model was extended
-
-	// For RopeFactors: one divisor per frequency, HeadDim/2 of them.
-	Factors []float64
-}
-
-// RopeScaling names a way in which frequencies are changed to extend the context.
-type RopeScaling string
-
-// Rotary scalings, spelled as rope_type in config.json.
-const (
-	RopeDefault RopeScaling = "default"
-	RopeLlama3  RopeScaling = "llama3"
-	RopeFactors RopeScaling = "factors"
-)
-
-// Frequencies returns the angle, in radians, by which each of the headDim/2 pairs of a head turns from one position to the next.
-//
-// Pair i of plain RoPE (Su et al., RoFormer, arXiv 2104.09864) turns by Theta^(−2i/headDim). Llama 3.1 extends the context by
-// dividing low frequencies by Factor, leaving high ones alone, and going over linearly in between.
-func (r Rope) Frequencies(headDim int) []float64 {
-	freqs := make([]float64, headDim/2)
-	for i := range freqs {
-		f := math.Pow(r.Theta, -2*float64(i)/float64(headDim))
-		switch r.Scaling {
-		case RopeLlama3:
-			f = r.llama3(f)
-		case RopeFactors:
-			f /= r.Factors[i]
-		}
-		freqs[i] = f
-	}
-	return freqs
-}
-
-// llama3 scales one frequency by how many times its wave fits into the original context.
-func (r Rope) llama3(f float64) float64 {
-	turns := float64(r.OriginalContext) * f / (2 * math.Pi)
-	keep := (turns - r.LowFreqFactor) / (r.HighFreqFactor - r.LowFreqFactor)
-	keep = min(max(keep, 0), 1)
-	return keep*f + (1-keep)*f/r.Factor
-}
-
 // rotaryPage is the number of positions by which the tables of a Rotary grow.
 const rotaryPage = 256
 

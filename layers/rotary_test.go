@@ -44,6 +44,33 @@ func TestFrequencies(t *testing.T) {
 	}
 }
 
+// The frequencies of YaRN as section 3.2 of its paper states them: by how often a wave turns in the original context.
+func TestYaRN(t *testing.T) {
+	const dim, theta, context, factor = 64, 10000.0, 2048, 8.0
+	base := layers.Rope{Theta: theta}.Frequencies(dim)
+	r := layers.Rope{Theta: theta, Scaling: layers.RopeYaRN, Factor: factor, OriginalContext: context, BetaFast: 32, BetaSlow: 1}
+	r.Exact = true
+	exact := r.Frequencies(dim)
+	r.Exact = false
+	// By hand: 64·ln(2048/(32·2π))/(2·ln 10000) = 8.07, and 20.11 for one turn.
+	const low, high = 8.0, 21.0
+	for i, f := range r.Frequencies(dim) {
+		divided := min(max((float64(i)-low)/(high-low), 0), 1)
+		if want := base[i] * (1 - divided + divided/factor); math.Abs(f/want-1) > 1e-14 {
+			t.Errorf("frequency %d: got %v, want %v", i, f, want)
+		}
+		if turns := context * base[i] / (2 * math.Pi); turns > 32 && exact[i] != base[i] || turns < 1 && math.Abs(exact[i]*factor/base[i]-1) > 1e-14 {
+			t.Errorf("frequency %d, of %.1f turns: got %v from %v", i, turns, exact[i], base[i])
+		}
+	}
+	linear := layers.Rope{Theta: theta, Scaling: layers.RopeLinear, Factor: factor}
+	for i, f := range linear.Frequencies(dim) {
+		if math.Abs(f*factor/base[i]-1) > 1e-14 {
+			t.Errorf("linear frequency %d: got %v, want an eighth of %v", i, f, base[i])
+		}
+	}
+}
+
 func TestRotaryApply(t *testing.T) {
 	const headDim, heads = 8, 2
 	freqs := layers.Rope{Theta: 10000}.Frequencies(headDim)

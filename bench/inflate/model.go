@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 
 	"github.com/lever-go/lever/arch"
@@ -54,6 +55,9 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType,
 	if !ok {
 		return nil, fmt.Errorf("inflate: models of architecture %s are not blown up, only those that an arch.Transformer describes", parsed.Architecture.Name)
 	}
+	if !isPlain(*transformer) {
+		return nil, fmt.Errorf("inflate: models of architecture %s are not blown up, only those that are built as Llama and Qwen3 are", parsed.Architecture.Name)
+	}
 	m.src, m.architecture = *transformer, parsed.Architecture
 	if m.dst, err = shape.fit(m.src); err != nil {
 		return nil, err
@@ -73,6 +77,14 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType,
 		return nil, err
 	}
 	return m, m.list()
+}
+
+// isPlain reports whether a model has nothing that Llama and Qwen3 lack.
+func isPlain(t arch.Transformer) bool {
+	return reflect.DeepEqual(t, arch.Transformer{
+		Width: t.Width, Layers: t.Layers, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim, FFN: t.FFN, Vocab: t.Vocab,
+		MaxPositions: t.MaxPositions, NormEps: t.NormEps, Tied: t.Tied, Rope: t.Rope, QKNorm: t.QKNorm, Interleaved: t.Interleaved,
+	})
 }
 
 // list lists the tensors of the large model.

@@ -52,7 +52,7 @@ func build(t arch.Transformer, ws *layers.Workspace, o arch.Options) (m layers.M
 	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width})
 	attention := layers.AttentionConfig{
 		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
-		Cache: m.Cache, Rotary: layers.NewRotary(t.Rope.Frequencies(t.HeadDim)),
+		Cache: m.Cache, Rotary: t.Rope.Rotary(t.HeadDim, o.Context),
 	}
 	scratch := func() []float32 { return make([]float32, ws.MaxRows()*t.Width) }
 	normed, attended, out := scratch(), scratch(), scratch()

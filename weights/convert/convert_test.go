@@ -274,7 +274,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("rope scaling %v", scaling)
 	}
 	c.Tensors = c.Tensors[:len(c.Tensors)-1]
-	for key, want := range map[string]string{"rope.scaling.factor": `rope_type = "linear"`, "rope.scale_linear": "rope.scale_linear = 4"} {
+	for key, want := range map[string]string{"rope.scaling.foreign": "rope.scaling.foreign = 4", "rope.scale_linear": "rope.scale_linear = 4"} {
 		c.Metadata["llama."+key] = float32(4)
 		if err := Convert(t.Context(), writeGGUF(t, c), filepath.Join(t.TempDir(), "x.lever"), weights.WriteOptions{}); !errors.Is(err, weights.ErrUnsupported) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", key, err, want)
@@ -355,7 +355,7 @@ func TestTiedWithEqualHead(t *testing.T) {
 // TestRefusedBeforeWeights: what a configuration asks for and would not get is refused before a weight is read.
 func TestRefusedBeforeWeights(t *testing.T) {
 	for want, value := range map[string]map[string]any{
-		`rope_type = "yarn"`:    {"rope_scaling": map[string]any{"rope_type": "yarn", "factor": 4}},
+		`rope_type = "mrope"`:   {"rope_scaling": map[string]any{"rope_type": "mrope", "factor": 4}},
 		`hidden_act = "gelu"`:   {"hidden_act": "gelu"},
 		"sliding_window = 512":  {"sliding_window": 512},
 		`quant_method "gptq"`:   {"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}},

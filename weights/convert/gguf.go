@@ -24,6 +24,8 @@ const (
 	archKey         = "general.architecture"
 	tokenizerKey    = "tokenizer.ggml.model"
 	ropeFreqsTensor = "rope_freqs.weight"
+	ropeShortTensor = "rope_factors_short.weight"
+	ropeLongTensor  = "rope_factors_long.weight"
 	tokenizerGGUF   = "tokenizer.gguf"
 )
 
@@ -92,7 +94,9 @@ func (s *source) describeGGUF(path string, files []*gguf.File, own []*arch.Archi
 	if err != nil {
 		return err
 	}
-	ignored := func(name string) bool { return name == ropeFreqsTensor } // is part of the configuration
+	ignored := func(name string) bool { // is part of the configuration
+		return name == ropeFreqsTensor || name == ropeShortTensor || name == ropeLongTensor
+	}
 	if err := s.resolve(m, !hasHead, found, path, func(t arch.Tensor) (string, int) { return t.GGUF, t.GGUFRow }, ignored); err != nil {
 		return err
 	}
@@ -238,12 +242,21 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 		"attention_bias":          false,
 		"mlp_bias":                false,
 	}
-	for _, same := range []string{"attention.value_length", "rope.dimension_count"} {
-		if n := m.integer(same, headDim); n != headDim && m.err == nil {
-			return nil, badSource(weights.ErrUnsupported, path, "", "metadata key %s%s is %d with heads of %d", m.prefix, same, n, headDim)
+	if n := m.integer("attention.value_length", headDim); n != headDim && m.err == nil {
+		return nil, badSource(weights.ErrUnsupported, path, "", "metadata key %sattention.value_length is %d with heads of %d", m.prefix, n, headDim)
+	}
+	if n := m.integer("rope.dimension_count", headDim); n != headDim {
+		config["partial_rotary_factor"] = float64(n) / float64(headDim)
+	}
+	for key, to := range all[i].GGUFKeys {
+		if value, ok := meta[m.prefix+key]; ok {
+			config[to] = value
 		}
 	}
-	m.refuseOthers()
+	if all[i].FromGGUF != nil {
+		all[i].FromGGUF(config)
+	}
+	m.refuseOthers(all[i].GGUFKeys)
 	for _, key := range []string{"bos_token_id", "eos_token_id"} {
 		if _, ok := meta["tokenizer.ggml."+key]; ok {
 			config[key] = general.integer("tokenizer.ggml."+key, -1)
@@ -252,32 +265,30 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 	if err := cmp.Or(m.err, general.err); err != nil {
 		return nil, err
 	}
-	if t, ok := found[ropeFreqsTensor]; ok {
-		if config["rope_scaling"].(map[string]any) != nil {
-			return nil, badSource(weights.ErrUnsupported, path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)
-		}
-		factors, err := ropeFactors(t, int(headDim))
-		if err != nil {
-			return nil, err
-		}
-		config["rope_scaling"] = factors
+	if err := ropeTensors(config, m, found); err != nil {
+		return nil, err
 	}
-	return json.Marshal(config)
+	text, err := json.Marshal(config)
+	if err != nil {
+		return nil, badSource(weights.ErrCorrupt, path, "", "metadata: %v", err) // a number that is none
+	}
+	return text, nil
 }
 
 // known are the keys of an architecture that are read, or change nothing.
 var known = []string{
 	"block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count", "attention.head_count_kv",
 	"attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.dimension_count",
-	"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.finetuned", "attention.causal",
+	"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.finetuned", "rope.scaling.attn_factor",
+	"rope.scaling.yarn_attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "attention.causal",
 	"tensor_data_layout",
 }
 
 // refuseOthers fails on keys of the architecture that are not known: what they ask for would be left out. Values that ask for nothing pass.
-func (m *metadata) refuseOthers() {
+func (m *metadata) refuseOthers(own map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(m.values)) {
 		name, ours := strings.CutPrefix(key, m.prefix)
-		if !ours || slices.Contains(known, name) || m.err != nil {
+		if _, asked := own[name]; !ours || asked || slices.Contains(known, name) || m.err != nil {
 			continue
 		}
 		value := fmt.Sprint(m.values[key])
@@ -300,18 +311,74 @@ func (m *metadata) ropeScaling() map[string]any {
 	case kind == "":
 		return nil
 	}
+	return m.scaling(kind)
+}
+
+// scaling returns a rope_scaling of a kind, nil if it does nothing.
+func (m *metadata) scaling(kind string) map[string]any {
 	factor := m.number("rope.scaling.factor", 1)
 	if kind == "linear" && factor == 1 {
 		return nil
 	}
-	return map[string]any{"rope_type": kind, "factor": factor}
+	scaling := map[string]any{"rope_type": kind, "factor": factor}
+	if kind == "linear" {
+		return scaling
+	}
+	factorKey := "attention_factor"
+	if kind == "yarn" {
+		factorKey = "attn_factor" // it multiplies what follows from the factor
+	}
+	for key, to := range map[string]string{
+		"rope.scaling.attn_factor": factorKey, "rope.scaling.yarn_attn_factor": factorKey,
+		"rope.scaling.yarn_beta_fast": "beta_fast", "rope.scaling.yarn_beta_slow": "beta_slow",
+	} {
+		if _, ok := m.values[m.prefix+key]; ok {
+			scaling[to] = m.number(key, -1)
+		}
+	}
+	if n := m.integer("rope.scaling.original_context_length", 0); n > 0 {
+		scaling["original_max_position_embeddings"] = n
+	}
+	return scaling
 }
 
-// ropeFactors turns the tensor of frequency divisors, by which GGUF files state the scaling of Llama 3.1 and later, into a
-// rope_scaling of type "factors".
-func ropeFactors(t sourceTensor, headDim int) (map[string]any, error) {
-	if t.dtype != tensor.F32 || t.rows != 1 || t.cols != headDim/2 {
-		return nil, badSource(weights.ErrCorrupt, t.file, t.name, "is %v [%d %d], not %d f32 values", t.dtype, t.rows, t.cols, headDim/2)
+// ropeTensors completes rope_scaling with the tensors by which GGUF files state frequencies.
+func ropeTensors(config map[string]any, m *metadata, found map[string]sourceTensor) error {
+	scaling := config["rope_scaling"].(map[string]any)
+	dim := int(config["head_dim"].(int64))
+	if part, ok := config["partial_rotary_factor"].(float64); ok {
+		dim = int(math.Round(float64(dim) * part))
+	}
+	if t, ok := found[ropeFreqsTensor]; ok {
+		if scaling != nil {
+			return badSource(weights.ErrUnsupported, m.path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)
+		}
+		factors, err := ropeFactors(t, dim)
+		config["rope_scaling"] = map[string]any{"rope_type": "factors", "factors": factors}
+		return err
+	}
+	for name, key := range map[string]string{ropeShortTensor: "short_factor", ropeLongTensor: "long_factor"} {
+		t, ok := found[name]
+		if !ok {
+			continue
+		}
+		if scaling == nil {
+			scaling = m.scaling("longrope")
+			config["rope_scaling"] = scaling
+		}
+		factors, err := ropeFactors(t, dim)
+		if err != nil {
+			return err
+		}
+		scaling[key] = factors
+	}
+	return m.err
+}
+
+// ropeFactors reads a tensor of divisors of the frequencies, of which heads have one for each pair of the elements that are rotated.
+func ropeFactors(t sourceTensor, rotated int) ([]float32, error) {
+	if t.dtype != tensor.F32 || t.rows != 1 || t.cols != rotated/2 {
+		return nil, badSource(weights.ErrCorrupt, t.file, t.name, "is %v [%d %d], not %d f32 values", t.dtype, t.rows, t.cols, rotated/2)
 	}
 	raw := make([]byte, 4*t.cols)
 	if err := t.read(raw, 0); err != nil {
@@ -324,5 +391,5 @@ func ropeFactors(t sourceTensor, headDim int) (map[string]any, error) {
 			return nil, badSource(weights.ErrCorrupt, t.file, t.name, "factor %d is %v", i, factors[i])
 		}
 	}
-	return map[string]any{"rope_type": "factors", "factors": factors}, nil
+	return factors, nil
 }

@@ -94,7 +94,11 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 		if r.Vector {
 			shape = shape[1:]
 		}
-		all[r.HF] = hfTensor{DType: names[d], Shape: shape, data: m.encode(t, r.Name, d)}
+		data := m.encode(t, r.Name, d)
+		if before, ok := all[r.HF]; ok { // the parts stand one after the other in Steps, too
+			shape[0], data = before.Shape[0]+r.Rows, append(before.data, data...)
+		}
+		all[r.HF] = hfTensor{DType: names[d], Shape: shape, data: data}
 	}
 	return all
 }

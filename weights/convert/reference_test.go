@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -20,11 +21,13 @@ import (
 
 // reference is a model with random weights and what llama.cpp computes with it; testdata/reference/README.md says how it was made.
 type reference struct {
-	Config   map[string]any `json:"config"`
-	Metadata map[string]any `json:"metadata"` // of the GGUF file, without the prefix of the architecture
-	Prompt   []int32        `json:"prompt"`
-	Greedy   []int32        `json:"greedy"`   // tokens that follow
-	LogProbs [][2]float64   `json:"logprobs"` // of the likeliest tokens after the prompt
+	Config   map[string]any       `json:"config"`
+	GGUF     string               `json:"gguf,omitempty"`    // architecture of the GGUF file, if it is not that of the configuration
+	Metadata map[string]any       `json:"metadata"`          // of the GGUF file, without the prefix of the architecture
+	Tensors  map[string][]float32 `json:"tensors,omitempty"` // of the GGUF file alone
+	Prompt   []int32              `json:"prompt"`
+	Greedy   []int32              `json:"greedy"`   // tokens that follow
+	LogProbs [][2]float64         `json:"logprobs"` // of the likeliest tokens after the prompt
 }
 
 // model returns the model, with random weights that F16 holds exactly.
@@ -60,7 +63,7 @@ func (r *reference) model(t testing.TB) *model {
 // file returns the content of a GGUF file of the model, with a tokenizer of as many tokens as the embedding has rows.
 func (r *reference) file(t testing.TB, m *model) gguf.Content {
 	t.Helper()
-	kind := m.described.Architecture.GGUF
+	kind := cmp.Or(r.GGUF, m.described.Architecture.GGUF)
 	tokens, types := make([]string, m.described.Vocab), make([]int32, m.described.Vocab)
 	for i := range tokens {
 		tokens[i], types[i] = string(rune(0x100+i)), 1
@@ -72,7 +75,7 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 	for key, value := range r.Metadata {
 		switch x := value.(type) {
 		case float64:
-			if value = float32(x); x == math.Trunc(x) && !strings.Contains(key, "freq_base") {
+			if value = float32(x); x == math.Trunc(x) && !isFraction(key) {
 				value = uint32(x)
 			}
 		}
@@ -84,12 +87,30 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		if x.Vector {
 			out.Shape = out.Shape[:1]
 		}
-		if kind == "llama" && (strings.HasSuffix(x.Name, ".q") || strings.HasSuffix(x.Name, ".k")) {
+		if x.GGUFHeadDim > 0 {
 			out.Data = interleave(out.Data, x.Rows, x.GGUFHeadDim)
+		}
+		if last := len(c.Tensors) - 1; x.GGUFRow > 0 { // the parts stand one after the other in Steps, too
+			c.Tensors[last].Shape[1] += x.Rows
+			c.Tensors[last].Data = append(c.Tensors[last].Data, out.Data...)
+			continue
 		}
 		c.Tensors = append(c.Tensors, out)
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Tensors)) {
+		values := r.Tensors[name]
+		raw := make([]byte, tensor.F32.RowBytes(len(values)))
+		if err := tensor.Encode(raw, values, tensor.F32); err != nil {
+			t.Fatal(err)
+		}
+		c.Tensors = append(c.Tensors, gguf.Tensor{Name: name, Shape: []int{len(values)}, Type: tensor.F32, Data: raw})
+	}
 	return c
+}
+
+// isFraction reports whether the values of a metadata key are float32 even where they are whole.
+func isFraction(key string) bool {
+	return slices.ContainsFunc([]string{"freq_base", "factor", "softcapping", "scale", "beta"}, func(word string) bool { return strings.Contains(key, word) })
 }
 
 // TestReferences converts models of each architecture from both formats and compares what they compute with llama.cpp. With
@@ -137,6 +158,7 @@ func (r *reference) compare(t *testing.T, dir string) {
 			t.Errorf("log-probability of token %.0f: %.4f, llama.cpp has %.4f", p[0], got, p[1])
 		}
 	}
+	r.compareTree(t, m, dir, logits)
 	var greedy []int32
 	for range r.Greedy {
 		token := int32(slices.Index(logits, slices.Max(logits)))
@@ -146,6 +168,64 @@ func (r *reference) compare(t *testing.T, dir string) {
 	if !slices.Equal(greedy, r.Greedy) {
 		t.Errorf("greedy tokens %v, llama.cpp has %v", greedy, r.Greedy)
 	}
+}
+
+// compareTree decodes a tree after the prompt in one pass and compares with decoding each of its paths alone, bit for bit. Then it commits one
+// of them and goes on.
+func (r *reference) compareTree(t *testing.T, m *arch.Model, dir string, logits []float32) {
+	t.Helper()
+	ctx := context.Background()
+	decoder := func() *layers.Decoder {
+		d, err := m.Decoder(resident(t, dir), arch.Options{KV: tensor.F32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		return d
+	}
+	tree := decoder()
+	if !slices.Equal(next(t, tree, r.Prompt), logits) {
+		t.Error("the same prompt has other logits in another decoder")
+	}
+	batch := layers.Batch{Tokens: []int32{7, 30, 11, 45, 2, 60, 19}, Parents: []int32{-1, -1, 0, 1, 2, 2, 0}}
+	first, err := tree.Forward(ctx, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range batch.Tokens {
+		want := r.decode(t, decoder(), path(batch, row))
+		got := make([]float32, tree.Vocab())
+		if err := tree.Project(ctx, got, []int{first + row}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("row %d of a tree has other logits than its path alone", row)
+		}
+	}
+	if err := tree.Commit([]int{first, first + 2, first + 4}); err != nil {
+		t.Fatal(err)
+	}
+	if want := r.decode(t, decoder(), append(path(batch, 4), 3)); !slices.Equal(next(t, tree, []int32{3}), want) {
+		t.Error("what follows a committed path has other logits than what follows it alone")
+	}
+}
+
+// path returns the tokens from the root of a tree to a row.
+func path(b layers.Batch, row int) (tokens []int32) {
+	for at := int32(row); at >= 0; at = b.Parents[at] {
+		tokens = append([]int32{b.Tokens[at]}, tokens...)
+	}
+	return tokens
+}
+
+// decode appends the prompt and then tokens, one by one, and returns the logits after the last.
+func (r *reference) decode(t *testing.T, d *layers.Decoder, tokens []int32) (logits []float32) {
+	t.Helper()
+	next(t, d, r.Prompt)
+	for _, token := range tokens {
+		logits = next(t, d, []int32{token})
+	}
+	return logits
 }
 
 // next appends tokens to the text and returns the logits of what follows.

@@ -1,0 +1,58 @@
+package arch
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// build puts the parts together.
+func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Model, err error) {
+	caches := layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim})
+	for i, window := range t.Windows {
+		caches[i].Window = window
+	}
+	m.Cache, err = layers.NewKVCache(layers.KVConfig{
+		Layers: caches, Context: o.Context, Type: o.KV,
+	})
+	if err != nil {
+		return m, err
+	}
+	head := Head
+	if t.Tied {
+		head = Embedding
+	}
+	m.Embedding = layers.NewScaledEmbedding(ws, Embedding, o.Vocab, t.Width, cmp.Or(t.EmbeddingScale, 1))
+	m.Norm = layers.NewRMSNorm(ws, FinalNorm, t.Width, t.NormEps)
+	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width, Scale: t.HeadScale, SoftCap: t.HeadSoftCap})
+	norm := layers.NormConfig{Eps: t.NormEps}
+	attention := layers.AttentionConfig{
+		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
+		Bias: t.QKVBias, Cache: m.Cache, RotaryDim: t.RotaryDim, Scale: t.Scale, SoftCap: t.SoftCap, Norm: norm,
+	}
+	if t.QKNorm {
+		attention.QKNorm = layers.HeadQKNorm
+	}
+	global := t.Rope.Rotary(t.rotaryDim(), o.Context)
+	local := global
+	if t.LocalRope.Theta != 0 {
+		local = t.LocalRope.Rotary(t.rotaryDim(), o.Context)
+	}
+	for i := range t.Layers {
+		name := fmt.Sprintf("block.%d", i)
+		attention.Layer, attention.Rotary, attention.NoRotary = i, global, false
+		if caches[i].Window > 0 {
+			attention.Rotary = local
+		}
+		if t.NoRotary != nil && t.NoRotary[i] {
+			attention.Rotary, attention.NoRotary = nil, true
+		}
+		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
+			Width: t.Width, Norm: norm, Placement: t.Placement, Residual: t.Residual,
+			Mixer: layers.NewAttention(ws, name, attention),
+			MLP:   layers.NewMLP(ws, name, layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation}),
+		}))
+	}
+	return m, nil
+}

@@ -1,0 +1,98 @@
+package arch
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// fuse says that files keep the tensors of a block with these names, after its own, as one under another name, one after the other. An empty name of
+// the fused tensor says that files of that format do not.
+func (m *Model) fuse(hf, gguf string, names ...string) {
+	for _, step := range m.Steps {
+		var parts []*Tensor
+		for _, name := range names {
+			for i := range step {
+				if strings.HasPrefix(step[i].Name, "block.") && strings.HasSuffix(step[i].Name, "."+name) {
+					parts = append(parts, &step[i])
+				}
+			}
+		}
+		from := 0
+		for _, t := range parts {
+			layer := strings.Split(t.Name, ".")[1]
+			if hf != "" {
+				t.HF, t.HFRow = "model.layers."+layer+"."+hf+".weight", from
+			}
+			if gguf != "" {
+				t.GGUF, t.GGUFRow = "blk."+layer+"."+gguf+".weight", from
+			}
+			from += t.Rows
+		}
+	}
+}
+
+// rename gives tensors other names in files of Hugging Face.
+func (m *Model) rename(old, new string) {
+	for _, step := range m.Steps {
+		for i := range step {
+			step[i].HF = strings.Replace(step[i].HF, old, new, 1)
+		}
+	}
+}
+
+// steps lists the tensors.
+func (t *Transformer) steps() [][]Tensor {
+	vector := func(name, hf, gguf string, n int) Tensor {
+		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: 1, Cols: n, Vector: true}
+	}
+	matrix := func(name, hf, gguf string, rows, cols int) Tensor {
+		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: rows, Cols: cols}
+	}
+	queries, keys := t.Heads*t.HeadDim, t.KVHeads*t.HeadDim
+	steps := [][]Tensor{{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}}
+	for l := range t.Layers {
+		block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
+		step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
+		for _, p := range []struct {
+			name string
+			rows int
+		}{{"q", queries}, {"k", keys}, {"v", keys}} {
+			m := matrix(block+p.name, hf+"self_attn."+p.name+"_proj", gguf+"attn_"+p.name, p.rows, t.Width)
+			if t.Interleaved && p.name != "v" {
+				m.GGUFHeadDim = t.HeadDim
+			}
+			if step = append(step, m); t.QKVBias {
+				step = append(step, Tensor{
+					Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
+					Rows: 1, Cols: p.rows, Vector: true,
+				})
+			}
+		}
+		if t.QKNorm {
+			step = append(step,
+				vector(block+"q_norm", hf+"self_attn.q_norm", gguf+"attn_q_norm", t.HeadDim),
+				vector(block+"k_norm", hf+"self_attn.k_norm", gguf+"attn_k_norm", t.HeadDim))
+		}
+		step = append(step, matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries))
+		mlpNorm := "post_attention_layernorm"
+		if t.Placement == layers.NormAround {
+			mlpNorm = "pre_feedforward_layernorm"
+			step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
+		}
+		step = append(step,
+			vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width),
+			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
+			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
+			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
+		if t.Placement == layers.NormAround {
+			step = append(step, vector(block+"mlp_post_norm", hf+"post_feedforward_layernorm", gguf+"post_ffw_norm", t.Width))
+		}
+		steps = append(steps, step)
+	}
+	return append(steps, []Tensor{
+		vector(FinalNorm, "model.norm", "output_norm", t.Width),
+		{Name: Head, HF: "lm_head.weight", GGUF: "output.weight", Rows: t.Vocab, Cols: t.Width},
+	})
+}
