@@ -32,6 +32,19 @@ const qwen3 = `{
   "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": null,
   "rope_theta": 1000000, "sliding_window": null, "tie_word_embeddings": true, "use_sliding_window": false, "vocab_size": 151936}`
 
+// mistral7B is the computing part of the configuration of Mistral-7B-v0.1.
+const mistral7B = `{
+  "architectures": ["MistralForCausalLM"], "model_type": "mistral", "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336,
+  "max_position_embeddings": 32768, "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "rms_norm_eps": 1e-05,
+  "rope_theta": 10000.0, "sliding_window": 4096, "tie_word_embeddings": false, "vocab_size": 32000}`
+
+// granite is the computing part of the configuration of granite-3.1-2b-instruct.
+const granite = `{
+  "architectures": ["GraniteForCausalLM"], "model_type": "granite", "attention_bias": false, "attention_multiplier": 0.015625, "embedding_multiplier": 12.0,
+  "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 8192, "logits_scaling": 8.0, "max_position_embeddings": 131072, "mlp_bias": false,
+  "num_attention_heads": 32, "num_hidden_layers": 40, "num_key_value_heads": 8, "residual_multiplier": 0.22, "rms_norm_eps": 1e-05,
+  "rope_scaling": null, "rope_theta": 5000000.0, "tie_word_embeddings": true, "vocab_size": 49155}`
+
 func TestParse(t *testing.T) {
 	for name, c := range map[string]struct {
 		json string
@@ -40,6 +53,15 @@ func TestParse(t *testing.T) {
 		"llama 3.1": {llama31, arch.Transformer{
 			Interleaved: true, Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 128256, MaxPositions: 131072, NormEps: 1e-5,
 			Rope: layers.Rope{Theta: 500000, Scaling: layers.RopeLlama3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192},
+		}},
+		"mistral 7b v0.1": {mistral7B, arch.Transformer{
+			Interleaved: true, Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 32000, MaxPositions: 32768, NormEps: 1e-5,
+			Rope: layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}, Windows: slices.Repeat([]int{4096}, 32),
+		}},
+		"granite 3.1 2b": {granite, arch.Transformer{
+			Interleaved: true, Width: 2048, Layers: 40, Heads: 32, KVHeads: 8, HeadDim: 64, FFN: 8192, Vocab: 49155, MaxPositions: 131072, NormEps: 1e-5, Tied: true,
+			Rope:           layers.Rope{Theta: 5000000, Scaling: layers.RopeDefault},
+			EmbeddingScale: 12, Scale: 0.015625, Residual: 0.22, HeadScale: 0.125,
 		}},
 		"qwen3": {qwen3, arch.Transformer{
 			QKNorm: true, Width: 1024, Layers: 28, Heads: 16, KVHeads: 8, HeadDim: 128, FFN: 3072, Vocab: 151936, MaxPositions: 40960, NormEps: 1e-6, Tied: true,

@@ -9,8 +9,6 @@ import (
 	"github.com/lever-go/lever/internal/fileerr"
 )
 
-const fullAttention = "full_attention"
-
 // harmless are keys that look as if they changed what a model computes, but do not.
 var harmless = []string{
 	"max_window_layers", // counts only with use_sliding_window
@@ -26,27 +24,6 @@ var tellingWords = []string{
 	"rope", "rotary", "alibi", "attention", "attn", "window", "sliding", "expert", "experts", "moe", "router", "qk", "softcap", "softcapping", "clip",
 	"multiplier", "scale", "scaling", "scalar", "residual", "bias", "act", "activation", "mup", "mamba", "ssm", "quant", "quantization",
 	"quantize", "quantized", "compression", "sink", "sinks", "sparse", "parallel",
-}
-
-// fullAttention refuses models of which some rows attend only to a window of others.
-func (v *Values) fullAttention() {
-	var types []string
-	v.Decode("layer_types", &types, "a list of names")
-	for _, t := range types {
-		if t != fullAttention {
-			v.Fail(Unsupported("layer_types with %s", fileerr.Quote(t)))
-		}
-	}
-	useWindow := v.Has("sliding_window")
-	v.Bool("use_sliding_window", &useWindow)
-	if !useWindow {
-		return
-	}
-	key := "sliding_window"
-	if !v.Has(key) {
-		key = "use_sliding_window"
-	}
-	v.Fail(Unsupported("%s = %s", key, v.show(key)))
 }
 
 // refuse reports the first key that asks for a computation that nobody has asked about.

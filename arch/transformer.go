@@ -57,11 +57,16 @@ const (
 // Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, heads that are rotated in part.
 func (v *Values) Transformer() Transformer {
 	t := v.dense("")
+	v.refusePartlyRotated(&t)
+	v.fullAttention()
+	return t
+}
+
+// refusePartlyRotated refuses models of which a part of each head is rotated alone.
+func (v *Values) refusePartlyRotated(t *Transformer) {
 	if t.RotaryDim != 0 {
 		v.Fail(Unsupported("%s = %v", partialRotary, float64(t.RotaryDim)/float64(t.HeadDim)))
 	}
-	v.fullAttention()
-	return t
 }
 
 // dense reads the same, of models that may have windows, about which it does not ask, and heads that are rotated in part. Where a file tells apart
