@@ -159,15 +159,16 @@ func (t *Tokenizer) indexBytes() error {
 	return nil
 }
 
-// guessEnds sets the beginning- and end-of-sequence tokens from their usual names, for files that name none.
+// guessEnds sets the beginning- and end-of-sequence tokens from their usual names, for files that name none. Only control tokens count: in
+// some vocabularies "<s>" and "</s>" are tags of HTML.
 func (t *Tokenizer) guessEnds() {
 	for _, name := range []string{"<|begin_of_text|>", "<bos>", "<s>"} {
-		if id, ok := t.Special(name); ok && t.bos < 0 {
+		if id, ok := t.Special(name); ok && t.control[id] && t.bos < 0 {
 			t.bos, t.addBOS = id, true
 		}
 	}
 	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<eos>", "</s>"} {
-		if id, ok := t.Special(name); ok {
+		if id, ok := t.Special(name); ok && t.control[id] {
 			t.addEOS(id)
 		}
 	}
