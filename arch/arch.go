@@ -77,7 +77,7 @@ const (
 )
 
 // builtIn are the architectures of this package.
-var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Mistral, Ministral, Phi3, Granite, GraniteHybrid}
+var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Mistral, Ministral, SmolLM3, Phi3, Granite, GraniteHybrid}
 
 // All returns the architectures of this package after own.
 func All(own ...*Architecture) []*Architecture { return append(slices.Clone(own), builtIn...) }
