@@ -64,6 +64,9 @@ type Tensor struct {
 	Rows, Cols     int  // a vector is one row
 	Vector         bool // kept as F32, such as the gains of a norm
 
+	// HFOffset is added to the values of files of Hugging Face, such as the 1 that some architectures add to their gains. Only for vectors.
+	HFOffset float32
+
 	// GGUFHeadDim is positive if GGUF files keep the rows of each head, of so many, in another order: rotary pairs side by side,
 	// where Hugging Face and stores have the first halves before the second.
 	GGUFHeadDim int
@@ -77,7 +80,7 @@ const (
 )
 
 // builtIn are the architectures of this package.
-var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Mistral, Ministral, SmolLM3, Phi3, Granite, GraniteHybrid}
+var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Mistral, Ministral, SmolLM3, Gemma3Text, Phi3, Granite, GraniteHybrid}
 
 // All returns the architectures of this package after own.
 func All(own ...*Architecture) []*Architecture { return append(slices.Clone(own), builtIn...) }

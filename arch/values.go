@@ -94,3 +94,13 @@ func (v *Values) Need(key string, into *int) {
 	}
 	v.Int(key, into)
 }
+
+// isNull reports whether a key is there with the value null.
+func (v *Values) isNull(key string) bool { return string(v.values[key]) == "null" }
+
+// absent sets a key that is not there.
+func (v *Values) absent(key string, value any) {
+	if _, ok := v.values[key]; !ok {
+		v.values[key], _ = json.Marshal(value) // of numbers, which is possible
+	}
+}

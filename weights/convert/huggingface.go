@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/internal/safetensors"
+	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -78,6 +79,13 @@ func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Model)
 	}
 	if err := s.resolve(m, tied, found, files.Path, func(t arch.Tensor) (string, int) { return t.HF, t.HFRow }, ignored); err != nil {
 		return err
+	}
+	for _, want := range slices.Concat(m.Steps...) {
+		if t, ok := found[want.HF]; ok && want.HFOffset != 0 {
+			out := s.model.Tensors[want.Name]
+			out.Type, out.Data = tensor.F32, shifted{t, want.HFOffset}
+			s.model.Tensors[want.Name] = out
+		}
 	}
 	s.model.Tokenizer, err = tokenizerFiles(dir)
 	return err

@@ -76,6 +76,20 @@ func (m *model) encode(t testing.TB, name string, d tensor.DType) []byte {
 	return raw
 }
 
+// shifted returns the values of a tensor with by added, in type d.
+func (m *model) shifted(t testing.TB, name string, by float32, d tensor.DType) []byte {
+	t.Helper()
+	x := slices.Clone(m.values[name])
+	for i := range x {
+		x[i] += by
+	}
+	raw := make([]byte, d.RowBytes(len(x)))
+	if err := tensor.Encode(raw, x, d); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 // hfTensor is a tensor in a safetensors file.
 type hfTensor struct {
 	DType   string `json:"dtype"`
@@ -95,6 +109,9 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 			shape = shape[1:]
 		}
 		data := m.encode(t, r.Name, d)
+		if r.HFOffset != 0 {
+			data = m.shifted(t, r.Name, -r.HFOffset, d)
+		}
 		if before, ok := all[r.HF]; ok { // the parts stand one after the other in Steps, too
 			shape[0], data = before.Shape[0]+r.Rows, append(before.data, data...)
 		}
