@@ -67,6 +67,10 @@ type Tensor struct {
 	// HFOffset is added to the values of files of Hugging Face, such as the 1 that some architectures add to their gains. Only for vectors.
 	HFOffset float32
 
+	// Expert, if it is not empty, names the expert that the tensor belongs to. Those of one expert stand one after the other; a store keeps
+	// them together, and passes read them only if they are routed there.
+	Expert string
+
 	// GGUFHeadDim is positive if GGUF files keep the rows of each head, of so many, in another order: rotary pairs side by side,
 	// where Hugging Face and stores have the first halves before the second.
 	GGUFHeadDim int
@@ -80,7 +84,7 @@ const (
 )
 
 // builtIn are the architectures of this package.
-var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Mistral, Ministral, SmolLM3, Gemma3Text, Phi3, Granite, GraniteHybrid}
+var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma3Text, Phi3, Granite, GraniteHybrid}
 
 // All returns the architectures of this package after own.
 func All(own ...*Architecture) []*Architecture { return append(slices.Clone(own), builtIn...) }

@@ -51,8 +51,17 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Model, er
 		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
 			Width: t.Width, Norm: norm, Placement: t.Placement, Residual: t.Residual,
 			Mixer: layers.NewAttention(ws, name, attention),
-			MLP:   layers.NewMLP(ws, name, layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation}),
+			MLP:   t.mlp(ws, name),
 		}))
 	}
 	return m, nil
+}
+
+// mlp builds the second part of a block.
+func (t *Transformer) mlp(ws *layers.Workspace, name string) layers.Sublayer {
+	c := layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation}
+	if t.Experts == 0 {
+		return layers.NewMLP(ws, name, c)
+	}
+	return layers.NewExperts(ws, name, layers.ExpertsConfig{Experts: t.Experts, Chosen: t.Chosen, MLP: c, KeepShares: t.KeepShares})
 }

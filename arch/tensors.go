@@ -81,11 +81,18 @@ func (t *Transformer) steps() [][]Tensor {
 			mlpNorm = "pre_feedforward_layernorm"
 			step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
 		}
-		step = append(step,
-			vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width),
-			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
-			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
-			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
+		step = append(step, vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width))
+		if t.Experts > 0 {
+			step = append(step, matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width))
+		} else {
+			step = append(step,
+				matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
+				matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
+				matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
+		}
+		for e := range t.Experts {
+			step = append(step, t.expert(l, e)...)
+		}
 		if t.Placement == layers.NormAround {
 			step = append(step, vector(block+"mlp_post_norm", hf+"post_feedforward_layernorm", gguf+"post_ffw_norm", t.Width))
 		}
@@ -95,4 +102,20 @@ func (t *Transformer) steps() [][]Tensor {
 		vector(FinalNorm, "model.norm", "output_norm", t.Width),
 		{Name: Head, HF: "lm_head.weight", GGUF: "output.weight", Rows: t.Vocab, Cols: t.Width},
 	})
+}
+
+// expert lists the tensors of an expert. GGUF files join those of a block to one of three dimensions.
+func (t *Transformer) expert(layer, e int) (parts []Tensor) {
+	name := fmt.Sprintf("block.%d.expert.%d", layer, e)
+	for _, p := range []struct {
+		name       string
+		rows, cols int
+	}{{"gate", t.FFN, t.Width}, {"up", t.FFN, t.Width}, {"down", t.Width, t.FFN}} {
+		parts = append(parts, Tensor{
+			Name: name + "." + p.name, Rows: p.rows, Cols: p.cols, Expert: name,
+			HF:   fmt.Sprintf("model.layers.%d.mlp.experts.%d.%s_proj.weight", layer, e, p.name),
+			GGUF: fmt.Sprintf("blk.%d.ffn_%s_exps.weight", layer, p.name), GGUFRow: e * p.rows,
+		})
+	}
+	return parts
 }

@@ -33,6 +33,10 @@ type Transformer struct {
 	SoftCap   float32          // of scores; 0 means none
 	Placement layers.Placement // of the norms of a block
 
+	Experts    int  // of a block, in place of its MLP, each with the inner width FFN; 0 means that there are none
+	Chosen     int  // experts of a row
+	KeepShares bool // the weights of the chosen experts are not scaled to sum up to 1
+
 	Activation     layers.Activation // of the MLP
 	EmbeddingScale float32           // 0 means 1
 	Residual       float32           // multiplies what attention and MLP add; 0 means 1
@@ -52,6 +56,7 @@ const (
 	maxVocab     = 1 << 21
 	maxPositions = 1 << 24
 	maxQueryDim  = 1 << 16 // Heads·HeadDim
+	maxExperts   = 1 << 10
 )
 
 // Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, heads that are rotated in part.
@@ -119,6 +124,8 @@ func (t *Transformer) Validate() error {
 		return fmt.Errorf("num_attention_heads = %d is no multiple of num_key_value_heads = %d", t.Heads, t.KVHeads)
 	case t.RotaryDim < 0 || t.RotaryDim > t.HeadDim || t.RotaryDim%2 != 0:
 		return fmt.Errorf("%d elements of heads of %d are to be rotated, which is no even part", t.RotaryDim, t.HeadDim)
+	case t.Experts < 0 || t.Experts > maxExperts || t.Experts > 0 && (t.Chosen < 1 || t.Chosen > t.Experts):
+		return fmt.Errorf("num_experts = %d with num_experts_per_tok = %d: at most %d, of which some are used", t.Experts, t.Chosen, maxExperts)
 	case t.HeadDim%2 != 0:
 		return fmt.Errorf("head_dim = %d is odd, but rotary pairs need an even size", t.HeadDim)
 	case !(t.NormEps > 0 && t.NormEps < 1):

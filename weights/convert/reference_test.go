@@ -90,9 +90,17 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		if x.GGUFHeadDim > 0 {
 			out.Data = interleave(out.Data, x.Rows, x.GGUFHeadDim)
 		}
-		if last := len(c.Tensors) - 1; x.GGUFRow > 0 { // the parts stand one after the other in Steps, too
-			c.Tensors[last].Shape[1] += x.Rows
-			c.Tensors[last].Data = append(c.Tensors[last].Data, out.Data...)
+		if x.Expert != "" {
+			out.Shape = append(out.Shape, 1)
+		}
+		same := func(other gguf.Tensor) bool { return other.Name == x.GGUF }
+		if i := slices.IndexFunc(c.Tensors, same); i >= 0 { // parts of one tensor, in order
+			joined := &c.Tensors[i]
+			if joined.Data = append(joined.Data, out.Data...); x.Expert != "" {
+				joined.Shape[2]++
+			} else {
+				joined.Shape[1] += x.Rows
+			}
 			continue
 		}
 		c.Tensors = append(c.Tensors, out)

@@ -105,7 +105,7 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 			used[name] += want.Rows
 			rowBytes := int64(t.dtype.RowBytes(t.cols))
 			s.model.Tensors[want.Name] = weights.Tensor{
-				Type: t.dtype, Rows: want.Rows, Cols: want.Cols, File: t.file, Name: name,
+				Type: t.dtype, Rows: want.Rows, Cols: want.Cols, File: t.file, Name: name, Expert: want.Expert,
 				Data: io.NewSectionReader(t.data, t.offset+int64(row)*rowBytes, int64(want.Rows)*rowBytes),
 			}
 			names = append(names, want.Name)
