@@ -91,16 +91,20 @@ func (b *mixer) Forward(ctx context.Context, x []float32, rows *layers.Rows) err
 
 func (b *mixer) Stateful() bool { return false }
 
-// ownFolder writes a model of the architecture own, as Hugging Face keeps models, with the tokenizer of the demo.
+// ownFolder writes a model of the architecture own.
 func ownFolder(t *testing.T, depth int) string {
+	t.Helper()
+	return randomFolder(t, fmt.Sprintf(`{"architectures": ["OwnForCausalLM"], "model_type": "own", "depth": %d, "vocab_size": 4096, "eos_token_id": 4089}`, depth), own)
+}
+
+// randomFolder writes a model with random weights, as Hugging Face keeps models, with the tokenizer of the demo, which has 4096 tokens.
+func randomFolder(t *testing.T, config string, architectures ...*arch.Architecture) string {
 	t.Helper()
 	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const vocab = 4096
-	config := fmt.Sprintf(`{"architectures": ["OwnForCausalLM"], "model_type": "own", "depth": %d, "vocab_size": %d, "eos_token_id": 4089}`, depth, vocab)
-	m, err := arch.Parse([]byte(config), own)
+	m, err := arch.Parse([]byte(config), architectures...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,5 +190,49 @@ func TestOwnArchitecture(t *testing.T) {
 	}
 	if p.Target == nil || p.Target.Blocks != 3 || p.Target.Block[0].Seconds <= 0 {
 		t.Errorf("profile of the target: %+v", p.Target)
+	}
+}
+
+// A mixture of experts is streamed and speculated like other models, and reads the experts that its rows are routed to.
+func TestExperts(t *testing.T) {
+	const config = `{"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": %d,
+		"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "vocab_size": 4096, "max_position_embeddings": 512, "rms_norm_eps": 1e-6,
+		"rope_theta": 1000000, "tie_word_embeddings": true, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 256,
+		"norm_topk_prob": true, "eos_token_id": 4089}`
+	target, cache := randomFolder(t, fmt.Sprintf(config, 3)), t.TempDir()
+	generate := func(config lever.Config, policy string) lever.Result {
+		t.Helper()
+		config.CacheDir = cache
+		engine, err := lever.Open(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		p, err := lever.NewPolicy(policy, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := engine.Generate(t.Context(), lever.Request{Prompt: "one two", Raw: true, MaxTokens: 24, Policy: p}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	want := generate(lever.Config{Model: target}, "none")
+	plain := generate(lever.Config{Model: target, DRAM: 2 << 20}, "none")
+	trees := generate(lever.Config{Model: target, Draft: randomFolder(t, fmt.Sprintf(config, 1)), DRAM: 2 << 20}, "specinfer")
+	if !slices.Equal(plain.TokenIDs, want.TokenIDs) || !slices.Equal(trees.TokenIDs, want.TokenIDs) {
+		t.Errorf("plain %v, with trees %v, in memory %v", plain.TokenIDs, trees.TokenIDs, want.TokenIDs)
+	}
+	store, err := lever.OpenStore(t.Context(), target, lever.Config{CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A pass of one row uses 6 of 48 experts.
+	if pass := plain.BytesRead / int64(plain.Passes); pass == 0 || pass > store.Bytes()/2 {
+		t.Errorf("%d bytes read in a pass over a store of %d", pass, store.Bytes())
+	}
+	if trees.Drafted == 0 {
+		t.Error("nothing was drafted")
 	}
 }
