@@ -21,8 +21,8 @@ type work struct {
 }
 
 const (
-	// compileSteps bound a compile. On an idle core of a server of 2023 a step took 5 to 20 ns, by what the schema is.
-	compileSteps = 10 << 20
+	// compileSteps bound a compile: to 200 ms on a core on which a step takes 5 to 28 ns, by what the schema is, as measured on one of 2023.
+	compileSteps = 7 << 20
 	// askSteps is the number of steps after which the context is asked.
 	askSteps = 1 << 14
 )
