@@ -81,7 +81,7 @@ func TestPullRefusesBeforeWeights(t *testing.T) {
 		files      map[string][]byte
 	}{
 		{"architecture", "MixtralForCausalLM", map[string][]byte{"config.json": config("LlamaForCausalLM", "MixtralForCausalLM"), "tokenizer.json": []byte("{}")}},
-		{"rotation", `rope_type = "yarn"`, map[string][]byte{"config.json": config(`"rope_scaling": null`, `"rope_scaling": {"rope_type": "yarn", "factor": 4}`)}},
+		{"rotation", `rope_type = "xpos"`, map[string][]byte{"config.json": config(`"rope_scaling": null`, `"rope_scaling": {"rope_type": "xpos", "factor": 4}`)}},
 		{"tokenizer", "tokenizer", map[string][]byte{"config.json": config("", ""), "tokenizer.json": []byte(`{"model": {"type": "WordLevel"}}`)}},
 		{"gguf", `"mamba"`, map[string][]byte{"model.gguf": ggufFile(t, map[string]any{"general.architecture": "mamba"})}},
 		{"page", "web page", map[string][]byte{"model.gguf": []byte("<!doctype html><html></html>")}},
