@@ -48,7 +48,7 @@ type Model struct {
 	Steps [][]Tensor
 
 	// Build returns the parts of the decoder, built on ws. The fields Workspace and Trace need not be set.
-	Build func(ws *layers.Workspace, o Options) (layers.Model, error)
+	Build func(ws *layers.Workspace, o Options) (layers.Parts, error)
 
 	// Config is the architecture's own description: a *[Transformer] of those here.
 	Config any

@@ -8,7 +8,7 @@ import (
 )
 
 // build puts the parts together.
-func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Model, err error) {
+func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, err error) {
 	caches := layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim})
 	for i, window := range t.Windows {
 		caches[i].Window = window

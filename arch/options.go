@@ -57,10 +57,10 @@ func (m *Model) Decoder(w layers.Weights, o Options) (*layers.Decoder, error) {
 }
 
 // Parts returns the parts of the decoder for those who run only some of them.
-func (m *Model) Parts(w layers.Weights, o Options) (layers.Model, error) {
+func (m *Model) Parts(w layers.Weights, o Options) (layers.Parts, error) {
 	o, err := o.withDefaults(m)
 	if err != nil {
-		return layers.Model{}, err
+		return layers.Parts{}, err
 	}
 	ws := layers.NewWorkspace(w, o.Pool, o.MaxBatch)
 	if o.Offloader != nil {
@@ -68,7 +68,7 @@ func (m *Model) Parts(w layers.Weights, o Options) (layers.Model, error) {
 	}
 	parts, err := m.Build(ws, o)
 	if err != nil {
-		return layers.Model{}, err
+		return layers.Parts{}, err
 	}
 	parts.Workspace, parts.Trace = ws, o.Trace
 	return parts, nil

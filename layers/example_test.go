@@ -125,7 +125,7 @@ func ExampleAssemble() {
 		panic(err)
 	}
 	rotary := layers.NewRotary(layers.Rope{Theta: 10000}.Frequencies(8))
-	model := layers.Model{
+	model := layers.Parts{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", width, eps),

@@ -108,7 +108,7 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	m.setNorm(t, "final_norm", m.width, m.norm)
 	m.setLinear(t, "head", m.vocab, m.width, m.head.Bias)
 	m.head.Vocab, m.head.Stored, m.head.Width = m.vocab, m.vocab, m.width
-	model := layers.Model{
+	model := layers.Parts{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewScaledEmbedding(ws, "embedding", m.vocab, m.width, m.embedScale),
 		Norm:      layers.NewNorm(ws, "final_norm", m.width, m.norm),

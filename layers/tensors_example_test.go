@@ -53,7 +53,7 @@ func ExampleSublayer() {
 	if err != nil {
 		panic(err)
 	}
-	model := layers.Model{
+	model := layers.Parts{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", width, eps),

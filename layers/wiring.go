@@ -122,7 +122,7 @@ func (w *wiring) sublayer(part, what string, s Sublayer, width int) {
 }
 
 // check returns what is wrong with the parts of m, as one error.
-func (m *Model) check() error {
+func (m *Parts) check() error {
 	if m.Workspace == nil || m.Cache == nil || m.Embedding == nil || m.Norm == nil || m.Head == nil {
 		return fmt.Errorf("%w: Workspace, Cache, Embedding, Norm and Head must all be set", ErrWiring)
 	}
@@ -147,7 +147,7 @@ func (m *Model) check() error {
 }
 
 // ends notes what is wrong with what comes before and after the layers, as far as it is of this package.
-func (w *wiring) ends(m *Model) {
+func (w *wiring) ends(m *Parts) {
 	ws, width := m.Workspace, m.Embedding.Width()
 	embedding, ok := m.Embedding.(*Embedding)
 	same := !ok || embedding.ws == ws

@@ -57,7 +57,7 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 		}
 		return c
 	}
-	model := layers.Model{
+	model := layers.Parts{
 		Workspace: ws, Cache: cache(),
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", p.normWidth, 1e-5),

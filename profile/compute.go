@@ -201,9 +201,9 @@ func (b *bench) extend(n int) error {
 }
 
 // measureModel measures one model, for about the given time.
-func measureModel(ctx context.Context, store *weights.Store, model *arch.Model, pool *kernels.Pool, duration time.Duration, report func(done, total int64)) (_ *Model, err error) {
+func measureModel(ctx context.Context, store *weights.Store, model *arch.Model, pool *kernels.Pool, duration time.Duration, report func(done, total int64)) (_ *ModelTimes, err error) {
 	name := filepath.Base(store.Dir())
-	bad := func(err error) (*Model, error) { return nil, fmt.Errorf("profile: %s: %w", name, err) }
+	bad := func(err error) (*ModelTimes, error) { return nil, fmt.Errorf("profile: %s: %w", name, err) }
 	hash, err := store.Hash()
 	if err != nil {
 		return bad(err)
@@ -218,7 +218,7 @@ func measureModel(ctx context.Context, store *weights.Store, model *arch.Model, 
 		return bad(err)
 	}
 	defer b.decoder.Close()
-	m := &Model{Name: name, Hash: hash, Bytes: store.Bytes(), Blocks: model.Layers}
+	m := &ModelTimes{Name: name, Hash: hash, Bytes: store.Bytes(), Blocks: model.Layers}
 	steps := int64(len(rowCounts) + 1)
 	each := duration / time.Duration(steps)
 	whole := float64(model.Vocab) / float64(e.headRows)

@@ -89,7 +89,7 @@ func (f *Flash) read(bytes int64) gaincost.Latency {
 }
 
 // blocks returns the time of all blocks after a text of the given length.
-func (m *Model) blocks(position int) gaincost.Curve {
+func (m *ModelTimes) blocks(position int) gaincost.Curve {
 	var c gaincost.Curve
 	for _, at := range m.Block {
 		one := at.Seconds + m.Attention*float64(position)*float64(at.Rows)

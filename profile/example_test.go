@@ -9,7 +9,7 @@ import (
 
 // What passes cost by a profile; [profile.Load] reads one, [profile.Measure] makes one.
 func ExampleProfile_Costs() {
-	p := profile.Profile{Target: &profile.Model{
+	p := profile.Profile{Target: &profile.ModelTimes{
 		Blocks:     2,
 		Block:      []gaincost.Point{{Rows: 1, Seconds: 0.010}, {Rows: 8, Seconds: 0.017}},
 		Projection: []gaincost.Point{{Rows: 1, Seconds: 0.005}},

@@ -91,7 +91,7 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 	}
 	for _, m := range []struct {
 		store *weights.Store
-		into  **Model
+		into  **ModelTimes
 		share float64
 		task  string
 	}{{o.Target, &p.Target, targetShare, "computing the target"}, {o.Draft, &p.Draft, draftShare, "computing the draft"}} {

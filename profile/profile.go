@@ -35,11 +35,11 @@ type Profile struct {
 	Machine Machine   `json:"machine"`
 	Kernels string    `json:"kernels"` // the kernel set that computed
 
-	Flash  Flash   `json:"flash"`
-	Memory float64 `json:"memory_bytes_per_second"`
-	Target *Model  `json:"target,omitempty"`
-	Draft  *Model  `json:"draft,omitempty"`
-	NPU    *NPU    `json:"npu,omitempty"`
+	Flash  Flash       `json:"flash"`
+	Memory float64     `json:"memory_bytes_per_second"`
+	Target *ModelTimes `json:"target,omitempty"`
+	Draft  *ModelTimes `json:"draft,omitempty"`
+	NPU    *NPU        `json:"npu,omitempty"`
 }
 
 // Machine is where a profile was measured.
@@ -50,8 +50,8 @@ type Machine struct {
 	Threads      int    `json:"threads"`
 }
 
-// Model is the time that computing a model takes, with its weights in memory.
-type Model struct {
+// ModelTimes is the time that computing a model takes, with its weights in memory.
+type ModelTimes struct {
 	Name   string `json:"name"`
 	Hash   string `json:"hash"` // of the store; see [weights.Store.Hash]
 	Bytes  int64  `json:"bytes"`
@@ -142,7 +142,7 @@ func (p *Profile) check() error {
 			return err
 		}
 	}
-	for name, m := range map[string]*Model{"target": p.Target, "draft": p.Draft} {
+	for name, m := range map[string]*ModelTimes{"target": p.Target, "draft": p.Draft} {
 		if m == nil {
 			continue
 		}
@@ -158,7 +158,7 @@ func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
 const maxBlocks = 1 << 14
 
-func (m *Model) check() error {
+func (m *ModelTimes) check() error {
 	if m.Blocks < 1 || m.Blocks > maxBlocks || m.Bytes < 1 {
 		return invalid("%d blocks, %d bytes", m.Blocks, m.Bytes)
 	}

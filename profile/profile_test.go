@@ -47,12 +47,12 @@ func synthetic() *Profile {
 			Mode: weights.Direct, Source: FromFile, BestSize: 1 << 20, BestDepth: 2,
 			Reads: []Reads{reads(4096, 1, 1e8), reads(4096, 2, 2e8), reads(1<<20, 1, 1e9), reads(1<<20, 2, 1<<30)},
 		},
-		Target: &Model{
+		Target: &ModelTimes{
 			Name: "target.lever", Hash: "aa", Bytes: 1 << 30, Blocks: 4, Attention: 1e-6,
 			Block:      []gaincost.Point{{Rows: 1, Seconds: 0.01}, {Rows: 4, Seconds: 0.02}},
 			Projection: []gaincost.Point{{Rows: 1, Seconds: 0.005}, {Rows: 4, Seconds: 0.01}},
 		},
-		Draft: &Model{
+		Draft: &ModelTimes{
 			Name: "draft.lever", Hash: "bb", Bytes: 1 << 20, Blocks: 2,
 			Block:      []gaincost.Point{{Rows: 1, Seconds: 0.001}},
 			Projection: []gaincost.Point{{Rows: 1, Seconds: 0.002}},
@@ -449,7 +449,7 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 // Of a model of another architecture, the flash that it lies on is measured all the same.
 func TestMeasureWithAnotherArchitecture(t *testing.T) {
 	row := weights.Tensor{Type: tensor.F32, Rows: 16, Cols: 32, Data: bytes.NewReader(make([]byte, 4*16*32))}
-	m := weights.Model{
+	m := weights.Source{
 		Config: []byte(`{"model_type": "mine"}`), Tensors: map[string]weights.Tensor{"embedding": row, "mine": row}, Steps: [][]string{{"embedding"}, {"mine"}},
 	}
 	dst := filepath.Join(t.TempDir(), "mine.lever")

@@ -34,7 +34,7 @@
 //	final_norm                       [1][hidden]
 //	head                             [vocabulary][hidden], absent where the embedding serves as the head
 //
-// These are the tensors of Llama and Qwen3. Those of another architecture, in [Model].Steps, have names, shapes and an order of their own, and
+// These are the tensors of Llama and Qwen3. Those of another architecture, in [Source].Steps, have names, shapes and an order of their own, and
 // the configuration may be any. The first chunk is always the embedding alone, and the names embedding, final_norm and head mean
 // the same: rows of the embedding are looked up singly, the other two are pinned first.
 //
@@ -88,7 +88,7 @@
 // between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the budget
 // keeps those segments that were used last. [Streamer.Prefetch] tells which experts come next, so that they are read together.
 //
-// Ask for tensors in the order of the store, which is that of [Model].Steps; several experts too. Another order gives the same values but costs
+// Ask for tensors in the order of the store, which is that of [Source].Steps; several experts too. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
 // [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is told of each.
 //
@@ -135,7 +135,7 @@
 //   - [ErrVersion]: the store is of another version of the format.
 //   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
 //   - [ErrForeign]: a predictor was trained for other weights. Train one for this store, or delete the file.
-//   - [ErrArgument]: an argument is out of range, or a [Model] has a mistake. A budget that is too small is a [BudgetError], which says how
+//   - [ErrArgument]: an argument is out of range, or a [Source] has a mistake. A budget that is too small is a [BudgetError], which says how
 //     much is needed.
 //   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights

@@ -342,5 +342,5 @@ func (m *Model) WriteStore(ctx context.Context, dst string, o weights.WriteOptio
 		return err
 	}
 	o.Type = tensor.Invalid
-	return weights.Write(ctx, weights.Model{Config: text, Tokenizer: files, Tensors: m.tensors, Steps: m.steps}, dst, o)
+	return weights.Write(ctx, weights.Source{Config: text, Tokenizer: files, Tensors: m.tensors, Steps: m.steps}, dst, o)
 }

@@ -50,7 +50,7 @@ func profiledCosts(p *profile.Profile, engine *lever.Engine) (gaincost.Costs, er
 	}
 	target, draft := engine.Stores()
 	for _, m := range []struct {
-		measured *profile.Model
+		measured *profile.ModelTimes
 		store    *weights.Store
 	}{{p.Target, target}, {p.Draft, draft}} {
 		if m.measured == nil || m.store == nil {

@@ -150,7 +150,7 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 			return err
 		}
 	}
-	for _, m := range []*profile.Model{p.Target, p.Draft} {
+	for _, m := range []*profile.ModelTimes{p.Target, p.Draft} {
 		if m == nil {
 			continue
 		}
@@ -161,7 +161,7 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 	return nil
 }
 
-func printModel(out io.Writer, m *profile.Model) error {
+func printModel(out io.Writer, m *profile.ModelTimes) error {
 	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, cli.FormatBytes(m.Bytes), 1e6*m.Attention)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "rows\tblock ms\tprojection ms\tall ms\tall ms/row\t")

@@ -17,8 +17,8 @@ const (
 	indexName  = "model.safetensors.index.json"
 )
 
-// Model is the set of tensors of a model folder.
-type Model struct {
+// Folder is the set of tensors of a model folder.
+type Folder struct {
 	Path     string            // of the index, or of the single file
 	Tensors  map[string]Tensor // by name
 	Metadata map[string]string // of all files
@@ -28,8 +28,8 @@ type Model struct {
 
 // OpenModel opens the safetensors files of folder dir: those that model.safetensors.index.json names, or else, as where these are not there,
 // model.safetensors. The caller closes the Model. Errors are [*Error] or come from the operating system.
-func OpenModel(dir string) (*Model, error) {
-	m := &Model{Path: filepath.Join(dir, indexName), Tensors: map[string]Tensor{}}
+func OpenModel(dir string) (*Folder, error) {
+	m := &Folder{Path: filepath.Join(dir, indexName), Tensors: map[string]Tensor{}}
 	weightMap, err := readIndex(m.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		m.Path = filepath.Join(dir, singleName)
@@ -50,8 +50,8 @@ func OpenModel(dir string) (*Model, error) {
 }
 
 // Open opens a single safetensors file. The caller closes the Model. Errors are as of [OpenModel].
-func Open(path string) (*Model, error) {
-	m := &Model{Path: path, Tensors: map[string]Tensor{}}
+func Open(path string) (*Folder, error) {
+	m := &Folder{Path: path, Tensors: map[string]Tensor{}}
 	if err := m.openSingle(); err != nil {
 		m.Close()
 		return nil, err
@@ -60,7 +60,7 @@ func Open(path string) (*Model, error) {
 }
 
 // Close closes the files.
-func (m *Model) Close() error {
+func (m *Folder) Close() error {
 	var errs []error
 	for _, f := range m.files {
 		errs = append(errs, f.Close())
@@ -69,7 +69,7 @@ func (m *Model) Close() error {
 	return errors.Join(errs...)
 }
 
-func (m *Model) openSingle() error {
+func (m *Folder) openSingle() error {
 	tensors, err := m.open(m.Path)
 	for _, t := range tensors {
 		m.Tensors[t.Name] = t
@@ -77,7 +77,7 @@ func (m *Model) openSingle() error {
 	return err
 }
 
-func (m *Model) openShards(dir string, weightMap map[string]string) error {
+func (m *Folder) openShards(dir string, weightMap map[string]string) error {
 	shards := map[string]map[string]Tensor{}
 	for name, file := range weightMap {
 		if filepath.Base(file) != file || !filepath.IsLocal(file) {
@@ -102,7 +102,7 @@ func (m *Model) openShards(dir string, weightMap map[string]string) error {
 	return nil
 }
 
-func (m *Model) open(path string) ([]Tensor, error) {
+func (m *Folder) open(path string) ([]Tensor, error) {
 	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)

@@ -60,7 +60,7 @@ func Open(path string) (*File, error) {
 	return fromGGUF(path, first)
 }
 
-func fromSafetensors(m *safetensors.Model, err error) (*File, error) {
+func fromSafetensors(m *safetensors.Folder, err error) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tensorfile: open: %w", err)
 	}

@@ -44,7 +44,7 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 	if err != nil {
 		return nil, fromParser(err)
 	}
-	s := &source{model: weights.Model{Config: config}, close: files.Close}
+	s := &source{model: weights.Source{Config: config}, close: files.Close}
 	if err := s.describeHF(dir, m, files); err != nil {
 		files.Close()
 		return nil, err
@@ -52,7 +52,7 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 	return s, nil
 }
 
-func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Model) (err error) {
+func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Folder) (err error) {
 	found := map[string]sourceTensor{}
 	for name, t := range files.Tensors {
 		rows, cols := matrixShape(t.Shape)
