@@ -15,7 +15,7 @@ func PeakMemory() int64 {
 		return 0
 	}
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		return int64(usage.Maxpeak)
+		return int64(usage.Maxrss)
 	}
-	return int64(usage.Maxpeak) * 1024
+	return int64(usage.Maxrss) * 1024
 }
