@@ -188,7 +188,7 @@ func TestLargeSchemas(t *testing.T) {
 		n      int
 		schema func(n int) string
 	}{
-		"optional properties": {14000, func(n int) string {
+		"optional properties": {12000, func(n int) string {
 			return `{"type": "object", "properties": {` + list(n, `"p%d": {"type": "integer"}`) + `}}`
 		}},
 		"required properties": {20000, func(n int) string {

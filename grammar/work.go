@@ -21,8 +21,8 @@ type work struct {
 }
 
 const (
-	// compileSteps bound a compile: to 200 ms on a core on which a step takes 5 to 28 ns, by what the schema is, as measured on one of 2023.
-	compileSteps = 7 << 20
+	// compileSteps bound a compile: to 200 ms on a core on which a step takes 5 to 30 ns, by what the schema is, as measured on one of 2023.
+	compileSteps = 6 << 20
 	// askSteps is the number of steps after which the context is asked.
 	askSteps = 1 << 14
 )
