@@ -38,7 +38,8 @@ type Experts struct {
 	// Of the Forward under way; see [Workspace.reserve].
 	ids     []int32   // [maxRows][Chosen]
 	shares  []float32 // [maxRows][Chosen]
-	wanted  []string  // tensors of the experts that some row has chosen
+	used    []int32   // experts that some row has chosen, ascending
+	wanted  []string  // their tensors
 	rows    []int     // that have chosen the expert at work
 	shareOf []float32 // the share of that expert in each of them
 }
@@ -60,6 +61,7 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	e.ahead, _ = ws.weights.(Prefetcher)
 	n := ws.maxRows
 	e.ids, e.shares = make([]int32, n*c.Chosen), make([]float32, n*c.Chosen)
+	e.used = make([]int32, 0, n*c.Chosen)
 	e.rows, e.shareOf = make([]int, 0, n), make([]float32, 0, n)
 	ws.reserve(&ws.routed, c.Experts)
 	ws.reserve(&ws.gathered, c.MLP.Width)
@@ -85,13 +87,10 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 	for i := range n {
 		e.choose(i)
 	}
-	e.prefetch(n)
+	e.collect(n)
 	clear(dst)
-	for expert := range e.experts {
+	for _, expert := range e.used {
 		e.gather(expert, x, n)
-		if len(e.rows) == 0 {
-			continue
-		}
 		if err := e.experts[expert].forward(ctx, ws.expert[:len(e.rows)*width], ws.gathered[:len(e.rows)*width], len(e.rows)); err != nil {
 			return err
 		}
@@ -117,27 +116,31 @@ func (e *Experts) choose(i int) {
 	}
 }
 
-// prefetch tells the weights which experts come next.
-func (e *Experts) prefetch(n int) {
+// collect finds the experts that some of n rows have chosen, and tells the weights that they come next.
+func (e *Experts) collect(n int) {
+	e.used = append(e.used[:0], e.ids[:n*e.config.Chosen]...)
+	slices.Sort(e.used)
+	e.used = slices.Compact(e.used)
+	if len(e.used) > 0 && e.used[0] < 0 { // no expert
+		e.used = slices.Delete(e.used, 0, 1)
+	}
 	if e.ahead == nil {
 		return
 	}
 	e.wanted = e.wanted[:0]
-	for expert, names := range e.tensors {
-		if slices.Contains(e.ids[:n*e.config.Chosen], int32(expert)) {
-			e.wanted = append(e.wanted, names...)
-		}
+	for _, expert := range e.used {
+		e.wanted = append(e.wanted, e.tensors[expert]...)
 	}
 	e.ahead.Prefetch(e.wanted)
 }
 
 // gather collects the rows that have chosen an expert.
-func (e *Experts) gather(expert int, x []float32, n int) {
+func (e *Experts) gather(expert int32, x []float32, n int) {
 	width, chosen := e.Width(), e.config.Chosen
 	e.rows, e.shareOf = e.rows[:0], e.shareOf[:0]
 	for i := range n {
 		for j, id := range e.ids[i*chosen : (i+1)*chosen] {
-			if int(id) == expert {
+			if id == expert {
 				copy(e.ws.gathered[len(e.rows)*width:(len(e.rows)+1)*width], x[i*width:(i+1)*width])
 				e.rows, e.shareOf = append(e.rows, i), append(e.shareOf, e.shares[i*chosen+j])
 			}
