@@ -10,13 +10,13 @@ import (
 // problems", 1959. Rules that branches call, and sets of characters, are taken like bytes: those that differ stay apart.)
 type choices struct {
 	*graph
-	known map[string]int32 // nodes by those for which they stand
-	rests map[text]int32   // nodes that take a text alone
-	todo  []merged
-	limit int // steps of the work after which the branches that are left stay apart
-	key   []byte
+	known   map[string]int32 // nodes by those for which they stand
+	rests   map[text]int32   // nodes that take a text alone
+	waiting []merged         // to be filled
+	limit   int              // steps of the work after which the branches that are left stay apart
+	key     []byte
 
-	seen  []int32 // by node, the last of todo in which it was found
+	seen  []int32 // by node, the last round in which it was found
 	round int32
 	after [256][]int32 // nodes after a byte
 }
@@ -40,10 +40,10 @@ func (c *choices) merge(node int32) {
 		of = append(of, to)
 	}
 	c.nodes[node].empty = 0
-	c.todo = append(c.todo, merged{node, of})
-	for len(c.todo) > 0 && c.work.err == nil {
-		next := c.todo[len(c.todo)-1]
-		c.todo = c.todo[:len(c.todo)-1]
+	c.waiting = append(c.waiting, merged{node, of})
+	for len(c.waiting) > 0 && c.work.err == nil {
+		next := c.waiting[len(c.waiting)-1]
+		c.waiting = c.waiting[:len(c.waiting)-1]
 		if c.work.steps < c.limit {
 			c.fill(next)
 			continue
@@ -67,7 +67,7 @@ func (c *choices) one(of []int32) int32 {
 	if !ok {
 		n = c.node()
 		c.known[string(c.key)] = n
-		c.todo = append(c.todo, merged{n, slices.Clone(of)})
+		c.waiting = append(c.waiting, merged{n, slices.Clone(of)})
 	}
 	return n
 }
