@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -26,4 +27,13 @@ func Parts(path string) []string {
 		parts[i] = filepath.Join(dir, fmt.Sprintf("%s-%05d-of-%s.gguf", m[1], i+1, m[3]))
 	}
 	return parts
+}
+
+// CloseAll closes the files of a model that was split.
+func CloseAll(files []*File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -78,13 +78,7 @@ func fromSafetensors(m *safetensors.Folder, err error) (*File, error) {
 func fromGGUF(path string, first *gguf.File) (*File, error) {
 	f := &File{tensors: map[string]Info{}, metadata: first.Metadata}
 	var files []*gguf.File
-	f.close = func() error {
-		var errs []error
-		for _, part := range files {
-			errs = append(errs, part.Close())
-		}
-		return errors.Join(errs...)
-	}
+	f.close = func() error { return gguf.CloseAll(files) }
 	for _, name := range gguf.Parts(path) {
 		part, err := first, error(nil)
 		if name != path {

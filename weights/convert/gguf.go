@@ -40,7 +40,7 @@ func openGGUF(path string, own []*arch.Architecture) (*source, error) {
 		f.Close()
 		return nil, err
 	}
-	s := &source{close: func() error { return closeParts(files) }}
+	s := &source{close: func() error { return gguf.CloseAll(files) }}
 	if err := s.describeGGUF(path, files, own); err != nil {
 		s.close()
 		return nil, err

@@ -27,7 +27,7 @@ func openParts(path string, f *gguf.File) (_ []*gguf.File, err error) {
 	}
 	defer func() {
 		if err != nil {
-			closeParts(files[1:])
+			gguf.CloseAll(files[1:])
 		}
 	}()
 	tensors := len(f.Tensors)
@@ -62,12 +62,4 @@ func partOf(path string, f *gguf.File) (number, count int, err error) {
 	count = int(max(m.integer("split.count", 1), 1))
 	number = int(m.integer("split.no", 0))
 	return number, count, m.err
-}
-
-func closeParts(files []*gguf.File) error {
-	var errs []error
-	for _, f := range files {
-		errs = append(errs, f.Close())
-	}
-	return errors.Join(errs...)
 }
