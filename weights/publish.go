@@ -41,6 +41,9 @@ type WriteOptions struct {
 // nothing. An existing dst is refused with [io/fs.ErrExist], or replaced if Overwrite is set and it is a store. Memory is
 // bounded by a segment and a few rows of the widest matrix.
 func Write(ctx context.Context, m Source, dst string, opts WriteOptions) error {
+	if err := opts.Check(dst); err != nil {
+		return err
+	}
 	c, err := m.check(opts)
 	if err != nil {
 		return err
@@ -49,9 +52,6 @@ func Write(ctx context.Context, m Source, dst string, opts WriteOptions) error {
 		opts.create = func(path string) (chunkFile, error) { return os.Create(path) }
 	}
 	dst = filepath.Clean(dst)
-	if err := checkDestination(dst, opts.Overwrite); err != nil {
-		return err
-	}
 	return publishStore(dst, opts.Overwrite, func(dir string) error { return c.write(ctx, dir, opts) })
 }
 
@@ -122,6 +122,14 @@ func (c *content) begin(dir string, opts WriteOptions) (*manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// Check returns the error with which [Write] refuses options and a destination, before it looks at a model.
+func (o WriteOptions) Check(dst string) error {
+	if err := o.checkTypes(); err != nil {
+		return err
+	}
+	return checkDestination(filepath.Clean(dst), o.Overwrite)
 }
 
 // checkDestination refuses a destination that exists, or with overwrite one that is no store.

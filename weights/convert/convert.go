@@ -11,6 +11,9 @@ import (
 // Convert makes a store at dst of src, a Hugging Face folder or a GGUF file, as [weights.Write] does, of an architecture of package arch or one
 // of own. Cancelling ctx ends it, and leaves nothing.
 func Convert(ctx context.Context, src, dst string, opts weights.WriteOptions, own ...*arch.Architecture) (err error) {
+	if err := opts.Check(dst); err != nil { // finding out whether a head is tied may take reading it
+		return err
+	}
 	s, err := openSource(src, own)
 	if err != nil {
 		return err

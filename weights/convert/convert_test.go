@@ -486,3 +486,11 @@ func onlyEntries(t *testing.T, dir string, names ...string) {
 		t.Errorf("folder holds %q, want %q", got, names)
 	}
 }
+
+// A destination that can't be written is refused before the source is looked at.
+func TestDestinationIsCheckedFirst(t *testing.T) {
+	dst := t.TempDir()
+	if err := Convert(t.Context(), filepath.Join(dst, "none"), dst, weights.WriteOptions{}); !errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
