@@ -28,8 +28,14 @@ const (
 	U8
 	I64
 	F64
-	IQ4_NL // 32 elements: F16 scale, 16 bytes of nibbles; value = d·(the q-th of 16 fixed integers)
-	MXFP4  // 32 elements: E8M0 scale, 16 bytes of nibbles, which are E2M1 numbers; value = 2^(e−127)·q
+	IQ4_NL  // 32 elements: F16 scale, 16 bytes of nibbles; value = d·(the q-th of 16 fixed integers)
+	MXFP4   // 32 elements: E8M0 scale, 16 bytes of nibbles, which are E2M1 numbers; value = 2^(e−127)·q
+	Q2_K    // 256 elements: 16 4-bit scales and minima, 64 bytes of bit pairs, F16 d and dmin
+	IQ2_XXS // 256 elements: vectors of eight from a codebook of 256, with signs and 8 scales, and F16 d
+	IQ2_XS  // 256 elements: vectors of eight from a codebook of 512, with signs and 16 scales, and F16 d
+	IQ2_S   // 256 elements: vectors of eight from a codebook of 1024, with signs and 16 scales, and F16 d
+	IQ1_S   // 256 elements: vectors of eight from a codebook of 2048, with 8 scales and F16 d
+	IQ1_M   // 256 elements: as IQ1_S with 16 scales
 )
 
 // format is what the package knows of a type.
@@ -65,6 +71,12 @@ var formats = [...]format{
 	F64:     {name: "f64", blockElems: 1, blockBytes: 8, decode: decodeF64, encode: encodeF64},
 	IQ4_NL:  formatIQ4_NL,
 	MXFP4:   formatMXFP4,
+	Q2_K:    formatQ2_K,
+	IQ2_XXS: formatIQ2_XXS,
+	IQ2_XS:  formatIQ2_XS,
+	IQ2_S:   formatIQ2_S,
+	IQ1_S:   formatIQ1_S,
+	IQ1_M:   formatIQ1_M,
 }
 
 // longNames are the names that other libraries give to types.

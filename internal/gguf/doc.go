@@ -19,7 +19,7 @@
 //	arch, _ := f.Metadata["general.architecture"].(string)
 //	for _, t := range f.Tensors {
 //		data := make([]byte, t.Size)
-//		_, err := f.Data.ReadAt(data, t.Offset)
+//		_, err := f.Section(t).ReadAt(data, 0)
 //		…
 //	}
 //

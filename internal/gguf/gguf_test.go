@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -137,7 +138,7 @@ func TestBadFiles(t *testing.T) {
 		{"key length", at(24, u64(1<<62)), ErrTruncated, "do not fit"},
 		{"truncated header", good[:len(good)/2], ErrTruncated, ""},
 		{"truncated data", good[:len(good)-120], ErrTruncated, "ends past"},
-		{"foreign type", replace(t, good, oldInfo, info(32, 2, 10, 64)), ErrUnsupported, "Q2_K"},
+		{"foreign type", replace(t, good, oldInfo, info(32, 2, 15, 64)), ErrUnsupported, "Q8_K"},
 		{"unknown type", replace(t, good, oldInfo, info(32, 2, 77, 64)), ErrUnsupported, "unknown type 77"},
 		{"zero dimension", replace(t, good, oldInfo, info(32, 0, 8, 64)), ErrCorrupt, "dimension 1"},
 		{"huge shape", replace(t, good, oldInfo, info(1<<40, 1<<40, 8, 64)), ErrCorrupt, "dimension 1"},
@@ -243,6 +244,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(good[:100])
 	f.Add([]byte(magic))
 	f.Add(encode(f, Content{Version: 2}))
+	for number := range interleavings {
+		f.Add(bytes.Replace(good, le.AppendUint32(le.AppendUint64(nil, 2), uint32(8)), le.AppendUint32(le.AppendUint64(nil, 2), number), 1))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var file *File
 		var err error
@@ -256,6 +260,9 @@ func FuzzRead(f *testing.F) {
 		for _, info := range file.Tensors {
 			if info.Offset < 0 || info.Size <= 0 || info.Offset+info.Size > int64(len(raw)) {
 				t.Fatalf("%+v outside %d bytes", info, len(raw))
+			}
+			if _, err := io.Copy(io.Discard, file.Section(info)); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -32,8 +32,10 @@ type TensorInfo struct {
 	Name   string
 	Shape  []int // fastest first: a matrix is [columns, rows]
 	Type   tensor.DType
-	Offset int64 // from the start of the file
+	Offset int64 // from the start of the file; File.Section reads from there
 	Size   int64 // in bytes
+
+	interleaving interleaving // of rows; [File.Section] undoes it
 }
 
 // Open opens the file at path and reads its header. The caller closes the File. Errors are [*Error] or come from the
@@ -200,6 +202,11 @@ func (r *reader) tensorInfo() TensorInfo {
 	}
 	if t.Shape[0]%d.BlockElems() != 0 {
 		r.fail(t.Name, ErrCorrupt, "rows of %d elements are not whole %v blocks", t.Shape[0], d)
+		return t
+	}
+	t.interleaving = interleavings[number]
+	if n := t.interleaving.rows; n > 0 && elems/uint64(t.Shape[0])%uint64(n) != 0 {
+		r.fail(t.Name, ErrCorrupt, "%d rows are not whole groups of %d, which %s interleaves", elems/uint64(t.Shape[0]), n, typeNames[number])
 		return t
 	}
 	if offset > math.MaxInt64 {

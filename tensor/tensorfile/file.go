@@ -107,7 +107,7 @@ func (f *File) add(path string, part *gguf.File) error {
 		}
 		shape := slices.Clone(t.Shape)
 		slices.Reverse(shape)
-		f.tensors[t.Name] = Info{t.Name, t.Type, shape, path, io.NewSectionReader(part.Data, t.Offset, t.Size)}
+		f.tensors[t.Name] = Info{t.Name, t.Type, shape, path, part.Section(t)}
 	}
 	return nil
 }

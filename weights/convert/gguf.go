@@ -82,7 +82,7 @@ func (s *source) describeGGUF(path string, files []*gguf.File, own []*arch.Archi
 			shape := slices.Clone(t.Shape)
 			slices.Reverse(shape)
 			rows, cols := matrixShape(shape)
-			found[t.Name] = sourceTensor{name: t.Name, file: paths[i], dtype: t.Type, rows: rows, cols: cols, data: part.Data, offset: t.Offset}
+			found[t.Name] = sourceTensor{name: t.Name, file: paths[i], dtype: t.Type, rows: rows, cols: cols, data: part.Section(t)}
 		}
 	}
 	_, hasHead := found["output.weight"]
