@@ -18,30 +18,30 @@ import (
 type Config struct {
 	// Model is the target: a store directory, or a Hugging Face folder or GGUF file, which is converted into CacheDir once.
 	Model string
-	// Architectures are those of models that package arch does not know, or that these shall build. They come before the ones there.
+	// Architectures are those of models that package arch does not know, or that these shall build. They are tried before those.
 	Architectures []*arch.Architecture
 	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
 	Draft string
-	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. 0: all in memory. While a
+	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. If it is zero, all of them are in memory. While a
 	// streamed target generates, GOMAXPROCS of the process is larger by the number of reads under way, unless the environment sets it:
 	// otherwise reads that the scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times
 	// as long). It is put back when no engine generates any more.
 	DRAM int64
-	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; 0: what suits
-	// most devices. The command lever profile finds out what suits this one.
+	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; if zero, values that suit
+	// most devices. The command lever profile finds those that suit this one.
 	ReadSize, ReadDepth int
-	// Threads is the number of workers, at most [MaxThreads]; 0: one per performance core.
+	// Threads is the number of workers, at most [MaxThreads]; if zero, one per performance core.
 	Threads int
-	// Kernels is the name of the kernel set that computes, one of kernels.Sets; empty: the default set. Engines of one process may
+	// Kernels is the name of the kernel set that computes, one of kernels.Sets; if empty, the default set. Engines of one process may
 	// differ.
 	Kernels string
 	// BigCores keeps the workers on the performance cores, on Linux and Android processors that have slower ones too.
 	BigCores bool
 	// Pause is asked after each pass of the target how long to rest before the next one; busy is the time since the last rest. An app
-	// answers by how hot the device is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. nil: no
-	// rests.
+	// answers by how hot the device is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. If Pause is
+	// nil, the engine never rests.
 	Pause func(busy time.Duration) time.Duration
-	// Context is the largest number of tokens of prompt and answer; 0: what the model was made for, at most 8192.
+	// Context is the largest number of tokens of prompt and answer; if zero, as many as the model was made for, at most 8192.
 	Context int
 	// KV is the type of the cached keys and values: tensor.F16, also by default, or tensor.F32.
 	KV tensor.DType
@@ -50,25 +50,24 @@ type Config struct {
 	// drops nothing. It takes predictors in the target's store; package distill trains them. With one that is damaged or another model's
 	// nothing is dropped, and [Result].NoPruning says so. The text is the same in all cases.
 	Prune float64
-	// OpenFile opens the files of the target's store; nil: as they are. The Opener of a Throttle of package flashsim gives the target another
-	// device's flash.
+	// OpenFile opens the files of the target's store; if nil, they are opened as plain files. The Opener of a Throttle of package flashsim gives
+	// the target another device's flash.
 	OpenFile func(path string) (weights.File, error)
 	// NPU is a device that takes part in the work, if not nil. The Engine closes it, also where Open fails. Placement says what runs there.
 	NPU       npu.Device
 	Placement Placement
 	// CPUCosts and NPUCosts are how fast the CPU and the device multiply. If they are zero, the device tells or they are measured in Open.
 	CPUCosts, NPUCosts npu.Costs
-	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format; empty: none.
+	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format, if not empty.
 	Trace string
-	// CacheDir is where converted models are kept; empty: what the function CacheDir returns.
+	// CacheDir is where converted models are kept; if empty, in the directory that the function CacheDir returns.
 	CacheDir string
 	// Progress, if not nil, is told of long work while models are opened.
 	Progress func(Progress)
 
-	// Told of the parts of the target's passes, and of its reads; nil: nobody is.
-	parts layers.Trace
-	queue func() *offload.Queue // makes the queue of the model that is opened; nil without a device
-	reads func(lane, name string, began, ended time.Time)
+	parts layers.Trace                                    // if not nil, is called for the parts of the target's passes
+	queue func() *offload.Queue                           // makes the queue of the model that is opened; nil without a device
+	reads func(lane, name string, began, ended time.Time) // if not nil, is called for the target's reads
 }
 
 // Progress is the state of a piece of long work.
@@ -82,7 +81,7 @@ const defaultContextLimit = 8192
 // MaxThreads is the largest number of workers: more than any processor has cores.
 const MaxThreads = 1024
 
-// report returns a callback for work of package weights, called task; nil when nobody listens.
+// report returns a callback for work of package weights, called task, or nil if Progress is.
 func (c Config) report(task string) func(weights.Progress) {
 	if c.Progress == nil {
 		return nil

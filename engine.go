@@ -42,7 +42,7 @@ type Engine struct {
 	prune  float64           // as configured
 	trace  *tracer
 	npu    offloading
-	pause  func(busy time.Duration) time.Duration // nil: no rests
+	pause  func(busy time.Duration) time.Duration // or nil
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for

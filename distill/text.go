@@ -23,7 +23,7 @@ import (
 type sequence struct {
 	name     string
 	ids      []int32
-	answer   int // most tokens of the answer; 0: the text is taken as it is
+	answer   int // most tokens of the answer; if zero, the text is taken as it is
 	sampling spec.Sampling
 }
 

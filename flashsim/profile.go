@@ -34,8 +34,8 @@ type Profile struct {
 	Sizes          []int64     `json:"sizes"`            // of a read in bytes, ascending
 	Depths         []int       `json:"depths"`           // reads under way at once, ascending from 1
 	BytesPerSecond [][]float64 `json:"bytes_per_second"` // [len(Sizes)][len(Depths)], of all reads together
-	Delays         []Delay     `json:"delays,omitempty"` // ascending from quantile 0 to 1; linear between; empty: always 0
-	Pauses         *Pauses     `json:"pauses,omitempty"` // nil: none
+	Delays         []Delay     `json:"delays,omitempty"` // ascending from quantile 0 to 1; linear between; if empty, reads have no delay
+	Pauses         *Pauses     `json:"pauses,omitempty"` // or nil
 
 	// Sources says where the figures come from.
 	Sources []Source `json:"sources,omitempty"`

@@ -13,7 +13,7 @@ type spelling struct{ edges []spelledByte }
 
 type spelledByte struct {
 	lo, hi byte
-	next   *spelling // nil: the character is complete
+	next   *spelling // if nil, the character is complete
 }
 
 // byteSpans are the spans of the bytes of a character, one after the other: lo and hi by turns.

@@ -17,7 +17,7 @@ type Pool struct {
 	helpers []*helper // the workers beside the caller, who is worker 0
 	done    gate      // opened by the last helper of a Run
 	stopped sync.WaitGroup
-	cores   []int // that the workers are pinned to; nil: none
+	cores   []int // that the workers are pinned to; or nil
 	set     *Set
 
 	busy   atomic.Bool

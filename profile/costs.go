@@ -11,11 +11,11 @@ import (
 
 // Plan says what a pass over the target reads.
 type Plan struct {
-	// Blocks are the bytes that are streamed of each block; empty: none of any.
+	// Blocks are the bytes that are streamed of each block; if empty, none are streamed.
 	Blocks []int64
 	// Head is the number of bytes that are streamed of the output matrix. If there are any, logits are computed for a whole tree at once.
 	Head int64
-	// Ring is the number of bytes that the read buffers hold; 0: those of two layers.
+	// Ring is the number of bytes that the read buffers hold; if zero, those of two layers.
 	Ring int64
 	// Position is the length of the text for which attention is counted.
 	Position int

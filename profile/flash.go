@@ -185,7 +185,7 @@ type readable struct {
 	source  Source
 	extents []extent
 
-	temporary *os.File     // that is read, open to be written; nil: none
+	temporary *os.File     // that is read, open to be written; or nil
 	remove    func() error // removes it; nil where nothing is left to remove
 }
 

@@ -26,7 +26,7 @@ type Options struct {
 	// NPU is a device to measure, and NPUName the name by which it was opened. Without one, none is measured. It stays the caller's.
 	NPU     npu.Device
 	NPUName string
-	// Duration is the time for all measurements together, loading and writing not counted; 0: 30 s. Shorter is less exact.
+	// Duration is the time for all measurements together, loading and writing not counted; if zero, 30 s. Shorter is less exact.
 	Duration time.Duration
 	// Progress, if not nil, is told how far each step is. Calls do not overlap.
 	Progress func(Progress)

@@ -30,7 +30,7 @@ type job struct {
 	request  lever.Request
 	logprobs bool
 	top      int                 // alternatives of each token
-	thoughts *tokenizer.Thoughts // nil: all is text
+	thoughts *tokenizer.Thoughts // nil if the model has none
 }
 
 // lightBytes is the length of the longest request that is prepared at once. What longer ones take is noticed by others, so they take turns.

@@ -6,7 +6,7 @@ import (
 
 // format is what an answer must look like, from whichever field says so.
 type format struct {
-	from   string          // the field; empty: any text will do
+	from   string          // the field; if empty, any text will do
 	object bool            // any JSON object
 	values json.RawMessage // what a JSON Schema allows, unless object is set
 }

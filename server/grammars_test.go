@@ -14,7 +14,7 @@ import (
 type compiler struct {
 	t      *testing.T
 	begun  chan string
-	goOn   chan struct{} // nil: at once
+	goOn   chan struct{} // if nil, at once
 	ended  chan error
 	number atomic.Int32
 	v      *grammar.Vocabulary

@@ -34,7 +34,7 @@ type Options struct {
 
 	// Request holds what a request that leaves it out gets: limits, sampling, policy.
 	Request lever.Request
-	// APIKey is asked of requests, as "Authorization: Bearer KEY"; empty: none is.
+	// APIKey is asked of requests, as "Authorization: Bearer KEY"; if empty, requests need no key.
 	APIKey string
 	// Origins are those of web pages that may call, such as "http://localhost:3000"; "*" is all. Pages of this server's own origin always may.
 	Origins []string

@@ -34,14 +34,14 @@ type ChatOptions struct {
 	NoThinking bool
 	// Tools are JSON objects that describe functions, in the form that the model was trained on.
 	Tools []json.RawMessage
-	// Date is what templates see as today; zero: now, for templates that ask for it.
+	// Date is what templates see as today; if zero, today's date.
 	Date time.Time
 }
 
 // Prompt is a rendered conversation.
 type Prompt struct {
 	Text string // to be read; [Tokenizer.EncodePrompt] gives its tokens
-	// Builtin names the built-in template used ("llama3" or "chatml"); empty: the model's own.
+	// Builtin names the built-in template used ("llama3" or "chatml"); empty if the model's own was used.
 	Builtin string
 	// Fallback is why the model's own template was not used: nil if it was, or if there is none.
 	Fallback error

@@ -12,7 +12,7 @@ func TestCompatible(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		edit   func(doc map[string]any)
-		reason string // empty: compatible
+		reason string // if empty, compatible
 	}{
 		{"the same", func(map[string]any) {}, ""},
 		{"an added token more", added(map[string]any{"id": tinySize, "content": "<x>"}), ""},

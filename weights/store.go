@@ -17,7 +17,7 @@ import (
 type Store struct {
 	dir      string
 	manifest *manifest
-	openFile func(path string) (File, error) // nil: as suits the reader
+	openFile func(path string) (File, error) // if nil, the reader chooses
 	files    []fs.FileInfo                   // of the chunks, when the store was opened
 }
 

@@ -101,7 +101,7 @@ type Streamer struct {
 
 	plan      Plan
 	base      int64 // budget without memory pressure
-	budget    int64 // now; 0: none was given
+	budget    int64 // now; zero if none was given
 	pinned    []bool
 	sparse    []bool              // places that the plan takes to be left out at times
 	leftOut   []int               // by place: more than 0 where passes leave it out; see learn

@@ -24,18 +24,18 @@ import (
 type Options struct {
 	Model, Draft string
 	DRAM         int64 // for the target's weights, less than they need
-	Threads      int   // 0: one per performance core
+	Threads      int   // if zero, one per performance core
 	Sets         []bench.Set
-	Prompts      int   // of each set; 0: 1
-	Tokens       int   // of an answer; 0: 48
-	PlainTokens  int   // of an answer of plain decoding, whose passes are all alike; 0: 8
-	WarmTokens   int   // that lever learns from beforehand; 0: 24
-	Chains       []int // lengths; nil: 4 and 8
+	Prompts      int   // of each set; if zero, 1
+	Tokens       int   // of an answer; if zero, 48
+	PlainTokens  int   // of an answer of plain decoding, whose passes are all alike; if zero, 8
+	WarmTokens   int   // that lever learns from beforehand; if zero, 24
+	Chains       []int // lengths; if nil, 4 and 8
 	// Resident also measures plain decoding with all weights in memory.
 	Resident bool
 	// Beside is what other programs were measured to reach in the same memory; it is set beside what is measured here.
 	Beside []Other
-	// OpenFile opens the target's files; nil: as they are.
+	// OpenFile opens the target's files; if nil, as they are.
 	OpenFile func(path string) (weights.File, error)
 	// Progress, if not nil, is told of answers done.
 	Progress func(done, total int)

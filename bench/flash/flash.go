@@ -18,8 +18,8 @@ import (
 // Options say what [Run] measures. Model must be set.
 type Options struct {
 	Model    string        // a store
-	Duration time.Duration // of all reads by size and number together; 0: 30 s
-	Passes   int           // for each part in memory; 0: 5
+	Duration time.Duration // of all reads by size and number together; if zero, 30 s
+	Passes   int           // for each part in memory; if zero, 5
 	// Progress, if not nil, is told of steps done.
 	Progress func(done, total int)
 }

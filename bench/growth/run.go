@@ -19,13 +19,13 @@ import (
 type Options struct {
 	Model, Draft string
 	Also         []string // more models for the curve by size
-	Threads      int      // of all curves but that by threads; 0: one per performance core
-	Context      int      // tokens of the longest text; 0: what the model was made for, at most 8192
-	// Duration is the time for each point, if that is enough for a few passes; 0: 1 s.
+	Threads      int      // of all curves but that by threads; if zero, one per performance core
+	Context      int      // tokens of the longest text; if zero, what the model was made for, at most 8192
+	// Duration is the time for each point, if that is enough for a few passes; if zero, 1 s.
 	Duration time.Duration
 	// Flash is the device that is simulated.
 	Flash *flashsim.Profile
-	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory, if they are fewer; 0: as many as they are.
+	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory, if they are fewer; if zero, as many as they are.
 	PassBytes int64
 	// Progress, if not nil, is told of points done.
 	Progress func(done, total int)

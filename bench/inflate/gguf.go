@@ -16,7 +16,7 @@ import (
 const ggufAlignment = 4096
 
 // WriteGGUF writes the model as a GGUF file, for other programs. An existing file is an error; an interrupted call leaves none. progress is told of
-// the bytes written; nil: nobody is.
+// the bytes written, if it is not nil.
 func (m *Model) WriteGGUF(ctx context.Context, path string, progress func(weights.Progress)) (err error) {
 	content, err := m.ggufContent()
 	if err != nil {

@@ -15,9 +15,9 @@ type rowOperation struct {
 	weight tensor.DType // that it decodes or quantises for; Invalid: none
 	rows   int
 	elems  int              // of a row
-	bytes  int              // that an element of a row reads and writes; 0: see size
+	bytes  int              // that an element of a row reads and writes; if zero, see size
 	run    func(v *vectors) // once
-	less   func(v *vectors) // takes time within run that does not count; nil: nothing does
+	less   func(v *vectors) // takes time within run that does not count; if nil, nothing does
 }
 
 // size returns the bytes that are read and written.

@@ -18,12 +18,12 @@ import (
 
 // Options say what [Run] measures.
 type Options struct {
-	Kernels  []string        // sets; nil: all that there are
-	Models   []inflate.Shape // nil: Llama-3.1-8B, Llama-3.2-1B and the demo's target
-	Threads  int             // that multiply and attend; 0: one per performance core
+	Kernels  []string        // sets; if nil, all that there are
+	Models   []inflate.Shape // if nil, Llama-3.1-8B, Llama-3.2-1B and the demo's target
+	Threads  int             // that multiply and attend; if zero, one per performance core
 	Short    bool            // one matrix of each model and one length of text
-	Duration time.Duration   // of each measurement; 0: 40 ms
-	Memory   int             // bytes that are read, and that weights, keys and values are taken from in turn; 0: 256 MiB
+	Duration time.Duration   // of each measurement; if zero, 40 ms
+	Memory   int             // bytes that are read, and that weights, keys and values are taken from in turn; if zero, 256 MiB
 	// Progress, if not nil, is told of measurements done.
 	Progress func(done, total int)
 }

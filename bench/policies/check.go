@@ -24,11 +24,11 @@ var CheckBudgets = []int{1, 2, 7, 16, 64}
 type CheckOptions struct {
 	Pairs   []Pair
 	Sets    []bench.Set
-	Kernels []string // sets; nil: all that this processor has
-	Budgets []int    // nil: CheckBudgets
-	Prompts int      // of each set; 0: all
-	Tokens  int      // of each answer; 0: 32
-	// Threads is the number of workers of each model; 0: one. Several models, of a number that keeps all processors busy, share the
+	Kernels []string // sets; if nil, all that this processor has
+	Budgets []int    // if nil, CheckBudgets
+	Prompts int      // of each set; if zero, all
+	Tokens  int      // of each answer; if zero, 32
+	// Threads is the number of workers of each model; if zero, one. Several models, of a number that keeps all processors busy, share the
 	// prompts.
 	Threads int
 	// Progress, if not nil, is told of answers done. Calls do not overlap.

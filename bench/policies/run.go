@@ -22,21 +22,21 @@ type Options struct {
 	Model, Draft string
 	// DRAM is the memory for the target's weights, less than they need: the rest is streamed.
 	DRAM    int64
-	Threads int // 0: one per performance core
+	Threads int // if zero, one per performance core
 	Sets    []bench.Set
-	// Variants are the policies; nil: those of the function Variants, with Budget.
+	// Variants are the policies; if nil, those of the function Variants, with Budget.
 	Variants []Variant
-	Budget   int // drafted tokens in a pass; 0: 64
-	Prompts  int // of each set; 0: 6
-	Tokens   int // of each answer; 0: 64
-	// PlainTokens bounds the answers of plain decoding, whose passes are all alike; 0: 16.
+	Budget   int // drafted tokens in a pass; if zero, 64
+	Prompts  int // of each set; if zero, 6
+	Tokens   int // of each answer; if zero, 64
+	// PlainTokens bounds the answers of plain decoding, whose passes are all alike; if zero, 16.
 	PlainTokens int
-	WarmTokens  int // generated beforehand by policies that learn; 0: 96
+	WarmTokens  int // generated beforehand by policies that learn; if zero, 96
 	// Flash is the device that is simulated.
 	Flash *flashsim.Profile
-	// PassBytes is what the bytes that a pass streams count for; 0: those of a model of 8 billion parameters in Q4_0.
+	// PassBytes is what the bytes that a pass streams count for; if zero, those of a model of 8 billion parameters in Q4_0.
 	PassBytes int64
-	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; 0: 3.
+	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; if zero, 3.
 	Devices int
 	Trees   bool // record every pass with its tree
 	// Progress, if not nil, is told of work done, in answers. Calls do not overlap.

@@ -22,9 +22,9 @@ import (
 type Options struct {
 	Model, Draft string
 	Sets         []bench.Set
-	Prompts      int // of each set; 0: 6
-	Tokens       int // of each answer; 0: 64
-	Threads      int // 0: one per performance core
+	Prompts      int // of each set; if zero, 6
+	Tokens       int // of each answer; if zero, 64
+	Threads      int // if zero, one per performance core
 	// Progress, if not nil, is told of work done, in answers.
 	Progress func(done, total int)
 }

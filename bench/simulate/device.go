@@ -16,7 +16,7 @@ type Device struct {
 	Flash  string  // profile of package weights
 	Memory float64 // bytes/s that computing a row reads weights at
 	CPU    float64 // multiply-accumulates/s with many rows
-	// NPU is the same for the target's blocks where they run on an NPU, with batches padded to NPURows; 0: they run on the CPU.
+	// NPU is the same for the target's blocks where they run on an NPU, with batches padded to NPURows; if zero, they run on the CPU.
 	NPU float64
 }
 

@@ -13,7 +13,7 @@ import (
 // logits are asked for and not known yet. Logits are those of the kept tokens; the others share the rest of the probability evenly.
 // It is not safe for concurrent use.
 type Recording struct {
-	model spec.Model // nil: what is not known yet stays so
+	model spec.Model // if nil, what is not known yet stays so
 	about tracedModel
 	known map[uint64]outlook
 

@@ -20,16 +20,16 @@ import (
 type Options struct {
 	Model, Draft string // the pair that acceptance comes from
 	Sets         []bench.Set
-	Prompts      int // of each set; 0: 2
-	Tokens       int // of an answer; 0: 64
-	WarmTokens   int // generated beforehand by policies that learn; 0: 96
-	// Record is the file of a trace to write, of all that the pair was asked; "": none. One that is there, of the same models and prompts, is
+	Prompts      int // of each set; if zero, 2
+	Tokens       int // of an answer; if zero, 64
+	WarmTokens   int // generated beforehand by policies that learn; if zero, 96
+	// Record is the file of a trace to write, of all that the pair was asked; if empty, none. One that is there, of the same models and prompts, is
 	// extended: what it holds is not asked again. It is written also where Run fails later on.
 	Record string
 	// Replay is the file of a trace that answers in place of the models. What it lacks is [ErrNotRecorded].
 	Replay  string
-	Devices []Device // nil: Devices
-	Targets []Target // nil: Targets
+	Devices []Device // if nil, Devices
+	Targets []Target // if nil, Targets
 	// Progress, if not nil, is told of figures done.
 	Progress func(done, total int)
 }

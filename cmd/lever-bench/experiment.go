@@ -22,7 +22,7 @@ type experiment struct {
 	short   string
 	long    string
 	example string
-	// flags adds its own flags to those that all experiments have; nil: it has none.
+	// flags adds its own flags to those that all experiments have; if nil, it has none.
 	flags func(*pflag.FlagSet)
 	// run runs it with the values of its flags. The report may come beside an error: it is shown and saved all the same.
 	run func(ctx context.Context, c experimentFlags) (*report.Report, error)

@@ -89,7 +89,7 @@ func modelName(path string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(name, ".lever"), ".gguf")
 }
 
-// readKey returns the key that clients must send; empty: none.
+// readKey returns the key that clients must send; if empty, none.
 func readKey(file string) (string, error) {
 	if file == "" {
 		return os.Getenv(apiKeyVariable), nil

@@ -96,7 +96,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 type model struct {
 	tokenizer *tokenizer.Tokenizer
 	decoder   *layers.Decoder
-	streamer  *weights.Streamer // nil: all weights are in memory
+	streamer  *weights.Streamer // nil if all weights are in memory
 	close     func() error
 }
 

@@ -40,8 +40,8 @@ type Engine struct {
 	messages []tokenizer.Message
 
 	state  sync.RWMutex       // guards what follows; not held during a generation
-	engine *lever.Engine      // nil: closed, or made by Java's new instead of Open
-	cancel context.CancelFunc // of the generation under way; nil: there is none
+	engine *lever.Engine      // nil once closed, or if made by Java's new instead of Open
+	cancel context.CancelFunc // of the generation under way, or nil
 }
 
 var (
@@ -50,7 +50,7 @@ var (
 	errSink   = errors.New("the receiver of the text wants no more")
 )
 
-// Open opens the stores of a model and of its draft, which may be "", with dramBytes of memory for the model's weights; 0: all in memory.
+// Open opens the stores of a model and of its draft, which may be "", with dramBytes of memory for the model's weights. If dramBytes is zero, all of them are in memory.
 func Open(modelDir, draftDir string, dramBytes int64) (*Engine, error) {
 	engine, err := lever.Open(context.Background(), lever.Config{Model: modelDir, Draft: draftDir, DRAM: dramBytes})
 	if err != nil {

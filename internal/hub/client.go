@@ -25,16 +25,16 @@ var (
 
 // Client talks to a hub. The zero value is usable. Its methods may be called one at a time.
 type Client struct {
-	Base  string       // address of the hub; empty: DefaultBase
-	Token string       // access token, sent to the hub alone; empty: none
-	HTTP  *http.Client // nil: a client of our own
+	Base  string       // address of the hub; if empty, DefaultBase
+	Token string       // access token, if any, sent to the hub alone
+	HTTP  *http.Client // if nil, the package makes one
 	// Progress, if not nil, is told of the bytes of a Download that have arrived.
 	Progress func(Progress)
 	// Failed, if not nil, is told why a try failed, before the wait for the next one.
 	Failed func(error)
-	// Pause is the wait before the first new try, which doubles with each; 0: a second.
+	// Pause is the wait before the first new try, which doubles with each; if zero, a second.
 	Pause time.Duration
-	// Stall is how long a connection may bring nothing; 0: 30 seconds.
+	// Stall is how long a connection may bring nothing; if zero, 30 seconds.
 	Stall time.Duration
 }
 

@@ -263,7 +263,7 @@ func TestDownloadFromOddServers(t *testing.T) {
 		name   string
 		answer func(*server) func(http.ResponseWriter, *http.Request, int) bool
 		failed int    // tries after which there is another
-		want   string // in the error; empty: none
+		want   string // in the error; if empty, none
 		is     error
 	}{
 		{"without ranges", whole, 1, "", nil},

@@ -30,7 +30,7 @@ type File struct {
 	Sum Sum
 
 	address string
-	tag     string // of the server, which names the version; empty: none
+	tag     string // of the server, which names the version; if empty, none
 }
 
 // Name returns the last element of the path.
@@ -160,7 +160,7 @@ func (r *Repo) match(patterns []string) (files []File) {
 	return files
 }
 
-// File describes the file at an address. sum is its SHA-256 in hexadecimal; empty: what the server says it is, if it says so.
+// File describes the file at an address. sum is its SHA-256 in hexadecimal; if it is empty, the one that the server states, if any.
 func (c *Client) File(ctx context.Context, address, sum string) (File, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

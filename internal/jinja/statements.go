@@ -197,7 +197,7 @@ func (w with) exec(r *run) error {
 type forLoop struct {
 	target    target
 	over      expr
-	when      expr // nil: always
+	when      expr // nil if there is no condition
 	body      body
 	otherwise body
 }
@@ -312,7 +312,7 @@ func (l *loop) attribute(name string) Value {
 
 type param struct {
 	name     string
-	fallback expr // nil: undefined
+	fallback expr // or nil
 }
 
 type macro struct {

@@ -37,7 +37,7 @@ type CostModel struct {
 // the average rows is not the average time. Of sizes that were not pruned yet nothing is expected, lest trees be grown for what may not come.
 type expectedCuts struct {
 	done   []float64    // where it was
-	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; nil: all
+	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; if nil, all of it
 }
 
 // observe takes in what was pruned in a pass of the given rows, on a device where batches take what curve says.

@@ -295,7 +295,7 @@ func TestConfig(t *testing.T) {
 func TestTied(t *testing.T) {
 	tests := []struct {
 		name   string
-		flag   any // tie_word_embeddings; nil: absent
+		flag   any // tie_word_embeddings; if nil, absent
 		head   bool
 		tied   bool
 		refuse bool
