@@ -17,7 +17,7 @@ func TestStreamArguments(t *testing.T) {
 	s := open(t, smallStore(t))
 	for field, o := range map[string]StreamOptions{
 		"ReadSize": {ReadSize: math.MaxInt}, "Depth": {Depth: math.MaxInt}, "Tiles": {Tiles: math.MaxInt}, "Ring": {Ring: math.MaxInt64},
-		"Budget": {Budget: math.MaxInt64}, "ReadSize is -1": {ReadSize: -1}, "Depth is -1": {Depth: -1}, "Budget is -1": {Budget: -1},
+		"Memory": {Memory: math.MaxInt64}, "ReadSize is -1": {ReadSize: -1}, "Depth is -1": {Depth: -1}, "Memory is -1": {Memory: -1},
 	} {
 		if _, err := s.Stream(t.Context(), o); !errors.Is(err, ErrArgument) || !strings.Contains(err.Error(), field) {
 			t.Errorf("Stream, %s: %v", field, err)
@@ -31,15 +31,15 @@ func TestStreamArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	for _, budget := range []int64{-1, 0, math.MinInt64, math.MaxInt64} {
-		if _, err := r.Resize(budget); !errors.Is(err, ErrArgument) {
-			t.Errorf("Resize to %d: %v", budget, err)
+	for _, limit := range []int64{-1, 0, math.MinInt64, math.MaxInt64} {
+		if _, err := r.Resize(limit); !errors.Is(err, ErrArgument) {
+			t.Errorf("Resize to %d: %v", limit, err)
 		}
 	}
 	if err := firstError(r.Parts(t.Context(), "block.0.q")); err != nil {
 		t.Error(err)
 	}
-	var small *BudgetError
+	var small *MemoryError
 	if _, err := s.Plan(1); !errors.As(err, &small) || small.Have != 1 {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@
 //
 // # Streaming
 //
-// A pass uses all segments in the same order as the one before, so a [Streamer] knows what comes next. A [Plan] divides its budget, to the byte:
+// A pass uses all segments in the same order as the one before, so a [Streamer] knows what comes next. A [Plan] divides the memory that it may use, to the byte:
 //
 //  1. pinned segments, in memory of their own: the head first, where a pass may use it several times, then segments spread evenly over
 //     the pass, then the embedding;
@@ -85,7 +85,7 @@
 //  3. tiles of the embedding that were looked up last.
 //
 // A pass may leave segments out, as a mixture of experts does. Segments that the store marks as an expert's, and those that were not asked for
-// between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the budget
+// between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the memory
 // keeps those segments that were used last. [Streamer.Prefetch] tells which experts come next, so that they are read together.
 //
 // Ask for tensors in the order of the store, which is that of [Source].Steps; several experts too. Another order gives the same values but costs
@@ -104,7 +104,7 @@
 //
 // A segment that does not arrive or is not right is read once more, then it is an error that names it. Files that are deleted or replaced
 // while they are read give [ErrReplaced] when the next segment of theirs is read from flash. [Streamer.Resize] and [Streamer.Trim]
-// change the budget at any time.
+// change the limit at any time.
 //
 // # Usage
 //
@@ -112,7 +112,7 @@
 //	…
 //	store, err := weights.Open(ctx, "llama.lever", weights.OpenOptions{})
 //	…
-//	w, err := store.Stream(ctx, weights.StreamOptions{Budget: 2 << 30}) // or store.Resident(ctx, nil)
+//	w, err := store.Stream(ctx, weights.StreamOptions{Memory: 2 << 30}) // or store.Resident(ctx, nil)
 //	…
 //	defer w.Close()
 //	for part, err := range w.Parts(ctx, "block.0.q") {
@@ -135,7 +135,7 @@
 //   - [ErrVersion]: the store is of another version of the format.
 //   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
 //   - [ErrForeign]: a predictor was trained for other weights. Train one for this store, or delete the file.
-//   - [ErrArgument]: an argument is out of range, or a [Source] has a mistake. A budget that is too small is a [BudgetError], which says how
+//   - [ErrArgument]: an argument is out of range, or a [Source] has a mistake. A memory limit that is too small is a [MemoryError], which says how
 //     much is needed.
 //   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights

@@ -17,17 +17,17 @@ var (
 	ErrArgument    = errors.New("invalid argument")
 )
 
-// BudgetError is the error of a budget of memory with which no plan works.
-type BudgetError struct {
-	Need, Have int64 // bytes: the smallest budget, and the one that was given
+// MemoryError is the error of a memory limit with which no plan works.
+type MemoryError struct {
+	Need, Have int64 // bytes: the smallest limit, and the one that was given
 }
 
-func (e *BudgetError) Error() string {
-	return fmt.Sprintf("a budget of %d bytes is too small; the least is %d (%d MiB suffice)", e.Have, e.Need, (e.Need+1<<20-1)>>20)
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("a memory limit of %d bytes is too small; the least is %d (%d MiB suffice)", e.Have, e.Need, (e.Need+1<<20-1)>>20)
 }
 
 // Is reports whether target is [ErrArgument].
-func (e *BudgetError) Is(target error) bool { return target == ErrArgument }
+func (e *MemoryError) Is(target error) bool { return target == ErrArgument }
 
 // ChunkError says where in a store something is wrong.
 type ChunkError struct {

@@ -29,8 +29,8 @@ type Info struct {
 // Written reports whether the store exists: [Source.Describe] describes one that does not.
 func (i *Info) Written() bool { return len(i.Chunks) > 0 && i.Chunks[0].SHA256 != "" }
 
-// Plan returns how a [Streamer] of the store would use budget bytes of memory.
-func (i *Info) Plan(budget int64) (Plan, error) { return i.store.Plan(budget) }
+// Plan returns how a [Streamer] of the store would use at most limit bytes of memory.
+func (i *Info) Plan(limit int64) (Plan, error) { return i.store.Plan(limit) }
 
 // TypeInfo sums up the tensors of one type.
 type TypeInfo struct {

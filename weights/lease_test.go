@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A part that is leased keeps its bytes while the stream goes on, in as few buffers as there can be, through changes of the budget and after
+// A part that is leased keeps its bytes while the stream goes on, in as few buffers as there can be, through changes of the limit and after
 // Close, and its memory comes back.
 func TestLease(t *testing.T) {
 	s := open(t, bigStore(t, true))

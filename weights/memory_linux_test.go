@@ -29,12 +29,12 @@ func residentMemory(t testing.TB) int64 {
 	return 0
 }
 
-// Over many passes with changing budgets, memory stays within the plan and what a Trim takes goes back to the system.
+// Over many passes with changing limits, memory stays within the plan and what a Trim takes goes back to the system.
 func TestResidentMemory(t *testing.T) {
 	dir := bigStore(t, true)
 	s := open(t, dir)
 	before := residentMemory(t)
-	r := stream(t, s, StreamOptions{Budget: s.Bytes() * 3 / 4})
+	r := stream(t, s, StreamOptions{Memory: s.Bytes() * 3 / 4})
 	passes := 200
 	if testing.Short() {
 		passes = 20

@@ -106,7 +106,7 @@ func TestPassTakesTheLongerOfReadingAndComputing(t *testing.T) {
 					s := miniature(t, &evenFile{perByte: perByte})
 					all := s.Bytes()
 					r, err := s.Stream(t.Context(), StreamOptions{
-						Budget: all*pinned/100 + miniRing, Ring: miniRing, ReadSize: miniSegment / 2, HeadOnce: headOnce,
+						Memory: all*pinned/100 + miniRing, Ring: miniRing, ReadSize: miniSegment / 2, HeadOnce: headOnce,
 					})
 					if err != nil {
 						t.Fatal(err)

@@ -7,9 +7,9 @@ import (
 	"github.com/lever-go/lever/internal/offheap"
 )
 
-// Plan says how a [Streamer] uses a budget of memory. It is plain data.
+// Plan says how a [Streamer] uses the memory that it may take. It is plain data.
 type Plan struct {
-	Budget int64 `json:"budget_bytes"` // Pinned, Ring, Kept and Tiles together are no more
+	Memory int64 `json:"budget_bytes"` // the limit: Pinned, Ring, Kept and Tiles together are no more
 
 	// Pinned segments stay in memory: first those of the head, unless a pass uses it only once, then others, spread evenly over the
 	// pass, so that computing them hides the reading of those between them, at last those of an embedding that is no head.
@@ -46,8 +46,8 @@ type PlannedChunk struct {
 // Total returns the memory that the plan takes in bytes.
 func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Kept + p.Tiles }
 
-// Plan returns the plan for budget bytes and otherwise usual options. Where the budget is too small, the error is a [BudgetError].
-func (s *Store) Plan(budget int64) (Plan, error) { return s.PlanFor(StreamOptions{Budget: budget}) }
+// Plan returns the plan for at most limit bytes of memory and otherwise usual options. Where the limit is too small, the error is a [MemoryError].
+func (s *Store) Plan(limit int64) (Plan, error) { return s.PlanFor(StreamOptions{Memory: limit}) }
 
 // PlanFor returns the plan of the Streamer with these options.
 func (s *Store) PlanFor(opts StreamOptions) (Plan, error) {
@@ -59,18 +59,18 @@ func (s *Store) PlanFor(opts StreamOptions) (Plan, error) {
 }
 
 const (
-	// fewBuffers let one segment be read while another is used. A budget that is too small for them works with one, though segments are
+	// fewBuffers let one segment be read while another is used. A limit that is too small for them works with one, though segments are
 	// then read and used by turns.
 	fewBuffers = 2
 	// usualRing bridges the times in which the consumer takes nothing: computing a pinned head takes some tens of milliseconds.
 	usualRing = 64 << 20
-	// ringShare is the part of a budget that the ring takes at most, unless it is asked for: beyond what keeps the reads
+	// ringShare is the part of the memory that the ring takes at most, unless it is asked for: beyond what keeps the reads
 	// going, a pinned byte saves more time than one of the ring.
 	ringShare = 4
 	tileShare = 16
 )
 
-// plan distributes a budget. pins says of each place of the scan whether it is pinned.
+// plan distributes the memory. pins says of each place of the scan whether it is pinned.
 func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 	return m.planSparse(opts, nil)
 }
@@ -90,31 +90,31 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 		sparse = s.experts()
 	}
 	p = Plan{
-		Budget: opts.Budget, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
+		Memory: opts.Memory, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
 		Pass: s.bytes(0, s.pass),
 	}
 	tile := int64(m.tileBuffer())
 	all := s.bytes(0, len(s.segments))
 	pins = make([]bool, len(s.segments))
 	switch buffer := int64(p.BufferBytes); {
-	case opts.Budget >= all+tile:
+	case opts.Memory >= all+tile:
 		for i := range pins {
 			pins[i] = true
 		}
 		p.TileCount = 1
-	case opts.Budget == 0:
+	case opts.Memory == 0:
 		p.Buffers = max(fewBuffers, int(positive(opts.Ring, usualRing)/buffer))
 		p.TileCount = opts.Tiles
-		p.Budget = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
+		p.Memory = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
 	default:
-		if least := m.least(&s); opts.Budget < least {
-			return p, nil, &BudgetError{Need: least, Have: opts.Budget}
+		if least := m.least(&s); opts.Memory < least {
+			return p, nil, &MemoryError{Need: least, Have: opts.Memory}
 		}
 		if tile > 0 {
-			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Budget/tileShare, opts.Budget-fewBuffers*buffer)/tile)))
+			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Memory/tileShare, opts.Memory-fewBuffers*buffer)/tile)))
 		}
-		left := opts.Budget - int64(p.TileCount)*tile
-		ring := positive(opts.Ring, min(usualRing, opts.Budget/ringShare))
+		left := opts.Memory - int64(p.TileCount)*tile
+		ring := positive(opts.Ring, min(usualRing, opts.Memory/ringShare))
 		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
 		if slices.Contains(sparse, true) {
 			p.Buffers, p.Kept = s.pinDense(pins, sparse, left, buffer, p.Buffers, !opts.HeadOnce)
@@ -128,7 +128,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 	return p, pins, nil
 }
 
-// least returns the smallest budget that works.
+// least returns the smallest limit that works.
 func (m *manifest) least(s *scan) int64 {
 	return int64(bufferBytes(s.largest())) + int64(m.tileBuffer())
 }

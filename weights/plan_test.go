@@ -35,7 +35,7 @@ func planStore(t testing.TB, tied bool, layers int) *Store {
 	return &Store{dir: "planned", manifest: &manifest{Chunks: chunks, Tensors: tensors}}
 }
 
-func TestPlanUsesTheBudget(t *testing.T) {
+func TestPlanUsesTheMemory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := planStore(t, rapid.Bool().Draw(rt, "tied"), rapid.IntRange(1, 40).Draw(rt, "layers"))
 		order, err := newScan(s.manifest)
@@ -43,7 +43,7 @@ func TestPlanUsesTheBudget(t *testing.T) {
 			rt.Fatal(err)
 		}
 		opts := StreamOptions{
-			Budget: rapid.Int64Range(1, s.Bytes()*5/4).Draw(rt, "budget"),
+			Memory: rapid.Int64Range(1, s.Bytes()*5/4).Draw(rt, "limit"),
 			Ring:   rapid.Int64Range(0, s.Bytes()).Draw(rt, "ring"),
 			Tiles:  rapid.IntRange(0, 200).Draw(rt, "tiles"),
 
@@ -51,9 +51,9 @@ func TestPlanUsesTheBudget(t *testing.T) {
 		}
 		p, pins, err := s.manifest.plan(opts)
 		least := s.manifest.least(&order)
-		if opts.Budget < least {
+		if opts.Memory < least {
 			if err == nil || !strings.Contains(err.Error(), "the least is") {
-				rt.Fatalf("a budget of %d is enough: %v", opts.Budget, err)
+				rt.Fatalf("a memory limit of %d is enough: %v", opts.Memory, err)
 			}
 			return
 		}
@@ -61,10 +61,10 @@ func TestPlanUsesTheBudget(t *testing.T) {
 			rt.Fatal(err)
 		}
 		all := order.bytes(0, len(order.segments))
-		if p.Total() > p.Budget || p.Pinned < all && p.Buffers < 1 || p.TileCount < 1 {
-			rt.Fatalf("%d bytes of %d: %+v", p.Total(), p.Budget, p)
+		if p.Total() > p.Memory || p.Pinned < all && p.Buffers < 1 || p.TileCount < 1 {
+			rt.Fatalf("%d bytes of %d: %+v", p.Total(), p.Memory, p)
 		}
-		if free := p.Budget - p.Total(); p.Pinned < all && opts.Ring == 0 && free > 2*int64(p.BufferBytes) {
+		if free := p.Memory - p.Total(); p.Pinned < all && opts.Ring == 0 && free > 2*int64(p.BufferBytes) {
 			rt.Fatalf("%d bytes are left over", free)
 		}
 		sum, streamed, inPlan := int64(0), int64(0), 0

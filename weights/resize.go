@@ -9,9 +9,9 @@ import (
 // app.
 type TrimLevel int
 
-// The budgets are shares of the one that [Store.Stream] or [Streamer.Resize] was given, but never less than two buffers and a tile need.
+// The limits are shares of the one that [Store.Stream] or [Streamer.Resize] was given, but never less than two buffers and a tile need.
 const (
-	TrimNone     TrimLevel = iota // no pressure any more: the whole budget
+	TrimNone     TrimLevel = iota // no pressure any more: all of the memory
 	TrimModerate                  // TRIM_MEMORY_RUNNING_MODERATE: three quarters
 	TrimLow                       // TRIM_MEMORY_RUNNING_LOW: half
 	TrimCritical                  // TRIM_MEMORY_RUNNING_CRITICAL: two buffers and a tile
@@ -37,27 +37,27 @@ func (r *Streamer) Trim(level TrimLevel) (Plan, error) {
 	return Plan{}, fmt.Errorf("weights: trim: there is no level %d: %w", level, ErrArgument)
 }
 
-// Resize changes the budget, in either direction, and returns the new plan. Memory that is more than planned goes back to the system before
+// Resize changes the memory limit, in either direction, and returns the new plan. Memory that is more than planned goes back to the system before
 // Resize returns, except what is in use at that moment: the segment that the consumer holds, and buffers that a read writes to, which follow
 // when they are done with. Segments that are to be pinned are loaded as the scan comes by.
 //
-// It may be called from any goroutine at any time. On an error, such as a budget that is too small, nothing changes.
-func (r *Streamer) Resize(budget int64) (Plan, error) {
-	if budget <= 0 {
-		return Plan{}, fmt.Errorf("weights: resize: a budget of %d bytes: %w", budget, ErrArgument)
+// It may be called from any goroutine at any time. On an error, such as a limit that is too small, nothing changes.
+func (r *Streamer) Resize(limit int64) (Plan, error) {
+	if limit <= 0 {
+		return Plan{}, fmt.Errorf("weights: resize: a memory limit of %d bytes: %w", limit, ErrArgument)
 	}
-	p, err := r.resize(budget)
+	p, err := r.resize(limit)
 	if err == nil {
 		r.mu.Lock()
-		r.base = budget
+		r.base = limit
 		r.mu.Unlock()
 	}
 	return p, err
 }
 
-func (r *Streamer) resize(budget int64) (Plan, error) {
+func (r *Streamer) resize(limit int64) (Plan, error) {
 	opts := r.opts
-	opts.Budget = budget
+	opts.Memory = limit
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	plan, pins, err := r.store.manifest.planSparse(opts, r.sparse)
@@ -67,7 +67,7 @@ func (r *Streamer) resize(budget int64) (Plan, error) {
 	if r.closed {
 		return Plan{}, fmt.Errorf("weights: resize %s: %w", r.store.dir, fs.ErrClosed)
 	}
-	r.budget = budget
+	r.limit = limit
 	r.apply(plan, pins, r.sparse)
 	return plan, nil
 }

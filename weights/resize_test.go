@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// While a consumer reads passes, the budget changes again and again: data stay right, and memory follows.
+// While a consumer reads passes, the limit changes again and again: data stay right, and memory follows.
 func TestResizeWhileReading(t *testing.T) {
 	for _, tied := range []bool{true, false} {
 		dir := bigStore(t, tied)
 		want := resident(t, dir)
-		r := stream(t, open(t, dir), StreamOptions{Budget: want.store.Bytes() / 2})
+		r := stream(t, open(t, dir), StreamOptions{Memory: want.store.Bytes() / 2})
 		stop := make(chan struct{})
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -52,8 +52,8 @@ func TestResizeWhileReading(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if held, budget := r.Stats().HeldBytes, r.Plan().Budget; held > budget {
-			t.Errorf("%d bytes are held with a budget of %d", held, budget)
+		if held, limit := r.Stats().HeldBytes, r.Plan().Memory; held > limit {
+			t.Errorf("%d bytes are held with a memory limit of %d", held, limit)
 		}
 	}
 }
@@ -62,8 +62,8 @@ func TestResizeWhileReading(t *testing.T) {
 func TestTrimLevels(t *testing.T) {
 	dir := bigStore(t, true)
 	want := resident(t, dir)
-	budget := want.store.Bytes() * 3 / 4
-	r := stream(t, open(t, dir), StreamOptions{Budget: budget})
+	limit := want.store.Bytes() * 3 / 4
+	r := stream(t, open(t, dir), StreamOptions{Memory: limit})
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, level := range []TrimLevel{TrimModerate, TrimLow, TrimCritical, TrimNone, TrimCritical} {
 		for range 2 {
@@ -86,8 +86,8 @@ func TestTrimLevels(t *testing.T) {
 		if held := r.Stats().HeldBytes; held > p.Total() {
 			t.Errorf("level %d: %d bytes are held, %d planned", level, held, p.Total())
 		}
-		if level == TrimNone && p.Budget != budget {
-			t.Errorf("a budget of %d", p.Budget)
+		if level == TrimNone && p.Memory != limit {
+			t.Errorf("a memory limit of %d", p.Memory)
 		}
 	}
 	if p := r.Plan(); p.Pinned > int64(p.BufferBytes) || p.Buffers != fewBuffers {
@@ -97,17 +97,17 @@ func TestTrimLevels(t *testing.T) {
 
 func TestResizeRefusals(t *testing.T) {
 	r := stream(t, open(t, smallStore(t)), StreamOptions{})
-	before := r.Plan().Budget
-	for _, budget := range []int64{-1, 0, 1} {
-		if _, err := r.Resize(budget); err == nil {
-			t.Errorf("a budget of %d", budget)
+	before := r.Plan().Memory
+	for _, limit := range []int64{-1, 0, 1} {
+		if _, err := r.Resize(limit); err == nil {
+			t.Errorf("a memory limit of %d", limit)
 		}
 	}
 	if _, err := r.Trim(99); err == nil {
 		t.Error("level 99")
 	}
-	if r.Plan().Budget != before {
-		t.Error("the budget changed")
+	if r.Plan().Memory != before {
+		t.Error("the limit changed")
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

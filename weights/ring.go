@@ -58,9 +58,9 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	return l
 }
 
-// allocate takes memory from the system, unless the budget forbids it: while it shrinks, what is still in use counts.
+// allocate takes memory from the system, unless the limit forbids it: while it shrinks, what is still in use counts.
 func (r *Streamer) allocate(n int) (pages, bool) {
-	if r.memory+int64(n) > r.plan.Budget {
+	if r.memory+int64(n) > r.plan.Memory {
 		return pages{}, false
 	}
 	mem, err := newPages(n)
@@ -140,7 +140,7 @@ func (r *Streamer) giveBack(l *fetch) {
 	switch {
 	case l.mem.bytes == nil: // it has none, or none any more
 		return
-	case l.inRing && r.buffers <= r.plan.Buffers && r.memory <= r.plan.Budget:
+	case l.inRing && r.buffers <= r.plan.Buffers && r.memory <= r.plan.Memory:
 		r.free = append(r.free, l.mem)
 	default:
 		if l.inRing {

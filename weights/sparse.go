@@ -55,8 +55,8 @@ func (r *Streamer) replan() {
 		}
 	}
 	opts := r.opts
-	opts.Budget = r.budget
-	if plan, pins, err := r.store.manifest.planSparse(opts, sparse); err == nil { // the budget sufficed before
+	opts.Memory = r.limit
+	if plan, pins, err := r.store.manifest.planSparse(opts, sparse); err == nil { // the limit sufficed before
 		r.apply(plan, pins, sparse)
 	}
 }

@@ -100,8 +100,8 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 	want := resident(t, s.Dir())
 	passes := route(100, 2)
 	before := int64(1 << 60)
-	for _, budget := range []int64{expertBytes + 40<<10, 3*expertBytes + 40<<10, 5*expertBytes + 40<<10, 8*expertBytes + 40<<10, 12*expertBytes + 40<<10, 15*expertBytes + 40<<10, 1 << 30} {
-		r := stream(t, s, StreamOptions{Budget: budget, Tiles: 1})
+	for _, limit := range []int64{expertBytes + 40<<10, 3*expertBytes + 40<<10, 5*expertBytes + 40<<10, 8*expertBytes + 40<<10, 12*expertBytes + 40<<10, 15*expertBytes + 40<<10, 1 << 30} {
+		r := stream(t, s, StreamOptions{Memory: limit, Tiles: 1})
 		for _, pick := range passes {
 			same(t, want, r, "norm")
 			if prefetch {
@@ -116,12 +116,12 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 		}
 		stats, plan := r.Stats(), r.Plan()
 		if stats.OutOfOrder != 0 {
-			t.Errorf("budget %d: %s is out of order", budget, stats.FirstOutOfOrder)
+			t.Errorf("limit %d: %s is out of order", limit, stats.FirstOutOfOrder)
 		}
 		kept := experts
-		if budget < s.Bytes() {
+		if limit < s.Bytes() {
 			if kept = int(plan.Kept / expertBytes); kept == 0 || plan.Ring != 0 {
-				t.Errorf("budget %d: %+v", budget, plan)
+				t.Errorf("limit %d: %+v", limit, plan)
 			}
 		}
 		least := int64(leastMisses(passes, kept)) * expertBytes
@@ -133,10 +133,10 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 			least = least * 9 / 10
 		}
 		if stats.BytesRead < least || stats.BytesRead > most {
-			t.Errorf("budget %d for %d experts: %d bytes read, want %d to %d", budget, kept, stats.BytesRead, least, most)
+			t.Errorf("limit %d for %d experts: %d bytes read, want %d to %d", limit, kept, stats.BytesRead, least, most)
 		}
-		if stats.BytesRead > before || stats.PeakBytes > budget {
-			t.Errorf("budget %d: %d bytes read, %d with less memory; %d held", budget, stats.BytesRead, before, stats.PeakBytes)
+		if stats.BytesRead > before || stats.PeakBytes > limit {
+			t.Errorf("limit %d: %d bytes read, %d with less memory; %d held", limit, stats.BytesRead, before, stats.PeakBytes)
 		}
 		before = stats.BytesRead
 	}
@@ -146,7 +146,7 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 func TestExpertsThatAllPassesUse(t *testing.T) {
 	s := expertStore(t, false)
 	want := resident(t, s.Dir())
-	r := stream(t, s, StreamOptions{Budget: 4*expertBytes + 40<<10, Tiles: 1})
+	r := stream(t, s, StreamOptions{Memory: 4*expertBytes + 40<<10, Tiles: 1})
 	dense := r.Plan()
 	pass := func(pick []int) {
 		same(t, want, r, "norm")
@@ -217,7 +217,7 @@ func TestDenseOrders(t *testing.T) {
 	}
 }
 
-// Whatever is left out, and however the budget changes meanwhile, what is read is right and within the budget.
+// Whatever is left out, and however the limit changes meanwhile, what is read is right and within the limit.
 func TestExpertsAtRandom(t *testing.T) {
 	for _, marked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("marked=%v", marked), func(t *testing.T) { testExpertsAtRandom(t, expertStore(t, marked)) })
@@ -227,7 +227,7 @@ func TestExpertsAtRandom(t *testing.T) {
 func testExpertsAtRandom(t *testing.T, s *Store) {
 	want := resident(t, s.Dir())
 	rng := rand.New(rand.NewPCG(5, 6))
-	for _, opts := range []StreamOptions{{Budget: 2*expertBytes + 40<<10, Tiles: 1}, {Budget: 6*expertBytes + 40<<10}, {}} {
+	for _, opts := range []StreamOptions{{Memory: 2*expertBytes + 40<<10, Tiles: 1}, {Memory: 6*expertBytes + 40<<10}, {}} {
 		r := stream(t, s, opts)
 		for range 60 {
 			if rng.IntN(4) == 0 {

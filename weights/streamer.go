@@ -14,10 +14,10 @@ import (
 
 // StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a device.
 type StreamOptions struct {
-	// Budget is the number of bytes for weights: pinned segments, ring and tiles of the embedding together; see [Plan]. 0 means that
+	// Memory is the number of bytes for weights: pinned segments, ring and tiles of the embedding together; see [Plan]. 0 means that
 	// nothing is pinned, and ring and tiles have their usual sizes.
-	Budget int64
-	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of the budget.
+	Memory int64
+	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of Memory.
 	Ring int64
 	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces. 0 means 4 MiB.
 	ReadSize int
@@ -36,7 +36,7 @@ type StreamOptions struct {
 
 // Upper limits of options: far beyond what is of use.
 const (
-	maxStreamBytes = 1 << 50 // of a budget or a ring
+	maxStreamBytes = 1 << 50 // of a limit or a ring
 	maxReadSize    = 1 << 30
 	maxDepth       = 1 << 10
 	maxTiles       = 1 << 20
@@ -48,7 +48,7 @@ func (o StreamOptions) check() error {
 		name       string
 		value, max int64
 	}{
-		{"Budget", o.Budget, maxStreamBytes}, {"Ring", o.Ring, maxStreamBytes}, {"ReadSize", int64(o.ReadSize), maxReadSize},
+		{"Memory", o.Memory, maxStreamBytes}, {"Ring", o.Ring, maxStreamBytes}, {"ReadSize", int64(o.ReadSize), maxReadSize},
 		{"Depth", int64(o.Depth), maxDepth}, {"Tiles", int64(o.Tiles), maxTiles},
 	} {
 		if f.value < 0 || f.value > f.max {
@@ -72,7 +72,7 @@ func positive[T int | int64](n, otherwise T) T {
 	return otherwise
 }
 
-// Streamer reads weights from flash as they are used, within a budget of memory. A pass over a model asks for the tensors in the
+// Streamer reads weights from flash as they are used, within a memory limit. A pass over a model asks for the tensors in the
 // order of the store, again and again; the Streamer keeps some segments in memory as its [Plan] says, and reads the others in that
 // order into a ring of buffers, ahead of the consumer and across the end of a pass, without waiting for anything but a free buffer.
 // It checks each segment, on each read, before it hands it out, and reads once more what does not arrive or is not right. Requests in
@@ -100,8 +100,8 @@ type Streamer struct {
 	wakeChecker sync.Cond // there may be something to check, or the Streamer closes
 
 	plan      Plan
-	base      int64 // budget without memory pressure
-	budget    int64 // now; zero if none was given
+	base      int64 // memory limit without memory pressure
+	limit     int64 // now; zero if none was given
 	pinned    []bool
 	sparse    []bool              // places that the plan takes to be left out at times
 	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
@@ -145,7 +145,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 		return fail(err)
 	}
 	r := &Streamer{
-		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Budget, budget: opts.Budget, last: -1, tiles: map[int]*cachedTile{},
+		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Memory, limit: opts.Memory, last: -1, tiles: map[int]*cachedTile{},
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}
 	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu

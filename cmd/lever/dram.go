@@ -31,17 +31,17 @@ func (d *dramSize) Set(text string) error {
 
 // tooSmall says what --dram has to be at least for a model, if err is that it was too small.
 func (d *dramSize) tooSmall(err error, model string) error {
-	var budget *weights.BudgetError
-	if !errors.As(err, &budget) {
+	var limit *weights.MemoryError
+	if !errors.As(err, &limit) {
 		return nil
 	}
-	return fmt.Errorf("--dram %s is too little for %s; the least is %dKiB", d.String(), filepath.Base(model), (budget.Need+1<<10-1)>>10)
+	return fmt.Errorf("--dram %s is too little for %s; the least is %dKiB", d.String(), filepath.Base(model), (limit.Need+1<<10-1)>>10)
 }
 
 // printPlan writes how memory is used for weights as a table.
 func printPlan(out io.Writer, p weights.Plan) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "memory for weights\t%s\tof a budget of %s\n", cli.FormatBytes(p.Total()), cli.FormatBytes(p.Budget))
+	fmt.Fprintf(table, "memory for weights\t%s\tof at most %s\n", cli.FormatBytes(p.Total()), cli.FormatBytes(p.Memory))
 	head := "head streamed"
 	if p.HeadPinned {
 		head = "head pinned"

@@ -100,7 +100,7 @@ type model struct {
 	close     func() error
 }
 
-// open opens a store. With a budget of dram bytes it streams what does not fit; plain says that it will decode without a draft.
+// open opens a store. With dram bytes of memory for weights it streams what does not fit; plain says that it will decode without a draft.
 func open(ctx context.Context, path string, dram int64, plain bool, pool *kernels.Pool) (m *model, err error) {
 	store, err := weights.Open(ctx, path, weights.OpenOptions{})
 	if err != nil {
@@ -119,7 +119,7 @@ func open(ctx context.Context, path string, dram int64, plain bool, pool *kernel
 		Close() error
 	}
 	if dram > 0 {
-		m.streamer, err = store.Stream(ctx, weights.StreamOptions{Budget: dram, HeadOnce: plain})
+		m.streamer, err = store.Stream(ctx, weights.StreamOptions{Memory: dram, HeadOnce: plain})
 		source = m.streamer
 	} else {
 		source, err = store.Resident(ctx, nil)
