@@ -84,7 +84,7 @@ const (
 )
 
 // builtIn are the architectures of this package.
-var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma3Text, Phi3, Granite, GraniteHybrid}
+var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteHybrid}
 
 // All returns the architectures of this package after own.
 func All(own ...*Architecture) []*Architecture { return append(slices.Clone(own), builtIn...) }

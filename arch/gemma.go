@@ -7,8 +7,27 @@ import (
 	"github.com/lever-go/lever/layers"
 )
 
-// Gemma3Text is the architecture of the Gemma 3 models for text alone: norms around attention and MLP whose gains
-// files of Hugging Face keep around 0, GELU, a scaled embedding, a window in five of six layers, and other frequencies in these.
+// Gemma2 is the architecture of Gemma 2: norms around attention and MLP whose gains files of Hugging Face keep around 0, GELU, a scaled embedding, limits
+// of scores and logits, and a window in every other layer.
+var Gemma2 = &Architecture{
+	Name: "gemma2", Class: "Gemma2ForCausalLM", GGUF: "gemma2",
+	GGUFKeys: map[string]string{
+		"attention.sliding_window": "sliding_window", "attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping",
+	},
+	FromGGUF: gemmaFromGGUF(46),
+	Parse: func(v *Values) (*Model, error) {
+		v.absent("head_dim", 256)
+		v.absent("sliding_window", 4096)
+		t := v.gemma("")
+		t.SoftCap, t.HeadSoftCap = 50, 30
+		v.gemmaSoftCaps(&t)
+		v.windows(&t, 2)
+		return gemmaModel(&t)
+	},
+}
+
+// Gemma3Text is the architecture of the Gemma 3 models for text alone: as Gemma 2 with norms of queries and keys instead of limits, a window in
+// five of six layers, and other frequencies in these.
 var Gemma3Text = &Architecture{
 	Name: "gemma3_text", Class: "Gemma3ForCausalLM", GGUF: "gemma3",
 	GGUFKeys: map[string]string{

@@ -25,9 +25,11 @@ type reference struct {
 	GGUF     string               `json:"gguf,omitempty"`    // architecture of the GGUF file, if it is not that of the configuration
 	Metadata map[string]any       `json:"metadata"`          // of the GGUF file, without the prefix of the architecture
 	Tensors  map[string][]float32 `json:"tensors,omitempty"` // of the GGUF file alone
-	Prompt   []int32              `json:"prompt"`
-	Greedy   []int32              `json:"greedy"`   // tokens that follow
-	LogProbs [][2]float64         `json:"logprobs"` // of the likeliest tokens after the prompt
+	// Embedding multiplies the embedding unless it is 0. A tied model whose embedding is small beside what blocks add does not repeat its last token forever.
+	Embedding float64      `json:"embedding,omitempty"`
+	Prompt    []int32      `json:"prompt"`
+	Greedy    []int32      `json:"greedy"`   // tokens that follow
+	LogProbs  [][2]float64 `json:"logprobs"` // of the likeliest tokens after the prompt
 }
 
 // model returns the model, with random weights that F16 holds exactly.
@@ -53,6 +55,9 @@ func (r *reference) model(t testing.TB) *model {
 			}
 			if strings.HasSuffix(x.Name, "norm") {
 				values[i]++
+			}
+			if x.Name == arch.Embedding && r.Embedding != 0 {
+				values[i] *= float32(r.Embedding)
 			}
 		}
 		m.values[x.Name] = values
