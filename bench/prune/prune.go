@@ -105,14 +105,14 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 			r.prompts = append(r.prompts, ids)
 		}
 	}
-	r.total = len(r.prompts) * (2 + len(curvePolicies) + 1 + len(lossShares) + 2*len(devices()))
+	r.total = len(r.prompts) * (2 + len(curvePolicies) + 1 + len(lossShares) + 2*len(platforms()))
 	out := report.New("prune", "Pruning trees half-way through verification")
 	out.Set("models", filepath.Base(r.Model)+", "+filepath.Base(r.Draft))
 	out.Set("answers", fmt.Sprintf("%d, of %d tokens at most; trees of %d nodes", len(r.prompts), r.Tokens, Budget))
 	if err := r.decodePlainly(ctx); err != nil {
 		return nil, err
 	}
-	for _, part := range []func(context.Context, *report.Report) error{r.curves, r.fixedTrees, r.devices} {
+	for _, part := range []func(context.Context, *report.Report) error{r.curves, r.fixedTrees, r.platforms} {
 		if err := part(ctx, out); err != nil {
 			return nil, err
 		}
@@ -266,7 +266,7 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 		if err != nil {
 			return err
 		}
-		c, err := newClock(policy, devices()[0], r.engine.SpecOptions().Draft)
+		c, err := newClock(policy, platforms()[0], r.engine.SpecOptions().Draft)
 		if err != nil {
 			return err
 		}
@@ -300,11 +300,11 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 	return nil
 }
 
-// devices compares lever with and without pruning.
-func (r *run) devices(ctx context.Context, out *report.Report) error {
-	t := out.AddTable("policy lever on devices", report.Text("device"), report.Text("pruning"), report.Number("tokens/s", 2), report.Number("accepted/pass", 2),
+// platforms compares lever with and without pruning.
+func (r *run) platforms(ctx context.Context, out *report.Report) error {
+	t := out.AddTable("policy lever by platform", report.Text("platform"), report.Text("pruning"), report.Number("tokens/s", 2), report.Number("accepted/pass", 2),
 		report.Number("nodes/pass", 1), report.Number("draft ms", 0), report.Number("verify ms", 0), report.Number("saved %", 1), report.Number("wrong/pass", 3))
-	for _, d := range devices() {
+	for _, d := range platforms() {
 		var rates, verify, length, nodes [2]float64
 		for i, pruned := range []bool{false, true} {
 			policy, err := gaincost.NewLever(gaincost.LeverOptions{Costs: d.costs})

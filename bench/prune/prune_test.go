@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Tables) != 3 || len(r.Plots) != 1+len(curvePolicies) || len(r.Tables[2].Rows) != 2*len(devices()) {
+	if len(r.Tables) != 3 || len(r.Plots) != 1+len(curvePolicies) || len(r.Tables[2].Rows) != 2*len(platforms()) {
 		t.Errorf("%d tables, %d plots", len(r.Tables), len(r.Plots))
 	}
 	dir := t.TempDir()

@@ -5,7 +5,7 @@
 // answers from memory afterwards, so that all policies run unmodified, on the same text, thousands of times. The pair is small; larger ones accept
 // more or less, and the ratio between policies changes with that.
 //
-// Time is virtual. A [Device] reads flash by a profile, with its tail, into a ring of layers, and computes at the rates of its processors;
+// Time is virtual. A [Phone] reads flash by a profile, with its tail, into a ring of layers, and computes at the rates of its processors;
 // a [Target] has the sizes of a real model. A clock stands between the generator and the policy: it counts the draft's forwards and the
 // tree's rows, moves reads and computing along layer by layer over the borders of passes, and tells the policy the times that result.
 //
@@ -13,7 +13,7 @@
 //
 //  1. verification latency and speed-up by verified tokens (4);
 //  2. tokens/s by the budget of trees, 4 to 64 (5);
-//  3. device × model × data set (10);
+//  3. phone × model × data set (10);
 //  4. draft policies: tokens/s and accepted length (11);
 //
 // where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
@@ -34,7 +34,7 @@
 //     s *= 0x94d049bb133111eb, s ^= s >> 32. With it come the likeliest tokens after it, in descending order, their probabilities, and rest, the
 //     logarithm of the probability of each other token.
 //
-// Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Devices] names.
+// Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Phones] names.
 //
 // # Errors
 //

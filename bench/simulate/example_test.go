@@ -8,7 +8,7 @@ import (
 
 // The phones and pairs of models that figures are drawn for.
 func Example() {
-	for _, d := range simulate.Devices {
+	for _, d := range simulate.Phones {
 		fmt.Println(d.Name)
 	}
 	for _, t := range simulate.Targets {

@@ -19,8 +19,8 @@ func (s *simulation) verification(_ context.Context, out *report.Report) error {
 	gain := out.AddPlot(report.Plot{Name: "verify-gain", Title: "Tokens verified per second, of one at a time (figure 4)", X: "tokens", Y: "times", LogX: true})
 	columns := []report.Column{report.Number("verified tokens", 0)}
 	rows := []int{1, 2, 4, 8, 16, 24, 32, 48, 64}
-	times := make([][]float64, len(s.Devices))
-	for i, d := range s.Devices {
+	times := make([][]float64, len(s.Phones))
+	for i, d := range s.Phones {
 		h, err := t.on(d)
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ func (s *simulation) verification(_ context.Context, out *report.Report) error {
 	table := out.AddTable("Seconds of a pass over "+t.Name+" (figure 4)", columns...)
 	for j, n := range rows {
 		cells := []any{n}
-		for i := range s.Devices {
+		for i := range s.Phones {
 			cells = append(cells, times[i][j])
 		}
 		table.Add(cells...)
@@ -61,13 +61,13 @@ func (h *hardware) steady(n int) float64 {
 func (s *simulation) budgets(ctx context.Context, out *report.Report) error {
 	t := s.Targets[0]
 	sizes := []int{4, 8, 16, 32, 64}
-	columns := []report.Column{report.Text("device"), report.Text("policy")}
+	columns := []report.Column{report.Text("phone"), report.Text("policy")}
 	for _, n := range sizes {
 		columns = append(columns, report.Number(fmt.Sprintf("%d", n), 3))
 	}
 	table := out.AddTable("Tokens/s by the budget of a tree, "+t.Name+" (figure 5)", columns...)
-	for i, d := range []Device{s.Devices[0], s.Devices[len(s.Devices)-1]} {
-		if i > 0 && len(s.Devices) == 1 {
+	for i, d := range []Phone{s.Phones[0], s.Phones[len(s.Phones)-1]} {
+		if i > 0 && len(s.Phones) == 1 {
 			break
 		}
 		h, err := t.on(d)
@@ -92,15 +92,15 @@ func (s *simulation) budgets(ctx context.Context, out *report.Report) error {
 	return nil
 }
 
-// devices is figure 10: plain decoding, the best chain and lever over device, model and data set.
-func (s *simulation) devices(ctx context.Context, out *report.Report) error {
-	columns := []report.Column{report.Text("device"), report.Text("model"), report.Text("set"), report.Number("plain", 3), report.Number("best chain", 3),
+// phones is figure 10: plain decoding, the best chain and lever over phone, model and data set.
+func (s *simulation) phones(ctx context.Context, out *report.Report) error {
+	columns := []report.Column{report.Text("phone"), report.Text("model"), report.Text("set"), report.Number("plain", 3), report.Number("best chain", 3),
 		report.Number("lever", 3), report.Number("÷ plain", 2), report.Number("÷ chain", 2)}
-	table := out.AddTable("Tokens/s by device, model and data set (figure 10)", columns...)
+	table := out.AddTable("Tokens/s by phone, model and data set (figure 10)", columns...)
 	var groups []string
 	bars := [3]report.Series{{Name: "plain"}, {Name: "best chain"}, {Name: leverName}}
 	var overPlain, overChain []float64
-	for _, d := range s.Devices {
+	for _, d := range s.Phones {
 		for _, t := range s.Targets {
 			h, err := t.on(d)
 			if err != nil {
@@ -133,7 +133,7 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 			}
 		}
 	}
-	plot := out.AddPlot(report.Plot{Name: "devices", Title: "Tokens/s by device and model, geometric means over the sets (figure 10)", Y: "tokens/s", Groups: groups})
+	plot := out.AddPlot(report.Plot{Name: "devices", Title: "Tokens/s by phone and model, geometric means over the sets (figure 10)", Y: "tokens/s", Groups: groups})
 	for _, b := range bars {
 		plot.Add(b)
 	}
@@ -145,17 +145,17 @@ func (s *simulation) devices(ctx context.Context, out *report.Report) error {
 // policies is figure 11: all policies, by tokens/s and by accepted length.
 func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 	t := s.Targets[0]
-	table := out.AddTable("Draft policies, "+t.Name+", geometric means over the sets (figure 11)", report.Text("device"), report.Text("policy"),
+	table := out.AddTable("Draft policies, "+t.Name+", geometric means over the sets (figure 11)", report.Text("phone"), report.Text("policy"),
 		report.Number("tokens/s", 3), report.Number("of plain", 2), report.Number("accepted/pass", 2), report.Number("drafted/pass", 1), report.Number("s/pass", 3))
 	variants := policies.Variants(budget)
 	var groups []string
-	for _, d := range s.Devices {
+	for _, d := range s.Phones {
 		groups = append(groups, d.Name)
 	}
 	rate := out.AddPlot(report.Plot{Name: "policies", Title: "Tokens/s by draft policy, " + t.Name + " (figure 11)", Y: "tokens/s", Groups: groups})
 	length := out.AddPlot(report.Plot{Name: "accepted", Title: "Tokens of a pass by draft policy, " + t.Name + " (figure 11)", Y: "tokens", Groups: groups})
-	results := make([][]result, len(s.Devices)) // by device and variant
-	for i, d := range s.Devices {
+	results := make([][]result, len(s.Phones)) // by phone and variant
+	for i, d := range s.Phones {
 		h, err := t.on(d)
 		if err != nil {
 			return err
@@ -182,7 +182,7 @@ func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 	}
 	for j, c := range variants {
 		rates, lengths := report.Series{Name: c.Name}, report.Series{Name: c.Name}
-		for i := range s.Devices {
+		for i := range s.Phones {
 			rates.Y, lengths.Y = append(rates.Y, results[i][j].rate), append(lengths.Y, results[i][j].accepted)
 		}
 		rate.Add(rates)
@@ -193,7 +193,7 @@ func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 
 // tails compares a cost model that knows only the mean time of reads with one that knows their distribution, as more reads stall.
 func (s *simulation) tails(ctx context.Context, out *report.Report) error {
-	t, d := s.Targets[0], s.Devices[min(1, len(s.Devices)-1)]
+	t, d := s.Targets[0], s.Phones[min(1, len(s.Phones)-1)]
 	t.InMemory = 0.5 // reading and computing a tree take about as long: there a mistaken cost matters most
 	h, err := t.on(d)
 	if err != nil {

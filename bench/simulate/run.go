@@ -28,7 +28,7 @@ type Options struct {
 	Record string
 	// Replay is the file of a trace that answers in place of the models. What it lacks is [ErrNotRecorded].
 	Replay  string
-	Devices []Device // if nil, Devices
+	Phones  []Phone  // if nil, the variable Phones
 	Targets []Target // if nil, Targets
 	// Progress, if not nil, is told of figures done.
 	Progress func(done, total int)
@@ -55,8 +55,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.WarmTokens == 0 {
 		o.WarmTokens = 96
 	}
-	if o.Devices == nil {
-		o.Devices = Devices
+	if o.Phones == nil {
+		o.Phones = Phones
 	}
 	if o.Targets == nil {
 		o.Targets = Targets
@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	s := &simulation{Options: o}
 	out := report.New("simulate", "The paper's figures 4, 5, 10 and 11, and reads with heavy tails, simulated")
 	began := time.Now()
-	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.devices, s.policies, s.tails}
+	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.policies, s.tails}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (s *simulation) describe(out *report.Report) {
 	out.Set("acceptance of", s.pair.pairName())
 	out.Set("prompts", s.pair.describe())
 	out.Set("tokens of an answer", s.pair.Tokens)
-	for _, d := range s.Devices {
+	for _, d := range s.Phones {
 		out.Set(d.Name, fmt.Sprintf("flash %s; memory %.0f GB/s; %.1f · 10^12 multiply-accumulates/s on the CPU, %.1f on an NPU", d.Flash, d.Memory/1e9, d.CPU/1e12, d.NPU/1e12))
 	}
 	for _, t := range s.Targets {

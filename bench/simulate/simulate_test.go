@@ -66,7 +66,7 @@ func TestRecordingIsTheModel(t *testing.T) {
 
 // Passes take no less than their reads and their computing, and no more than both.
 func TestPassTimes(t *testing.T) {
-	for _, d := range Devices {
+	for _, d := range Phones {
 		for _, target := range Targets {
 			h, err := target.on(d)
 			if err != nil {
@@ -82,13 +82,13 @@ func TestPassTimes(t *testing.T) {
 			}
 		}
 	}
-	if _, err := (Target{"llama-3.1-8b", "llama-3.2-1b", 0.01}).on(Devices[0]); err == nil {
+	if _, err := (Target{"llama-3.1-8b", "llama-3.2-1b", 0.01}).on(Phones[0]); err == nil {
 		t.Error("memory that does not hold the head: no error")
 	}
 }
 
 func TestStallsTakeTheirTime(t *testing.T) {
-	h, err := Targets[0].on(Devices[0])
+	h, err := Targets[0].on(Phones[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 	pair, _ := openDemo(t)
 	steps := 0
 	o := Options{
-		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Devices: Devices[3:], Targets: Targets[:1],
+		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Phones: Phones[3:], Targets: Targets[:1],
 		Record:   filepath.Join(t.TempDir(), "pair.trace"),
 		Progress: func(done, total int) { steps = total - done },
 	}
@@ -127,7 +127,7 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 
-	replay := Options{Replay: o.Record, Devices: o.Devices, Targets: o.Targets}
+	replay := Options{Replay: o.Record, Phones: o.Phones, Targets: o.Targets}
 	again, err := Run(t.Context(), replay)
 	if err != nil {
 		t.Fatal(err)

@@ -132,7 +132,7 @@ func TestRecordingGoesOn(t *testing.T) {
 		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 6, WarmTokens: 6,
 		Record: filepath.Join(t.TempDir(), "pair.trace"),
 	}
-	h, err := Targets[0].on(Devices[0])
+	h, err := Targets[0].on(Phones[0])
 	if err != nil {
 		t.Fatal(err)
 	}

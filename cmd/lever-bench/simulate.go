@@ -46,7 +46,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	o := f.Options
 	if c.quick {
 		o.Targets = simulate.Targets[:1]
-		o.Devices = []simulate.Device{simulate.Devices[0], simulate.Devices[len(simulate.Devices)-1]}
+		o.Phones = []simulate.Phone{simulate.Phones[0], simulate.Phones[len(simulate.Phones)-1]}
 	}
 	o.Progress = stepProgress("simulate", "figures")
 	if o.Replay != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/lever-go/lever/spec/gaincost"
 )
 
-// device is what passes take somewhere: estimates for 8 billion parameters in 4 bits, with a draft of 1 billion.
-type device struct {
+// platform is what passes take somewhere: estimates for 8 billion parameters in 4 bits, with a draft of 1 billion.
+type platform struct {
 	name  string
 	costs gaincost.Costs
 }
@@ -27,15 +27,15 @@ var (
 	draftCurve = gaincost.Curve{Points: []gaincost.Point{{Rows: 1, Seconds: 0.015}, {Rows: 8, Seconds: 0.035}, {Rows: 16, Seconds: 0.06}}}
 )
 
-const deviceLayers = 32
+const platformLayers = 32
 
-// devices returns those that are compared. The weights lie in memory but for the last, whose passes read for longer than they compute.
-func devices() []device {
+// platforms returns those that are compared. The weights lie in memory but for the last, whose passes read for longer than they compute.
+func platforms() []platform {
 	flash := gaincost.Costs{Compute: npuCurve, Draft: draftCurve, Ring: 4}
-	for range deviceLayers {
-		flash.Layers = append(flash.Layers, gaincost.LayerCost{Read: gaincost.Latency{Mean: 1.2 / deviceLayers}})
+	for range platformLayers {
+		flash.Layers = append(flash.Layers, gaincost.LayerCost{Read: gaincost.Latency{Mean: 1.2 / platformLayers}})
 	}
-	return []device{
+	return []platform{
 		{computeBound, gaincost.Costs{Compute: cpuCurve, Draft: draftCurve}},
 		{"NPU in padded batches", gaincost.Costs{Compute: npuCurve, Draft: draftCurve}},
 		{ioBound, flash},
@@ -57,7 +57,7 @@ type clock struct {
 	drafting, verifying float64 // seconds
 }
 
-func newClock(policy spec.Policy, d device, draft spec.Model) (*clock, error) {
+func newClock(policy spec.Policy, d platform, draft spec.Model) (*clock, error) {
 	truth, err := gaincost.NewCostModel(d.costs, 0)
 	return &clock{Policy: policy, truth: truth, costs: d.costs, draft: &countedDraft{Model: draft, curve: d.costs.Draft}}, err
 }

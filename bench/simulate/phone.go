@@ -10,8 +10,8 @@ import (
 	"github.com/lever-go/lever/spec/gaincost"
 )
 
-// Device is a phone: its flash, its memory, and its processors.
-type Device struct {
+// Phone is a phone: its flash, its memory, and its processors.
+type Phone struct {
 	Name   string
 	Flash  string  // profile of package weights
 	Memory float64 // bytes/s that computing a row reads weights at
@@ -23,11 +23,11 @@ type Device struct {
 // NPURows are the batches that programs of an NPU are compiled for.
 var NPURows = []int{1, 8, 16, 32, 64, 128}
 
-// Devices are phones of three classes, the best with and without its NPU. Flash is that of the built-in profiles. Rates are estimates around public
+// Phones are phones of three classes, the best with and without its NPU. Flash is that of the built-in profiles. Rates are estimates around public
 // figures: 4.5 to 5.1 tokens/s decoding 8 to 12 billion parameters in 4 bits on the CPU of recent Snapdragons (30 GB/s); 85 tokens/s prompt on the
 // CPU of a Snapdragon X Elite and 720 on its NPU for 8 billion (0.7 and 5.8 · 10^12 multiply-accumulates/s), 80 of a 4-billion model on the NPU of a
 // Snapdragon 8 Gen 3 with a general driver (0.3 · 10^12).
-var Devices = []Device{
+var Phones = []Phone{
 	{"UFS 4.0, NPU", "ufs-4.0", 30e9, 0.4e12, 2.5e12},
 	{"UFS 4.0, CPU", "ufs-4.0", 30e9, 0.4e12, 0},
 	{"UFS 3.1, NPU", "ufs-3.1", 25e9, 0.3e12, 1.5e12},
@@ -58,7 +58,7 @@ func size(s inflate.Shape) (blocks, head float64) {
 	return float64(block) * float64(s.Layers), float64(s.Width) * float64(s.Vocab)
 }
 
-// hardware is a device that runs a pair: times in seconds.
+// hardware is a phone that runs a pair: times in seconds.
 type hardware struct {
 	layers  int
 	read    []sampled // of a layer, by what is drawn
@@ -74,7 +74,7 @@ type hardware struct {
 type sampled struct{ upTo, seconds float64 }
 
 // on returns how d runs t.
-func (t Target) on(d Device) (*hardware, error) {
+func (t Target) on(d Phone) (*hardware, error) {
 	target, err := inflate.ShapeOf(t.Name)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (h *hardware) draw(random *rand.Rand) float64 {
 }
 
 // curve returns the time of n rows of products with so many weights and bytes: the longer of reading them from memory and of multiplying.
-func (d Device) curve(count, bytes, npu float64) gaincost.Curve {
+func (d Phone) curve(count, bytes, npu float64) gaincost.Curve {
 	rate, rows := d.CPU, []int{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128}
 	if npu > 0 {
 		rate, rows = npu, NPURows
