@@ -41,7 +41,7 @@ func (e *Engine) Predictors() ([]earlyexit.Predictor, error) {
 
 // NewPredictor returns a predictor for the target, which shares the memory of its stored form; it serves one user at a time.
 // Without a stored form it fails with [weights.ErrArgument].
-func (e *Engine) NewPredictor(s *weights.Predictor) (earlyexit.Predictor, error) {
+func (e *Engine) NewPredictor(s *weights.StoredPredictor) (earlyexit.Predictor, error) {
 	if s == nil {
 		return nil, fmt.Errorf("lever: new predictor: there is no stored one: %w", weights.ErrArgument)
 	}

@@ -82,7 +82,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	report := &Report{}
-	var stored []weights.Predictor
+	var stored []weights.StoredPredictor
 	for i, exit := range r.Exits {
 		p, err := r.train(ctx, i)
 		if err != nil {
@@ -99,7 +99,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 }
 
 // write stores the predictors of the chosen layers and removes all others.
-func (r *run) write(predictors []weights.Predictor, chosen []int) error {
+func (r *run) write(predictors []weights.StoredPredictor, chosen []int) error {
 	for i := range predictors {
 		if slices.Contains(chosen, predictors[i].Layer) {
 			if err := r.store.WritePredictor(&predictors[i]); err != nil {
@@ -149,7 +149,7 @@ func (r *run) loadHead(ctx context.Context) (err error) {
 }
 
 // train returns the trained predictor of an exit.
-func (r *run) train(ctx context.Context, exit int) (p weights.Predictor, err error) {
+func (r *run) train(ctx context.Context, exit int) (p weights.StoredPredictor, err error) {
 	samples, err := openSamples(r.Work)
 	if err != nil {
 		return p, err
@@ -201,7 +201,7 @@ func (r *run) study(ctx context.Context, p student, task string, exit int, state
 }
 
 // dryRun lets the target answer the prompts that were held out, notes what pruning by each predictor would save, and chooses among them.
-func (r *run) dryRun(ctx context.Context, stored []weights.Predictor, report *Report) error {
+func (r *run) dryRun(ctx context.Context, stored []weights.StoredPredictor, report *Report) error {
 	var predictors []earlyexit.Predictor
 	for i := range stored {
 		p, err := r.engine.NewPredictor(&stored[i])

@@ -214,7 +214,7 @@ func (t *trainer) evaluate(ctx context.Context) (o outcome, err error) {
 
 // predictor returns the trained predictor in the form that a store keeps: the output rows mapped to the rank, so that neither the map nor the head
 // is needed to score a token.
-func (h *head) predictor(l lesson, rank int) (p weights.Predictor, err error) {
+func (h *head) predictor(l lesson, rank int) (p weights.StoredPredictor, err error) {
 	width := len(h.gain)
 	columns, err := tensor.FromFloat32s(l.down, width, rank)
 	if err != nil {

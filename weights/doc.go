@@ -11,7 +11,7 @@
 //  3. the tokenizer's files: copies of tokenizer.json, tokenizer_config.json, generation_config.json, config.json,
 //     tokenizer.model, *.tiktoken and chat_template.jinja as far as the source has them, or tokenizer.gguf, a GGUF file without tensors that holds
 //     general.architecture and the tokenizer.* keys of the source;
-//  4. predictor-NN.bin, not part of the format and optional, holds a [Predictor] that looks at the output of block NN;
+//  4. predictor-NN.bin, not part of the format and optional, holds a [StoredPredictor] that looks at the output of block NN;
 //  5. verified.json, not part of the format, notes in which state of the files [Open] found all checksums right.
 //
 // A chunk is a sequence of segments without gaps. A segment is the unit of reading and checking. Its offset in the file and

@@ -32,10 +32,10 @@ const (
 	maxBlend           = 100
 )
 
-// Predictor guesses the model's next token from a hidden state inside it: the logit of token c after a row with state h is
+// StoredPredictor is a predictor as a store keeps it. It guesses the model's next token from a hidden state inside it: the logit of token c after a row with state h is
 // Out[c] · Down · h/rms(h), and Out[vocabulary] stands for another token than those that are asked for. A store keeps one for each exit layer in a
 // file of its own; see the package documentation.
-type Predictor struct {
+type StoredPredictor struct {
 	// Layer is the one whose output the predictor looks at, counted from 0; NormEps is added to the mean of squares in rms.
 	Layer   int
 	NormEps float32
@@ -47,7 +47,7 @@ type Predictor struct {
 	Training Training
 }
 
-// Training is what is known of how a [Predictor] was made.
+// Training is what is known of how a [StoredPredictor] was made.
 type Training struct {
 	Samples     int     `json:"samples"`     // tokens that it was trained on
 	Choices     int     `json:"choices"`     // of them, those that the target picked from a draft's candidates
@@ -83,12 +83,12 @@ func (s *Store) Identity() string {
 
 // Predictors reads the predictors of the store, in the order of their layers; there may be none. Errors wrap [ErrForeign] for one that was
 // trained for other weights, [ErrVersion], [ErrCorrupt] or [ErrTruncated], and name the file.
-func (s *Store) Predictors() ([]Predictor, error) {
+func (s *Store) Predictors() ([]StoredPredictor, error) {
 	names, err := fs.Glob(os.DirFS(s.dir), predictorGlob)
 	if err != nil {
 		return nil, fmt.Errorf("weights: predictors of %s: %w", s.dir, err)
 	}
-	var all []Predictor
+	var all []StoredPredictor
 	for _, name := range names {
 		path := filepath.Join(s.dir, name)
 		p, err := s.readPredictor(path)
@@ -105,25 +105,25 @@ func (s *Store) predictorPath(layer int) string {
 	return filepath.Join(s.dir, fmt.Sprintf(predictorPattern, layer))
 }
 
-func (s *Store) readPredictor(path string) (Predictor, error) {
+func (s *Store) readPredictor(path string) (StoredPredictor, error) {
 	content, err := regular.Read(path, maxPredictor)
 	if err != nil {
-		return Predictor{}, irregular(err)
+		return StoredPredictor{}, irregular(err)
 	}
 	p, model, err := parsePredictor(content)
 	switch {
 	case err != nil:
-		return Predictor{}, err
+		return StoredPredictor{}, err
 	case model != s.Identity():
-		return Predictor{}, fmt.Errorf("%w: train one for this store, or delete the file", ErrForeign)
+		return StoredPredictor{}, fmt.Errorf("%w: train one for this store, or delete the file", ErrForeign)
 	case path != s.predictorPath(p.Layer):
-		return Predictor{}, corrupt("is the predictor after layer %d", p.Layer)
+		return StoredPredictor{}, corrupt("is the predictor after layer %d", p.Layer)
 	}
 	return p, nil
 }
 
 // WritePredictor adds a predictor to the store, in place of one after the same layer. The file appears whole or not at all.
-func (s *Store) WritePredictor(p *Predictor) error {
+func (s *Store) WritePredictor(p *StoredPredictor) error {
 	content, err := encodePredictor(p, s.Identity())
 	if err == nil {
 		err = publish.WriteFile(s.predictorPath(p.Layer), content, 0o666)
@@ -143,7 +143,7 @@ func (s *Store) RemovePredictor(layer int) error {
 }
 
 // check reports whether the parts of a predictor fit together.
-func (p *Predictor) check() error {
+func (p *StoredPredictor) check() error {
 	if err := errors.Join(p.Down.Check(), p.Out.Check()); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (p *Predictor) check() error {
 // and Out in packed form; at the end, the SHA-256 of all this.
 const predictorPrefix = len(predictorMagic) + 8
 
-func encodePredictor(p *Predictor, model string) ([]byte, error) {
+func encodePredictor(p *StoredPredictor, model string) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func encodePredictor(p *Predictor, model string) ([]byte, error) {
 }
 
 // parsePredictor is the inverse of encodePredictor. The matrices of the result share memory with content.
-func parsePredictor(content []byte) (p Predictor, model string, err error) {
+func parsePredictor(content []byte) (p StoredPredictor, model string, err error) {
 	if len(content) < predictorPrefix+sha256.Size {
 		return p, "", ErrTruncated
 	}
@@ -219,7 +219,7 @@ func parsePredictor(content []byte) (p Predictor, model string, err error) {
 	if h.Width < 1 || h.Width > maxCols || h.Rank < 1 || h.Rank > maxCols || h.Vocab < 1 || h.Vocab > maxRows || h.Type != tensor.Q8_0.String() {
 		return p, "", corrupt("matrices [%d][%d] and [%d][%d] of type %q", h.Rank, h.Width, h.Vocab, h.Rank, h.Type)
 	}
-	p = Predictor{Layer: h.Layer, NormEps: h.NormEps, Blend: h.Blend, Training: h.Training}
+	p = StoredPredictor{Layer: h.Layer, NormEps: h.NormEps, Blend: h.Blend, Training: h.Training}
 	p.Down = tensor.Packed{Type: tensor.Q8_0, Rows: h.Rank, Cols: h.Width}
 	p.Out = tensor.Packed{Type: tensor.Q8_0, Rows: h.Vocab + 1, Cols: h.Rank}
 	end := predictorPrefix + size
@@ -227,16 +227,16 @@ func parsePredictor(content []byte) (p Predictor, model string, err error) {
 		begin := alignUp(end)
 		end = begin + tensor.PackedBytes(matrix.Type, matrix.Rows, matrix.Cols)
 		if end < begin || end > maxPredictor || end+sha256.Size > len(content) {
-			return Predictor{}, "", ErrTruncated
+			return StoredPredictor{}, "", ErrTruncated
 		}
 		matrix.Data = content[begin:end:end]
 	}
 	if len(content) > end+sha256.Size {
-		return Predictor{}, "", corrupt("has more than its %d bytes", end+sha256.Size)
+		return StoredPredictor{}, "", corrupt("has more than its %d bytes", end+sha256.Size)
 	}
 	sum := sha256.Sum256(content[:end])
 	if !bytes.Equal(sum[:], content[end:]) {
-		return Predictor{}, "", corrupt("sha-256 differs")
+		return StoredPredictor{}, "", corrupt("sha-256 differs")
 	}
 	return p, h.Model, p.check()
 }

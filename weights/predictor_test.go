@@ -15,7 +15,7 @@ import (
 )
 
 // smallPredictor returns a predictor of random weights.
-func smallPredictor(t testing.TB, layer int) *Predictor {
+func smallPredictor(t testing.TB, layer int) *StoredPredictor {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, uint64(layer)))
 	matrix := func(rows, cols int) tensor.Packed {
@@ -29,7 +29,7 @@ func smallPredictor(t testing.TB, layer int) *Predictor {
 		}
 		return p
 	}
-	return &Predictor{
+	return &StoredPredictor{
 		Layer: layer, NormEps: 1e-5, Blend: [3]float64{1, 0.5, -1}, Down: matrix(32, 64), Out: matrix(50, 32),
 		Training: Training{Samples: 1000, Choices: 100, Temperature: 1.5, Seed: 3, Epochs: 4, HeldOutLoss: 0.5, Agreement: 0.7},
 	}
@@ -142,14 +142,14 @@ func TestSpoiltPredictors(t *testing.T) {
 
 func TestWritePredictorRefusesWhatDoesNotFit(t *testing.T) {
 	s := mustOpen(t, smallStore(t))
-	for name, spoil := range map[string]func(*Predictor){
-		"rank": func(p *Predictor) {
+	for name, spoil := range map[string]func(*StoredPredictor){
+		"rank": func(p *StoredPredictor) {
 			p.Down.Rows, p.Down.Data = 16, p.Down.Data[:tensor.PackedBytes(tensor.Q8_0, 16, 64)]
 		},
-		"data":  func(p *Predictor) { p.Out.Data = p.Out.Data[1:] },
-		"layer": func(p *Predictor) { p.Layer = -1 },
-		"norm":  func(p *Predictor) { p.NormEps = -1 },
-		"trust": func(p *Predictor) { p.Blend[1] = math.NaN() },
+		"data":  func(p *StoredPredictor) { p.Out.Data = p.Out.Data[1:] },
+		"layer": func(p *StoredPredictor) { p.Layer = -1 },
+		"norm":  func(p *StoredPredictor) { p.NormEps = -1 },
+		"trust": func(p *StoredPredictor) { p.Blend[1] = math.NaN() },
 	} {
 		p := smallPredictor(t, 1)
 		spoil(p)
