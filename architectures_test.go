@@ -2,9 +2,11 @@ package lever_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,9 +16,12 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/distill"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/profile"
+	"github.com/lever-go/lever/server"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tensor/tensorfile"
 	"github.com/lever-go/lever/weights"
@@ -180,6 +185,19 @@ func TestOwnArchitecture(t *testing.T) {
 		t.Errorf("streamed with a draft: %v, want %v", got, plain)
 	}
 
+	device, err := npu.Open(t.Context(), "sim:mid-range")
+	if err != nil {
+		t.Fatal(err)
+	}
+	offloaded := config
+	offloaded.NPU = device
+	if offloaded.Placement, err = lever.ParsePlacement("draft=npu,verify=npu,head=ondemand-npu"); err != nil {
+		t.Fatal(err)
+	}
+	if got := generate(offloaded); !slices.Equal(got, plain) {
+		t.Errorf("on a device: %v, want %v", got, plain)
+	}
+
 	store, err := lever.OpenStore(t.Context(), target, config)
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +208,69 @@ func TestOwnArchitecture(t *testing.T) {
 	}
 	if p.Target == nil || p.Target.Blocks != 3 || p.Target.Block[0].Seconds <= 0 {
 		t.Errorf("profile of the target: %+v", p.Target)
+	}
+}
+
+// Predictors are trained for an architecture that a program brings, its trees are pruned by them, and it answers over HTTP.
+func TestOwnArchitectureIsDistilledAndServed(t *testing.T) {
+	config := lever.Config{CacheDir: t.TempDir(), Architectures: []*arch.Architecture{own}}
+	convert := func(depth int) string {
+		t.Helper()
+		store, err := lever.OpenStore(t.Context(), ownFolder(t, depth), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store.Dir()
+	}
+	config.Model, config.Draft = convert(3), convert(1)
+	corpus := t.TempDir()
+	for i := range 10 { // of which some are held out
+		var text strings.Builder
+		for _, p := range distill.OwnPrompts(80, uint64(i)) {
+			fmt.Fprintln(&text, p.Text)
+		}
+		if err := os.WriteFile(filepath.Join(corpus, fmt.Sprintf("%d.txt", i)), []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := distill.Run(t.Context(), distill.Options{
+		Model: config.Model, Draft: config.Draft, Architectures: config.Architectures, Work: t.TempDir(), Prompts: distill.OwnPrompts(18, 1), Answer: 24,
+		Text: []string{corpus}, TextTokens: 3400, Exits: []int{1}, Rank: 32, Epochs: 1, Seed: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Exits) != 1 || report.Samples == 0 {
+		t.Errorf("report %+v", report)
+	}
+	config.Prune = 0.5
+	engine, err := lever.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	policy, err := lever.NewPolicy("specinfer", 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := lever.Request{Prompt: "one two", MaxTokens: 12, Policy: policy}
+	pruned, err := engine.Generate(t.Context(), request, nil)
+	if err != nil || pruned.NoPruning != "" {
+		t.Fatal(err, pruned.NoPruning)
+	}
+	s, err := server.New(server.Options{Engine: engine, Model: "own"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(`{"messages": [{"role": "user", "content": "one two"}], "max_tokens": 12, "temperature": 0}`))
+	question.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	s.ServeHTTP(answer, question)
+	var got struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || len(got.Choices) != 1 || got.Choices[0].Message.Content != pruned.Text {
+		t.Errorf("over HTTP: %v %s, want %q", err, answer.Body, pruned.Text)
 	}
 }
 

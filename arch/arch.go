@@ -40,7 +40,7 @@ type Model struct {
 	Positions int     // that the model was made for
 	NormEps   float32 // of the norm before the head
 
-	// Tied says whether the embedding is the head; nil if the configuration does not, and the tensors decide. In a store it always does.
+	// Tied says whether the embedding is the head; nil if the configuration does not, and the tensors decide. A store's configuration always says it.
 	Tied *bool
 
 	// Steps are the tensors by the steps of a pass, in the order in which the pass uses them. The first step is the tensor embedding alone,
@@ -52,6 +52,14 @@ type Model struct {
 
 	// Config is the architecture's own description: a *[Transformer] of those here.
 	Config any
+}
+
+// HeadName returns the name of the matrix that makes logits in a store of the model: that of the embedding if it is tied.
+func (m *Model) HeadName() string {
+	if m.Tied != nil && *m.Tied {
+		return Embedding
+	}
+	return Head
 }
 
 // Tensor is a tensor of a model.

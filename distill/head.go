@@ -31,11 +31,7 @@ func loadHead(ctx context.Context, m *arch.Model, w layers.Weights, vocab int) (
 			return nil, fmt.Errorf("final norm: %w", err)
 		}
 	}
-	name := arch.Head
-	if *m.Tied {
-		name = arch.Embedding
-	}
-	for part, err := range w.Parts(ctx, name) {
+	for part, err := range w.Parts(ctx, m.HeadName()) {
 		if err != nil {
 			return nil, fmt.Errorf("output matrix: %w", err)
 		}

@@ -73,11 +73,7 @@ func openExcerpt(ctx context.Context, store *weights.Store, model *arch.Model) (
 	}
 	e.tile = tile
 	e.tile.Data = slices.Clone(tile.Data)
-	head := arch.Head
-	if model.Tied != nil && *model.Tied {
-		head = arch.Embedding
-	}
-	if e.headRows, err = e.load(ctx, head, headName, headBytes); err != nil {
+	if e.headRows, err = e.load(ctx, model.HeadName(), headName, headBytes); err != nil {
 		return nil, err
 	}
 	info, err := weights.Inspect(store.Dir())

@@ -42,12 +42,12 @@ type Options struct {
 	// "host.docker.internal".
 	Hosts []string
 
-	Waiting   int           // requests that may wait while another one is answered, and again to be prepared; 0 = 16
-	Clients   int           // requests that may be open at once, those included whose answer is complete but not yet read; 0 = 256
-	MaxBody   int64         // bytes of a request; 0 = 4 MiB
-	ReadTime  time.Duration // that a client may take to send a request; 0 = 30 s
-	WriteTime time.Duration // that it may take to read what is there, after which it is dropped; 0 = 30 s
-	DrainTime time.Duration // that requests under way have when the server is to end; 0 = 10 s
+	Waiting   int           // requests that may wait while another one is answered, and again to be prepared; if zero, 16
+	Clients   int           // requests that may be open at once, those included whose answer is complete but not yet read; if zero, 256
+	MaxBody   int64         // bytes of a request; if zero, 4 MiB
+	ReadTime  time.Duration // that a client may take to send a request; if zero, 30 s
+	WriteTime time.Duration // that it may take to read what is there, after which it is dropped; if zero, 30 s
+	DrainTime time.Duration // that requests under way have when the server is to end; if zero, 10 s
 
 	// Log, if not nil, is told of failures that are not the clients', and with level debug of each request, without its text.
 	Log *slog.Logger

@@ -32,8 +32,8 @@ const (
 	maxBlend           = 100
 )
 
-// StoredPredictor is a predictor as a store keeps it. It guesses the model's next token from a hidden state inside it: the logit of token c after a row with state h is
-// Out[c] · Down · h/rms(h), and Out[vocabulary] stands for another token than those that are asked for. A store keeps one for each exit layer in a
+// StoredPredictor is a predictor as a store keeps it. It guesses the model's next token from a hidden state inside it: the logit of token
+// c after a row with state h is Out[c] · Down · h/rms(h), and Out[vocabulary] stands for another token than those that are asked for. A store keeps one for each exit layer in a
 // file of its own; see the package documentation.
 type StoredPredictor struct {
 	// Layer is the one whose output the predictor looks at, counted from 0; NormEps is added to the mean of squares in rms.
