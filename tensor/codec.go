@@ -12,7 +12,7 @@ var ErrNotFinite = errors.New("value has no finite quantised form")
 
 // Decode converts src, elements of type d in their plain row-major form (for block types: blocks as in GGUF), to float32.
 // len(dst) is the number of elements, a multiple of d.BlockElems(); len(src) must be d.RowBytes(len(dst)).
-// I32 and I64 values beyond 2²⁴ and F64 are rounded; every other conversion is the exact value of the format, rounded at most once.
+// I32, I64 and U32 values beyond 2²⁴ and F64 are rounded; every other conversion is the exact value of the format, rounded at most once.
 // dst must not overlap src. Safe for concurrent use on disjoint dst.
 func Decode(dst []float32, src []byte, d DType) error {
 	if err := checkRun("decode", len(dst), len(src), d); err != nil {
@@ -22,7 +22,7 @@ func Decode(dst []float32, src []byte, d DType) error {
 	return nil
 }
 
-// Encode converts src to type d, which may be F32, F16, BF16, F64, I8, I32, I64, U8, Bool, Q4_0 or Q8_0. len(src) is the number of elements,
+// Encode converts src to type d, which may be F32, F16, BF16, F64, I8, I32, I64, U8, U32, Bool, Q4_0 or Q8_0. len(src) is the number of elements,
 // a multiple of d.BlockElems(); len(dst) must be d.RowBytes(len(src)).
 //
 // F16 and BF16 round to nearest, ties to even; overflow gives an infinity and a NaN stays a NaN. Integers round likewise, are
@@ -153,6 +153,19 @@ func encodeBool(dst []byte, src []float32) error {
 		if x != 0 {
 			dst[i] = 1
 		}
+	}
+	return nil
+}
+
+func decodeU32(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = float32(binary.LittleEndian.Uint32(src[4*i : 4*i+4]))
+	}
+}
+
+func encodeU32(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint32(dst[4*i:4*i+4], uint32(roundClamp(x, 0, math.MaxUint32)))
 	}
 	return nil
 }

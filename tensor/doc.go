@@ -3,11 +3,11 @@
 //
 // # Element types
 //
-//  1. F32, F16, BF16, F64, I8, I32, I64, U8, Bool: little-endian, one after the other.
+//  1. F32, F16, BF16, F64, F8_E4M3, F8_E5M2, I8, I32, I64, U8, U32, Bool: little-endian, one after the other.
 //  2. Block formats, as in GGUF: 32 elements with a scale, or 256 with scales of scales (the "K" formats). See the constants.
 //     [Encodable] says which can be written, not only read.
 //
-// [Decode] and [Encode] convert runs of elements from and to float32. F64, I64, U8 and Bool are for exchange with other libraries and for masks: no
+// [Decode] and [Encode] convert runs of elements from and to float32. F64, I64, U8, U32 and Bool are for exchange with other libraries and for masks: no
 // weight has them, and arithmetic rounds F64 to float32.
 //
 // # Layouts

@@ -36,6 +36,9 @@ const (
 	IQ2_S   // 256 elements: vectors of eight from a codebook of 1024, with signs and 16 scales, and F16 d
 	IQ1_S   // 256 elements: vectors of eight from a codebook of 2048, with 8 scales and F16 d
 	IQ1_M   // 256 elements: as IQ1_S with 16 scales
+	U32
+	F8_E4M3 // sign, 4 bits of exponent, 3 of mantissa; no infinities
+	F8_E5M2 // sign, 5 bits of exponent, 2 of mantissa
 )
 
 // format is what the package knows of a type.
@@ -77,11 +80,14 @@ var formats = [...]format{
 	IQ2_S:   formatIQ2_S,
 	IQ1_S:   formatIQ1_S,
 	IQ1_M:   formatIQ1_M,
+	U32:     {name: "u32", blockElems: 1, blockBytes: 4, decode: decodeU32, encode: encodeU32},
+	F8_E4M3: {name: "f8_e4m3", blockElems: 1, blockBytes: 1, decode: decodeF8_E4M3},
+	F8_E5M2: {name: "f8_e5m2", blockElems: 1, blockBytes: 1, decode: decodeF8_E5M2},
 }
 
 // longNames are the names that other libraries give to types.
 var longNames = map[string]DType{
-	"float32": F32, "float16": F16, "bfloat16": BF16, "float64": F64, "int8": I8, "int32": I32, "int64": I64, "uint8": U8,
+	"float32": F32, "float16": F16, "bfloat16": BF16, "float64": F64, "int8": I8, "int32": I32, "int64": I64, "uint8": U8, "uint32": U32,
 }
 
 // String returns the lower-case name of d, as manifests and the command line spell it.
@@ -95,10 +101,10 @@ func (d DType) String() string {
 // valid reports whether d is one of the types above, other than Invalid.
 func (d DType) valid() bool { return d != Invalid && int(d) < len(formats) }
 
-// Integer reports whether the elements of d are whole numbers: I8, I32, I64, U8, and Bool, whose elements are 0 and 1.
+// Integer reports whether the elements of d are whole numbers: I8, I32, I64, U8, U32, and Bool, whose elements are 0 and 1.
 func (d DType) Integer() bool {
 	switch d {
-	case I8, I32, I64, U8, Bool:
+	case I8, I32, I64, U8, U32, Bool:
 		return true
 	}
 	return false

@@ -98,6 +98,8 @@ func (d DType) integerRange() (lo, hi int64) {
 		return math.MinInt8, math.MaxInt8
 	case I32:
 		return math.MinInt32, math.MaxInt32
+	case U32:
+		return 0, math.MaxUint32
 	}
 	return math.MinInt64, math.MaxInt64
 }
@@ -109,6 +111,8 @@ func (t *Tensor) integerAt(e int) int64 {
 		return int64(binary.LittleEndian.Uint64(t.data[8*e:]))
 	case I32:
 		return int64(int32(binary.LittleEndian.Uint32(t.data[4*e:])))
+	case U32:
+		return int64(binary.LittleEndian.Uint32(t.data[4*e:]))
 	case I8:
 		return int64(int8(t.data[e]))
 	}
@@ -120,7 +124,7 @@ func (t *Tensor) setIntegerAt(e int, value int64) {
 	switch t.dtype {
 	case I64:
 		binary.LittleEndian.PutUint64(t.data[8*e:], uint64(value))
-	case I32:
+	case I32, U32:
 		binary.LittleEndian.PutUint32(t.data[4*e:], uint32(value))
 	default:
 		t.data[e] = byte(value)

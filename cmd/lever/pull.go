@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/tokenizer"
@@ -144,7 +143,7 @@ func checkFolder(ctx context.Context, client *hub.Client, files []hub.File) (err
 	if err != nil {
 		return err
 	}
-	if _, err := arch.Parse(text); err != nil {
+	if err := convert.CheckConfig(text, config); err != nil {
 		return refused(err)
 	}
 	if err := client.Download(ctx, others, dir); err != nil {

@@ -20,6 +20,6 @@
 //	data := make([]byte, t.Size)
 //	_, err = t.Data.ReadAt(data, t.Offset)
 //
-// Limits: types F32, F16, BF16, F64, I8, I32, I64, U8 and BOOL; other types are refused with [ErrUnsupported]. Headers are at most 100 MB.
+// Limits: types F32, F16, BF16, F64, F8_E4M3, F8_E5M2, I8, I32, I64, U8, U32 and BOOL; other types are refused with [ErrUnsupported]. Headers are at most 100 MB.
 // Tensor data is never read here.
 package safetensors

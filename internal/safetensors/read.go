@@ -33,7 +33,7 @@ type Tensor struct {
 
 var dtypes = map[string]tensor.DType{
 	"F32": tensor.F32, "F16": tensor.F16, "BF16": tensor.BF16, "F64": tensor.F64, "I8": tensor.I8, "I32": tensor.I32, "I64": tensor.I64, "U8": tensor.U8,
-	"BOOL": tensor.Bool,
+	"U32": tensor.U32, "BOOL": tensor.Bool, "F8_E4M3": tensor.F8_E4M3, "F8_E5M2": tensor.F8_E5M2,
 }
 
 // TypeName returns how the format spells a type; ok is false if it has no such type.

@@ -67,7 +67,7 @@ func TestBadFiles(t *testing.T) {
 		{"trailing text", file(`{} {}`, 0), ErrCorrupt, "after"},
 		{"metadata not strings", file(`{"__metadata__":{"a":1}}`, 0), ErrCorrupt, "__metadata__"},
 		{"twice", file(`{"x":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}`, 1), ErrCorrupt, "twice"},
-		{"unknown type", one(`{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}`), ErrUnsupported, "F8_E4M3"},
+		{"unknown type", one(`{"dtype":"F8_E8M0","shape":[4],"data_offsets":[0,4]}`), ErrUnsupported, "F8_E8M0"},
 		{"no type", one(`{"shape":[4],"data_offsets":[0,4]}`), ErrUnsupported, "tensor x"},
 		{"no offsets", one(`{"dtype":"F32","shape":[4]}`), ErrCorrupt, "data from"},
 		{"size against shape", one(`{"dtype":"F32","shape":[4],"data_offsets":[0,15]}`), ErrCorrupt, "takes 16 bytes"},

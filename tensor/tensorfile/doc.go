@@ -21,7 +21,7 @@
 //
 // # Limits
 //
-// Types are those of package tensor; a file that holds another one, such as F8_E4M3, is refused with [ErrUnsupported]. No tensor is empty. Headers are
+// Types are those of package tensor; a file that holds another one, such as F8_E8M0, is refused with [ErrUnsupported]. No tensor is empty. Headers are
 // at most 100 MB. Files of untrusted origin are safe to open: no more is allocated than the file holds.
 //
 // # Errors

@@ -23,6 +23,15 @@ var tokenizerPatterns = []string{
 	"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json", "tokenizer.model", "tekken.json", "*.tiktoken", "chat_template.jinja",
 }
 
+// CheckConfig returns the error with which [Convert] would refuse a Hugging Face folder with this config.json, which name stands for in errors.
+func CheckConfig(config []byte, name string, own ...*arch.Architecture) error {
+	_, config, err := cutQuantization(config, name)
+	if err == nil {
+		_, err = parse(config, name, own)
+	}
+	return err
+}
+
 // openHF opens a Hugging Face folder: config.json, safetensors, tokenizer files.
 func openHF(dir string, own []*arch.Architecture) (*source, error) {
 	path := filepath.Join(dir, "config.json")
@@ -32,6 +41,10 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 	}
 	if what := fileerr.Foreign(config); what != "" {
 		return nil, badSource(weights.ErrCorrupt, path, "", "%s", what)
+	}
+	quantized, config, err := cutQuantization(config, path)
+	if err != nil {
+		return nil, err
 	}
 	m, err := parse(config, path, own)
 	if err != nil {
@@ -45,18 +58,28 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 		return nil, fromParser(err)
 	}
 	s := &source{model: weights.Source{Config: config}, close: files.Close}
-	if err := s.describeHF(dir, m, files); err != nil {
+	if err := s.describeHF(dir, m, quantized, files); err != nil {
 		files.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *source) describeHF(dir string, m *arch.Model, files *safetensors.Folder) (err error) {
+func (s *source) describeHF(dir string, m *arch.Model, quantized method, files *safetensors.Folder) (err error) {
 	found := map[string]sourceTensor{}
 	for name, t := range files.Tensors {
 		rows, cols := matrixShape(t.Shape)
 		found[name] = sourceTensor{name: name, file: t.File, dtype: t.Type, rows: rows, cols: cols, data: t.Data, offset: t.Offset}
+	}
+	if quantized != nil {
+		if s.notes, err = quantized.restore(found); err != nil {
+			return err
+		}
+	}
+	for _, t := range found {
+		if t.dtype == tensor.F8_E4M3 || t.dtype == tensor.F8_E5M2 {
+			return badSource(weights.ErrUnsupported, t.file, t.name, "type %v without a scale that config.json explains; take the model that it was made from, or a GGUF file of it", t.dtype)
+		}
 	}
 	// A configuration that says nothing means whatever the tensors show.
 	head := headOf(m).HF

@@ -141,6 +141,8 @@ func (t *sourceTensor) read(dst []byte, row int) error {
 // matrixShape turns a shape, slowest dimension first, into rows and columns; a vector is one row, and matrices in a tensor stand one below the other.
 func matrixShape(shape []int) (rows, cols int) {
 	switch len(shape) {
+	case 0:
+		return 1, 1
 	case 1:
 		return 1, shape[0]
 	case 2:
