@@ -50,6 +50,10 @@ type Model struct {
 	// Build returns the parts of the decoder, built on ws. The fields Workspace and Trace need not be set.
 	Build func(ws *layers.Workspace, o Options) (layers.Parts, error)
 
+	// TextPart says that the model is the part for text of one for images or sounds as well. The names of its tensors in files of Hugging Face then are
+	// those that it would have as a model of its own, and tensors of the other parts are not used.
+	TextPart bool
+
 	// Config is the architecture's own description: a *[Transformer] of those here.
 	Config any
 }
@@ -92,7 +96,10 @@ const (
 )
 
 // builtIn are the architectures of this package.
-var builtIn = []*Architecture{Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteHybrid}
+var builtIn = []*Architecture{
+	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteHybrid,
+	Gemma3, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
+}
 
 // All returns the architectures of this package after own.
 func All(own ...*Architecture) []*Architecture { return append(slices.Clone(own), builtIn...) }
@@ -111,6 +118,18 @@ func Parse(config []byte, own ...*Architecture) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m, err := a.read(v)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("architecture %s: %w", a.Name, err)
+	}
+	return m, nil
+}
+
+// read reads the configuration of a model, and refuses what it asks for and the architecture does not.
+func (a *Architecture) read(v *Values) (*Model, error) {
 	if err := v.refuseQuantization(); err != nil {
 		return nil, err
 	}
@@ -127,9 +146,6 @@ func Parse(config []byte, own ...*Architecture) (*Model, error) {
 	m.Architecture = a
 	if !v.Has("tie_word_embeddings") {
 		m.Tied = nil
-	}
-	if err := m.check(); err != nil {
-		return nil, fmt.Errorf("architecture %s: %w", a.Name, err)
 	}
 	return m, nil
 }

@@ -38,6 +38,9 @@ var Gemma3Text = &Architecture{
 	Parse:    parseGemma3,
 }
 
+// Gemma3 is the architecture of the larger Gemma 3 models, which are for images and text.
+var Gemma3 = textPart("gemma3", "Gemma3ForConditionalGeneration", Gemma3Text)
+
 func parseGemma3(v *Values) (*Model, error) {
 	for key, value := range map[string]any{
 		"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208, "max_position_embeddings": 131072, "sliding_window": 4096,

@@ -1,18 +1,23 @@
 package arch_test
 
 import (
+	"errors"
+	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
 )
 
-// everyOther returns the windows of layers of which those with an even index see a window.
-func everyOther(layers, window int) []int {
+// allBut returns the windows of layers of which all but every pattern-th have one.
+func allBut(layers, pattern, window int) []int {
 	of := make([]int, layers)
-	for i := 0; i < layers; i += 2 {
-		of[i] = window
+	for i := range of {
+		if (i+1)%pattern != 0 {
+			of[i] = window
+		}
 	}
 	return of
 }
@@ -31,8 +36,48 @@ func TestPublished(t *testing.T) {
   "pad_token_id": 0, "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "sliding_window": 4096,
   "torch_dtype": "bfloat16", "transformers_version": "4.42.4", "use_cache": true, "vocab_size": 256000}`, arch.Transformer{
 			Width: 2304, Layers: 26, Heads: 8, KVHeads: 4, HeadDim: 256, FFN: 9216, Vocab: 256000, MaxPositions: 8192, NormEps: 1e-6,
-			Rope: layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}, Windows: everyOther(26, 4096), Scale: 1.0 / 16, SoftCap: 50, HeadSoftCap: 30,
+			Rope: layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}, Windows: allBut(26, 2, 4096), Scale: 1.0 / 16, SoftCap: 50, HeadSoftCap: 30,
 			Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: 48,
+		}},
+		"gemma-3-4b-it": {`{
+  "architectures": ["Gemma3ForConditionalGeneration"], "boi_token_index": 255999, "eoi_token_index": 256000, "eos_token_id": [1, 106],
+  "image_token_index": 262144, "initializer_range": 0.02, "mm_tokens_per_image": 256, "model_type": "gemma3",
+  "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+    "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024},
+  "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0",
+  "vision_config": {"hidden_size": 1152, "image_size": 896, "intermediate_size": 4304, "model_type": "siglip_vision_model", "num_attention_heads": 16,
+    "num_hidden_layers": 27, "patch_size": 14, "vision_use_head": false}}`, arch.Transformer{
+			Width: 2560, Layers: 34, Heads: 8, KVHeads: 4, HeadDim: 256, FFN: 10240, Vocab: 262208, MaxPositions: 131072, NormEps: 1e-6, QKNorm: true,
+			Rope:      layers.Rope{Theta: 1e6, Scaling: layers.RopeLinear, Factor: 8},
+			LocalRope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault}, Windows: allBut(34, 6, 1024), Scale: 1.0 / 16,
+			Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(2560)),
+		}},
+		"Mistral-Small-3.1-24B-Instruct-2503": {`{
+  "architectures": ["Mistral3ForConditionalGeneration"], "image_token_index": 10, "model_type": "mistral3", "multimodal_projector_bias": false,
+  "projector_hidden_act": "gelu", "spatial_merge_size": 2,
+  "text_config": {"attention_dropout": 0.0, "head_dim": 128, "hidden_act": "silu", "hidden_size": 5120, "initializer_range": 0.02,
+    "intermediate_size": 32768, "max_position_embeddings": 131072, "model_type": "mistral", "num_attention_heads": 32, "num_hidden_layers": 40,
+    "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_theta": 1000000000.0, "sliding_window": null, "use_cache": true, "vocab_size": 131072},
+  "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0", "vision_feature_layer": -1,
+  "vision_config": {"attention_dropout": 0.0, "head_dim": 64, "hidden_act": "gelu", "hidden_size": 1024, "image_size": 1540, "initializer_range": 0.02,
+    "intermediate_size": 4096, "model_type": "pixtral", "num_attention_heads": 16, "num_channels": 3, "num_hidden_layers": 24, "patch_size": 14,
+    "rope_theta": 10000.0}}`, arch.Transformer{
+			Width: 5120, Layers: 40, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 32768, Vocab: 131072, MaxPositions: 131072, NormEps: 1e-5,
+			Rope: layers.Rope{Theta: 1e9, Scaling: layers.RopeDefault}, Interleaved: true,
+		}},
+		"Qwen2.5-VL-3B-Instruct": {`{
+  "architectures": ["Qwen2_5_VLForConditionalGeneration"], "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645,
+  "vision_start_token_id": 151652, "vision_end_token_id": 151653, "vision_token_id": 151654, "image_token_id": 151655, "video_token_id": 151656,
+  "hidden_act": "silu", "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 11008, "max_position_embeddings": 128000,
+  "max_window_layers": 70, "model_type": "qwen2_5_vl", "num_attention_heads": 16, "num_hidden_layers": 36, "num_key_value_heads": 2,
+  "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+  "transformers_version": "4.41.2", "use_cache": true, "use_sliding_window": false,
+  "vision_config": {"depth": 32, "hidden_act": "silu", "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "in_chans": 3,
+    "out_hidden_size": 2048, "patch_size": 14, "spatial_merge_size": 2, "spatial_patch_size": 14, "window_size": 112,
+    "fullatt_block_indexes": [7, 15, 23, 31], "tokens_per_second": 2, "temporal_patch_size": 2},
+  "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}, "vocab_size": 151936}`, arch.Transformer{
+			Width: 2048, Layers: 36, Heads: 16, KVHeads: 2, HeadDim: 128, FFN: 11008, Vocab: 151936, MaxPositions: 128000, NormEps: 1e-6, QKVBias: true, Tied: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,5 +89,23 @@ func TestPublished(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestTextPartRefused: what the part for text asks for is not lost among the other parts.
+func TestTextPartRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"model_type": "llama", "hidden_size": 64}`:                     `text_config: model_type = "llama"; known are mistral`,
+		`{"attention_sinks": true}`:                                      `text_config: attention_sinks = true`,
+		`{"quantization_config": {"quant_method": "gptq"}}`:              `text_config: weights quantised with quant_method "gptq"`,
+		`{"hidden_act": "gelu"}`:                                         `text_config: hidden_act = "gelu"`,
+		`{"rope_scaling": {"type": "mrope", "mrope_section": [16, 24]}}`: `rope_type = "mrope"`,
+		`7`:                  `text_config = 7 is not an object`,
+		`{"hidden_size": 0}`: `text_config: hidden_size = 0`,
+	} {
+		_, err := arch.Parse([]byte(`{"model_type": "mistral3", "text_config": ` + text + `}`))
+		if unsupported := strings.Contains(want, "hidden_size = 0") || text == "7"; err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, arch.ErrUnsupported) == unsupported {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
 	}
 }

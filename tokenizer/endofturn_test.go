@@ -37,6 +37,7 @@ func TestStopTokens(t *testing.T) {
 		{"only the model's configuration", plain, ``, `5`, "", []int32{5}},
 		{"a list in the model's configuration", plain, ``, `[5, 6, 5]`, "", []int32{5, 6}},
 		{"both configurations", plain, `[5]`, `[6]`, "", []int32{5, 6}},
+		{"a part's configuration", plain, ``, `6, "text_config": {"eos_token_id": [5, 6]}`, "", []int32{6, 5}},
 		{"one that is no token", plain, `5`, `[283, -1]`, "", []int32{5}},
 		{"null", plain, ``, `null`, "", []int32{endOfText, endOfTurn}},
 		{"all of them", llamaTurns, `5`, `6`, "<|end_of_text|>", []int32{5, 6, endOfText, endOfTurn}},

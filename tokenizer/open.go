@@ -140,13 +140,17 @@ func (t *Tokenizer) applyGenerationConfig(data []byte) error {
 // applyModelConfig takes over the stop tokens of a model's configuration. Those that are no tokens, as in the configuration of a model
 // whose vocabulary was cut later, can't be generated and don't matter.
 func (t *Tokenizer) applyModelConfig(data []byte) error {
-	var config struct {
+	type ends struct {
 		EOS stopIDs `json:"eos_token_id"`
+	}
+	var config struct {
+		ends
+		Text ends `json:"text_config"` // of a model for images or sounds, too
 	}
 	if err := json.Unmarshal(data, &config); err != nil {
 		return jsonError(err)
 	}
-	for _, id := range config.EOS {
+	for _, id := range append(config.EOS, config.Text.EOS...) {
 		if t.Token(id) != "" {
 			t.addEOS(id)
 		}

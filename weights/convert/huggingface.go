@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,9 +67,16 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 }
 
 func (s *source) describeHF(dir string, m *arch.Model, quantized method, files *safetensors.Folder) (err error) {
-	found := map[string]sourceTensor{}
+	found, unused := map[string]sourceTensor{}, map[string]bool{}
 	for name, t := range files.Tensors {
 		rows, cols := matrixShape(t.Shape)
+		if m.TextPart {
+			var part string
+			if name, part = inText(name); part != "" {
+				unused[part] = true
+				continue
+			}
+		}
 		found[name] = sourceTensor{name: name, file: t.File, dtype: t.Type, rows: rows, cols: cols, data: t.Data, offset: t.Offset}
 	}
 	if quantized != nil {
@@ -80,6 +88,10 @@ func (s *source) describeHF(dir string, m *arch.Model, quantized method, files *
 		if t.dtype == tensor.F8_E4M3 || t.dtype == tensor.F8_E5M2 {
 			return badSource(weights.ErrUnsupported, t.file, t.name, "type %v without a scale that config.json explains; take the model that it was made from, or a GGUF file of it", t.dtype)
 		}
+	}
+	if len(unused) > 0 {
+		s.notes = append(s.notes, fmt.Sprintf("the model is used for text alone, and these parts of it are not: %s",
+			fileerr.Text(strings.Join(slices.Sorted(maps.Keys(unused)), ", "))))
 	}
 	// A configuration that says nothing means whatever the tensors show.
 	head := headOf(m).HF
@@ -112,6 +124,23 @@ func (s *source) describeHF(dir string, m *arch.Model, quantized method, files *
 	}
 	s.model.Tokenizer, err = tokenizerFiles(dir)
 	return err
+}
+
+// inText returns the name that a tensor of a model for images or sounds and text would have in one for text alone, or which other part it belongs to.
+func inText(name string) (own, part string) {
+	if rest, ok := strings.CutPrefix(name, "model.language_model."); ok {
+		return "model." + rest, ""
+	}
+	if rest, ok := strings.CutPrefix(name, "language_model."); ok {
+		return rest, ""
+	}
+	for _, prefix := range []string{"lm_head.", "model.layers.", "model.embed_tokens.", "model.norm."} {
+		if strings.HasPrefix(name, prefix) {
+			return name, ""
+		}
+	}
+	part, _, _ = strings.Cut(strings.TrimPrefix(name, "model."), ".")
+	return "", part
 }
 
 // sameTensor reports whether two tensors hold the same bytes.

@@ -26,10 +26,12 @@ type reference struct {
 	Metadata map[string]any       `json:"metadata"`          // of the GGUF file, without the prefix of the architecture
 	Tensors  map[string][]float32 `json:"tensors,omitempty"` // of the GGUF file alone
 	// Embedding multiplies the embedding unless it is 0. A tied model whose embedding is small beside what blocks add does not repeat its last token forever.
-	Embedding float64      `json:"embedding,omitempty"`
-	Prompt    []int32      `json:"prompt"`
-	Greedy    []int32      `json:"greedy"`   // tokens that follow
-	LogProbs  [][2]float64 `json:"logprobs"` // of the likeliest tokens after the prompt
+	Embedding float64 `json:"embedding,omitempty"`
+	// Prefix stands in files of Hugging Face where "model." stands in those of a model for text alone, if that is not it.
+	Prefix   string       `json:"prefix,omitempty"`
+	Prompt   []int32      `json:"prompt"`
+	Greedy   []int32      `json:"greedy"`   // tokens that follow
+	LogProbs [][2]float64 `json:"logprobs"` // of the likeliest tokens after the prompt
 }
 
 // model returns the model, with random weights that F16 holds exactly.
@@ -83,6 +85,12 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 			if value = float32(x); x == math.Trunc(x) && !isFraction(key) {
 				value = uint32(x)
 			}
+		case []any:
+			list := make([]int32, len(x))
+			for i := range x {
+				list[i] = int32(x[i].(float64))
+			}
+			value = list
 		}
 		meta[kind+"."+key] = value
 	}
@@ -145,11 +153,28 @@ func TestReferences(t *testing.T) {
 			if dir := os.Getenv("LEVER_WRITE_GGUF"); dir != "" {
 				writeFile(t, filepath.Join(dir, name+".gguf"), readFile(t, file))
 			}
-			for format, src := range map[string]string{"gguf": file, "hf": m.writeHF(t, m.hf(t, tensor.F32), 1)} {
+			for format, src := range map[string]string{"gguf": file, "hf": m.writeHF(t, r.prefixed(m.hf(t, tensor.F32)), 1)} {
 				t.Run(format, func(t *testing.T) { r.compare(t, makeStore(t, src, tensor.F16)) })
 			}
 		})
 	}
+}
+
+// prefixed gives tensors the names that they have in a model for images and text, and adds one of its other parts.
+func (r *reference) prefixed(tensors map[string]hfTensor) map[string]hfTensor {
+	if r.Prefix == "" {
+		return tensors
+	}
+	out := map[string]hfTensor{"vision_tower.patch.weight": {DType: "F32", Shape: []int{2, 2}, data: make([]byte, 16)}}
+	for name, x := range tensors {
+		if inner, ok := strings.CutPrefix(name, "model."); ok {
+			name = r.Prefix + inner
+		} else if strings.HasPrefix(r.Prefix, "language_model.") {
+			name = "language_model." + name // the head
+		}
+		out[name] = x
+	}
+	return out
 }
 
 // compare decodes with a store.
@@ -159,7 +184,8 @@ func (r *reference) compare(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := m.Decoder(resident(t, dir), arch.Options{KV: tensor.F32})
+	w := resident(t, dir)
+	d, err := m.Decoder(w, arch.Options{KV: tensor.F32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +197,7 @@ func (r *reference) compare(t *testing.T, dir string) {
 			t.Errorf("log-probability of token %.0f: %.4f, llama.cpp has %.4f", p[0], got, p[1])
 		}
 	}
-	r.compareTree(t, m, dir, logits)
+	r.compareTree(t, m, w, logits)
 	var greedy []int32
 	for range r.Greedy {
 		token := int32(slices.Index(logits, slices.Max(logits)))
@@ -185,11 +211,11 @@ func (r *reference) compare(t *testing.T, dir string) {
 
 // compareTree decodes a tree after the prompt in one pass and compares with decoding each of its paths alone, bit for bit. Then it commits one
 // of them and goes on.
-func (r *reference) compareTree(t *testing.T, m *arch.Model, dir string, logits []float32) {
+func (r *reference) compareTree(t *testing.T, m *arch.Model, w layers.Weights, logits []float32) {
 	t.Helper()
 	ctx := context.Background()
 	decoder := func() *layers.Decoder {
-		d, err := m.Decoder(resident(t, dir), arch.Options{KV: tensor.F32})
+		d, err := m.Decoder(w, arch.Options{KV: tensor.F32})
 		if err != nil {
 			t.Fatal(err)
 		}

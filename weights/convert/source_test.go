@@ -37,6 +37,26 @@ func refused(t *testing.T, src string, kind error, texts ...string) {
 	onlyEntries(t, dir)
 }
 
+// TestTextPart: of a model for images and text, the part for text is read, and the others are named.
+func TestTextPart(t *testing.T) {
+	var r reference
+	if err := json.Unmarshal(readFile(t, "testdata/reference/gemma3-images.json"), &r); err != nil {
+		t.Fatal(err)
+	}
+	m := r.model(t)
+	tensors := r.prefixed(m.hf(t, tensor.F32))
+	tensors["multi_modal_projector.norm.weight"] = tensors["vision_tower.patch.weight"]
+	info, err := Inspect(m.writeHF(t, tensors, 1), weights.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"the model is used for text alone, and these parts of it are not: multi_modal_projector, vision_tower"}; !slices.Equal(info.Notes, want) {
+		t.Errorf("notes %q, want %q", info.Notes, want)
+	}
+	tensors["language_model.model.layers.0.self_attn.sinks"] = tensors["vision_tower.patch.weight"]
+	refused(t, m.writeHF(t, tensors, 1), weights.ErrUnsupported, "model.layers.0.self_attn.sinks", "does not belong")
+}
+
 func TestBadHuggingFaceFolders(t *testing.T) {
 	const up = "model.layers.1.mlp.up_proj.weight"
 	tests := []struct {
