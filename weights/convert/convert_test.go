@@ -358,7 +358,7 @@ func TestRefusedBeforeWeights(t *testing.T) {
 		`rope_type = "mrope"`:   {"rope_scaling": map[string]any{"rope_type": "mrope", "factor": 4}},
 		`hidden_act = "gelu"`:   {"hidden_act": "gelu"},
 		"sliding_window = 512":  {"sliding_window": 512},
-		`quant_method "gptq"`:   {"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}},
+		`bits = 3`:              {"quantization_config": map[string]any{"quant_method": "gptq", "bits": 3}},
 		"num_local_experts = 8": {"num_local_experts": 8},
 	} {
 		m := newModel(small, true)

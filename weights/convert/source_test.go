@@ -82,9 +82,9 @@ func TestBadHuggingFaceFolders(t *testing.T) {
 		}, weights.ErrUnsupported, []string{"q_proj.bias", "biases"}},
 		{"unknown type", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
-			x.DType = "F8_E5M2"
+			x.DType = "F8_E8M0"
 			ts[up] = x
-		}, weights.ErrUnsupported, []string{up, "F8_E5M2"}},
+		}, weights.ErrUnsupported, []string{up, "F8_E8M0"}},
 		{"integers", func(_ map[string]any, ts map[string]hfTensor) {
 			x := ts[up]
 			x.DType, x.data = "I32", append(x.data, x.data...)
