@@ -1,6 +1,10 @@
 package kernels
 
-import "github.com/lever-go/lever/tensor"
+import (
+	"github.com/lever-go/lever/internal/quants"
+	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
+)
 
 var weightMXFP4 = weightFormat{
 	tileRef: tileRef{
@@ -8,29 +12,23 @@ var weightMXFP4 = weightFormat{
 		run:   32,
 		q: func(b []byte, r, c int) int32 {
 			v := b[tensor.TileRows+64*(c%16/4)+4*r+c%4]
-			return int32(mxfp4Values[v>>(4*(c/16))&15])
+			return int32(quants.E2M1[v>>(4*(c/16))&15])
 		},
 		scale: func(b []byte, r, _ int) (float32, float32) { return tensor.E8M0ToF32(b[r]) / 2, 0 },
 	},
-	matMulGo: productGo(&q8GoForm, tileMXFP4Go),
+	unpackGo: unpackMXFP4Go,
 }
 
-// mxfp4Values are twice the numbers of the quants.
-var mxfp4Values = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+var e2m1Bytes = nibbleBytesOf(&quants.E2M1)
 
-var mxfp4Bytes = nibbleBytesOf(&mxfp4Values)
-
-func tileMXFP4Go(dst []float32, ldd int, tile, q []byte, rows int) {
+func unpackMXFP4Go(dst, tile []byte) {
 	const blockBytes = tensor.TileRows + 16*tensor.TileRows
-	rowBytes := len(q) / rows
-	var sums rowSums
 	var d rowFloats
-	for at := 0; len(tile) > 0; at += q8BlockBytes {
+	for ; len(tile) > 0; dst, tile = dst[table.UnpackedBlockBytes:], tile[blockBytes:] {
 		for r, e := range tile[:tensor.TileRows] {
 			d[r] = tensor.E8M0ToF32(e) / 2
 		}
-		addNibbles(&sums, &d, (*[16 * tensor.TileRows]byte)(tile[tensor.TileRows:]), &mxfp4Bytes, q[at:], rowBytes, rows)
-		tile = tile[blockBytes:]
+		putScales(dst, &d)
+		unpackNibbles(dst[unpackedQuants:table.UnpackedBlockBytes], tile[tensor.TileRows:blockBytes], &e2m1Bytes)
 	}
-	sums.store(dst, ldd, rows)
 }

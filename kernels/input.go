@@ -21,6 +21,8 @@ type Input struct {
 	forms [maxForms]quantized
 	tail  []float32 // [n][TileRows], results of a last tile that is not whole
 
+	unpacked [][]byte // a tile for each worker, where weights are unpacked before they are multiplied
+
 	// Work handed to the pool; the functions are made once because a new closure for each product would be garbage.
 	quantizing   *quantized
 	job          product
@@ -103,18 +105,18 @@ type product struct {
 }
 
 // unit computes one unit of the product.
-func (in *Input) unit(_, u int) {
+func (in *Input) unit(worker, u int) {
 	j := &in.job
 	first := u * j.unitTiles
 	last := min(first+j.unitTiles, j.tiles)
 	whole := min(last, j.w.Rows/tensor.TileRows)
 	if first < whole {
-		in.multiply(j.dst[first*tensor.TileRows:], j.ldd, first, whole)
+		in.multiply(worker, j.dst[first*tensor.TileRows:], j.ldd, first, whole)
 	}
 	if whole == last {
 		return
 	}
-	in.multiply(in.tail, tensor.TileRows, whole, last)
+	in.multiply(worker, in.tail, tensor.TileRows, whole, last)
 	row := whole * tensor.TileRows
 	for i := range in.n {
 		copy(j.dst[i*j.ldd+row:i*j.ldd+j.w.Rows], in.tail[i*tensor.TileRows:])
@@ -122,15 +124,32 @@ func (in *Input) unit(_, u int) {
 }
 
 // multiply computes tiles first … last-1 for all rows.
-func (in *Input) multiply(dst []float32, ldd, first, last int) {
+func (in *Input) multiply(worker int, dst []float32, ldd, first, last int) {
 	j := &in.job
 	size := tensor.TileBytes(j.w.Type, in.k)
 	w := j.w.Data[first*size : last*size]
-	if j.quant.Run != nil {
+	switch {
+	case j.quant.Run == nil:
+		j.set.k.MatMulF16F32(dst, ldd, w, last-first, in.x, in.n, in.k)
+	case j.quant.Unpack == nil:
 		j.quant.Run(dst, ldd, w, last-first, j.q, in.n, in.k)
-		return
+	default:
+		for t := range last - first {
+			tile := in.unpacked[worker]
+			j.quant.Unpack(tile, w[t*size:(t+1)*size])
+			j.quant.Run(dst[t*tensor.TileRows:], ldd, tile, 1, j.q, in.n, in.k)
+		}
 	}
-	j.set.k.MatMulF16F32(dst, ldd, w, last-first, in.x, in.n, in.k)
+}
+
+// unpackInto makes room to unpack a tile by each of some workers.
+func (in *Input) unpackInto(workers int) {
+	for len(in.unpacked) < workers {
+		in.unpacked = append(in.unpacked, nil)
+	}
+	for w := range workers {
+		in.unpacked[w] = alignedBytes(in.unpacked[w], table.UnpackedTileBytes(in.k))
+	}
 }
 
 // plainProduct is a product with a row-major float32 matrix, in units of unitRows rows.

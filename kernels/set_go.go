@@ -7,11 +7,13 @@ import "github.com/lever-go/lever/kernels/internal/table"
 var goSet = table.Kernels{
 	Name: "go",
 
-	MatMul:        byFormat((*weightFormat).productGo),
-	Dequantize:    byFormat((*weightFormat).rowGo),
-	MatMulF16F32:  matMulF16F32Go,
-	DequantizeF16: dequantizeF16Go,
-	MatMulF32F32:  matMulF32F32Go,
+	MatMul:         byFormat((*weightFormat).productGo),
+	Unpack:         unpackersGo(),
+	MatMulUnpacked: &unpackedGo,
+	Dequantize:     byFormat((*weightFormat).rowGo),
+	MatMulF16F32:   matMulF16F32Go,
+	DequantizeF16:  dequantizeF16Go,
+	MatMulF32F32:   matMulF32F32Go,
 
 	AttentionScoresF16: attentionScoresF16Go,
 	AttentionScoresF32: attentionScoresF32Go,

@@ -37,7 +37,9 @@ func buildRegistry(arch []table.Kernels) []*Set {
 
 // inherit fills the entries and formats that a set lacks with those of the set before it.
 func inherit(k *table.Kernels, base table.Kernels) {
+	own := k.MatMul
 	k.MatMul = joined(base.MatMul, k.MatMul)
+	k.Unpack = joined(base.Unpack, k.Unpack)
 	k.Dequantize = joined(base.Dequantize, k.Dequantize)
 	to, from := reflect.ValueOf(k).Elem(), reflect.ValueOf(base)
 	for f := range to.NumField() {
@@ -45,11 +47,17 @@ func inherit(k *table.Kernels, base table.Kernels) {
 			to.Field(f).Set(from.Field(f))
 		}
 	}
+	for d, product := range base.MatMul {
+		if _, direct := own[d]; product.Unpack != nil && !direct {
+			k.MatMul[d] = table.QuantMatMul{Form: k.MatMulUnpacked.Form, Run: k.MatMulUnpacked.Run, Unpack: k.Unpack[d]}
+		}
+	}
 }
 
 // joined returns what is in base, and in over in place of that.
 func joined[K comparable, V any](base, over map[K]V) map[K]V {
-	all := maps.Clone(base)
+	all := make(map[K]V, len(base)+len(over))
+	maps.Copy(all, base)
 	maps.Copy(all, over)
 	return all
 }

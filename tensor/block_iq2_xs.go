@@ -1,6 +1,10 @@
 package tensor
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/lever-go/lever/internal/quants"
+)
 
 const (
 	iq2xsD, iq2xsQs         = 0, 2
@@ -20,7 +24,7 @@ func decodeIQ2_XS(dst []float32, src []byte) {
 		for j := range superBlock / 8 {
 			q := binary.LittleEndian.Uint16(src[iq2xsQs+2*j:])
 			scale := d * (float32(src[iq2xsScales+j/4]>>(j/2%2*4)&15) + 0.5) / 4
-			decodeSigned(dst[8*j:][:8], scale, &vectors[q&511], evenSigns(uint8(q>>9)))
+			decodeSigned(dst[8*j:][:8], scale, &vectors[q&511], quants.EvenSigns(uint8(q>>9)))
 		}
 	}
 }

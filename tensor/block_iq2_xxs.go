@@ -1,6 +1,10 @@
 package tensor
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/lever-go/lever/internal/quants"
+)
 
 const iq2xxsD, iq2xxsQs, iq2xxsBytes = 0, 2, iq2xxsQs + superBlock/4
 
@@ -19,7 +23,7 @@ func decodeIQ2_XXS(dst []float32, src []byte) {
 			signs := binary.LittleEndian.Uint32(qs[4:])
 			scale := d * (float32(signs>>28) + 0.5) / 4
 			for j, index := range qs[:4] {
-				decodeSigned(dst[32*run+8*j:][:8], scale, &vectors[index], evenSigns(uint8(signs>>(7*j)&127)))
+				decodeSigned(dst[32*run+8*j:][:8], scale, &vectors[index], quants.EvenSigns(uint8(signs>>(7*j)&127)))
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package tensor
 
 import (
 	"encoding/base64"
-	"math/bits"
 	"sync"
 )
 
@@ -37,9 +36,6 @@ var (
 	iq2sCodebook   = codebook(iq2sVectors, iq2Levels)
 	iq1Codebook    = codebook(iq1Vectors, [3]int8{-1, 0, 1})
 )
-
-// evenSigns returns the signs of eight elements from seven of them, of which formats keep no more as the number of negative ones is even.
-func evenSigns(seven uint8) uint8 { return seven | uint8(bits.OnesCount8(seven)&1)<<7 }
 
 // decodeSigned writes scale times a vector of magnitudes, negative where bits of signs are set.
 func decodeSigned(dst []float32, scale float32, magnitudes *[8]int8, signs uint8) {

@@ -22,28 +22,65 @@ func Decode(dst []float32, src []byte, d DType) error {
 	return nil
 }
 
-// Encode converts src to type d, which may be F32, F16, BF16, F64, I8, I32, I64, U8, U32, Bool, Q4_0 or Q8_0. len(src) is the number of elements,
-// a multiple of d.BlockElems(); len(dst) must be d.RowBytes(len(src)).
+// Encode converts src to type d, which must be [Encodable]. len(src) is the number of elements, a multiple of d.BlockElems(); len(dst) must
+// be d.RowBytes(len(src)).
 //
 // F16 and BF16 round to nearest, ties to even; overflow gives an infinity and a NaN stays a NaN. Integers round likewise, are
-// clamped to their range, and are 0 for a NaN. Bool is 0 for a zero, else 1. Q4_0 and Q8_0 give the bytes of ggml's reference quantiser; a block that holds
-// a NaN, an infinity or more than its F16 scale can express is refused with [ErrNotFinite], and dst is then unspecified.
-// dst must not overlap src. Safe for concurrent use on disjoint dst.
-func Encode(dst []byte, src []float32, d DType) error {
+// clamped to their range, and are 0 for a NaN. Bool is 0 for a zero, else 1. Q4_0 and Q8_0 give the bytes of ggml's reference quantiser;
+// what the other block types give is searched for, as [EncodeWeighted] says. A block that holds a NaN, an infinity or more than its F16 scale
+// can express is refused with [ErrNotFinite], and dst is then unspecified. dst must not overlap src. Safe for concurrent use on disjoint dst.
+func Encode(dst []byte, src []float32, d DType) error { return EncodeWeighted(dst, src, d, nil) }
+
+// EncodeWeighted is [Encode] of a matrix whose columns matter differently: importance [cols] holds, for each column, the mean square of the
+// activations that it is multiplied with, or any multiple of that. src is whole rows [rows][cols]; cols is a multiple of d.BlockElems(). The error
+// that the searched types (Q3_K, IQ4_XS, IQ3_S, IQ3_XXS, IQ4_NL) keep small is Σ importance·√(σ²+x²)·(x−x')², with σ² the mean square of the block:
+// the expected square of the error of a product, in which large weights count more. If importance is nil, all columns matter alike. Of other
+// types, it has no influence.
+func EncodeWeighted(dst []byte, src []float32, d DType, importance []float32) error {
 	if err := checkRun("encode", len(src), len(dst), d); err != nil {
 		return err
 	}
 	if !Encodable(d) {
 		return fmt.Errorf("tensor: encode: %w: %v can only be decoded; encode to %v or %v", ErrType, d, Q4_0, Q8_0)
 	}
-	if err := formats[d].encode(dst, src); err != nil {
+	f := &formats[d]
+	if cols := len(importance); cols > 0 && (len(src)%cols != 0 || cols%f.blockElems != 0) {
+		return fmt.Errorf("tensor: encode: %w: %d elements of %v are no rows of %d columns, which have an importance each", ErrShape, len(src), d, cols)
+	}
+	var err error
+	if f.encode != nil {
+		err = f.encode(dst, src)
+	} else {
+		err = f.encodeBlocks(dst, src, importance)
+	}
+	if err != nil {
 		return fmt.Errorf("tensor: encode %v: %w", d, err)
 	}
 	return nil
 }
 
+// encodeBlocks encodes block by block.
+func (f *format) encodeBlocks(dst []byte, src, importance []float32) error {
+	for at := 0; at < len(src); at += f.blockElems {
+		x := src[at:][:f.blockElems]
+		if extreme := extremeOf(x); extreme-extreme != 0 {
+			return fmt.Errorf("block at element %d: largest %v: %w", at, extreme, ErrNotFinite)
+		}
+		var of []float32
+		if len(importance) > 0 {
+			of = importance[at%len(importance):][:f.blockElems]
+		}
+		if err := f.encodeBlock(dst[at/f.blockElems*f.blockBytes:][:f.blockBytes], x, of); err != nil {
+			return fmt.Errorf("block at element %d: largest %v: %w", at, extremeOf(x), err)
+		}
+	}
+	return nil
+}
+
 // Encodable reports whether [Encode] can produce elements of type d.
-func Encodable(d DType) bool { return d.valid() && formats[d].encode != nil }
+func Encodable(d DType) bool {
+	return d.valid() && (formats[d].encode != nil || formats[d].encodeBlock != nil)
+}
 
 // checkRun checks that n elements of type d fill size bytes.
 func checkRun(op string, n, size int, d DType) error {

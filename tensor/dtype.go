@@ -39,6 +39,10 @@ const (
 	U32
 	F8_E4M3 // sign, 4 bits of exponent, 3 of mantissa; no infinities
 	F8_E5M2 // sign, 5 bits of exponent, 2 of mantissa
+	Q3_K    // 256 elements: 256 third bits, 64 bytes of bit pairs, 16 6-bit scales, F16 d; 3.44 bits an element
+	IQ4_XS  // 256 elements: F16 d, 8 6-bit scales, 128 bytes of nibbles as of IQ4_NL; 4.25 bits an element
+	IQ3_S   // 256 elements: F16 d, 64 indices of 9 bits into 512 fixed magnitudes of four elements, 256 signs, 8 4-bit scales; 3.44 bits
+	IQ3_XXS // 256 elements: F16 d, 64 indices of 8 bits into 256 such magnitudes, 224 signs, 8 4-bit scales; 3.06 bits an element
 )
 
 // format is what the package knows of a type.
@@ -48,8 +52,11 @@ type format struct {
 	blockBytes int
 
 	decode func(dst []float32, src []byte)       // of whole blocks; the caller has checked lengths
-	encode func(dst []byte, src []float32) error // the inverse; if it is nil, the type can only be decoded
-	fields []Field                               // of a block, in the order of the packed form; if there are none, the type has none
+	encode func(dst []byte, src []float32) error // the inverse
+	// encodeBlock is encode for one block whose integers are searched for. Of importance, which may be nil, it takes how much each element
+	// counts. A type with neither can only be decoded.
+	encodeBlock func(dst []byte, x, importance []float32) error
+	fields      []Field // of a block, in the order of the packed form; if there are none, the type has none
 }
 
 // formats is the table of all types.
@@ -83,6 +90,10 @@ var formats = [...]format{
 	U32:     {name: "u32", blockElems: 1, blockBytes: 4, decode: decodeU32, encode: encodeU32},
 	F8_E4M3: {name: "f8_e4m3", blockElems: 1, blockBytes: 1, decode: decodeF8_E4M3},
 	F8_E5M2: {name: "f8_e5m2", blockElems: 1, blockBytes: 1, decode: decodeF8_E5M2},
+	Q3_K:    formatQ3_K,
+	IQ4_XS:  formatIQ4_XS,
+	IQ3_S:   formatIQ3_S,
+	IQ3_XXS: formatIQ3_XXS,
 }
 
 // longNames are the names that other libraries give to types.

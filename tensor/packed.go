@@ -25,8 +25,17 @@ const TileRows = 16
 //	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2304 B per 256 columns)
 //	Q6_K  16 × f16 d; for i in 0..15: 16 × int8 scales[i]; for j in 0..31: for r: 4 bytes ql[4j..4j+3];
 //	      for j in 0..15: for r: 4 bytes qh[4j..4j+3]                                          (3360 B per 256 columns)
+//	Q3_K  16 × f16 d; for i in 0..11: 16 × scales[i]; for j in 0..15: for r: 4 bytes qs[4j..4j+3];
+//	      for j in 0..7: for r: 4 bytes hmask[4j..4j+3]                                        (1760 B per 256 columns)
+//	IQ4_XS
+//	      16 × f16 d; for i in 0..1: 16 × scales_h[i]; for i in 0..3: 16 × scales_l[i];
+//	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2176 B per 256 columns)
+//	IQ3_S 16 × f16 d; for i in 0..3: 16 × scales[i]; for i in 0..7: 16 × qh[i]; for i in 0..31: 16 × signs[i];
+//	      for i in 0..63: 16 × qs[i]                                                           (1760 B per 256 columns)
+//	IQ3_XXS
+//	      16 × f16 d; for i in 0..63: 16 × qs[i]; for j in 0..7: for r: 4 bytes signs[4j..4j+3] (1568 B per 256 columns)
 //
-// where d, e, dmin, scales, qs, ql, qh are the fields of the row's own block in its GGUF form (see [DType.Fields]): packing permutes
+// where d, e, dmin, scales, qs, ql, qh, hmask, signs are the fields of the row's own block in its GGUF form (see [DType.Fields]): packing permutes
 // bytes and loses nothing. A vector (norm gain) is F32, has one row and is stored plainly. Multi-byte values are little-endian.
 type Packed struct {
 	Type DType

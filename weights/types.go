@@ -95,13 +95,16 @@ func usualType(want, have tensor.DType, r role) tensor.DType {
 	switch {
 	case want == tensor.Invalid && consumable:
 		return have
-	case want == tensor.Q4_0 && (r.name == embeddingName || r.name == headName):
+	case want.Quantized() && want != tensor.Q8_0 && (r.name == embeddingName || r.name == headName):
 		if consumable {
 			return have
 		}
 		want = tensor.Q8_0
 	case want == tensor.Invalid:
 		want = tensor.Q8_0
+	}
+	if r.cols%want.BlockElems() != 0 && want.Quantized() {
+		want = tensor.IQ4_NL // of the types with the smallest blocks, the nearest to those with large ones
 	}
 	if r.cols%want.BlockElems() != 0 {
 		return tensor.F16

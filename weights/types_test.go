@@ -37,8 +37,9 @@ func TestTypesOfSingleMatrices(t *testing.T) {
 		opts WriteOptions
 		want [5]tensor.DType // of embedding, routers and experts
 	}{
-		"none":      {WriteOptions{Type: tensor.Q4_0}, [5]tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0}},
-		"beside q4": {WriteOptions{Type: tensor.Q4_0, Types: []TensorType{router}}, [5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q4_0, tensor.F16, tensor.Q4_0}},
+		"none":             {WriteOptions{Type: tensor.Q4_0}, [5]tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0}},
+		"beside q4":        {WriteOptions{Type: tensor.Q4_0, Types: []TensorType{router}}, [5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q4_0, tensor.F16, tensor.Q4_0}},
+		"blocks too large": {WriteOptions{Type: tensor.Q3_K}, [5]tensor.DType{tensor.Q8_0, tensor.IQ4_NL, tensor.IQ4_NL, tensor.IQ4_NL, tensor.IQ4_NL}},
 		"beside what there is": {WriteOptions{Types: []TensorType{router}},
 			[5]tensor.DType{tensor.Q8_0, tensor.F16, tensor.Q8_0, tensor.F16, tensor.Q4_0}},
 		"the last decides": {WriteOptions{Type: tensor.F16, Types: []TensorType{{"layer.*", tensor.Q4_0}, router, {"layer.1.router", tensor.Q8_0}, {"embedding", tensor.Q4_0}}},
@@ -61,9 +62,12 @@ func TestTypesOfSingleMatrices(t *testing.T) {
 					t.Fatal(err)
 				}
 				// The largest error of values up to 1. Q4_0 has 8 steps below zero, but only 7 above.
-				limit := map[tensor.DType]float64{tensor.F16: 1.0 / 4096, tensor.Q8_0: 1.0 / 254, tensor.Q4_0: 1.0 / 8}[part.Type]
+				limit := map[tensor.DType]float64{tensor.F16: 1.0 / 4096, tensor.Q8_0: 1.0 / 254, tensor.Q4_0: 1.0 / 8, tensor.IQ4_NL: 1.0 / 8}[part.Type]
 				if name == "layer.1.expert" {
-					limit = 1.0 / 8 // it came as Q4_0
+					limit = max(limit, 1.0/8) // it came as Q4_0
+					if part.Type == tensor.IQ4_NL {
+						limit = 1.0 / 5
+					}
 				}
 				for j, x := range got {
 					if off := math.Abs(float64(x - values[j])); off > limit*1.2 { // scales are rounded too

@@ -25,7 +25,9 @@ func newConvertCommand() *cobra.Command {
 		Long: `Convert a Hugging Face folder (config.json, *.safetensors, tokenizer.json) or a GGUF file into a flash store.
 
 Without --type, matrices that are already quantised in a form that the kernels consume (` + strings.Join(keptTypes(), ", ") + `)
-keep their exact values, and all others become q8_0. With --type, every matrix becomes that type; q4_0 keeps embedding and output head at q8_0.
+keep their exact values, and all others become q8_0. With --type, every matrix becomes that type; all types
+smaller than q8_0 keep embedding and output head at q8_0. Types of 256 elements a block (q3_k, iq4_xs, iq3_s, iq3_xxs) give way to iq4_nl
+where rows do not fill blocks.
 An f16 store is the precise form: its weights are multiplied with unrounded activations. --tensor-type gives some matrices another
 type than the rest, by their names in the store, which 'lever inspect --tensors SRC' lists.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
@@ -57,7 +59,7 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			return nil
 		},
 	}
-	types.addTo(cmd, "type of the matrices: q8_0, q4_0 or f16 (default: q8_0, quantised ones unchanged)")
+	types.addTo(cmd, "type of the matrices: f16, q8_0, q4_0, iq4_nl, iq4_xs, q3_k, iq3_s or iq3_xxs (default: q8_0, quantised ones unchanged)")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
 }
