@@ -6,18 +6,20 @@ import "slices"
 // edge takes a byte, or nothing, or a whole text of another rule, which may be its own: that makes it a pushdown automaton.
 // It is nondeterministic; see [machine]. A [graph] becomes one, and it does not change.
 type automaton struct {
-	nodes []node // the last only ends the lists of the one before it
-	edges []edge
-	calls []call
-	empty []int32
-	bytes []byte // of the texts of nodes
-	sets  []characters
+	nodes    []node // the last only ends the lists of the one before it
+	edges    []edge
+	calls    []call
+	empty    []int32
+	bytes    []byte // of the texts of nodes
+	sets     []characters
+	prefixes []prefix // of trees of names
 }
 
 // node has edges, calls and empty edges up to where the next node's begin.
 type node struct {
 	edges, calls, empty int32
 	taken
+	names
 	final bool
 }
 
@@ -66,7 +68,7 @@ func (a *automaton) emptyOf(n int32) []int32 { return a.empty[a.nodes[n].empty:a
 
 // takes reports whether a node takes bytes.
 func (a *automaton) takes(n int32) bool {
-	return a.nodes[n].more() || a.nodes[n].edges < a.nodes[n+1].edges
+	return a.nodes[n].more() || a.nodes[n].root != 0 || a.nodes[n].edges < a.nodes[n+1].edges
 }
 
 // simple reports whether a node takes bytes and does nothing else.
@@ -77,7 +79,7 @@ func (a *automaton) simple(n int32) bool {
 
 // size returns the bytes of memory that an automaton takes, without the tables that all have.
 func (a *automaton) size() int {
-	bytes := 32*len(a.nodes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty) + len(a.bytes)
+	bytes := 40*len(a.nodes) + 12*len(a.prefixes) + 8*len(a.edges) + 8*len(a.calls) + 4*len(a.empty) + len(a.bytes)
 	for _, c := range a.sets[min(firstSet, len(a.sets)):] {
 		bytes += 8*len(c.runes) + 512*len(c.table)
 	}

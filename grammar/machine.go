@@ -37,7 +37,7 @@ type machine struct {
 }
 
 // frame is the top of a stack: a node of a rule, and the stack on which the rule goes back when it ends. Between the bytes of a character
-// that the node takes, within is the row of its set's table, and within its text the number of bytes before; otherwise it is 0.
+// that the node takes, within is the row of its set's table, within its text the number of bytes before, and within its names a place; otherwise it is 0.
 type frame struct{ node, below, within int32 }
 
 // stack is a frame; or several ways back, each a stack of one frame, or the empty one.
@@ -369,6 +369,8 @@ func (a *automaton) after(f frame, b byte) (node, within int32) {
 	switch {
 	case n.set != noSet:
 		return n.after, int32(a.sets[n.set].table[f.within][b])
+	case n.root != 0:
+		return a.afterName(n, f.within, b)
 	case n.text.begin == n.text.end || a.bytes[n.text.begin+f.within] != b:
 		return 0, dead
 	case n.text.begin+f.within+1 == n.text.end:
@@ -401,6 +403,17 @@ func (m *machine) only(from int32) (b byte, ok bool) {
 				return 0, false
 			} else {
 				b, ok = c, true
+			}
+		case n.root != 0:
+			below, _ := a.below(n, f.within)
+			for _, p := range below {
+				if p.rank > n.most {
+					continue
+				}
+				if ok && p.last != b {
+					return 0, false
+				}
+				b, ok = p.last, true
 			}
 		case n.set != noSet:
 			for c, to := range a.sets[n.set].table[f.within] {

@@ -1,7 +1,6 @@
 package grammar
 
 import (
-	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -16,193 +15,85 @@ type property struct {
 // object takes an object of the given properties, in their order, and then of others, which others takes with their names; it is nil if there are
 // none. count is how many there may be. Others may have the same name: for the least number, they count as one.
 //
-// After each property, the names that may come next are two trees: one of the next few, and one of all later ones, which is another one only after
-// each manyNames. Both share what they can with those after other properties.
+// A node before a name takes that of the first property that is left, or leads to the node of the next one. See [names].
 func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
-	if count.least > 1 || count.most >= 0 {
-		return b.counted(from, properties, others, count)
+	last := max(count.least, count.most, 1) // without a limit, this number of members stands for more, too
+	left := 0                               // the properties from this one on may be missing
+	for i, p := range properties {
+		if p.required {
+			left = i + 1
+		}
 	}
 	inside, end := b.open(from, "{"), b.node() // after the opening bracket, and before the closing one
-	values, later := make([]int32, len(properties)), make([]int32, len(properties)+1)
-	later[0] = inside
-	for i, p := range properties {
-		values[i], later[i+1] = b.node(), b.node()
-		b.skip(p.value(b.blank(values[i])), later[i+1])
+	if count.least == 0 && left == 0 {
+		b.skip(inside, end)
 	}
-	other := int32(noNode) // before another member, while there may be one
-	if others != nil {
-		other = b.node()
-		after := b.node()
-		b.skip(others(other), after)
-		b.skip(b.comma(after), other)
-		b.skip(after, end)
+	before := b.row(1) // by the number of a member, the nodes before the names of those that can be it
+	if len(properties) == 0 {
+		before = b.row(last)
 	}
-	next, beyond, closes := int32(noNode), int32(noNode), true // the names that may come next, and whether none need come
-	var few []text                                             // those of next
-	for i := len(properties); i >= 0 && b.work.err == nil; i-- {
-		if i < len(properties) {
-			if properties[i].required {
-				next, beyond, other, closes, few = noNode, noNode, noNode, false, nil
-			}
-			if len(few) == manyNames {
-				fresh := int32(len(b.nodes))
-				for _, name := range few {
-					beyond = b.insert(beyond, name.kept, name.after, fresh)
-				}
-				next, few = noNode, few[:0]
-			}
-			few = append(few, text{b.keep(quoted(properties[i].name) + b.layout.colon), values[i]})
-			next = b.insert(next, few[len(few)-1].kept, values[i], math.MaxInt32)
-		}
-		if closes && (i > 0 || count.least == 0) {
-			b.skip(later[i], end)
-		}
-		if next == noNode && beyond == noNode && other == noNode {
-			continue
-		}
-		before := later[i]
-		if i > 0 {
-			before = b.comma(before)
-		}
-		for _, to := range []int32{next, beyond, other} {
-			if to != noNode {
-				b.skip(before, to)
-			}
-		}
+	if count.most != 0 {
+		b.skip(inside, before[1])
 	}
-	return b.close(end, "}")
-}
-
-// manyNames are those of a tree of which there is one for each property.
-const manyNames = 128
-
-// insert returns a tree of texts with one more, that leads to a node. The tree stays as it was, but for nodes from fresh on. No text is the beginning
-// of another one. A node of the tree takes a text, or one of some bytes.
-func (b *builder) insert(tree int32, text kept, to, fresh int32) int32 {
-	if tree == noNode || b.work.err != nil {
-		return b.only(text, to)
-	}
-	old := b.nodes[tree]
-	c, rest := b.bytes[text.begin], kept{text.begin + 1, text.end}
-	if old.text.begin == old.text.end {
-		with := tree
-		if tree < fresh {
-			with = b.node()
-			for e := range b.edges.all(old.edges) {
-				b.span(with, e.lo, e.hi, e.to)
-				b.work.do(edgeSteps)
-			}
+	// follow goes on after a member.
+	follow := func(n int, later int32, closes bool, before []int32) {
+		if closes && n >= count.least && (count.most < 0 || n <= count.most) {
+			b.skip(later, end)
 		}
-		for at := b.nodes[with].edges; at != 0 && b.work.do(edgeSteps); at = b.edges[at].next {
-			if b.edges[at].of.lo == c {
-				below := b.insert(b.edges[at].of.to, rest, to, fresh)
-				b.edges[at].of.to = below
-				return with
-			}
-		}
-		b.span(with, c, c, b.only(rest, to))
-		return with
-	}
-	common := int32(shared(b.bytes[text.begin:text.end], b.bytes[old.text.begin:old.text.end]))
-	place, left := text.begin+common, old.text.begin+common
-	below := old.after
-	if left == old.text.end {
-		below = b.insert(below, kept{place, text.end}, to, fresh)
-	} else {
-		fork := b.node()
-		b.span(fork, b.bytes[left], b.bytes[left], b.only(kept{left + 1, old.text.end}, below))
-		below = b.insert(fork, kept{place, text.end}, to, fork)
-	}
-	return b.only(kept{text.begin, place}, below)
-}
-
-// only returns a node that takes a text alone, and leads to another one.
-func (b *builder) only(text kept, to int32) int32 {
-	if text.begin == text.end {
-		return to
-	}
-	n := b.node()
-	b.fix(n, text, to)
-	return n
-}
-
-// counted takes an object like object, of at least some members, or at most some.
-func (b *builder) counted(from int32, properties []property, others func(from int32) int32, count counts) int32 {
-	// before has the nodes before the next member, by the number of those written. Unless there is a limit, the last one stands for more, too.
-	before := make([]int32, max(count.least, count.most, 1)+1)
-	for n := range before {
-		before[n] = b.node()
-	}
-	b.skip(b.open(from, "{"), before[0])
-	next := func(n int) int {
-		if n+1 < len(before) || count.most >= 0 {
-			return n + 1
-		}
-		return n
-	}
-	for _, p := range properties {
-		after := make([]int32, len(before))
-		for n := range after {
-			after[n] = b.node()
-			if !p.required {
-				b.skip(before[n], after[n])
-			}
-		}
-		take := b.member(func(from int32) int32 { return p.value(b.colon(b.text(from, quoted(p.name)))) }, len(before))
-		for n := 0; next(n) < len(before); n++ {
-			take(n, before[n], after[next(n)])
-			if next(n) == n {
-				break
-			}
-		}
-		before = after
-	}
-	end := b.node()
-	for n, node := range before {
-		if n >= count.least && (count.most < 0 || n <= count.most) {
-			b.skip(node, end)
-		}
-	}
-	if others != nil {
-		take := b.member(others, len(before))
-		after := make([]int32, len(before))
-		for n := range after {
-			if after[n] = b.node(); count.most < 0 || n <= count.most {
-				b.skip(after[n], end)
-			}
-		}
-		for n := 0; next(n) < len(before); n++ {
-			if n+1 >= count.least {
-				take(n, before[n], after[next(n)])
-			}
-			if n > 0 {
-				take(n, after[n], after[next(n)])
-			}
-			if next(n) == n {
-				break
-			}
-		}
-	}
-	return b.close(end, "}")
-}
-
-// member returns what takes a member after n others, which is written once: as a rule, unless it leads to one place only.
-func (b *builder) member(member func(from int32) int32, places int) func(n int, from, to int32) {
-	rule := b.node()
-	end := member(rule)
-	if places > 2 {
-		b.end(end)
-	}
-	return func(n int, from, to int32) {
-		if n > 0 {
-			from = b.comma(from)
-		}
-		if places > 2 {
-			b.call(from, rule, to)
+		if n < last {
+			n++
+		} else if count.most >= 0 {
 			return
 		}
-		b.skip(from, rule)
-		b.skip(end, to)
+		b.skip(b.comma(later), before[n])
+	}
+	for i := 0; i < len(properties) && b.work.err == nil; i++ {
+		p := properties[i]
+		next := b.row(min(i+2, last))
+		if i+1 == len(properties) {
+			next = b.row(last)
+		}
+		name := b.keep(quoted(p.name) + b.layout.colon)
+		take := b.often(p.value, len(before) > 2)
+		for n := 1; n < len(before); n++ {
+			value := b.node()
+			b.fix(before[n], name, value)
+			if !p.required {
+				b.skip(before[n], next[n])
+			}
+			follow(n, take(b.blank(value)), i+1 >= left, next)
+		}
+		before = next
+	}
+	if others != nil {
+		take := b.often(others, last > 1)
+		for n := max(count.least, 1); n <= last; n++ {
+			follow(n, take(before[n]), true, before)
+		}
+	}
+	return b.close(end, "}")
+}
+
+// row returns nodes for the numbers of members from 1 to last.
+func (b *builder) row(last int) []int32 {
+	nodes := make([]int32, last+1)
+	for n := range last {
+		nodes[n+1] = b.node()
+	}
+	return nodes
+}
+
+// often returns what takes the same as another function, which is called once if it is needed more than once.
+func (b *builder) often(take func(from int32) int32, more bool) func(from int32) int32 {
+	if !more {
+		return take
+	}
+	rule := b.node()
+	b.end(take(rule))
+	return func(from int32) int32 {
+		to := b.node()
+		b.call(from, rule, to)
+		return to
 	}
 }
 

@@ -16,21 +16,23 @@ import (
 // a node that leads to itself.
 type reduction struct {
 	*graph
-	made   []part   // nodes of the automaton
-	edges  []edge   // of these, in the order in which they were completed, as are
-	calls  []call   // and
-	empty  []int32  //
-	number []int32  // of a node in made; 0 = none yet
-	known  []hashed // by the low bits of the hash of all that counts, or after that; at most half of them have a node
-	seed   maphash.Seed
-	key    []byte
-	sorted []uint64
+	made     []part   // nodes of the automaton
+	edges    []edge   // of these, in the order in which they were completed, as are
+	calls    []call   // and
+	empty    []int32  //
+	number   []int32  // of a node in made; 0 = none yet
+	known    []hashed // by the low bits of the hash of all that counts, or after that; at most half of them have a node
+	prefixes []prefix // of trees of names
+	seed     maphash.Seed
+	key      []byte
+	sorted   []uint64
 }
 
 // part is a node of the automaton: what leads away from it lies between two places.
 type part struct {
 	edges, calls, empty [2]int32
 	taken
+	names
 	final bool
 }
 
@@ -59,7 +61,9 @@ func (g *graph) reduce(start int32) (*automaton, int32) {
 		}
 		r.add(n)
 	}
-	return r.automaton(), r.numberOf(start)
+	start = r.numberOf(start)
+	r.index()
+	return r.automaton(), start
 }
 
 // order returns the nodes that can be reached from one, each after all that it leads to, unless that leads back to it.
@@ -279,7 +283,7 @@ func sortedNodes(nodes []int32, from int) []int32 {
 // automaton puts the nodes into their order.
 func (r *reduction) automaton() *automaton {
 	a := &automaton{
-		sets: r.sets, bytes: r.bytes, nodes: make([]node, 0, len(r.made)+1),
+		sets: r.sets, bytes: r.bytes, prefixes: r.prefixes, nodes: make([]node, 0, len(r.made)+1),
 		edges: make([]edge, 0, len(r.edges)), calls: make([]call, 0, len(r.calls)), empty: make([]int32, 0, len(r.empty)),
 	}
 	for i, p := range r.made {
@@ -289,7 +293,7 @@ func (r *reduction) automaton() *automaton {
 			}
 			return to
 		}
-		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), taken{p.set, p.text, own(p.after)}, p.final})
+		a.nodes = append(a.nodes, node{int32(len(a.edges)), int32(len(a.calls)), int32(len(a.empty)), taken{p.set, p.text, own(p.after)}, p.names, p.final})
 		for _, e := range r.edgesOf(p) {
 			a.edges = append(a.edges, edge{e.lo, e.hi, own(e.to)})
 		}

@@ -36,6 +36,11 @@ func distances(a *automaton) []int {
 			if n.set != noSet {
 				least = min(least, characterBytes+d[n.after])
 			}
+			if n.root != 0 {
+				for _, name := range namesOf(a, n, n.root, 0) {
+					least = min(least, name.bytes+d[name.node])
+				}
+			}
 			if length := int(n.text.end - n.text.begin); length > 0 {
 				least = min(least, length+d[n.after])
 			}
@@ -45,6 +50,27 @@ func distances(a *automaton) []int {
 		}
 	}
 	return d
+}
+
+// named is a node to which some bytes of a name lead.
+type named struct {
+	bytes int
+	node  int32
+}
+
+// namesOf returns where the names lead that a node takes, from a place on.
+func namesOf(a *automaton, n *node, at int32, depth int) (all []named) {
+	p := a.prefixes[at]
+	for to := p.to; to < p.to+int32(p.below); to++ {
+		switch below := a.prefixes[to]; {
+		case below.rank > n.most:
+		case below.below == 0:
+			all = append(all, named{depth + 1, below.to})
+		default:
+			all = append(all, namesOf(a, n, to, depth+1)...)
+		}
+	}
+	return all
 }
 
 // walker writes random texts of a grammar that come to an end.
@@ -81,11 +107,17 @@ func (w *walker) below(m *machine, stack int32) int {
 			sum = w.distances[f.node] + w.below(m, f.below)
 			if a := w.g.automaton; f.within != 0 { // any byte leads on
 				n := &a.nodes[f.node]
-				left := characterBytes
-				if n.set == noSet {
-					left = int(n.text.end-n.text.begin) - int(f.within)
+				left := characterBytes + w.distances[n.after]
+				switch {
+				case n.root != 0:
+					left = math.MaxInt32
+					for _, name := range namesOf(a, n, f.within, 0) {
+						left = min(left, name.bytes+w.distances[name.node])
+					}
+				case n.set == noSet:
+					left = int(n.text.end-n.text.begin) - int(f.within) + w.distances[n.after]
 				}
-				sum += left + w.distances[n.after] - w.distances[f.node]
+				sum += left - w.distances[f.node]
 			}
 		}
 		least = min(least, sum)

@@ -70,6 +70,8 @@ const (
 	edgesStep     = 4     // edges are looked at in one step
 	classBranches = 1     // of the trie are looked at in one step, when a class is made
 	edgeSteps     = 1     // a byte's way in a tree is looked for
+	nameSteps     = 32    // a text of a chain
+	prefixSteps   = 4     // a prefix in a tree of names
 	linkSteps     = 3     // a way from one node to another
 	mergedSteps   = 8     // a node that is one of several for which another one stands
 	equalSteps    = 16    // a node is compared with all others
