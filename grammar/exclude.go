@@ -66,9 +66,14 @@ func (c *compiler) discriminated(groups [][]*shape) (told []bool, property strin
 	}
 	if first >= 0 {
 		if o, err := c.object(groups[first][0]); err == nil {
-			for _, name := range slices.Concat(groups[first][0].required, o.names) {
+			for _, name := range groups[first][0].required {
 				if c.tells(name, groups, told) {
 					return told, name
+				}
+			}
+			for _, m := range o.listed {
+				if m.allowed && c.tells(m.name, groups, told) {
+					return told, m.name
 				}
 			}
 		}
@@ -198,7 +203,7 @@ func (c *compiler) membersExclude(a, b *shape, depth int) bool {
 		if theirs.never() {
 			return true
 		}
-		if ours, ok := written.of[name]; ok && c.allExclude(ours, theirs, depth) {
+		if ours := written.find(name); ours != nil && ours.allowed && c.allExclude(ours.of, theirs, depth) {
 			return true
 		}
 	}

@@ -8,12 +8,17 @@ import (
 
 // object is what the members of a shape's objects are.
 type object struct {
-	names      []string // of the members that are written, in their order
-	of         map[string]conjunction
-	required   map[string]bool
-	listed     map[string]bool // names that no other member has
+	listed     []listed       // in the order in which they are written
+	places     map[string]int // of these, by name, once they are many
 	others     []others
 	impossible string
+}
+
+// listed is a member whose name no other member has.
+type listed struct {
+	name              string
+	of                conjunction
+	required, allowed bool
 }
 
 // others are members whose names are not listed.
@@ -22,10 +27,42 @@ type others struct {
 	of   conjunction
 }
 
+// find returns the listed member of a name, or nil.
+func (o *object) find(name string) *listed {
+	if o.places != nil {
+		if i, ok := o.places[name]; ok {
+			return &o.listed[i]
+		}
+		return nil
+	}
+	for i := range o.listed {
+		if o.listed[i].name == name {
+			return &o.listed[i]
+		}
+	}
+	return nil
+}
+
+// add adds a listed member.
+func (o *object) add(m listed) {
+	o.listed = append(o.listed, m)
+	switch n := len(o.listed); {
+	case o.places != nil:
+		o.places[m.name] = n - 1
+	case n > fewMembers:
+		o.places = map[string]int{}
+		for i, m := range o.listed {
+			o.places[m.name] = i
+		}
+	}
+}
+
 // has reports whether a member of this name may be written.
 func (o *object) has(name string) bool {
-	_, ok := o.of[name]
-	return ok || len(o.others) > 0 && !o.listed[name]
+	if m := o.find(name); m != nil {
+		return m.allowed
+	}
+	return len(o.others) > 0
 }
 
 // membersOf returns the schemas of a member.
@@ -63,10 +100,7 @@ func (c *compiler) object(s *shape) (*object, error) {
 	if s.object != nil {
 		return s.object, nil
 	}
-	o := &object{of: map[string]conjunction{}, required: map[string]bool{}, listed: map[string]bool{}}
-	for _, name := range s.required {
-		o.required[name] = true
-	}
+	o := &object{}
 	for _, schema := range s.schemas {
 		properties := schema.get("properties")
 		if properties == nil {
@@ -76,13 +110,13 @@ func (c *compiler) object(s *shape) (*object, error) {
 			return nil, fmt.Errorf("properties: not an object")
 		}
 		for _, m := range properties.members {
-			if err := c.list(o, s, m.name); err != nil {
+			if err := c.list(o, s, m.name, false); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, name := range s.required {
-		if err := c.list(o, s, name); err != nil {
+		if err := c.list(o, s, name, true); err != nil {
 			return nil, err
 		}
 	}
@@ -93,22 +127,22 @@ func (c *compiler) object(s *shape) (*object, error) {
 	return o, nil
 }
 
-// list adds a member by its name.
-func (c *compiler) list(o *object, s *shape, name string) error {
-	if o.listed[name] {
-		return nil
+// list adds a member by its name, unless it is there.
+func (c *compiler) list(o *object, s *shape, name string, required bool) error {
+	m := o.find(name)
+	if m == nil {
+		of, err := c.membersOf(s, name)
+		if err == nil && !c.work.do(memberSteps) {
+			err = c.work.err
+		}
+		if err != nil {
+			return err
+		}
+		o.add(listed{name: name, of: of, allowed: !of.never()})
+		m = &o.listed[len(o.listed)-1]
 	}
-	o.listed[name] = true
-	of, err := c.membersOf(s, name)
-	switch {
-	case err != nil:
-		return err
-	case !c.work.do(memberSteps):
-		return c.work.err
-	case !of.never():
-		o.names = append(o.names, name)
-		o.of[name] = of
-	case o.required[name] && o.impossible == "":
+	m.required = m.required || required
+	if required && !m.allowed && o.impossible == "" {
 		o.impossible = fmt.Sprintf("property %q is required and not allowed", name)
 	}
 	return nil
@@ -152,7 +186,7 @@ func (c *compiler) unlisted(o *object, s *shape) error {
 		}
 		if n.listed {
 			for _, v := range n.values {
-				if err := c.list(o, s, v.text); err != nil {
+				if err := c.list(o, s, v.text, false); err != nil {
 					return err
 				}
 			}
@@ -209,20 +243,23 @@ func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 	if o.impossible != "" {
 		return c.none(at, o.impossible), nil
 	}
-	switch n := len(o.names); {
+	var list []property
+	for _, m := range o.listed {
+		if !m.allowed {
+			continue
+		}
+		list = append(list, property{m.name, m.required, func(from int32) int32 {
+			to, valueErr := c.value(from, m.of, at.in("properties", m.name))
+			err = cmp.Or(err, valueErr)
+			return to
+		}})
+	}
+	switch n := len(list); {
 	case s.members.least <= n:
 	case len(o.others) == 0:
 		return c.none(at, fmt.Sprintf("%d members, and only %d are allowed", s.members.least, n)), nil
 	case s.members.least > n+1:
 		return 0, fmt.Errorf("minProperties %d, more than those listed and one other, which could have the same name: %w", s.members.least, ErrUnsupported)
-	}
-	var list []property
-	for _, name := range o.names {
-		list = append(list, property{name, o.required[name], func(from int32) int32 {
-			to, valueErr := c.value(from, o.of[name], at.in("properties", name))
-			err = cmp.Or(err, valueErr)
-			return to
-		}})
 	}
 	var rest func(from int32) int32
 	if len(o.others) > 0 {
@@ -245,13 +282,13 @@ func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 func (c *compiler) otherNames(from int32, name texts, o *object) (int32, error) {
 	if name.plain() {
 		var names []string
-		for listed := range o.listed {
-			names = append(names, quoted(listed)[1:])
+		for _, m := range o.listed {
+			names = append(names, quoted(m.name)[1:])
 		}
 		return c.otherName(c.text(from, `"`), names), nil
 	}
-	for listed := range o.listed {
-		name.except = append(name.except, listed)
+	for _, m := range o.listed {
+		name.except = append(name.except, m.name)
 	}
 	slices.Sort(name.except)
 	return c.strings(from, name)

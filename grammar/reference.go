@@ -15,13 +15,11 @@ type references struct {
 	found    map[string]*value // by $ref
 	names    map[string]*value // by $id and $anchor; nil until they are asked for
 	embedded map[*value]bool   // references within a part that has an $id of its own
-	resolved map[*value]*value
-	refs     map[*value]string // a $ref to each that was found
 }
 
 // newReferences returns those of a document. named says that an $id stands somewhere below its root.
 func newReferences(w *work, root *value, named bool) *references {
-	r := &references{work: w, root: root, found: map[string]*value{}, embedded: map[*value]bool{}, resolved: map[*value]*value{}, refs: map[*value]string{}}
+	r := &references{work: w, root: root, found: map[string]*value{}, embedded: map[*value]bool{}}
 	if named {
 		r.names = map[string]*value{}
 		r.collect(root, false)
@@ -46,7 +44,7 @@ func (r *references) target(from *value) (*value, error) {
 		return nil, fmt.Errorf("$ref %q: %w", ref.text, err)
 	}
 	r.found[ref.text] = v
-	r.refs[v] = ref.text
+	v.ref = ref.text
 	return v, nil
 }
 
@@ -134,28 +132,28 @@ func (r *references) collect(v *value, embedded bool) {
 
 // resolve returns the schema that says all that v says: where v only refers to it, or is "allOf" of it alone, that one, and else v.
 func (r *references) resolve(v *value) (*value, error) {
-	passed := map[*value]bool{}
+	var passed map[*value]bool
 	at := v
-	for r.resolved[at] == nil {
-		if passed[at] {
+	for at.resolved == nil {
+		next, err := r.next(at)
+		switch {
+		case err != nil:
+			return nil, err
+		case next == nil:
+			at.resolved = at
+			continue
+		case passed[at]:
 			return nil, errors.New("a $ref leads back to itself with nothing between")
+		case passed == nil:
+			passed = map[*value]bool{}
 		}
 		passed[at] = true
-		next, err := r.next(at)
-		if err != nil {
-			return nil, err
-		}
-		if next == nil {
-			r.resolved[at] = at
-			break
-		}
 		at = next
 	}
-	end := r.resolved[at]
 	for p := range passed {
-		r.resolved[p] = end
+		p.resolved = at.resolved
 	}
-	return end, nil
+	return at.resolved, nil
 }
 
 // next returns the schema to which v refers, if it does nothing else, or nil.
@@ -180,7 +178,7 @@ func (r *references) next(v *value) (next *value, err error) {
 
 // shared reports whether a schema may come again below itself, or often: it becomes a rule of its own.
 func (r *references) shared(v *value) bool {
-	if r.refs[v] != "" || v.get("$ref") != nil || v.get("allOf") != nil {
+	if v.ref != "" || v.get("$ref") != nil || v.get("allOf") != nil {
 		return true
 	}
 	_, only, _ := onlyUnion(conjunction{v})

@@ -157,8 +157,8 @@ func (c *compiler) rule(all conjunction, at *path) int32 {
 	if !known {
 		node = c.node()
 		c.rules[key] = node
-		if len(all) == 1 && c.references.refs[all[0]] != "" {
-			at = &path{name: c.references.refs[all[0]]}
+		if len(all) == 1 && all[0].ref != "" {
+			at = &path{name: all[0].ref}
 		}
 		c.pending = append(c.pending, rule{all, at, node})
 	}

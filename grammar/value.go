@@ -12,14 +12,16 @@ import (
 // value is a JSON value of a schema's document. Members keep their order, and numbers their digits. What the document writes in the same way
 // twice is one value, so that it is compiled once.
 type value struct {
-	kind    kind
-	id      int32
-	says    int32  // of an object: the same as that of all others that differ from it only in what says nothing of a schema
-	text    string // of a string as it is read, of a number as it is written
-	items   []*value
-	members []member
-	index   map[string]*value // of the members, if they are many
-	same    string            // see canonical
+	kind     kind
+	id       int32
+	says     int32  // of an object: the same as that of all others that differ from it only in what says nothing of a schema
+	text     string // of a string as it is read, of a number as it is written
+	items    []*value
+	members  []member
+	index    map[string]*value // of the members, if they are many
+	same     string            // see canonical
+	ref      string            // a "$ref" that leads to it, of those that were followed
+	resolved *value            // see [references.resolve]; nil until it is asked for
 }
 
 type kind uint8
