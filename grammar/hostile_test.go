@@ -188,8 +188,18 @@ func TestLargeSchemas(t *testing.T) {
 		n      int
 		schema func(n int) string
 	}{
-		"optional properties": {12000, func(n int) string {
+		"optional properties": {20000, func(n int) string {
 			return `{"type": "object", "properties": {` + list(n, `"p%d": {"type": "integer"}`) + `}}`
+		}},
+		"optional texts": {20000, func(n int) string {
+			return `{"type": "object", "properties": {` + list(n, `"property_%d": {"type": "string", "title": "a"}`) + `}}`
+		}},
+		"definitions": {3000, func(n int) string {
+			var text strings.Builder
+			for i := range n {
+				fmt.Fprintf(&text, `, "d%d": {"type": "object", "properties": {"name": {"type": "string"}, "all": {"type": "array", "items": {"$ref": "#/$defs/d%d"}}}}`, i, (i+1)%n)
+			}
+			return `{"$ref": "#/$defs/d0", "$defs": {` + text.String()[2:] + `}}`
 		}},
 		"required properties": {20000, func(n int) string {
 			return `{"type": "object", "required": [` + list(n, `"p%d"`) + `], "properties": {` + list(n, `"p%d": {"type": "integer"}`) + `}}`

@@ -71,7 +71,17 @@ func (b *builder) blank(from int32) int32 {
 func (b *builder) open(from int32, bracket string) int32  { return b.blank(b.text(from, bracket)) }
 func (b *builder) close(from int32, bracket string) int32 { return b.text(b.blank(from), bracket) }
 func (b *builder) comma(from int32) int32                 { return b.blank(b.text(from, b.layout.comma)) }
-func (b *builder) colon(from int32) int32                 { return b.blank(b.text(from, b.layout.colon)) }
+
+// commaTo takes a comma like comma, before a node.
+func (b *builder) commaTo(from, to int32) {
+	if b.layout.space {
+		b.skip(b.comma(from), to)
+		return
+	}
+	b.literal(from, b.layout.comma, to)
+}
+
+func (b *builder) colon(from int32) int32 { return b.blank(b.text(from, b.layout.colon)) }
 
 // any takes any JSON value.
 func (b *builder) any(from int32) int32 {

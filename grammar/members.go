@@ -28,11 +28,23 @@ func (b *builder) object(from int32, properties []property, others func(from int
 	if count.least == 0 && left == 0 {
 		b.skip(inside, end)
 	}
-	before := b.row(1) // by the number of a member, the nodes before the names of those that can be it
-	if len(properties) == 0 {
-		before = b.row(last)
+	// row returns the nodes before the names of the properties from one on, or of others, by the number of the member: from 1 to last.
+	row := func(i int) []int32 {
+		size := last
+		switch {
+		case i < len(properties):
+			size = min(i+1, last)
+		case others == nil:
+			return nil
+		}
+		nodes := make([]int32, size+1)
+		for n := range size {
+			nodes[n+1] = b.node()
+		}
+		return nodes
 	}
-	if count.most != 0 {
+	before := row(0)
+	if before != nil && count.most != 0 {
 		b.skip(inside, before[1])
 	}
 	// follow goes on after a member.
@@ -45,20 +57,19 @@ func (b *builder) object(from int32, properties []property, others func(from int
 		} else if count.most >= 0 {
 			return
 		}
-		b.skip(b.comma(later), before[n])
+		if before != nil {
+			b.commaTo(later, before[n])
+		}
 	}
 	for i := 0; i < len(properties) && b.work.err == nil; i++ {
 		p := properties[i]
-		next := b.row(min(i+2, last))
-		if i+1 == len(properties) {
-			next = b.row(last)
-		}
+		next := row(i + 1)
 		name := b.keep(quoted(p.name) + b.layout.colon)
 		take := b.often(p.value, len(before) > 2)
 		for n := 1; n < len(before); n++ {
 			value := b.node()
 			b.fix(before[n], name, value)
-			if !p.required {
+			if !p.required && next != nil {
 				b.skip(before[n], next[n])
 			}
 			follow(n, take(b.blank(value)), i+1 >= left, next)
@@ -72,15 +83,6 @@ func (b *builder) object(from int32, properties []property, others func(from int
 		}
 	}
 	return b.close(end, "}")
-}
-
-// row returns nodes for the numbers of members from 1 to last.
-func (b *builder) row(last int) []int32 {
-	nodes := make([]int32, last+1)
-	for n := range last {
-		nodes[n+1] = b.node()
-	}
-	return nodes
 }
 
 // often returns what takes the same as another function, which is called once if it is needed more than once.
