@@ -1,4 +1,4 @@
-package grammar_test
+package grammar
 
 import (
 	"context"
@@ -7,13 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/tokenizer"
 )
 
 // llama3 returns the vocabulary of Llama-3: 128,000 tokens.
-func llama3(b *testing.B) (*tokenizer.Tokenizer, *grammar.Vocabulary) {
+func llama3(b testing.TB) (*tokenizer.Tokenizer, *Vocabulary) {
 	b.Helper()
 	tok, err := tokenizer.Open(os.DirFS(filepath.Dir(testdata.Shared(b, "data/tokenizers/llama3/tokenizer.model"))))
 	if err != nil {
@@ -25,7 +24,7 @@ func llama3(b *testing.B) (*tokenizer.Tokenizer, *grammar.Vocabulary) {
 		}
 		return tok.Token(token)
 	}
-	v, err := grammar.NewVocabulary(tok.Size(), spell, tok.EOS())
+	v, err := NewVocabulary(tok.Size(), spell, tok.EOS())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,15 +42,15 @@ func BenchmarkMask(b *testing.B) {
 	limited := strings.ReplaceAll(schema, `"string"`, `"string", "maxLength": 100`)
 	limited = strings.ReplaceAll(limited, `["string", "maxLength": 100, "null"]`, `"null"`)
 	pattern := strings.ReplaceAll(limited, `"maxLength": 100`, `"maxLength": 100, "pattern": "^[\\p{L} \",]*$"`)
-	compile := func(schema string) func() (*grammar.Grammar, error) {
-		return func() (*grammar.Grammar, error) { return v.JSONSchema(context.Background(), []byte(schema)) }
+	compile := func(schema string) func() (*Grammar, error) {
+		return func() (*Grammar, error) { return v.JSONSchema(context.Background(), []byte(schema)) }
 	}
 	counted := strings.ReplaceAll(pattern, `]*$"`, `]{1,200}$"`)
 	for _, c := range []struct {
 		name, text string
-		grammar    func() (*grammar.Grammar, error)
+		grammar    func() (*Grammar, error)
 	}{
-		{"json", lines, func() (*grammar.Grammar, error) { return v.JSON(), nil }},
+		{"json", lines, func() (*Grammar, error) { return v.JSON(), nil }},
 		{"schema", oneLine, compile(schema)},
 		{"maxLength", oneLine, compile(limited)},
 		{"pattern", oneLine, compile(pattern)},

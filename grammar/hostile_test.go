@@ -56,6 +56,10 @@ func hostile() (schemas map[string]string, large []string) {
 	schemas["pattern and maxLength"] = `{"pattern": "(a|b)*c(a|b){20}", "maxLength": 4096}`
 	schemas["pattern and minLength"] = `{"pattern": "` + strings.Repeat("[a-z]*", 100) + `", "minLength": 4096}`
 	schemas["lengths"] = `{"type": "string", "minLength": 4096, "maxLength": 4096}`
+	schemas["many classes"] = `{"type": "array", "minItems": 24, "prefixItems": [` + list(24, ", ", func(i int) string { return fmt.Sprintf(`{"pattern": "^([\\p{L}\\u%04x]|)$"}`, 0x2600+i) }) + `]}`
+	schemas["many classes at once"] = `{"anyOf": [` + list(7, ", ", func(i int) string { return fmt.Sprintf(`{"pattern": "^[^%c]*%d$"}`, 'e'+i, i) }) + `]}`
+	schemas["many classes unlike"] = `{"pattern": "^(` + list(60, "|", func(i int) string { return fmt.Sprintf(`[\\p{L}\\u%04x]*%c`, 0x2600+i, '0'+i%10) }) + `)$"}`
+	schemas["many classes of many"] = `{"type": "object", "properties": {` + list(12000, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"pattern": "^[\\p{L}%d]*$"}`, i, i%3) }) + `}}`
 	schemas["many lengths"] = `{"anyOf": [` + list(300, ", ", func(i int) string { return fmt.Sprintf(`{"type": "string", "minLength": %d}`, 3000+i) }) + `]}`
 
 	schemas["anyOf twice"] = definitions(30, func(i int) string { return `{"anyOf": [` + next(i) + `, ` + next(i) + `]}` }, `{"type": "integer"}`)
@@ -171,6 +175,36 @@ func TestHostileSchemas(t *testing.T) {
 		if !tooLarge[name] {
 			t.Errorf("%s is not refused", name)
 		}
+	}
+}
+
+// With a vocabulary of the usual size, the masks of schemas that want the most of them stay within the steps that there may be.
+func TestHostileMasks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
+	_, v := llama3(t)
+	schemas, _ := hostile()
+	for _, name := range []string{"all to all", "many classes at once", "many classes of many"} {
+		g, err := v.JSONSchema(t.Context(), []byte(schemas[name]))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		most := 0
+		for seed := range uint64(4) {
+			m := g.Matcher(t.Context())
+			random := rand.New(rand.NewPCG(seed, 1))
+			for state, n := 0, 0; n < 40 && state >= 0; n++ {
+				choices := allowed(m.Allowed(state))
+				most = max(most, m.work.steps)
+				state = m.Next(state, choices[random.IntN(len(choices))])
+				most = max(most, m.work.steps)
+			}
+			if m.Err() != nil || most > v.matchSteps() {
+				t.Errorf("%s: %d steps, more than %d: %v", name, most, v.matchSteps(), m.Err())
+			}
+		}
+		t.Logf("%s: %d steps", name, most)
 	}
 }
 

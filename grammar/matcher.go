@@ -65,7 +65,7 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	if c, ok := g.learned.known[f]; ok {
 		return c
 	}
-	if w.steps > len(g.vocabulary.trie)/2 {
+	if w.steps > len(g.vocabulary.trie)/8 {
 		return nil
 	}
 	if g.learned.bytes+g.learned.inside.bytes > mostLearned {
