@@ -274,6 +274,39 @@ func TestOwnArchitectureIsDistilledAndServed(t *testing.T) {
 	}
 }
 
+// answer returns what a model writes after a prompt with a policy of package lever.
+func answer(t *testing.T, config lever.Config, policy string) lever.Result {
+	t.Helper()
+	engine, err := lever.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	p, err := lever.NewPolicy(policy, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := engine.Generate(t.Context(), lever.Request{Prompt: "one two", Raw: true, MaxTokens: 24, Policy: p}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// Convolutions, whose states follow every branch of a tree, are streamed and speculated like attention.
+func TestConvolutions(t *testing.T) {
+	const config = `{"architectures": ["Lfm2ForCausalLM"], "model_type": "lfm2", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": %d,
+		"layer_types": [%s], "conv_L_cache": 3, "block_auto_adjust_ff_dim": false, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 4096,
+		"max_position_embeddings": 512, "norm_eps": 1e-5, "rope_theta": 1000000, "tie_word_embeddings": true, "eos_token_id": 4089}`
+	target, draft := randomFolder(t, fmt.Sprintf(config, 3, `"conv", "full_attention", "conv"`)), randomFolder(t, fmt.Sprintf(config, 1, `"conv"`))
+	cache := t.TempDir()
+	want := answer(t, lever.Config{CacheDir: cache, Model: target}, "none")
+	trees := answer(t, lever.Config{CacheDir: cache, Model: target, Draft: draft, DRAM: 1 << 20}, "specinfer")
+	if !slices.Equal(trees.TokenIDs, want.TokenIDs) || trees.Drafted == 0 {
+		t.Errorf("with %d tokens drafted in trees %v, alone %v", trees.Drafted, trees.TokenIDs, want.TokenIDs)
+	}
+}
+
 // A mixture of experts is streamed and speculated like other models, and reads the experts that its rows are routed to.
 func TestExperts(t *testing.T) {
 	const config = `{"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": %d,
@@ -281,27 +314,9 @@ func TestExperts(t *testing.T) {
 		"rope_theta": 1000000, "tie_word_embeddings": true, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 256,
 		"norm_topk_prob": true, "eos_token_id": 4089}`
 	target, cache := randomFolder(t, fmt.Sprintf(config, 3)), t.TempDir()
-	generate := func(config lever.Config, policy string) lever.Result {
-		t.Helper()
-		config.CacheDir = cache
-		engine, err := lever.Open(t.Context(), config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer engine.Close()
-		p, err := lever.NewPolicy(policy, 4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		result, err := engine.Generate(t.Context(), lever.Request{Prompt: "one two", Raw: true, MaxTokens: 24, Policy: p}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return result
-	}
-	want := generate(lever.Config{Model: target}, "none")
-	plain := generate(lever.Config{Model: target, DRAM: 2 << 20}, "none")
-	trees := generate(lever.Config{Model: target, Draft: randomFolder(t, fmt.Sprintf(config, 1)), DRAM: 2 << 20}, "specinfer")
+	want := answer(t, lever.Config{CacheDir: cache, Model: target}, "none")
+	plain := answer(t, lever.Config{CacheDir: cache, Model: target, DRAM: 2 << 20}, "none")
+	trees := answer(t, lever.Config{CacheDir: cache, Model: target, Draft: randomFolder(t, fmt.Sprintf(config, 1)), DRAM: 2 << 20}, "specinfer")
 	if !slices.Equal(plain.TokenIDs, want.TokenIDs) || !slices.Equal(trees.TokenIDs, want.TokenIDs) {
 		t.Errorf("plain %v, with trees %v, in memory %v", plain.TokenIDs, trees.TokenIDs, want.TokenIDs)
 	}

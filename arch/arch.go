@@ -74,7 +74,7 @@ type Tensor struct {
 	// of a file's tensor belong to some tensor. One of three dimensions counts as the matrices in it, one below the other.
 	HFRow, GGUFRow int
 	Rows, Cols     int  // a vector is one row
-	Vector         bool // kept as F32, such as the gains of a norm
+	Vector         bool // kept as F32, such as the gains of a norm. In files it may be a matrix, whose rows follow each other
 
 	// HFOffset is added to the values of files of Hugging Face, such as the 1 that some architectures add to their gains. Only for vectors.
 	HFOffset float32
@@ -98,7 +98,7 @@ const (
 // builtIn are the architectures of this package.
 var builtIn = []*Architecture{
 	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteHybrid,
-	Gemma3, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
+	LFM2, LFM2VL, Gemma3, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
 }
 
 // All returns the architectures of this package after own.

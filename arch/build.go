@@ -9,10 +9,7 @@ import (
 
 // build puts the parts together.
 func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, err error) {
-	caches := layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim})
-	for i, window := range t.Windows {
-		caches[i].Window = window
-	}
+	caches := t.caches()
 	m.Cache, err = layers.NewKVCache(layers.KVConfig{
 		Layers: caches, Context: o.Context, Type: o.KV,
 	})
@@ -41,20 +38,39 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 	}
 	for i := range t.Layers {
 		name := fmt.Sprintf("block.%d", i)
-		attention.Layer, attention.Rotary, attention.NoRotary = i, global, false
-		if caches[i].Window > 0 {
-			attention.Rotary = local
+		block := layers.BlockConfig{Width: t.Width, Norm: norm, Placement: t.Placement, Residual: t.Residual}
+		if t.convolves(i) {
+			block.Mixer = layers.NewShortConv(ws, name, layers.ShortConvConfig{Width: t.Width, Kernel: t.Kernel})
+		} else {
+			attention.Rotary, attention.NoRotary = global, false
+			if caches[attention.Layer].Window > 0 {
+				attention.Rotary = local
+			}
+			if t.NoRotary != nil && t.NoRotary[i] {
+				attention.Rotary, attention.NoRotary = nil, true
+			}
+			block.Mixer = layers.NewAttention(ws, name, attention)
+			attention.Layer++
 		}
-		if t.NoRotary != nil && t.NoRotary[i] {
-			attention.Rotary, attention.NoRotary = nil, true
-		}
-		m.Layers = append(m.Layers, layers.NewBlock(ws, name, layers.BlockConfig{
-			Width: t.Width, Norm: norm, Placement: t.Placement, Residual: t.Residual,
-			Mixer: layers.NewAttention(ws, name, attention),
-			MLP:   t.mlp(ws, name),
-		}))
+		block.MLP = t.mlp(ws, name)
+		m.Layers = append(m.Layers, layers.NewBlock(ws, name, block))
 	}
 	return m, nil
+}
+
+// caches returns the layers of the cache, one for each attention.
+func (t *Transformer) caches() (caches []layers.KVLayer) {
+	for i := range t.Layers {
+		if t.convolves(i) {
+			continue
+		}
+		cache := layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim}
+		if t.Windows != nil {
+			cache.Window = t.Windows[i]
+		}
+		caches = append(caches, cache)
+	}
+	return caches
 }
 
 // mlp builds the second part of a block.

@@ -248,6 +248,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(with(f, llama31, "rope_scaling", `{"rope_type": "factors", "factors": [1]}`)))
 	f.Add([]byte(with(f, qwen3, "rope_scaling", deepSeekQwen3)))
 	f.Add([]byte(`{"model_type": "llama", "hidden_size": 9e18}`))
+	f.Add([]byte(`{"model_type": "mistral3", "text_config": {"model_type": "mistral", "sliding_window": null}}`))
+	f.Add([]byte(`{"model_type": "lfm2", "hidden_size": 64, "block_ff_dim": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "full_attn_idxs": [1]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		cfg, err := parse(text)
 		if err != nil {

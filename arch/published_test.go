@@ -79,6 +79,18 @@ func TestPublished(t *testing.T) {
 			Width: 2048, Layers: 36, Heads: 16, KVHeads: 2, HeadDim: 128, FFN: 11008, Vocab: 151936, MaxPositions: 128000, NormEps: 1e-6, QKVBias: true, Tied: true,
 			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault},
 		}},
+		"LFM2-1.2B": {`{
+  "architectures": ["Lfm2ForCausalLM"], "block_auto_adjust_ff_dim": true, "block_dim": 2048, "block_ff_dim": 12288, "block_ffn_dim_multiplier": 1.0,
+  "block_mlp_init_scale": 1.0, "block_multiple_of": 256, "block_norm_eps": 1e-05, "block_out_init_scale": 1.0, "block_use_swiglu": true,
+  "block_use_xavier_init": true, "bos_token_id": 1, "conv_L_cache": 3, "conv_bias": false, "conv_dim": 2048, "conv_dim_out": 2048,
+  "conv_use_xavier_init": true, "eos_token_id": 7, "full_attn_idxs": [2, 5, 8, 10, 12, 14], "hidden_size": 2048, "initializer_range": 0.02,
+  "max_position_embeddings": 128000, "model_type": "lfm2", "norm_eps": 1e-05, "num_attention_heads": 32, "num_heads": 32, "num_hidden_layers": 16,
+  "num_key_value_heads": 8, "pad_token_id": 0, "rope_theta": 1000000.0, "tie_embedding": true, "torch_dtype": "bfloat16",
+  "transformers_version": "4.54.0.dev0", "use_cache": true, "use_pos_enc": true, "vocab_size": 65536}`, arch.Transformer{
+			Width: 2048, Layers: 16, Heads: 32, KVHeads: 8, HeadDim: 64, FFN: 8192, Vocab: 65536, MaxPositions: 128000, NormEps: 1e-5, Tied: true, QKNorm: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, Kernel: 3,
+			Convolutions: []bool{true, true, false, true, true, false, true, true, false, true, false, true, false, true, false, true},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parse([]byte(c.json))
@@ -106,6 +118,26 @@ func TestTextPartRefused(t *testing.T) {
 		_, err := arch.Parse([]byte(`{"model_type": "mistral3", "text_config": ` + text + `}`))
 		if unsupported := strings.Contains(want, "hidden_size = 0") || text == "7"; err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, arch.ErrUnsupported) == unsupported {
 			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestConvolutionsRefused(t *testing.T) {
+	for more, want := range map[string]string{
+		`"conv_bias": true`:                                              `conv_bias = true`,
+		`"conv_dim": 128`:                                                `conv_dim = 128 with hidden_size = 64`,
+		`"block_use_swiglu": false`:                                      `block_use_swiglu = false`,
+		`"layer_types": ["conv", "mamba"]`:                               `layer_types with "mamba" for layer 1`,
+		`"layer_types": ["conv"]`:                                        `1 names for 2 layers`,
+		`"layer_types": ["conv", "conv"], "full_attn_idxs": [1]`:         `full_attn_idxs = [1]`,
+		`"full_attn_idxs": [1], "conv_L_cache": 0`:                       `a convolution of 0 rows`,
+		`"block_multiple_of": 0`:                                         `block_multiple_of = 0`,
+		`"theta": 5, "rope_theta": 0`:                                    `rope_theta = 0`,
+		`"full_attn_idxs": [1], "conv_L_cache": 3, "hidden_act": "relu"`: `hidden_act = "relu"`,
+	} {
+		_, err := arch.Parse([]byte(`{"model_type": "lfm2", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, ` + more + "}"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", more, err, want)
 		}
 	}
 }

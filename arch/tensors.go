@@ -42,40 +42,26 @@ func (m *Model) rename(old, new string) {
 	}
 }
 
+// vector and matrix describe a tensor by its names, of which files add the last part.
+func vector(name, hf, gguf string, n int) Tensor {
+	return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: 1, Cols: n, Vector: true}
+}
+
+func matrix(name, hf, gguf string, rows, cols int) Tensor {
+	return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: rows, Cols: cols}
+}
+
 // steps lists the tensors.
 func (t *Transformer) steps() [][]Tensor {
-	vector := func(name, hf, gguf string, n int) Tensor {
-		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: 1, Cols: n, Vector: true}
-	}
-	matrix := func(name, hf, gguf string, rows, cols int) Tensor {
-		return Tensor{Name: name, HF: hf + ".weight", GGUF: gguf + ".weight", Rows: rows, Cols: cols}
-	}
-	queries, keys := t.Heads*t.HeadDim, t.KVHeads*t.HeadDim
 	steps := [][]Tensor{{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}}
 	for l := range t.Layers {
 		block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
 		step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
-		for _, p := range []struct {
-			name string
-			rows int
-		}{{"q", queries}, {"k", keys}, {"v", keys}} {
-			m := matrix(block+p.name, hf+"self_attn."+p.name+"_proj", gguf+"attn_"+p.name, p.rows, t.Width)
-			if t.Interleaved && p.name != "v" {
-				m.GGUFHeadDim = t.HeadDim
-			}
-			if step = append(step, m); t.QKVBias {
-				step = append(step, Tensor{
-					Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
-					Rows: 1, Cols: p.rows, Vector: true,
-				})
-			}
+		if t.convolves(l) {
+			step = append(step, t.convolution(block, hf, gguf)...)
+		} else {
+			step = append(step, t.attention(block, hf, gguf)...)
 		}
-		if t.QKNorm {
-			step = append(step,
-				vector(block+"q_norm", hf+"self_attn.q_norm", gguf+"attn_q_norm", t.HeadDim),
-				vector(block+"k_norm", hf+"self_attn.k_norm", gguf+"attn_k_norm", t.HeadDim))
-		}
-		step = append(step, matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries))
 		mlpNorm := "post_attention_layernorm"
 		if t.Placement == layers.NormAround {
 			mlpNorm = "pre_feedforward_layernorm"
@@ -102,6 +88,41 @@ func (t *Transformer) steps() [][]Tensor {
 		vector(FinalNorm, "model.norm", "output_norm", t.Width),
 		{Name: Head, HF: "lm_head.weight", GGUF: "output.weight", Rows: t.Vocab, Cols: t.Width},
 	})
+}
+
+// attention lists the tensors of an attention, of which the parameters are the first parts of the names.
+func (t *Transformer) attention(block, hf, gguf string) (step []Tensor) {
+	queries, keys := t.Heads*t.HeadDim, t.KVHeads*t.HeadDim
+	for _, p := range []struct {
+		name string
+		rows int
+	}{{"q", queries}, {"k", keys}, {"v", keys}} {
+		m := matrix(block+p.name, hf+"self_attn."+p.name+"_proj", gguf+"attn_"+p.name, p.rows, t.Width)
+		if t.Interleaved && p.name != "v" {
+			m.GGUFHeadDim = t.HeadDim
+		}
+		if step = append(step, m); t.QKVBias {
+			step = append(step, Tensor{
+				Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
+				Rows: 1, Cols: p.rows, Vector: true,
+			})
+		}
+	}
+	if t.QKNorm {
+		step = append(step,
+			vector(block+"q_norm", hf+"self_attn.q_norm", gguf+"attn_q_norm", t.HeadDim),
+			vector(block+"k_norm", hf+"self_attn.k_norm", gguf+"attn_k_norm", t.HeadDim))
+	}
+	return append(step, matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries))
+}
+
+// convolution lists those of a short convolution.
+func (t *Transformer) convolution(block, hf, gguf string) []Tensor {
+	return []Tensor{
+		matrix(block+"in", hf+"conv.in_proj", gguf+"shortconv.in_proj", 3*t.Width, t.Width),
+		vector(block+"conv", hf+"conv.conv", gguf+"shortconv.conv", t.Width*t.Kernel),
+		matrix(block+"out", hf+"conv.out_proj", gguf+"shortconv.out_proj", t.Width, t.Width),
+	}
 }
 
 // expert lists the tensors of an expert. GGUF files join those of a block to one of three dimensions.

@@ -27,6 +27,9 @@ type Transformer struct {
 	NoRotary  []bool      // by layer: it has no rotary positions; nil if all have
 	Windows   []int       // by layer: positions that a row sees, its own included, 0 for all; nil if all layers see all
 
+	Convolutions []bool // by layer: it has a short convolution in place of attention; nil if none has
+	Kernel       int    // rows that a row of a convolution is computed from, its own included
+
 	QKVBias   bool             // queries, keys and values have a bias
 	QKNorm    bool             // queries and keys are normalised per head before the rotation
 	Scale     float32          // of query·key; 0 means 1/√HeadDim
@@ -57,6 +60,7 @@ const (
 	maxPositions = 1 << 24
 	maxQueryDim  = 1 << 16 // Heads·HeadDim
 	maxExperts   = 1 << 10
+	maxKernel    = 1 << 6
 )
 
 // Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, heads that are rotated in part.
@@ -131,7 +135,10 @@ func (t *Transformer) Validate() error {
 	case !(t.NormEps > 0 && t.NormEps < 1):
 		return fmt.Errorf("rms_norm_eps = %v is outside (0, 1)", t.NormEps)
 	}
-	for _, list := range []int{len(t.Windows), len(t.NoRotary)} {
+	if t.Convolutions != nil && (t.Kernel < 1 || t.Kernel > maxKernel) {
+		return fmt.Errorf("a convolution of %d rows is outside 1..%d", t.Kernel, maxKernel)
+	}
+	for _, list := range []int{len(t.Windows), len(t.NoRotary), len(t.Convolutions)} {
 		if list != 0 && list != t.Layers {
 			return fmt.Errorf("num_hidden_layers = %d, but a list for each layer has %d", t.Layers, list)
 		}
@@ -142,6 +149,11 @@ func (t *Transformer) Validate() error {
 		}
 	}
 	return validateRope(t.Rope, t.rotaryDim())
+}
+
+// convolves reports whether a layer has a convolution in place of attention.
+func (t *Transformer) convolves(layer int) bool {
+	return t.Convolutions != nil && t.Convolutions[layer]
 }
 
 // rotaryDim returns the elements of a head that are rotated.

@@ -166,6 +166,22 @@ func (m *metadata) integer(key string, absent int64) int64 {
 	return n
 }
 
+// perLayer returns the integer at key, where a list for each layer may stand if all are the same. Those that are 0 may differ if the architecture has
+// the list itself among its keys.
+func (m *metadata) perLayer(key string, absent int64, own map[string]string) int64 {
+	list, ok := m.values[m.prefix+key].([]int32)
+	if !ok || len(list) == 0 {
+		return m.integer(key, absent)
+	}
+	n := slices.Max(list)
+	_, zeros := own[key]
+	differs := func(x int32) bool { return x != n && (x != 0 || !zeros) }
+	if m.err == nil && (n < 1 || slices.ContainsFunc(list, differs)) {
+		m.err = badSource(weights.ErrUnsupported, m.path, "", "metadata key %s%s = %s, not the same for each layer", m.prefix, key, fileerr.Name(fmt.Sprint(list)))
+	}
+	return int64(n)
+}
+
 // number returns the number at key; absent means the given default, or an error where that is negative.
 func (m *metadata) number(key string, absent float32) float32 {
 	value, ok := m.values[m.prefix+key]
@@ -230,7 +246,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 		"intermediate_size":       m.integer("feed_forward_length", -1),
 		"num_hidden_layers":       m.integer("block_count", -1),
 		"num_attention_heads":     heads,
-		"num_key_value_heads":     m.integer("attention.head_count_kv", heads),
+		"num_key_value_heads":     m.perLayer("attention.head_count_kv", heads, all[i].GGUFKeys),
 		"head_dim":                headDim,
 		"vocab_size":              m.integer("vocab_size", int64(embedding.rows)),
 		"max_position_embeddings": m.integer("context_length", -1),

@@ -90,6 +90,14 @@ func (m *model) shifted(t testing.TB, name string, by float32, d tensor.DType) [
 	return raw
 }
 
+// kernel returns the rows of a convolution if x has its weights, which files keep as matrices, and 0 otherwise.
+func (m *model) kernel(x arch.Tensor) int {
+	if t, ok := m.described.Config.(*arch.Transformer); ok && strings.HasSuffix(x.Name, ".conv") {
+		return t.Kernel
+	}
+	return 0
+}
+
 // hfTensor is a tensor in a safetensors file.
 type hfTensor struct {
 	DType   string `json:"dtype"`
@@ -107,6 +115,9 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 		shape := []int{r.Rows, r.Cols}
 		if r.Vector {
 			shape = shape[1:]
+		}
+		if kernel := m.kernel(r); kernel > 0 {
+			shape = []int{r.Cols / kernel, 1, kernel}
 		}
 		data := m.encode(t, r.Name, d)
 		if r.HFOffset != 0 {

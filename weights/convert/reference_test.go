@@ -100,6 +100,9 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		if x.Vector {
 			out.Shape = out.Shape[:1]
 		}
+		if kernel := m.kernel(x); kernel > 0 {
+			out.Shape = []int{kernel, x.Cols / kernel}
+		}
 		if x.GGUFHeadDim > 0 {
 			out.Data = interleave(out.Data, x.Rows, x.GGUFHeadDim)
 		}

@@ -99,6 +99,10 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 			if !ok {
 				return badSource(weights.ErrCorrupt, path, name, "is missing")
 			}
+			if n := t.rows * t.cols; want.Vector && n == want.Cols && t.dtype.BlockElems() == 1 {
+				t.rows, t.cols = 1, n
+				found[name] = t
+			}
 			if t.rows < row+want.Rows || t.cols != want.Cols {
 				return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of %d", t.rows, t.cols, row+want.Rows, want.Cols)
 			}

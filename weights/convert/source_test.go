@@ -158,6 +158,7 @@ func TestBadGGUFFiles(t *testing.T) {
 			c.Tensors = append(c.Tensors, x)
 		}, weights.ErrUnsupported, []string{"attn_q.bias", "biases"}},
 		{"experts", func(c *gguf.Content) { c.Metadata["llama.expert_count"] = uint32(8) }, weights.ErrUnsupported, []string{"expert_count = 8"}},
+		{"layers that differ", func(c *gguf.Content) { c.Metadata["llama.attention.head_count_kv"] = []int32{1, 0} }, weights.ErrUnsupported, []string{"head_count_kv = [1 0]"}},
 		{"partial rotation", func(c *gguf.Content) { c.Metadata["llama.rope.dimension_count"] = uint32(16) }, weights.ErrUnsupported, []string{"partial_rotary_factor = 0.5"}},
 		{"split file", func(c *gguf.Content) { c.Metadata["split.count"] = uint16(3) }, weights.ErrUnsupported, []string{"part 1 of 3", "00001-of-00003"}},
 		{"bad eps", func(c *gguf.Content) { c.Metadata["llama.attention.layer_norm_rms_epsilon"] = float32(-1) }, weights.ErrCorrupt, []string{"epsilon"}},
