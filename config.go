@@ -22,6 +22,9 @@ type Config struct {
 	Architectures []*arch.Architecture
 	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
 	Draft string
+	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]), if it is not zero. It need not be given where
+	// the draft's configuration names it.
+	DraftMask int32
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. If it is zero, all of them are in memory. While a
 	// streamed target generates, GOMAXPROCS of the process is larger by the number of reads under way, unless the environment sets it:
 	// otherwise reads that the scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times

@@ -91,7 +91,9 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	}
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
 	cfg.queue = e.npu.queues(e.npu.target(), e.pool)
-	if e.target, err = openModel(ctx, cfg, cfg.Model, cfg.DRAM, e.pool); err != nil {
+	target := cfg
+	target.DraftMask = 0
+	if e.target, err = openModel(ctx, target, cfg.Model, cfg.DRAM, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	e.prune = cfg.Prune
@@ -259,7 +261,7 @@ func (e *Engine) SpecOptions() spec.Options {
 		ProjectAhead: e.target.projectAhead,
 	}
 	if e.draft != nil {
-		options.Draft = e.draft.decoder
+		options.Draft, options.Parallel = e.draft.decoder, e.draft.parallel
 	}
 	if e.exit != nil {
 		options.Pruner = e.exit

@@ -26,7 +26,8 @@ type model struct {
 	maxBatch  int               // rows in one forward
 	queue     *offload.Queue    // of products that a device computes; nil without one
 
-	projectAhead int // see [spec.Options]
+	projectAhead int           // see [spec.Options]
+	parallel     spec.Parallel // how far the model predicts, as a draft
 
 	blocks []group // of projections; known where there is a device
 	head   group
@@ -82,11 +83,15 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	if positions == 0 {
 		positions = min(described.Positions, defaultContextLimit)
 	}
+	if m.parallel, err = parallel(described, cfg.DraftMask); err != nil {
+		return err
+	}
 	options := arch.Options{
 		Pool:     pool,
 		Context:  positions,
 		KV:       cfg.KV,
 		Vocab:    min(m.tokenizer.Size(), described.Vocab),
+		Mask:     int(m.parallel.Mask),
 		MaxBatch: m.maxBatch,
 		Trace:    cfg.parts,
 	}
@@ -96,6 +101,24 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	}
 	m.decoder, err = described.Decoder(m.reader, options)
 	return err
+}
+
+// parallelPositions is how many tokens a draft with a mask token is asked for at once, at most: published ones were trained for 8 to 16, of
+// which the last are seldom right.
+const parallelPositions = 8
+
+// parallel returns how far a model predicts by its mask token: the one given, if it is not 0, or that of its configuration.
+func parallel(m *arch.Model, mask int32) (spec.Parallel, error) {
+	if m.MaskToken != nil && mask == 0 {
+		mask = int32(*m.MaskToken)
+	}
+	switch {
+	case mask == 0:
+		return spec.Parallel{}, nil
+	case mask < 0 || int(mask) >= m.Vocab:
+		return spec.Parallel{}, fmt.Errorf("the mask token %d is not one of the %d tokens of the embedding", mask, m.Vocab)
+	}
+	return spec.Parallel{Mask: mask, Positions: parallelPositions}, nil
 }
 
 // openReader loads all weights, or, where dram bounds their memory, streams what does not fit.

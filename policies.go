@@ -19,6 +19,7 @@ var Policies = []spec.PolicyKind{
 	baseline.OPTTreeKind,
 	baseline.EAGLE2Kind,
 	baseline.PowerServeKind,
+	baseline.PARDKind,
 	gaincost.NGramKind,
 	spec.NoneKind,
 }

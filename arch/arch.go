@@ -43,6 +43,10 @@ type Model struct {
 	// Tied says whether the embedding is the head; nil if the configuration does not, and the tensors decide. A store's configuration always says it.
 	Tied *bool
 
+	// MaskToken stands for a token that is not known yet, if the model was trained to predict several at once (a parallel draft); else it is
+	// nil. Parse sets it from "pard_token" or "ptd_token_id".
+	MaskToken *int
+
 	// Steps are the tensors by the steps of a pass, in the order in which the pass uses them. The first step is the tensor embedding alone,
 	// the last one ends with the tensor head, which tied models lack.
 	Steps [][]Tensor
@@ -147,7 +151,23 @@ func (a *Architecture) read(v *Values) (*Model, error) {
 	if !v.Has("tie_word_embeddings") {
 		m.Tied = nil
 	}
+	if err := m.readMask(v); err != nil {
+		return nil, err
+	}
 	return m, nil
+}
+
+// readMask reads the mask token, which the embedding must have.
+func (m *Model) readMask(v *Values) error {
+	for _, key := range []string{"pard_token", "ptd_token_id"} {
+		if token := -1; v.Has(key) && !v.isNull(key) {
+			if v.Int(key, &token); v.err == nil && token >= m.Vocab {
+				v.Fail(fmt.Errorf("%s %d is not one of the %d tokens", key, token, m.Vocab))
+			}
+			m.MaskToken = &token
+		}
+	}
+	return v.err
 }
 
 // check finds mistakes of an architecture.

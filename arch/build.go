@@ -20,7 +20,7 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 	if t.Tied {
 		head = Embedding
 	}
-	m.Embedding = layers.NewScaledEmbedding(ws, Embedding, o.Vocab, t.Width, cmp.Or(t.EmbeddingScale, 1))
+	m.Embedding = layers.NewScaledEmbedding(ws, Embedding, max(o.Vocab, o.Mask+1), t.Width, cmp.Or(t.EmbeddingScale, 1))
 	m.Norm = layers.NewRMSNorm(ws, FinalNorm, t.Width, t.NormEps)
 	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width, Scale: t.HeadScale, SoftCap: t.HeadSoftCap})
 	norm := layers.NormConfig{Eps: t.NormEps}

@@ -14,6 +14,7 @@ type Options struct {
 	Context  int           // positions; 0 means all that the model was made for
 	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
 	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
+	Mask     int           // a token that may stand in a batch though it is none of Vocab: see [Model.MaskToken]; 0 means none
 	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
 	Trace    layers.Trace  // is called after each part of a pass, unless it is nil
 	// Offloader computes products beside the CPU, unless it is nil. It stays the caller's.
@@ -42,6 +43,9 @@ func (o Options) withDefaults(m *Model) (Options, error) {
 		if *f.value < 1 || *f.value > f.maximum {
 			return o, fmt.Errorf("arch: a %s of %d is outside 1..%d", f.name, *f.value, f.maximum)
 		}
+	}
+	if o.Mask < 0 || o.Mask >= m.Vocab {
+		return o, fmt.Errorf("arch: mask token %d is not one of the %d of the embedding", o.Mask, m.Vocab)
 	}
 	return o, nil
 }

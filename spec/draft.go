@@ -15,7 +15,8 @@ type Draft struct {
 	model    Model
 	maxBatch int
 
-	sampler *Sampler // for draws from the draft's distribution
+	parallel Parallel
+	sampler  *Sampler // for draws from the draft's distribution
 
 	sequence []int32 // borrowed; the last token is the root of the tree
 	tree     *Tree
@@ -29,6 +30,25 @@ type Draft struct {
 	ids     []int32
 	probs   []float32
 	left    []Candidate
+
+	ahead     []aheadRow // by pending row
+	aheadIDs  []int32    // candidates of mask rows, one row after the other
+	aheadProb []float32
+}
+
+// Parallel says how a draft model predicts several tokens in one forward: after a row of a real token it takes rows of the token Mask, each
+// below the one before, and the logits of the i-th mask row are those of the token i+1 places further on, whatever comes between (An et
+// al., PARD, arXiv 2504.18583). The zero value is a model that predicts the next token alone.
+type Parallel struct {
+	Mask      int32 // the token
+	Positions int   // most tokens that one row of a real token is good for, the next one included
+}
+
+// aheadRow is what one forward found ahead of a pending row.
+type aheadRow struct {
+	masks int // rows of masks that follow the row
+	from  int // of a mask row: its candidates
+	count int
 }
 
 // draftStream is the stream of the request's seed from which drafted tokens are drawn.
@@ -49,10 +69,17 @@ func (d *Draft) begin(prompt []int32, s Sampling) error {
 	return d.sampler.reset(s, draftStream)
 }
 
+// Predict tells the draft that its model predicts several tokens in one forward. Call it before the first pass.
+func (d *Draft) Predict(p Parallel) { d.parallel = p }
+
+// Reach returns the most tokens that one row of a node is good for: 1 for most models, see [Parallel].
+func (d *Draft) Reach() int { return max(1, d.parallel.Positions) }
+
 // Start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
 func (d *Draft) Start(sequence []int32, tree *Tree) {
 	d.sequence, d.tree = sequence, tree
 	d.lead, d.pending = 0, 0
+	d.ahead, d.aheadIDs, d.aheadProb = d.ahead[:0], d.aheadIDs[:0], d.aheadProb[:0]
 }
 
 // Full reports whether the draft model's context is too short for node.
@@ -66,11 +93,39 @@ func (d *Draft) Full(node int) bool {
 // among those that it allows. It adds no nodes. The parent of a node must be expanded
 // before it or come earlier in nodes, and no node can be expanded twice in a pass. After an error the pass can't go on.
 func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
+	return d.ExpandAhead(ctx, nodes, k, 1)
+}
+
+// ExpandAhead expands nodes as [Draft.Expand] does and, with reach above 1 and a model that can, predicts in the same forward what
+// follows up to reach−1 unknown tokens after each of them, as far as context and tree are that long: [Draft.OfferAhead] then offers it to
+// nodes below. The forward has up to reach rows for each node. At most as many rows may be asked for as a tree has nodes.
+func (d *Draft) ExpandAhead(ctx context.Context, nodes []int, k, reach int) error {
 	if k < 1 {
 		return fmt.Errorf("spec: draft: %d candidates", k)
 	}
 	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
-	return d.wave(ctx, nodes, d.offer)
+	return d.wave(ctx, nodes, min(reach, d.Reach()), d.offer)
+}
+
+// OfferAhead offers the tree what mask rows below the nearest expanded ancestor of node predict there: a set [FromMasks], in place of
+// one of an ancestor farther away. It reports whether there is a new one. A node that is expanded itself gets none.
+func (d *Draft) OfferAhead(node int) (offered bool, err error) {
+	t, ahead, above := d.tree, 0, node
+	for t.drafted[above] < 0 {
+		if above == 0 {
+			return false, nil
+		}
+		above, ahead = int(t.parents[above]), ahead+1
+	}
+	row := int(t.drafted[above])
+	if ahead == 0 || row >= len(d.ahead) || ahead > d.ahead[row].masks {
+		return false, nil
+	}
+	if set, found := t.Set(node, FromMasks); found && set.Ahead <= ahead {
+		return false, nil
+	}
+	a := d.ahead[row+ahead]
+	return t.offerAhead(node, ahead, d.aheadIDs[a.from:a.from+a.count], d.aheadProb[a.from:a.from+a.count])
 }
 
 // Expanded reports whether a node was expanded in this pass.
@@ -87,15 +142,20 @@ func (d *Draft) Sample(ctx context.Context, nodes []int, k int, how Draw) error 
 	if k < 1 || how != WithReplacement && how != WithoutReplacement {
 		return fmt.Errorf("spec: draft: %d candidates by draw %d", k, how)
 	}
-	return d.wave(ctx, nodes, func(node int, logits []float32) error { return d.draw(node, logits, k, how) })
+	return d.wave(ctx, nodes, 1, func(node int, logits []float32) error { return d.draw(node, logits, k, how) })
 }
 
-// wave runs the draft model on nodes and calls each with the logits of one after the other, which it may overwrite.
-func (d *Draft) wave(ctx context.Context, nodes []int, each func(node int, logits []float32) error) error {
+// wave runs the draft model on nodes, with masks below each if reach is above 1, and calls each with the logits of one node after the
+// other, which it may overwrite.
+func (d *Draft) wave(ctx context.Context, nodes []int, reach int, each func(node int, logits []float32) error) error {
 	if len(nodes) == 0 {
 		return nil
 	}
-	if err := d.forward(ctx, nodes); err != nil {
+	first := d.pending
+	if err := d.forward(ctx, nodes, reach); err != nil {
+		return err
+	}
+	if err := d.lookAhead(ctx, first); err != nil {
 		return err
 	}
 	vocab := d.model.Vocab()
@@ -125,15 +185,53 @@ func (d *Draft) wave(ctx context.Context, nodes []int, each func(node int, logit
 // few enough that the logits of a large vocabulary take little memory.
 const projectRows = 16
 
-// offer adds the most probable candidates of a node to the tree, as many as d.ids holds. It overwrites logits.
-func (d *Draft) offer(node int, logits []float32) error {
+// lookAhead keeps the likeliest tokens of the mask rows from the pending row first on, as many of each as d.ids holds.
+func (d *Draft) lookAhead(ctx context.Context, first int) error {
+	vocab := d.model.Vocab()
+	d.project = d.project[:0]
+	for row := first; row < d.pending; row++ {
+		for mask := range d.ahead[row].masks {
+			d.project = append(d.project, row+1+mask)
+		}
+	}
+	for rows := d.project; len(rows) > 0; {
+		n := min(len(rows), projectRows)
+		d.logits = resize(d.logits, n*vocab)
+		if err := d.model.Project(ctx, d.logits, rows[:n]); err != nil {
+			return fmt.Errorf("spec: draft: %w", err)
+		}
+		for i, row := range rows[:n] {
+			found, err := d.likeliest(d.logits[i*vocab : (i+1)*vocab])
+			if err != nil {
+				return err
+			}
+			d.ahead[row].from, d.ahead[row].count = len(d.aheadIDs), found
+			d.aheadIDs, d.aheadProb = append(d.aheadIDs, d.ids[:found]...), append(d.aheadProb, d.probs[:found]...)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// likeliest writes the most probable tokens to d.ids and their probabilities to d.probs, as many as these hold, and returns their number. It
+// overwrites logits.
+func (d *Draft) likeliest(logits []float32) (int, error) {
 	n := kernels.Default().TopK(d.ids, d.probs, logits)
 	kernels.Default().Softmax(logits)
 	for i, id := range d.ids[:n] {
 		d.probs[i] = min(1, logits[id])
 	}
 	if n == 0 || d.probs[0] != d.probs[0] {
-		return fmt.Errorf("spec: draft: %w", ErrLogits)
+		return 0, fmt.Errorf("spec: draft: %w", ErrLogits)
+	}
+	return n, nil
+}
+
+// offer adds the most probable candidates of a node to the tree, as many as d.ids holds. It overwrites logits.
+func (d *Draft) offer(node int, logits []float32) error {
+	n, err := d.likeliest(logits)
+	if err != nil {
+		return err
 	}
 	return d.tree.Offer(node, FromDraft, d.ids[:n], d.probs[:n])
 }
@@ -174,8 +272,9 @@ func (d *Draft) draw(node int, logits []float32, k int, how Draw) error {
 // resize returns s with length n, and any content.
 func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-// forward runs the draft model on nodes, and together with the root on the settled tokens that it has not seen.
-func (d *Draft) forward(ctx context.Context, nodes []int) error {
+// forward runs the draft model on nodes, each with its masks right after it, and together with the root on the settled tokens that it has
+// not seen.
+func (d *Draft) forward(ctx context.Context, nodes []int, reach int) error {
 	d.batch.Tokens, d.batch.Parents = d.batch.Tokens[:0], d.batch.Parents[:0]
 	for _, node := range nodes {
 		if node < 0 || node >= d.tree.Len() {
@@ -193,15 +292,31 @@ func (d *Draft) forward(ctx context.Context, nodes []int) error {
 		} else if parent = d.tree.drafted[d.tree.parents[node]]; parent < 0 {
 			return fmt.Errorf("spec: draft: node %d before its parent %d", node, d.tree.parents[node])
 		}
-		d.tree.drafted[node] = int32(d.pending + len(d.batch.Tokens))
+		row := d.pending + len(d.batch.Tokens)
+		d.tree.drafted[node] = int32(row)
 		d.batch.Tokens = append(d.batch.Tokens, d.tree.tokens[node])
 		d.batch.Parents = append(d.batch.Parents, parent)
+		masks := d.masks(node, reach)
+		for mask := range masks {
+			d.batch.Tokens = append(d.batch.Tokens, d.parallel.Mask)
+			d.batch.Parents = append(d.batch.Parents, int32(row+mask))
+		}
+		for len(d.ahead) <= row+masks {
+			d.ahead = append(d.ahead, aheadRow{})
+		}
+		d.ahead[row].masks = masks
 	}
 	if _, err := d.model.Forward(ctx, d.batch); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)
 	}
 	d.pending += len(d.batch.Tokens)
 	return nil
+}
+
+// masks returns how many masks below a node make sense: what they predict must have a place in context and tree.
+func (d *Draft) masks(node, reach int) int {
+	depth := int(d.tree.depths[node])
+	return max(0, min(reach-1, d.model.Context()-len(d.sequence)-depth, d.tree.maxDepth-1-depth))
 }
 
 // catchUp puts the settled tokens that the model has not seen into the batch, before the root; if they are many, it runs the

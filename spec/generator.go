@@ -18,8 +18,10 @@ var (
 // Options describe a [Generator].
 type Options struct {
 	Target Model
-	Draft  Model  // may be nil
-	Policy Policy // the default is None
+	Draft  Model // may be nil
+	// Parallel says whether the draft model predicts several tokens in one forward.
+	Parallel Parallel
+	Policy   Policy // the default is None
 	// MaxNodes is the largest number of nodes that a tree has besides its root; the default is 64. Target and
 	// Draft must be able to project MaxNodes + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
 	MaxNodes int
@@ -165,6 +167,7 @@ func NewGenerator(o Options) (*Generator, error) {
 		if g.draft, err = NewDraft(o.Draft, o.MaxBatch); err != nil {
 			return nil, err
 		}
+		g.draft.Predict(o.Parallel)
 	}
 	return g, nil
 }

@@ -73,6 +73,7 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 
 		ProjectAhead: rapid.IntRange(0, 80).Draw(t, "projectAhead"),
+		Parallel:     spec.Parallel{Mask: int32(draft.VocabSize - 1), Positions: rapid.IntRange(0, 10).Draw(t, "positions")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +129,7 @@ func TestNewPolicyErrors(t *testing.T) {
 		"powerserve": func() (spec.Policy, error) {
 			return baseline.NewPowerServe(baseline.PowerServeOptions{Nodes: 3, Base: -1})
 		},
+		"pard":   func() (spec.Policy, error) { return baseline.NewPARD(0) },
 		"eagle2": func() (spec.Policy, error) { return baseline.NewEAGLE2(baseline.EAGLE2Options{Nodes: 3, Depth: -1}) },
 	} {
 		if _, err := make(); err == nil {

@@ -116,6 +116,7 @@ const (
 	FromDraft   Source = iota // the draft model
 	FromNGram                 // look-up of the latest tokens in the sequence itself
 	FromHistory               // answers to earlier prompts
+	FromMasks                 // mask tokens of the draft model, which predict several tokens at once: see [Draft.ExpandAhead]
 )
 
 // String returns the source's name.
@@ -127,6 +128,8 @@ func (s Source) String() string {
 		return "ngram"
 	case FromHistory:
 		return "history"
+	case FromMasks:
+		return "masks"
 	}
 	return fmt.Sprintf("source %d", uint8(s))
 }
@@ -140,6 +143,9 @@ type CandidateSet struct {
 	Tokens []int32   // by rank, most probable first; in the order in which they were drawn, if they were
 	Probs  []float32 // the source's probability of each token given the path to Node
 	Draw   Draw      // how the tokens were chosen
+	// Ahead is, of candidates [FromMasks], how many tokens lie between the latest that the draft model had seen and these: they are
+	// likely whatever those are, not given the path to Node.
+	Ahead int
 
 	from []Candidate // the distribution from which they were drawn, if they were
 }
@@ -155,7 +161,7 @@ const (
 )
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
-// arguments. A node takes one set of each source. Tokens that the request's [Constraint] does not allow there are left out;
+// arguments. A node takes one set of each source; [Draft.OfferAhead] alone replaces one. Tokens that the request's [Constraint] does not allow there are left out;
 // if that leaves none, there is no set. When the constraint has failed, Offer returns its error.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
@@ -172,6 +178,11 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 	if _, found := t.Set(node, source); found {
 		return fmt.Errorf("spec: tree: offer: node %d has a candidate set from %v already", node, source)
 	}
+	return t.offer(node, source, tokens, probs)
+}
+
+// offer records a candidate set of a source that has none of the node.
+func (t *Tree) offer(node int, source Source, tokens []int32, probs []float32) error {
 	start := len(t.offered)
 	for i, token := range tokens {
 		if t.allows(node, token) {
@@ -187,6 +198,24 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 		Node: node, Source: source, Tokens: slices.Clip(t.offered[start:]), Probs: slices.Clip(t.chances[start:]),
 	})
 	return nil
+}
+
+// offerAhead records the candidates of mask tokens, in place of those that an earlier wave had of the node, and reports whether the node
+// has them: a constraint may allow none.
+func (t *Tree) offerAhead(node, ahead int, tokens []int32, probs []float32) (offered bool, err error) {
+	old := t.firstSet[node]
+	for old >= 0 && t.sets[old].Source != FromMasks {
+		old = t.nextSet[old]
+	}
+	n := len(t.sets)
+	if err := t.offer(node, FromMasks, tokens, probs); err != nil || len(t.sets) == n {
+		return false, err
+	}
+	if t.sets[n].Ahead = ahead; old >= 0 {
+		t.sets[old], t.firstSet[node] = t.sets[n], t.nextSet[n]
+		t.sets, t.nextSet = t.sets[:n], t.nextSet[:n]
+	}
+	return true, nil
 }
 
 // offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies.

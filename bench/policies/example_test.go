@@ -21,6 +21,7 @@ func ExampleVariants() {
 	// opttree: 64
 	// eagle2: 64
 	// powerserve: 64
+	// pard: 64
 	// ngram: 64
 	// lever: 64
 }

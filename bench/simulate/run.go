@@ -159,6 +159,7 @@ func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, err
 		}
 		*m.about = tracedModel{Name: filepath.Base(m.path), Hash: hash, Vocab: m.model.Vocab(), Context: m.model.Context(), Kept: min(m.keep, m.model.Vocab())}
 	}
+	h.Draft.Mask, h.Draft.Positions = models.Parallel.Mask, models.Parallel.Positions
 	var err error
 	if h.Sets, err = s.encode(ctx, engine); err != nil {
 		return nil, err
@@ -215,7 +216,10 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	draft := &countedDraft{Model: s.pair.draft}
 	clock := newClock(policy, draft, h, 1)
 	clock.meanReads = meanReads
-	generator, err := spec.NewGenerator(spec.Options{Target: s.pair.target, Draft: draft, Policy: clock, MaxNodes: c.Budget})
+	generator, err := spec.NewGenerator(spec.Options{
+		Target: s.pair.target, Draft: draft, Policy: clock, MaxNodes: c.Budget,
+		Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Positions: s.pair.Draft.Positions},
+	})
 	if err != nil {
 		return result{}, err
 	}

@@ -55,6 +55,9 @@ type tracedModel struct {
 	Context int    `json:"context"`
 	Kept    int    `json:"kept"`  // tokens after a path
 	Paths   int    `json:"paths"` // lines that follow
+	// Mask and Positions say how far a draft predicts; see spec.Parallel.
+	Mask      int32 `json:"mask,omitempty"`
+	Positions int   `json:"positions,omitempty"`
 }
 
 // tracedSet is a data set in tokens.

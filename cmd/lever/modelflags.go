@@ -25,6 +25,7 @@ import (
 // modelFlags are the flags that say which models to use and how to generate with them.
 type modelFlags struct {
 	model, draft string
+	draftMask    int32
 	dram         dramSize
 	context      int
 	kv           string
@@ -50,6 +51,7 @@ type modelFlags struct {
 func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Var(cli.PathFlag(&f.model), "model", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
 	flags.Var(cli.PathFlag(&f.draft), "draft", "draft model, given in the same ways (default: none; the demo brings its own)")
+	flags.Int32Var(&f.draftMask, "draft-mask-token", 0, "token by which the draft predicts several tokens at once (default: what its configuration names)")
 	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
@@ -106,6 +108,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, f.model, f.draft); err != nil {
 		return nil, err
 	}
+	cfg.DraftMask = f.draftMask
 	if policy, err := lever.FindPolicy(f.policy); err == nil && policy.Draft == spec.DraftUnused {
 		cfg.Draft = ""
 	}

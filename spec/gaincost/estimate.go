@@ -11,25 +11,38 @@ import (
 type Estimator [sources]Calibration
 
 // sources is the number of sources of candidates.
-const sources = int(spec.FromHistory) + 1
+const sources = int(spec.FromMasks) + 1
 
-// Estimate returns â of a candidate of a tree, given the nodes before it; 0 for one that the draft model has too, whose set it is then weighed in.
+// Estimate returns â of a candidate of a tree, given the nodes before it; 0 for one that the draft model has too, whose set it is then weighed
+// in, and for all that mask tokens predict after a node that the draft model was asked about itself.
 func (e *Estimator) Estimate(t *spec.Tree, set *spec.CandidateSet, rank int) float64 {
 	class, prob := min(rank, 1), set.Probs[rank]
-	if set.Source == spec.FromDraft {
+	switch set.Source {
+	case spec.FromDraft:
 		class, prob = draftCandidate(t, set, rank)
-	} else if drafted, found := t.Set(set.Node, spec.FromDraft); found {
-		if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
+	case spec.FromMasks:
+		if _, asked := t.Set(set.Node, spec.FromDraft); asked {
 			return 0
 		}
-		class = classRefuted
+		class, prob = maskCandidate(t, set, rank)
+	default:
+		if drafted, asked := t.Set(set.Node, spec.FromDraft); asked {
+			if slices.Contains(drafted.Tokens, set.Tokens[rank]) {
+				return 0
+			}
+			class = classRefuted
+		} else if masked, found := t.Set(set.Node, spec.FromMasks); found && slices.Contains(masked.Tokens, set.Tokens[rank]) {
+			return 0
+		}
 	}
 	return e[set.Source].At(prob, class, int(t.Depths()[set.Node])+1)
 }
 
 // Classes of candidates in the calibration of their source. Looked-up candidates are of class 0, the first of their set, or 1
 // as long as no draft is asked, and refuted where one does not have them among its own. The draft's are of classes 0 to 3 by
-// rank, and of those from 4 on where look-up confirms them.
+// rank, and of those from 4 on where look-up confirms them. Those of masks are of classes 0 to 3 by the number of unknown tokens before
+// them, and likewise from 4 on: a mask says what is likely there whatever comes between, and the farther it is, the less that holds of the
+// tokens that do.
 const (
 	classRefuted   = 2
 	classConfirmed = 4
@@ -38,10 +51,20 @@ const (
 // draftCandidate returns the class of a candidate of the draft model, and its probability. Where look-up confirms it, that is the
 // probability that at least one of the two is right, as if they erred independently of each other.
 func draftCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
-	class, prob = [...]int{0, 1, 2, 2, 3}[min(rank, 4)], set.Probs[rank]
+	return confirm(t, set, rank, [...]int{0, 1, 2, 2, 3}[min(rank, 4)])
+}
+
+// maskCandidate returns the same of a candidate of a mask.
+func maskCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
+	return confirm(t, set, rank, min(set.Ahead, 4)-1)
+}
+
+// confirm returns the class and the probability of a candidate, or those of one that look-up confirms.
+func confirm(t *spec.Tree, set *spec.CandidateSet, rank, class int) (int, float32) {
+	prob := set.Probs[rank]
 	for s := range t.SetsOf(set.Node) {
 		// A look-up that is not sure of its first candidate confirms nothing.
-		if s.Source != spec.FromDraft && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
+		if s.Source != spec.FromDraft && s.Source != spec.FromMasks && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
 			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[0])
 		}
 	}
@@ -57,8 +80,12 @@ func (e *Estimator) Learn(o *spec.Observation) {
 			c := &e[set.Source]
 			for rank, candidate := range set.Tokens {
 				prob, hit := set.Probs[rank], candidate == token
-				if set.Source == spec.FromDraft {
-					class, prob := draftCandidate(o.Tree, set, rank)
+				if set.Source == spec.FromDraft || set.Source == spec.FromMasks {
+					of := draftCandidate
+					if set.Source == spec.FromMasks {
+						of = maskCandidate
+					}
+					class, prob := of(o.Tree, set, rank)
 					c.Count(prob, class, depth, hit)
 					continue
 				}

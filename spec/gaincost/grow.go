@@ -34,6 +34,9 @@ type grower struct {
 	best   ranking   // of the nodes but the root
 	looked int       // nodes for which look-up is done
 
+	wide   bool    // the draft model was asked about several tokens at once
+	masked ranking // best, and what a wave with masks can be expected to add to it
+
 	found    []Continuation
 	context  []int32
 	ids      []int32
@@ -51,7 +54,7 @@ func (g *grower) start(sequence []int32, tree *spec.Tree) {
 		g.limit = min(g.limit, g.nodes)
 	}
 	g.chance, g.given, g.best = append(g.chance[:0], 1), append(g.given[:0], 1), g.best[:0]
-	g.looked, g.drafting = 0, 0
+	g.looked, g.drafting, g.wide = 0, 0, false
 }
 
 // likelyChance is the p̂ below which a node is not worth a look-up.
@@ -101,19 +104,42 @@ func (g *grower) lookUpNode(node int) error {
 	return g.weigh(node)
 }
 
-// expand drafts a wave of nodes.
-func (g *grower) expand(ctx context.Context, draft *spec.Draft, nodes []int, candidates int) error {
-	rows := len(nodes)
+// expand drafts a wave of nodes, and what follows each of them up to reach places further on.
+func (g *grower) expand(ctx context.Context, draft *spec.Draft, nodes []int, candidates, reach int) error {
+	rows := len(nodes) * reach
 	if nodes[0] == 0 {
 		rows += draft.Unseen() // tokens that the draft model has not seen
 	}
 	g.drafting += g.model.Forward(rows)
 	g.model.Drafted(rows)
-	if err := draft.Expand(ctx, nodes, candidates); err != nil {
+	if err := draft.ExpandAhead(ctx, nodes, candidates, reach); err != nil {
 		return err
 	}
 	for _, node := range nodes {
 		if err := g.weigh(node); err != nil {
+			return err
+		}
+	}
+	if reach > 1 {
+		g.wide = true
+	}
+	if err := g.lookUp(); err != nil || !g.wide {
+		return err
+	}
+	return g.lookAhead(draft)
+}
+
+// lookAhead offers what masks predict after the nodes that are likely enough, and after those that this adds.
+func (g *grower) lookAhead(draft *spec.Draft) error {
+	for node := 1; node < g.tree.Len(); node++ {
+		if g.chance[node] < likelyChance || g.tree.Full(node) {
+			continue
+		}
+		offered, err := draft.OfferAhead(node)
+		if err == nil && offered {
+			err = g.weigh(node)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -125,6 +151,9 @@ func (g *grower) expand(ctx context.Context, draft *spec.Draft, nodes []int, can
 func (g *grower) weigh(node int) error {
 	t := g.tree
 	had := !t.IsLeaf(node)
+	for c := range t.Children(node) { // one that no set has any more is not expected
+		g.given[c] = 0
+	}
 	total := 0.0
 	for set := range t.SetsOf(node) {
 		for rank, token := range set.Tokens {
@@ -232,32 +261,82 @@ func (g *grower) size(r ranking, drafting float64) (nodes int, value float64) {
 // maxWave is the largest number of nodes in a draft forward.
 const maxWave = 16
 
-// wave returns the nodes to draft from next: those of the largest p̂ whose children can be expected to be worth more than the
-// draft forward that finds them takes. hits are the chances of a draft's first candidates.
-func (g *grower) wave(draft *spec.Draft, hits []float64) []int {
-	g.frontier, g.outlook = g.frontier[:0], append(g.outlook[:0], g.best...)
+// outcome is how often a draft's candidates are right, as far as that can be told before they are known.
+type outcome struct {
+	hits  []float64 // the first candidates after a node
+	masks []float64 // the first candidate of each mask, given that those before it are right
+}
+
+// wave returns the nodes to draft from next, and how many tokens ahead of each: those of the largest p̂ whose children can be expected to
+// be worth more than the draft forward that finds them takes.
+func (g *grower) wave(draft *spec.Draft, o outcome) (nodes []int, reach int) {
+	g.beginWave()
 	_, value := g.size(g.best, g.drafting)
-	chosen := 0
+	chosen, reach := 0, 1
 	for _, x := range g.best {
 		if draft.Expanded(x.node) || g.tree.Full(x.node) || draft.Full(x.node) {
 			continue
 		}
-		g.frontier = append(g.frontier, x.node)
-		for _, hit := range hits {
-			g.outlook.insert(ranked{x.chance * hit, -1}, g.limit)
-		}
+		g.expect(x, o)
 		n := len(g.frontier)
 		switch n {
 		case 1, 2, 3, 4, 6, 8, 12, maxWave:
-			if _, v := g.size(g.outlook, g.drafting+g.model.Forward(n)); v > value {
-				chosen, value = n, v
+			if r, v := g.reach(n, o); v > value {
+				chosen, reach, value = n, r, v
 			}
 		}
 		if n == maxWave {
 			break
 		}
 	}
-	return g.frontier[:chosen]
+	return g.frontier[:chosen], reach
+}
+
+// rootReach returns how many tokens ahead of the root to draft.
+func (g *grower) rootReach(o outcome) int {
+	g.beginWave()
+	g.expect(ranked{1, 0}, o)
+	reach, _ := g.reach(1, o)
+	return reach
+}
+
+// beginWave begins the choice of a wave.
+func (g *grower) beginWave() {
+	g.frontier, g.outlook, g.masked = g.frontier[:0], append(g.outlook[:0], g.best...), append(g.masked[:0], g.best...)
+}
+
+// expect adds a node to the frontier, and what drafting from it can be expected to find to the outlook.
+func (g *grower) expect(x ranked, o outcome) {
+	g.frontier = append(g.frontier, x.node)
+	if g.wide { // its children may be there, from masks
+		known := func(r ranked) bool { return r.node > 0 && int(g.tree.Parents()[r.node]) == x.node }
+		g.outlook, g.masked = slices.DeleteFunc(g.outlook, known), slices.DeleteFunc(g.masked, known)
+	}
+	for _, hit := range o.hits {
+		g.outlook.insert(ranked{x.chance * hit, -1}, g.limit)
+	}
+	if len(o.masks) == 0 {
+		return
+	}
+	for _, hit := range o.hits {
+		g.masked.insert(ranked{x.chance * hit, -1}, g.limit)
+	}
+	chance := x.chance * o.hits[0]
+	for _, hit := range o.masks {
+		chance *= hit
+		g.masked.insert(ranked{chance, -1}, g.limit)
+	}
+}
+
+// reach returns how many tokens ahead of each of the n nodes of the frontier to draft, and what the tree can then be expected to be worth.
+func (g *grower) reach(n int, o outcome) (reach int, value float64) {
+	_, value = g.size(g.outlook, g.drafting+g.model.Forward(n))
+	if most := 1 + len(o.masks); most > 1 && n*most <= 1+g.tree.Limit() {
+		if _, v := g.size(g.masked, g.drafting+g.model.Forward(n*most)); v > value {
+			return most, v
+		}
+	}
+	return 1, value
 }
 
 // finish reduces the tree to the given number of its best nodes and returns its gain.

@@ -48,7 +48,8 @@ type Lever struct {
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
-	tokens   float64 // and seconds: of late, for the rate
+	masks    []float64 // how often the first candidate of each mask of a draft is right, given that those before it are
+	tokens   float64   // and seconds: of late, for the rate
 	seconds  float64
 	credit   float64 // plain passes that speculation may cost
 	measure  int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
@@ -147,6 +148,7 @@ func (l *Lever) rate(plain float64) float64 {
 // draft asks the draft model for waves of candidates as long as they pay.
 func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	g := &l.grower
+	l.mask(draft.Reach())
 	catchUp := draft.Unseen()
 	first := l.model.Forward(1 + catchUp)
 	if l.model.Pass(1, first, 1) > g.most {
@@ -158,17 +160,26 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 		}
 		l.probing = true
 	}
-	wave := l.root[:]
+	o := outcome{l.hits[:], l.masks}
+	wave, reach := l.root[:], g.rootReach(o)
 	for len(wave) > 0 {
-		if err := g.expand(ctx, draft, wave, l.candidates); err != nil {
+		if err := g.expand(ctx, draft, wave, l.candidates, reach); err != nil {
 			return err
 		}
 		if !l.model.DraftKnown() { // the time of this wave is to be measured first
 			return nil
 		}
-		wave = g.wave(draft, l.hits[:])
+		wave, reach = g.wave(draft, o)
 	}
 	return nil
+}
+
+// mask prepares for a draft model that reaches so many tokens ahead.
+func (l *Lever) mask(reach int) {
+	for i := len(l.masks); i < reach-1; i++ {
+		l.masks = append(l.masks, max(0.2, 0.55-0.05*float64(i))) // until it is known
+	}
+	l.masks = l.masks[:reach-1]
 }
 
 // pays reports whether drafting can be expected to pay: whether any number of waves makes a better pass than what there is
@@ -179,6 +190,9 @@ func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 	others := 0.0
 	for _, hit := range hits[1:] {
 		others += hit
+	}
+	if l.widePays(first, hits[0], plain) {
+		return true
 	}
 	next := l.model.Forward(1)
 	limit := min(g.limit, g.tree.MaxDepth())
@@ -201,6 +215,27 @@ func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 	return false
 }
 
+// widePays reports the same of a single forward with masks.
+func (l *Lever) widePays(first, hit, plain float64) bool {
+	if len(l.masks) == 0 {
+		return false
+	}
+	g := &l.grower
+	drafting := max(first, l.model.Forward(1+len(l.masks)))
+	chance, gain := 1.0, 1.0
+	for i := range min(1+len(l.masks), g.limit, g.tree.MaxDepth()) {
+		if i > 0 {
+			hit = l.masks[i-1]
+		}
+		chance *= hit
+		gain += chance
+		if v, allowed := g.value(2+i, drafting, gain); allowed && v > plain {
+			return true
+		}
+	}
+	return false
+}
+
 // Observe learns from a pass.
 func (l *Lever) Observe(o spec.Observation) {
 	l.model.Observe(o)
@@ -209,6 +244,14 @@ func (l *Lever) Observe(o spec.Observation) {
 	for i, node := range o.Path {
 		if set, drafted := o.Tree.Set(node, spec.FromDraft); drafted {
 			l.countHit(&set, o.Token(i))
+		}
+		if set, masked := o.Tree.Set(node, spec.FromMasks); masked && set.Ahead <= len(l.masks) {
+			const window = 40
+			hit := 0.0
+			if set.Tokens[0] == o.Token(i) {
+				hit = 1
+			}
+			l.masks[set.Ahead-1] += (hit - l.masks[set.Ahead-1]) / window
 		}
 	}
 	l.measured(o.Tree.Len())

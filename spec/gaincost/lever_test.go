@@ -332,8 +332,13 @@ func (g *grown) pass(t testing.TB) {
 }
 
 func TestLeverDoesNotAllocate(t *testing.T) {
-	for name, policy := range map[string]spec.Policy{"lever": mustLever(t, LeverOptions{Nodes: 64}), "ngram": mustNGram(t, 64)} {
+	for name, policy := range map[string]spec.Policy{
+		"lever": mustLever(t, LeverOptions{Nodes: 64}), "lever ahead": mustLever(t, LeverOptions{Nodes: 64}), "ngram": mustNGram(t, 64),
+	} {
 		g := newGrown(t, policy, spectest.NewFreeModel(200))
+		if name == "lever ahead" {
+			g.draft.Predict(spec.Parallel{Mask: 7, Positions: 6})
+		}
 		for range 600 {
 			g.pass(t)
 		}
