@@ -1,0 +1,93 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+)
+
+// Parallel says how a draft model predicts several tokens in one forward: after a row of a real token it takes rows of the token Mask, each
+// below the one before, and the logits of the i-th mask row are those of the token i+1 places further on, whatever comes between (An et
+// al., PARD, arXiv 2504.18583). The zero value is a model that predicts the next token alone.
+type Parallel struct {
+	Mask      int32 // the token
+	Positions int   // most tokens that one row of a real token is good for, the next one included
+}
+
+// aheadRow is what one forward found ahead of a pending row.
+type aheadRow struct {
+	masks int // rows of masks that follow the row
+	from  int // of a mask row: its candidates
+	count int
+}
+
+// Predict tells the draft that its model predicts several tokens in one forward. Call it before the first pass.
+func (d *Draft) Predict(p Parallel) { d.parallel = p }
+
+// Reach returns the most tokens that one row of a node is good for: 1 for most models, see [Parallel].
+func (d *Draft) Reach() int { return max(1, d.parallel.Positions) }
+
+// ExpandAhead expands nodes as [Draft.Expand] does and, with reach above 1 and a model that can, predicts in the same forward what
+// follows up to reach−1 unknown tokens after each of them, as far as context and tree are that long: [Draft.OfferAhead] then offers it to
+// nodes below. The forward has up to reach rows for each node. At most as many rows may be asked for as a tree has nodes.
+func (d *Draft) ExpandAhead(ctx context.Context, nodes []int, k, reach int) error {
+	if k < 1 {
+		return fmt.Errorf("spec: draft: %d candidates", k)
+	}
+	d.ids, d.probs = resize(d.ids, k), resize(d.probs, k)
+	return d.wave(ctx, nodes, min(reach, d.Reach()), d.offer)
+}
+
+// OfferAhead offers the tree what mask rows below the nearest expanded ancestor of node predict there: a set [FromMasks], in place of
+// one of an ancestor farther away. It reports whether there is a new one. A node that is expanded itself gets none.
+func (d *Draft) OfferAhead(node int) (offered bool, err error) {
+	t, ahead, above := d.tree, 0, node
+	for t.drafted[above] < 0 {
+		if above == 0 {
+			return false, nil
+		}
+		above, ahead = int(t.parents[above]), ahead+1
+	}
+	row := int(t.drafted[above])
+	if ahead == 0 || row >= len(d.ahead) || ahead > d.ahead[row].masks {
+		return false, nil
+	}
+	if set, found := t.Set(node, FromMasks); found && set.Ahead <= ahead {
+		return false, nil
+	}
+	a := d.ahead[row+ahead]
+	return t.offerAhead(node, ahead, d.aheadIDs[a.from:a.from+a.count], d.aheadProb[a.from:a.from+a.count])
+}
+
+// masks returns how many masks below a node make sense: what they predict must have a place in context and tree.
+func (d *Draft) masks(node, reach int) int {
+	depth := int(d.tree.depths[node])
+	return max(0, min(reach-1, d.model.Context()-len(d.sequence)-depth, d.tree.maxDepth-1-depth))
+}
+
+// lookAhead keeps the likeliest tokens of the mask rows from the pending row first on, as many of each as d.ids holds.
+func (d *Draft) lookAhead(ctx context.Context, first int) error {
+	vocab := d.model.Vocab()
+	d.project = d.project[:0]
+	for row := first; row < d.pending; row++ {
+		for mask := range d.ahead[row].masks {
+			d.project = append(d.project, row+1+mask)
+		}
+	}
+	for rows := d.project; len(rows) > 0; {
+		n := min(len(rows), projectRows)
+		d.logits = resize(d.logits, n*vocab)
+		if err := d.model.Project(ctx, d.logits, rows[:n]); err != nil {
+			return fmt.Errorf("spec: draft: %w", err)
+		}
+		for i, row := range rows[:n] {
+			found, err := d.likeliest(d.logits[i*vocab : (i+1)*vocab])
+			if err != nil {
+				return err
+			}
+			d.ahead[row].from, d.ahead[row].count = len(d.aheadIDs), found
+			d.aheadIDs, d.aheadProb = append(d.aheadIDs, d.ids[:found]...), append(d.aheadProb, d.probs[:found]...)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
