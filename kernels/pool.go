@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,8 @@ import (
 
 // Pool is a fixed set of workers that share out the pieces of one operation at a time. Its goroutines sleep while there is
 // nothing to do; between the operations of a pass, which follow each other within microseconds, they look out for the next one
-// for a moment, because waking a sleeper takes longer than some operations. A Pool is owned by one goroutine, which calls Run and in the end Close. A nil *Pool runs everything on the
+// for a moment, because waking a sleeper takes longer than some operations, but let other goroutines go first. Where these have all cores, nobody
+// waits for a worker that has not begun. A Pool is owned by one goroutine, which calls Run and in the end Close. A nil *Pool runs everything on the
 // caller's goroutine.
 type Pool struct {
 	helpers []*helper // the workers beside the caller, who is worker 0
@@ -49,8 +51,11 @@ const (
 	gateAsleep // shut, and the waiter sleeps
 )
 
-// gateLooks is how often a waiter looks at a gate before it sleeps: some 10 microseconds.
-const gateLooks = 1 << 14
+// A waiter looks at a gate for some 10 microseconds before it sleeps: so often, in so many rounds.
+const (
+	gateRounds = 16
+	gateLooks  = 1 << 10
+)
 
 func newGate() gate { return gate{sleep: make(chan struct{}, 1)} }
 
@@ -61,20 +66,32 @@ func (g *gate) open() {
 	}
 }
 
-// wait returns once the gate is open, and shuts it. It is false when the gate was closed for good.
-func (g *gate) wait() bool {
-	for range gateLooks {
-		if g.state.CompareAndSwap(gateOpen, gateShut) {
-			return true
+// revoke shuts a gate that was opened, unless its waiter is through already.
+func (g *gate) revoke() bool { return g.state.CompareAndSwap(gateOpen, gateShut) }
+
+// wait returns once the gate is open, and shuts it. It is false when the gate was closed for good. If yield is true, other goroutines may go first;
+// for a goroutine that is locked to its thread, that takes too long.
+func (g *gate) wait(yield bool) bool {
+	for {
+		for range gateRounds {
+			for range gateLooks {
+				if g.state.CompareAndSwap(gateOpen, gateShut) {
+					return true
+				}
+			}
+			if yield {
+				runtime.Gosched()
+			}
+		}
+		if g.state.CompareAndSwap(gateShut, gateAsleep) {
+			if _, ok := <-g.sleep; !ok {
+				return false
+			}
+			if g.state.CompareAndSwap(gateOpen, gateShut) {
+				return true
+			}
 		}
 	}
-	if g.state.CompareAndSwap(gateShut, gateAsleep) {
-		if _, ok := <-g.sleep; !ok {
-			return false
-		}
-	}
-	g.state.Store(gateShut)
-	return true
 }
 
 // WorkerPanic is what [Pool.Run] panics with when a piece of work panicked on another goroutine.
@@ -167,8 +184,8 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 	if p.closed {
 		panic("kernels: Pool.Run: the pool is closed")
 	}
-	helpers := min(n-1, len(p.helpers))
-	if helpers <= 0 {
+	helpers := p.helpers[:min(max(n-1, 0), len(p.helpers))]
+	if len(helpers) == 0 {
 		for i := range n {
 			f(0, i)
 		}
@@ -177,18 +194,26 @@ func (p *Pool) Run(n int, f func(worker, i int)) {
 
 	p.f, p.n = f, int64(n)
 	p.next.Store(0)
-	p.active.Store(int64(helpers))
-	for _, h := range p.helpers[:helpers] {
+	p.active.Store(int64(len(helpers)))
+	for _, h := range helpers {
 		h.call.open()
 	}
-	defer p.finish()
+	defer p.finish(helpers)
 	p.pieces(0)
 }
 
-// finish waits for the helpers of a Run, also when the caller's own share has panicked, and passes a panic on.
-func (p *Pool) finish() {
+// finish waits for the helpers of a Run that have begun, also when the caller's own share has panicked, and passes a panic on.
+func (p *Pool) finish(helpers []*helper) {
 	p.next.Store(p.n)
-	p.done.wait()
+	idle := int64(0)
+	for _, h := range helpers {
+		if h.call.revoke() {
+			idle++
+		}
+	}
+	if idle == 0 || p.active.Add(-idle) > 0 {
+		p.done.wait(p.cores == nil)
+	}
 	p.f = nil
 	if err := p.failed.Swap(nil); err != nil {
 		panic(err)
@@ -209,7 +234,7 @@ func (p *Pool) pieces(worker int) {
 func (p *Pool) work(worker int, h *helper) {
 	defer p.stopped.Done()
 	p.Pin() // without a release: the thread ends with the worker
-	for h.call.wait() {
+	for h.call.wait(p.cores == nil) {
 		p.help(worker)
 	}
 }
