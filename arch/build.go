@@ -3,6 +3,7 @@ package arch
 import (
 	"cmp"
 	"fmt"
+	"math"
 
 	"github.com/lever-go/lever/layers"
 )
@@ -31,6 +32,9 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 	if t.QKNorm {
 		attention.QKNorm = layers.HeadQKNorm
 	}
+	if t.LongBeta != 0 {
+		attention.QueryScale = t.queryScale
+	}
 	global := t.Rope.Rotary(t.rotaryDim(), o.Context)
 	local := global
 	if t.LocalRope.Theta != 0 {
@@ -56,6 +60,11 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 		m.Layers = append(m.Layers, layers.NewBlock(ws, name, block))
 	}
 	return m, nil
+}
+
+// queryScale returns what queries at a position are multiplied by.
+func (t *Transformer) queryScale(position int) float32 {
+	return float32(1 + t.LongBeta*math.Log(float64(1+position/t.Rope.OriginalContext)))
 }
 
 // caches returns the layers of the cache, one for each attention.

@@ -91,6 +91,22 @@ func TestPublished(t *testing.T) {
 			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, Kernel: 3,
 			Convolutions: []bool{true, true, false, true, true, false, true, true, false, true, false, true, false, true, false, true},
 		}},
+		"Ministral-3-3B-Instruct-2512-BF16": {`{
+  "architectures": ["Mistral3ForConditionalGeneration"], "dtype": "bfloat16", "image_token_index": 10, "model_type": "mistral3",
+  "multimodal_projector_bias": false, "projector_hidden_act": "gelu", "spatial_merge_size": 2,
+  "text_config": {"attention_dropout": 0.0, "head_dim": 128, "hidden_act": "silu", "hidden_size": 3072, "initializer_range": 0.02,
+    "intermediate_size": 9216, "max_position_embeddings": 262144, "model_type": "ministral3", "num_attention_heads": 32, "num_hidden_layers": 26,
+    "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_parameters": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 16.0,
+      "llama_4_scaling_beta": 0.1, "mscale": 1.0, "mscale_all_dim": 1.0, "original_max_position_embeddings": 16384, "rope_theta": 1000000.0,
+      "rope_type": "yarn", "type": "yarn"},
+    "sliding_window": null, "tie_word_embeddings": true, "use_cache": true, "vocab_size": 131072},
+  "transformers_version": "5.0.0.dev0", "vision_feature_layer": -1, "vision_config": {"head_dim": 64, "hidden_act": "silu", "hidden_size": 1024,
+    "image_size": 1540, "intermediate_size": 4096, "model_type": "pixtral", "num_attention_heads": 16, "num_channels": 3, "num_hidden_layers": 24,
+    "patch_size": 14, "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}}}`, arch.Transformer{
+			Width: 3072, Layers: 26, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 9216, Vocab: 131072, MaxPositions: 262144, NormEps: 1e-5, Tied: true,
+			Rope:     layers.Rope{Theta: 1e6, Scaling: layers.RopeYaRN, Factor: 16, OriginalContext: 16384, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1},
+			LongBeta: 0.1, Interleaved: true,
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parse([]byte(c.json))
@@ -107,7 +123,7 @@ func TestPublished(t *testing.T) {
 // TestTextPartRefused: what the part for text asks for is not lost among the other parts.
 func TestTextPartRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"model_type": "llama", "hidden_size": 64}`:                     `text_config: model_type = "llama"; known are mistral`,
+		`{"model_type": "llama", "hidden_size": 64}`:                     `text_config: model_type = "llama"; known are mistral, ministral3`,
 		`{"attention_sinks": true}`:                                      `text_config: attention_sinks = true`,
 		`{"quantization_config": {"quant_method": "gptq"}}`:              `text_config: weights quantised with quant_method "gptq"`,
 		`{"hidden_act": "gelu"}`:                                         `text_config: hidden_act = "gelu"`,

@@ -96,6 +96,18 @@ func (v *Values) ropeObject(key, kind string) *Values {
 	return of
 }
 
+// editRope changes the objects that say what the rotary embedding is, before they are read.
+func (v *Values) editRope(edit func(rope map[string]any)) {
+	for _, key := range []string{"rope_parameters", "rope_scaling"} {
+		rope := map[string]any{}
+		if v.Decode(key, &rope, "an object"); len(rope) == 0 {
+			continue
+		}
+		edit(rope)
+		v.values[key], _ = json.Marshal(rope) // of what came from JSON
+	}
+}
+
 // rotaryDim returns how many elements of a head are rotated, 0 for all.
 func (v *Values) rotaryDim(headDim int) int {
 	part := statement{}

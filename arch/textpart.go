@@ -78,11 +78,7 @@ func (v *Values) setTied(text *Values) {
 // textPositions makes of positions in images and time those of text, which has the same in each of them.
 func (v *Values) textPositions() {
 	v.ask("mrope_section") // where GGUF files say it
-	for _, key := range []string{"rope_parameters", "rope_scaling"} {
-		rope := map[string]any{}
-		if v.Decode(key, &rope, "an object"); len(rope) == 0 {
-			continue
-		}
+	v.editRope(func(rope map[string]any) {
 		for _, kind := range []string{"type", "rope_type"} {
 			if rope[kind] == "mrope" {
 				rope[kind] = "default"
@@ -90,6 +86,5 @@ func (v *Values) textPositions() {
 		}
 		delete(rope, "mrope_section")
 		delete(rope, "mrope_interleaved")
-		v.values[key], _ = json.Marshal(rope) // of what came from JSON
-	}
+	})
 }

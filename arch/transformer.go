@@ -34,6 +34,7 @@ type Transformer struct {
 	QKNorm    bool             // queries and keys are normalised per head before the rotation
 	Scale     float32          // of query·key; 0 means 1/√HeadDim
 	SoftCap   float32          // of scores; 0 means none
+	LongBeta  float64          // queries at position p are multiplied by 1 + LongBeta·ln(1 + ⌊p/Rope.OriginalContext⌋); 0 means that they are not
 	Placement layers.Placement // of the norms of a block
 
 	Experts    int  // of a block, in place of its MLP, each with the inner width FFN; 0 means that there are none
@@ -134,6 +135,9 @@ func (t *Transformer) Validate() error {
 		return fmt.Errorf("head_dim = %d is odd, but rotary pairs need an even size", t.HeadDim)
 	case !(t.NormEps > 0 && t.NormEps < 1):
 		return fmt.Errorf("rms_norm_eps = %v is outside (0, 1)", t.NormEps)
+	}
+	if t.LongBeta != 0 && (!(t.LongBeta > 0 && t.LongBeta < 1<<10) || t.Rope.OriginalContext < 1) {
+		return fmt.Errorf("llama_4_scaling_beta = %v with original_max_position_embeddings = %d", t.LongBeta, t.Rope.OriginalContext)
 	}
 	if t.Convolutions != nil && (t.Kernel < 1 || t.Kernel > maxKernel) {
 		return fmt.Errorf("a convolution of %d rows is outside 1..%d", t.Kernel, maxKernel)

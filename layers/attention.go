@@ -42,6 +42,10 @@ type AttentionConfig struct {
 	QKNorm     QKNorm
 	Norm       NormConfig // of queries and keys
 
+	// QueryScale returns what the queries of a row at a position are multiplied by after the rotation, unless it is nil: a factor that grows with
+	// the position in Llama 4 and Ministral 3. It is called from several goroutines.
+	QueryScale func(position int) float32
+
 	// SoftCap limits a score s, after the scale, to SoftCap·tanh(s/SoftCap) (Gemma 2); 0 means no limit. It is computed in plain Go, which costs
 	// about as much as the rest of attention over a long text.
 	SoftCap float32
@@ -168,6 +172,12 @@ func (a *Attention) storeRow(_, i int) {
 	if c.Rotary != nil {
 		c.Rotary.Apply(set, q, c.Heads, a.rows.Positions[i])
 		c.Rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
+	}
+	if c.QueryScale != nil {
+		scale := c.QueryScale(a.rows.Positions[i])
+		for j := range q {
+			q[j] *= scale
+		}
 	}
 	c.Cache.Put(c.Layer, a.rows.Slots[i], k, v)
 }

@@ -285,6 +285,11 @@ func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out
 		q, k = m.qkNorm(name+".q_norm", q, a), m.qkNorm(name+".k_norm", k, a)
 		rotate(q, dim, l.freqs, l.factor, position)
 		rotate(k, dim, l.freqs, l.factor, position)
+		if a.QueryScale != nil {
+			for i := range q {
+				q[i] *= float64(a.QueryScale(position))
+			}
+		}
 		keys, values = append(keys, k), append(values, m.linear(name+".v", row))
 		mixed := make([]float64, a.Heads*dim)
 		for h := range a.Heads {
@@ -583,6 +588,9 @@ func scalarModels() map[string]*scalarModel {
 			if i == 1 {
 				l.freqs, l.attention.NoRotary = nil, true
 			}
+		}),
+		"ministral3": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.attention.QueryScale = func(position int) float32 { return 1 + float32(position)/8 }
 		}),
 		"granite": model(func(m *scalarModel, _ int, l *scalarLayer) {
 			m.embedScale, m.head.Scale, l.block.Residual, l.attention.Scale = 12, 1.0/8, 0.22, 0.015625

@@ -296,7 +296,7 @@ var known = []string{
 	"block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count", "attention.head_count_kv",
 	"attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.dimension_count",
 	"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.finetuned", "rope.scaling.attn_factor",
-	"rope.scaling.yarn_attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "attention.causal",
+	"rope.scaling.yarn_attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.yarn_log_multiplier", "attention.causal",
 	"tensor_data_layout",
 }
 
@@ -351,6 +351,10 @@ func (m *metadata) scaling(kind string) map[string]any {
 		if _, ok := m.values[m.prefix+key]; ok {
 			scaling[to] = m.number(key, -1)
 		}
+	}
+	const all = "rope.scaling.yarn_log_multiplier"
+	if x, ok := m.values[m.prefix+all]; kind == "yarn" && ok && x != float32(0) {
+		scaling["mscale"], scaling["mscale_all_dim"] = 1, m.number(all, -1)
 	}
 	if n := m.integer("rope.scaling.original_context_length", 0); n > 0 {
 		scaling["original_max_position_embeddings"] = n

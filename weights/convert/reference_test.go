@@ -134,7 +134,7 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 
 // isFraction reports whether the values of a metadata key are float32 even where they are whole.
 func isFraction(key string) bool {
-	return slices.ContainsFunc([]string{"freq_base", "factor", "softcapping", "scale", "beta"}, func(word string) bool { return strings.Contains(key, word) })
+	return slices.ContainsFunc([]string{"freq_base", "factor", "softcapping", "scale", "beta", "multiplier"}, func(word string) bool { return strings.Contains(key, word) })
 }
 
 // TestReferences converts models of each architecture from both formats and compares what they compute with llama.cpp. With
