@@ -28,6 +28,7 @@ type job struct {
 	form     form
 	options  *sampling
 	request  lever.Request
+	large    bool // it may take longer than most
 	logprobs bool
 	top      int                 // alternatives of each token
 	thoughts *tokenizer.Thoughts // nil if the model has none
@@ -41,13 +42,14 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 	read := func() { j, err = s.readJob(ctx, body, q) }
 	if len(body) <= lightBytes {
 		read()
-	} else if busy := s.inTurn(ctx, read); busy != nil {
+	} else if busy := s.inTurn(ctx, len(body), read); busy != nil {
 		return nil, busy
 	}
 	if err != nil {
 		return nil, err
 	}
 	j.request.Grammar, err = s.grammar(ctx, &j.options.format)
+	j.large = len(body) > lightBytes || j.request.Grammar != nil
 	return j, err
 }
 
@@ -108,13 +110,21 @@ func (f *fallbacks) tell(log *slog.Logger, model string, prompt tokenizer.Prompt
 // plain returns an error's text without the name of this module's root package, which says nothing to a client.
 func plain(err error) string { return strings.TrimPrefix(err.Error(), "lever: ") }
 
-// inTurn calls f when it is its turn among what takes long and is not a generation: one at a time, so that it takes one core at most.
-func (s *Server) inTurn(ctx context.Context, f func()) error {
-	if !s.preparing.enter() {
+const (
+	// largeLater is how much later a small request may come than a large one and still be answered before it.
+	largeLater = time.Second
+	// byteLater is, for each byte more that a request has, how much later another one may come and still be prepared before it.
+	byteLater = time.Microsecond
+)
+
+// inTurn calls f, about so many bytes, when it is its turn among what takes long and is not a generation: one at a time, so that it takes one core
+// at most.
+func (s *Server) inTurn(ctx context.Context, bytes int, f func()) error {
+	if !s.preparing.enter(false) {
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait to be prepared already; try again later", s.options.Waiting)
 	}
 	defer s.preparing.leave()
-	return s.preparing.run(ctx, f)
+	return s.preparing.run(ctx, time.Duration(bytes)*byteLater, f)
 }
 
 // answer has a job's answer generated when its turn comes, and writes it. An error says that nothing was written.
@@ -122,7 +132,7 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 	if s.ending.Load() {
 		return errEnding
 	}
-	if !s.queue.enter() {
+	if !s.queue.enter(j.large) {
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait already; try again later", s.options.Waiting)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -131,7 +141,11 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		defer close(gone)
 		defer s.queue.leave()
 		arrived := time.Now()
-		if err := s.queue.run(ctx, func() { s.generate(ctx, j, box, arrived) }); err != nil {
+		later := time.Duration(0)
+		if j.large {
+			later = largeLater
+		}
+		if err := s.queue.run(ctx, later, func() { s.generate(ctx, j, box, arrived) }); err != nil {
 			box.finish(lever.Result{}, err)
 		}
 	}()

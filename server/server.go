@@ -42,7 +42,7 @@ type Options struct {
 	// "host.docker.internal".
 	Hosts []string
 
-	Waiting   int           // requests that may wait while another one is answered, and again to be prepared; if zero, 16
+	Waiting   int           // requests that may wait while another one is answered, half of them large, and again to be prepared; if zero, 16
 	Clients   int           // requests that may be open at once, those included whose answer is complete but not yet read; if zero, 256
 	MaxBody   int64         // bytes of a request; if zero, 4 MiB
 	ReadTime  time.Duration // that a client may take to send a request; if zero, 30 s
