@@ -7,6 +7,10 @@ var Phi3 = &Architecture{
 	Parse: func(v *Values) (*Model, error) {
 		t := v.dense("")
 		v.windows(&t, 0)
+		every := 1
+		if v.Int("full_attn_mod", &every); every != 1 {
+			v.Fail(Unsupported("full_attn_mod = %d", every))
+		}
 		m, err := t.Model()
 		if err != nil {
 			return nil, err

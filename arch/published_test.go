@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,18 @@ func allBut(layers, pattern, window int) []int {
 		}
 	}
 	return of
+}
+
+// times writes a text several times, as elements of a list.
+func times(n int, text string) string { return strings.Repeat(text+", ", n-1) + text }
+
+// list48 stands for the lists of 48 factors of Phi, and longRope is what they mean.
+var list48 = "[" + times(48, "1.5") + "]"
+
+func longRope() layers.Rope {
+	factors := slices.Repeat([]float64{1.5}, 48)
+	return layers.Rope{Theta: 1e4, Scaling: layers.RopeLong, OriginalContext: 4096, Factors: factors, LongFactors: factors,
+		AttentionFactor: math.Sqrt(1 + math.Log(32)/math.Log(4096))}
 }
 
 // TestPublished: configurations with all the keys and values that published models have are understood.
@@ -106,6 +119,112 @@ func TestPublished(t *testing.T) {
 			Width: 3072, Layers: 26, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 9216, Vocab: 131072, MaxPositions: 262144, NormEps: 1e-5, Tied: true,
 			Rope:     layers.Rope{Theta: 1e6, Scaling: layers.RopeYaRN, Factor: 16, OriginalContext: 16384, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1},
 			LongBeta: 0.1, Interleaved: true,
+		}},
+		"gemma-3-1b-it": {`{
+  "architectures": ["Gemma3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "attn_logit_softcapping": null, "bos_token_id": 2,
+  "cache_implementation": "hybrid", "eos_token_id": [1, 106], "final_logit_softcapping": null, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
+  "hidden_size": 1152, "initializer_range": 0.02, "intermediate_size": 6912, "max_position_embeddings": 32768, "model_type": "gemma3_text",
+  "num_attention_heads": 4, "num_hidden_layers": 26, "num_key_value_heads": 1, "pad_token_id": 0, "query_pre_attn_scalar": 256,
+  "rms_norm_eps": 1e-06, "rope_local_base_freq": 10000, "rope_scaling": null, "rope_theta": 1000000, "sliding_window": 512,
+  "sliding_window_pattern": 6, "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0", "use_cache": true, "vocab_size": 262144}`, arch.Transformer{
+			Width: 1152, Layers: 26, Heads: 4, KVHeads: 1, HeadDim: 256, FFN: 6912, Vocab: 262144, MaxPositions: 32768, NormEps: 1e-6, QKNorm: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, LocalRope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault},
+			Windows: allBut(26, 6, 512), Scale: 1.0 / 16, Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(1152)),
+		}},
+		"Phi-3.5-mini-instruct": {`{
+  "_name_or_path": "Phi-3.5-mini-instruct", "architectures": ["Phi3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config", "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"}, "bos_token_id": 1,
+  "embd_pdrop": 0.0, "eos_token_id": 32000, "hidden_act": "silu", "hidden_size": 3072, "initializer_range": 0.02, "intermediate_size": 8192,
+  "max_position_embeddings": 131072, "model_type": "phi3", "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 32,
+  "original_max_position_embeddings": 4096, "pad_token_id": 32000, "resid_pdrop": 0.0, "rms_norm_eps": 1e-05,
+  "rope_scaling": {"long_factor": ` + list48 + `, "short_factor": ` + list48 + `, "type": "longrope"}, "rope_theta": 10000.0, "sliding_window": 262144,
+  "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.43.3", "use_cache": true, "vocab_size": 32064}`, arch.Transformer{
+			Width: 3072, Layers: 32, Heads: 32, KVHeads: 32, HeadDim: 96, FFN: 8192, Vocab: 32064, MaxPositions: 131072, NormEps: 1e-5, Rope: longRope(),
+		}},
+		"Phi-4-mini-instruct": {`{
+  "_name_or_path": "Phi-4-mini-instruct", "architectures": ["Phi3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config", "AutoTokenizer": "Xenova/gpt-4o"}, "bos_token_id": 199999, "embd_pdrop": 0.0,
+  "eos_token_id": 199999, "full_attn_mod": 1, "hidden_act": "silu", "hidden_size": 3072, "initializer_range": 0.02, "intermediate_size": 8192,
+  "interpolate_factor": 1, "lm_head_bias": false, "max_position_embeddings": 131072, "mlp_bias": false, "model_type": "phi3",
+  "num_attention_heads": 24, "num_hidden_layers": 32, "num_key_value_heads": 8, "original_max_position_embeddings": 4096, "pad_token_id": 199999,
+  "partial_rotary_factor": 0.75, "resid_pdrop": 0.0, "rms_norm_eps": 1e-05,
+  "rope_scaling": {"long_factor": ` + list48 + `, "short_factor": ` + list48 + `, "type": "longrope"}, "rope_theta": 10000.0, "sliding_window": 262144,
+  "tie_word_embeddings": true, "torch_dtype": "bfloat16", "transformers_version": "4.45.0", "use_cache": true, "vocab_size": 200064}`, arch.Transformer{
+			Width: 3072, Layers: 32, Heads: 24, KVHeads: 8, HeadDim: 128, RotaryDim: 96, FFN: 8192, Vocab: 200064, MaxPositions: 131072, NormEps: 1e-5, Tied: true,
+			Rope: longRope(),
+		}},
+		"SmolLM2-360M-Instruct": {`{
+  "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu",
+  "hidden_size": 960, "initializer_range": 0.02, "intermediate_size": 2560, "is_llama_config": true, "max_position_embeddings": 8192,
+  "mlp_bias": false, "model_type": "llama", "num_attention_heads": 15, "num_hidden_layers": 32, "num_key_value_heads": 5, "pad_token_id": 2,
+  "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_interleaved": false, "rope_scaling": null, "rope_theta": 100000, "tie_word_embeddings": true,
+  "torch_dtype": "bfloat16", "transformers_version": "4.42.3", "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}, "use_cache": true,
+  "vocab_size": 49152}`, arch.Transformer{
+			Width: 960, Layers: 32, Heads: 15, KVHeads: 5, HeadDim: 64, FFN: 2560, Vocab: 49152, MaxPositions: 8192, NormEps: 1e-5, Tied: true, Interleaved: true,
+			Rope: layers.Rope{Theta: 1e5, Scaling: layers.RopeDefault},
+		}},
+		"SmolLM3-3B": {`{
+  "architectures": ["SmolLM3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "eos_token_id": 128012, "hidden_act": "silu",
+  "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 11008, "layer_types": [` + times(36, `"full_attention"`) + `],
+  "max_position_embeddings": 65536, "max_window_layers": 28, "mlp_bias": false, "model_type": "smollm3", "no_rope_layer_interval": 4,
+  "no_rope_layers": [` + times(9, "1, 1, 1, 0") + `], "num_attention_heads": 16, "num_hidden_layers": 36, "num_key_value_heads": 4,
+  "pad_token_id": 128004, "pretraining_tp": 2, "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 5000000.0, "sliding_window": null,
+  "torch_dtype": "bfloat16", "transformers_version": "4.54.0.dev0", "use_cache": false, "use_sliding_window": false, "vocab_size": 128256}`, arch.Transformer{
+			Width: 2048, Layers: 36, Heads: 16, KVHeads: 4, HeadDim: 128, FFN: 11008, Vocab: 128256, MaxPositions: 65536, NormEps: 1e-6, Interleaved: true,
+			Rope: layers.Rope{Theta: 5e6, Scaling: layers.RopeDefault}, NoRotary: slices.Repeat([]bool{false, false, false, true}, 9),
+		}},
+		"granite-4.0-micro": {`{
+  "architectures": ["GraniteMoeHybridForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "attention_multiplier": 0.015625,
+  "bos_token_id": 100257, "embedding_multiplier": 12, "eos_token_id": 100257, "hidden_act": "silu", "hidden_size": 2560, "init_method": "mup",
+  "initializer_range": 0.1, "intermediate_size": 8192, "layer_types": [` + times(40, `"attention"`) + `], "logits_scaling": 10, "mamba_chunk_size": 256,
+  "mamba_conv_bias": true, "mamba_d_conv": 4, "mamba_d_head": 64, "mamba_d_state": 256, "mamba_expand": 2, "mamba_n_groups": 1, "mamba_n_heads": 80,
+  "mamba_proj_bias": false, "max_position_embeddings": 131072, "model_type": "granitemoehybrid", "normalization_function": "rmsnorm",
+  "num_attention_heads": 40, "num_experts_per_tok": 0, "num_hidden_layers": 40, "num_key_value_heads": 8, "num_local_experts": 0,
+  "output_router_logits": false, "pad_token_id": 100256, "position_embedding_type": "rope", "residual_multiplier": 0.22, "rms_norm_eps": 1e-05,
+  "rope_scaling": null, "rope_theta": 10000000, "router_aux_loss_coef": 0.01, "shared_intermediate_size": 8192, "tie_word_embeddings": true,
+  "torch_dtype": "bfloat16", "transformers_version": "4.56.0", "use_cache": true, "vocab_size": 100352}`, arch.Transformer{
+			Width: 2560, Layers: 40, Heads: 40, KVHeads: 8, HeadDim: 64, FFN: 8192, Vocab: 100352, MaxPositions: 131072, NormEps: 1e-5, Tied: true, Interleaved: true,
+			Rope: layers.Rope{Theta: 1e7, Scaling: layers.RopeDefault}, EmbeddingScale: 12, Scale: 0.015625, Residual: 0.22, HeadScale: 0.1,
+		}},
+		"Mistral-Nemo-Instruct-2407": {`{
+  "architectures": ["MistralForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2, "head_dim": 128, "hidden_act": "silu",
+  "hidden_size": 5120, "initializer_range": 0.02, "intermediate_size": 14336, "max_position_embeddings": 131072, "model_type": "mistral",
+  "num_attention_heads": 32, "num_hidden_layers": 40, "num_key_value_heads": 8, "rms_norm_eps": 1e-05, "rope_theta": 1000000.0,
+  "sliding_window": null, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.43.0.dev0", "use_cache": true,
+  "vocab_size": 131072}`, arch.Transformer{
+			Width: 5120, Layers: 40, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 131072, MaxPositions: 131072, NormEps: 1e-5, Interleaved: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault},
+		}},
+		"DeepSeek-R1-Distill-Qwen-1.5B": {`{
+  "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151643, "hidden_act": "silu",
+  "hidden_size": 1536, "initializer_range": 0.02, "intermediate_size": 8960, "max_position_embeddings": 131072, "max_window_layers": 21,
+  "model_type": "qwen2", "num_attention_heads": 12, "num_hidden_layers": 28, "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 10000,
+  "sliding_window": 4096, "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.44.0", "use_cache": true,
+  "use_mrope": false, "use_sliding_window": false, "vocab_size": 151936}`, arch.Transformer{
+			Width: 1536, Layers: 28, Heads: 12, KVHeads: 2, HeadDim: 128, FFN: 8960, Vocab: 151936, MaxPositions: 131072, NormEps: 1e-6, QKVBias: true,
+			Rope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault},
+		}},
+		"DeepSeek-R1-Distill-Llama-8B": {`{
+  "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 128000, "eos_token_id": 128001,
+  "hidden_act": "silu", "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 14336, "max_position_embeddings": 131072,
+  "mlp_bias": false, "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "pretraining_tp": 1,
+  "rms_norm_eps": 1e-05, "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+    "original_max_position_embeddings": 8192, "rope_type": "llama3"}, "rope_theta": 500000.0, "tie_word_embeddings": false,
+  "torch_dtype": "bfloat16", "transformers_version": "4.43.0.dev0", "use_cache": true, "vocab_size": 128256}`, arch.Transformer{
+			Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 14336, Vocab: 128256, MaxPositions: 131072, NormEps: 1e-5, Interleaved: true,
+			Rope: layers.Rope{Theta: 5e5, Scaling: layers.RopeLlama3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192},
+		}},
+		"DeepSeek-R1-0528-Qwen3-8B": {`{
+  "architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645,
+  "head_dim": 128, "hidden_act": "silu", "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 12288,
+  "max_position_embeddings": 131072, "max_window_layers": 36, "model_type": "qwen3", "num_attention_heads": 32, "num_hidden_layers": 36,
+  "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": {"rope_type": "yarn", "factor": 4.0,
+    "original_max_position_embeddings": 32768, "attn_factor": 0.8782488562869419}, "rope_theta": 1000000, "sliding_window": null,
+  "tie_word_embeddings": false, "torch_dtype": "bfloat16", "transformers_version": "4.51.0", "use_cache": true, "use_sliding_window": false,
+  "vocab_size": 151936}`, arch.Transformer{
+			Width: 4096, Layers: 36, Heads: 32, KVHeads: 8, HeadDim: 128, FFN: 12288, Vocab: 151936, MaxPositions: 131072, NormEps: 1e-6, QKNorm: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeYaRN, Factor: 4, OriginalContext: 32768, BetaFast: 32, BetaSlow: 1,
+				AttentionFactor: (0.1*math.Log(4) + 1) * 0.8782488562869419},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

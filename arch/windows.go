@@ -23,7 +23,7 @@ func (v *Values) layerTypes(layers int) []string {
 }
 
 // windows reads which layers see a window of the text alone, and how long it is: those that layer_types lists, or else all but every pattern-th, or
-// all if pattern is 0.
+// all if pattern is 0. A window of all positions is none.
 func (v *Values) windows(t *Transformer, pattern int) {
 	window, uses := 0, true
 	v.Int("sliding_window", &window)
@@ -49,7 +49,7 @@ func (v *Values) windows(t *Transformer, pattern int) {
 				return
 			}
 		}
-		if sliding && window > 0 && uses {
+		if sliding && window > 0 && window < t.MaxPositions && uses {
 			of[i], some = window, true
 		}
 	}
