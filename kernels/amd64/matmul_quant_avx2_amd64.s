@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "tile_avx2_amd64.h"
 
-// Tiles of Q4_0 and Q8_0; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
+// Tiles of Q4_0 and Q8_0, and unpacked ones; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
 //
 //	acc = fma(float(dot), dw·da, acc)
 //
@@ -120,10 +120,10 @@ pair:
 	VZEROUPPER
 	RET
 
-// BYTES(i) loads columns 4i … of a Q8_0 block: q in Y8 and Y9, |q| in Y10 and Y11.
-#define BYTES(i) \
-	VMOVDQU (32+64*i)(SI), Y8 \
-	VMOVDQU (64+64*i)(SI), Y9 \
+// BYTES(at, i) loads columns 4i … of a block whose integers begin at byte at: q in Y8 and Y9, |q| in Y10 and Y11.
+#define BYTES(at, i) \
+	VMOVDQU (at+64*i)(SI), Y8    \
+	VMOVDQU (at+32+64*i)(SI), Y9 \
 	VPABSB  Y8, Y10           \
 	VPABSB  Y9, Y11
 
@@ -139,14 +139,25 @@ pair:
 	VPMADDWD     Y14, Y13, Y13   \
 	VPADDD       Y13, s1, s1
 
-#define BYTES1(i) \
-	BYTES(i)                \
+#define BYTES1(at, i) \
+	BYTES(at, i)            \
 	BYTE_DOT(i, R8, Y4, Y5)
 
-#define BYTES2(i) \
-	BYTES(i)                \
+#define BYTES2(at, i) \
+	BYTES(at, i)            \
 	BYTE_DOT(i, R8, Y4, Y5) \
 	BYTE_DOT(i, R9, Y6, Y7)
+
+// GROUPS(BYTESN, at) multiplies all columns of a block.
+#define GROUPS(BYTESN, at) \
+	BYTESN(at, 0) \
+	BYTESN(at, 1) \
+	BYTESN(at, 2) \
+	BYTESN(at, 3) \
+	BYTESN(at, 4) \
+	BYTESN(at, 5) \
+	BYTESN(at, 6) \
+	BYTESN(at, 7)
 
 #define PREFETCH_Q8 \
 	PREFETCH_Q4                         \
@@ -174,14 +185,7 @@ TEXT ·tileQ8Avx2(SB), NOSPLIT, $0-56
 single:
 	PREFETCH_Q8
 	ZERO2(Y4, Y5)
-	BYTES1(0)
-	BYTES1(1)
-	BYTES1(2)
-	BYTES1(3)
-	BYTES1(4)
-	BYTES1(5)
-	BYTES1(6)
-	BYTES1(7)
+	GROUPS(BYTES1, 32)
 	VCVTPH2PS (SI), Y8
 	VCVTPH2PS 16(SI), Y9
 	SCALE(R8, Y4, Y5, Y0, Y1)
@@ -197,19 +201,61 @@ pair:
 	PREFETCH_Q8
 	ZERO2(Y4, Y5)
 	ZERO2(Y6, Y7)
-	BYTES2(0)
-	BYTES2(1)
-	BYTES2(2)
-	BYTES2(3)
-	BYTES2(4)
-	BYTES2(5)
-	BYTES2(6)
-	BYTES2(7)
+	GROUPS(BYTES2, 32)
 	VCVTPH2PS (SI), Y8
 	VCVTPH2PS 16(SI), Y9
 	SCALE(R8, Y4, Y5, Y0, Y1)
 	SCALE(R9, Y6, Y7, Y2, Y3)
 	ADDQ $544, SI
+	ADDQ $40, R8
+	ADDQ $40, R9
+	SUBQ $1, CX
+	JNZ  pair
+	STORE2(Y0, Y1)
+	ADDQ BX, DI
+	STORE2(Y2, Y3)
+	VZEROUPPER
+	RET
+
+// func tileUnpackedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileUnpackedAvx2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ q+24(FP), R8
+	MOVQ blocks+40(FP), CX
+	MOVQ R8, R9
+	ADDQ ldq+48(FP), R9
+	VPBROADCASTD ones<>(SB), Y14
+	ZERO2(Y0, Y1)
+	ZERO2(Y2, Y3)
+	CMPQ rows+32(FP), $2
+	JEQ  pair
+
+single:
+	ZERO2(Y4, Y5)
+	GROUPS(BYTES1, 64)
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	ADDQ $576, SI
+	ADDQ $40, R8
+	SUBQ $1, CX
+	JNZ  single
+	STORE2(Y0, Y1)
+	VZEROUPPER
+	RET
+
+pair:
+	ZERO2(Y4, Y5)
+	ZERO2(Y6, Y7)
+	GROUPS(BYTES2, 64)
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	SCALE(R9, Y6, Y7, Y2, Y3)
+	ADDQ $576, SI
 	ADDQ $40, R8
 	ADDQ $40, R9
 	SUBQ $1, CX

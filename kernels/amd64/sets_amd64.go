@@ -34,8 +34,9 @@ var avx2 = table.Kernels{
 		tensor.Q4_K: productAvx2(tensor.Q4_K, tileQ4KAvx2),
 		tensor.Q6_K: productAvx2(tensor.Q6_K, tileQ6KAvx2),
 	},
-	MatMulF16F32: matMulF16F32Avx2,
-	MatMulF32F32: matMulF32F32Avx2,
+	MatMulUnpacked: &unpackedAvx2,
+	MatMulF16F32:   matMulF16F32Avx2,
+	MatMulF32F32:   matMulF32F32Avx2,
 
 	AttentionScoresF16: attentionScoresF16Avx2,
 	AttentionScoresF32: attentionScoresF32Avx2,

@@ -13,6 +13,11 @@ var (
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8Dotprod16}, {8, gemmQ8Dotprod8}, {4, gemmQ8Dotprod4}},
 	}
+	unpackedDotprod = blocked{
+		dtype: unpackedType, x: &rowLayout,
+		gemv: gemvUnpackedDotprod,
+		gemm: []gemm{{16, gemmUnpackedDotprod16}, {8, gemmUnpackedDotprod8}, {4, gemmUnpackedDotprod4}},
+	}
 )
 
 // gemvQ4Dotprod multiplies tiles tiles with one row of activations in rowForm whose blocks lie stride bytes apart:
@@ -45,3 +50,15 @@ func gemmQ8Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 
 //go:noescape
 func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemvUnpackedDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Products of Q4_0 and Q8_0 weights with activations in rowForm. A register of weights is 4 rows × 4 columns: of Q8_0
+// Products of Q4_0, Q8_0 and unpacked weights with activations in rowForm. A register of weights is 4 rows × 4 columns: of Q8_0
 // columns 4j..4j+3 of the block; of Q4_0 the same in the low and columns 16+4j..16+4j+3 in the high halves of the bytes.
 
 // SCALE multiplies the 16 scales of the weights at R1 with that of the activations, V18, to V0-V3.
@@ -11,6 +11,15 @@
 	FCVTLH4(19, 1) \
 	FCVTL4(4, 2) \
 	FCVTLH4(4, 3) \
+	FMULE(18, 0, 0, 0) \
+	FMULE(18, 0, 1, 1) \
+	FMULE(18, 0, 2, 2) \
+	FMULE(18, 0, 3, 3)
+
+// SCALE32 is SCALE for scales that are float32.
+#define SCALE32 \
+	FLDPQ (R1), (F0, F1) \
+	FLDPQ 32(R1), (F2, F3) \
 	FMULE(18, 0, 0, 0) \
 	FMULE(18, 0, 1, 1) \
 	FMULE(18, 0, 2, 2) \
@@ -27,8 +36,8 @@
 	FMLA4(2, 22, 26) \
 	FMLA4(3, 23, 27)
 
-// GEMV is the body of a product with one row; BLOCK computes one block, of which the weights take bytes.
-#define GEMV(BLOCK, bytes) \
+// GEMV is the body of a product with one row; BLOCK computes one block, of which the weights take bytes, and SCALE their scales.
+#define GEMV(BLOCK, SCALE, bytes) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  w+8(FP), R1 \
 	MOVD  tiles+16(FP), R2 \
@@ -110,61 +119,65 @@ block_loop: \
 	FLDPQ 256(R1), (F10, F11) \
 	STEP(3, 8, 9, 10, 11, 12, 13, 14, 15)
 
-#define BLOCKQ8 \
+// BLOCKBYTES(at) is for bytes that begin at byte at of a block.
+#define BLOCKBYTES(at) \
 	FLDPQ (R6), (F16, F17) \
 	FMOVQ (R8), F20 \
 	FMOVQ (R8), F21 \
 	FMOVQ (R8), F22 \
 	FMOVQ (R8), F23 \
 	FMOVS 48(R6), F18 \
-	FLDPQ 32(R1), (F0, F1) \
-	FLDPQ 64(R1), (F2, F3) \
+	FLDPQ at(R1), (F0, F1) \
+	FLDPQ (at+32)(R1), (F2, F3) \
 	SDOTE(16, 0, 0, 20) \
 	SDOTE(16, 0, 1, 21) \
 	SDOTE(16, 0, 2, 22) \
 	SDOTE(16, 0, 3, 23) \
-	FLDPQ 96(R1), (F4, F5) \
-	FLDPQ 128(R1), (F6, F7) \
+	FLDPQ (at+64)(R1), (F4, F5) \
+	FLDPQ (at+96)(R1), (F6, F7) \
 	SDOTE(16, 1, 4, 20) \
 	SDOTE(16, 1, 5, 21) \
 	SDOTE(16, 1, 6, 22) \
 	SDOTE(16, 1, 7, 23) \
-	FLDPQ 160(R1), (F8, F9) \
-	FLDPQ 192(R1), (F10, F11) \
+	FLDPQ (at+128)(R1), (F8, F9) \
+	FLDPQ (at+160)(R1), (F10, F11) \
 	SDOTE(16, 2, 8, 20) \
 	SDOTE(16, 2, 9, 21) \
 	SDOTE(16, 2, 10, 22) \
 	SDOTE(16, 2, 11, 23) \
-	FLDPQ 224(R1), (F12, F13) \
-	FLDPQ 256(R1), (F14, F15) \
+	FLDPQ (at+192)(R1), (F12, F13) \
+	FLDPQ (at+224)(R1), (F14, F15) \
 	SDOTE(16, 3, 12, 20) \
 	SDOTE(16, 3, 13, 21) \
 	SDOTE(16, 3, 14, 22) \
 	SDOTE(16, 3, 15, 23) \
-	FLDPQ 288(R1), (F0, F1) \
-	FLDPQ 320(R1), (F2, F3) \
+	FLDPQ (at+256)(R1), (F0, F1) \
+	FLDPQ (at+288)(R1), (F2, F3) \
 	SDOTE(17, 0, 0, 20) \
 	SDOTE(17, 0, 1, 21) \
 	SDOTE(17, 0, 2, 22) \
 	SDOTE(17, 0, 3, 23) \
-	FLDPQ 352(R1), (F4, F5) \
-	FLDPQ 384(R1), (F6, F7) \
+	FLDPQ (at+320)(R1), (F4, F5) \
+	FLDPQ (at+352)(R1), (F6, F7) \
 	SDOTE(17, 1, 4, 20) \
 	SDOTE(17, 1, 5, 21) \
 	SDOTE(17, 1, 6, 22) \
 	SDOTE(17, 1, 7, 23) \
-	FLDPQ 416(R1), (F8, F9) \
-	FLDPQ 448(R1), (F10, F11) \
+	FLDPQ (at+384)(R1), (F8, F9) \
+	FLDPQ (at+416)(R1), (F10, F11) \
 	SDOTE(17, 2, 8, 20) \
 	SDOTE(17, 2, 9, 21) \
 	SDOTE(17, 2, 10, 22) \
 	SDOTE(17, 2, 11, 23) \
-	FLDPQ 480(R1), (F12, F13) \
-	FLDPQ 512(R1), (F14, F15) \
+	FLDPQ (at+448)(R1), (F12, F13) \
+	FLDPQ (at+480)(R1), (F14, F15) \
 	SDOTE(17, 3, 12, 20) \
 	SDOTE(17, 3, 13, 21) \
 	SDOTE(17, 3, 14, 22) \
 	SDOTE(17, 3, 15, 23)
+
+#define BLOCKQ8 BLOCKBYTES(32)
+#define BLOCKUNPACKED BLOCKBYTES(64)
 
 // The products with several rows, of one block of 4 rows × 32 columns a turn, have these:
 //
@@ -178,7 +191,7 @@ block_loop: \
 //	V9, V10  activations    V11 sums of the block    V12 their scale    V13 1.5·2^23    V14 product of scales
 //	V15      mask 0x0f      V16-V31 sums of the rows, one register for each row of activations
 
-// UNPACKQ4 and UNPACKQ8 make one block of 4 rows of weights ready.
+// UNPACKQ4, UNPACKQ8 and LOADUNPACKED make one block of 4 rows of weights ready.
 #define UNPACKQ4 \
 	FMOVD (R9), F8 \
 	FMOVQ (R11), F0 \
@@ -210,6 +223,19 @@ block_loop: \
 	ADD   $544, R9 \
 	ADD   $544, R11 \
 	FCVTL4(8, 8)
+
+#define LOADUNPACKED \
+	FMOVQ (R9), F8 \
+	FMOVQ (R11), F0 \
+	FMOVQ 64(R11), F1 \
+	FMOVQ 128(R11), F2 \
+	FMOVQ 192(R11), F3 \
+	FMOVQ 256(R11), F4 \
+	FMOVQ 320(R11), F5 \
+	FMOVQ 384(R11), F6 \
+	FMOVQ 448(R11), F7 \
+	ADD   $576, R9 \
+	ADD   $576, R11
 
 // ROWQ4(acc) and ROWQ8(acc) add the block's products with the next row of activations to V(acc).
 #define ROWQ4(acc) \
@@ -260,8 +286,8 @@ block_loop: \
 	OP(30) \
 	OP(31)
 
-// GEMM is the body for the rows of ROWS, whose activations take bytes a block.
-#define GEMM(ROWS, bytes, UNPACK, PRODUCTS) \
+// GEMM is the body for the rows of ROWS, whose activations take bytes a block. A scale of weights takes scale bytes.
+#define GEMM(ROWS, bytes, scale, UNPACK, PRODUCTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  ldd+8(FP), R1 \
 	MOVD  w+16(FP), R12 \
@@ -270,7 +296,7 @@ block_loop: \
 	MOVD  blocks+40(FP), R5 \
 	LSL   $2, R1 \
 	SUB   $bytes, R4 \
-	ADD   $32, R12, R2 \
+	ADD   $(16*scale), R12, R2 \
 	MOVD  $4, R13 \
 	VMOVI $0x0f, V15.B16 \
 	MOVD  $·start(SB), R8 \
@@ -291,39 +317,55 @@ block_loop: \
 	ROWS(STORE) \
 	ADD   $16, R0 \
 	ADD   $16, R2 \
-	ADD   $8, R12 \
+	ADD   $(4*scale), R12 \
 	SUBS  $1, R13 \
 	BNE   group_loop \
 	RET
 
 // func gemvQ4Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ4Dotprod(SB), NOSPLIT, $0-48
-	GEMV(BLOCKQ4, 288)
+	GEMV(BLOCKQ4, SCALE, 288)
 
 // func gemvQ8Dotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ8Dotprod(SB), NOSPLIT, $0-48
-	GEMV(BLOCKQ8, 544)
+	GEMV(BLOCKQ8, SCALE, 544)
 
 // func gemmQ4Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod16(SB), NOSPLIT, $0-48
-	GEMM(ROWS16, 1024, UNPACKQ4, ROWQ4)
+	GEMM(ROWS16, 1024, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ4Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod8(SB), NOSPLIT, $0-48
-	GEMM(ROWS8, 512, UNPACKQ4, ROWQ4)
+	GEMM(ROWS8, 512, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod4(SB), NOSPLIT, $0-48
-	GEMM(ROWS4, 256, UNPACKQ4, ROWQ4)
+	GEMM(ROWS4, 256, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod16(SB), NOSPLIT, $0-48
-	GEMM(ROWS16, 1024, UNPACKQ8, ROWQ8)
+	GEMM(ROWS16, 1024, 2, UNPACKQ8, ROWQ8)
 
 // func gemmQ8Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod8(SB), NOSPLIT, $0-48
-	GEMM(ROWS8, 512, UNPACKQ8, ROWQ8)
+	GEMM(ROWS8, 512, 2, UNPACKQ8, ROWQ8)
 
 // func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod4(SB), NOSPLIT, $0-48
-	GEMM(ROWS4, 256, UNPACKQ8, ROWQ8)
+	GEMM(ROWS4, 256, 2, UNPACKQ8, ROWQ8)
+
+// func gemvUnpackedDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvUnpackedDotprod(SB), NOSPLIT, $0-48
+	GEMV(BLOCKUNPACKED, SCALE32, 576)
+
+// func gemmUnpackedDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedDotprod16(SB), NOSPLIT, $0-48
+	GEMM(ROWS16, 1024, 4, LOADUNPACKED, ROWQ8)
+
+// func gemmUnpackedDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedDotprod8(SB), NOSPLIT, $0-48
+	GEMM(ROWS8, 512, 4, LOADUNPACKED, ROWQ8)
+
+// func gemmUnpackedDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedDotprod4(SB), NOSPLIT, $0-48
+	GEMM(ROWS4, 256, 4, LOADUNPACKED, ROWQ8)

@@ -14,6 +14,11 @@ var (
 		gemv: gemvQ8Dotprod,
 		gemm: []gemm{{16, gemmQ8I8mm16}, {8, gemmQ8I8mm8}, {4, gemmQ8I8mm4}, {2, gemmQ8I8mm2}},
 	}
+	unpackedI8mm = blocked{
+		dtype: unpackedType, x: &pairLayout,
+		gemv: gemvUnpackedDotprod,
+		gemm: []gemm{{16, gemmUnpackedI8mm16}, {8, gemmUnpackedI8mm8}, {4, gemmUnpackedI8mm4}, {2, gemmUnpackedI8mm2}},
+	}
 )
 
 // gemvQ4I8mm is gemvQ4Dotprod for activations in crossForm.
@@ -44,3 +49,15 @@ func gemmQ8I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 
 //go:noescape
 func gemmQ8I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmUnpackedI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Products of Q4_0 weights with activations in crossForm, and of Q8_0 weights with activations in pairForm.
+// Products of Q4_0 weights with activations in crossForm, and of Q8_0 and unpacked weights with activations in pairForm.
 
 // STEP adds the products of the 16 rows of column group j, V(a), V(b), V(c), V(d): as they are with a1, shifted left to
 // V(e) … V(h) with c0.
@@ -32,7 +32,7 @@
 //	V12, V13 activations, then 1.5·2^23 and a product of scales    V14 scales a, b, a, b    V15 product of scales
 //	V16-V31  sums of the rows, two registers for each pair a, b of rows of activations
 
-// UNPACKQ4 and UNPACKQ8 make one block of 4 rows of weights ready.
+// UNPACKQ4, UNPACKQ8 and LOADUNPACKED make one block of 4 rows of weights ready.
 #define UNPACKQ4 \
 	FMOVD (R9), F8 \
 	FMOVQ (R11), F0 \
@@ -72,6 +72,29 @@
 	FMOVQ 448(R11), F13 \
 	ADD   $544, R9 \
 	ADD   $544, R11 \
+	VZIP1 V11.S4, V10.S4, V4.S4 \
+	VZIP2 V11.S4, V10.S4, V5.S4 \
+	VZIP1 V13.S4, V12.S4, V6.S4 \
+	VZIP2 V13.S4, V12.S4, V7.S4
+
+#define LOADUNPACKED \
+	FMOVQ (R9), F8 \
+	FMOVQ (R11), F10 \
+	FMOVQ 64(R11), F11 \
+	FMOVQ 128(R11), F12 \
+	FMOVQ 192(R11), F13 \
+	VZIP2 V8.S4, V8.S4, V9.S4 \
+	VZIP1 V8.S4, V8.S4, V8.S4 \
+	VZIP1 V11.S4, V10.S4, V0.S4 \
+	VZIP2 V11.S4, V10.S4, V1.S4 \
+	VZIP1 V13.S4, V12.S4, V2.S4 \
+	VZIP2 V13.S4, V12.S4, V3.S4 \
+	FMOVQ 256(R11), F10 \
+	FMOVQ 320(R11), F11 \
+	FMOVQ 384(R11), F12 \
+	FMOVQ 448(R11), F13 \
+	ADD   $576, R9 \
+	ADD   $576, R11 \
 	VZIP1 V11.S4, V10.S4, V4.S4 \
 	VZIP2 V11.S4, V10.S4, V5.S4 \
 	VZIP1 V13.S4, V12.S4, V6.S4 \
@@ -128,8 +151,8 @@
 	OP(28, 29) \
 	OP(30, 31)
 
-// GEMM is the body for the rows of PAIRS, whose activations take bytes a block.
-#define GEMM(PAIRS, bytes, UNPACK, PRODUCTS) \
+// GEMM is the body for the rows of PAIRS, whose activations take bytes a block. A scale of weights takes scale bytes.
+#define GEMM(PAIRS, bytes, scale, UNPACK, PRODUCTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  ldd+8(FP), R1 \
 	MOVD  w+16(FP), R12 \
@@ -138,7 +161,7 @@
 	MOVD  blocks+40(FP), R5 \
 	LSL   $2, R1 \
 	SUB   $bytes, R4 \
-	ADD   $32, R12, R2 \
+	ADD   $(16*scale), R12, R2 \
 	MOVD  $4, R13 \
 	MOVD  $·start(SB), R8 \
 group_loop: \
@@ -157,7 +180,7 @@ block_loop: \
 	PAIRS(STORE) \
 	ADD   $16, R0 \
 	ADD   $16, R2 \
-	ADD   $8, R12 \
+	ADD   $(4*scale), R12 \
 	SUBS  $1, R13 \
 	BNE   group_loop \
 	RET
@@ -248,32 +271,48 @@ block_loop:
 
 // func gemmQ4I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS8, 768, 2, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS4, 384, 2, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS2, 192, 2, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS1, 96, 2, UNPACKQ4, PAIRQ4)
 
 // func gemmQ8I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS8, 768, 2, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS4, 384, 2, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS2, 192, 2, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS1, 96, 2, UNPACKQ8, PAIRQ8)
+
+// func gemmUnpackedI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedI8mm16(SB), NOSPLIT, $0-48
+	GEMM(PAIRS8, 768, 4, LOADUNPACKED, PAIRQ8)
+
+// func gemmUnpackedI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedI8mm8(SB), NOSPLIT, $0-48
+	GEMM(PAIRS4, 384, 4, LOADUNPACKED, PAIRQ8)
+
+// func gemmUnpackedI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedI8mm4(SB), NOSPLIT, $0-48
+	GEMM(PAIRS2, 192, 4, LOADUNPACKED, PAIRQ8)
+
+// func gemmUnpackedI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmUnpackedI8mm2(SB), NOSPLIT, $0-48
+	GEMM(PAIRS1, 96, 4, LOADUNPACKED, PAIRQ8)

@@ -6,7 +6,12 @@ import "github.com/lever-go/lever/tensor"
 var (
 	q4Neon = blocked{dtype: tensor.Q4_0, x: &rowLayout, gemv: gemvQ4Neon}
 	q8Neon = blocked{dtype: tensor.Q8_0, x: &rowLayout, gemv: gemvQ8Neon}
+
+	unpackedNeon = blocked{dtype: unpackedType, x: &rowLayout, gemv: gemvUnpackedNeon}
 )
+
+// unpackedType stands for an unpacked tile, whose blocks have as many columns; a product has but one.
+const unpackedType = tensor.Q8_0
 
 // gemvQ4Neon is gemvQ4Dotprod on processors without SDOT.
 //
@@ -15,3 +20,6 @@ func gemvQ4Neon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 
 //go:noescape
 func gemvQ8Neon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemvUnpackedNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)

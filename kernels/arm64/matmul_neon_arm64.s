@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Products of Q4_0 and Q8_0 weights with activations in rowForm on processors without dot products. A register of weights
+// Products of Q4_0, Q8_0 and unpacked weights with activations in rowForm on processors without dot products. A register of weights
 // is 4 rows × 4 columns, so the four activations stand repeated in theirs; its halves are multiplied to 16 bits: of Q4_0
 // eight such products fit together (8·15·127), of Q8_0 two (2·128·127).
 
@@ -15,12 +15,12 @@
 //	V16-V19  products of scales    V20 scale of the activations    V21 start value
 //	V22 mask 0x0f    V23 1.5·2^23    V24-V27 sums of the rows    V28-V31 low nibbles
 
-// LOAD fetches 4 rows of four column groups.
-#define LOAD(g) \
-	FMOVQ (32+16*g)(R1), F8 \
-	FMOVQ (96+16*g)(R1), F9 \
-	FMOVQ (160+16*g)(R1), F10 \
-	FMOVQ (224+16*g)(R1), F11
+// LOAD fetches 4 rows of the four column groups from byte at on.
+#define LOAD(at, g) \
+	FMOVQ (at+16*g)(R1), F8 \
+	FMOVQ (at+64+16*g)(R1), F9 \
+	FMOVQ (at+128+16*g)(R1), F10 \
+	FMOVQ (at+192+16*g)(R1), F11
 
 // FINISH adds the sums of neighbouring columns up and, as floats and scaled, to the sums of the rows.
 #define FINISH(scale, sum) \
@@ -30,7 +30,7 @@
 	FMLA4(scale, 14, sum)
 
 #define GROUPQ4(g, scale, sum) \
-	LOAD(g) \
+	LOAD(32, g) \
 	AND16(22, 8, 28) \
 	AND16(22, 9, 29) \
 	AND16(22, 10, 30) \
@@ -59,8 +59,8 @@
 	SADDLP4(15, 15) \
 	FINISH(scale, sum)
 
-#define GROUPQ8(g, scale, sum) \
-	LOAD(g) \
+#define GROUPBYTES(at, g, scale, sum) \
+	LOAD(at, g) \
 	SMULL8(0, 8, 14) \
 	SMULLH8(0, 8, 15) \
 	SMLAL8(1, 9, 14) \
@@ -73,10 +73,7 @@
 	SMLALH8(3, 11, 13) \
 	SADALP4(12, 14) \
 	SADALP4(13, 15) \
-	FMOVQ (288+16*g)(R1), F8 \
-	FMOVQ (352+16*g)(R1), F9 \
-	FMOVQ (416+16*g)(R1), F10 \
-	FMOVQ (480+16*g)(R1), F11 \
+	LOAD(at+256, g) \
 	SMULL8(4, 8, 12) \
 	SMULLH8(4, 8, 13) \
 	SMLAL8(5, 9, 12) \
@@ -90,6 +87,9 @@
 	SADALP4(12, 14) \
 	SADALP4(13, 15) \
 	FINISH(scale, sum)
+
+#define GROUPQ8(g, scale, sum) GROUPBYTES(32, g, scale, sum)
+#define GROUPUNPACKED(g, scale, sum) GROUPBYTES(64, g, scale, sum)
 
 // SPREAD repeats the activations of the block, V8 and V9.
 #define SPREAD \
@@ -114,8 +114,17 @@
 	FMULE(20, 0, 18, 18) \
 	FMULE(20, 0, 19, 19)
 
+// SCALE32 is SCALE for scales that are float32.
+#define SCALE32 \
+	FLDPQ (R1), (F16, F17) \
+	FLDPQ 32(R1), (F18, F19) \
+	FMULE(20, 0, 16, 16) \
+	FMULE(20, 0, 17, 17) \
+	FMULE(20, 0, 18, 18) \
+	FMULE(20, 0, 19, 19)
+
 // GEMV is the body of a product: START is where the start value stands, bytes the size of a block of weights.
-#define GEMV(START, GROUP, bytes) \
+#define GEMV(START, SCALE, GROUP, bytes) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  w+8(FP), R1 \
 	MOVD  tiles+16(FP), R2 \
@@ -154,8 +163,12 @@ block_loop: \
 
 // func gemvQ4Neon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ4Neon(SB), NOSPLIT, $0-48
-	GEMV(32(R6), GROUPQ4, 288)
+	GEMV(32(R6), SCALE, GROUPQ4, 288)
 
 // func gemvQ8Neon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvQ8Neon(SB), NOSPLIT, $0-48
-	GEMV((R8), GROUPQ8, 544)
+	GEMV((R8), SCALE, GROUPQ8, 544)
+
+// func gemvUnpackedNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvUnpackedNeon(SB), NOSPLIT, $0-48
+	GEMV((R8), SCALE32, GROUPUNPACKED, 576)

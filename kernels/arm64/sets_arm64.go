@@ -39,6 +39,7 @@ var neonSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KNeon.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KNeon.run},
 	},
+	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedNeon.run},
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,
@@ -75,6 +76,7 @@ var dotprodSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KDotprod.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KDotprod.run},
 	},
+	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedDotprod.run},
 }
 
 var i8mmSet = table.Kernels{
@@ -86,6 +88,7 @@ var i8mmSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KI8mm.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KI8mm.run},
 	},
+	MatMulUnpacked: &table.QuantMatMul{Form: &pairForm, Run: unpackedI8mm.run},
 
 	MatMulF16F32: matMulF16F32I8mm,
 }

@@ -29,7 +29,7 @@ type Kernels struct {
 	// Unpack holds, by format, what writes a tile as an unpacked one, of the layout that [UnpackedBlockBytes] describes, for MatMulUnpacked.
 	// It serves the formats without a product of their own; a set may improve one and inherit the other.
 	Unpack map[tensor.DType]func(dst, tile []byte)
-	// MatMulUnpacked is the product with unpacked tiles.
+	// MatMulUnpacked is the product with one unpacked tile.
 	MatMulUnpacked *QuantMatMul
 	// Dequantize holds, by format, what writes row r (0..15) of one tile of len(dst) columns. F16 has an entry of its own.
 	Dequantize    map[tensor.DType]func(dst []float32, tile []byte, r int)
