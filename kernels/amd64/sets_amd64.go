@@ -34,6 +34,7 @@ var avx2 = table.Kernels{
 		tensor.Q4_K: productAvx2(tensor.Q4_K, tileQ4KAvx2),
 		tensor.Q6_K: productAvx2(tensor.Q6_K, tileQ6KAvx2),
 	},
+	Unpack:         unpackAvx2,
 	MatMulUnpacked: &unpackedAvx2,
 	MatMulF16F32:   matMulF16F32Avx2,
 	MatMulF32F32:   matMulF32F32Avx2,

@@ -1,0 +1,65 @@
+//go:build !purego
+
+package amd64
+
+import (
+	"github.com/lever-go/lever/internal/quants"
+	"github.com/lever-go/lever/tensor"
+)
+
+// unpackAvx2 is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
+var unpackAvx2 = map[tensor.DType]func(dst, tile []byte){
+	tensor.IQ4_NL: func(dst, tile []byte) {
+		unpackNibblesAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
+	},
+	tensor.MXFP4: func(dst, tile []byte) {
+		unpackMXFP4Avx2(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &quants.E2M1)
+	},
+	tensor.IQ4_XS: func(dst, tile []byte) {
+		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
+	},
+	tensor.Q3_K: func(dst, tile []byte) {
+		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
+	},
+	tensor.IQ3_S: func(dst, tile []byte) {
+		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
+	},
+	tensor.IQ3_XXS: func(dst, tile []byte) {
+		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+	},
+}
+
+// blocksOf returns the number of blocks of a tile.
+func blocksOf(d tensor.DType, tile []byte) int {
+	return len(tile) / tensor.TileBytes(d, d.BlockElems())
+}
+
+// unpackNibblesAvx2 unpacks blocks blocks of a tile of IQ4_NL, whose quants stand for values.
+//
+//go:noescape
+func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackMXFP4Avx2 is unpackNibblesAvx2 for MXFP4.
+//
+//go:noescape
+func unpackMXFP4Avx2(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackIQ4XSAvx2 is unpackNibblesAvx2 for IQ4_XS, in blocks of 256 columns.
+//
+//go:noescape
+func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackQ3KAvx2 unpacks blocks blocks of a tile of Q3_K: for each row, (32-s)·(q-4), with -d for a scale.
+//
+//go:noescape
+func unpackQ3KAvx2(dst, tile *byte, blocks int)
+
+// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
+//
+//go:noescape
+func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[512]uint32)
+
+// unpackIQ3XXSAvx2 is unpackIQ3SAvx2 for IQ3_XXS.
+//
+//go:noescape
+func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[256]uint32)

@@ -1,0 +1,502 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// Unpacking of tiles, two halves of 8 rows at a time; see table.UnpackedBlockBytes.
+//
+//	DI  dst, a block of 32 columns    SI  tile    CX  blocks left
+//	R8  table of what quants stand for
+
+DATA nibble<>+0(SB)/4, $0x0f0f0f0f
+GLOBL nibble<>(SB), RODATA|NOPTR, $4
+DATA pair<>+0(SB)/4, $0x03030303
+GLOBL pair<>(SB), RODATA|NOPTR, $4
+DATA four<>+0(SB)/4, $0x04040404
+GLOBL four<>(SB), RODATA|NOPTR, $4
+DATA bytes32<>+0(SB)/4, $0x20202020
+GLOBL bytes32<>(SB), RODATA|NOPTR, $4
+DATA evenBytes<>+0(SB)/4, $0x00ff00ff
+GLOBL evenBytes<>(SB), RODATA|NOPTR, $4
+DATA signBit<>+0(SB)/4, $0x80000000
+GLOBL signBit<>(SB), RODATA|NOPTR, $4
+DATA half<>+0(SB)/4, $0x3f000000 // 0.5
+GLOBL half<>(SB), RODATA|NOPTR, $4
+DATA nan<>+0(SB)/4, $0x7fc00000
+GLOBL nan<>(SB), RODATA|NOPTR, $4
+
+// Numbers in every 32-bit lane.
+DATA one<>+0(SB)/4, $1
+GLOBL one<>(SB), RODATA|NOPTR, $4
+DATA three<>+0(SB)/4, $3
+GLOBL three<>(SB), RODATA|NOPTR, $4
+DATA fifteen<>+0(SB)/4, $15
+GLOBL fifteen<>(SB), RODATA|NOPTR, $4
+DATA thirtyTwo<>+0(SB)/4, $32
+GLOBL thirtyTwo<>(SB), RODATA|NOPTR, $4
+DATA mask127<>+0(SB)/4, $127
+GLOBL mask127<>(SB), RODATA|NOPTR, $4
+DATA number255<>+0(SB)/4, $255
+GLOBL number255<>(SB), RODATA|NOPTR, $4
+DATA number256<>+0(SB)/4, $256
+GLOBL number256<>(SB), RODATA|NOPTR, $4
+
+// eachFour repeats bytes 0 … 7 of 16 four times, eachFourHigh bytes 8 … 15, firstOfFour bytes 0, 4, 8, 12 of each half.
+DATA eachFour<>+0(SB)/8, $0x0101010100000000
+DATA eachFour<>+8(SB)/8, $0x0303030302020202
+DATA eachFour<>+16(SB)/8, $0x0505050504040404
+DATA eachFour<>+24(SB)/8, $0x0707070706060606
+GLOBL eachFour<>(SB), RODATA|NOPTR, $32
+DATA eachFourHigh<>+0(SB)/8, $0x0909090908080808
+DATA eachFourHigh<>+8(SB)/8, $0x0b0b0b0b0a0a0a0a
+DATA eachFourHigh<>+16(SB)/8, $0x0d0d0d0d0c0c0c0c
+DATA eachFourHigh<>+24(SB)/8, $0x0f0f0f0f0e0e0e0e
+GLOBL eachFourHigh<>(SB), RODATA|NOPTR, $32
+DATA firstOfFour<>+0(SB)/8, $0x0404040400000000
+DATA firstOfFour<>+8(SB)/8, $0x0c0c0c0c08080808
+GLOBL firstOfFour<>(SB), RODATA|NOPTR, $16
+// words and wordsHigh are eachFour and eachFourHigh with zeros in place of every other byte.
+DATA words<>+0(SB)/8, $0x8001800180008000
+DATA words<>+8(SB)/8, $0x8003800380028002
+DATA words<>+16(SB)/8, $0x8005800580048004
+DATA words<>+24(SB)/8, $0x8007800780068006
+GLOBL words<>(SB), RODATA|NOPTR, $32
+DATA wordsHigh<>+0(SB)/8, $0x8009800980088008
+DATA wordsHigh<>+8(SB)/8, $0x800b800b800a800a
+DATA wordsHigh<>+16(SB)/8, $0x800d800d800c800c
+DATA wordsHigh<>+24(SB)/8, $0x800f800f800e800e
+GLOBL wordsHigh<>(SB), RODATA|NOPTR, $32
+
+// lowBits and highBits are what to test in four bytes for the bits of four elements.
+DATA lowBits<>+0(SB)/4, $0x08040201
+GLOBL lowBits<>(SB), RODATA|NOPTR, $4
+DATA highBits<>+0(SB)/4, $0x80402010
+GLOBL highBits<>(SB), RODATA|NOPTR, $4
+// oddBits has the top bit set for numbers with an odd number of bits.
+DATA oddBits<>+0(SB)/8, $0x8000008000808000
+DATA oddBits<>+8(SB)/8, $0x0080800080000080
+GLOBL oddBits<>(SB), RODATA|NOPTR, $16
+
+#define STORE_SCALES(a, b) \
+	VMOVUPS a, (DI)   \
+	VMOVUPS b, 32(DI)
+
+// NIBBLES(from, to) writes what the nibbles of 32 bytes stand for: the low ones, and the high ones 16 columns further. Y14
+// holds the values, Y15 the mask.
+#define NIBBLES(from, to) \
+	VMOVDQU from(SI), Y4     \
+	VPSRLW  $4, Y4, Y5       \
+	VPAND   Y15, Y4, Y4      \
+	VPAND   Y15, Y5, Y5      \
+	VPSHUFB Y4, Y14, Y4      \
+	VPSHUFB Y5, Y14, Y5      \
+	VMOVDQU Y4, to(DI)       \
+	VMOVDQU Y5, (256+to)(DI)
+
+// NIBBLES32(from) does so for 32 columns.
+#define NIBBLES32(from) \
+	NIBBLES(from, 64)       \
+	NIBBLES(from+32, 96)    \
+	NIBBLES(from+64, 128)   \
+	NIBBLES(from+96, 160)   \
+	NIBBLES(from+128, 192)  \
+	NIBBLES(from+160, 224)  \
+	NIBBLES(from+192, 256)  \
+	NIBBLES(from+224, 288)
+
+#define ARGUMENTS \
+	MOVQ dst+0(FP), DI     \
+	MOVQ tile+8(FP), SI    \
+	MOVQ blocks+16(FP), CX \
+	MOVQ values+24(FP), R8
+
+// func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackNibblesAvx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VBROADCASTI128 (R8), Y14
+	VPBROADCASTD   nibble<>(SB), Y15
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	STORE_SCALES(Y0, Y1)
+	NIBBLES32(32)
+	ADDQ $288, SI
+	ADDQ $576, DI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// POWER(y) makes half of the power of two of each exponent: (e-1)<<23, but for two subnormal numbers and NaN.
+#define POWER(y) \
+	VPSUBD    Y11, y, Y2      \
+	VPSLLD    $23, Y2, Y2     \
+	VPCMPEQD  Y10, y, Y3      \
+	VBLENDVPS Y3, Y9, Y2, Y2  \
+	VPCMPEQD  Y11, y, Y3      \
+	VBLENDVPS Y3, Y8, Y2, Y2  \
+	VPCMPEQD  Y12, y, Y3      \
+	VBLENDVPS Y3, Y13, Y2, y
+
+// func unpackMXFP4Avx2(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackMXFP4Avx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VBROADCASTI128 (R8), Y14
+	VPBROADCASTD   nibble<>(SB), Y15
+	VPBROADCASTD   one<>(SB), Y11
+	VPSLLD         $22, Y11, Y8  // 2^-127
+	VPSLLD         $21, Y11, Y9  // 2^-128
+	VPXOR          Y10, Y10, Y10
+	VPBROADCASTD   number255<>(SB), Y12
+	VPBROADCASTD   nan<>(SB), Y13
+
+block:
+	VPMOVZXBD (SI), Y0
+	VPMOVZXBD 8(SI), Y1
+	POWER(Y0)
+	POWER(Y1)
+	STORE_SCALES(Y0, Y1)
+	NIBBLES32(16)
+	ADDQ $272, SI
+	ADDQ $576, DI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// IQ4XS_SCALE(s, row, d) makes d·(scale-32) of the s-th 32 columns of 8 rows in Y2.
+#define IQ4XS_SCALE(s, row, d) \
+	VPMOVZXBD (64+16*((s)/2)+row)(SI), Y2 \
+	VPSRLD    $(4*((s)%2)), Y2, Y2        \
+	VPAND     Y13, Y2, Y2                 \
+	VPMOVZXBD (32+16*((s)/4)+row)(SI), Y3 \
+	VPSRLD    $(2*((s)%4)), Y3, Y3        \
+	VPAND     Y12, Y3, Y3                 \
+	VPSLLD    $4, Y3, Y3                  \
+	VPOR      Y3, Y2, Y2                  \
+	VPSUBD    Y11, Y2, Y2                 \
+	VCVTDQ2PS Y2, Y2                      \
+	VMULPS    d, Y2, Y2
+
+#define IQ4XS(s) \
+	IQ4XS_SCALE(s, 0, Y0)    \
+	VMOVUPS Y2, (DI)         \
+	IQ4XS_SCALE(s, 8, Y1)    \
+	VMOVUPS Y2, 32(DI)       \
+	NIBBLES32(128+256*(s))   \
+	ADDQ $576, DI
+
+// func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackIQ4XSAvx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VBROADCASTI128 (R8), Y14
+	VPBROADCASTD   nibble<>(SB), Y15
+	VPBROADCASTD   fifteen<>(SB), Y13
+	VPBROADCASTD   three<>(SB), Y12
+	VPBROADCASTD   thirtyTwo<>(SB), Y11
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	IQ4XS(0)
+	IQ4XS(1)
+	IQ4XS(2)
+	IQ4XS(3)
+	IQ4XS(4)
+	IQ4XS(5)
+	IQ4XS(6)
+	IQ4XS(7)
+	ADDQ $2176, SI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// Q3K_FACTORS(at, high, shift) writes 32 less the scales of runs of 16 columns, a byte for each of 16 rows, to scratch: those
+// of the low nibbles of scales at byte at of the block, then those of the high ones, whose high bits are the bit pairs of the scales
+// at high from bit shift on, and from bit shift+4 on. X15 is the mask of nibbles, X14 that of pairs, X13 holds 32.
+#define Q3K_FACTORS(at, high, shift, to) \
+	VMOVDQU at(SI), X2             \
+	VMOVDQU high(SI), X4           \
+	VPSRLW  $4, X2, X3             \
+	VPAND   X15, X2, X2            \
+	VPAND   X15, X3, X3            \
+	VPSRLW  $(shift), X4, X5       \
+	VPSRLW  $(shift+4), X4, X4     \
+	VPAND   X14, X5, X5            \
+	VPAND   X14, X4, X4            \
+	VPSLLW  $4, X5, X5             \
+	VPSLLW  $4, X4, X4             \
+	VPOR    X5, X2, X2             \
+	VPOR    X4, X3, X3             \
+	VPSUBB  X2, X13, X2            \
+	VPSUBB  X3, X13, X3            \
+	VMOVDQU X2, (to)(R10)          \
+	VMOVDQU X3, (128+to)(R10)
+
+// Q3K_GROUP(at, factors) writes four columns of 8 rows: (q-4) times the factors, modulo 256. X6 is the shift of the bit
+// pairs, Y7 the bit of hmask, Y8 zero, Y9 four in every byte, Y10 the mask of even bytes, Y14 that of pairs.
+#define Q3K_GROUP(at, factors) \
+	VMOVDQU  at(R11), Y0          \
+	VPSRLW   X6, Y0, Y0           \
+	VPAND    Y14, Y0, Y0          \
+	VPAND    at(R12), Y7, Y1      \
+	VPCMPEQB Y8, Y1, Y1           \
+	VPAND    Y9, Y1, Y1           \
+	VPSUBB   Y1, Y0, Y0           \
+	VPAND    Y10, Y0, Y1          \
+	VPANDN   Y0, Y10, Y0          \
+	VPMULLW  factors, Y1, Y1      \
+	VPMULLW  factors, Y0, Y0      \
+	VPAND    Y10, Y1, Y1          \
+	VPOR     Y1, Y0, Y0           \
+	VMOVDQU  Y0, (64+at)(DI)
+
+#define Q3K_RUN(run) \
+	VBROADCASTI128 (16*(run))(R10), Y2     \
+	VPSHUFB words<>(SB), Y2, Y3            \
+	VPSHUFB wordsHigh<>(SB), Y2, Y4        \
+	Q3K_GROUP(256*(run), Y3)               \
+	Q3K_GROUP(256*(run)+32, Y4)            \
+	Q3K_GROUP(256*(run)+64, Y3)            \
+	Q3K_GROUP(256*(run)+96, Y4)            \
+	Q3K_GROUP(256*(run)+128, Y3)           \
+	Q3K_GROUP(256*(run)+160, Y4)           \
+	Q3K_GROUP(256*(run)+192, Y3)           \
+	Q3K_GROUP(256*(run)+224, Y4)
+
+// func unpackQ3KAvx2(dst, tile *byte, blocks int)
+//
+//	R9   32 columns of the block left    R10  scratch: 16 factors of 16 rows; then those of the columns
+//	R11  bit pairs    R12  third bits    Y11, Y12  -d
+TEXT ·unpackQ3KAvx2(SB), 0, $256-24
+	MOVQ dst+0(FP), DI
+	MOVQ tile+8(FP), SI
+	MOVQ blocks+16(FP), CX
+	VPXOR        Y8, Y8, Y8
+	VPBROADCASTD four<>(SB), Y9
+	VPBROADCASTD evenBytes<>(SB), Y10
+	VPBROADCASTD bytes32<>(SB), Y13
+	VPBROADCASTD pair<>(SB), Y14
+	VPBROADCASTD nibble<>(SB), Y15
+
+block:
+	LEAQ scratch-256(SP), R10
+	Q3K_FACTORS(32, 160, 0, 0)
+	Q3K_FACTORS(48, 176, 0, 16)
+	Q3K_FACTORS(64, 192, 0, 32)
+	Q3K_FACTORS(80, 208, 0, 48)
+	Q3K_FACTORS(96, 160, 2, 64)
+	Q3K_FACTORS(112, 176, 2, 80)
+	Q3K_FACTORS(128, 192, 2, 96)
+	Q3K_FACTORS(144, 208, 2, 112)
+	VBROADCASTSS signBit<>(SB), Y0
+	VCVTPH2PS    (SI), Y11
+	VCVTPH2PS    16(SI), Y12
+	VXORPS       Y0, Y11, Y11
+	VXORPS       Y0, Y12, Y12
+	LEAQ 224(SI), R11
+	LEAQ 1248(SI), R12
+	MOVQ $8, R9
+	VPXOR        X6, X6, X6
+	VPBROADCASTD lowBits<>(SB), X7
+	VPBROADCASTB X7, Y7
+	VPBROADCASTD one<>(SB), X5
+	VPADDD       X5, X5, X5
+	VPSRLDQ      $12, X5, X5 // 2 in the lowest lane alone
+
+columns:
+	STORE_SCALES(Y11, Y12)
+	Q3K_RUN(0)
+	Q3K_RUN(1)
+	VPADDQ X5, X6, X6
+	VPADDB Y7, Y7, Y7
+	ADDQ   $32, R10
+	ADDQ   $576, DI
+	CMPQ   R9, $5
+	JNE    same_half
+	ADDQ   $512, R11
+	VPXOR  X6, X6, X6
+
+same_half:
+	SUBQ $1, R9
+	JNZ  columns
+	ADDQ $1760, SI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// SIGNED(signs, bits, to) writes the magnitudes in Y2, negated where signs have bits.
+#define SIGNED(signs, bits, to) \
+	VPAND    bits, signs, Y3    \
+	VPCMPEQB bits, Y3, Y3       \
+	VPXOR    Y3, Y2, Y2         \
+	VPSUBB   Y3, Y2, Y2         \
+	VMOVDQU  Y2, to(DI)
+
+// LOOKUP makes magnitudes in Y2 of the indices in Y4.
+#define LOOKUP \
+	VPCMPEQD   Y3, Y3, Y3         \
+	VPGATHERDD Y3, (R8)(Y4*4), Y2
+
+// IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2.
+#define IQ3S_SCALE(row, d, shift) \
+	VPMOVZXBD row(R9), Y2       \
+	VPSRLD    $(shift), Y2, Y2  \
+	VPAND     Y13, Y2, Y2       \
+	VPADDD    Y2, Y2, Y2        \
+	VPADDD    Y12, Y2, Y2       \
+	VCVTDQ2PS Y2, Y2            \
+	VMULPS    d, Y2, Y2         \
+	VMOVUPS   Y2, (4*row)(DI)
+
+// IQ3S_INDEX(at, row, high, shift) makes the indices of four columns of 8 rows.
+#define IQ3S_INDEX(at, row, high, shift) \
+	VPSLLD    $(8-(shift)), high, Y3    \
+	VPAND     Y11, Y3, Y3               \
+	VPMOVZXBD (at+row)(R12), Y4         \
+	VPOR      Y3, Y4, Y4
+
+// IQ3S_EIGHT(g) unpacks the g-th 8 columns; Y5 and Y6 hold the high bits of the indices.
+#define IQ3S_EIGHT(g) \
+	VBROADCASTI128 (16*g)(R11), Y7         \
+	VPSHUFB eachFour<>(SB), Y7, Y8         \
+	VPSHUFB eachFourHigh<>(SB), Y7, Y7     \
+	IQ3S_INDEX(32*g, 0, Y5, 2*g)           \
+	LOOKUP                                 \
+	SIGNED(Y8, Y14, (64+128*g))            \
+	IQ3S_INDEX(32*g, 8, Y6, 2*g)           \
+	LOOKUP                                 \
+	SIGNED(Y7, Y14, (64+128*g+32))         \
+	IQ3S_INDEX(32*g+16, 0, Y5, 2*g+1)      \
+	LOOKUP                                 \
+	SIGNED(Y8, Y15, (64+128*g+64))         \
+	IQ3S_INDEX(32*g+16, 8, Y6, 2*g+1)      \
+	LOOKUP                                 \
+	SIGNED(Y7, Y15, (64+128*g+96))
+
+// IQ3S_RUN(shift) unpacks 32 columns, whose scale begins at bit shift.
+#define IQ3S_RUN(shift) \
+	IQ3S_SCALE(0, Y0, shift)  \
+	IQ3S_SCALE(8, Y1, shift)  \
+	VPMOVZXBD (R10), Y5       \
+	VPMOVZXBD 8(R10), Y6      \
+	IQ3S_EIGHT(0)             \
+	IQ3S_EIGHT(1)             \
+	IQ3S_EIGHT(2)             \
+	IQ3S_EIGHT(3)             \
+	ADDQ $16, R10             \
+	ADDQ $64, R11             \
+	ADDQ $128, R12            \
+	ADDQ $576, DI
+
+// func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[512]uint32)
+//
+//	R9  scales    R10  high bits of the indices    R11  signs    R12  low bits    DX  64 columns of the block left
+TEXT ·unpackIQ3SAvx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VPBROADCASTD number256<>(SB), Y11
+	VPBROADCASTD one<>(SB), Y12
+	VPBROADCASTD fifteen<>(SB), Y13
+	VPBROADCASTD lowBits<>(SB), Y14
+	VPBROADCASTD highBits<>(SB), Y15
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	LEAQ 32(SI), R9
+	LEAQ 96(SI), R10
+	LEAQ 224(SI), R11
+	LEAQ 736(SI), R12
+	MOVQ $4, DX
+
+columns:
+	IQ3S_RUN(0)
+	IQ3S_RUN(4)
+	ADDQ $16, R9
+	SUBQ $1, DX
+	JNZ  columns
+	ADDQ $1760, SI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// IQ3XXS_SCALE(word, d, at) makes d·(scale+½)/2 of 8 rows from the top of their words.
+#define IQ3XXS_SCALE(word, d, at) \
+	VPSRLD    $28, word, Y2   \
+	VCVTDQ2PS Y2, Y2          \
+	VADDPS    Y12, Y2, Y2     \
+	VMULPS    Y12, Y2, Y2     \
+	VMULPS    d, Y2, Y2       \
+	VMOVUPS   Y2, at(DI)
+
+// IQ3XXS_SIGNS(word, g, signs) spreads the g-th seven bits of 8 rows, with their parity as the eighth, over four bytes.
+#define IQ3XXS_SIGNS(word, g, signs) \
+	VPSRLD  $(7*g), word, signs        \
+	VPAND   Y11, signs, signs          \
+	VPSRLD  $4, signs, Y3              \
+	VPAND   Y13, signs, Y4             \
+	VPSHUFB Y3, Y10, Y3                \
+	VPSHUFB Y4, Y10, Y4                \
+	VPXOR   Y3, signs, signs           \
+	VPXOR   Y4, signs, signs           \
+	VPSHUFB Y9, signs, signs
+
+// IQ3XXS_EIGHT(g) unpacks the g-th 8 columns; Y5 and Y6 hold the words of signs.
+#define IQ3XXS_EIGHT(g) \
+	IQ3XXS_SIGNS(Y5, g, Y7)           \
+	VPMOVZXBD (32*g)(R12), Y4         \
+	LOOKUP                            \
+	SIGNED(Y7, Y14, (64+128*g))       \
+	VPMOVZXBD (32*g+16)(R12), Y4      \
+	LOOKUP                            \
+	SIGNED(Y7, Y15, (64+128*g+64))    \
+	IQ3XXS_SIGNS(Y6, g, Y7)           \
+	VPMOVZXBD (32*g+8)(R12), Y4       \
+	LOOKUP                            \
+	SIGNED(Y7, Y14, (64+128*g+32))    \
+	VPMOVZXBD (32*g+24)(R12), Y4      \
+	LOOKUP                            \
+	SIGNED(Y7, Y15, (64+128*g+96))
+
+// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[256]uint32)
+//
+//	R11  words of signs and scales    R12  indices    DX  32 columns of the block left
+TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VBROADCASTI128 firstOfFour<>(SB), Y9
+	VBROADCASTI128 oddBits<>(SB), Y10
+	VPBROADCASTD   mask127<>(SB), Y11
+	VBROADCASTSS   half<>(SB), Y12
+	VPBROADCASTD   fifteen<>(SB), Y13
+	VPBROADCASTD   lowBits<>(SB), Y14
+	VPBROADCASTD   highBits<>(SB), Y15
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	LEAQ 32(SI), R12
+	LEAQ 1056(SI), R11
+	MOVQ $8, DX
+
+columns:
+	VMOVDQU (R11), Y5
+	VMOVDQU 32(R11), Y6
+	IQ3XXS_SCALE(Y5, Y0, 0)
+	IQ3XXS_SCALE(Y6, Y1, 32)
+	IQ3XXS_EIGHT(0)
+	IQ3XXS_EIGHT(1)
+	IQ3XXS_EIGHT(2)
+	IQ3XXS_EIGHT(3)
+	ADDQ $64, R11
+	ADDQ $128, R12
+	ADDQ $576, DI
+	SUBQ $1, DX
+	JNZ  columns
+	ADDQ $1568, SI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
