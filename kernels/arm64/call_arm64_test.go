@@ -52,6 +52,19 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, quantized(p.Form, x, n, k), n, k)
 		}
 	}
+	unpacked := func(set *table.Kernels, n int) func(t *testing.T) {
+		p := set.MatMulUnpacked
+		return func(t *testing.T) {
+			w := make([]byte, table.UnpackedTileBytes(k))
+			p.Run(make([]float32, n*tileRows), tileRows, w, 1, quantized(p.Form, normal(rand.New(rand.NewPCG(1, 2)), n*k), n, k), n, k)
+		}
+	}
+	unpack := func(d tensor.DType) func(t *testing.T) {
+		return func(t *testing.T) {
+			_, packed := weights(rand.New(rand.NewPCG(1, 2)), d, tileRows, k)
+			unpackNeon[d](make([]byte, table.UnpackedTileBytes(k)), packed)
+		}
+	}
 	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {
 		return func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -82,6 +95,16 @@ func TestCall(t *testing.T) {
 		{"gemmQ4KI8mm", long(tensor.Q4_K, &i8mmSet)},
 		{"gemmQ6KI8mm", long(tensor.Q6_K, &i8mmSet)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, &i8mmSet, 16)},
+		{"gemvUnpackedNeon", unpacked(&neonSet, 1)},
+		{"gemvUnpackedDotprod", unpacked(&dotprodSet, 1)},
+		{"gemmUnpackedDotprod16", unpacked(&dotprodSet, 16)},
+		{"gemmUnpackedI8mm16", unpacked(&i8mmSet, 16)},
+		{"unpackNibblesNeon", unpack(tensor.IQ4_NL)},
+		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
+		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},
+		{"unpackQ3KNeon", unpack(tensor.Q3_K)},
+		{"unpackIQ3XXSNeon", unpack(tensor.IQ3_XXS)},
+		{"unpackIQ3SNeon", unpack(tensor.IQ3_S)},
 		{"gemvF16Neon", f16(&neonSet, 1)},
 		{"gemmF16Neon16", f16(&neonSet, 16)},
 		{"gemmF16Neon4", f16(&neonSet, 4)},

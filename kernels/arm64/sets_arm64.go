@@ -39,6 +39,7 @@ var neonSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KNeon.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KNeon.run},
 	},
+	Unpack:         unpackNeon,
 	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedNeon.run},
 
 	MatMulF16F32: matMulF16F32Neon,

@@ -122,6 +122,23 @@ var encodings = []struct {
 	{"fmlal2 v28.4s, v21.4h, v26.4h", 0x6e3acebc},
 	{"smlal v28.4s, v21.4h, v26.4h", 0x0e7a82bc},
 	{"smlal2 v28.4s, v21.8h, v26.8h", 0x4e7a82bc},
+	{"mul v28.16b, v21.16b, v26.16b", 0x4e3a9ebc},
+	{"sub v28.16b, v21.16b, v26.16b", 0x6e3a86bc},
+	{"ushll v28.8h, v21.8b, #0", 0x2f08a6bc},
+	{"ushll2 v28.8h, v21.16b, #0", 0x6f08a6bc},
+	{"ushll v28.4s, v21.4h, #0", 0x2f10a6bc},
+	{"ushll2 v28.4s, v21.8h, #0", 0x6f10a6bc},
+	{"sshr v28.16b, v21.16b, #5", 0x4f0b06bc},
+	{"eor v28.16b, v21.16b, v26.16b", 0x6e3a1ebc},
+	{"cmtst v28.16b, v21.16b, v26.16b", 0x4e3a8ebc},
+	{"cmeq v28.4s, v21.4s, v26.4s", 0x6eba8ebc},
+	{"sub v28.4s, v21.4s, v26.4s", 0x6eba86bc},
+	{"cnt v28.16b, v21.16b", 0x4e205abc},
+	{"sri v28.16b, v21.16b, #1", 0x6f0f46bc},
+	{"zip1 v28.16b, v21.16b, v26.16b", 0x4e1a3abc},
+	{"zip2 v28.16b, v21.16b, v26.16b", 0x4e1a7abc},
+	{"shl v28.4s, v21.4s, #23", 0x4f3756bc},
+	{"shl v28.16b, v21.16b, #0", 0x4f0856bc},
 }
 
 func TestMacros(t *testing.T) {

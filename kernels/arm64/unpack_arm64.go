@@ -1,0 +1,63 @@
+package arm64
+
+import (
+	"github.com/lever-go/lever/internal/quants"
+	"github.com/lever-go/lever/tensor"
+)
+
+// unpackNeon is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
+var unpackNeon = map[tensor.DType]func(dst, tile []byte){
+	tensor.IQ4_NL: func(dst, tile []byte) {
+		unpackNibblesNeon(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
+	},
+	tensor.MXFP4: func(dst, tile []byte) {
+		unpackMXFP4Neon(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &quants.E2M1)
+	},
+	tensor.IQ4_XS: func(dst, tile []byte) {
+		unpackIQ4XSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
+	},
+	tensor.Q3_K: func(dst, tile []byte) {
+		unpackQ3KNeon(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
+	},
+	tensor.IQ3_S: func(dst, tile []byte) {
+		unpackIQ3SNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
+	},
+	tensor.IQ3_XXS: func(dst, tile []byte) {
+		unpackIQ3XXSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+	},
+}
+
+// blocksOf returns the number of blocks of a tile.
+func blocksOf(d tensor.DType, tile []byte) int {
+	return len(tile) / tensor.TileBytes(d, d.BlockElems())
+}
+
+// unpackNibblesNeon unpacks blocks blocks of a tile of IQ4_NL, whose quants stand for values.
+//
+//go:noescape
+func unpackNibblesNeon(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackMXFP4Neon is unpackNibblesNeon for MXFP4.
+//
+//go:noescape
+func unpackMXFP4Neon(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackIQ4XSNeon is unpackNibblesNeon for IQ4_XS, in blocks of 256 columns.
+//
+//go:noescape
+func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
+
+// unpackQ3KNeon unpacks blocks blocks of a tile of Q3_K: for each row, (32-s)·(q-4), with -d for a scale.
+//
+//go:noescape
+func unpackQ3KNeon(dst, tile *byte, blocks int)
+
+// unpackIQ3SNeon unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
+//
+//go:noescape
+func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[512]uint32)
+
+// unpackIQ3XXSNeon is unpackIQ3SNeon for IQ3_XXS.
+//
+//go:noescape
+func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[256]uint32)

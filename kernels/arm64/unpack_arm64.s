@@ -1,0 +1,618 @@
+#include "textflag.h"
+#include "enc_arm64.h"
+
+// Unpacking of tiles; see table.UnpackedBlockBytes. Bytes of the 16 rows of a tile make one register, their integers of 32 bits
+// four: rows 0-3, 4-7, 8-11, 12-15.
+//
+//	R0  dst, a block of 32 columns    R1  tile    R2  blocks left    R3  table of what quants stand for
+
+// eachFour repeats bytes 0 … 3, 4 … 7, 8 … 11 and 12 … 15 four times, firstOfFour bytes 0, 4, 8 and 12.
+DATA eachFour<>+0(SB)/8, $0x0101010100000000
+DATA eachFour<>+8(SB)/8, $0x0303030302020202
+DATA eachFour<>+16(SB)/8, $0x0505050504040404
+DATA eachFour<>+24(SB)/8, $0x0707070706060606
+DATA eachFour<>+32(SB)/8, $0x0909090908080808
+DATA eachFour<>+40(SB)/8, $0x0b0b0b0b0a0a0a0a
+DATA eachFour<>+48(SB)/8, $0x0d0d0d0d0c0c0c0c
+DATA eachFour<>+56(SB)/8, $0x0f0f0f0f0e0e0e0e
+GLOBL eachFour<>(SB), RODATA|NOPTR, $64
+DATA firstOfFour<>+0(SB)/8, $0x0404040400000000
+DATA firstOfFour<>+8(SB)/8, $0x0c0c0c0c08080808
+GLOBL firstOfFour<>(SB), RODATA|NOPTR, $16
+
+// fourBits are what to test in four bytes for the low bits of four elements, then for the high ones.
+DATA fourBits<>+0(SB)/8, $0x0804020108040201
+DATA fourBits<>+8(SB)/8, $0x0804020108040201
+DATA fourBits<>+16(SB)/8, $0x8040201080402010
+DATA fourBits<>+24(SB)/8, $0x8040201080402010
+GLOBL fourBits<>(SB), RODATA|NOPTR, $32
+
+// READ_SCALES makes V20-V23 of the F16 scales of a block.
+#define READ_SCALES \
+	FLDPQ (R1), (F0, F1) \
+	FCVTL4(0, 20) \
+	FCVTLH4(0, 21) \
+	FCVTL4(1, 22) \
+	FCVTLH4(1, 23)
+
+// STORE_SCALES(a, b, c, d) writes the scales of a block of the unpacked tile.
+#define STORE_SCALES(a, b, c, d) \
+	STQAT(0, 0, a) \
+	STQAT(0, 1, b) \
+	STQAT(0, 2, c) \
+	STQAT(0, 3, d)
+
+// FLOATS(WIDEN) makes V0-V3 of 16 bytes, V0, by instructions of type WIDEN, S or U, and times V20-V23.
+#define FLOATS(LOW8, HIGH8, LOW4, HIGH4) \
+	LOW8(0, 4) \
+	HIGH8(0, 5) \
+	LOW4(4, 0) \
+	HIGH4(4, 1) \
+	LOW4(5, 2) \
+	HIGH4(5, 3) \
+	SCVTF4(0, 0) \
+	SCVTF4(1, 1) \
+	SCVTF4(2, 2) \
+	SCVTF4(3, 3) \
+	FMUL4(20, 0, 0) \
+	FMUL4(21, 1, 1) \
+	FMUL4(22, 2, 2) \
+	FMUL4(23, 3, 3) \
+	STORE_SCALES(0, 1, 2, 3)
+
+#define SIGNED8(n, d) SSHLL8(0, n, d)
+#define SIGNEDH8(n, d) SSHLLH8(0, n, d)
+#define SIGNED4(n, d) SSHLL4(0, n, d)
+#define SIGNEDH4(n, d) SSHLLH4(0, n, d)
+
+// NIBBLES(r, from, to) writes what the nibbles of four columns at register number from of (Rr) stand for to number to, the
+// low ones, and the high ones 16 columns further. V28 is the mask, V29 the table.
+#define NIBBLES(r, from, to) \
+	LDQ(r, from, 0) \
+	LDQ(r, from+1, 1) \
+	LDQ(r, from+2, 2) \
+	LDQ(r, from+3, 3) \
+	AND16(28, 0, 4) \
+	AND16(28, 1, 5) \
+	AND16(28, 2, 6) \
+	AND16(28, 3, 7) \
+	USHR16(4, 0, 0) \
+	USHR16(4, 1, 1) \
+	USHR16(4, 2, 2) \
+	USHR16(4, 3, 3) \
+	TBL16(4, 29, 4) \
+	TBL16(5, 29, 5) \
+	TBL16(6, 29, 6) \
+	TBL16(7, 29, 7) \
+	TBL16(0, 29, 0) \
+	TBL16(1, 29, 1) \
+	TBL16(2, 29, 2) \
+	TBL16(3, 29, 3) \
+	STQAT(0, to, 4) \
+	STQAT(0, to+1, 5) \
+	STQAT(0, to+2, 6) \
+	STQAT(0, to+3, 7) \
+	STQAT(0, to+16, 0) \
+	STQAT(0, to+17, 1) \
+	STQAT(0, to+18, 2) \
+	STQAT(0, to+19, 3)
+
+// NIBBLES32(r, from) does so for 32 columns.
+#define NIBBLES32(r, from) \
+	NIBBLES(r, from, 4) \
+	NIBBLES(r, from+4, 8) \
+	NIBBLES(r, from+8, 12) \
+	NIBBLES(r, from+12, 16)
+
+#define ARGUMENTS \
+	MOVD dst+0(FP), R0 \
+	MOVD tile+8(FP), R1 \
+	MOVD blocks+16(FP), R2 \
+	MOVD values+24(FP), R3
+
+// func unpackNibblesNeon(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackNibblesNeon(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VMOVI $0x0f, V28.B16
+	FMOVQ (R3), F29
+
+block_loop:
+	READ_SCALES
+	STORE_SCALES(20, 21, 22, 23)
+	NIBBLES32(1, 2)
+	ADD  $288, R1
+	ADD  $576, R0
+	SUBS $1, R2
+	BNE  block_loop
+	RET
+
+// POWER(y) makes half of the power of two of each exponent in V(y): (e-1)<<23, but for two subnormal numbers and NaN.
+#define POWER(y) \
+	SUB4(25, y, 4) \
+	SHL4(23, 4, 4) \
+	CMEQ4(24, y, 5) \
+	CMEQ4(25, y, 6) \
+	CMEQ4(26, y, 7) \
+	BIT16(5, 30, 4) \
+	BIT16(6, 31, 4) \
+	BIT16(7, 27, 4) \
+	ORR16(4, 4, y)
+
+// func unpackMXFP4Neon(dst, tile *byte, blocks int, values *[16]int8)
+//
+//	V24 zero    V25 ones    V26 255s    V27 NaN    V30 2^-128    V31 2^-127
+TEXT ·unpackMXFP4Neon(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VMOVI $0x0f, V28.B16
+	FMOVQ (R3), F29
+	ZERO(24)
+	MOVD $1, R4
+	VDUP R4, V25.S4
+	MOVD $255, R4
+	VDUP R4, V26.S4
+	MOVD $0x7fc00000, R4
+	VDUP R4, V27.S4
+	SHL4(21, 25, 30)
+	SHL4(22, 25, 31)
+
+block_loop:
+	FMOVQ (R1), F0
+	USHLL8(0, 8)
+	USHLLH8(0, 9)
+	USHLL4(8, 0)
+	USHLLH4(8, 1)
+	USHLL4(9, 2)
+	USHLLH4(9, 3)
+	POWER(0)
+	POWER(1)
+	POWER(2)
+	POWER(3)
+	STORE_SCALES(0, 1, 2, 3)
+	NIBBLES32(1, 1)
+	ADD  $272, R1
+	ADD  $576, R0
+	SUBS $1, R2
+	BNE  block_loop
+	RET
+
+// The parts of a byte of scales: nibbles, and pairs of bits, which V30 masks.
+#define LOW(n, d) AND16(28, n, d)
+#define HIGH(n, d) USHR16(4, n, d)
+#define LOW31(n, d) AND16(31, n, d)
+#define PAIR0(n, d) AND16(30, n, d)
+#define PAIR1(n, d) USHR16(2, n, d) \
+	AND16(30, d, d)
+#define PAIR2(n, d) USHR16(4, n, d) \
+	AND16(30, d, d)
+#define PAIR3(n, d) USHR16(6, n, d)
+
+// IQ4XS(s, NIBBLE, PAIR) unpacks the s-th 32 columns. V31 holds 32.
+#define IQ4XS(s, NIBBLE, PAIR) \
+	LDQ(1, (4+(s)/2), 0) \
+	LDQ(1, (2+(s)/4), 1) \
+	NIBBLE(0, 0) \
+	PAIR(1, 1) \
+	SHL16(4, 1, 1) \
+	ORR16(1, 0, 0) \
+	SUB16(31, 0, 0) \
+	FLOATS(SIGNED8, SIGNEDH8, SIGNED4, SIGNEDH4) \
+	NIBBLES32(1, (8+16*(s))) \
+	ADD $576, R0
+
+// func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackIQ4XSNeon(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VMOVI $0x0f, V28.B16
+	FMOVQ (R3), F29
+	VMOVI $3, V30.B16
+	VMOVI $32, V31.B16
+
+block_loop:
+	READ_SCALES
+	IQ4XS(0, LOW, PAIR0)
+	IQ4XS(1, HIGH, PAIR1)
+	IQ4XS(2, LOW, PAIR2)
+	IQ4XS(3, HIGH, PAIR3)
+	IQ4XS(4, LOW, PAIR0)
+	IQ4XS(5, HIGH, PAIR1)
+	IQ4XS(6, LOW, PAIR2)
+	IQ4XS(7, HIGH, PAIR3)
+	ADD  $2176, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET
+
+// Q3K_FACTORS(j, high, PAIR, PAIRH) writes 32 less the scales of the runs j and 8+j of 16 columns, bytes of 16 rows. Their low
+// bits are the nibbles of register j of the scales, their high ones pairs of bits of register high.
+#define Q3K_FACTORS(j, high, PAIR, PAIRH) \
+	LDQ(1, (2+j), 0) \
+	LDQ(1, (2+high), 1) \
+	LOW(0, 2) \
+	HIGH(0, 3) \
+	PAIR(1, 4) \
+	PAIRH(1, 5) \
+	SHL16(4, 4, 4) \
+	SHL16(4, 5, 5) \
+	ORR16(4, 2, 2) \
+	ORR16(5, 3, 3) \
+	SUB16(2, 31, 2) \
+	SUB16(3, 31, 3) \
+	STQAT(5, j, 2) \
+	STQAT(5, (8+j), 3)
+
+// Q3K_INVERT(i) writes the inverse of four columns of hmask: the bit of an element that is negative is then set.
+#define Q3K_INVERT(i) \
+	LDQ(1, (78+4*i), 0) \
+	LDQ(1, (79+4*i), 1) \
+	LDQ(1, (80+4*i), 2) \
+	LDQ(1, (81+4*i), 3) \
+	EOR16(29, 0, 0) \
+	EOR16(29, 1, 1) \
+	EOR16(29, 2, 2) \
+	EOR16(29, 3, 3) \
+	STQAT(6, (4*i), 0) \
+	STQAT(6, (4*i+1), 1) \
+	STQAT(6, (4*i+2), 2) \
+	STQAT(6, (4*i+3), 3)
+
+// Q3K_GROUP(s, i) writes the i-th four columns of the s-th 32: q-4, from its three bits moved to the top of a byte, times the
+// factors V16-V19, modulo 256.
+#define Q3K_GROUP(s, i) \
+	LDQ(1, (14+32*((s)/4)+4*(i)), 0) \
+	LDQ(1, (15+32*((s)/4)+4*(i)), 1) \
+	LDQ(1, (16+32*((s)/4)+4*(i)), 2) \
+	LDQ(1, (17+32*((s)/4)+4*(i)), 3) \
+	LDQ(6, (4*(i)), 4) \
+	LDQ(6, (4*(i)+1), 5) \
+	LDQ(6, (4*(i)+2), 6) \
+	LDQ(6, (4*(i)+3), 7) \
+	SHL16((6-2*((s)%4)), 0, 0) \
+	SHL16((6-2*((s)%4)), 1, 1) \
+	SHL16((6-2*((s)%4)), 2, 2) \
+	SHL16((6-2*((s)%4)), 3, 3) \
+	SHL16((7-(s)), 4, 4) \
+	SHL16((7-(s)), 5, 5) \
+	SHL16((7-(s)), 6, 6) \
+	SHL16((7-(s)), 7, 7) \
+	SRI16(1, 0, 4) \
+	SRI16(1, 1, 5) \
+	SRI16(1, 2, 6) \
+	SRI16(1, 3, 7) \
+	SSHR16(5, 4, 4) \
+	SSHR16(5, 5, 5) \
+	SSHR16(5, 6, 6) \
+	SSHR16(5, 7, 7) \
+	MUL16(16, 4, 4) \
+	MUL16(17, 5, 5) \
+	MUL16(18, 6, 6) \
+	MUL16(19, 7, 7) \
+	STQAT(0, (4+4*(i)), 4) \
+	STQAT(0, (5+4*(i)), 5) \
+	STQAT(0, (6+4*(i)), 6) \
+	STQAT(0, (7+4*(i)), 7)
+
+// Q3K_FACTOR(run) spreads the factors of a run over four columns.
+#define Q3K_FACTOR(run) \
+	LDQ(5, (run), 0) \
+	TBL16(24, 0, 16) \
+	TBL16(25, 0, 17) \
+	TBL16(26, 0, 18) \
+	TBL16(27, 0, 19)
+
+#define Q3K(s) \
+	STORE_SCALES(20, 21, 22, 23) \
+	Q3K_FACTOR(2*(s)) \
+	Q3K_GROUP(s, 0) \
+	Q3K_GROUP(s, 1) \
+	Q3K_GROUP(s, 2) \
+	Q3K_GROUP(s, 3) \
+	Q3K_FACTOR(2*(s)+1) \
+	Q3K_GROUP(s, 4) \
+	Q3K_GROUP(s, 5) \
+	Q3K_GROUP(s, 6) \
+	Q3K_GROUP(s, 7) \
+	ADD $576, R0
+
+// EACH_FOUR loads the patterns of eachFour.
+#define EACH_FOUR \
+	MOVD $eachFour<>(SB), R4 \
+	FLDPQ (R4), (F24, F25) \
+	FLDPQ 32(R4), (F26, F27)
+
+// func unpackQ3KNeon(dst, tile *byte, blocks int)
+//
+//	R5  scratch: factors of 16 runs    R6  inverse of hmask, behind them
+//	V20-V23  -d    V28, V30 masks of nibbles and pairs    V29 ones    V31 32
+TEXT ·unpackQ3KNeon(SB), 0, $768-24
+	MOVD dst+0(FP), R0
+	MOVD tile+8(FP), R1
+	MOVD blocks+16(FP), R2
+	MOVD $scratch-768(SP), R5
+	ADD  $256, R5, R6
+	EACH_FOUR
+	VMOVI $0x0f, V28.B16
+	VMOVI $0xff, V29.B16
+	VMOVI $3, V30.B16
+	VMOVI $32, V31.B16
+
+block_loop:
+	Q3K_FACTORS(0, 8, PAIR0, PAIR2)
+	Q3K_FACTORS(1, 9, PAIR0, PAIR2)
+	Q3K_FACTORS(2, 10, PAIR0, PAIR2)
+	Q3K_FACTORS(3, 11, PAIR0, PAIR2)
+	Q3K_FACTORS(4, 8, PAIR1, PAIR3)
+	Q3K_FACTORS(5, 9, PAIR1, PAIR3)
+	Q3K_FACTORS(6, 10, PAIR1, PAIR3)
+	Q3K_FACTORS(7, 11, PAIR1, PAIR3)
+	Q3K_INVERT(0)
+	Q3K_INVERT(1)
+	Q3K_INVERT(2)
+	Q3K_INVERT(3)
+	Q3K_INVERT(4)
+	Q3K_INVERT(5)
+	Q3K_INVERT(6)
+	Q3K_INVERT(7)
+	READ_SCALES
+	FNEG4(20, 20)
+	FNEG4(21, 21)
+	FNEG4(22, 22)
+	FNEG4(23, 23)
+	Q3K(0)
+	Q3K(1)
+	Q3K(2)
+	Q3K(3)
+	Q3K(4)
+	Q3K(5)
+	Q3K(6)
+	Q3K(7)
+	ADD  $1760, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET
+
+// LOOKUP(i, bits, a) makes of the i-th index, of that many bits, in R10 its four magnitudes in a.
+#define LOOKUP(i, bits, a) \
+	UBFX  $(bits*i), R10, $bits, a \
+	MOVWU (R3)(a<<2), a
+
+// LOOKUP8(from, to) writes the magnitudes of eight bytes.
+#define LOOKUP8(from, to) \
+	MOVD from, R10 \
+	LOOKUP(0, 8, R11) \
+	LOOKUP(1, 8, R12) \
+	LOOKUP(2, 8, R13) \
+	LOOKUP(3, 8, R14) \
+	LOOKUP(4, 8, R15) \
+	LOOKUP(5, 8, R16) \
+	LOOKUP(6, 8, R17) \
+	LOOKUP(7, 8, R19) \
+	STPW (R11, R12), (to)(R0) \
+	STPW (R13, R14), (to+8)(R0) \
+	STPW (R15, R16), (to+16)(R0) \
+	STPW (R17, R19), (to+24)(R0)
+
+#define LOOKUP16(at) \
+	LOOKUP8((16*at)(R7), (64+64*at)) \
+	LOOKUP8((16*at+8)(R7), (96+64*at))
+
+// NEGATE(at, bits) negates four columns of magnitudes where V12-V15 share bits with those in V(bits).
+#define NEGATE(at, bits) \
+	LDQ(0, (4+4*(at)), 0) \
+	LDQ(0, (5+4*(at)), 1) \
+	LDQ(0, (6+4*(at)), 2) \
+	LDQ(0, (7+4*(at)), 3) \
+	CMTST16(bits, 12, 4) \
+	CMTST16(bits, 13, 5) \
+	CMTST16(bits, 14, 6) \
+	CMTST16(bits, 15, 7) \
+	EOR16(4, 0, 0) \
+	EOR16(5, 1, 1) \
+	EOR16(6, 2, 2) \
+	EOR16(7, 3, 3) \
+	SUB16(4, 0, 0) \
+	SUB16(5, 1, 1) \
+	SUB16(6, 2, 2) \
+	SUB16(7, 3, 3) \
+	STQAT(0, (4+4*(at)), 0) \
+	STQAT(0, (5+4*(at)), 1) \
+	STQAT(0, (6+4*(at)), 2) \
+	STQAT(0, (7+4*(at)), 3)
+
+// IQ3XXS_SCALE(word, d) makes V(d)·(s+½)/2 of the top of four words. V30 holds ½.
+#define IQ3XXS_SCALE(word, d, at) \
+	USHR4(28, word, 0) \
+	SCVTF4(0, 0) \
+	FADD4(30, 0, 0) \
+	FMUL4(30, 0, 0) \
+	FMUL4(d, 0, 0) \
+	STQAT(0, at, 0)
+
+// SEVEN0(n, d) and SEVEN(s, n, d) take seven bits, from bit s on; V31 is the mask.
+#define SEVEN0(n, d) AND16(31, n, d)
+#define SEVEN7(n, d) USHR4(7, n, d) \
+	AND16(31, d, d)
+#define SEVEN14(n, d) USHR4(14, n, d) \
+	AND16(31, d, d)
+#define SEVEN21(n, d) USHR4(21, n, d) \
+	AND16(31, d, d)
+
+// IQ3XXS_SIGNS(SEVEN, word, d) spreads seven bits of four rows, with their parity as the eighth, over four bytes.
+#define IQ3XXS_SIGNS(SEVEN, word, d) \
+	SEVEN(word, d) \
+	CNT16(d, 0) \
+	SHL16(7, 0, 0) \
+	ORR16(0, d, d) \
+	TBL16(24, d, d)
+
+#define IQ3XXS_EIGHT(g, SEVEN) \
+	IQ3XXS_SIGNS(SEVEN, 8, 12) \
+	IQ3XXS_SIGNS(SEVEN, 9, 13) \
+	IQ3XXS_SIGNS(SEVEN, 10, 14) \
+	IQ3XXS_SIGNS(SEVEN, 11, 15) \
+	NEGATE(2*(g), 28) \
+	NEGATE(2*(g)+1, 29)
+
+// func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[256]uint32)
+//
+//	R5  32 columns of the block left    R6  words of signs and scales    R7  indices
+//	V8-V11  words    V12-V15  signs    V20-V23  d    V24 firstOfFour    V28, V29 fourBits
+TEXT ·unpackIQ3XXSNeon(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	MOVD  $firstOfFour<>(SB), R4
+	FMOVQ (R4), F24
+	MOVD  $fourBits<>(SB), R4
+	FLDPQ (R4), (F28, F29)
+	MOVD  $0x3f000000, R4
+	VDUP  R4, V30.S4
+	MOVD  $127, R4
+	VDUP  R4, V31.S4
+
+block_loop:
+	READ_SCALES
+	ADD  $32, R1, R7
+	ADD  $1056, R1, R6
+	MOVD $8, R5
+
+run_loop:
+	LOOKUP16(0)
+	LOOKUP16(1)
+	LOOKUP16(2)
+	LOOKUP16(3)
+	LOOKUP16(4)
+	LOOKUP16(5)
+	LOOKUP16(6)
+	LOOKUP16(7)
+	FLDPQ (R6), (F8, F9)
+	FLDPQ 32(R6), (F10, F11)
+	IQ3XXS_SCALE(8, 20, 0)
+	IQ3XXS_SCALE(9, 21, 1)
+	IQ3XXS_SCALE(10, 22, 2)
+	IQ3XXS_SCALE(11, 23, 3)
+	IQ3XXS_EIGHT(0, SEVEN0)
+	IQ3XXS_EIGHT(1, SEVEN7)
+	IQ3XXS_EIGHT(2, SEVEN14)
+	IQ3XXS_EIGHT(3, SEVEN21)
+	ADD  $64, R6
+	ADD  $128, R7
+	ADD  $576, R0
+	SUBS $1, R5
+	BNE  run_loop
+	ADD  $1568, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET
+
+// BIT0(n, d) and BITS(i, n, d) take one bit of bytes; V30 holds ones.
+#define BIT0(n, d) AND16(30, n, d)
+#define BIT1(n, d) USHR16(1, n, d) \
+	AND16(30, d, d)
+#define BIT2(n, d) USHR16(2, n, d) \
+	AND16(30, d, d)
+#define BIT3(n, d) USHR16(3, n, d) \
+	AND16(30, d, d)
+#define BIT4(n, d) USHR16(4, n, d) \
+	AND16(30, d, d)
+#define BIT5(n, d) USHR16(5, n, d) \
+	AND16(30, d, d)
+#define BIT6(n, d) USHR16(6, n, d) \
+	AND16(30, d, d)
+#define BIT7(n, d) USHR16(7, n, d)
+
+// IQ3S_INDEX(i, BIT) writes the indices of the i-th four columns to scratch, 16 bits each: a byte and a bit of V8.
+#define IQ3S_INDEX(i, BIT) \
+	LDQ(7, i, 0) \
+	BIT(8, 1) \
+	ZIP1B(1, 0, 2) \
+	ZIP2B(1, 0, 3) \
+	STQAT(9, (2*(i)), 2) \
+	STQAT(9, (2*(i)+1), 3)
+
+#define LOOKUP4(from, to) \
+	MOVD from, R10 \
+	LOOKUP(0, 16, R11) \
+	LOOKUP(1, 16, R12) \
+	LOOKUP(2, 16, R13) \
+	LOOKUP(3, 16, R14) \
+	STPW (R11, R12), (to)(R0) \
+	STPW (R13, R14), (to+8)(R0)
+
+#define IQ3S_LOOKUP(at) \
+	LOOKUP4((32*at)(R9), (64+64*at)) \
+	LOOKUP4((32*at+8)(R9), (80+64*at)) \
+	LOOKUP4((32*at+16)(R9), (96+64*at)) \
+	LOOKUP4((32*at+24)(R9), (112+64*at))
+
+#define IQ3S_EIGHT(g) \
+	LDQ(6, g, 0) \
+	TBL16(24, 0, 12) \
+	TBL16(25, 0, 13) \
+	TBL16(26, 0, 14) \
+	TBL16(27, 0, 15) \
+	NEGATE(2*(g), 28) \
+	NEGATE(2*(g)+1, 29)
+
+// IQ3S_RUN(NIBBLE) unpacks 32 columns; NIBBLE takes their scales, d·(1+2·s), from bytes. V30 holds ones.
+#define IQ3S_RUN(NIBBLE) \
+	LDQ(8, 0, 8) \
+	IQ3S_INDEX(0, BIT0) \
+	IQ3S_INDEX(1, BIT1) \
+	IQ3S_INDEX(2, BIT2) \
+	IQ3S_INDEX(3, BIT3) \
+	IQ3S_INDEX(4, BIT4) \
+	IQ3S_INDEX(5, BIT5) \
+	IQ3S_INDEX(6, BIT6) \
+	IQ3S_INDEX(7, BIT7) \
+	IQ3S_LOOKUP(0) \
+	IQ3S_LOOKUP(1) \
+	IQ3S_LOOKUP(2) \
+	IQ3S_LOOKUP(3) \
+	IQ3S_LOOKUP(4) \
+	IQ3S_LOOKUP(5) \
+	IQ3S_LOOKUP(6) \
+	IQ3S_LOOKUP(7) \
+	LDQ(20, 0, 0) \
+	NIBBLE(0, 0) \
+	SHL16(1, 0, 0) \
+	ORR16(30, 0, 0) \
+	FLOATS(USHLL8, USHLLH8, USHLL4, USHLLH4) \
+	IQ3S_EIGHT(0) \
+	IQ3S_EIGHT(1) \
+	IQ3S_EIGHT(2) \
+	IQ3S_EIGHT(3) \
+	ADD $64, R6 \
+	ADD $128, R7 \
+	ADD $16, R8 \
+	ADD $576, R0
+
+// func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[512]uint32)
+//
+//	R5  64 columns of the block left    R6  signs    R7  low bits of indices    R8  high bits    R9  scratch: indices
+//	R20 scales
+//	V12-V15  signs    V20-V23  d    V24-V27 eachFour    V28, V29 fourBits; then V31 mask of nibbles
+TEXT ·unpackIQ3SNeon(SB), 0, $256-32
+	ARGUMENTS
+	MOVD  $scratch-256(SP), R9
+	EACH_FOUR
+	MOVD  $fourBits<>(SB), R4
+	FLDPQ (R4), (F28, F29)
+	VMOVI $1, V30.B16
+	VMOVI $0x0f, V31.B16
+
+block_loop:
+	READ_SCALES
+	ADD  $32, R1, R20
+	ADD  $96, R1, R8
+	ADD  $224, R1, R6
+	ADD  $736, R1, R7
+	MOVD $4, R5
+
+run_loop:
+	IQ3S_RUN(LOW31)
+	IQ3S_RUN(HIGH)
+	ADD  $16, R20
+	SUBS $1, R5
+	BNE  run_loop
+	ADD  $1760, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET
