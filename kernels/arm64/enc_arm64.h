@@ -26,7 +26,7 @@
 #define SADDLP4(n, d)     ENC2(0x4e602800, n, d) // Vd.S4 = sums of neighbours of Vn.H8
 #define SADALP4(n, d)     ENC2(0x4e606800, n, d) // Vd.S4 += sums of neighbours of Vn.H8
 #define ADDP4(m, n, d)    ENC3(0x4ea0bc00, m, n, d) // sums of neighbours, of Vn, then of Vm
-#define MUL16(m, n, d)    ENC3(0x4e209c00, m, n, d) // the low halves of products of bytes
+#define MLA16(m, n, d)    ENC3(0x4e209400, m, n, d) // Vd += Vn·Vm, modulo 256
 #define SUB16(m, n, d)    ENC3(0x6e208400, m, n, d)
 #define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
 #define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
@@ -51,7 +51,6 @@
 #define USHLLH8(n, d)    ENC2(0x6f08a400, n, d)
 #define USHLL4(n, d)     ENC2(0x2f10a400, n, d) // Vd.S4 = Vn.H4, unsigned
 #define USHLLH4(n, d)    ENC2(0x6f10a400, n, d)
-#define SSHR16(s, n, d)  WORD $(0x4f000400 | ((16-(s))<<16) | ((n)<<5) | (d))
 #define SSHR4(s, n, d)   WORD $(0x4f000400 | ((64-(s))<<16) | ((n)<<5) | (d))
 
 // float32 arithmetic, four lanes.
@@ -103,7 +102,6 @@
 #define CMEQ4(m, n, d)  ENC3(0x6ea08c00, m, n, d) // all ones where Vn = Vm
 #define SUB4(m, n, d)   ENC3(0x6ea08400, m, n, d)
 #define CNT16(n, d)     ENC2(0x4e205800, n, d) // bits set in each byte
-#define SRI16(s, n, d)  WORD $(0x6f004400 | ((16-(s))<<16) | ((n)<<5) | (d)) // bytes of Vn >> s, below the top s bits of Vd
 #define ZIP1B(m, n, d)  ENC3(0x4e003800, m, n, d) // bytes of Vn and Vm in turn, of their lower halves
 #define ZIP2B(m, n, d)  ENC3(0x4e007800, m, n, d)
 #define SHL4(s, n, d)   WORD $(0x4f005400 | ((32+(s))<<16) | ((n)<<5) | (d))

@@ -27,6 +27,13 @@ DATA fourBits<>+16(SB)/8, $0x8040201080402010
 DATA fourBits<>+24(SB)/8, $0x8040201080402010
 GLOBL fourBits<>(SB), RODATA|NOPTR, $32
 
+// pairs are the first pair of bits of each nibble less four, then the second.
+DATA pairs<>+0(SB)/8, $0xfffefdfcfffefdfc
+DATA pairs<>+8(SB)/8, $0xfffefdfcfffefdfc
+DATA pairs<>+16(SB)/8, $0xfdfdfdfdfcfcfcfc
+DATA pairs<>+24(SB)/8, $0xfffffffffefefefe
+GLOBL pairs<>(SB), RODATA|NOPTR, $32
+
 // READ_SCALES makes V20-V23 of the F16 scales of a block.
 #define READ_SCALES \
 	FLDPQ (R1), (F0, F1) \
@@ -42,7 +49,7 @@ GLOBL fourBits<>(SB), RODATA|NOPTR, $32
 	STQAT(0, 2, c) \
 	STQAT(0, 3, d)
 
-// FLOATS(WIDEN) makes V0-V3 of 16 bytes, V0, by instructions of type WIDEN, S or U, and times V20-V23.
+// FLOATS(LOW8, HIGH8, LOW4, HIGH4) writes V20-V23 times the 16 bytes of V0, which the instructions named widen.
 #define FLOATS(LOW8, HIGH8, LOW4, HIGH4) \
 	LOW8(0, 4) \
 	HIGH8(0, 5) \
@@ -240,52 +247,41 @@ block_loop:
 	STQAT(5, j, 2) \
 	STQAT(5, (8+j), 3)
 
-// Q3K_INVERT(i) writes the inverse of four columns of hmask: the bit of an element that is negative is then set.
-#define Q3K_INVERT(i) \
-	LDQ(1, (78+4*i), 0) \
-	LDQ(1, (79+4*i), 1) \
-	LDQ(1, (80+4*i), 2) \
-	LDQ(1, (81+4*i), 3) \
-	EOR16(29, 0, 0) \
-	EOR16(29, 1, 1) \
-	EOR16(29, 2, 2) \
-	EOR16(29, 3, 3) \
-	STQAT(6, (4*i), 0) \
-	STQAT(6, (4*i+1), 1) \
-	STQAT(6, (4*i+2), 2) \
-	STQAT(6, (4*i+3), 3)
+// The two pairs of a nibble less four, V8 and V9.
+#define FIRST(n, d) TBL16(n, 8, d)
+#define SECOND(n, d) TBL16(n, 9, d)
 
-// Q3K_GROUP(s, i) writes the i-th four columns of the s-th 32: q-4, from its three bits moved to the top of a byte, times the
-// factors V16-V19, modulo 256.
-#define Q3K_GROUP(s, i) \
+// Q3K_GROUP(s, i, NIBBLE, PAIR) writes the i-th four columns of the s-th 32, modulo 256: the pair of bits less four times the
+// factors V16-V19, plus four times the factors, V12-V15, where the bit of V10 is set in hmask.
+#define Q3K_GROUP(s, i, NIBBLE, PAIR) \
 	LDQ(1, (14+32*((s)/4)+4*(i)), 0) \
 	LDQ(1, (15+32*((s)/4)+4*(i)), 1) \
 	LDQ(1, (16+32*((s)/4)+4*(i)), 2) \
 	LDQ(1, (17+32*((s)/4)+4*(i)), 3) \
-	LDQ(6, (4*(i)), 4) \
-	LDQ(6, (4*(i)+1), 5) \
-	LDQ(6, (4*(i)+2), 6) \
-	LDQ(6, (4*(i)+3), 7) \
-	SHL16((6-2*((s)%4)), 0, 0) \
-	SHL16((6-2*((s)%4)), 1, 1) \
-	SHL16((6-2*((s)%4)), 2, 2) \
-	SHL16((6-2*((s)%4)), 3, 3) \
-	SHL16((7-(s)), 4, 4) \
-	SHL16((7-(s)), 5, 5) \
-	SHL16((7-(s)), 6, 6) \
-	SHL16((7-(s)), 7, 7) \
-	SRI16(1, 0, 4) \
-	SRI16(1, 1, 5) \
-	SRI16(1, 2, 6) \
-	SRI16(1, 3, 7) \
-	SSHR16(5, 4, 4) \
-	SSHR16(5, 5, 5) \
-	SSHR16(5, 6, 6) \
-	SSHR16(5, 7, 7) \
-	MUL16(16, 4, 4) \
-	MUL16(17, 5, 5) \
-	MUL16(18, 6, 6) \
-	MUL16(19, 7, 7) \
+	LDQ(1, (78+4*(i)), 4) \
+	LDQ(1, (79+4*(i)), 5) \
+	LDQ(1, (80+4*(i)), 6) \
+	LDQ(1, (81+4*(i)), 7) \
+	NIBBLE(0, 0) \
+	NIBBLE(1, 1) \
+	NIBBLE(2, 2) \
+	NIBBLE(3, 3) \
+	CMTST16(10, 4, 4) \
+	CMTST16(10, 5, 5) \
+	CMTST16(10, 6, 6) \
+	CMTST16(10, 7, 7) \
+	PAIR(0, 0) \
+	PAIR(1, 1) \
+	PAIR(2, 2) \
+	PAIR(3, 3) \
+	AND16(12, 4, 4) \
+	AND16(13, 5, 5) \
+	AND16(14, 6, 6) \
+	AND16(15, 7, 7) \
+	MLA16(16, 0, 4) \
+	MLA16(17, 1, 5) \
+	MLA16(18, 2, 6) \
+	MLA16(19, 3, 7) \
 	STQAT(0, (4+4*(i)), 4) \
 	STQAT(0, (5+4*(i)), 5) \
 	STQAT(0, (6+4*(i)), 6) \
@@ -297,20 +293,25 @@ block_loop:
 	TBL16(24, 0, 16) \
 	TBL16(25, 0, 17) \
 	TBL16(26, 0, 18) \
-	TBL16(27, 0, 19)
+	TBL16(27, 0, 19) \
+	SHL16(2, 16, 12) \
+	SHL16(2, 17, 13) \
+	SHL16(2, 18, 14) \
+	SHL16(2, 19, 15)
 
-#define Q3K(s) \
+#define Q3K(s, NIBBLE, PAIR) \
+	VMOVI $(1<<(s)), V10.B16 \
 	STORE_SCALES(20, 21, 22, 23) \
 	Q3K_FACTOR(2*(s)) \
-	Q3K_GROUP(s, 0) \
-	Q3K_GROUP(s, 1) \
-	Q3K_GROUP(s, 2) \
-	Q3K_GROUP(s, 3) \
+	Q3K_GROUP(s, 0, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 1, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 2, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 3, NIBBLE, PAIR) \
 	Q3K_FACTOR(2*(s)+1) \
-	Q3K_GROUP(s, 4) \
-	Q3K_GROUP(s, 5) \
-	Q3K_GROUP(s, 6) \
-	Q3K_GROUP(s, 7) \
+	Q3K_GROUP(s, 4, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 5, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 6, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 7, NIBBLE, PAIR) \
 	ADD $576, R0
 
 // EACH_FOUR loads the patterns of eachFour.
@@ -321,17 +322,17 @@ block_loop:
 
 // func unpackQ3KNeon(dst, tile *byte, blocks int)
 //
-//	R5  scratch: factors of 16 runs    R6  inverse of hmask, behind them
-//	V20-V23  -d    V28, V30 masks of nibbles and pairs    V29 ones    V31 32
-TEXT ·unpackQ3KNeon(SB), 0, $768-24
-	MOVD dst+0(FP), R0
-	MOVD tile+8(FP), R1
-	MOVD blocks+16(FP), R2
-	MOVD $scratch-768(SP), R5
-	ADD  $256, R5, R6
+//	R5  scratch: factors of 16 runs
+//	V20-V23  -d    V28, V30 masks of nibbles and pairs    V31 32
+TEXT ·unpackQ3KNeon(SB), 0, $256-24
+	MOVD  dst+0(FP), R0
+	MOVD  tile+8(FP), R1
+	MOVD  blocks+16(FP), R2
+	MOVD  $scratch-256(SP), R5
+	MOVD  $pairs<>(SB), R4
+	FLDPQ (R4), (F8, F9)
 	EACH_FOUR
 	VMOVI $0x0f, V28.B16
-	VMOVI $0xff, V29.B16
 	VMOVI $3, V30.B16
 	VMOVI $32, V31.B16
 
@@ -344,27 +345,19 @@ block_loop:
 	Q3K_FACTORS(5, 9, PAIR1, PAIR3)
 	Q3K_FACTORS(6, 10, PAIR1, PAIR3)
 	Q3K_FACTORS(7, 11, PAIR1, PAIR3)
-	Q3K_INVERT(0)
-	Q3K_INVERT(1)
-	Q3K_INVERT(2)
-	Q3K_INVERT(3)
-	Q3K_INVERT(4)
-	Q3K_INVERT(5)
-	Q3K_INVERT(6)
-	Q3K_INVERT(7)
 	READ_SCALES
 	FNEG4(20, 20)
 	FNEG4(21, 21)
 	FNEG4(22, 22)
 	FNEG4(23, 23)
-	Q3K(0)
-	Q3K(1)
-	Q3K(2)
-	Q3K(3)
-	Q3K(4)
-	Q3K(5)
-	Q3K(6)
-	Q3K(7)
+	Q3K(0, LOW, FIRST)
+	Q3K(1, LOW, SECOND)
+	Q3K(2, HIGH, FIRST)
+	Q3K(3, HIGH, SECOND)
+	Q3K(4, LOW, FIRST)
+	Q3K(5, LOW, SECOND)
+	Q3K(6, HIGH, FIRST)
+	Q3K(7, HIGH, SECOND)
 	ADD  $1760, R1
 	SUBS $1, R2
 	BNE  block_loop
