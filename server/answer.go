@@ -210,8 +210,6 @@ func (s *Server) fault(ctx context.Context, err error) *apiError {
 		return errEnding
 	case ctx.Err() != nil:
 		return errGone
-	case errors.Is(err, grammar.ErrTooLarge): // as it showed in the middle of the text
-		return invalid("response_format", "unsupported_value", "%s", plain(err))
 	}
 	s.options.Log.Error("request failed", "error", err)
 	return refused(http.StatusInternalServerError, "server_error", "", "the model failed; the server's log says how")
@@ -252,6 +250,9 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox, arrived tim
 		box.put(piece{logprobs: ready})
 	}
 	s.metrics.count(result, time.Since(arrived), err, ctx.Err() != nil)
+	if from := j.options.format.from; errors.Is(err, grammar.ErrTooLarge) {
+		err = invalid(from, "unsupported_value", "%s: schema is too large, which showed after %d tokens of the answer", from, result.Tokens)
+	}
 	box.finish(result, err)
 }
 
