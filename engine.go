@@ -263,6 +263,9 @@ func (e *Engine) SpecOptions() spec.Options {
 	if e.draft != nil {
 		options.Draft, options.Parallel = e.draft.decoder, e.draft.parallel
 	}
+	if e.target.streamer != nil && e.target.streamer.Plan().Experts > 0 {
+		options.Cold = e.target.decoder.Cold
+	}
 	if e.exit != nil {
 		options.Pruner = e.exit
 	}

@@ -139,7 +139,7 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 		return err
 	}
 	m.reader, m.streamer = streamer, streamer
-	if streamer.Plan().Streamed > 0 {
+	if streamer.Plan().ReadsFlash() {
 		m.maxBatch = streamedBatch
 	}
 	return nil
@@ -150,7 +150,7 @@ func (m *model) headStreamed() bool { return m.streamer != nil && !m.streamer.Pl
 
 // readers returns the number of goroutines that wait for reads while the model computes.
 func (m *model) readers() int {
-	if m.streamer == nil || m.streamer.Plan().Streamed == 0 {
+	if m.streamer == nil || !m.streamer.Plan().ReadsFlash() {
 		return 0
 	}
 	return m.streamer.Plan().Depth
@@ -162,7 +162,10 @@ func (m *model) ioStats() spec.IOStats {
 		return spec.IOStats{}
 	}
 	s := m.streamer.Stats()
-	return spec.IOStats{BytesRead: s.BytesRead, IOSeconds: s.ReadTime.Seconds(), IOWaitSeconds: s.WaitTime.Seconds()}
+	return spec.IOStats{
+		BytesRead: s.BytesRead, IOSeconds: s.ReadTime.Seconds(), IOWaitSeconds: s.WaitTime.Seconds(),
+		Experts: s.Experts, ExpertReads: s.ExpertReads, ExpertBytes: s.ExpertBytes, ExpertWaitSeconds: s.ExpertWait.Seconds(),
+	}
 }
 
 // ioMode returns how the weights are read; empty where they are in memory.

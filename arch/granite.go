@@ -1,6 +1,9 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Granite is the architecture of the dense Granite 3 models: as Llama, with four multipliers.
 var Granite = &Architecture{
@@ -50,6 +53,48 @@ var GraniteHybrid = &Architecture{
 		m.rename("mlp.down_proj", "shared_mlp.output_linear")
 		return m, nil
 	},
+}
+
+// GraniteMoE is the architecture of the sparse Granite 3 models: as Granite, with experts in place of the MLP of every block.
+var GraniteMoE = &Architecture{
+	Name: "granitemoe", Class: "GraniteMoeForCausalLM", GGUF: "granitemoe",
+	GGUFKeys: map[string]string{
+		"embedding_scale": "embedding_multiplier", "attention.scale": "attention_multiplier", "residual_scale": "residual_multiplier", "logit_scale": "logits_scaling",
+		"expert_count": "num_local_experts", "expert_used_count": "num_experts_per_tok",
+	},
+	Parse: func(v *Values) (*Model, error) {
+		t := v.Transformer()
+		v.multipliers(&t)
+		v.Need("num_local_experts", &t.Experts)
+		v.Need("num_experts_per_tok", &t.Chosen)
+		m, err := t.Model()
+		if err != nil {
+			return nil, err
+		}
+		m.joinExperts()
+		m.rename("mlp.gate.weight", "block_sparse_moe.router.layer.weight")
+		return m, nil
+	},
+}
+
+// joinExperts names the tensors of experts as files of Granite do: one has gate and up of all experts of a block, one down.
+func (m *Model) joinExperts() {
+	for _, step := range m.Steps {
+		rows := 0 // of gate and up
+		for i := range step {
+			t := &step[i]
+			if t.Expert == "" {
+				continue
+			}
+			block := "model.layers." + strings.Split(t.Name, ".")[1] + ".block_sparse_moe."
+			if strings.HasSuffix(t.Name, ".down") {
+				t.HF, t.HFRow = block+"output_linear.weight", t.GGUFRow
+				continue
+			}
+			t.HF, t.HFRow = block+"input_linear.weight", rows
+			rows += t.Rows
+		}
+	}
 }
 
 // multipliers reads the multipliers of Granite models, which are Llama's but for them.

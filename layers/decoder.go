@@ -135,6 +135,7 @@ func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
 		return 0, err
 	}
 	before, done := first, false
+	d.ws.cold = d.ws.cold[:min(first, len(d.ws.cold))]
 	defer func() { // also when a worker panics
 		if !done {
 			d.drop(before)
@@ -241,6 +242,15 @@ func (d *Decoder) prune(hook Hook, layer int, x []float32) error {
 	}
 	d.rows.cut(kept)
 	return nil
+}
+
+// Cold returns, of a pending row, how many experts had to be read for it that no row before it in its pass had chosen, of all layers together. It is
+// 0 where the weights are not a [Prefetcher].
+func (d *Decoder) Cold(row int) int {
+	if row < 0 || row >= len(d.ws.cold) {
+		return 0
+	}
+	return d.ws.cold[row]
 }
 
 // Hidden returns the hidden state of a pending row after the final norm, [Width], which the head turns into logits. It is valid until

@@ -25,7 +25,9 @@ type ExpertsConfig struct {
 //
 // Of equal experts the one with the lower index is chosen. Its tensors are name.router [Experts][Width], followed by name.router_bias if there is one,
 // and those of each expert, which start with name.expert.N; experts that no row has chosen are not read. A store best marks the tensors
-// of an expert. The sum of a row goes by the index of the experts, whatever other rows have chosen.
+// of an expert. Where weights are a [Prefetcher], the experts of all rows are asked for at once, and those that are in memory are computed
+// while others are read; of a large batch all are computed in order. The sum of a row goes by the index of the experts, whatever other rows have
+// chosen and whatever came first.
 type Experts struct {
 	ws      *Workspace
 	name    string
@@ -35,13 +37,17 @@ type Experts struct {
 	tensors [][]string // of each expert
 	ahead   Prefetcher // nil if the weights are none
 
-	// Of the Forward under way; see [Workspace.reserve].
-	ids     []int32   // [maxRows][Chosen]
-	shares  []float32 // [maxRows][Chosen]
-	used    []int32   // experts that some row has chosen, ascending
-	wanted  []string  // their tensors
-	rows    []int     // that have chosen the expert at work
-	shareOf []float32 // the share of that expert in each of them
+	// Of the Forward under way; see [Workspace.reserve]. A use is a row and an expert that it has chosen; uses go by expert, then by row.
+	ids      []int32   // [maxRows][Chosen]
+	shares   []float32 // [maxRows][Chosen]
+	used     []int32   // experts that some row has chosen, ascending
+	begin    []int     // by element of used, its first use; and the number of uses
+	rows     []int     // by use
+	useShare []float32 // by use
+	where    []int     // by expert, its place in used
+	wanted   []string  // tensors of the experts in used
+	waiting  []int     // elements of used that are to be computed
+	buffered int       // uses whose outputs can be kept
 }
 
 // NewExperts returns the layer whose tensors start with name.
@@ -61,11 +67,13 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	e.ahead, _ = ws.weights.(Prefetcher)
 	n := ws.maxRows
 	e.ids, e.shares = make([]int32, n*c.Chosen), make([]float32, n*c.Chosen)
-	e.used = make([]int32, 0, n*c.Chosen)
-	e.rows, e.shareOf = make([]int, 0, n), make([]float32, 0, n)
+	most := min(n*c.Chosen, c.Experts)
+	e.used, e.waiting, e.begin = make([]int32, 0, most), make([]int, 0, most), make([]int, 0, most+1)
+	e.rows, e.useShare, e.where = make([]int, n*c.Chosen), make([]float32, n*c.Chosen), make([]int, c.Experts)
+	e.buffered = min(n, keptRows) * c.Chosen
 	ws.reserve(&ws.routed, c.Experts)
 	ws.reserve(&ws.gathered, c.MLP.Width)
-	ws.reserve(&ws.expert, c.MLP.Width)
+	ws.reserve(&ws.expert, c.MLP.Width*((e.buffered+n-1)/max(n, 1)))
 	return e
 }
 
@@ -88,16 +96,33 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 		e.choose(i)
 	}
 	e.collect(n)
+	e.prefetch(rows)
 	clear(dst)
-	for _, expert := range e.used {
-		e.gather(expert, x, n)
-		if err := e.experts[expert].forward(ctx, ws.expert[:len(e.rows)*width], ws.gathered[:len(e.rows)*width], len(e.rows)); err != nil {
+	if len(e.rows) > e.buffered {
+		for i := range e.used {
+			if err := e.compute(ctx, i, 0, x); err != nil {
+				return err
+			}
+			e.add(dst, i, 0)
+		}
+		return nil
+	}
+	for len(e.waiting) > 0 {
+		next := e.ready()
+		i := e.waiting[next]
+		e.waiting = slices.Delete(e.waiting, next, next+1)
+		if err := e.compute(ctx, i, e.begin[i], x); err != nil {
 			return err
 		}
-		e.scatter(dst)
+	}
+	for i := range e.used {
+		e.add(dst, i, e.begin[i])
 	}
 	return nil
 }
+
+// keptRows is the most rows for which the outputs of all experts are kept until they are summed up.
+const keptRows = 64
 
 // choose finds the experts of row i and their shares.
 func (e *Experts) choose(i int) {
@@ -116,44 +141,89 @@ func (e *Experts) choose(i int) {
 	}
 }
 
-// collect finds the experts that some of n rows have chosen, and tells the weights that they come next.
+// collect finds the uses of experts by n rows.
 func (e *Experts) collect(n int) {
-	e.used = append(e.used[:0], e.ids[:n*e.config.Chosen]...)
-	slices.Sort(e.used)
-	e.used = slices.Compact(e.used)
-	if len(e.used) > 0 && e.used[0] < 0 { // no expert
-		e.used = slices.Delete(e.used, 0, 1)
+	ids := e.ids[:n*e.config.Chosen]
+	clear(e.where)
+	for _, id := range ids {
+		if id >= 0 {
+			e.where[id]++ // how many uses it has
+		}
 	}
+	e.used, e.begin, e.waiting = e.used[:0], e.begin[:0], e.waiting[:0]
+	total := 0
+	for id, count := range e.where {
+		if count > 0 {
+			e.where[id] = len(e.used)
+			e.used, e.begin, e.waiting = append(e.used, int32(id)), append(e.begin, total), append(e.waiting, len(e.used))
+			total += count
+		}
+	}
+	e.begin = append(e.begin, total)
+	e.rows, e.useShare = e.rows[:total], e.useShare[:total]
+	for i, id := range ids {
+		if id >= 0 {
+			use := &e.begin[e.where[id]]
+			e.rows[*use], e.useShare[*use] = i/e.config.Chosen, e.shares[i]
+			*use++
+		}
+	}
+	copy(e.begin[1:], e.begin) // which are now the ends
+	e.begin[0] = 0
+}
+
+// prefetch tells the weights which experts come next, and counts, by row, those that have to be read.
+func (e *Experts) prefetch(rows *Rows) {
 	if e.ahead == nil {
 		return
 	}
 	e.wanted = e.wanted[:0]
-	for _, expert := range e.used {
+	for i, expert := range e.used {
 		e.wanted = append(e.wanted, e.tensors[expert]...)
+		if !e.isReady(i) {
+			e.ws.countCold(rows.Pending[e.rows[e.begin[i]]])
+		}
 	}
 	e.ahead.Prefetch(e.wanted)
 }
 
-// gather collects the rows that have chosen an expert.
-func (e *Experts) gather(expert int32, x []float32, n int) {
-	width, chosen := e.Width(), e.config.Chosen
-	e.rows, e.shareOf = e.rows[:0], e.shareOf[:0]
-	for i := range n {
-		for j, id := range e.ids[i*chosen : (i+1)*chosen] {
-			if id == expert {
-				copy(e.ws.gathered[len(e.rows)*width:(len(e.rows)+1)*width], x[i*width:(i+1)*width])
-				e.rows, e.shareOf = append(e.rows, i), append(e.shareOf, e.shares[i*chosen+j])
-			}
+// isReady reports whether an element of used is in memory.
+func (e *Experts) isReady(i int) bool {
+	for _, name := range e.tensors[e.used[i]] {
+		if !e.ahead.Ready(name) {
+			return false
 		}
 	}
+	return true
 }
 
-// scatter adds what the expert made of the rows.
-func (e *Experts) scatter(dst []float32) {
+// ready returns the index in waiting of the first expert that is in memory; if none is, of the first.
+func (e *Experts) ready() int {
+	if e.ahead != nil {
+		if i := slices.IndexFunc(e.waiting, e.isReady); i > 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// compute has an element of used compute its rows of x, to where the outputs of uses from the given one on are kept.
+func (e *Experts) compute(ctx context.Context, i, from int, x []float32) error {
+	width := e.Width()
+	rows := e.rows[e.begin[i]:e.begin[i+1]]
+	in, out := e.ws.gathered[:len(rows)*width], e.ws.expert[from*width:][:len(rows)*width]
+	for j, row := range rows {
+		copy(in[j*width:(j+1)*width], x[row*width:])
+	}
+	return e.experts[e.used[i]].forward(ctx, out, in, len(rows))
+}
+
+// add adds to dst what compute has put there.
+func (e *Experts) add(dst []float32, i, from int) {
 	width, set := e.Width(), e.ws.Kernels()
-	for i, row := range e.rows {
-		y := e.ws.expert[i*width : (i+1)*width]
-		set.Scale(y, e.shareOf[i])
+	for j, row := range e.rows[e.begin[i]:e.begin[i+1]] {
+		y := e.ws.expert[(from+j)*width:][:width]
+		set.Scale(y, e.useShare[e.begin[i]+j])
 		set.Add(dst[row*width:(row+1)*width], y)
 	}
 }

@@ -925,3 +925,41 @@ func TestScalarReferenceSeesEveryOption(t *testing.T) {
 		}
 	}
 }
+
+// sometimesReady is weights of which it says at random that they can be read without waiting.
+type sometimesReady struct {
+	layers.Weights
+	random *rand.Rand
+	told   int
+}
+
+func (w *sometimesReady) Prefetch(names []string) { w.told += len(names) }
+func (w *sometimesReady) Ready(string) bool       { return w.random.IntN(3) > 0 }
+
+// Experts that are in memory are computed before others, and the sum has the same bits.
+func TestExpertsInAnyOrder(t *testing.T) {
+	m := scalarModels()["qwen3-moe"]
+	m.decoder(t, 1) // makes the weights
+	random := rand.New(rand.NewPCG(1, 2))
+	w := &sometimesReady{Weights: &m.weights, random: random}
+	c := layers.ExpertsConfig{Experts: 6, Chosen: 3, MLP: layers.MLPConfig{Width: m.width, FFN: m.layers[0].mlp.FFN}}
+	const most = 80 // more rows than outputs are kept for
+	inOrder := layers.NewExperts(layers.NewWorkspace(&m.weights, nil, most), "block.0", c)
+	anyOrder := layers.NewExperts(layers.NewWorkspace(w, nil, most), "block.0", c)
+	for _, n := range []int{1, 2, 5, 17, most} {
+		x := make([]float32, n*m.width)
+		for i := range x {
+			x[i] = random.Float32() - 0.5
+		}
+		want, got := make([]float32, len(x)), make([]float32, len(x))
+		if err := errors.Join(inOrder.Forward(ctx, want, x, pending(n)), anyOrder.Forward(ctx, got, x, pending(n))); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d rows: other bits", n)
+		}
+	}
+	if w.told == 0 {
+		t.Error("nobody was told which experts come next")
+	}
+}

@@ -35,10 +35,12 @@ type Shaper interface {
 	Shape(name string) (d tensor.DType, rows, cols int, ok bool)
 }
 
-// Prefetcher is a [Weights] that is told which tensors are asked for next, in order, of those that passes leave out at times; *weights.Streamer is
-// one. It may begin to read them at once. names is borrowed for the call.
+// Prefetcher is a [Weights] that is told which tensors are asked for next, of those that passes leave out at times; *weights.Streamer is one.
 type Prefetcher interface {
+	// Prefetch tells of them, in the order of the store. It may begin to read them at once. names is borrowed for the call.
 	Prefetch(names []string)
+	// Ready reports whether a tensor can be read without waiting.
+	Ready(name string) bool
 }
 
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands

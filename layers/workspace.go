@@ -25,7 +25,9 @@ type Workspace struct {
 	gate, inner []float32 // MLP
 	routed      []float32 // Experts: scores of the router
 	gathered    []float32 // Experts: rows that have chosen the expert at work
-	expert      []float32 // Experts: what it makes of them
+	expert      []float32 // Experts: what they make of them
+
+	cold []int // by pending row: see Decoder.Cold
 }
 
 // NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
@@ -51,6 +53,14 @@ func (ws *Workspace) Kernels() *kernels.Set { return ws.pool.Set() }
 func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
 	ws.input.Reset(x, n, k)
 	return &ws.input
+}
+
+// countCold counts an expert that has to be read for a pending row.
+func (ws *Workspace) countCold(row int) {
+	for len(ws.cold) <= row {
+		ws.cold = append(ws.cold, 0)
+	}
+	ws.cold[row]++
 }
 
 // reserve makes a scratch buffer hold maxRows rows of the given width.

@@ -22,13 +22,15 @@ type Plan struct {
 }
 
 // PlanOf returns what a streamer with the plan p reads, at the start of a text. The chunks of a store are the embedding,
-// the blocks, and the head; what is streamed of the first and the last is for the head.
+// the blocks, and the head; what is streamed of the first and the last is for the head. Experts are left out: what a pass reads of them depends
+// on its rows.
 func PlanOf(p weights.Plan) Plan {
 	plan, last := Plan{Ring: p.Ring}, len(p.Chunks)-1
 	plan.Head = p.Streamed
 	for _, c := range p.Chunks[1:last] {
-		plan.Blocks = append(plan.Blocks, c.Bytes-c.Pinned)
-		plan.Head -= c.Bytes - c.Pinned
+		streamed := c.Bytes - c.Pinned - c.Experts
+		plan.Blocks = append(plan.Blocks, streamed)
+		plan.Head -= streamed
 	}
 	return plan
 }

@@ -41,6 +41,8 @@ type Options struct {
 	Enter func() (leave func())
 	// IO returns running totals of the target's reads, for Stats. If it is nil, Stats have none.
 	IO func() IOStats
+	// Cold, if not nil, returns, of a row of the target's latest forward, how many experts had to be read for it that no row before it had chosen.
+	Cold func(row int) int
 }
 
 // TextDecoder turns a sequence of tokens into text, piece by piece.
@@ -122,6 +124,7 @@ type Generator struct {
 	pruning  pruning
 	ahead    ahead
 	path     []int // accepted nodes
+	cold     []int // by node; see Observation
 	output   output
 	stats    Stats
 
@@ -350,7 +353,7 @@ func (g *Generator) pass(ctx context.Context) error {
 		return nil
 	}
 	observation := Observation{
-		Tree: &g.tree, Path: g.path, Next: g.sequence[len(g.sequence)-1], Lead: lead, Cuts: g.pruning.cuts,
+		Tree: &g.tree, Cold: g.coldReads(lead), Path: g.path, Next: g.sequence[len(g.sequence)-1], Lead: lead, Cuts: g.pruning.cuts,
 		DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
 	}
 	for _, learner := range [...]any{g.options.Policy, g.options.Pruner} {
@@ -362,6 +365,18 @@ func (g *Generator) pass(ctx context.Context) error {
 		g.observe(observation)
 	}
 	return nil
+}
+
+// coldReads returns what the nodes of the latest pass, of which lead rows came before, had read of experts.
+func (g *Generator) coldReads(lead int) []int {
+	if g.options.Cold == nil {
+		return nil
+	}
+	g.cold = g.cold[:0]
+	for node := range g.tree.Len() {
+		g.cold = append(g.cold, g.options.Cold(lead+node))
+	}
+	return g.cold
 }
 
 // watched reports whether anyone wants to know of passes.

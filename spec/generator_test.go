@@ -467,7 +467,7 @@ func TestProgressAndIO(t *testing.T) {
 	if want := []int{4, 8, 10}; !slices.Equal(reported, want) {
 		t.Errorf("progress %v, want %v", reported, want)
 	}
-	if got, want := result.Stats.IOStats, (spec.IOStats{10, 0.5, 0.25}); got != want {
+	if got, want := result.Stats.IOStats, (spec.IOStats{BytesRead: 10, IOSeconds: 0.5, IOWaitSeconds: 0.25}); got != want {
 		t.Errorf("reads %+v, want %+v", got, want)
 	}
 	if got := result.Stats.ComputeSeconds; got != 0 {

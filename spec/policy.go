@@ -60,6 +60,9 @@ type Observation struct {
 	Cuts []Cut // what was pruned on the way through the target, in order; none where nothing was to be
 	Lead int   // tokens before the root that went through the target in the same pass, as a [Constraint] forced them
 
+	// Cold says, by node, how many experts had to be read for it that no row before it had chosen; nil if nothing counts them.
+	Cold []int
+
 	DraftSeconds  float64 // growing the tree and keeping the draft model in step
 	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows
 	IO            IOStats // reads of the target's weights meanwhile; zero if nothing counts them

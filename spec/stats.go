@@ -57,11 +57,25 @@ type IOStats struct {
 	BytesRead     int64   `json:"bytes_read"`
 	IOSeconds     float64 `json:"io_seconds"`      // during which at least one read was under way
 	IOWaitSeconds float64 `json:"io_wait_seconds"` // that the target waited for reads
+
+	// Of a mixture of experts: how many experts passes asked for, over all layers; how many of them were read, as they were not in memory, which is a
+	// part of BytesRead; and the part of IOWaitSeconds that was for them.
+	Experts           int64   `json:"experts,omitempty"`
+	ExpertReads       int64   `json:"expert_reads,omitempty"`
+	ExpertBytes       int64   `json:"expert_bytes_read,omitempty"`
+	ExpertWaitSeconds float64 `json:"expert_wait_seconds,omitempty"`
 }
 
 // since returns what was counted after start.
 func (s IOStats) since(start IOStats) IOStats {
-	return IOStats{s.BytesRead - start.BytesRead, s.IOSeconds - start.IOSeconds, s.IOWaitSeconds - start.IOWaitSeconds}
+	s.BytesRead -= start.BytesRead
+	s.IOSeconds -= start.IOSeconds
+	s.IOWaitSeconds -= start.IOWaitSeconds
+	s.Experts -= start.Experts
+	s.ExpertReads -= start.ExpertReads
+	s.ExpertBytes -= start.ExpertBytes
+	s.ExpertWaitSeconds -= start.ExpertWaitSeconds
+	return s
 }
 
 // close fills in what follows from the end of a generation.

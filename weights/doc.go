@@ -86,9 +86,11 @@
 //
 // A pass may leave segments out, as a mixture of experts does. Segments that the store marks as an expert's, and those that were not asked for
 // between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the memory
-// keeps those segments that were used last. [Streamer.Prefetch] tells which experts come next, so that they are read together.
+// keeps those segments that were used most and last: a use counts half after 16 passes. (Keeping those used last alone finds nothing again where less
+// than what one pass uses is kept.) [Streamer.Prefetch] tells which experts come next, so that they are read together, and [Streamer.Ready] which
+// of them are in memory, to be used first. [Stats] counts how many experts passes asked for, and how many were read.
 //
-// Ask for tensors in the order of the store, which is that of [Source].Steps; several experts too. Another order gives the same values but costs
+// Ask for tensors in the order of the store, which is that of [Source].Steps; the experts that a store marks may come in any. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
 // [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is told of each.
 //

@@ -27,9 +27,12 @@ type Plan struct {
 	ReadSize int `json:"read_bytes"` // of one read
 	Depth    int `json:"reads_in_flight"`
 
-	Pass       int64 `json:"pass_bytes"`          // of the segments that a pass uses
-	Streamed   int64 `json:"streamed_pass_bytes"` // of them, read from flash in every pass
-	HeadPinned bool  `json:"head_pinned"`         // final norm and head are in memory as a whole
+	Pass     int64 `json:"pass_bytes"`          // of the segments that a pass uses
+	Streamed int64 `json:"streamed_pass_bytes"` // of them, read from flash in every pass
+	// Experts are the bytes of experts, by the marks of the store, that are not pinned. A pass uses some of them; neither Pass nor Streamed counts
+	// any.
+	Experts    int64 `json:"expert_bytes,omitempty"`
+	HeadPinned bool  `json:"head_pinned"` // final norm and head are in memory as a whole
 
 	Chunks []PlannedChunk `json:"chunks"` // in the order of the store
 }
@@ -40,11 +43,15 @@ type PlannedChunk struct {
 	Bytes    int64  `json:"bytes"`
 	Segments int    `json:"segments"`
 	Pinned   int64  `json:"pinned_bytes"`
-	Pins     []int  `json:"pinned_segments"` // indices, ascending
+	Pins     []int  `json:"pinned_segments"`        // indices, ascending
+	Experts  int64  `json:"expert_bytes,omitempty"` // not pinned
 }
 
 // Total returns the memory that the plan takes in bytes.
 func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Kept + p.Tiles }
+
+// ReadsFlash reports whether passes read from flash.
+func (p Plan) ReadsFlash() bool { return p.Streamed > 0 || p.Experts > 0 }
 
 // Plan returns the plan for at most limit bytes of memory and otherwise usual options. Where the limit is too small, the error is a [MemoryError].
 func (s *Store) Plan(limit int64) (Plan, error) { return s.PlanFor(StreamOptions{Memory: limit}) }
@@ -91,7 +98,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 	}
 	p = Plan{
 		Memory: opts.Memory, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
-		Pass: s.bytes(0, s.pass),
+		Pass: s.bytes(0, s.pass) - s.expertBytes(),
 	}
 	tile := int64(m.tileBuffer())
 	all := s.bytes(0, len(s.segments))
@@ -216,11 +223,14 @@ func (p *Plan) fill(m *manifest, s *scan, pins []bool) {
 	p.HeadPinned, p.Streamed = true, p.Pass
 	for i, e := range s.segments {
 		if !pins[i] {
-			p.HeadPinned = p.HeadPinned && !e.head
+			if p.HeadPinned = p.HeadPinned && !e.head; e.Expert {
+				p.Experts += int64(e.Size)
+				p.Chunks[e.chunk].Experts += int64(e.Size)
+			}
 			continue
 		}
 		p.Pinned += int64(e.Size)
-		if i < s.pass {
+		if i < s.pass && !e.Expert {
 			p.Streamed -= int64(e.Size)
 		}
 		c := &p.Chunks[e.chunk]

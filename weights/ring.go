@@ -4,21 +4,28 @@ import "slices"
 
 // The functions here decide which segments are in memory. Their callers hold the Streamer's lock.
 
-// begin gives memory to the first segment of the scan, from the consumer's place on, that is not in memory and can have some, and
-// returns its fetch; nil where there is none. Pinned segments have memory of their own and do not wait for the ring.
+// begin gives memory to a segment that is not in memory, and returns its fetch; nil where there is none that can have some: first what the
+// consumer waits for or has told of, then the first of the scan from the consumer's place on. Pinned segments have memory of their own and do
+// not wait for the ring.
 func (r *Streamer) begin() *fetch {
 	ringFull := false
-	i := r.at
+	if l := r.beginWanted(&ringFull); l != nil {
+		return l
+	}
+	start := r.scan.denseFrom(r.at)
+	i := start
 	for range len(r.scan.segments) {
+		if ringFull && r.missing == 0 {
+			return nil
+		}
 		if r.fetches[i] == nil && r.isExpected(i) {
 			if l := r.provide(i, &ringFull); l != nil {
 				return l
 			}
 		}
-		if ringFull && r.missing == 0 {
-			return nil
+		if i = r.scan.denseFrom(r.scan.next(i)); i == start {
+			break
 		}
-		i = r.scan.next(i)
 	}
 	for i := r.scan.pass; i < len(r.scan.segments) && r.missing > 0; i++ {
 		if r.fetches[i] == nil && r.pinned[i] {
@@ -28,12 +35,33 @@ func (r *Streamer) begin() *fetch {
 	return nil
 }
 
+// beginWanted does so for what the consumer waits for, and for what [Streamer.Prefetch] has told of, in order.
+func (r *Streamer) beginWanted(ringFull *bool) *fetch {
+	if r.held && r.fetches[r.using] == nil {
+		if l := r.provide(r.using, ringFull); l != nil {
+			return l
+		}
+	}
+	for len(r.next) > 0 {
+		place := r.next[0]
+		if r.fetches[place] == nil && r.wanted[place] {
+			if l := r.provide(place, ringFull); l != nil {
+				r.next = r.next[1:]
+				return l
+			}
+			return nil
+		}
+		r.next = r.next[1:]
+	}
+	return nil
+}
+
 // provide makes the fetch of a place; nil if there is no memory for it now.
 func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	e := r.scan.segments[place]
 	var mem pages
 	var ok bool
-	kept := r.sparse[place] && !r.pinned[place] && r.plan.Kept > 0
+	kept := r.keeps(place)
 	switch {
 	case r.pinned[place]:
 		mem, ok = r.allocate(e.Size)
@@ -52,6 +80,10 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	}
 	r.last = e.chunk
 	r.fetches[place] = l
+	if e.Expert {
+		r.stats.ExpertReads++
+		r.stats.ExpertBytes += int64(e.Size)
+	}
 	if r.pinned[place] {
 		r.missing--
 	}

@@ -15,6 +15,7 @@ type scan struct {
 	segments []scanned
 	pass     int             // the first ones are those of a pass
 	place    map[address]int // index in segments
+	dense    []int           // by place: the first one from there on that is not an expert's
 }
 
 // scanned is a segment in a scan.
@@ -44,6 +45,12 @@ func newScan(m *manifest) (scan, error) {
 	}
 	if s.pass == 0 {
 		return s, corrupt("no tensors to read")
+	}
+	s.dense = make([]int, len(s.segments))
+	for i := len(s.segments) - 1; i >= 0; i-- {
+		if s.dense[i] = i; s.segments[i].Expert && i+1 < len(s.segments) {
+			s.dense[i] = s.dense[i+1]
+		}
 	}
 	return s, nil
 }
@@ -82,6 +89,14 @@ func (s *scan) next(i int) int {
 	return i
 }
 
+// denseFrom returns the first place from i on that is not an expert's: a pass ends with the final norm, which is none.
+func (s *scan) denseFrom(i int) int {
+	if j := s.dense[i]; j < s.pass || i >= s.pass {
+		return j
+	}
+	return s.dense[0]
+}
+
 // distance returns how many places after i the scan reaches j.
 func (s *scan) distance(i, j int) int {
 	switch {
@@ -100,6 +115,16 @@ func (s *scan) bytes(from, to int) int64 {
 	n := int64(0)
 	for _, e := range s.segments[from:to] {
 		n += int64(e.Size)
+	}
+	return n
+}
+
+// expertBytes returns the size of the segments of experts.
+func (s *scan) expertBytes() (n int64) {
+	for _, e := range s.segments {
+		if e.Expert {
+			n += int64(e.Size)
+		}
 	}
 	return n
 }

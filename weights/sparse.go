@@ -7,7 +7,7 @@ import (
 
 // Some segments are used in some passes only: those of experts, which the store marks, and others, which are told by what passes ask for,
 // between one use of the final norm or the head and the next. Such a segment is not read ahead, from the first pass on that leaves it out, and is
-// kept, once it was asked for, as long as others were not used later. The functions here find such segments and keep them. Their callers hold the
+// kept, once it was asked for, as long as others are worth less. The functions here find such segments and keep them. Their callers hold the
 // Streamer's lock.
 
 // patience is how many passes in a row use a segment that was left out until it is read ahead again.
@@ -27,12 +27,14 @@ func (r *Streamer) learn(place int) {
 			}
 		}
 		r.ended = r.visit
+		r.passes++
 		r.replan()
 	}
 	r.visit++
 	r.visits[place] = r.visit
 	if place != r.using { // several tensors may lie in a segment
 		r.wanted[r.using], r.using = false, place
+		r.use(place)
 	}
 	if !head {
 		r.bodyVisit = r.visit
@@ -67,7 +69,27 @@ func (r *Streamer) isExpected(place int) bool {
 }
 
 // needs reports whether the consumer waits for a place or uses it.
-func (r *Streamer) needs(place int) bool { return r.held && r.at == place }
+func (r *Streamer) needs(place int) bool { return r.held && r.using == place }
+
+// keeps reports whether the segment at a place, once it is in memory, is kept as long as others are worth less.
+func (r *Streamer) keeps(place int) bool {
+	return r.sparse[place] && !r.pinned[place] && r.plan.Kept > 0
+}
+
+// halfLife is the number of passes after which a use counts half in what a segment is worth.
+const halfLife = 16
+
+// use adds a use at a place to what its segment is worth: Σ over its uses of 2^(−age/halfLife), age in passes (LRFU: Lee et al., IEEE Transactions
+// on Computers 50 (12), 2001). Unlike the least recently used, those that are worth least are no worse to give up where less than what one
+// pass uses is kept. It is stored as a logarithm, whose order does not change with time.
+func (r *Streamer) use(place int) {
+	now := float64(r.passes) / halfLife
+	if before := r.worth[place] - now; r.worth[place] == 0 {
+		r.worth[place] = now + math.SmallestNonzeroFloat64
+	} else {
+		r.worth[place] = now + math.Log2(1+math.Exp2(before))
+	}
+}
 
 // Prefetch tells which tensors the consumer will ask for next, in the order of the store, of those that passes leave out at times: the experts that
 // a layer is routed to. They are read at once, as far as there is memory for them, while the first is used. It replaces what
@@ -76,22 +98,42 @@ func (r *Streamer) Prefetch(names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.wanted)
+	r.next = r.next[:0]
 	for _, name := range names {
 		t, ok := r.tensors[name]
 		if !ok {
 			continue
 		}
 		for _, p := range t.Parts {
-			r.wanted[r.scan.place[address{p.Chunk, p.Segment}]] = true
+			if place := r.scan.place[address{p.Chunk, p.Segment}]; !r.wanted[place] {
+				r.wanted[place] = true
+				r.next = append(r.next, place)
+			}
 		}
 	}
 	r.wake.Broadcast()
 }
 
-// keep returns memory for the segment of n bytes at a place, which is kept as long as it is used: new memory, or that of the one used least lately.
+// Ready reports whether a tensor can be read without waiting for flash.
+func (r *Streamer) Ready(name string) bool {
+	t, ok := r.tensors[name]
+	if !ok {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range t.Parts {
+		if l := r.fetches[r.scan.place[address{p.Chunk, p.Segment}]]; l == nil || !l.done || l.err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// keep returns memory for the segment of n bytes at a place, which is kept as long as it is used: new memory, or that of the one worth least.
 func (r *Streamer) keep(place, n int) (pages, bool) {
 	for r.kept+int64(n) > r.plan.Kept {
-		l := r.leastUsed(r.needs(place))
+		l := r.leastWorth(r.needs(place))
 		if l == nil {
 			return pages{}, false
 		}
@@ -108,29 +150,35 @@ func (r *Streamer) keep(place, n int) (pages, bool) {
 	return mem, ok
 }
 
-// leastUsed returns the idle fetch of those kept that was not used for longest; nil if there is none. One that is wanted next is taken last, and
-// only if anyhow says so.
-func (r *Streamer) leastUsed(anyhow bool) (least *fetch) {
-	last := int64(math.MaxInt64)
+// leastWorth returns the idle fetch of those kept that is worth least; nil if there is none. One that is wanted next is taken last, and only if
+// anyhow says so.
+func (r *Streamer) leastWorth(anyhow bool) (least *fetch) {
 	for _, l := range r.fetches {
 		if l == nil || !l.kept || !l.done || l.leases > 0 || r.wanted[l.place] && !anyhow {
 			continue
 		}
-		visit := r.visits[l.place]
-		if r.wanted[l.place] {
-			visit += r.visit
-		}
-		if visit < last {
-			least, last = l, visit
+		if least == nil || r.lessWorth(l.place, least.place) {
+			least = l
 		}
 	}
 	return least
 }
 
+// lessWorth reports whether the segment at place a is given up before that at b: of equals, the one that was not used for longest.
+func (r *Streamer) lessWorth(a, b int) bool {
+	switch {
+	case r.wanted[a] != r.wanted[b]:
+		return r.wanted[b]
+	case r.worth[a] != r.worth[b]:
+		return r.worth[a] < r.worth[b]
+	}
+	return r.visits[a] < r.visits[b]
+}
+
 // shrinkKept gives back what is kept beyond the plan, as far as nobody uses it.
 func (r *Streamer) shrinkKept() {
 	for r.kept > r.plan.Kept {
-		l := r.leastUsed(true)
+		l := r.leastWorth(true)
 		if l == nil {
 			return
 		}

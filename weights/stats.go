@@ -14,7 +14,15 @@ type Stats struct {
 	Retries   int64         // reads that failed or were not right, and were done again
 	CheckTime time.Duration // of checking, all workers together
 	HeldBytes int64         // of memory held for weights now
-	Mode      IOMode        // how files are read; buffered where at least one is
+
+	// Of the experts that passes asked for, by the marks of the store: how many, the reads of those that were not in memory, and the part of
+	// WaitTime that was for them.
+	Experts     int64
+	ExpertReads int64
+	ExpertBytes int64
+	ExpertWait  time.Duration
+
+	Mode IOMode // how files are read; buffered where at least one is
 
 	// OutOfOrder counts the requests to a Streamer for a tensor that the store holds before the one that was asked for last in the same pass.
 	// They cost reads that the order of the store does not, unless all is pinned. FirstOutOfOrder is the tensor of the first of them.

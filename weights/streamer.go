@@ -106,6 +106,9 @@ type Streamer struct {
 	sparse    []bool              // places that the plan takes to be left out at times
 	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
 	wanted    []bool              // by place: see Prefetch
+	next      []int               // places that Prefetch has told of and that were not looked at yet
+	passes    int64               // that have ended
+	worth     []float64           // by place: see use
 	using     int                 // place of the last visit
 	visits    []int64             // by place: number of the last visit
 	visit     int64               // number of the last visit
@@ -152,7 +155,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 	if r.scan, err = newScan(s.manifest); err != nil {
 		return fail(err)
 	}
-	r.fetches, r.leftOut, r.visits, r.wanted = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins))
+	r.fetches, r.leftOut, r.visits, r.wanted, r.worth = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins)), make([]float64, len(pins))
 	sparse := r.scan.experts()
 	if sparse == nil {
 		sparse = make([]bool, len(pins))
@@ -214,7 +217,11 @@ func (r *Streamer) lease(ctx context.Context, name string, place int) (*fetch, e
 	if err := r.request(ctx, name, place); err != nil {
 		return nil, err
 	}
-	l, err := r.await(ctx, r.partArrived, name, func() (*fetch, error) {
+	waited := &r.stats.WaitTime
+	if r.scan.segments[place].Expert {
+		waited = &r.stats.ExpertWait
+	}
+	l, err := r.await(ctx, r.partArrived, name, waited, func() (*fetch, error) {
 		l := r.fetches[place]
 		switch {
 		case l == nil || !l.done:
@@ -257,17 +264,26 @@ func (r *Streamer) move(ctx context.Context, name string, place int) (late bool,
 		return false, errors.New("another part is still held")
 	}
 	r.held = true
-	if late = r.isLate(place); late {
+	expert := r.scan.segments[place].Expert
+	if late = !expert && r.isLate(place); late {
 		if r.stats.OutOfOrder++; r.stats.OutOfOrder == 1 {
 			r.stats.FirstOutOfOrder = name
 		}
 	}
-	r.learn(place)
 	missing := r.fetches[place] == nil
-	if place != r.at && missing {
+	if expert && place != r.using {
+		r.stats.Experts++
+	}
+	r.learn(place)
+	switch {
+	case missing && expert && !r.wanted[place], missing && !expert && place != r.at:
 		r.stats.Seeks++
 	}
-	if place != r.at || missing && r.leftOut[place] > 0 {
+	if expert && r.keeps(place) { // which is read when it is asked for, and the scan goes on with the rest
+		if missing {
+			r.wake.Broadcast()
+		}
+	} else if place != r.at || missing && r.leftOut[place] > 0 {
 		r.at = place
 		r.wake.Broadcast()
 	}
@@ -276,7 +292,7 @@ func (r *Streamer) move(ctx context.Context, name string, place int) (late bool,
 
 // await calls look, with the lock, whenever something has been fetched, until it returns a fetch or an error, ctx is cancelled
 // or the Streamer closes.
-func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name string, look func() (*fetch, error)) (*fetch, error) {
+func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name string, waited *time.Duration, look func() (*fetch, error)) (*fetch, error) {
 	var started time.Time
 	for {
 		r.mu.Lock()
@@ -289,7 +305,7 @@ func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name stri
 			err = r.broken
 		}
 		if (l != nil || err != nil) && !started.IsZero() {
-			r.stats.WaitTime += time.Since(started)
+			*waited += time.Since(started)
 		}
 		r.mu.Unlock()
 		if l != nil || err != nil {
@@ -306,7 +322,7 @@ func (r *Streamer) await(ctx context.Context, arrived <-chan struct{}, name stri
 		case <-r.closing:
 		case <-ctx.Done():
 			r.mu.Lock()
-			r.stats.WaitTime += time.Since(started)
+			*waited += time.Since(started)
 			r.mu.Unlock()
 			return nil, ctx.Err()
 		}
@@ -363,7 +379,7 @@ func (r *Streamer) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stats
-	s.ReadTime = r.clock.sum()
+	s.ReadTime, s.WaitTime = r.clock.sum(), s.WaitTime+s.ExpertWait
 	s.HeldBytes = r.memory
 	s.Mode = Direct
 	for _, f := range r.files {

@@ -63,7 +63,7 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 	r.urgent = append(r.urgent, l)
 	r.wake.Signal()
 	r.mu.Unlock()
-	_, err = r.await(ctx, r.tileArrived, embeddingName, func() (*fetch, error) {
+	_, err = r.await(ctx, r.tileArrived, embeddingName, &r.stats.WaitTime, func() (*fetch, error) {
 		if !l.done {
 			return nil, nil
 		}

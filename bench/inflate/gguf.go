@@ -42,6 +42,9 @@ func (m *Model) ggufContent() (gguf.Content, error) {
 	if m.src.Rope.Scaling != "" && m.src.Rope.Scaling != layers.RopeDefault {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: rotary scaling %s is not written", m.src.Rope.Scaling)
 	}
+	if m.dst.Experts > 0 {
+		return gguf.Content{}, errors.New("inflate: GGUF: files with experts are not written; write a store")
+	}
 	meta, err := m.tokenizer.metadata(m.dst.Vocab)
 	if err != nil {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: tokenizer: %w", err)

@@ -81,6 +81,7 @@ func answers(t *testing.T, cfg lever.Config) (all [][]int32, stats spec.Stats) {
 		all = append(all, result.TokenIDs)
 		stats.Passes += result.Passes
 		stats.Tokens += result.Stats.Tokens
+		stats.IOStats = result.IOStats
 	}
 	return all, stats
 }
@@ -170,6 +171,22 @@ func TestTextAndAcceptanceAreUnchanged(t *testing.T) {
 	}
 }
 
+// A model with experts says the same, streamed with trees too; and the experts that it uses are read alone.
+func TestExperts(t *testing.T) {
+	pair := unpack(t)
+	want, _ := answers(t, lever.Config{Model: pair.Target, Draft: pair.Draft})
+	moe := wide
+	moe.FFN, moe.Experts, moe.Chosen = 1024, 4, 2
+	store := writeStore(t, newModel(t, pair.Target, moe, tensor.Q8_0))
+	got, stats := answers(t, lever.Config{Model: store, Draft: writeStore(t, newModel(t, pair.Draft, narrow, tensor.Q8_0)), DRAM: 96 << 20})
+	if !equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if stats.Experts == 0 || stats.ExpertReads == 0 || stats.ExpertReads >= stats.Experts || stats.ExpertBytes > stats.BytesRead {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // Shapes of models that exist take the demo pair, and have the size that such models have.
 func TestRealShapes(t *testing.T) {
 	pair := unpack(t)
@@ -178,7 +195,7 @@ func TestRealShapes(t *testing.T) {
 		gigabytes    float64 // 4.5 bits a weight, and 8.5 for the embedding
 	}{
 		{"llama-3.1-8b", pair.Target, 4.48}, {"llama-3.2-1b", pair.Draft, 0.83}, {"qwen3-8b", pair.Target, 4.57},
-		{"qwen3-14b", pair.Target, 8.25}, {"qwen3-0.6b", pair.Draft, 0.41}, {"mid", pair.Target, 0.279}, {"mid-draft", pair.Draft, 0.028},
+		{"qwen3-14b", pair.Target, 8.25}, {"qwen3-0.6b", pair.Draft, 0.41}, {"qwen3-30b-a3b", pair.Target, 22.6}, {"mid", pair.Target, 0.279}, {"mid-draft", pair.Draft, 0.028},
 	} {
 		shape, err := inflate.ShapeOf(test.shape)
 		if err != nil {

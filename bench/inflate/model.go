@@ -30,6 +30,7 @@ type Model struct {
 	order        []string
 	source       map[string][]byte // rows of the source's tensors
 	constant     float64           // in column src.Width of the residual stream
+	means        [][]float64       // by layer of the source, the mean direction of what it puts out; for routers alone
 	sourceType   map[string]tensor.DType
 }
 
@@ -62,6 +63,12 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType,
 	if m.dst, err = shape.fit(m.src); err != nil {
 		return nil, err
 	}
+	if m.dst.Experts > 0 {
+		m.architecture = arch.GraniteMoE // which is Llama with experts, if its multipliers say so
+		if m.src.QKNorm {
+			m.architecture = arch.Qwen3MoE
+		}
+	}
 	numbers := json.NewDecoder(bytes.NewReader(store.Config()))
 	numbers.UseNumber()
 	if err := numbers.Decode(&m.config); err != nil {
@@ -70,7 +77,7 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType,
 	if m.tokenizer, err = readVocabulary(store.FS()); err != nil {
 		return nil, err
 	}
-	if err := m.read(ctx, store, d); err != nil {
+	if err := m.read(ctx, store, parsed, d); err != nil {
 		return nil, fmt.Errorf("inflate: %s: %w", store.Dir(), err)
 	}
 	if err := m.place(); err != nil {
@@ -109,7 +116,7 @@ func (m *Model) list() error {
 }
 
 // read reads all tensors of the source, matrices in type d.
-func (m *Model) read(ctx context.Context, store *weights.Store, d tensor.DType) (err error) {
+func (m *Model) read(ctx context.Context, store *weights.Store, described *arch.Model, d tensor.DType) (err error) {
 	info, err := weights.Inspect(store.Dir())
 	if err != nil {
 		return err
@@ -145,7 +152,10 @@ func (m *Model) read(ctx context.Context, store *weights.Store, d tensor.DType) 
 		}
 		m.source[t.Name], m.sourceType[t.Name] = rows, want
 	}
-	return nil
+	if m.dst.Experts > 0 {
+		m.means, err = meanDirections(ctx, described, resident)
+	}
+	return err
 }
 
 // recode returns rows of one type in another.
@@ -184,7 +194,23 @@ func (m *Model) place() error {
 		head := i / dst.HeadDim / copies(src, dst)
 		keys[i] = int32(head*src.HeadDim + i%dst.HeadDim)
 	}
-	width, ffn := count(src.Width/blockElems), count(src.FFN/blockElems)
+	width, ffn, rows, inner := count(src.Width/blockElems), count(src.FFN/blockElems), count(src.Width), count(src.FFN)
+	mlp := func(name, own, expert string) {
+		for _, x := range []struct {
+			kind           string
+			rows, cols     int
+			rowOf, blockOf []int32
+			scale          uint16
+		}{
+			{"gate", dst.FFN, dst.Width, inner, width, noiseScale}, {"up", dst.FFN, dst.Width, inner, width, noiseScale},
+			{"down", dst.Width, dst.FFN, rows, ffn, 0},
+		} {
+			m.addMatrix(name+x.kind, own, x.rows, x.cols, x.rowOf, x.blockOf, x.scale)
+			t := m.tensors[name+x.kind]
+			t.Expert = expert
+			m.tensors[name+x.kind] = t
+		}
+	}
 	places := map[int]int{}
 	for i := range src.Layers {
 		places[i*dst.Layers/src.Layers] = i
@@ -203,11 +229,19 @@ func (m *Model) place() error {
 			m.addVector(name+"q_norm", m.gains(own, "q_norm", dst.HeadDim))
 			m.addVector(name+"k_norm", m.gains(own, "k_norm", dst.HeadDim))
 		}
-		m.addMatrix(name+"o", own, dst.Width, q, count(src.Width), queryBlocks, 0)
+		m.addMatrix(name+"o", own, dst.Width, q, rows, queryBlocks, 0)
 		m.addNorm(name+"mlp_norm", own, 0)
-		m.addMatrix(name+"gate", own, dst.FFN, dst.Width, count(src.FFN), width, noiseScale)
-		m.addMatrix(name+"up", own, dst.FFN, dst.Width, count(src.FFN), width, noiseScale)
-		m.addMatrix(name+"down", own, dst.Width, dst.FFN, count(src.Width), ffn, 0)
+		if dst.Experts == 0 {
+			mlp(name, own, "")
+			continue
+		}
+		if err := m.addRouter(l, own); err != nil {
+			return err
+		}
+		for e := range dst.Experts {
+			expert := fmt.Sprintf("%sexpert.%d", name, e)
+			mlp(expert+".", own, expert)
+		}
 	}
 	m.addNorm("final_norm", "", finalGain)
 	if !src.Tied {
@@ -332,6 +366,11 @@ func (m *Model) WriteStore(ctx context.Context, dst string, o weights.WriteOptio
 		"head_dim": m.dst.HeadDim, "intermediate_size": m.dst.FFN, "vocab_size": m.dst.Vocab, "rms_norm_eps": m.normEps(),
 	} {
 		config[key] = value
+	}
+	if m.dst.Experts > 0 {
+		for key, value := range m.sparseConfig() {
+			config[key] = value
+		}
 	}
 	text, err := json.Marshal(config)
 	if err != nil {

@@ -15,18 +15,23 @@ type Shape struct {
 	Heads, KVHeads int
 	HeadDim        int
 	FFN, Vocab     int
+	Experts        int // of a block, in place of its MLP, each with the inner width FFN; 0 means that there are none
+	Chosen         int // experts of a row
 }
 
-// Shapes are those of models that exist, and two between them and the demo: a target and its draft.
+// Shapes are those of models that exist, two between them and the demo, a target and its draft, and a small one with experts. The experts of
+// qwen3-30b-a3b have an inner width of 768 in the model that exists; here they hold the MLP of the demo, which is wider.
 var Shapes = []Shape{
-	{"llama-3.1-8b", 4096, 32, 32, 8, 128, 14336, 128256},
-	{"llama-3.2-1b", 2048, 16, 32, 8, 64, 8192, 128256},
-	{"llama-3.2-3b", 3072, 28, 24, 8, 128, 8192, 128256},
-	{"qwen3-0.6b", 1024, 28, 16, 8, 128, 3072, 151936},
-	{"qwen3-8b", 4096, 36, 32, 8, 128, 12288, 151936},
-	{"qwen3-14b", 5120, 40, 40, 8, 128, 17408, 151936},
-	{"mid", 1536, 16, 12, 4, 128, 4096, 32000},
-	{"mid-draft", 512, 6, 8, 2, 64, 1536, 32000},
+	{"llama-3.1-8b", 4096, 32, 32, 8, 128, 14336, 128256, 0, 0},
+	{"llama-3.2-1b", 2048, 16, 32, 8, 64, 8192, 128256, 0, 0},
+	{"llama-3.2-3b", 3072, 28, 24, 8, 128, 8192, 128256, 0, 0},
+	{"qwen3-0.6b", 1024, 28, 16, 8, 128, 3072, 151936, 0, 0},
+	{"qwen3-8b", 4096, 36, 32, 8, 128, 12288, 151936, 0, 0},
+	{"qwen3-14b", 5120, 40, 40, 8, 128, 17408, 151936, 0, 0},
+	{"mid", 1536, 16, 12, 4, 128, 4096, 32000, 0, 0},
+	{"qwen3-30b-a3b", 2048, 48, 32, 4, 128, 1024, 151936, 128, 8},
+	{"mid-draft", 512, 6, 8, 2, 64, 1536, 32000, 0, 0},
+	{"small-moe", 512, 9, 6, 2, 128, 1024, 4608, 16, 2},
 }
 
 // Same is the shape that leaves a model as large as it is.
@@ -60,13 +65,14 @@ func (s Shape) fit(src arch.Transformer) (arch.Transformer, error) {
 	}
 	dst := src
 	dst.Width, dst.Layers, dst.FFN, dst.Vocab = s.Width, s.Layers, s.FFN, s.Vocab
+	dst.Experts, dst.Chosen = s.Experts, s.Chosen
 	dst.Heads, dst.KVHeads = s.Heads*s.HeadDim/src.HeadDim, s.KVHeads*s.HeadDim/src.HeadDim
 	bad := func(what string) (arch.Transformer, error) {
 		return dst, fmt.Errorf("inflate: a model of width %d, %d layers, %d/%d heads of %d, FFN %d and %d tokens does not fit into %s: %s",
 			src.Width, src.Layers, src.Heads, src.KVHeads, src.HeadDim, src.FFN, src.Vocab, s.Name, what)
 	}
 	switch {
-	case dst.Width < src.Width+blockElems || dst.Layers < src.Layers || dst.FFN < src.FFN || dst.Vocab < src.Vocab:
+	case dst.Width < src.Width+blockElems || dst.Layers < src.Layers || dst.FFN < src.FFN || dst.Vocab < src.Vocab || dst.Experts < dst.Chosen:
 		return bad("it is not larger in every way")
 	case dst.KVHeads == 0 || dst.Heads%dst.KVHeads != 0:
 		return bad("its heads are larger than all of the shape's")

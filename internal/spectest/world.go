@@ -26,6 +26,11 @@ type World struct {
 	Compute func(rows int) float64 // seconds of a pass with the weights in memory
 	Draft   func(rows int) float64 // and of a draft forward
 	Project float64
+
+	// Cold is the mean number of experts to read for a row, after so many rows of the tree, that is its parent's first child or a later one; nil means
+	// none. Each takes Expert seconds, in which nothing is computed.
+	Cold   func(before int, sibling bool) float64
+	Expert float64
 }
 
 const (
@@ -181,6 +186,14 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 			clock += compute / float64(w.Layers)
 			done[i] = clock
 		}
+		if w.Cold != nil {
+			w.readExperts(random, &o)
+			clock += o.IO.ExpertWaitSeconds
+			io += o.IO.ExpertWaitSeconds
+			for i := range done {
+				done[i] += o.IO.ExpertWaitSeconds // of which the layers of the next pass see the end alone
+			}
+		}
 
 		// Tokens.
 		if _, err := target.Forward(t.Context(), spec.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}); err != nil {
@@ -214,4 +227,20 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 	}
 	result.Passes, result.Seconds, result.Drafted = passes, clock, model.forwards
 	return result
+}
+
+// readExperts fills in what a pass reads of experts, by chance a quarter more or less than the mean.
+func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
+	seen := map[int32]bool{}
+	for node, parent := range o.Tree.Parents() {
+		mean := w.Cold(node, node > 0 && seen[parent])
+		seen[parent] = node > 0 || seen[parent]
+		cold := int(mean*(0.75+0.5*random.Float64()) + 0.5)
+		o.Cold = append(o.Cold, cold)
+		o.IO.ExpertReads += int64(cold)
+	}
+	o.IO.ExpertBytes, o.IO.BytesRead = o.IO.ExpertReads, o.IO.ExpertReads
+	o.IO.ExpertWaitSeconds = float64(o.IO.ExpertReads) * w.Expert
+	o.IO.IOWaitSeconds += o.IO.ExpertWaitSeconds
+	o.IO.IOSeconds += o.IO.ExpertWaitSeconds
 }

@@ -31,6 +31,7 @@ type CostModel struct {
 	table []tableRow // by rows, as far as computed since the last observation
 
 	pruned expectedCuts
+	cold   coldExperts
 }
 
 // expectedCuts are what pruning left of the time of passes of late. Times are averaged and not rows: where batches are padded, the time of
@@ -144,7 +145,7 @@ func (m *CostModel) Drafted(rows int) {
 }
 
 // Pass predicts the seconds from the end of one pass to the end of the next, of the given rows and with the given seconds of
-// draft work, when accepted tokens are chosen at its end.
+// draft work, when accepted tokens are chosen at its end. Waiting for experts is not counted: see ExpertWait.
 func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	for rows >= len(m.table) {
 		m.table = append(m.table, tableRow{})
@@ -164,7 +165,18 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	return seconds
 }
 
-// PrunedPass predicts the same of a pass of which only the rows that cuts tell of go on.
+// ExpertWait predicts the seconds that a pass over a tree waits for experts that are not in memory.
+func (m *CostModel) ExpertWait(t *spec.Tree) float64 { return m.cold.tree(t) * m.cold.each(t.Len()) }
+
+// chainWait predicts the same for a path of rows.
+func (m *CostModel) chainWait(rows int) float64 { return m.cold.chain(rows) * m.cold.each(rows) }
+
+// prunedWait predicts the same for a tree of which only the rows that cuts tell of go on.
+func (m *CostModel) prunedWait(t *spec.Tree, cuts []spec.Cut) float64 {
+	return m.cold.pruned(m.cold.tree(t), t.Len(), cuts) * m.cold.each(t.Len())
+}
+
+// PrunedPass predicts what Pass does, of a pass of which only the rows that cuts tell of go on.
 func (m *CostModel) PrunedPass(rows int, cuts []spec.Cut, draft, accepted float64) float64 {
 	m.fill(rows, cuts)
 	gap, seconds := draft+accepted*m.project, 0.0
@@ -217,14 +229,26 @@ func (m *CostModel) time(node int) passTime {
 func (m *CostModel) plain(o *spec.Observation) float64 {
 	read := m.read.Mean
 	if m.readBound(o) {
-		read = o.IO.IOSeconds
+		read = denseRead(&o.IO)
 	}
-	return m.pipe.pass(read, m.computeTime(1)).after(m.project)
+	wait := m.chainWait(1)
+	if len(o.Cold) > 0 && o.Lead == 0 {
+		wait = float64(o.Cold[0]) * m.cold.each(1)
+	}
+	return m.pipe.pass(read, m.computeTime(1)).after(m.project) + wait
+}
+
+// denseRead returns the seconds of reading what is no expert.
+func denseRead(io *spec.IOStats) float64 {
+	if io.ExpertBytes == 0 {
+		return io.IOSeconds
+	}
+	return io.IOSeconds * float64(io.BytesRead-io.ExpertBytes) / float64(io.BytesRead)
 }
 
 // readBound reports whether the pass waited for reads, so that they went as fast as they can.
 func (m *CostModel) readBound(o *spec.Observation) bool {
-	return o.IO.IOWaitSeconds > 0.02*(o.VerifySeconds+o.DraftSeconds)
+	return o.IO.IOWaitSeconds-o.IO.ExpertWaitSeconds > 0.02*(o.VerifySeconds+o.DraftSeconds)
 }
 
 func (m *CostModel) computeTime(rows int) float64 {
@@ -243,12 +267,13 @@ func (m *CostModel) Observe(o spec.Observation) {
 		m.observeCompute(rows, o.Cuts, seconds)
 	}
 	m.pruned.observe(rows, o.Cuts, m.compute.base)
+	m.cold.observe(&o)
 	if m.forwards > 0 && o.DraftSeconds > 0 {
 		m.observeDraft(o.DraftSeconds)
 	}
 	m.forwards, m.forwardRows, m.forwardTime = 0, 0, 0
 	// Reads that wait for computing are slower than need be, so they can only show that reading is faster than was thought.
-	if seconds := o.IO.IOSeconds; m.reads == 0 && seconds > 0 || m.reads > 0 && (seconds < m.read.Mean || m.readBound(&o)) {
+	if seconds := denseRead(&o.IO); m.reads == 0 && seconds > 0 || m.reads > 0 && (seconds < m.read.Mean || m.readBound(&o)) {
 		m.observeRead(seconds)
 	}
 	m.refresh()

@@ -14,8 +14,9 @@ import (
 // in passes that go badly and too early in those that go well.
 //
 // As a child's p̂ is never above its parent's, the n candidates of the largest p̂ form a tree, which has the largest gain of
-// all trees of n nodes that can be made of them; as cost depends on n alone, the best tree is one of these. All n are looked
-// at, so the steps of padded batches need no care.
+// all trees of n nodes that can be made of them; where cost depends on n alone, the best tree is one of these. All n are looked
+// at, so the steps of padded batches need no care. With experts the cost of a node depends a little on its place, too; of the same trees the best is
+// taken then.
 type grower struct {
 	model   *CostModel
 	learned *Estimator
@@ -188,7 +189,7 @@ func (g *grower) weigh(node int) error {
 					return err
 				}
 				g.chance, g.given = append(g.chance, chance), append(g.given, given)
-				g.best.insert(ranked{chance, child}, g.limit)
+				g.best.insert(ranked{chance, child, isSibling(t, child)}, g.limit)
 			}
 		}
 	}
@@ -210,7 +211,7 @@ func (g *grower) reweigh() {
 	g.best = g.best[:0]
 	for node := 1; node < len(g.chance); node++ {
 		g.chance[node] = g.chance[g.tree.Parents()[node]] * g.given[node]
-		g.best.insert(ranked{g.chance[node], node}, g.limit)
+		g.best.insert(ranked{g.chance[node], node, isSibling(g.tree, node)}, g.limit)
 	}
 }
 
@@ -221,6 +222,7 @@ type ranking []ranked
 type ranked struct {
 	chance float64
 	node   int
+	later  bool // its parent has a child before it
 }
 
 // insert adds x to a ranking that keeps at most limit of all.
@@ -238,20 +240,21 @@ func (r *ranking) insert(x ranked, limit int) {
 	s[at] = x
 }
 
-// value is what a pass of this many rows is worth, or false if it may not take that long.
-func (g *grower) value(rows int, drafting, gain float64) (float64, bool) {
-	seconds := g.model.Pass(rows, drafting, gain)
+// value is what a pass of this many rows is worth that reads so many experts, or false if it may not take that long.
+func (g *grower) value(rows int, drafting, gain, cold float64) (float64, bool) {
+	seconds := g.model.Pass(rows, drafting, gain) + cold*g.model.cold.each(rows)
 	return gain - g.rate*seconds, seconds <= g.most
 }
 
 // size returns the number of the first nodes of a ranking that makes the best tree, and its value. The root alone is always
 // allowed.
 func (g *grower) size(r ranking, drafting float64) (nodes int, value float64) {
-	gain := 1.0
-	value, _ = g.value(1, drafting, gain)
+	gain, cold := 1.0, g.model.cold.row(0, false)
+	value, _ = g.value(1, drafting, gain, cold)
 	for i, x := range r {
 		gain += x.chance
-		if v, allowed := g.value(i+2, drafting, gain); allowed && v > value {
+		cold += g.model.cold.row(i+1, x.later)
+		if v, allowed := g.value(i+2, drafting, gain, cold); allowed && v > value {
 			nodes, value = i+1, v
 		}
 	}
@@ -295,7 +298,7 @@ func (g *grower) wave(draft *spec.Draft, o outcome) (nodes []int, reach int) {
 // rootReach returns how many tokens ahead of the root to draft.
 func (g *grower) rootReach(o outcome) int {
 	g.beginWave()
-	g.expect(ranked{1, 0}, o)
+	g.expect(ranked{chance: 1}, o)
 	reach, _ := g.reach(1, o)
 	return reach
 }
@@ -312,19 +315,19 @@ func (g *grower) expect(x ranked, o outcome) {
 		known := func(r ranked) bool { return r.node > 0 && int(g.tree.Parents()[r.node]) == x.node }
 		g.outlook, g.masked = slices.DeleteFunc(g.outlook, known), slices.DeleteFunc(g.masked, known)
 	}
-	for _, hit := range o.hits {
-		g.outlook.insert(ranked{x.chance * hit, -1}, g.limit)
+	for rank, hit := range o.hits {
+		g.outlook.insert(ranked{x.chance * hit, -1, rank > 0}, g.limit)
 	}
 	if len(o.masks) == 0 {
 		return
 	}
-	for _, hit := range o.hits {
-		g.masked.insert(ranked{x.chance * hit, -1}, g.limit)
+	for rank, hit := range o.hits {
+		g.masked.insert(ranked{x.chance * hit, -1, rank > 0}, g.limit)
 	}
 	chance := x.chance * o.hits[0]
 	for _, hit := range o.masks {
 		chance *= hit
-		g.masked.insert(ranked{chance, -1}, g.limit)
+		g.masked.insert(ranked{chance, -1, false}, g.limit)
 	}
 }
 

@@ -111,7 +111,7 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	}
 	g := &l.grower
 	g.start(sequence, tree)
-	plain := l.model.Pass(1, 0, 1)
+	plain := l.model.Pass(1, 0, 1) + l.model.chainWait(1)
 	g.most = plain * (1 + max(0, l.credit))
 	g.rate = l.rate(plain)
 	if err := g.lookUp(); err != nil {
@@ -126,13 +126,13 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	nodes := 0
 	if l.measure != 1 {
 		nodes, _ = g.size(g.best, g.drafting)
-		if l.measure > nodes+1 && l.model.Pass(l.measure, g.drafting, 1) <= g.most {
+		if l.measure > nodes+1 && l.model.Pass(l.measure, g.drafting, 1)+l.model.chainWait(l.measure) <= g.most {
 			nodes = min(l.measure-1, len(g.best))
 		}
 	}
 	gain, err := g.finish(nodes)
 	l.gain, l.forecast.accepted = gain, 1+(gain-1)*l.accepted/l.expected
-	l.forecast.seconds = l.model.Pass(nodes+1, g.drafting, gain)
+	l.forecast.seconds = l.model.Pass(nodes+1, g.drafting, gain) + l.model.ExpertWait(tree)
 	return err
 }
 
@@ -151,7 +151,7 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	l.mask(draft.Reach())
 	catchUp := draft.Unseen()
 	first := l.model.Forward(1 + catchUp)
-	if l.model.Pass(1, first, 1) > g.most {
+	if l.model.Pass(1, first, 1)+l.model.chainWait(1) > g.most {
 		return nil
 	}
 	if !l.pays(first, l.hits) {
@@ -197,17 +197,25 @@ func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 	next := l.model.Forward(1)
 	limit := min(g.limit, g.tree.MaxDepth())
 	path, chain, bush := 1.0, 1.0, 1.0 // chances of the deepest node, gain of a chain of first candidates, and with its siblings
+	cold := l.model.cold.row(0, false)
+	chainCold, bushCold := cold, cold // experts to read
 	for depth := 1; depth <= limit && path > 0.01; depth++ {
 		bush += path * others
 		path *= hits[0]
 		chain += path
 		bush += path
 		drafting := first + float64(depth-1)*next
-		if v, allowed := g.value(1+depth, drafting, chain); allowed && v > plain {
+		chainCold += l.model.cold.row(depth, false)
+		if v, allowed := g.value(1+depth, drafting, chain, chainCold); allowed && v > plain {
 			return true
 		}
+		before := 1 + (depth-1)*len(hits)
+		bushCold += l.model.cold.row(before, false)
+		for i := 1; i < len(hits); i++ {
+			bushCold += l.model.cold.row(before+i, true)
+		}
 		if rows := 1 + depth*len(hits); rows <= 1+g.limit {
-			if v, allowed := g.value(rows, drafting, bush); allowed && v > plain {
+			if v, allowed := g.value(rows, drafting, bush, bushCold); allowed && v > plain {
 				return true
 			}
 		}
@@ -222,14 +230,15 @@ func (l *Lever) widePays(first, hit, plain float64) bool {
 	}
 	g := &l.grower
 	drafting := max(first, l.model.Forward(1+len(l.masks)))
-	chance, gain := 1.0, 1.0
+	chance, gain, cold := 1.0, 1.0, l.model.cold.row(0, false)
 	for i := range min(1+len(l.masks), g.limit, g.tree.MaxDepth()) {
 		if i > 0 {
 			hit = l.masks[i-1]
 		}
 		chance *= hit
 		gain += chance
-		if v, allowed := g.value(2+i, drafting, gain); allowed && v > plain {
+		cold += l.model.cold.row(1+i, false)
+		if v, allowed := g.value(2+i, drafting, gain, cold); allowed && v > plain {
 			return true
 		}
 	}
@@ -288,7 +297,8 @@ func (l *Lever) account(o *spec.Observation) {
 	l.credit += creditRate
 	if _, drafted := o.Tree.Set(0, spec.FromDraft); drafted || o.Tree.Len() > 1 {
 		// A stall of the machine is not the tree's fault.
-		seconds = min(seconds, 2*l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens))
+		usual := l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens) + l.model.prunedWait(o.Tree, o.Cuts)
+		seconds = min(seconds, 2*usual)
 		l.credit += tokens - seconds/l.model.plain(o)
 	}
 	l.credit = min(max(l.credit, minCredit), maxCredit)
@@ -304,7 +314,7 @@ func (l *Lever) measured(rows int) {
 	switch {
 	case l.measure > 0 && rows < l.measure: // there were no more candidates
 	case l.measure > 0 && l.sizes:
-		if l.measure = 2 * rows; l.measure > enough || l.model.Pass(l.measure, 0, 1) > 1.5*l.model.Pass(1, 0, 1) {
+		if l.measure = 2 * rows; l.measure > enough || l.model.Pass(l.measure, 0, 1)+l.model.chainWait(l.measure) > 1.5*(l.model.Pass(1, 0, 1)+l.model.chainWait(1)) {
 			l.measure, l.sizes = 0, false
 		}
 	case l.drafted >= seldom:
@@ -333,7 +343,7 @@ func (l *Lever) countHit(set *spec.CandidateSet, token int32) {
 // Worth returns the value of the pass whose tree was grown last, if that is pruned: see [Pricer].
 func (l *Lever) Worth(cuts []spec.Cut, gain float64) float64 {
 	g := &l.grower
-	return gain - g.rate*l.model.PrunedPass(g.tree.Len(), cuts, g.drafting, gain)
+	return gain - g.rate*(l.model.PrunedPass(g.tree.Len(), cuts, g.drafting, gain)+l.model.prunedWait(g.tree, cuts))
 }
 
 // Forecast returns what is expected of the pass whose tree was grown last.

@@ -101,6 +101,22 @@ func change(w *world, change func(w *world)) *world {
 	return w
 }
 
+// sparse is a phone whose target has experts: a row reads 100 of them, 3 ms each, and another the given part of that, siblings half more.
+func sparse(seed uint64, more float64) *world {
+	return change(phone(seed), func(w *world) {
+		w.Read, w.compute, w.draft, w.Expert = 0, line(0.15, 0.01), line(0.01, 0.001), 0.003
+		w.Cold = func(before int, sibling bool) float64 {
+			switch {
+			case before == 0:
+				return 100
+			case sibling:
+				return 150 * more
+			}
+			return 100 * more
+		}
+	})
+}
+
 // Worlds in which speculation pays, and how many times as fast as plain decoding the policy is at least.
 var friendly = []struct {
 	name  string
@@ -118,6 +134,8 @@ var friendly = []struct {
 	{"unsure draft", change(phone(7), func(w *world) { w.Sure = [2]float64{0.1, 0.6} }), 2.7},
 	{"boastful draft", change(phone(8), func(w *world) { w.Right = func(p float64, _ int) float64 { return 0.6 * p } }), 2.8},
 	{"right in stretches", change(phone(9), func(w *world) { w.Right = stretches }), 2.5},
+	{"experts that rows share", sparse(10, 0.2), 1.4},
+	{"experts that rows share in part", sparse(11, 0.5), 1.1},
 }
 
 // With and without a profile, Lever comes up to the best of all fixed trees of all sizes, chosen with hindsight, and its
@@ -230,6 +248,8 @@ func TestLeverIsNeverSlowerThanPlain(t *testing.T) {
 		{"half right, steps", small(half, Curve{[]Point{{1, 0.01}, {8, 0.03}, {64, 0.2}}, true}, line(0.004, 0.001))},
 		{"right in stretches, rows dear", small(stretches, line(0.01, 0.006), line(0.004, 0.001))},
 		{"never right, flash", change(small(never, line(0.9, 0.1), line(0.2, 0.05)), func(w *world) { w.Read = 1 })},
+		{"half right, cold experts", change(sparse(0, 1), func(w *world) { w.Right = half })},
+		{"right, experts as cold as alone", sparse(0, 1)},
 		{"half right, flash with stalls", change(small(half, line(0.9, 0.3), line(0.2, 0.05)), func(w *world) { w.Read, w.Tail = 1, 0.05 })},
 	} {
 		for name, costs := range map[string]Costs{"no": {}, "a true": c.world.costs(), "a wrong": lies} {
