@@ -11,8 +11,6 @@ type trie struct {
 	first [256]bool        // bytes with which a token begins
 	edges map[uint64]int32 // node<<8 | byte → node
 	found map[int32]added  // the token that ends at a node
-	roots [256]int32       // the nodes behind the first bytes
-	ids   []int32          // by node: the token that ends there, −1 if none does
 }
 
 func newTrie() *trie {
@@ -30,17 +28,10 @@ func (t *trie) insert(a added) {
 		if !ok {
 			next = int32(len(t.edges) + 1)
 			t.edges[key] = next
-			if i == 0 {
-				t.roots[a.text[0]] = next
-			}
 		}
 		node = next
 	}
 	t.found[node] = a
-	for int(node) >= len(t.ids) {
-		t.ids = append(t.ids, -1)
-	}
-	t.ids[node] = a.id
 }
 
 // match returns the longest token with which s begins, control tokens only if control is set.
@@ -57,20 +48,6 @@ func (t *trie) match(s string, control bool) (a added, ok bool) {
 		}
 	}
 	return a, ok
-}
-
-// prefixes calls found with the length and the id of each token with which s begins, the shortest first.
-func (t *trie) prefixes(s string, found func(n int, id int32)) {
-	node := t.roots[s[0]]
-	for i := 1; node > 0; i++ {
-		if int(node) < len(t.ids) && t.ids[node] >= 0 {
-			found(i, t.ids[node])
-		}
-		if i == len(s) {
-			return
-		}
-		node = t.edges[edgeKey(node, s[i])]
-	}
 }
 
 // spellsControl reports whether s begins with a control token.

@@ -9,7 +9,7 @@ import (
 // unigram is the scores of a vocabulary whose tokens do not merge: the tokens of a text are those with the highest sum of scores (Kudo
 // 2018, "Subword Regularization").
 type unigram struct {
-	words        *trie // of the tokens that text is made of
+	words        *prefixTree // of the tokens that text is made of
 	scores       []float64
 	unknownScore float64
 }
@@ -19,10 +19,9 @@ const unknownPenalty = 10
 
 // newUnigram returns the model for the tokens of an index.
 func newUnigram(index map[string]int32, scores []float64) *unigram {
-	u := &unigram{words: newTrie(), scores: scores}
+	u := &unigram{words: newPrefixTree(index), scores: scores}
 	least := math.Inf(1)
-	for token, id := range index {
-		u.words.insert(added{text: token, id: id})
+	for _, id := range index {
 		least = min(least, scores[id])
 	}
 	u.unknownScore = least - unknownPenalty
@@ -45,25 +44,32 @@ func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
 	u := t.unigram
 	v.best = append(v.best[:0], make([]bestToken, len(piece)+1)...)
 	v.best[0].known = true
-	reach := func(from, to int, id int32, score float64) {
-		if b := &v.best[to]; !b.known || score > b.score {
-			*b = bestToken{score, id, int32(from), true}
-		}
-	}
 	for at := 0; at < len(piece); {
 		_, size := utf8.DecodeRuneInString(piece[at:])
-		score := v.best[at].score
-		single := false
-		u.words.prefixes(piece[at:], func(n int, id int32) {
-			single = single || n == size
-			reach(at, at+n, id, score+u.scores[id])
-		})
+		score, single := v.best[at].score, false
+		for node, i := int32(0), at; i < len(piece); i++ {
+			var more bool
+			if node, more = u.words.child(node, piece[i]); !more {
+				break
+			}
+			if id := u.words.nodes[node].id; id >= 0 {
+				single = single || i+1 == at+size
+				v.reach(at, i+1, id, score+u.scores[id])
+			}
+		}
 		if !single {
-			reach(at, at+size, -1, score+u.unknownScore)
+			v.reach(at, at+size, -1, score+u.unknownScore)
 		}
 		at += size
 	}
 	return v.appendPath(ids, piece, t)
+}
+
+// reach notes a token from one place to another, if it is better than what ends there.
+func (v *viterbi) reach(from, to int, id int32, score float64) {
+	if b := &v.best[to]; !b.known || score > b.score {
+		*b = bestToken{score, id, int32(from), true}
+	}
 }
 
 // appendPath appends the tokens of the best sequence, which is found from its end.
