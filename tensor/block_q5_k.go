@@ -7,7 +7,7 @@ const (
 
 var _ = [1]int{}[q5kBytes-176]
 
-var formatQ5_K = format{name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes, decode: decodeQ5_K}
+var formatQ5_K = format{name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes, decode: decodeQ5_K, encodeBlock: encodeQ5_K}
 
 // decodeQ5_K is decodeQ4_K with bit j of qh[i] as the fifth bit of element i of the j-th run of 32.
 func decodeQ5_K(dst []float32, src []byte) {
@@ -24,4 +24,23 @@ func decodeQ5_K(dst []float32, src []byte) {
 			}
 		}
 	}
+}
+
+func encodeQ5_K(dst []byte, x, importance []float32) error {
+	var r shiftedRuns
+	if err := r.fit(x, importance, 31); err != nil {
+		return err
+	}
+	clear(dst)
+	putF16(dst[q5kD:], r.d)
+	putF16(dst[q5kDmin:], r.dmin)
+	for j := range r.scales {
+		putScaleMin(dst[q5kScales:q5kQh], j, r.scales[j], r.mins[j])
+	}
+	for i, q := range r.q {
+		run, l := i/32, i%32
+		dst[q5kQs+run/2*32+l] |= q & 15 << (run % 2 * 4)
+		dst[q5kQh+l] |= q >> 4 << run
+	}
+	return nil
 }

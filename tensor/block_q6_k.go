@@ -9,7 +9,7 @@ var _ = [1]int{}[q6kBytes-210]
 
 var formatQ6_K = format{
 	name: "q6_k", blockElems: superBlock, blockBytes: q6kBytes,
-	decode: decodeQ6_K,
+	decode: decodeQ6_K, encodeBlock: encodeQ6_K,
 	fields: []Field{{"d", q6kD, 2, 2}, {"scales", q6kScales, q6kD - q6kScales, 1}, {"ql", q6kQl, q6kQh - q6kQl, 4}, {"qh", q6kQh, q6kScales - q6kQh, 4}},
 }
 
@@ -31,4 +31,31 @@ func decodeQ6_K(dst []float32, src []byte) {
 			}
 		}
 	}
+}
+
+var levelsQ6_K = func() *levels {
+	var values []int8
+	for q := range 64 {
+		values = append(values, int8(q-32))
+	}
+	return newLevels(values...)
+}()
+
+func encodeQ6_K(dst []byte, x, importance []float32) error {
+	var r runs
+	if err := r.fit(x, importance, 16, levelsQ6_K, 128); err != nil {
+		return err
+	}
+	clear(dst)
+	putF16(dst[q6kD:], r.d)
+	for j, scale := range r.scales {
+		dst[q6kScales+j] = byte(int8(scale))
+	}
+	for i, v := range r.values {
+		half, j, l := i/128, i%128/32, i%32
+		q := byte(v + 32)
+		dst[q6kQl+64*half+32*(j%2)+l] |= q & 15 << (j / 2 * 4)
+		dst[q6kQh+32*half+l] |= q >> 4 << (2 * j)
+	}
+	return nil
 }

@@ -208,7 +208,7 @@ func TestEncodeWeighted(t *testing.T) {
 	}
 	for d, limit := range map[tensor.DType]struct{ plain, ratio float64 }{
 		tensor.Q3_K: {0.153, 0.88}, tensor.IQ4_XS: {0.08, 0.88}, tensor.IQ3_S: {0.139, 0.78}, tensor.IQ3_XXS: {0.187, 0.7},
-		tensor.IQ4_NL: {0.08, 0.88},
+		tensor.IQ4_NL: {0.08, 0.88}, tensor.Q4_K: {0.073, 0.9}, tensor.Q5_K: {0.037, 0.9}, tensor.Q6_K: {0.019, 0.95},
 	} {
 		plain, without, with := lost(d, nil, false), lost(d, nil, true), lost(d, importance, true)
 		if plain > limit.plain || with > limit.ratio*without {
@@ -301,7 +301,7 @@ func TestCodecErrors(t *testing.T) {
 		{"part of a block", 33, 36, tensor.Q4_0, "33 elements", false},
 		{"short data", 2, 7, tensor.F32, "take 8 bytes, got 7", false},
 		{"long data", 256, 211, tensor.Q6_K, "take 210 bytes, got 211", false},
-		{"no encoder", 256, 210, tensor.Q6_K, "can only be decoded", true},
+		{"no encoder", 256, 82, tensor.IQ2_S, "can only be decoded", true},
 	}
 	for _, test := range tests {
 		err := tensor.Encode(make([]byte, test.size), make([]float32, test.n), test.d)

@@ -19,6 +19,10 @@ var goldenChecksums = map[tensor.DType]uint32{
 	tensor.Q5_1:    0xfaea97b3,
 	tensor.Q8_0:    0x345146e4,
 	tensor.Q2_K:    0x601e30d2,
+	tensor.Q3_K: 0x0d14871c,
+	tensor.IQ4_XS: 0x76cd9211,
+	tensor.IQ3_XXS: 0x002cf8de,
+	tensor.IQ3_S: 0xb26ad9e9,
 	tensor.Q4_K:    0x789fd644,
 	tensor.Q5_K:    0xbb59b8ed,
 	tensor.Q6_K:    0x0a2e4a0d,
@@ -35,7 +39,7 @@ var goldenChecksums = map[tensor.DType]uint32{
 // d at their start.
 var ones = map[tensor.DType]struct{ d, dmin []int }{
 	tensor.Q4_1: {[]int{0}, []int{2}}, tensor.Q5_1: {[]int{0}, []int{2}}, tensor.Q4_K: {[]int{0}, []int{2}}, tensor.Q5_K: {[]int{0}, []int{2}},
-	tensor.Q2_K: {[]int{80}, []int{82}}, tensor.Q6_K: {[]int{208}, nil}, tensor.MXFP4: {}, tensor.IQ1_M: {},
+	tensor.Q2_K: {[]int{80}, []int{82}}, tensor.Q3_K: {[]int{108}, nil}, tensor.Q6_K: {[]int{208}, nil}, tensor.MXFP4: {}, tensor.IQ1_M: {},
 }
 
 // pseudoBlocks returns 256 blocks of a type, whose bytes come from a linear congruential generator.

@@ -545,7 +545,7 @@ func TestTypeErrors(t *testing.T) {
 	x := tensor.Must(tensor.New(tensor.Q8_0, 2, 256))
 	for _, err := range []error{
 		x.Set(1, 0, 0),
-		errorOf(x.To(tensor.Q6_K)),
+		errorOf(x.To(tensor.IQ2_S)),
 		errorOf(x.To(tensor.Invalid)),
 		errorOf(tensor.New(tensor.DType(200), 1)),
 		errorOf(tensor.Wrap(nil, tensor.Invalid, 1)),
