@@ -25,7 +25,7 @@ func newInspectCommand() *cobra.Command {
 		Use:   "inspect STORE|SRC",
 		Short: "Show what a flash store holds, or what a model would become",
 		Long: `Show what a flash store holds. Of a Hugging Face folder or a GGUF file it shows the store that 'lever convert' would make of it, or why it
-can't be used; nothing is written.`,
+can't be used, and what passes would cost in stores of other types; nothing is written.`,
 		Example: `  lever inspect Llama-3.1-8B.lever
   lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used
   lever inspect Qwen3-8B-Q4_K_M.gguf`,
@@ -47,10 +47,18 @@ can't be used; nothing is written.`,
 				}
 				plan = &p
 			}
-			if asJSON {
-				return cli.PrintJSON(inspectOutput{info, info.Config, plan})
+			var types []cost
+			memory := weightMemory(int64(dram.ByteSize))
+			if !info.Written() {
+				types = costs(info, memory)
 			}
-			return printStore(cli.Stdout, info, tensors, plan)
+			if asJSON {
+				return cli.PrintJSON(inspectOutput{info, info.Config, plan, types})
+			}
+			if err := printStore(cli.Stdout, info, tensors, plan); err != nil || types == nil {
+				return err
+			}
+			return printCosts(cli.Stdout, types, memory)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all there is to know")
@@ -89,6 +97,7 @@ type inspectOutput struct {
 	*weights.Info
 	Config json.RawMessage `json:"config"`
 	Plan   *weights.Plan   `json:"plan,omitempty"`
+	Types  []cost          `json:"types_to_convert_to,omitempty"` // of a model that is no store
 }
 
 // shownConfig are the keys of a model's configuration that inspect prints.

@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/hub"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights/convert"
@@ -30,7 +33,8 @@ func newPullCommand() *cobra.Command {
 		Use:   "pull REPOSITORY|URL [FOLDER]",
 		Short: "Download a model that you name from a Hugging Face hub or another address",
 		Long: `Download a model: the safetensors of a repository on a Hugging Face hub with what belongs to them, or its GGUF file, or one file from any
-address. Every file of a repository is checked against the hub's checksum. An interrupted download goes on where it stopped when the same
+address. Of a repository with several GGUF files it lists them, with what each would give on this device, for you to choose with --file.
+Every file of a repository is checked against the hub's checksum. An interrupted download goes on where it stopped when the same
 command is given again. Licences are between you and the model's owner; for private and gated repositories set HF_TOKEN.
 
 FOLDER is by default named like the repository; for a URL it is the current one.`,
@@ -91,7 +95,7 @@ func (f *pullFlags) run(ctx context.Context, source, folder string) error {
 			return err
 		}
 		size += info.Size()
-		if filepath.Ext(file.Name()) == ".gguf" {
+		if filepath.Ext(file.Name()) == ".gguf" && model == folder { // the first part
 			model = filepath.Join(folder, file.Name())
 		}
 		if file.Sum.String() == "" {
@@ -212,5 +216,39 @@ func (f *pullFlags) find(ctx context.Context, client *hub.Client, repo, source s
 	if len(f.files) > 0 {
 		return listing.Match(f.files)
 	}
-	return listing.ModelFiles()
+	files, err := listing.ModelFiles()
+	var choice *hub.ChoiceError
+	if errors.As(err, &choice) {
+		if err := printChoices(cli.Stdout, choice.Choices, weightMemory(0)); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s holds several GGUF models; choose one with --file, such as --file '%s'", repo, choice.Choices[0].Pattern)
+	}
+	return files, err
+}
+
+// printChoices writes a table of GGUF models, and what they would give on this device with the given memory for weights. What a pass uses is about the
+// size of the file.
+func printChoices(out io.Writer, choices []hub.Choice, memory int64) error {
+	device, known := loadRates()
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if known {
+		fmt.Fprintf(table, "--file\tsize\ttokens/s with %s for weights\n", cli.FormatBytes(memory))
+	} else {
+		fmt.Fprintln(table, "--file\tsize")
+	}
+	for _, c := range choices {
+		size, rate := "unknown", "?"
+		if c.Size >= 0 {
+			size, rate = cli.FormatBytes(c.Size), fmt.Sprintf("%.3g", device.tokensPerSecond(max(c.Size, 1), memory))
+		}
+		if fmt.Fprintf(table, "%s\t%s", fileerr.Name(c.Pattern), size); known {
+			fmt.Fprintf(table, "\t%s", rate)
+		}
+		fmt.Fprintln(table)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return printRateNote(out, known)
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lever-go/lever/internal/gguf"
 )
 
 // Repo is a revision of a repository.
@@ -118,25 +120,72 @@ var modelFiles = []string{
 	"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json", "*.tiktoken", "chat_template.jinja",
 }
 
-// ModelFiles returns the files of the repository's model: its safetensors and what belongs to them or, where it has none, its only GGUF file.
+// ChoiceError says that a repository holds several GGUF models.
+type ChoiceError struct {
+	Repo    string
+	Choices []Choice // smallest first
+}
+
+// Choice is a GGUF model of a repository.
+type Choice struct {
+	Pattern string // for [Repo.Match]
+	Size    int64  // of its files, -1: not known
+	Files   []File // one, or its parts
+}
+
+func (e *ChoiceError) Error() string {
+	var names []string
+	for _, c := range e.Choices {
+		names = append(names, c.Pattern)
+	}
+	return fmt.Sprintf("hub: %s holds several GGUF files; choose one with --file: %s", e.Repo, strings.Join(names, ", "))
+}
+
+// beside match GGUF files that go with a model, such as what reads images, and are none.
+var beside = []string{"*mmproj*", "*imatrix*", "*/*mmproj*", "*/*imatrix*"}
+
+// choices returns the GGUF models among files.
+func choices(files []File) (all []Choice) {
+	for _, f := range files {
+		if slices.ContainsFunc(beside, func(p string) bool { matches, _ := path.Match(p, f.Path); return matches }) {
+			continue
+		}
+		parts := gguf.Parts(f.Path)
+		pattern := f.Path
+		if len(parts) > 1 {
+			pattern = strings.TrimSuffix(path.Base(parts[0]), fmt.Sprintf("-00001-of-%05d.gguf", len(parts))) + "-*.gguf"
+		}
+		i := slices.IndexFunc(all, func(c Choice) bool { return c.Pattern == pattern })
+		if i < 0 {
+			i, all = len(all), append(all, Choice{Pattern: pattern})
+		}
+		c := &all[i]
+		if c.Files = append(c.Files, f); f.Size < 0 || c.Size < 0 {
+			c.Size = -1
+			continue
+		}
+		c.Size += f.Size
+	}
+	slices.SortStableFunc(all, func(a, b Choice) int { return cmp.Compare(a.Size, b.Size) })
+	return all
+}
+
+// ModelFiles returns the files of the repository's model: its safetensors and what belongs to them or, where it has none, its only GGUF model, which may be in
+// parts. If there are several, the error is a [*ChoiceError].
 func (r *Repo) ModelFiles() ([]File, error) {
 	tensors := func(f File) bool { return strings.HasSuffix(f.Path, ".safetensors") }
 	files := r.match(modelFiles)
 	if slices.ContainsFunc(files, tensors) {
 		return files, nil
 	}
-	gguf := r.match([]string{"*.gguf", "*/*.gguf"})
-	switch len(gguf) {
+	models := choices(r.match([]string{"*.gguf", "*/*.gguf"}))
+	switch len(models) {
 	case 1:
-		return gguf, nil
+		return models[0].Files, nil
 	case 0:
 		return nil, fmt.Errorf("hub: %s holds neither safetensors nor GGUF files", r.Name)
 	}
-	var names []string
-	for _, f := range gguf {
-		names = append(names, f.Path)
-	}
-	return nil, fmt.Errorf("hub: %s holds several GGUF files; choose one with --file: %s", r.Name, strings.Join(names, ", "))
+	return nil, &ChoiceError{r.Name, models}
 }
 
 // Match returns the files whose path matches one of the patterns of [path.Match]; those in a folder can be given without it.
