@@ -17,6 +17,7 @@ type Options struct {
 	Mask     int           // a token that may stand in a batch though it is none of Vocab: see [Model.MaskToken]; 0 means none
 	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
 	Trace    layers.Trace  // is called after each part of a pass, unless it is nil
+	Observer layers.Observer // is called before each product with a matrix, unless it is nil
 	// Offloader computes products beside the CPU, unless it is nil. It stays the caller's.
 	Offloader layers.Offloader
 }
@@ -70,6 +71,7 @@ func (m *Model) Parts(w layers.Weights, o Options) (layers.Parts, error) {
 	if o.Offloader != nil {
 		ws.Offload(o.Offloader)
 	}
+	ws.Observe(o.Observer)
 	parts, err := m.Build(ws, o)
 	if err != nil {
 		return layers.Parts{}, err

@@ -158,6 +158,10 @@ func (l *Linear) multiply(p tensor.Packed) error {
 	if p.Row >= l.out {
 		return nil
 	}
+	if l.ws.observer != nil && p.Row == 0 {
+		x, n, k := l.in.Rows()
+		l.ws.observer(l.reader.name, x, n, k)
+	}
 	if p.Row+p.Rows > l.out {
 		p.Rows = l.out - p.Row
 		p.Data = p.Data[:tensor.PackedBytes(p.Type, p.Rows, p.Cols)]

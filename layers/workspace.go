@@ -15,6 +15,7 @@ type Workspace struct {
 	input     kernels.Input
 	offloader Offloader                  // which may be nil
 	leaser    Leaser                     // the source of weights, or nil if its parts can't be kept
+	observer  Observer                   // which may be nil
 	attention []kernels.AttentionScratch // one per worker
 
 	// Rows of the layer at work, each [maxRows][the largest width asked for].
@@ -62,6 +63,12 @@ func (ws *Workspace) countCold(row int) {
 	}
 	ws.cold[row]++
 }
+
+// Observer sees x [rows][cols], the rows that a matrix is about to be multiplied with, which it must not change or keep.
+type Observer func(matrix string, x []float32, rows, cols int)
+
+// Observe has o called before each product with a whole matrix.
+func (ws *Workspace) Observe(o Observer) { ws.observer = o }
 
 // reserve makes a scratch buffer hold maxRows rows of the given width.
 func (ws *Workspace) reserve(buffer *[]float32, width int) {

@@ -21,9 +21,15 @@ type WriteOptions struct {
 	// The zero value, tensor.Invalid, keeps blocks of every quantised type that kernels consume and converts the rest to Q8_0.
 	// Always, vectors become F32, and matrices whose columns do not fill blocks IQ4_NL, whose blocks are small, or else F16.
 	Type tensor.DType
-	// Types are exceptions from Type, such as a router that stays F16 where the rest is Q4_0; the last that fits a matrix decides. One that
+	// Mix, if it is not nil, says the types of matrices in place of Type, which is then the zero value.
+	Mix *Mix
+	// Types are exceptions from Type and Mix, such as a router that stays F16 where the rest is Q4_0; the last that fits a matrix decides. One that
 	// fits none is refused, as is a type whose blocks the rows of a matrix do not fill.
 	Types []TensorType
+	// Importance says how much each column of a matrix matters, by names in the store: the mean squares of the activations that it is multiplied with, as
+	// package importance measures them. Encoders that search for scales use them; see [tensor.EncodeWeighted]. A matrix without any is fitted
+	// with equal weights.
+	Importance map[string][]float32
 	// Overwrite replaces a store that is already at the destination, once the new one is complete.
 	Overwrite bool
 	// CheckTokenizer is called with the folder of the tokenizer's files before weights are written, which takes long; its error ends the

@@ -53,6 +53,8 @@ type content struct {
 	tokenizer map[string][]byte
 	steps     [][]role
 	tensors   map[string]Tensor
+
+	importance map[string][]float32 // of columns, by tensor
 }
 
 // Describe describes the store that [Write] would make of the model, and fails as it would. It reads no weights. dir is the folder that
@@ -82,7 +84,7 @@ func (m Source) check(opts WriteOptions) (*content, error) {
 	if err := opts.checkTypes(); err != nil {
 		return nil, err
 	}
-	c := &content{tokenizer: m.Tokenizer, tensors: map[string]Tensor{}}
+	c := &content{tokenizer: m.Tokenizer, tensors: map[string]Tensor{}, importance: opts.Importance}
 	for name, t := range m.Tensors {
 		if t.Name == "" {
 			t.Name = name
@@ -91,6 +93,9 @@ func (m Source) check(opts WriteOptions) (*content, error) {
 			return nil, err
 		}
 		c.tensors[name] = t
+	}
+	if err := m.checkImportance(opts.Importance); err != nil {
+		return nil, err
 	}
 	var err error
 	if c.steps, err = m.roles(); err != nil {
@@ -101,6 +106,20 @@ func (m Source) check(opts WriteOptions) (*content, error) {
 		return nil, fmt.Errorf("weights: write: the configuration is no JSON object: %w: %w", err, ErrArgument)
 	}
 	return c, nil
+}
+
+// checkImportance refuses what was measured for another model.
+func (m Source) checkImportance(importance map[string][]float32) error {
+	for _, name := range slices.Sorted(maps.Keys(importance)) {
+		t, ok := m.Tensors[name]
+		if name == headName && !ok {
+			t, ok = m.Tensors[embeddingName]
+		}
+		if !ok || len(importance[name]) != t.Cols {
+			return Tensor{Name: name}.fault(ErrArgument, "importance of %d columns, of %d; it was measured for another model", len(importance[name]), t.Cols)
+		}
+	}
+	return nil
 }
 
 // check refuses a tensor that cannot be read.

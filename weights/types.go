@@ -32,6 +32,14 @@ func (o WriteOptions) checkTypes() error {
 	if o.Type != tensor.Invalid && !slices.Contains(targets, o.Type) {
 		return fmt.Errorf("weights: write: to type %v, not one of %v: %w", o.Type, targets, ErrUnsupported)
 	}
+	if o.Mix != nil {
+		if o.Type != tensor.Invalid {
+			return fmt.Errorf("weights: write: both a type and a mix of types: %w", ErrArgument)
+		}
+		if err := o.Mix.check(); err != nil {
+			return err
+		}
+	}
 	for _, x := range o.Types {
 		if !slices.Contains(targets, x.Type) {
 			return fmt.Errorf("weights: write: %s to type %v, not one of %v: %w", x.Name, x.Type, targets, ErrUnsupported)
@@ -72,6 +80,9 @@ func (c *content) plan(opts WriteOptions) ([][]stored, error) {
 // storedType returns the type in which matrix r is stored, and counts in meant whom of opts.Types it fits.
 func (c *content) storedType(r role, opts WriteOptions, meant []int) (tensor.DType, error) {
 	d := usualType(opts.Type, c.tensors[r.name].Type, r)
+	if opts.Mix != nil {
+		d = fitting(opts.Mix.TypeOf(r.name, len(c.steps)-2), r.cols)
+	}
 	for i, x := range opts.Types {
 		fits, err := x.fits(r.name)
 		if err != nil {
@@ -103,10 +114,20 @@ func usualType(want, have tensor.DType, r role) tensor.DType {
 	case want == tensor.Invalid:
 		want = tensor.Q8_0
 	}
-	if r.cols%want.BlockElems() != 0 && want.Quantized() {
-		want = tensor.IQ4_NL // of the types with the smallest blocks, the nearest to those with large ones
+	return fitting(want, r.cols)
+}
+
+// fitting returns the type in which rows of cols columns are stored when want was asked for: of the types whose blocks they fill, the nearest.
+func fitting(want tensor.DType, cols int) tensor.DType {
+	if cols%want.BlockElems() != 0 {
+		switch want {
+		case tensor.Q5_K, tensor.Q6_K:
+			want = tensor.Q8_0
+		default:
+			want = tensor.IQ4_NL
+		}
 	}
-	if r.cols%want.BlockElems() != 0 {
+	if cols%want.BlockElems() != 0 {
 		return tensor.F16
 	}
 	return want

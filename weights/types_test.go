@@ -85,7 +85,7 @@ func TestTypesThatAreRefused(t *testing.T) {
 		kind  error
 		says  string
 	}{
-		"a type nothing is converted to": {[]TensorType{{"block.0.q", tensor.Q4_K}}, ErrUnsupported, "block.0.q to type q4_k"},
+		"a type nothing is converted to": {[]TensorType{{"block.0.q", tensor.IQ2_S}}, ErrUnsupported, "block.0.q to type iq2_s"},
 		"no type":                        {[]TensorType{{Name: "block.0.q"}}, ErrUnsupported, "block.0.q"},
 		"a misspelt name":                {[]TensorType{{"block.0.query", tensor.F16}}, ErrArgument, "block.0.query"},
 		"a vector":                       {[]TensorType{{"final_norm", tensor.F16}}, ErrArgument, "final_norm"},

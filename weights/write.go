@@ -116,7 +116,7 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 					}
 					from := tile * tensor.TileRows
 					part := dst.Slice(from, min(from+tensor.TileRows, dst.Rows))
-					if err := w.packers[worker].pack(part, &src); err != nil {
+					if err := w.packers[worker].pack(part, &src, w.content.importance[t.Name]); err != nil {
 						return err
 					}
 					if t.TileCRC32C != nil {
@@ -138,7 +138,7 @@ type packer struct {
 }
 
 // pack fills dst with the rows of src that it stands for.
-func (k *packer) pack(dst tensor.Packed, src *Tensor) error {
+func (k *packer) pack(dst tensor.Packed, src *Tensor, importance []float32) error {
 	elems := dst.Rows * dst.Cols
 	k.raw = resize(k.raw, src.Type.RowBytes(elems))
 	if err := src.readRows(k.raw, dst.Row); err != nil {
@@ -148,7 +148,7 @@ func (k *packer) pack(dst tensor.Packed, src *Tensor) error {
 	if src.Type != dst.Type {
 		k.values, k.encoded = resize(k.values, elems), resize(k.encoded, dst.Type.RowBytes(elems))
 		rows = k.encoded
-		if err := recode(k.encoded, dst.Type, k.values, k.raw, src.Type); err != nil {
+		if err := recode(k.encoded, dst.Type, k.values, k.raw, src.Type, importance); err != nil {
 			return src.fault(ErrUnsupported, "rows %d to %d: %v", dst.Row, dst.Row+dst.Rows-1, err)
 		}
 	}
@@ -158,8 +158,8 @@ func (k *packer) pack(dst tensor.Packed, src *Tensor) error {
 	return nil
 }
 
-// recode converts src to dst by way of values, and refuses what dst cannot express.
-func recode(dst []byte, to tensor.DType, values []float32, src []byte, from tensor.DType) error {
+// recode converts src to dst by way of values, and refuses what dst cannot express. importance is that of the columns of its rows, or nil.
+func recode(dst []byte, to tensor.DType, values []float32, src []byte, from tensor.DType, importance []float32) error {
 	if err := tensor.Decode(values, src, from); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func recode(dst []byte, to tensor.DType, values []float32, src []byte, from tens
 			return fmt.Errorf("value %v: %w", x, tensor.ErrNotFinite)
 		}
 	}
-	return tensor.Encode(dst, values, to)
+	return tensor.EncodeWeighted(dst, values, to, importance)
 }
 
 // resize returns a slice of n elements, s if it is large enough.

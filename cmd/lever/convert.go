@@ -19,6 +19,7 @@ import (
 func newConvertCommand() *cobra.Command {
 	var types typeFlags
 	var overwrite bool
+	var imatrix string
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST.lever",
 		Short: "Convert a Hugging Face folder or a GGUF file into a flash store",
@@ -28,10 +29,17 @@ Without --type, matrices that are already quantised in a form that the kernels c
 keep their exact values, and all others become q8_0. With --type, every matrix becomes that type; all types
 smaller than q8_0 keep embedding and output head at q8_0. Types of 256 elements a block (q3_k, iq4_xs, iq3_s, iq3_xxs) give way to iq4_nl
 where rows do not fill blocks.
+Mixes of types (` + strings.Join(cli.MixNames(), ", ") + `) give the matrices that suffer most more bits than the rest.
+
+At few bits quality depends on which columns of a matrix matter. --imatrix TEXT runs the model over a text like what it will read and write (its first
+32768 tokens), notes the mean square of what each column is multiplied with, keeps that beside the store, in NAME.imatrix, and has the searched types
+(all that are smaller than q8_0 but q4_0) fitted to it. It takes room for a second store while it measures. --imatrix NAME.imatrix uses it again.
+
 An f16 store is the precise form: its weights are multiplied with unrounded activations. --tensor-type gives some matrices another
 type than the rest, by their names in the store, which 'lever inspect --tensors SRC' lists.`,
 		Example: `  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0
   lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q4_0 --tensor-type 'block.*.down=q8_0'
+  lever convert Llama-3.1-8B-Instruct/ llama-8b.lever --type q3_k_m --imatrix notes.txt
   lever convert Qwen3-8B-Q4_K_M.gguf qwen-8b.lever`,
 		Args:              cli.ExactArgs(2, "a source and the name of the store to write"),
 		ValidArgsFunction: cli.CompleteArgument(0, cli.CompleteModel),
@@ -46,6 +54,16 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			}
 			showNotes(src, options)
 			bar := cli.NewProgress(os.Stderr)
+			if imatrix != "" {
+				err := options.Check(dst)
+				if err == nil {
+					options.Importance, err = loadImportance(cmd.Context(), imatrix, src, dst, bar)
+				}
+				if err != nil {
+					bar.Close()
+					return cli.Interrupted(cmd.Context(), err)
+				}
+			}
 			options.Progress = func(p weights.Progress) { bar.Update("converting "+filepath.Base(src), p.Done, p.Total) }
 			err := convert.Convert(cmd.Context(), src, dst, options)
 			bar.Close()
@@ -55,13 +73,29 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			if err != nil {
 				return cli.Interrupted(cmd.Context(), err)
 			}
+			showCost(dst)
 			fmt.Fprintf(cli.Stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
 			return nil
 		},
 	}
-	types.addTo(cmd, "type of the matrices: f16, q8_0, q4_0, iq4_nl, iq4_xs, q3_k, iq3_s or iq3_xxs (default: q8_0, quantised ones unchanged)")
+	types.addTo(cmd, "type of the matrices: "+strings.Join(cli.StoreTypes(), ", ")+", or a mix: "+strings.Join(cli.MixNames(), ", ")+" (default: q8_0, quantised ones unchanged)")
+	cmd.Flags().Var(cli.PathFlag(&imatrix), "imatrix", "text to measure with how much columns matter, or the NAME.imatrix of an earlier conversion")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
+}
+
+// showCost says what a pass over a store costs.
+func showCost(dst string) {
+	info, err := weights.Inspect(dst)
+	if err != nil {
+		return // whoever opens it will say why
+	}
+	text := fmt.Sprintf("a pass uses %s of weights", cli.FormatBytes(info.PassBytes()))
+	if device, known := loadRates(); known {
+		memory := weightMemory(0)
+		text += fmt.Sprintf(": %.3g tokens/s without a draft on this device, with %s for them, where reading limits it", device.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
+	}
+	fmt.Fprintln(cli.Stderr, text)
 }
 
 // showNotes says what the user should know of how a model is understood. Errors are those of the conversion, which says them.

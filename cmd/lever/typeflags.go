@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/lever-go/lever/internal/cli"
@@ -23,8 +24,11 @@ func (f *typeFlags) addTo(cmd *cobra.Command, usage string) {
 // apply sets the types in options.
 func (f *typeFlags) apply(options *weights.WriteOptions) (err error) {
 	if f.all != "" {
-		if options.Type, err = cli.ParseStoreType(f.all); err != nil {
-			return err
+		mix, ok := weights.FindMix(f.all)
+		if ok {
+			options.Mix = &mix
+		} else if options.Type, err = cli.ParseStoreType(f.all); err != nil {
+			return fmt.Errorf("%w, or of the mixes %s", err, strings.Join(cli.MixNames(), ", "))
 		}
 	}
 	for _, text := range f.single {

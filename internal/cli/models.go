@@ -61,6 +61,15 @@ func StoreTypes() []string {
 	return names
 }
 
+// MixNames returns the names of mixes of such types.
+func MixNames() []string {
+	var names []string
+	for _, m := range weights.Mixes() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // ParseStoreType returns the type of a name in [StoreTypes].
 func ParseStoreType(name string) (tensor.DType, error) {
 	d, err := tensor.ParseDType(name)
