@@ -10,13 +10,13 @@ import (
 
 // Options says how a decoder runs. The zero value is usable.
 type Options struct {
-	Pool     *kernels.Pool // workers; if it is nil, the calling goroutine computes. It stays the caller's
-	Context  int           // positions; 0 means all that the model was made for
-	KV       tensor.DType  // of keys and values: F16 (also by default) or F32
-	Vocab    int           // tokens that exist; 0 means all rows of the embedding. Logits cover only these
-	Mask     int           // a token that may stand in a batch though it is none of Vocab: see [Model.MaskToken]; 0 means none
-	MaxBatch int           // rows computed at once, and hidden states kept; 0 means 128
-	Trace    layers.Trace  // is called after each part of a pass, unless it is nil
+	Pool     *kernels.Pool   // workers; if it is nil, the calling goroutine computes. It stays the caller's
+	Context  int             // positions; 0 means all that the model was made for
+	KV       tensor.DType    // of keys and values: F16 (also by default) or F32
+	Vocab    int             // tokens that exist; 0 means all rows of the embedding. Logits cover only these
+	Mask     int             // a token that may stand in a batch though it is none of Vocab: see [Model.MaskToken]; 0 means none
+	MaxBatch int             // rows computed at once, and hidden states kept; 0 means 128
+	Trace    layers.Trace    // is called after each part of a pass, unless it is nil
 	Observer layers.Observer // is called before each product with a matrix, unless it is nil
 	// Offloader computes products beside the CPU, unless it is nil. It stays the caller's.
 	Offloader layers.Offloader

@@ -120,8 +120,8 @@ func TestDestination(t *testing.T) {
 	if err := Write(t.Context(), src, filepath.Join(dir, "none", "x.lever"), WriteOptions{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such folder: %v", err)
 	}
-	if err := Write(t.Context(), src, filepath.Join(dir, "y.lever"), WriteOptions{Type: tensor.Q6_K}); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("to q6_k: %v", err)
+	if err := Write(t.Context(), src, filepath.Join(dir, "y.lever"), WriteOptions{Type: tensor.IQ2_S}); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("to iq2_s: %v", err)
 	}
 }
 
