@@ -51,21 +51,25 @@ const (
 // draftCandidate returns the class of a candidate of the draft model, and its probability. Where look-up confirms it, that is the
 // probability that at least one of the two is right, as if they erred independently of each other.
 func draftCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
-	return confirm(t, set, rank, [...]int{0, 1, 2, 2, 3}[min(rank, 4)])
-}
-
-// maskCandidate returns the same of a candidate of a mask.
-func maskCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
-	return confirm(t, set, rank, min(set.Ahead, 4)-1)
-}
-
-// confirm returns the class and the probability of a candidate, or those of one that look-up confirms.
-func confirm(t *spec.Tree, set *spec.CandidateSet, rank, class int) (int, float32) {
-	prob := set.Probs[rank]
+	class, prob = [...]int{0, 1, 2, 2, 3}[min(rank, 4)], set.Probs[rank]
 	for s := range t.SetsOf(set.Node) {
 		// A look-up that is not sure of its first candidate confirms nothing.
 		if s.Source != spec.FromDraft && s.Source != spec.FromMasks && s.Probs[0] >= 0.5 && s.Tokens[0] == set.Tokens[rank] {
 			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[0])
+		}
+	}
+	return class, prob
+}
+
+// maskCandidate returns the same of a candidate of a mask, which knows less than look-up often does: any that has it too counts.
+func maskCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, prob float32) {
+	class, prob = min(set.Ahead, 4)-1, set.Probs[rank]
+	for s := range t.SetsOf(set.Node) {
+		if s.Source == spec.FromDraft || s.Source == spec.FromMasks {
+			continue
+		}
+		if at := slices.Index(s.Tokens, set.Tokens[rank]); at >= 0 {
+			return class + classConfirmed, 1 - (1-prob)*(1-s.Probs[at])
 		}
 	}
 	return class, prob

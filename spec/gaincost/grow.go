@@ -35,8 +35,7 @@ type grower struct {
 	best   ranking   // of the nodes but the root
 	looked int       // nodes for which look-up is done
 
-	wide   bool    // the draft model was asked about several tokens at once
-	masked ranking // best, and what a wave with masks can be expected to add to it
+	wide bool // the draft model was asked about several tokens at once
 
 	found    []Continuation
 	context  []int32
@@ -264,82 +263,81 @@ func (g *grower) size(r ranking, drafting float64) (nodes int, value float64) {
 // maxWave is the largest number of nodes in a draft forward.
 const maxWave = 16
 
-// outcome is how often a draft's candidates are right, as far as that can be told before they are known.
-type outcome struct {
-	hits  []float64 // the first candidates after a node
-	masks []float64 // the first candidate of each mask, given that those before it are right
-}
-
-// wave returns the nodes to draft from next, and how many tokens ahead of each: those of the largest p̂ whose children can be expected to
-// be worth more than the draft forward that finds them takes.
-func (g *grower) wave(draft *spec.Draft, o outcome) (nodes []int, reach int) {
-	g.beginWave()
+// wave returns the nodes to draft from next: those of the largest p̂ whose children can be expected to be worth more than the
+// draft forward that finds them takes. hits are the chances of a draft's first candidates.
+func (g *grower) wave(draft *spec.Draft, hits []float64) []int {
+	g.frontier, g.outlook = g.frontier[:0], append(g.outlook[:0], g.best...)
 	_, value := g.size(g.best, g.drafting)
-	chosen, reach := 0, 1
+	chosen := 0
 	for _, x := range g.best {
 		if draft.Expanded(x.node) || g.tree.Full(x.node) || draft.Full(x.node) {
 			continue
 		}
-		g.expect(x, o)
+		g.frontier = append(g.frontier, x.node)
+		if g.wide { // what masks have found after the node is found anew
+			g.outlook = slices.DeleteFunc(g.outlook, func(y ranked) bool { return y.node > 0 && int(g.tree.Parents()[y.node]) == x.node })
+		}
+		g.expect(&g.outlook, x.chance, hits)
 		n := len(g.frontier)
 		switch n {
 		case 1, 2, 3, 4, 6, 8, 12, maxWave:
-			if r, v := g.reach(n, o); v > value {
-				chosen, reach, value = n, r, v
+			if _, v := g.size(g.outlook, g.drafting+g.model.Forward(n)); v > value {
+				chosen, value = n, v
 			}
 		}
 		if n == maxWave {
 			break
 		}
 	}
-	return g.frontier[:chosen], reach
+	return g.frontier[:chosen]
 }
 
-// rootReach returns how many tokens ahead of the root to draft.
-func (g *grower) rootReach(o outcome) int {
-	g.beginWave()
-	g.expect(ranked{chance: 1}, o)
-	reach, _ := g.reach(1, o)
-	return reach
+// expect adds to a ranking what can be expected after a node of some chance, and returns the chance of the first candidate.
+func (g *grower) expect(r *ranking, chance float64, hits []float64) float64 {
+	for rank, hit := range hits {
+		r.insert(ranked{chance * hit, -1, rank > 0}, g.limit)
+	}
+	return chance * hits[0]
 }
 
-// beginWave begins the choice of a wave.
-func (g *grower) beginWave() {
-	g.frontier, g.outlook, g.masked = g.frontier[:0], append(g.outlook[:0], g.best...), append(g.masked[:0], g.best...)
-}
+// reaches are the numbers of tokens ahead that may be asked for, as far as the draft model can tell them.
+var reaches = [...]int{2, 4, 8, 16}
 
-// expect adds a node to the frontier, and what drafting from it can be expected to find to the outlook.
-func (g *grower) expect(x ranked, o outcome) {
-	g.frontier = append(g.frontier, x.node)
-	if g.wide { // its children may be there, from masks
-		known := func(r ranked) bool { return r.node > 0 && int(g.tree.Parents()[r.node]) == x.node }
-		g.outlook, g.masked = slices.DeleteFunc(g.outlook, known), slices.DeleteFunc(g.masked, known)
-	}
-	for rank, hit := range o.hits {
-		g.outlook.insert(ranked{x.chance * hit, -1, rank > 0}, g.limit)
-	}
-	if len(o.masks) == 0 {
-		return
-	}
-	for rank, hit := range o.hits {
-		g.masked.insert(ranked{x.chance * hit, -1, rank > 0}, g.limit)
-	}
-	chance := x.chance * o.hits[0]
-	for _, hit := range o.masks {
-		chance *= hit
-		g.masked.insert(ranked{chance, -1, false}, g.limit)
-	}
-}
-
-// reach returns how many tokens ahead of each of the n nodes of the frontier to draft, and what the tree can then be expected to be worth.
-func (g *grower) reach(n int, o outcome) (reach int, value float64) {
-	_, value = g.size(g.outlook, g.drafting+g.model.Forward(n))
-	if most := 1 + len(o.masks); most > 1 && n*most <= 1+g.tree.Limit() {
-		if _, v := g.size(g.masked, g.drafting+g.model.Forward(n*most)); v > value {
-			return most, v
+// reach returns how many tokens ahead of the root to draft. masks are the chances of the first candidate of each mask. To look ahead must be
+// worth more than to draft from the likeliest node wave by wave, which knows the tokens between. Other nodes are not worth a look ahead: for
+// them there are masks of the root already.
+func (g *grower) reach(hits, masks []float64) int {
+	best, most := 1, g.waveByWave(hits, len(masks))
+	for _, reach := range reaches {
+		if reach > 1+len(masks) || reach > 1+g.tree.Limit() {
+			break
+		}
+		g.outlook = append(g.outlook[:0], g.best...)
+		chance := g.expect(&g.outlook, 1, hits)
+		for i := range reach - 1 {
+			chance = g.expect(&g.outlook, chance, masks[i:i+1])
+		}
+		if _, v := g.size(g.outlook, g.drafting+g.model.Forward(reach)); v > most {
+			best, most = reach, v
 		}
 	}
-	return 1, value
+	return best
+}
+
+// waveByWave returns what the tree can be expected to be worth if the root is drafted from and then the first candidate of each wave, at most
+// so many times as long as that pays.
+func (g *grower) waveByWave(hits []float64, waves int) float64 {
+	g.outlook = append(g.outlook[:0], g.best...)
+	drafting := g.drafting + g.model.Forward(1)
+	chance := g.expect(&g.outlook, 1, hits)
+	_, most := g.size(g.outlook, drafting)
+	for range waves {
+		chance = g.expect(&g.outlook, chance, hits)
+		drafting += g.model.Forward(1)
+		_, v := g.size(g.outlook, drafting)
+		most = max(most, v)
+	}
+	return most
 }
 
 // finish reduces the tree to the given number of its best nodes and returns its gain.

@@ -160,8 +160,10 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 		}
 		l.probing = true
 	}
-	o := outcome{l.hits[:], l.masks}
-	wave, reach := l.root[:], g.rootReach(o)
+	wave, reach := l.root[:], 1
+	if len(l.masks) > 0 {
+		reach = g.reach(l.hits[:], l.masks)
+	}
 	for len(wave) > 0 {
 		if err := g.expand(ctx, draft, wave, l.candidates, reach); err != nil {
 			return err
@@ -169,7 +171,7 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 		if !l.model.DraftKnown() { // the time of this wave is to be measured first
 			return nil
 		}
-		wave, reach = g.wave(draft, o)
+		wave, reach = g.wave(draft, l.hits[:]), 1
 	}
 	return nil
 }

@@ -368,6 +368,43 @@ func TestLeverDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// Candidates of masks count until the draft model is asked itself, by how far ahead they are, and with look-up that has them too.
+func TestEstimatesOfMasks(t *testing.T) {
+	draft, tree := spectest.StartDraft(t, spectest.NewHashModel(3, 30, 100), []int32{4, 5, 6})
+	draft.Predict(spec.Parallel{Mask: 29, Positions: 3})
+	a, err := tree.Add(0, 7, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := draft.ExpandAhead(t.Context(), []int{0}, 3, 3); err != nil {
+		t.Fatal(err)
+	}
+	if offered, err := draft.OfferAhead(a); !offered || err != nil {
+		t.Fatal(offered, err)
+	}
+	masked, _ := tree.Set(a, spec.FromMasks)
+	if err := tree.Offer(a, spec.FromNGram, []int32{28, masked.Tokens[1]}, []float32{0.3, 0.2}); err != nil {
+		t.Fatal(err)
+	}
+	looked, _ := tree.Set(a, spec.FromNGram)
+	var e Estimator
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	p := func(rank int) float64 { return float64(masked.Probs[rank]) }
+	near("a mask's candidate", e.Estimate(tree, &masked, 0), p(0))
+	near("one that look-up has too", e.Estimate(tree, &masked, 1), 1-(1-p(1))*(1-float64(looked.Probs[1])))
+	near("the same of look-up", e.Estimate(tree, &looked, 1), 0)
+	near("one that look-up has alone", e.Estimate(tree, &looked, 0), float64(looked.Probs[0]))
+	if err := draft.Expand(t.Context(), []int{a}, 3); err != nil {
+		t.Fatal(err)
+	}
+	near("a mask's candidate where the draft was asked", e.Estimate(tree, &masked, 0), 0)
+}
+
 // What a tree of 64 takes beside the draft model's work, and learning from it: at most a hundredth of a pass.
 func BenchmarkLeverTree(b *testing.B) {
 	for _, streamed := range []bool{true, false} {
