@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -99,7 +100,7 @@ type run struct {
 	piped     Value // what the filters of a block get
 }
 
-// step counts n steps.
+// step counts n steps. It lets other goroutines go first now and then: a run may keep one core busy, but nobody waiting.
 func (r *run) step(n int64) error {
 	const checkEvery = 1024
 	r.steps -= n
@@ -108,6 +109,7 @@ func (r *run) step(n int64) error {
 	}
 	if r.unchecked += n; r.unchecked >= checkEvery {
 		r.unchecked = 0
+		runtime.Gosched()
 		return r.ctx.Err()
 	}
 	return nil
