@@ -99,6 +99,12 @@ func hostile() (schemas map[string]string, large []string) {
 	schemas["properties"] = `{"type": "object", "properties": {` + list(20000, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
 	schemas["properties and others"] = `{"type": "object", "additionalProperties": {"type": "null"}, "properties": {` + list(2000, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
 	schemas["properties counted"] = `{"type": "object", "minProperties": 40, "properties": {` + list(400, ", ", func(i int) string { return fmt.Sprintf(`"p%d": {"type": "integer"}`, i) }) + `}}`
+	schemas["properties alike counted"] = `{"type": "object", "minProperties": 50, "properties": {` + list(100, ", ", func(i int) string { return fmt.Sprintf(`"%s%d": {"const": %d}`, strings.Repeat("a", 9000), i, i) }) + `}}`
+	schemas["properties alike"] = `{"type": "object", "properties": {` + list(1000, ", ", func(i int) string { return fmt.Sprintf(`"%s%d": {"const": %d}`, strings.Repeat("a", 900), i, i) }) + `}}`
+	schemas["properties in pairs"] = `{"type": "object", "properties": {` + list(1000, ", ", func(i int) string { return fmt.Sprintf(`"%d%s%d": {"const": %d}`, i/2, strings.Repeat("a", 900), i, i) }) + `}}`
+	schemas["anyOf objects of many"] = `{"anyOf": [` + list(20, ", ", func(i int) string {
+		return `{"type": "object", "properties": {` + list(500, ", ", func(k int) string { return fmt.Sprintf(`"p%d": {"const": %d}`, k, i) }) + `}}`
+	}) + `]}`
 	schemas["short properties"] = `{"type": "object", "properties": {` + list(20000, ", ", func(i int) string { return fmt.Sprintf(`"%c%c": {}`, 0x4E00+i/200, 0x3400+i%200) }) + `}}`
 	schemas["nested objects"] = nest(60, `{"type": "object", "properties": {"a": {"type": "string"}, "b": `, `{"type": "integer"}`, `, "c": {}}}`)
 	schemas["deep"] = nest(5000, `{"items": `, `{}`, `}`)

@@ -119,7 +119,7 @@ func (r *reduction) tree(at int32, texts []ranked, depth int32) {
 		p.rank = min(p.rank, t.rank)
 	}
 	r.prefixes[at].to, r.prefixes[at].below = first, int16(int32(len(r.prefixes))-first)
-	r.work.do(prefixSteps * (len(r.prefixes) - int(first)))
+	r.work.do(len(texts) + prefixSteps*(len(r.prefixes)-int(first)))
 	for n := range int32(r.prefixes[at].below) {
 		b, same := r.prefixes[first+n].last, 0
 		for same < len(texts) && r.bytes[texts[same].begin+depth] == b {
