@@ -121,6 +121,12 @@ func TestBadJSON(t *testing.T) {
 		{"decoder", func(d map[string]any) { d["decoder"] = map[string]any{"type": "Metaspace"} }, ErrUnsupported, `"Metaspace"`},
 		{"no pre-tokenizer", func(d map[string]any) { d["pre_tokenizer"] = nil }, ErrUnsupported, "pre_tokenizer"},
 		{"pre-tokenizer", func(d map[string]any) { d["pre_tokenizer"] = map[string]any{"type": "Whitespace"} }, ErrUnsupported, `"Whitespace"`},
+		{"words alone", func(d map[string]any) { d["pre_tokenizer"] = map[string]any{"type": "WhitespaceSplit"} }, ErrUnsupported, "without a Metaspace"},
+		{"words, of which the first gets a space", func(d map[string]any) {
+			d["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{
+				map[string]any{"type": "WhitespaceSplit"}, map[string]any{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first"},
+			}}
+		}, ErrUnsupported, `"first" behind WhitespaceSplit`},
 		{"pattern", func(d map[string]any) { split(d)["pattern"] = map[string]any{"Regex": `\w+`} }, ErrUnsupported, `\\w+`},
 		{"pattern that is a string", func(d map[string]any) { split(d)["pattern"] = map[string]any{"String": " "} }, ErrUnsupported, "string"},
 		{"behavior", func(d map[string]any) { split(d)["behavior"] = "Removed" }, ErrUnsupported, `"Removed"`},

@@ -40,6 +40,7 @@ type steps struct {
 	d         *definition
 	byteLevel bool
 	spaces    bool // some step writes spaces as SentencePiece does
+	words     bool // text was split at white space
 }
 
 // pieces returns what is said of a vocabulary of characters.
@@ -53,6 +54,8 @@ func (s *steps) pieces() *pieces {
 // check reports steps that do not go together.
 func (s *steps) check() error {
 	switch {
+	case s.words && !s.spaces:
+		return fmt.Errorf("a WhitespaceSplit without a Metaspace: %w", ErrUnsupported)
 	case s.byteLevel && s.d.pieces != nil:
 		return fmt.Errorf("a ByteLevel step among those of SentencePiece: %w", ErrUnsupported)
 	case !s.byteLevel && !s.spaces:
@@ -152,6 +155,11 @@ func (s *steps) preTokenizer(step *jsonStep) error {
 		if step.UseRegex == nil || *step.UseRegex {
 			s.d.split = append(s.d.split, scanner(splitGPT2))
 		}
+	case "WhitespaceSplit":
+		if s.spaces || len(s.d.split) > 0 {
+			return fmt.Errorf("type %q behind another step that writes spaces or splits: %w", step.Type, ErrUnsupported)
+		}
+		s.words = true
 	case "Digits":
 		s.d.split = append(s.d.split, splitDigits(!step.IndividualDigits))
 	case "Split":
@@ -159,7 +167,7 @@ func (s *steps) preTokenizer(step *jsonStep) error {
 	case "Metaspace":
 		return s.metaspace(step)
 	default:
-		return fmt.Errorf("type %q (known are ByteLevel, Digits, Metaspace and Split): %w", shorten(step.Type), ErrUnsupported)
+		return fmt.Errorf("type %q (known are ByteLevel, Digits, Metaspace, Split and WhitespaceSplit): %w", shorten(step.Type), ErrUnsupported)
 	}
 	return nil
 }
@@ -197,7 +205,12 @@ func (s *steps) metaspace(step *jsonStep) error {
 	default:
 		return fmt.Errorf("prepend_scheme %q: %w", shorten(step.PrependScheme), ErrUnsupported)
 	}
-	if !s.spaces {
+	switch {
+	case s.words && p.prefix != prefixMissing:
+		return fmt.Errorf("prepend_scheme %q behind WhitespaceSplit: %w", shorten(step.PrependScheme), ErrUnsupported)
+	case s.words:
+		s.spaces, p.prefix = true, prefixWords
+	case !s.spaces:
 		s.spaces = true
 		s.d.normal = append(s.d.normal, replaceAll(metaspace, " "))
 	}

@@ -26,12 +26,15 @@ const (
 	prefixMissing            // before each that begins with none
 	prefixFirst              // before the beginning of the text, if that is none
 	prefixEach               // before each
+	prefixWords              // before each word, in place of the white space around it, unless the word begins with a metaspace
 )
 
 // start returns s with the space that the rule puts before it; inside is whether something of the text came before.
 func (p *pieces) start(s string, inside bool) string {
 	prefix := false
 	switch p.prefix {
+	case prefixWords:
+		return spacedWords(s)
 	case prefixMissing:
 		prefix = !strings.HasPrefix(s, " ")
 	case prefixFirst:
@@ -43,6 +46,19 @@ func (p *pieces) start(s string, inside bool) string {
 		return s
 	}
 	return " " + s
+}
+
+// spacedWords puts one space before each word of s, in place of the white space around it; a metaspace is such a space already.
+func spacedWords(s string) string {
+	var b strings.Builder
+	b.Grow(len(s) + 1)
+	for word := range strings.FieldsFuncSeq(s, isSpace) {
+		if !strings.HasPrefix(word, metaspace) {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strings.ReplaceAll(word, metaspace, " "))
+	}
+	return b.String()
 }
 
 // spell returns the text of a token.

@@ -54,7 +54,10 @@ func (s *sentencePiece) definition() (d definition, err error) {
 		d.normal = append(d.normal, m.apply)
 	}
 	if s.collapse {
-		d.normal = append(d.normal, func(s string) string { return collapseSpaces(strings.Trim(s, " ")) })
+		// SentencePiece looks for spaces at the end when it has written them as metaspaces.
+		d.normal = append(d.normal, func(s string) string {
+			return collapseSpaces(strings.TrimLeft(strings.TrimRight(s, " "+metaspace), " "))
+		})
 	}
 	if s.dummy {
 		d.normal = append(d.normal, prefixSpace)
@@ -86,6 +89,7 @@ func (s *sentencePiece) definition() (d definition, err error) {
 			scores[id] = float64(score)
 		}
 		d.unigram = newUnigram(d.index, scores)
+		d.unigram.rounded = s.own
 		return d, nil
 	}
 	d.merges = scoredMerges(d.index, s.scores)

@@ -12,6 +12,7 @@ type unigram struct {
 	words        *prefixTree // of the tokens that text is made of
 	scores       []float64
 	unknownScore float64
+	rounded      bool // sums are kept as float32, as SentencePiece does, which compares them before they are rounded; others keep float64
 }
 
 // unknownPenalty is how much worse an unknown character is than the worst token.
@@ -26,6 +27,14 @@ func newUnigram(index map[string]int32, scores []float64) *unigram {
 	}
 	u.unknownScore = least - unknownPenalty
 	return u
+}
+
+// round returns a sum of scores as it is kept.
+func (u *unigram) round(sum float64) float64 {
+	if u.rounded {
+		return float64(float32(sum))
+	}
+	return sum
 }
 
 // viterbi finds the best tokens of a text. Its buffer serves one text after another.
@@ -54,11 +63,11 @@ func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
 			}
 			if id := u.words.nodes[node].id; id >= 0 {
 				single = single || i+1 == at+size
-				v.reach(at, i+1, id, score+u.scores[id])
+				v.reach(u, at, i+1, id, score+u.scores[id])
 			}
 		}
 		if !single {
-			v.reach(at, at+size, -1, score+u.unknownScore)
+			v.reach(u, at, at+size, -1, u.round(score+u.unknownScore))
 		}
 		at += size
 	}
@@ -66,9 +75,9 @@ func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
 }
 
 // reach notes a token from one place to another, if it is better than what ends there.
-func (v *viterbi) reach(from, to int, id int32, score float64) {
+func (v *viterbi) reach(u *unigram, from, to int, id int32, score float64) {
 	if b := &v.best[to]; !b.known || score > b.score {
-		*b = bestToken{score, id, int32(from), true}
+		*b = bestToken{u.round(score), id, int32(from), true}
 	}
 }
 
