@@ -17,7 +17,7 @@ import (
 // Profile describes how fast a flash device reads. A [Throttle] makes other storage behave like that device.
 //
 // A reader that always keeps Depths[j] reads of Sizes[i] bytes under way gets BytesPerSecond[i][j] in the long run, Pauses not
-// counted. Each of its reads takes
+// counted, which may fall with the depth. Each of its reads takes
 //
 //	Sizes[i]·Depths[j] / BytesPerSecond[i][j] − mean of Delays + a delay drawn from Delays
 //

@@ -206,6 +206,21 @@ func TestThrottleScale(t *testing.T) {
 	}
 }
 
+// More reads under way can make all of them together slower, as they do on a phone that was measured.
+func TestThrottleFallsWithDepth(t *testing.T) {
+	for name, heat := range map[string]float64{"ufs-4-measured": 1, "ufs-4-measured-hot": 2. / 3} {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for depth, want := range map[int]float64{1: 1.90e9, 2: 2.58e9, 4: 2.58e9, 8: 2.54e9, 16: 2.35e9} {
+			if got, _ := load(t, p, Options{Seed: 3}, 4<<20, depth, 2000, 0); !near(got, heat*want, 0.02) {
+				t.Errorf("%s: %.3g bytes per second with %d reads under way, want %.3g", name, got, depth, heat*want)
+			}
+		}
+	}
+}
+
 func TestThrottleRepeatsItself(t *testing.T) {
 	p, err := Load("sd-card")
 	if err != nil {
@@ -384,7 +399,7 @@ func TestFlashDevicePrediction(t *testing.T) {
 
 func TestFlashProfileSources(t *testing.T) {
 	names := ProfileNames()
-	for _, want := range []string{"mid-range", "sd-card", "ufs-3.1", "ufs-4.0"} {
+	for _, want := range []string{"mid-range", "sd-card", "ufs-3.1", "ufs-4-measured", "ufs-4-measured-hot", "ufs-4.0"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no profile %s", want)
 		}

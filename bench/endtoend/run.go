@@ -174,7 +174,7 @@ func (r *run) stream(ctx context.Context, ways []*way) (err error) {
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	r.plan, _ = engine.Plan()
-	if r.plan.Streamed == 0 {
+	if !r.plan.ReadsFlash() {
 		return fmt.Errorf("the target fits into %d bytes: nothing would be streamed", r.DRAM)
 	}
 	warm := way{leverName, ways[len(ways)-1].policy, r.WarmTokens, lever.MaxBudget}
