@@ -101,7 +101,7 @@ const (
 
 // builtIn are the architectures of this package.
 var builtIn = []*Architecture{
-	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, Ministral3, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteMoE, GraniteHybrid,
+	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, Ministral3, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteMoE, GraniteHybrid, GPTOSS,
 	LFM2, LFM2VL, Gemma3, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
 }
 

@@ -27,7 +27,7 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 	norm := layers.NormConfig{Eps: t.NormEps}
 	attention := layers.AttentionConfig{
 		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,
-		Bias: t.QKVBias, Cache: m.Cache, RotaryDim: t.RotaryDim, Scale: t.Scale, SoftCap: t.SoftCap, Norm: norm,
+		Bias: t.QKVBias, OutputBias: t.OutputBias, Sinks: t.Sinks, Cache: m.Cache, RotaryDim: t.RotaryDim, Scale: t.Scale, SoftCap: t.SoftCap, Norm: norm,
 	}
 	if t.QKNorm {
 		attention.QKNorm = layers.HeadQKNorm
@@ -84,9 +84,9 @@ func (t *Transformer) caches() (caches []layers.KVLayer) {
 
 // mlp builds the second part of a block.
 func (t *Transformer) mlp(ws *layers.Workspace, name string) layers.Sublayer {
-	c := layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation}
+	c := layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation, Bias: t.ExpertBias}
 	if t.Experts == 0 {
 		return layers.NewMLP(ws, name, c)
 	}
-	return layers.NewExperts(ws, name, layers.ExpertsConfig{Experts: t.Experts, Chosen: t.Chosen, MLP: c, KeepShares: t.KeepShares})
+	return layers.NewExperts(ws, name, layers.ExpertsConfig{Experts: t.Experts, Chosen: t.Chosen, MLP: c, RouterBias: t.ExpertBias, KeepShares: t.KeepShares})
 }

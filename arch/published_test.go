@@ -41,6 +41,21 @@ func TestPublished(t *testing.T) {
 		json string
 		want arch.Transformer
 	}{
+		"gpt-oss-20b": {`{
+  "architectures": ["GptOssForCausalLM"], "attention_bias": true, "attention_dropout": 0.0, "eos_token_id": 200002, "experts_per_token": 4,
+  "head_dim": 64, "hidden_act": "silu", "hidden_size": 2880, "initial_context_length": 4096, "initializer_range": 0.02, "intermediate_size": 2880,
+  "layer_types": [` + times(12, `"sliding_attention", "full_attention"`) + `], "max_position_embeddings": 131072, "model_type": "gpt_oss",
+  "num_attention_heads": 64, "num_experts_per_tok": 4, "num_hidden_layers": 24, "num_key_value_heads": 8, "num_local_experts": 32,
+  "output_router_logits": false, "pad_token_id": 199999, "rms_norm_eps": 1e-05,
+  "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0, "original_max_position_embeddings": 4096, "rope_type": "yarn", "truncate": false},
+  "rope_theta": 150000, "router_aux_loss_coef": 0.9, "sliding_window": 128, "swiglu_limit": 7.0, "tie_word_embeddings": false,
+  "transformers_version": "4.55.0.dev0", "use_cache": true, "vocab_size": 201088}`, arch.Transformer{
+			Width: 2880, Layers: 24, Heads: 64, KVHeads: 8, HeadDim: 64, FFN: 2880, Vocab: 201088, MaxPositions: 131072, NormEps: 1e-5,
+			Rope: layers.Rope{Theta: 150000, Scaling: layers.RopeYaRN, Factor: 32, OriginalContext: 4096, BetaFast: 32, BetaSlow: 1, Exact: true,
+				AttentionFactor: 0.1*math.Log(32) + 1},
+			Windows: allBut(24, 2, 128), QKVBias: true, OutputBias: true, Sinks: true, Experts: 32, Chosen: 4, ExpertBias: true,
+			Activation: layers.ClampedSwiGLU,
+		}},
 		"gemma-2-2b-it": {`{
   "architectures": ["Gemma2ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "attn_logit_softcapping": 50.0, "bos_token_id": 2,
   "cache_implementation": "hybrid", "eos_token_id": [1, 107], "final_logit_softcapping": 30.0, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh",

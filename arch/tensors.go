@@ -69,7 +69,10 @@ func (t *Transformer) steps() [][]Tensor {
 		}
 		step = append(step, vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width))
 		if t.Experts > 0 {
-			step = append(step, matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width))
+			router := matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width)
+			if step = append(step, router); t.ExpertBias {
+				step = append(step, router.bias())
+			}
 		} else {
 			step = append(step,
 				matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
@@ -102,10 +105,7 @@ func (t *Transformer) attention(block, hf, gguf string) (step []Tensor) {
 			m.GGUFHeadDim = t.HeadDim
 		}
 		if step = append(step, m); t.QKVBias {
-			step = append(step, Tensor{
-				Name: m.Name + "_bias", HF: strings.TrimSuffix(m.HF, "weight") + "bias", GGUF: strings.TrimSuffix(m.GGUF, "weight") + "bias",
-				Rows: 1, Cols: p.rows, Vector: true,
-			})
+			step = append(step, m.bias())
 		}
 	}
 	if t.QKNorm {
@@ -113,7 +113,24 @@ func (t *Transformer) attention(block, hf, gguf string) (step []Tensor) {
 			vector(block+"q_norm", hf+"self_attn.q_norm", gguf+"attn_q_norm", t.HeadDim),
 			vector(block+"k_norm", hf+"self_attn.k_norm", gguf+"attn_k_norm", t.HeadDim))
 	}
-	return append(step, matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries))
+	if t.Sinks {
+		step = append(step, Tensor{
+			Name: block + "sinks", HF: hf + "self_attn.sinks", GGUF: gguf + "attn_sinks.weight", Rows: 1, Cols: t.Heads, Vector: true,
+		})
+	}
+	o := matrix(block+"o", hf+"self_attn.o_proj", gguf+"attn_output", t.Width, queries)
+	if step = append(step, o); t.OutputBias {
+		step = append(step, o.bias())
+	}
+	return step
+}
+
+// bias returns the bias of a matrix, named like it.
+func (t *Tensor) bias() Tensor {
+	return Tensor{
+		Name: t.Name + "_bias", HF: strings.TrimSuffix(t.HF, "weight") + "bias", GGUF: strings.TrimSuffix(t.GGUF, "weight") + "bias",
+		Rows: 1, Cols: t.Rows, Vector: true, Expert: t.Expert,
+	}
 }
 
 // convolution lists those of a short convolution.
@@ -132,11 +149,16 @@ func (t *Transformer) expert(layer, e int) (parts []Tensor) {
 		name       string
 		rows, cols int
 	}{{"gate", t.FFN, t.Width}, {"up", t.FFN, t.Width}, {"down", t.Width, t.FFN}} {
-		parts = append(parts, Tensor{
+		m := Tensor{
 			Name: name + "." + p.name, Rows: p.rows, Cols: p.cols, Expert: name,
 			HF:   fmt.Sprintf("model.layers.%d.mlp.experts.%d.%s_proj.weight", layer, e, p.name),
 			GGUF: fmt.Sprintf("blk.%d.ffn_%s_exps.weight", layer, p.name), GGUFRow: e * p.rows,
-		})
+		}
+		if parts = append(parts, m); t.ExpertBias {
+			bias := m.bias()
+			bias.GGUFRow = e
+			parts = append(parts, bias)
+		}
 	}
 	return parts
 }

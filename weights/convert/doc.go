@@ -5,7 +5,7 @@
 // Which models it takes is up to package arch, and to the architectures of the caller's own, which come last in a call. Of a model that is
 // refused nothing was read but its configuration and the names and shapes of its tensors.
 //
-// Sources are safetensors of F32, F16 and BF16, in one file or several, as they are or quantised by the methods fp8, gptq, awq, mlx and
+// Sources are safetensors of F32, F16 and BF16, in one file or several, as they are or quantised by the methods fp8, gptq, awq, mlx, mxfp4 and
 // compressed-tensors as far as config.json describes them in ways that are understood here, and GGUF versions 2 and 3, in one file or several, of F32, F16, BF16
 // and the block formats of package tensor.
 //

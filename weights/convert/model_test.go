@@ -113,7 +113,7 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 	all := map[string]hfTensor{}
 	for _, r := range m.tensors() {
 		shape := []int{r.Rows, r.Cols}
-		if r.Vector {
+		if r.Vector && r.Expert == "" {
 			shape = shape[1:]
 		}
 		if kernel := m.kernel(r); kernel > 0 {
@@ -127,6 +127,9 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 			shape[0], data = before.Shape[0]+r.Rows, append(before.data, data...)
 		}
 		all[r.HF] = hfTensor{DType: names[d], Shape: shape, data: data}
+	}
+	if m.described.Architecture == arch.GPTOSS {
+		quantizeMXFP4(all)
 	}
 	return all
 }

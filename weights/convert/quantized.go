@@ -20,7 +20,7 @@ type method interface {
 
 // methods are those that are understood, by the names that config.json gives them.
 var methods = map[string]func(q *settings) method{
-	"fp8": parseFP8, "gptq": parseGPTQ, "awq": parseAWQ, "mlx": parseMLX, "compressed-tensors": parseCompressed,
+	"fp8": parseFP8, "gptq": parseGPTQ, "awq": parseAWQ, "mlx": parseMLX, "compressed-tensors": parseCompressed, "mxfp4": parseMXFP4,
 }
 
 // quantizationKeys are the keys of config.json that say how matrices are quantised.

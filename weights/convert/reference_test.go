@@ -41,6 +41,9 @@ func (r *reference) model(t testing.TB) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, config, err = cutQuantization(config, "config.json"); err != nil {
+		t.Fatal(err)
+	}
 	described, err := arch.Parse(config)
 	if err != nil {
 		t.Fatal(err)
@@ -52,8 +55,11 @@ func (r *reference) model(t testing.TB) *model {
 		values := make([]float32, x.Rows*x.Cols)
 		for i := range values {
 			values[i] = float32(float64(rng.IntN(255)-127) / 64 * scale)
-			if x.Vector {
+			switch {
+			case x.Vector:
 				values[i] = float32(rng.IntN(127)-63) / 128
+			case x.Expert != "" && described.Architecture == arch.GPTOSS:
+				values[i] = mxfp4Values[rng.IntN(16)] * mxfp4Scale
 			}
 			if strings.HasSuffix(x.Name, "norm") {
 				values[i]++
@@ -113,7 +119,7 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		if i := slices.IndexFunc(c.Tensors, same); i >= 0 { // parts of one tensor, in order
 			joined := &c.Tensors[i]
 			if joined.Data = append(joined.Data, out.Data...); x.Expert != "" {
-				joined.Shape[2]++
+				joined.Shape[len(joined.Shape)-1]++
 			} else {
 				joined.Shape[1] += x.Rows
 			}

@@ -153,6 +153,8 @@ func matrixShape(shape []int) (rows, cols int) {
 		return shape[0], shape[1]
 	case 3:
 		return shape[0] * shape[1], shape[2]
+	case 4: // rows of blocks
+		return shape[0] * shape[1] * shape[2], shape[3]
 	}
 	return 0, 0 // no tensor of a model has this shape
 }
