@@ -45,7 +45,7 @@ var ggufPres = func() map[string]ggufPre {
 		"tekken":         {patterns: []string{patternTekken}, ignoreMerges: true, addBOS: true},
 		"deepseek-v3":    {patterns: []string{`\p{N}{1,3}`, `[一-龥぀-ゟ゠-ヿ]+`, patternV3}},
 		"hunyuan-dense":  {patterns: []string{`\p{N}{1,3}`, `[一-龥぀-ゟ゠-ヿ]+`, patternV3}},
-		"deepseek-llm":   {patterns: []string{`[\r\n]`, patternCased, `\s?[!-/:-~！-／：-～‘-‟　-。]+`, `\s+$`, patternHan, `\p{N}+`}},
+		"deepseek-llm":   {patterns: []string{`[\r\n]`, patternCased, `\s?[!-/:-~！-／：-～‘-‟　-。]+`, `\s+$`, patternHan, `\p{N}`}},
 		"deepseek-coder": {patterns: []string{`[\r\n]`, `\s?\p{L}+`, `\s?\p{P}+`, patternHan, `\p{N}`}},
 		"falcon":         {patterns: []string{"[\\p{P}$+<=>^~|`]+", patternGPT2, `[0-9][0-9][0-9]`}},
 	}

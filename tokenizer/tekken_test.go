@@ -98,3 +98,23 @@ func TestGGUFPreTokenizers(t *testing.T) {
 		}
 	}
 }
+
+// The pre-tokenizer of deepseek-llm splits as the steps of the model's tokenizer.json do, in which digits stand alone.
+func TestDeepSeekPreTokenizer(t *testing.T) {
+	var d definition
+	if _, err := d.preTokenizer("deepseek-llm"); err != nil {
+		t.Fatal(err)
+	}
+	pieces := []string{"On 31 May, 日本は２年\r\n x½  "}
+	for _, split := range d.split {
+		var finer []string
+		for _, piece := range pieces {
+			finer = append(finer, cut(split, piece)...)
+		}
+		pieces = finer
+	}
+	want := []string{"On", " ", "3", "1", " May", ",", " ", "日本は", "２", "年", "\r", "\n", " x", "½", "  "}
+	if !slices.Equal(pieces, want) {
+		t.Errorf("pieces %q, want %q", pieces, want)
+	}
+}
