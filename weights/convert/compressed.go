@@ -12,6 +12,7 @@ import (
 // compressed are matrices of integers as compressed-tensors packs them: in rows, with a scale for each group of columns.
 type compressed struct {
 	bits, group int // a group of 0 has all columns
+	symmetric   bool
 	cache       oneMatrix
 }
 
@@ -61,7 +62,7 @@ func parseCompressedWeights(w *settings, format string) method {
 	kind := within(w, "type", "float", "int")
 	strategy := within(w, "strategy", "tensor", "channel", "group", "block")
 	group, _ := value(w, "group_size", 0)
-	within(w, "symmetric", true)
+	symmetric := within(w, "symmetric", true, false)
 	within(w, "dynamic", false)
 	within(w, "actorder", "", "static", "weight")
 	w.ignore("observer", "observer_kwargs", "scale_dtype", "zp_dtype")
@@ -73,7 +74,10 @@ func parseCompressedWeights(w *settings, format string) method {
 		if strategy == "channel" {
 			group = 0
 		}
-		return &compressed{bits: bits, group: group}
+		return &compressed{bits: bits, group: group, symmetric: symmetric}
+	}
+	if !symmetric {
+		w.refuse("symmetric")
 	}
 	d := map[string]tensor.DType{"float": tensor.F8_E4M3, "int": tensor.I8}[kind]
 	if bits != 8 {
@@ -125,9 +129,35 @@ func (m *compressed) matrix(found map[string]sourceTensor, base string) (sourceT
 	if err != nil {
 		return words, err
 	}
+	var zeros sourceTensor
+	if perWord := 32 / m.bits; !m.symmetric {
+		if zeros, err = want(found, base, ".weight_zero_point", (words.rows+perWord-1)/perWord, cols/group, tensor.I32); err != nil {
+			return words, err
+		}
+	}
 	return m.cache.tensor(base+".weight", words.file, func() (x *integers, err error) {
 		x = &integers{bits: m.bits, rows: words.rows, cols: cols, group: group, row: rowsOf(words, m.bits)}
-		x.scales, err = scales.numbers()
+		if x.scales, err = scales.numbers(); err != nil || m.symmetric {
+			return x, err
+		}
+		x.zeros, err = m.zeros(x, zeros)
 		return x, err
 	})
+}
+
+// zeros reads zeros, which are packed down the columns, by rows of the matrix.
+func (m *compressed) zeros(x *integers, packed sourceTensor) ([]uint8, error) {
+	raw, err := packed.bytes()
+	if err != nil {
+		return nil, err
+	}
+	groups, perWord, mask := x.groups(), 32/m.bits, uint32(1)<<m.bits-1
+	zeros := make([]uint8, x.rows*groups)
+	for r := range x.rows {
+		for g := range groups {
+			word := binary.LittleEndian.Uint32(raw[4*(r/perWord*groups+g):])
+			zeros[r*groups+g] = uint8(word >> (r % perWord * m.bits) & mask)
+		}
+	}
+	return zeros, nil
 }

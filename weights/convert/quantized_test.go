@@ -140,6 +140,32 @@ var packings = map[string]struct {
 			ts[base+"weight_shape"] = hfTensor{DType: "I64", Shape: []int{2}, data: shape}
 		},
 	},
+	"compressed-tensors asymmetric": {
+		map[string]any{"quantization_config": map[string]any{"quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed",
+			"ignore": []string{"lm_head"}, "config_groups": map[string]any{"group_0": map[string]any{"targets": []string{"Linear"}, "input_activations": nil,
+				"weights": map[string]any{"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32, "symmetric": false, "dynamic": false, "observer": "minmax"}}}}},
+		4, false, false, tensor.Invalid,
+		func(ts map[string]hfTensor, base string, m quantizedMatrix) {
+			shape := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(m.rows)), uint64(m.cols))
+			ts[base+"weight_packed"] = hfTensor{DType: "I32", Shape: []int{m.rows, m.cols / 8}, data: pack(m.q, 4, nil)}
+			ts[base+"weight_scale"] = hfTensor{DType: "F16", Shape: []int{m.rows, m.cols / m.group}, data: f16s(m.scales)}
+			groups := m.cols / m.group
+			ts[base+"weight_zero_point"] = hfTensor{DType: "I32", Shape: []int{m.rows / 8, groups}, data: transposedWords(pack(transposed(m.zeros, m.rows, groups), 4, nil), groups, m.rows/8)}
+			ts[base+"weight_shape"] = hfTensor{DType: "I64", Shape: []int{2}, data: shape}
+		},
+	},
+}
+
+// transposedWords returns a matrix of words [rows][cols] as [cols][rows].
+func transposedWords(raw []byte, rows, cols int) (out []byte) {
+	words := make([]uint32, len(raw)/4)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(raw[4*i:])
+	}
+	for _, w := range transposed(words, rows, cols) {
+		out = binary.LittleEndian.AppendUint32(out, w)
+	}
+	return out
 }
 
 // writeGPTQ returns a function that keeps a matrix as GPTQ does; less is what is taken from zeros.
@@ -147,15 +173,8 @@ func writeGPTQ(bits int, less uint32) func(ts map[string]hfTensor, base string, 
 	return func(ts map[string]hfTensor, base string, m quantizedMatrix) {
 		groups, perWord := m.cols/m.group, 32/bits
 		// Words go down the columns of the transposed matrix: pack them row by row, and transpose the words.
-		var words []uint32
-		raw := pack(m.q, bits, nil)
-		for at := 0; at < len(raw); at += 4 {
-			words = append(words, binary.LittleEndian.Uint32(raw[at:]))
-		}
-		var data, index []byte
-		for _, w := range transposed(words, m.rows, m.cols/perWord) {
-			data = binary.LittleEndian.AppendUint32(data, w)
-		}
+		data := transposedWords(pack(m.q, bits, nil), m.rows, m.cols/perWord)
+		var index []byte
 		zeros := slices.Clone(m.zeros)
 		for i := range zeros {
 			zeros[i] -= less
