@@ -307,16 +307,18 @@ func TestConvolutions(t *testing.T) {
 	}
 }
 
+// sparseConfig describes a small mixture of experts with some layers.
+const sparseConfig = `{"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": %d,
+	"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "vocab_size": 4096, "max_position_embeddings": 512, "rms_norm_eps": 1e-6,
+	"rope_theta": 1000000, "tie_word_embeddings": true, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 256,
+	"norm_topk_prob": true, "eos_token_id": 4089}`
+
 // A mixture of experts is streamed and speculated like other models, and reads the experts that its rows are routed to.
 func TestExperts(t *testing.T) {
-	const config = `{"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": %d,
-		"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "vocab_size": 4096, "max_position_embeddings": 512, "rms_norm_eps": 1e-6,
-		"rope_theta": 1000000, "tie_word_embeddings": true, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 256,
-		"norm_topk_prob": true, "eos_token_id": 4089}`
-	target, cache := randomFolder(t, fmt.Sprintf(config, 3)), t.TempDir()
+	target, cache := randomFolder(t, fmt.Sprintf(sparseConfig, 3)), t.TempDir()
 	want := answer(t, lever.Config{CacheDir: cache, Model: target}, "none")
 	plain := answer(t, lever.Config{CacheDir: cache, Model: target, DRAM: 2 << 20}, "none")
-	trees := answer(t, lever.Config{CacheDir: cache, Model: target, Draft: randomFolder(t, fmt.Sprintf(config, 1)), DRAM: 2 << 20}, "specinfer")
+	trees := answer(t, lever.Config{CacheDir: cache, Model: target, Draft: randomFolder(t, fmt.Sprintf(sparseConfig, 1)), DRAM: 2 << 20}, "specinfer")
 	if !slices.Equal(plain.TokenIDs, want.TokenIDs) || !slices.Equal(trees.TokenIDs, want.TokenIDs) {
 		t.Errorf("plain %v, with trees %v, in memory %v", plain.TokenIDs, trees.TokenIDs, want.TokenIDs)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -156,6 +157,8 @@ type group struct {
 	dtype tensor.DType
 	bytes int
 	count int // of equal ones
+
+	experts, chosen int // see [layers.Product]
 }
 
 // findProducts lists the model's groups of projections.
@@ -170,7 +173,7 @@ func (m *model) findProducts() error {
 	}
 	var groups []group
 	for _, p := range m.decoder.Products() {
-		g := group{count: 1}
+		g := group{count: 1, experts: p.Experts, chosen: p.Chosen}
 		for _, name := range p.Tensors {
 			t := tensors[name]
 			if g.dtype, err = tensor.ParseDType(t.Type); err != nil {
@@ -186,7 +189,10 @@ func (m *model) findProducts() error {
 	}
 	m.blocks = m.blocks[:0]
 	for _, g := range groups {
-		same := func(other group) bool { return other.dtype == g.dtype && other.bytes == g.bytes }
+		same := func(other group) bool {
+			other.count = g.count
+			return other == g
+		}
 		if i := slices.IndexFunc(m.blocks, same); i >= 0 {
 			m.blocks[i].count++
 		} else {
@@ -229,11 +235,23 @@ func (m *model) curve(c *offload.Costs, place offload.Place, groups []group) (cu
 			if !c.Known(g.dtype) {
 				return gaincost.Curve{}
 			}
-			seconds += float64(g.count) * c.Times(g.dtype, g.bytes, rows).Of(place)
+			computed, of := g.share(rows)
+			seconds += float64(g.count) * computed * c.Times(g.dtype, g.bytes, of).Of(place)
 		}
 		curve.Points = append(curve.Points, gaincost.Point{Rows: rows, Seconds: seconds})
 	}
 	return curve
+}
+
+// share returns how often the group is computed in a pass of so many rows, and of how many rows: of experts, as often as some are chosen if all are
+// as likely.
+func (g *group) share(rows int) (computed float64, of int) {
+	if g.experts == 0 {
+		return 1, rows
+	}
+	all, chosen := float64(g.experts), float64(g.chosen)
+	computed = all * (1 - math.Pow(1-chosen/all, float64(rows)))
+	return computed, int(math.Ceil(float64(rows)*chosen/computed - 1e-9))
 }
 
 // sum adds two curves with the same points.

@@ -3,6 +3,7 @@ package lever_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -88,16 +89,6 @@ func TestGenerationsFromUnreliableFlash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const tokens = 8
-	prompts := []string{"def add(a, b):", "Janet has 3 ducks."}
-	whole := open(t, lever.Config{Model: pair.Target})
-	var want []string
-	for _, p := range prompts {
-		want = append(want, generate(t, whole, lever.Request{Prompt: p, Raw: true, MaxTokens: tokens, Policy: spec.None{}}).Text)
-	}
-
-	device := &flash{rng: rand.New(rand.NewPCG(4, 4))}
-	engine := open(t, lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 6 << 20, ReadSize: 16 << 10, ReadDepth: 3, OpenFile: device.openFile})
 	total := int64(1500)
 	if testing.Short() {
 		total = 300
@@ -107,6 +98,27 @@ func TestGenerationsFromUnreliableFlash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Run("dense", func(t *testing.T) {
+		testUnreliableFlash(t, total, lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 6 << 20, ReadSize: 16 << 10, ReadDepth: 3})
+	})
+	t.Run("experts", func(t *testing.T) {
+		target, draft := randomFolder(t, fmt.Sprintf(sparseConfig, 3)), randomFolder(t, fmt.Sprintf(sparseConfig, 1))
+		testUnreliableFlash(t, total, lever.Config{Model: target, Draft: draft, CacheDir: t.TempDir(), DRAM: 2 << 20, ReadSize: 16 << 10, ReadDepth: 3})
+	})
+}
+
+func testUnreliableFlash(t *testing.T, total int64, config lever.Config) {
+	const tokens = 8
+	prompts := []string{"def add(a, b):", "Janet has 3 ducks."}
+	whole := open(t, lever.Config{Model: config.Model, CacheDir: config.CacheDir})
+	var want []string
+	for _, p := range prompts {
+		want = append(want, generate(t, whole, lever.Request{Prompt: p, Raw: true, MaxTokens: tokens, Policy: spec.None{}}).Text)
+	}
+
+	device := &flash{rng: rand.New(rand.NewPCG(4, 4))}
+	config.OpenFile = device.openFile
+	engine := open(t, config)
 	right, failed := 0, 0
 	for i := 0; device.injected.Load() < total; i++ {
 		device.perMille.Store([]int64{4, 30, 200, 500}[i%4])

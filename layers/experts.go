@@ -61,8 +61,12 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	}
 	e.router = newLinear(ws, name+".router", c.Experts, c.Experts, c.MLP.Width, c.RouterBias)
 	for i := range c.Experts {
+		before := len(ws.linears)
 		mlp := NewMLP(ws, fmt.Sprintf("%s.expert.%d", name, i), c.MLP)
 		e.experts, e.tensors = append(e.experts, mlp), append(e.tensors, mlp.tensors())
+		for _, l := range ws.linears[before:] {
+			l.experts, l.chosen, l.alike = c.Experts, c.Chosen, i > 0
+		}
 	}
 	e.ahead, _ = ws.weights.(Prefetcher)
 	n := ws.maxRows

@@ -34,6 +34,9 @@ type Linear struct {
 	groupRows int     // those of all matrices that are multiplied with the same rows
 	first     *Linear // of these
 	head      bool    // it computes logits
+	experts   int     // if it is of an expert, how many there are
+	chosen    int     // of which each row takes so many
+	alike     bool    // it is of another expert than the first
 
 	// Of the Forward under way.
 	dst       []float32

@@ -52,18 +52,26 @@ func newGroup(g ...*Linear) group {
 type Product struct {
 	Tensors []string
 	Head    bool // they are the output head
+	// Experts, if it is not 0, says that they are of the first of so many alike, of which each row takes Chosen.
+	Experts, Chosen int
 }
 
-// Products returns what a pass multiplies, in the order in which its parts were built. Whole matrices are named: of experts, all.
-func (d *Decoder) Products() []Product {
+// Products returns what a pass multiplies, in the order in which its parts were built. Whole matrices are named.
+func (d *Decoder) Products() []Product { return d.ws.Products() }
+
+// Products returns what the layers that were built on ws multiply.
+func (ws *Workspace) Products() []Product {
 	var all []Product
 	at := map[*Linear]int{}
-	for _, l := range d.ws.linears {
+	for _, l := range ws.linears {
+		if l.alike {
+			continue
+		}
 		i, ok := at[l.first]
 		if !ok {
 			i = len(all)
 			at[l.first] = i
-			all = append(all, Product{Head: l.head})
+			all = append(all, Product{Head: l.head, Experts: l.experts, Chosen: l.chosen})
 		}
 		all[i].Tensors = append(all[i].Tensors, l.Name())
 	}

@@ -28,3 +28,17 @@ func TestProducts(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// Of experts, which are alike, those of the first stand for all.
+func TestProductsOfExperts(t *testing.T) {
+	ws := layers.NewWorkspace(&layers.Memory{}, nil, 1)
+	layers.NewExperts(ws, "moe", layers.ExpertsConfig{Experts: 8, Chosen: 2, MLP: layers.MLPConfig{Width: 32, FFN: 32}})
+	want := []layers.Product{
+		{Tensors: []string{"moe.router"}},
+		{Tensors: []string{"moe.expert.0.gate", "moe.expert.0.up"}, Experts: 8, Chosen: 2},
+		{Tensors: []string{"moe.expert.0.down"}, Experts: 8, Chosen: 2},
+	}
+	if got := ws.Products(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

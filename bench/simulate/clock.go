@@ -44,9 +44,13 @@ func (c *clock) Observe(o spec.Observation) {
 	}
 	c.now += drafting
 	io, wait := c.pass(o.Tree.Len())
+	o.IO = spec.IOStats{BytesRead: 1}
+	expertIO, expertWait := c.routed(&o)
+	io, wait = io+expertIO, wait+expertWait
 	c.now += c.h.project * float64(len(o.Path))
 	o.DraftSeconds, o.VerifySeconds = drafting, c.now-began-drafting
-	o.IO = spec.IOStats{BytesRead: 1, IOSeconds: io, IOWaitSeconds: wait}
+	o.IO.IOSeconds, o.IO.IOWaitSeconds = io, wait
+	o.IO.BytesRead = max(1, o.IO.ExpertBytes) // of a target with experts, no other bytes are
 	c.passes++
 	c.tokens += len(o.Path)
 	c.drafted += o.Tree.Len() - 1

@@ -68,6 +68,8 @@ type hardware struct {
 	project float64
 	// stall, if its chance is above 0, makes the read of a layer so much longer.
 	stall, stallChance float64
+
+	experts *experts // nil if there are none
 }
 
 // sampled is a time of reading a layer, with a part of all draws up to which it counts.

@@ -30,6 +30,8 @@ type Options struct {
 	Replay  string
 	Phones  []Phone  // if nil, the variable Phones
 	Targets []Target // if nil, Targets
+	// SparsePhones run a target with experts; if nil, the variable SparsePhones.
+	SparsePhones []Phone
 	// Progress, if not nil, is told of figures done.
 	Progress func(done, total int)
 }
@@ -61,6 +63,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Targets == nil {
 		o.Targets = Targets
 	}
+	if o.SparsePhones == nil {
+		o.SparsePhones = SparsePhones
+	}
 	return o, nil
 }
 
@@ -88,7 +93,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	s := &simulation{Options: o}
 	out := report.New("simulate", "The paper's figures 4, 5, 10 and 11, and reads with heavy tails, simulated")
 	began := time.Now()
-	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.policies, s.tails}
+	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.sparse, s.policies, s.tails}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {
 			return nil, err

@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 	pair, _ := openDemo(t)
 	steps := 0
 	o := Options{
-		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Phones: Phones[3:], Targets: Targets[:1],
+		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Phones: Phones[3:], Targets: Targets[:1], SparsePhones: SparsePhones[:1],
 		Record:   filepath.Join(t.TempDir(), "pair.trace"),
 		Progress: func(done, total int) { steps = total - done },
 	}
@@ -127,7 +127,7 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 
-	replay := Options{Replay: o.Record, Phones: o.Phones, Targets: o.Targets}
+	replay := Options{Replay: o.Record, Phones: o.Phones, Targets: o.Targets, SparsePhones: o.SparsePhones}
 	again, err := Run(t.Context(), replay)
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	o := f.Options
 	if c.quick {
 		o.Targets = simulate.Targets[:1]
+		o.SparsePhones = simulate.SparsePhones[:1]
 		o.Phones = []simulate.Phone{simulate.Phones[0], simulate.Phones[len(simulate.Phones)-1]}
 	}
 	o.Progress = stepProgress("simulate", "figures")

@@ -1,0 +1,153 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/inflate"
+	"github.com/lever-go/lever/bench/policies"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/spec"
+)
+
+// SparsePhones run a target with experts: a phone with UFS 4 that was measured, cool and hot, both on the CPU.
+var SparsePhones = []Phone{
+	{"UFS 4 measured, CPU", "ufs-4-measured", 30e9, 0.4e12, 0},
+	{"UFS 4 measured, hot, CPU", "ufs-4-measured-hot", 20e9, 0.27e12, 0},
+}
+
+// The target with experts and its draft. Its experts have an inner width of 768, as in the model that exists.
+const (
+	sparseTarget, sparseDraft = "qwen3-30b-a3b", "qwen3-0.6b"
+	sparseFFN                 = 768
+)
+
+// expertCaches say what part of the experts that plain decoding asks for is in memory, by the size of their cache. BigMoeOnEdge states the first; the
+// second is what the routers of package inflate give where the experts used most and last are kept, in that part of all.
+var expertCaches = []struct {
+	mebibytes int
+	hits      float64
+}{{4000, 0.76}, {2000, 0.6}}
+
+// experts are those of a target on a phone.
+type experts struct {
+	used    float64 // by a row, of all layers
+	hits    float64 // part of them that is in memory
+	read    float64 // seconds of reading one
+	compute float64 // and of computing one, as it comes from memory
+}
+
+// shares are the experts that a row needs and those before it in a pass do not, relative to the first row's: those of the routers of package inflate,
+// for rows one after the other. For siblings nothing else is known.
+var shares = []float64{1, 0.72, 0.53, 0.45, 0.39, 0.32, 0.30, 0.29}
+
+// share returns that of a row after so many others.
+func share(before int) float64 {
+	if before < len(shares) {
+		return shares[before]
+	}
+	last := len(shares) - 1
+	return shares[last] * math.Pow(float64(last)/float64(before), 0.6)
+}
+
+// pass returns how many experts have to be read for each row of a pass, how long they are waited for, and how long all experts take to compute. In each
+// layer those that are in memory are computed while others are read.
+func (e *experts) pass(rows, layers int, random *rand.Rand) (cold []int, wait, compute float64) {
+	total, used := 0, 0.0
+	for before := range rows {
+		asked := e.used * share(before)
+		n := int(asked*(1-e.hits)*(0.75+random.Float64()/2) + 0.5)
+		cold, total, used = append(cold, n), total+n, used+asked
+	}
+	compute = used * e.compute
+	read := float64(total) * e.read
+	if total > 0 {
+		read += float64(layers) * e.compute // of the last one of each layer
+	}
+	return cold, max(0, read-compute), compute
+}
+
+// sparseOn returns how a phone runs the target with experts, of which a part is in memory, as is all else.
+func sparseOn(d Phone, hits float64) (*hardware, error) {
+	target, err := inflate.ShapeOf(sparseTarget)
+	if err != nil {
+		return nil, err
+	}
+	h, err := (Target{Name: sparseTarget, Draft: sparseDraft, InMemory: 1}).on(d)
+	if err != nil {
+		return nil, err
+	}
+	flash, err := flashsim.Load(d.Flash)
+	if err != nil {
+		return nil, err
+	}
+	expert := 3 * sparseFFN * float64(target.Width) * q4Bytes
+	target.FFN = 0
+	attention, _ := size(target)
+	h.read = []sampled{{1, 0}}
+	h.compute = d.curve(attention, attention*q4Bytes, 0)
+	h.experts = &experts{
+		used: float64(target.Chosen * target.Layers), hits: hits, compute: expert / d.Memory,
+		read: reads(flash, expert, readBytes)[0].seconds,
+	}
+	return h, nil
+}
+
+// routed reads and computes the experts of a pass.
+func (c *clock) routed(o *spec.Observation) (io, wait float64) {
+	e := c.h.experts
+	if e == nil {
+		return 0, 0
+	}
+	cold, wait, compute := e.pass(o.Tree.Len(), c.h.layers, c.random)
+	c.now += wait + compute
+	o.Cold = cold
+	for _, n := range cold {
+		o.IO.ExpertReads += int64(n)
+	}
+	o.IO.ExpertBytes, o.IO.ExpertWaitSeconds = o.IO.ExpertReads, wait
+	return float64(o.IO.ExpertReads) * e.read, wait
+}
+
+// sparse adds a target with experts to figure 10.
+func (s *simulation) sparse(ctx context.Context, out *report.Report) error {
+	table := out.AddTable("Tokens/s of "+sparseTarget+", whose experts are read as rows are routed to them (figure 10)", report.Text("phone"),
+		report.Text("experts in memory"), report.Text("set"), report.Number("plain", 3), report.Number("best chain", 3), report.Number("lever", 3),
+		report.Number("÷ plain", 2), report.Number("÷ chain", 2), report.Number("drafted/pass", 1))
+	var overPlain, overChain []float64
+	for _, d := range s.SparsePhones {
+		for _, cache := range expertCaches {
+			h, err := sparseOn(d, cache.hits)
+			if err != nil {
+				return err
+			}
+			for _, set := range s.pair.Sets {
+				var best [3]result
+				for _, v := range policies.Variants(budget) {
+					i, ok := map[string]int{plainName: 0, "chain": 1, leverName: 2}[v.Policy]
+					if !ok {
+						continue
+					}
+					x, err := s.simulateOne(ctx, h, set, v, false)
+					if err != nil {
+						return err
+					}
+					if x.rate > best[i].rate {
+						best[i] = x
+					}
+				}
+				plain, chain, lever := best[0].rate, best[1].rate, best[2].rate
+				overPlain, overChain = append(overPlain, lever/plain), append(overChain, lever/chain)
+				table.Add(d.Name, fmt.Sprintf("%d MiB, %.0f%% of those asked for", cache.mebibytes, 100*cache.hits), set.Name,
+					plain, chain, lever, lever/plain, lever/chain, best[2].drafted)
+			}
+		}
+	}
+	out.Find("with experts, lever is %.2f times as fast as plain decoding from flash, and %.2f times as fast as the best chain of each of %d configurations",
+		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), len(overPlain))
+	return nil
+}
