@@ -43,19 +43,6 @@ func signed(magnitudes uint32, signs byte, c int) int32 {
 	return v
 }
 
-// signMasks are, by four bits, bytes of ones where they are set.
-var signMasks = func() (masks [16]uint32) {
-	for bits := range masks {
-		for e := range 4 {
-			masks[bits] |= uint32(bits>>e&1*0xff) << (8 * e)
-		}
-	}
-	return masks
-}()
-
-// withSigns negates bytes of magnitudes, which are not zero, where the mask has ones: no byte carries into the next.
-func withSigns(magnitudes, mask uint32) uint32 { return magnitudes ^ mask + mask&0x01010101 }
-
 func unpackIQ3SGo(dst, tile []byte) {
 	const (
 		blockBytes = iq3SQuants + 64*tensor.TileRows
@@ -72,11 +59,11 @@ func unpackIQ3SGo(dst, tile []byte) {
 				indices := tile[iq3SQuants+(8*s+2*g)*tensor.TileRows:][:2*tensor.TileRows]
 				out := dst[unpackedQuants+2*g*group:][:2*group]
 				for r := range tensor.TileRows {
-					h := int(high[r]) << 8 >> (2 * g)
-					first := quants.IQ3S[h&256|int(indices[r])]
-					second := quants.IQ3S[h>>1&256|int(indices[tensor.TileRows+r])]
-					binary.LittleEndian.PutUint32(out[4*r:], withSigns(first, signMasks[signs[r]&15]))
-					binary.LittleEndian.PutUint32(out[group+4*r:], withSigns(second, signMasks[signs[r]>>4]))
+					h, sign := int(high[r])<<8>>(2*g), int(signs[r])
+					first := quants.IQ3SSigned[sign&15<<9|h&256|int(indices[r])]
+					second := quants.IQ3SSigned[sign>>4<<9|h>>1&256|int(indices[tensor.TileRows+r])]
+					binary.LittleEndian.PutUint32(out[4*r:], first)
+					binary.LittleEndian.PutUint32(out[group+4*r:], second)
 				}
 			}
 			dst = dst[table.UnpackedBlockBytes:]

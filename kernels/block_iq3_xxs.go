@@ -36,15 +36,6 @@ func iq3XXSWord(b []byte, r, run int) uint32 {
 
 func iq3XXSScale(word uint32) float32 { return (float32(word>>28) + 0.5) * 0.5 }
 
-// evenSignMasks are, by the seven bits that stand for the signs of eight columns, bytes of ones where these are negative.
-var evenSignMasks = func() (masks [128]uint64) {
-	for seven := range masks {
-		signs := quants.EvenSigns(byte(seven))
-		masks[seven] = uint64(signMasks[signs&15]) | uint64(signMasks[signs>>4])<<32
-	}
-	return masks
-}()
-
 func unpackIQ3XXSGo(dst, tile []byte) {
 	const (
 		blockBytes = iq3XXSSigns + 32*tensor.TileRows
@@ -60,10 +51,11 @@ func unpackIQ3XXSGo(dst, tile []byte) {
 				indices := tile[iq3XXSQuants+(8*s+2*g)*tensor.TileRows:][:2*tensor.TileRows]
 				out := dst[unpackedQuants+2*g*group:][:2*group]
 				for r := range tensor.TileRows {
-					mask := evenSignMasks[binary.LittleEndian.Uint32(signs[4*r:])>>(7*g)&127]
-					first, second := quants.IQ3XXS[indices[r]], quants.IQ3XXS[indices[tensor.TileRows+r]]
-					binary.LittleEndian.PutUint32(out[4*r:], withSigns(first, uint32(mask)))
-					binary.LittleEndian.PutUint32(out[group+4*r:], withSigns(second, uint32(mask>>32)))
+					sign := int(quants.EvenSigns(byte(binary.LittleEndian.Uint32(signs[4*r:]) >> (7 * g) & 127)))
+					first := quants.IQ3XXSSigned[sign&15<<8|int(indices[r])]
+					second := quants.IQ3XXSSigned[sign>>4<<8|int(indices[tensor.TileRows+r])]
+					binary.LittleEndian.PutUint32(out[4*r:], first)
+					binary.LittleEndian.PutUint32(out[group+4*r:], second)
 				}
 			}
 			dst = dst[table.UnpackedBlockBytes:]

@@ -25,6 +25,28 @@ var (
 	IQ3S   = [512]uint32(magnitudes(IQ3SLevels, IQ3SDigits[:]))
 )
 
+// IQ3XXSSigned and IQ3SSigned are these with every choice of four signs: of quant q, with the elements negative whose bits are set in signs,
+// element 256·signs+q, or 512·signs+q. One look-up in a table of 16 or 32 KiB then makes four elements.
+var (
+	IQ3XXSSigned = [16 * 256]uint32(signed(IQ3XXS[:]))
+	IQ3SSigned   = [16 * 512]uint32(signed(IQ3S[:]))
+)
+
+func signed(magnitudes []uint32) []uint32 {
+	elements := make([]uint32, 16*len(magnitudes))
+	for i := range elements {
+		signs, four := i/len(magnitudes), magnitudes[i%len(magnitudes)]
+		for e := range 4 {
+			v := uint8(four >> (8 * e))
+			if signs>>e&1 != 0 {
+				v = -v
+			}
+			elements[i] |= uint32(v) << (8 * e)
+		}
+	}
+	return elements
+}
+
 func magnitudes(levels Levels, digits []uint16) []uint32 {
 	grid := make([]uint32, len(digits))
 	for i, four := range digits {

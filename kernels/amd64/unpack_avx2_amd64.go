@@ -22,10 +22,10 @@ var unpackAvx2 = map[tensor.DType]func(dst, tile []byte){
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
 	},
 	tensor.IQ3_S: func(dst, tile []byte) {
-		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
+		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
 	},
 	tensor.IQ3_XXS: func(dst, tile []byte) {
-		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXSSigned)
 	},
 }
 
@@ -54,12 +54,12 @@ func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackQ3KAvx2(dst, tile *byte, blocks int)
 
-// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
+// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants and four signs each stand for four values.
 //
 //go:noescape
-func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[512]uint32)
+func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[16 * 512]uint32)
 
 // unpackIQ3XXSAvx2 is unpackIQ3SAvx2 for IQ3_XXS.
 //
 //go:noescape
-func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[256]uint32)
+func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[16 * 256]uint32)

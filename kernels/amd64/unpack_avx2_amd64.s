@@ -33,28 +33,10 @@ DATA fifteen<>+0(SB)/4, $15
 GLOBL fifteen<>(SB), RODATA|NOPTR, $4
 DATA thirtyTwo<>+0(SB)/4, $32
 GLOBL thirtyTwo<>(SB), RODATA|NOPTR, $4
-DATA mask127<>+0(SB)/4, $127
-GLOBL mask127<>(SB), RODATA|NOPTR, $4
 DATA number255<>+0(SB)/4, $255
 GLOBL number255<>(SB), RODATA|NOPTR, $4
-DATA number256<>+0(SB)/4, $256
-GLOBL number256<>(SB), RODATA|NOPTR, $4
 
-// eachFour repeats bytes 0 … 7 of 16 four times, eachFourHigh bytes 8 … 15, firstOfFour bytes 0, 4, 8, 12 of each half.
-DATA eachFour<>+0(SB)/8, $0x0101010100000000
-DATA eachFour<>+8(SB)/8, $0x0303030302020202
-DATA eachFour<>+16(SB)/8, $0x0505050504040404
-DATA eachFour<>+24(SB)/8, $0x0707070706060606
-GLOBL eachFour<>(SB), RODATA|NOPTR, $32
-DATA eachFourHigh<>+0(SB)/8, $0x0909090908080808
-DATA eachFourHigh<>+8(SB)/8, $0x0b0b0b0b0a0a0a0a
-DATA eachFourHigh<>+16(SB)/8, $0x0d0d0d0d0c0c0c0c
-DATA eachFourHigh<>+24(SB)/8, $0x0f0f0f0f0e0e0e0e
-GLOBL eachFourHigh<>(SB), RODATA|NOPTR, $32
-DATA firstOfFour<>+0(SB)/8, $0x0404040400000000
-DATA firstOfFour<>+8(SB)/8, $0x0c0c0c0c08080808
-GLOBL firstOfFour<>(SB), RODATA|NOPTR, $16
-// words and wordsHigh are eachFour and eachFourHigh with zeros in place of every other byte.
+// words repeats bytes 0 … 7 of 16 twice, with zeros behind each, wordsHigh bytes 8 … 15.
 DATA words<>+0(SB)/8, $0x8001800180008000
 DATA words<>+8(SB)/8, $0x8003800380028002
 DATA words<>+16(SB)/8, $0x8005800580048004
@@ -66,11 +48,13 @@ DATA wordsHigh<>+16(SB)/8, $0x800d800d800c800c
 DATA wordsHigh<>+24(SB)/8, $0x800f800f800e800e
 GLOBL wordsHigh<>(SB), RODATA|NOPTR, $32
 
-// lowBits and highBits are what to test in four bytes for the bits of four elements.
-DATA lowBits<>+0(SB)/4, $0x08040201
-GLOBL lowBits<>(SB), RODATA|NOPTR, $4
-DATA highBits<>+0(SB)/4, $0x80402010
-GLOBL highBits<>(SB), RODATA|NOPTR, $4
+// signBits are bits 1 to 4 of every byte, onesOfBytes bit 0, sevenBits bits 0 to 6 of 32.
+DATA signBits<>+0(SB)/4, $0x1e1e1e1e
+GLOBL signBits<>(SB), RODATA|NOPTR, $4
+DATA onesOfBytes<>+0(SB)/4, $0x01010101
+GLOBL onesOfBytes<>(SB), RODATA|NOPTR, $4
+DATA sevenBits<>+0(SB)/4, $0x0000007f
+GLOBL sevenBits<>(SB), RODATA|NOPTR, $4
 // oddBits has the top bit set for numbers with an odd number of bits.
 DATA oddBits<>+0(SB)/8, $0x8000008000808000
 DATA oddBits<>+8(SB)/8, $0x0080800080000080
@@ -299,7 +283,7 @@ block:
 	LEAQ 1248(SI), R12
 	MOVQ $8, R9
 	VPXOR        X6, X6, X6
-	VPBROADCASTD lowBits<>(SB), X7
+	VPBROADCASTD one<>(SB), X7
 	VPBROADCASTB X7, Y7
 	VPBROADCASTD one<>(SB), X5
 	VPADDD       X5, X5, X5
@@ -327,18 +311,48 @@ same_half:
 	VZEROUPPER
 	RET
 
-// SIGNED(signs, bits, to) writes the magnitudes in Y2, negated where signs have bits.
-#define SIGNED(signs, bits, to) \
-	VPAND    bits, signs, Y3    \
-	VPCMPEQB bits, Y3, Y3       \
-	VPXOR    Y3, Y2, Y2         \
-	VPSUBB   Y3, Y2, Y2         \
-	VMOVDQU  Y2, to(DI)
+// LOOKUP(from, to) writes the four elements of the 16-bit index at from.
+#define LOOKUP(from, to) \
+	MOVWLZX from(R10), AX       \
+	MOVL    (R8)(AX*4), AX      \
+	MOVL    AX, to(DI)
 
-// LOOKUP makes magnitudes in Y2 of the indices in Y4.
-#define LOOKUP \
-	VPCMPEQD   Y3, Y3, Y3         \
-	VPGATHERDD Y3, (R8)(Y4*4), Y2
+// LOOKUP16(j) does so for 16 rows of the j-th four columns.
+#define LOOKUP16(j) \
+	LOOKUP(32*j, 64+64*j)     \
+	LOOKUP(32*j+2, 68+64*j)   \
+	LOOKUP(32*j+4, 72+64*j)   \
+	LOOKUP(32*j+6, 76+64*j)   \
+	LOOKUP(32*j+8, 80+64*j)   \
+	LOOKUP(32*j+10, 84+64*j)  \
+	LOOKUP(32*j+12, 88+64*j)  \
+	LOOKUP(32*j+14, 92+64*j)  \
+	LOOKUP(32*j+16, 96+64*j)  \
+	LOOKUP(32*j+18, 100+64*j) \
+	LOOKUP(32*j+20, 104+64*j) \
+	LOOKUP(32*j+22, 108+64*j) \
+	LOOKUP(32*j+24, 112+64*j) \
+	LOOKUP(32*j+26, 116+64*j) \
+	LOOKUP(32*j+28, 120+64*j) \
+	LOOKUP(32*j+30, 124+64*j)
+
+#define LOOKUPS \
+	LOOKUP16(0) \
+	LOOKUP16(1) \
+	LOOKUP16(2) \
+	LOOKUP16(3) \
+	LOOKUP16(4) \
+	LOOKUP16(5) \
+	LOOKUP16(6) \
+	LOOKUP16(7)
+
+// INDICES(j, high) writes the indices of 16 rows of the j-th four columns to scratch: their bytes at R12, and high ones.
+#define INDICES(j, high) \
+	VMOVDQU    (16*(j))(R12), X3         \
+	VPUNPCKLBW high, X3, X2              \
+	VPUNPCKHBW high, X3, X3              \
+	VMOVDQU    X2, (32*(j))(R10)         \
+	VMOVDQU    X3, (32*(j)+16)(R10)
 
 // IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2.
 #define IQ3S_SCALE(row, d, shift) \
@@ -351,71 +365,63 @@ same_half:
 	VMULPS    d, Y2, Y2         \
 	VMOVUPS   Y2, (4*row)(DI)
 
-// IQ3S_INDEX(at, row, high, shift) makes the indices of four columns of 8 rows.
-#define IQ3S_INDEX(at, row, high, shift) \
-	VPSLLD    $(8-(shift)), high, Y3    \
-	VPAND     Y11, Y3, Y3               \
-	VPMOVZXBD (at+row)(R12), Y4         \
-	VPOR      Y3, Y4, Y4
-
-// IQ3S_EIGHT(g) unpacks the g-th 8 columns; Y5 and Y6 hold the high bits of the indices.
+// IQ3S_EIGHT(g) writes the indices of the g-th 8 columns: above a byte a bit of X5 and four signs. X13 is the mask of a bit in bytes,
+// X14 that of the signs.
 #define IQ3S_EIGHT(g) \
-	VBROADCASTI128 (16*g)(R11), Y7         \
-	VPSHUFB eachFour<>(SB), Y7, Y8         \
-	VPSHUFB eachFourHigh<>(SB), Y7, Y7     \
-	IQ3S_INDEX(32*g, 0, Y5, 2*g)           \
-	LOOKUP                                 \
-	SIGNED(Y8, Y14, (64+128*g))            \
-	IQ3S_INDEX(32*g, 8, Y6, 2*g)           \
-	LOOKUP                                 \
-	SIGNED(Y7, Y14, (64+128*g+32))         \
-	IQ3S_INDEX(32*g+16, 0, Y5, 2*g+1)      \
-	LOOKUP                                 \
-	SIGNED(Y8, Y15, (64+128*g+64))         \
-	IQ3S_INDEX(32*g+16, 8, Y6, 2*g+1)      \
-	LOOKUP                                 \
-	SIGNED(Y7, Y15, (64+128*g+96))
+	VMOVDQU (16*g)(R11), X6     \
+	VPADDB  X6, X6, X7          \
+	VPSRLW  $3, X6, X6          \
+	VPAND   X14, X7, X7         \
+	VPAND   X14, X6, X6         \
+	VPSRLW  $(2*g), X5, X4      \
+	VPAND   X11, X4, X4         \
+	VPOR    X4, X7, X7          \
+	INDICES(2*g, X7)            \
+	VPSRLW  $(2*g+1), X5, X4    \
+	VPAND   X11, X4, X4         \
+	VPOR    X4, X6, X6          \
+	INDICES(2*g+1, X6)
 
 // IQ3S_RUN(shift) unpacks 32 columns, whose scale begins at bit shift.
 #define IQ3S_RUN(shift) \
 	IQ3S_SCALE(0, Y0, shift)  \
 	IQ3S_SCALE(8, Y1, shift)  \
-	VPMOVZXBD (R10), Y5       \
-	VPMOVZXBD 8(R10), Y6      \
+	VMOVDQU (DX), X5          \
 	IQ3S_EIGHT(0)             \
 	IQ3S_EIGHT(1)             \
 	IQ3S_EIGHT(2)             \
 	IQ3S_EIGHT(3)             \
-	ADDQ $16, R10             \
+	LOOKUPS                   \
+	ADDQ $16, DX              \
 	ADDQ $64, R11             \
 	ADDQ $128, R12            \
 	ADDQ $576, DI
 
-// func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[512]uint32)
+// func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[16 * 512]uint32)
 //
-//	R9  scales    R10  high bits of the indices    R11  signs    R12  low bits    DX  64 columns of the block left
-TEXT ·unpackIQ3SAvx2(SB), NOSPLIT, $0-32
+//	R9  scales    DX  high bits of the indices    R11  signs    R12  low bits    R10  scratch: indices    R13  64 columns left
+TEXT ·unpackIQ3SAvx2(SB), 0, $256-32
 	ARGUMENTS
-	VPBROADCASTD number256<>(SB), Y11
+	LEAQ scratch-256(SP), R10
+	VPBROADCASTD onesOfBytes<>(SB), X11
 	VPBROADCASTD one<>(SB), Y12
 	VPBROADCASTD fifteen<>(SB), Y13
-	VPBROADCASTD lowBits<>(SB), Y14
-	VPBROADCASTD highBits<>(SB), Y15
+	VPBROADCASTD signBits<>(SB), X14
 
 block:
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
 	LEAQ 32(SI), R9
-	LEAQ 96(SI), R10
+	LEAQ 96(SI), DX
 	LEAQ 224(SI), R11
 	LEAQ 736(SI), R12
-	MOVQ $4, DX
+	MOVQ $4, R13
 
 columns:
 	IQ3S_RUN(0)
 	IQ3S_RUN(4)
 	ADDQ $16, R9
-	SUBQ $1, DX
+	SUBQ $1, R13
 	JNZ  columns
 	ADDQ $1760, SI
 	SUBQ $1, CX
@@ -423,77 +429,72 @@ columns:
 	VZEROUPPER
 	RET
 
-// IQ3XXS_SCALE(word, d, at) makes d·(scale+½)/2 of 8 rows from the top of their words.
-#define IQ3XXS_SCALE(word, d, at) \
-	VPSRLD    $28, word, Y2   \
-	VCVTDQ2PS Y2, Y2          \
-	VADDPS    Y12, Y2, Y2     \
-	VMULPS    Y12, Y2, Y2     \
-	VMULPS    d, Y2, Y2       \
-	VMOVUPS   Y2, at(DI)
+// IQ3XXS_SCALE(row, d) makes d·(scale+½)/2 of the top of the words of 8 rows in Y2.
+#define IQ3XXS_SCALE(row, d) \
+	VPSRLD    $28, row, Y2          \
+	VCVTDQ2PS Y2, Y2                \
+	VADDPS    Y12, Y2, Y2           \
+	VMULPS    Y12, Y2, Y2           \
+	VMULPS    d, Y2, Y2
 
-// IQ3XXS_SIGNS(word, g, signs) spreads the g-th seven bits of 8 rows, with their parity as the eighth, over four bytes.
-#define IQ3XXS_SIGNS(word, g, signs) \
-	VPSRLD  $(7*g), word, signs        \
-	VPAND   Y11, signs, signs          \
-	VPSRLD  $4, signs, Y3              \
-	VPAND   Y13, signs, Y4             \
-	VPSHUFB Y3, Y10, Y3                \
-	VPSHUFB Y4, Y10, Y4                \
-	VPXOR   Y3, signs, signs           \
-	VPXOR   Y4, signs, signs           \
-	VPSHUFB Y9, signs, signs
-
-// IQ3XXS_EIGHT(g) unpacks the g-th 8 columns; Y5 and Y6 hold the words of signs.
+// IQ3XXS_EIGHT(g) writes the indices of the g-th 8 columns: above a byte four signs, which are seven bits of the words of 16 rows,
+// Y5 and Y6, and their parity.
 #define IQ3XXS_EIGHT(g) \
-	IQ3XXS_SIGNS(Y5, g, Y7)           \
-	VPMOVZXBD (32*g)(R12), Y4         \
-	LOOKUP                            \
-	SIGNED(Y7, Y14, (64+128*g))       \
-	VPMOVZXBD (32*g+16)(R12), Y4      \
-	LOOKUP                            \
-	SIGNED(Y7, Y15, (64+128*g+64))    \
-	IQ3XXS_SIGNS(Y6, g, Y7)           \
-	VPMOVZXBD (32*g+8)(R12), Y4       \
-	LOOKUP                            \
-	SIGNED(Y7, Y14, (64+128*g+32))    \
-	VPMOVZXBD (32*g+24)(R12), Y4      \
-	LOOKUP                            \
-	SIGNED(Y7, Y15, (64+128*g+96))
+	VPSRLD    $(7*g), Y5, Y2      \
+	VPSRLD    $(7*g), Y6, Y3      \
+	VPAND     Y11, Y2, Y2         \
+	VPAND     Y11, Y3, Y3         \
+	VPACKUSDW Y3, Y2, Y2          \
+	VPERMQ    $0xd8, Y2, Y2       \
+	VEXTRACTI128 $1, Y2, X3       \
+	VPACKUSWB X3, X2, X7          \
+	VPSRLW    $4, X7, X3          \
+	VPAND     X15, X7, X2         \
+	VPAND     X15, X3, X3         \
+	VPSHUFB   X2, X10, X4         \
+	VPSHUFB   X3, X10, X3         \
+	VPXOR     X4, X7, X7          \
+	VPXOR     X3, X7, X7          \
+	VPSRLW    $4, X7, X4          \
+	VPAND     X15, X7, X7         \
+	VPAND     X15, X4, X4         \
+	INDICES(2*g, X7)              \
+	INDICES(2*g+1, X4)
 
-// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[256]uint32)
+// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[16 * 256]uint32)
 //
-//	R11  words of signs and scales    R12  indices    DX  32 columns of the block left
-TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $0-32
+//	R11  words of signs and scales    R12  bytes of indices    R10  scratch: indices    R13  32 columns of the block left
+TEXT ·unpackIQ3XXSAvx2(SB), 0, $256-32
 	ARGUMENTS
-	VBROADCASTI128 firstOfFour<>(SB), Y9
-	VBROADCASTI128 oddBits<>(SB), Y10
-	VPBROADCASTD   mask127<>(SB), Y11
-	VBROADCASTSS   half<>(SB), Y12
-	VPBROADCASTD   fifteen<>(SB), Y13
-	VPBROADCASTD   lowBits<>(SB), Y14
-	VPBROADCASTD   highBits<>(SB), Y15
+	LEAQ scratch-256(SP), R10
+	VMOVDQU      oddBits<>(SB), X10
+	VPBROADCASTD sevenBits<>(SB), Y11
+	VBROADCASTSS half<>(SB), Y12
+	VPBROADCASTD nibble<>(SB), X15
 
 block:
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
 	LEAQ 32(SI), R12
 	LEAQ 1056(SI), R11
-	MOVQ $8, DX
+	MOVQ $8, R13
 
 columns:
 	VMOVDQU (R11), Y5
 	VMOVDQU 32(R11), Y6
-	IQ3XXS_SCALE(Y5, Y0, 0)
-	IQ3XXS_SCALE(Y6, Y1, 32)
+	IQ3XXS_SCALE(Y5, Y0)
+	VMOVUPS Y2, (DI)
+	IQ3XXS_SCALE(Y6, Y1)
+	VMOVUPS Y2, 32(DI)
 	IQ3XXS_EIGHT(0)
 	IQ3XXS_EIGHT(1)
 	IQ3XXS_EIGHT(2)
 	IQ3XXS_EIGHT(3)
+	LOOKUPS
 	ADDQ $64, R11
 	ADDQ $128, R12
 	ADDQ $576, DI
-	SUBQ $1, DX
+	SUBQ $1, R13
 	JNZ  columns
 	ADDQ $1568, SI
 	SUBQ $1, CX

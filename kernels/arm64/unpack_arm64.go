@@ -20,10 +20,10 @@ var unpackNeon = map[tensor.DType]func(dst, tile []byte){
 		unpackQ3KNeon(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
 	},
 	tensor.IQ3_S: func(dst, tile []byte) {
-		unpackIQ3SNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
+		unpackIQ3SNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
 	},
 	tensor.IQ3_XXS: func(dst, tile []byte) {
-		unpackIQ3XXSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+		unpackIQ3XXSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXSSigned)
 	},
 }
 
@@ -52,12 +52,12 @@ func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackQ3KNeon(dst, tile *byte, blocks int)
 
-// unpackIQ3SNeon unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
+// unpackIQ3SNeon unpacks blocks blocks of a tile of IQ3_S, whose quants and four signs each stand for four values.
 //
 //go:noescape
-func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[512]uint32)
+func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[16 * 512]uint32)
 
 // unpackIQ3XXSNeon is unpackIQ3SNeon for IQ3_XXS.
 //
 //go:noescape
-func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[256]uint32)
+func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[16 * 256]uint32)

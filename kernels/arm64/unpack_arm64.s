@@ -6,7 +6,7 @@
 //
 //	R0  dst, a block of 32 columns    R1  tile    R2  blocks left    R3  table of what quants stand for
 
-// eachFour repeats bytes 0 … 3, 4 … 7, 8 … 11 and 12 … 15 four times, firstOfFour bytes 0, 4, 8 and 12.
+// eachFour repeats bytes 0 … 3, 4 … 7, 8 … 11 and 12 … 15 four times.
 DATA eachFour<>+0(SB)/8, $0x0101010100000000
 DATA eachFour<>+8(SB)/8, $0x0303030302020202
 DATA eachFour<>+16(SB)/8, $0x0505050504040404
@@ -16,16 +16,6 @@ DATA eachFour<>+40(SB)/8, $0x0b0b0b0b0a0a0a0a
 DATA eachFour<>+48(SB)/8, $0x0d0d0d0d0c0c0c0c
 DATA eachFour<>+56(SB)/8, $0x0f0f0f0f0e0e0e0e
 GLOBL eachFour<>(SB), RODATA|NOPTR, $64
-DATA firstOfFour<>+0(SB)/8, $0x0404040400000000
-DATA firstOfFour<>+8(SB)/8, $0x0c0c0c0c08080808
-GLOBL firstOfFour<>(SB), RODATA|NOPTR, $16
-
-// fourBits are what to test in four bytes for the low bits of four elements, then for the high ones.
-DATA fourBits<>+0(SB)/8, $0x0804020108040201
-DATA fourBits<>+8(SB)/8, $0x0804020108040201
-DATA fourBits<>+16(SB)/8, $0x8040201080402010
-DATA fourBits<>+24(SB)/8, $0x8040201080402010
-GLOBL fourBits<>(SB), RODATA|NOPTR, $32
 
 // pairs are the first pair of bits of each nibble less four, then the second.
 DATA pairs<>+0(SB)/8, $0xfffefdfcfffefdfc
@@ -185,7 +175,6 @@ block_loop:
 // The parts of a byte of scales: nibbles, and pairs of bits, which V30 masks.
 #define LOW(n, d) AND16(28, n, d)
 #define HIGH(n, d) USHR16(4, n, d)
-#define LOW31(n, d) AND16(31, n, d)
 #define PAIR0(n, d) AND16(30, n, d)
 #define PAIR1(n, d) USHR16(2, n, d) \
 	AND16(30, d, d)
@@ -363,55 +352,46 @@ block_loop:
 	BNE  block_loop
 	RET
 
-// LOOKUP(i, bits, a) makes of the i-th index, of that many bits, in R10 its four magnitudes in a.
-#define LOOKUP(i, bits, a) \
-	UBFX  $(bits*i), R10, $bits, a \
+// LOOKUP(i, a) makes four elements in a of the i-th index in R10.
+#define LOOKUP(i, a) \
+	UBFX  $(16*i), R10, $16, a \
 	MOVWU (R3)(a<<2), a
 
-// LOOKUP8(from, to) writes the magnitudes of eight bytes.
-#define LOOKUP8(from, to) \
+#define LOOKUP4(from, to) \
 	MOVD from, R10 \
-	LOOKUP(0, 8, R11) \
-	LOOKUP(1, 8, R12) \
-	LOOKUP(2, 8, R13) \
-	LOOKUP(3, 8, R14) \
-	LOOKUP(4, 8, R15) \
-	LOOKUP(5, 8, R16) \
-	LOOKUP(6, 8, R17) \
-	LOOKUP(7, 8, R19) \
+	LOOKUP(0, R11) \
+	LOOKUP(1, R12) \
+	LOOKUP(2, R13) \
+	LOOKUP(3, R14) \
 	STPW (R11, R12), (to)(R0) \
-	STPW (R13, R14), (to+8)(R0) \
-	STPW (R15, R16), (to+16)(R0) \
-	STPW (R17, R19), (to+24)(R0)
+	STPW (R13, R14), (to+8)(R0)
 
-#define LOOKUP16(at) \
-	LOOKUP8((16*at)(R7), (64+64*at)) \
-	LOOKUP8((16*at+8)(R7), (96+64*at))
+// LOOKUP16(j) writes the j-th four columns of 16 rows.
+#define LOOKUP16(j) \
+	LOOKUP4((32*j)(R9), (64+64*j)) \
+	LOOKUP4((32*j+8)(R9), (80+64*j)) \
+	LOOKUP4((32*j+16)(R9), (96+64*j)) \
+	LOOKUP4((32*j+24)(R9), (112+64*j))
 
-// NEGATE(at, bits) negates four columns of magnitudes where V12-V15 share bits with those in V(bits).
-#define NEGATE(at, bits) \
-	LDQ(0, (4+4*(at)), 0) \
-	LDQ(0, (5+4*(at)), 1) \
-	LDQ(0, (6+4*(at)), 2) \
-	LDQ(0, (7+4*(at)), 3) \
-	CMTST16(bits, 12, 4) \
-	CMTST16(bits, 13, 5) \
-	CMTST16(bits, 14, 6) \
-	CMTST16(bits, 15, 7) \
-	EOR16(4, 0, 0) \
-	EOR16(5, 1, 1) \
-	EOR16(6, 2, 2) \
-	EOR16(7, 3, 3) \
-	SUB16(4, 0, 0) \
-	SUB16(5, 1, 1) \
-	SUB16(6, 2, 2) \
-	SUB16(7, 3, 3) \
-	STQAT(0, (4+4*(at)), 0) \
-	STQAT(0, (5+4*(at)), 1) \
-	STQAT(0, (6+4*(at)), 2) \
-	STQAT(0, (7+4*(at)), 3)
+#define LOOKUPS \
+	LOOKUP16(0) \
+	LOOKUP16(1) \
+	LOOKUP16(2) \
+	LOOKUP16(3) \
+	LOOKUP16(4) \
+	LOOKUP16(5) \
+	LOOKUP16(6) \
+	LOOKUP16(7)
 
-// IQ3XXS_SCALE(word, d) makes V(d)·(s+½)/2 of the top of four words. V30 holds ½.
+// INDICES(j, high) writes the indices of 16 rows of the j-th four columns to scratch: their bytes at R7, and high ones.
+#define INDICES(j, high) \
+	LDQ(7, (j), 0) \
+	ZIP1B(high, 0, 1) \
+	ZIP2B(high, 0, 2) \
+	STQAT(9, (2*(j)), 1) \
+	STQAT(9, (2*(j)+1), 2)
+
+// IQ3XXS_SCALE(word, d, at) makes V(d)·(s+½)/2 of the top of four words. V30 holds ½.
 #define IQ3XXS_SCALE(word, d, at) \
 	USHR4(28, word, 0) \
 	SCVTF4(0, 0) \
@@ -420,45 +400,39 @@ block_loop:
 	FMUL4(d, 0, 0) \
 	STQAT(0, at, 0)
 
-// SEVEN0(n, d) and SEVEN(s, n, d) take seven bits, from bit s on; V31 is the mask.
-#define SEVEN0(n, d) AND16(31, n, d)
-#define SEVEN7(n, d) USHR4(7, n, d) \
-	AND16(31, d, d)
-#define SEVEN14(n, d) USHR4(14, n, d) \
-	AND16(31, d, d)
-#define SEVEN21(n, d) USHR4(21, n, d) \
-	AND16(31, d, d)
+// IQ3XXS_EIGHT(g, a, b, c, d) writes the indices of the g-th 8 columns: above a byte four signs, which are the low seven bits of the words of
+// 16 rows, V(a) … V(d), and their parity. V28 is the mask of nibbles, V31 that of seven bits.
+#define IQ3XXS_EIGHT(g, a, b, c, d) \
+	UZP18(b, a, 3) \
+	UZP18(d, c, 4) \
+	UZP1B(4, 3, 3) \
+	AND16(31, 3, 3) \
+	CNT16(3, 4) \
+	SHL16(7, 4, 4) \
+	ORR16(4, 3, 3) \
+	USHR16(4, 3, 4) \
+	AND16(28, 3, 3) \
+	INDICES(2*(g), 3) \
+	INDICES(2*(g)+1, 4)
 
-// IQ3XXS_SIGNS(SEVEN, word, d) spreads seven bits of four rows, with their parity as the eighth, over four bytes.
-#define IQ3XXS_SIGNS(SEVEN, word, d) \
-	SEVEN(word, d) \
-	CNT16(d, 0) \
-	SHL16(7, 0, 0) \
-	ORR16(0, d, d) \
-	TBL16(24, d, d)
+// WORDS(s) shifts the words right, to V12-V15.
+#define WORDS(s) \
+	USHR4(s, 8, 12) \
+	USHR4(s, 9, 13) \
+	USHR4(s, 10, 14) \
+	USHR4(s, 11, 15)
 
-#define IQ3XXS_EIGHT(g, SEVEN) \
-	IQ3XXS_SIGNS(SEVEN, 8, 12) \
-	IQ3XXS_SIGNS(SEVEN, 9, 13) \
-	IQ3XXS_SIGNS(SEVEN, 10, 14) \
-	IQ3XXS_SIGNS(SEVEN, 11, 15) \
-	NEGATE(2*(g), 28) \
-	NEGATE(2*(g)+1, 29)
-
-// func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[256]uint32)
+// func unpackIQ3XXSNeon(dst, tile *byte, blocks int, values *[16 * 256]uint32)
 //
-//	R5  32 columns of the block left    R6  words of signs and scales    R7  indices
-//	V8-V11  words    V12-V15  signs    V20-V23  d    V24 firstOfFour    V28, V29 fourBits
-TEXT ·unpackIQ3XXSNeon(SB), NOSPLIT, $0-32
+//	R5  32 columns of the block left    R6  words of signs and scales    R7  bytes of indices    R9  scratch: indices
+//	V8-V11  words    V20-V23  d
+TEXT ·unpackIQ3XXSNeon(SB), 0, $256-32
 	ARGUMENTS
-	MOVD  $firstOfFour<>(SB), R4
-	FMOVQ (R4), F24
-	MOVD  $fourBits<>(SB), R4
-	FLDPQ (R4), (F28, F29)
+	MOVD  $scratch-256(SP), R9
 	MOVD  $0x3f000000, R4
 	VDUP  R4, V30.S4
-	MOVD  $127, R4
-	VDUP  R4, V31.S4
+	VMOVI $0x0f, V28.B16
+	VMOVI $0x7f, V31.B16
 
 block_loop:
 	READ_SCALES
@@ -467,24 +441,20 @@ block_loop:
 	MOVD $8, R5
 
 run_loop:
-	LOOKUP16(0)
-	LOOKUP16(1)
-	LOOKUP16(2)
-	LOOKUP16(3)
-	LOOKUP16(4)
-	LOOKUP16(5)
-	LOOKUP16(6)
-	LOOKUP16(7)
 	FLDPQ (R6), (F8, F9)
 	FLDPQ 32(R6), (F10, F11)
+	IQ3XXS_EIGHT(0, 8, 9, 10, 11)
+	WORDS(7)
+	IQ3XXS_EIGHT(1, 12, 13, 14, 15)
+	WORDS(14)
+	IQ3XXS_EIGHT(2, 12, 13, 14, 15)
+	WORDS(21)
+	IQ3XXS_EIGHT(3, 12, 13, 14, 15)
 	IQ3XXS_SCALE(8, 20, 0)
 	IQ3XXS_SCALE(9, 21, 1)
 	IQ3XXS_SCALE(10, 22, 2)
 	IQ3XXS_SCALE(11, 23, 3)
-	IQ3XXS_EIGHT(0, SEVEN0)
-	IQ3XXS_EIGHT(1, SEVEN7)
-	IQ3XXS_EIGHT(2, SEVEN14)
-	IQ3XXS_EIGHT(3, SEVEN21)
+	LOOKUPS
 	ADD  $64, R6
 	ADD  $128, R7
 	ADD  $576, R0
@@ -495,7 +465,7 @@ run_loop:
 	BNE  block_loop
 	RET
 
-// BIT0(n, d) and BITS(i, n, d) take one bit of bytes; V30 holds ones.
+// BIT0(n, d) … BIT7(n, d) take one bit of bytes; V30 holds ones.
 #define BIT0(n, d) AND16(30, n, d)
 #define BIT1(n, d) USHR16(1, n, d) \
 	AND16(30, d, d)
@@ -511,85 +481,49 @@ run_loop:
 	AND16(30, d, d)
 #define BIT7(n, d) USHR16(7, n, d)
 
-// IQ3S_INDEX(i, BIT) writes the indices of the i-th four columns to scratch, 16 bits each: a byte and a bit of V8.
-#define IQ3S_INDEX(i, BIT) \
-	LDQ(7, i, 0) \
-	BIT(8, 1) \
-	ZIP1B(1, 0, 2) \
-	ZIP2B(1, 0, 3) \
-	STQAT(9, (2*(i)), 2) \
-	STQAT(9, (2*(i)+1), 3)
-
-#define LOOKUP4(from, to) \
-	MOVD from, R10 \
-	LOOKUP(0, 16, R11) \
-	LOOKUP(1, 16, R12) \
-	LOOKUP(2, 16, R13) \
-	LOOKUP(3, 16, R14) \
-	STPW (R11, R12), (to)(R0) \
-	STPW (R13, R14), (to+8)(R0)
-
-#define IQ3S_LOOKUP(at) \
-	LOOKUP4((32*at)(R9), (64+64*at)) \
-	LOOKUP4((32*at+8)(R9), (80+64*at)) \
-	LOOKUP4((32*at+16)(R9), (96+64*at)) \
-	LOOKUP4((32*at+24)(R9), (112+64*at))
-
-#define IQ3S_EIGHT(g) \
-	LDQ(6, g, 0) \
-	TBL16(24, 0, 12) \
-	TBL16(25, 0, 13) \
-	TBL16(26, 0, 14) \
-	TBL16(27, 0, 15) \
-	NEGATE(2*(g), 28) \
-	NEGATE(2*(g)+1, 29)
+// IQ3S_EIGHT(g, BIT, BITH) writes the indices of the g-th 8 columns: above a byte a bit of V8 and four signs. V29 is the mask of these.
+#define IQ3S_EIGHT(g, BIT, BITH) \
+	LDQ(6, g, 3) \
+	SHL16(1, 3, 4) \
+	USHR16(3, 3, 3) \
+	AND16(29, 4, 4) \
+	AND16(29, 3, 3) \
+	BIT(8, 5) \
+	BITH(8, 6) \
+	ORR16(5, 4, 4) \
+	ORR16(6, 3, 3) \
+	INDICES(2*(g), 4) \
+	INDICES(2*(g)+1, 3)
 
 // IQ3S_RUN(NIBBLE) unpacks 32 columns; NIBBLE takes their scales, d·(1+2·s), from bytes. V30 holds ones.
 #define IQ3S_RUN(NIBBLE) \
-	LDQ(8, 0, 8) \
-	IQ3S_INDEX(0, BIT0) \
-	IQ3S_INDEX(1, BIT1) \
-	IQ3S_INDEX(2, BIT2) \
-	IQ3S_INDEX(3, BIT3) \
-	IQ3S_INDEX(4, BIT4) \
-	IQ3S_INDEX(5, BIT5) \
-	IQ3S_INDEX(6, BIT6) \
-	IQ3S_INDEX(7, BIT7) \
-	IQ3S_LOOKUP(0) \
-	IQ3S_LOOKUP(1) \
-	IQ3S_LOOKUP(2) \
-	IQ3S_LOOKUP(3) \
-	IQ3S_LOOKUP(4) \
-	IQ3S_LOOKUP(5) \
-	IQ3S_LOOKUP(6) \
-	IQ3S_LOOKUP(7) \
-	LDQ(20, 0, 0) \
+	FMOVQ (R8), F8 \
+	IQ3S_EIGHT(0, BIT0, BIT1) \
+	IQ3S_EIGHT(1, BIT2, BIT3) \
+	IQ3S_EIGHT(2, BIT4, BIT5) \
+	IQ3S_EIGHT(3, BIT6, BIT7) \
+	FMOVQ (R20), F0 \
 	NIBBLE(0, 0) \
 	SHL16(1, 0, 0) \
 	ORR16(30, 0, 0) \
 	FLOATS(USHLL8, USHLLH8, USHLL4, USHLLH4) \
-	IQ3S_EIGHT(0) \
-	IQ3S_EIGHT(1) \
-	IQ3S_EIGHT(2) \
-	IQ3S_EIGHT(3) \
+	LOOKUPS \
 	ADD $64, R6 \
 	ADD $128, R7 \
 	ADD $16, R8 \
 	ADD $576, R0
 
-// func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[512]uint32)
+// func unpackIQ3SNeon(dst, tile *byte, blocks int, values *[16 * 512]uint32)
 //
-//	R5  64 columns of the block left    R6  signs    R7  low bits of indices    R8  high bits    R9  scratch: indices
+//	R5  64 columns of the block left    R6  signs    R7  bytes of indices    R8  high bits of these    R9  scratch: indices
 //	R20 scales
-//	V12-V15  signs    V20-V23  d    V24-V27 eachFour    V28, V29 fourBits; then V31 mask of nibbles
+//	V20-V23  d    V28 mask of nibbles
 TEXT ·unpackIQ3SNeon(SB), 0, $256-32
 	ARGUMENTS
 	MOVD  $scratch-256(SP), R9
-	EACH_FOUR
-	MOVD  $fourBits<>(SB), R4
-	FLDPQ (R4), (F28, F29)
+	VMOVI $0x0f, V28.B16
+	VMOVI $0x1e, V29.B16
 	VMOVI $1, V30.B16
-	VMOVI $0x0f, V31.B16
 
 block_loop:
 	READ_SCALES
@@ -600,7 +534,7 @@ block_loop:
 	MOVD $4, R5
 
 run_loop:
-	IQ3S_RUN(LOW31)
+	IQ3S_RUN(LOW)
 	IQ3S_RUN(HIGH)
 	ADD  $16, R20
 	SUBS $1, R5

@@ -137,6 +137,8 @@ var encodings = []struct {
 	{"zip2 v28.16b, v21.16b, v26.16b", 0x4e1a7abc},
 	{"shl v28.4s, v21.4s, #23", 0x4f3756bc},
 	{"shl v28.16b, v21.16b, #0", 0x4f0856bc},
+	{"uzp1 v28.16b, v21.16b, v26.16b", 0x4e1a1abc},
+	{"uzp1 v28.8h, v21.8h, v26.8h", 0x4e5a1abc},
 }
 
 func TestMacros(t *testing.T) {
