@@ -12,11 +12,12 @@ type weightFormat struct {
 	tileRef                        // the definition
 	matMulGo     table.QuantMatMul // the portable product; if it is zero, unpackGo and unpackedGo
 	unpackGo     func(dst, tile []byte)
+	minimaGo     func(dst []float32, tile []byte)        // of an unpacked tile, if there are any
 	dequantizeGo func(dst []float32, tile []byte, r int) // if it is nil, dequantizeRuns
 }
 
 // formats is the table of the formats of quantised weights.
-var formats = []*weightFormat{&weightQ4_0, &weightQ8_0, &weightQ4_K, &weightQ6_K, &weightIQ4_NL, &weightMXFP4, &weightQ3_K, &weightIQ4_XS,
+var formats = []*weightFormat{&weightQ4_0, &weightQ8_0, &weightQ4_K, &weightQ5_K, &weightQ6_K, &weightIQ4_NL, &weightMXFP4, &weightQ3_K, &weightIQ4_XS,
 	&weightIQ3_S, &weightIQ3_XXS}
 
 // byFormat returns what entry gives for each format.
@@ -44,7 +45,7 @@ func (f *weightFormat) productGo() table.QuantMatMul {
 	if f.unpackGo == nil {
 		return f.matMulGo
 	}
-	return table.QuantMatMul{Form: unpackedGo.Form, Run: unpackedGo.Run, Unpack: f.unpackGo}
+	return table.QuantMatMul{Form: unpackedGo.Form, Run: unpackedGo.Run, Unpack: f.unpackGo, Minima: f.minimaGo}
 }
 
 func (f *weightFormat) rowRef() func(dst []float32, tile []byte, r int) { return f.dequantize }

@@ -49,7 +49,8 @@ func inherit(k *table.Kernels, base table.Kernels) {
 	}
 	for d, product := range base.MatMul {
 		if _, direct := own[d]; product.Unpack != nil && !direct {
-			k.MatMul[d] = table.QuantMatMul{Form: k.MatMulUnpacked.Form, Run: k.MatMulUnpacked.Run, Unpack: k.Unpack[d]}
+			product.Form, product.Run, product.Unpack = k.MatMulUnpacked.Form, k.MatMulUnpacked.Run, k.Unpack[d]
+			k.MatMul[d] = product
 		}
 	}
 }

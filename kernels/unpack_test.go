@@ -31,7 +31,7 @@ func TestUnpack(t *testing.T) {
 				tested[at] = true
 				t.Run(fmt.Sprintf("fmt=%v/impl=%s", d, set.Name()), func(t *testing.T) {
 					for seed := range uint64(30) {
-						checkUnpack(t, d, unpack, portable.Table().Unpack[d], rand.New(rand.NewPCG(seed, 0)))
+						checkUnpack(t, d, unpack, portable.Table(), rand.New(rand.NewPCG(seed, 0)))
 					}
 				})
 			}
@@ -39,7 +39,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-func checkUnpack(t *testing.T, d tensor.DType, unpack, portable func(dst, tile []byte), rng *rand.Rand) {
+func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), set *table.Kernels, rng *rand.Rand) {
 	t.Helper()
 	const guard = 64
 	k := d.BlockElems() * (1 + rng.IntN(3))
@@ -51,7 +51,7 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack, portable func(dst, tile [
 	size := table.UnpackedTileBytes(k)
 	got, want := bytes.Repeat([]byte{0xAA}, size+guard), make([]byte, size)
 	unpack(got[:size], tile)
-	portable(want, tile)
+	set.Unpack[d](want, tile)
 	checkUnpacked(t, got[:size], want)
 	if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xAA}, guard)) {
 		t.Fatal("bytes beyond the unpacked tile were overwritten")
@@ -60,11 +60,15 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack, portable func(dst, tile [
 	if err := tensor.Decode(values, data, d); err != nil {
 		t.Fatal(err)
 	}
+	minima := make([]float32, tensor.TileRows*k/32)
+	if f := set.MatMul[d].Minima; f != nil {
+		f(minima, tile)
+	}
 	for i, v := range values {
 		r, c := i/k, i%k
 		block := want[c/32*table.UnpackedBlockBytes:]
 		q := float32(int8(block[4*tensor.TileRows+c%32/4*4*tensor.TileRows+4*r+c%4]))
-		if u := floatAt(block, r) * q; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
+		if u := float32(floatAt(block, r)*q) - minima[i/32]; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
 			t.Fatalf("row %d, column %d: unpacked %v, decoded %v", r, c, u, v)
 		}
 	}

@@ -7,7 +7,14 @@ const (
 
 var _ = [1]int{}[q5kBytes-176]
 
-var formatQ5_K = format{name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes, decode: decodeQ5_K, encodeBlock: encodeQ5_K}
+var formatQ5_K = format{
+	name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes,
+	decode: decodeQ5_K, encodeBlock: encodeQ5_K,
+	fields: []Field{
+		{"d", q5kD, 2, 2}, {"dmin", q5kDmin, 2, 2}, {"scales", q5kScales, q5kQh - q5kScales, 1},
+		{"qs", q5kQs, q5kBytes - q5kQs, 4}, {"qh", q5kQh, q5kQs - q5kQh, 4},
+	},
+}
 
 // decodeQ5_K is decodeQ4_K with bit j of qh[i] as the fifth bit of element i of the j-th run of 32.
 func decodeQ5_K(dst []float32, src []byte) {

@@ -146,7 +146,7 @@ func TestPackedCheck(t *testing.T) {
 	for _, bad := range []tensor.Packed{
 		{Type: tensor.F16, Rows: 3, Cols: 5, Data: make([]byte, 159)},
 		{Type: tensor.F16, Row: 4, Rows: 3, Cols: 5, Data: make([]byte, 160)},
-		{Type: tensor.Q5_K, Rows: 1, Cols: 256, Data: make([]byte, 16*176)},
+		{Type: tensor.Q4_1, Rows: 1, Cols: 256, Data: make([]byte, 16*160)},
 		{},
 	} {
 		if bad.Check() == nil {

@@ -23,6 +23,8 @@ const TileRows = 16
 //	Q8_0  16 × f16 d; for j in 0..7: for r: 4 × int8 q[4j..4j+3]                               (544 B per 32 columns)
 //	Q4_K  16 × f16 d; 16 × f16 dmin; for i in 0..11: 16 × scales[i];
 //	      for j in 0..31: for r: 4 bytes qs[4j..4j+3]                                          (2304 B per 256 columns)
+//	Q5_K  16 × f16 d; 16 × f16 dmin; for i in 0..11: 16 × scales[i]; for j in 0..31: for r: 4 bytes qs[4j..4j+3];
+//	      for j in 0..7: for r: 4 bytes qh[4j..4j+3]                                           (2816 B per 256 columns)
 //	Q6_K  16 × f16 d; for i in 0..15: 16 × int8 scales[i]; for j in 0..31: for r: 4 bytes ql[4j..4j+3];
 //	      for j in 0..15: for r: 4 bytes qh[4j..4j+3]                                          (3360 B per 256 columns)
 //	Q3_K  16 × f16 d; for i in 0..11: 16 × scales[i]; for j in 0..15: for r: 4 bytes qs[4j..4j+3];

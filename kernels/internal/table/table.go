@@ -83,6 +83,9 @@ func UnpackedTileBytes(k int) int { return k / 32 * UnpackedBlockBytes }
 type QuantMatMul struct {
 	// Unpack, if it is not nil, writes a tile as Run takes it.
 	Unpack func(dst, tile []byte)
+	// Minima, if it is not nil, writes what is to be subtracted from the elements of an unpacked tile of k columns: dst [16][k/32], a number for
+	// each 32 columns.
+	Minima func(dst []float32, tile []byte)
 	// Form is how Run wants the activations. Kernels that share a pointer share one quantisation of an input.
 	Form *Form
 	// Run computes dst[i*ldd+16t+r] = Σ_c w[16t+r][c]·x[i][c] for all i < n, r < 16, t < tiles: whole tiles only. w holds
@@ -106,6 +109,6 @@ type Form struct {
 	// Quantize writes one group: the quantised form of x [rows][k], 1 ≤ rows ≤ GroupRows, k a multiple of 32.
 	Quantize func(q []byte, x []float32, rows, k int)
 	// Block reads back columns 32·block…32·block+31 of a row of a group of rows rows: column c stands for d·v[c].
-	// It defines the layout; only tests call it.
+	// It defines the layout; it is slow.
 	Block func(q []byte, rows, k, row, block int) (d float32, v [32]int32)
 }
