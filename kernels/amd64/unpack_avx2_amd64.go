@@ -21,6 +21,9 @@ var unpackAvx2 = map[tensor.DType]func(dst, tile []byte){
 	tensor.Q3_K: func(dst, tile []byte) {
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
 	},
+	tensor.Q5_K: func(dst, tile []byte) {
+		unpackQ5KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
+	},
 	tensor.IQ3_S: func(dst, tile []byte) {
 		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
 	},
@@ -53,6 +56,11 @@ func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 //
 //go:noescape
 func unpackQ3KAvx2(dst, tile *byte, blocks int)
+
+// unpackQ5KAvx2 unpacks blocks blocks of a tile of Q5_K, without its minima.
+//
+//go:noescape
+func unpackQ5KAvx2(dst, tile *byte, blocks int)
 
 // unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants and four signs each stand for four values.
 //

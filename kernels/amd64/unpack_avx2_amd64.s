@@ -55,6 +55,11 @@ DATA onesOfBytes<>+0(SB)/4, $0x01010101
 GLOBL onesOfBytes<>(SB), RODATA|NOPTR, $4
 DATA sevenBits<>+0(SB)/4, $0x0000007f
 GLOBL sevenBits<>(SB), RODATA|NOPTR, $4
+DATA sixtyThree<>+0(SB)/4, $63
+GLOBL sixtyThree<>(SB), RODATA|NOPTR, $4
+DATA bytes16<>+0(SB)/4, $0x10101010
+GLOBL bytes16<>(SB), RODATA|NOPTR, $4
+
 // oddBits has the top bit set for numbers with an odd number of bits.
 DATA oddBits<>+0(SB)/8, $0x8000008000808000
 DATA oddBits<>+8(SB)/8, $0x0080800080000080
@@ -497,6 +502,88 @@ columns:
 	SUBQ $1, R13
 	JNZ  columns
 	ADDQ $1568, SI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// Q5K_SCALE(s, row) makes the scale of the s-th 32 columns of 8 rows in Y2; Q5K_SCALEH is for s above 3. Y12 is the mask of six bits, Y13
+// that of four.
+#define Q5K_SCALE(s, row) \
+	VPMOVZXBD (64+16*(s)+row)(SI), Y2 \
+	VPAND     Y12, Y2, Y2
+
+#define Q5K_SCALEH(s, row) \
+	VPMOVZXBD (64+16*((s)+4)+row)(SI), Y2 \
+	VPMOVZXBD (64+16*((s)-4)+row)(SI), Y3 \
+	VPAND     Y13, Y2, Y2                 \
+	VPSRLD    $6, Y3, Y3                  \
+	VPSLLD    $4, Y3, Y3                  \
+	VPOR      Y3, Y2, Y2
+
+// Q5K_QUANTS(s, at) writes 32 bytes of the s-th 32 columns: nibbles, and 16 where the bit of Y11 is set in qh. Y14 holds 16s, Y15 is the
+// mask of nibbles.
+#define Q5K_QUANTS(s, at) \
+	VMOVDQU  (256+512*((s)/2)+at)(SI), Y2 \
+	VPSRLW   $(4*((s)%2)), Y2, Y2         \
+	VPAND    Y15, Y2, Y2                  \
+	VPAND    (2304+at)(SI), Y11, Y3       \
+	VPCMPEQB Y11, Y3, Y3                  \
+	VPAND    Y14, Y3, Y3                  \
+	VPOR     Y3, Y2, Y2                   \
+	VMOVDQU  Y2, (64+at)(DI)
+
+#define Q5K(s, SCALE) \
+	SCALE(s, 0)            \
+	VCVTDQ2PS Y2, Y2       \
+	VMULPS    Y0, Y2, Y2   \
+	VMOVUPS   Y2, (DI)     \
+	SCALE(s, 8)            \
+	VCVTDQ2PS Y2, Y2       \
+	VMULPS    Y1, Y2, Y2   \
+	VMOVUPS   Y2, 32(DI)   \
+	Q5K_QUANTS(s, 0)       \
+	Q5K_QUANTS(s, 32)      \
+	Q5K_QUANTS(s, 64)      \
+	Q5K_QUANTS(s, 96)      \
+	Q5K_QUANTS(s, 128)     \
+	Q5K_QUANTS(s, 160)     \
+	Q5K_QUANTS(s, 192)     \
+	Q5K_QUANTS(s, 224)     \
+	Q5K_QUANTS(s, 256)     \
+	Q5K_QUANTS(s, 288)     \
+	Q5K_QUANTS(s, 320)     \
+	Q5K_QUANTS(s, 352)     \
+	Q5K_QUANTS(s, 384)     \
+	Q5K_QUANTS(s, 416)     \
+	Q5K_QUANTS(s, 448)     \
+	Q5K_QUANTS(s, 480)     \
+	VPADDB    Y11, Y11, Y11 \
+	ADDQ      $576, DI
+
+// func unpackQ5KAvx2(dst, tile *byte, blocks int)
+TEXT ·unpackQ5KAvx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ tile+8(FP), SI
+	MOVQ blocks+16(FP), CX
+	VPBROADCASTD sixtyThree<>(SB), Y12
+	VPBROADCASTD fifteen<>(SB), Y13
+	VPBROADCASTD bytes16<>(SB), Y14
+	VPBROADCASTD nibble<>(SB), Y15
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	VPBROADCASTD onesOfBytes<>(SB), Y11
+	Q5K(0, Q5K_SCALE)
+	Q5K(1, Q5K_SCALE)
+	Q5K(2, Q5K_SCALE)
+	Q5K(3, Q5K_SCALE)
+	Q5K(4, Q5K_SCALEH)
+	Q5K(5, Q5K_SCALEH)
+	Q5K(6, Q5K_SCALEH)
+	Q5K(7, Q5K_SCALEH)
+	ADDQ $2816, SI
 	SUBQ $1, CX
 	JNZ  block
 	VZEROUPPER

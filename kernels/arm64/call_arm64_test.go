@@ -103,6 +103,7 @@ func TestCall(t *testing.T) {
 		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
 		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},
 		{"unpackQ3KNeon", unpack(tensor.Q3_K)},
+		{"unpackQ5KNeon", unpack(tensor.Q5_K)},
 		{"unpackIQ3XXSNeon", unpack(tensor.IQ3_XXS)},
 		{"unpackIQ3SNeon", unpack(tensor.IQ3_S)},
 		{"gemvF16Neon", f16(&neonSet, 1)},

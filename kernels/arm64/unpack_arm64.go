@@ -19,6 +19,9 @@ var unpackNeon = map[tensor.DType]func(dst, tile []byte){
 	tensor.Q3_K: func(dst, tile []byte) {
 		unpackQ3KNeon(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
 	},
+	tensor.Q5_K: func(dst, tile []byte) {
+		unpackQ5KNeon(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
+	},
 	tensor.IQ3_S: func(dst, tile []byte) {
 		unpackIQ3SNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
 	},
@@ -51,6 +54,11 @@ func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
 //
 //go:noescape
 func unpackQ3KNeon(dst, tile *byte, blocks int)
+
+// unpackQ5KNeon unpacks blocks blocks of a tile of Q5_K, without its minima.
+//
+//go:noescape
+func unpackQ5KNeon(dst, tile *byte, blocks int)
 
 // unpackIQ3SNeon unpacks blocks blocks of a tile of IQ3_S, whose quants and four signs each stand for four values.
 //

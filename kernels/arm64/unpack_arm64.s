@@ -543,3 +543,83 @@ run_loop:
 	SUBS $1, R2
 	BNE  block_loop
 	RET
+
+// Q5K_SCALE(s) makes the scales of the s-th 32 columns, bytes of 16 rows, in V0; Q5K_SCALEH is for s above 3. V29 is the mask of six bits.
+#define Q5K_SCALE(s) \
+	LDQ(1, (4+(s)), 0) \
+	AND16(29, 0, 0)
+
+#define Q5K_SCALEH(s) \
+	LDQ(1, (8+(s)), 0) \
+	LDQ(1, (s), 1) \
+	AND16(28, 0, 0) \
+	USHR16(6, 1, 1) \
+	SHL16(4, 1, 1) \
+	ORR16(1, 0, 0)
+
+// Q5K_GROUP(s, i, NIBBLE) writes the i-th four columns of the s-th 32: nibbles, and 16 where the bit of V10 is set in qh. V31 holds 16s.
+#define Q5K_GROUP(s, i, NIBBLE) \
+	LDQ(1, (16+32*((s)/2)+4*(i)), 0) \
+	LDQ(1, (17+32*((s)/2)+4*(i)), 1) \
+	LDQ(1, (18+32*((s)/2)+4*(i)), 2) \
+	LDQ(1, (19+32*((s)/2)+4*(i)), 3) \
+	LDQ(1, (144+4*(i)), 4) \
+	LDQ(1, (145+4*(i)), 5) \
+	LDQ(1, (146+4*(i)), 6) \
+	LDQ(1, (147+4*(i)), 7) \
+	NIBBLE(0, 0) \
+	NIBBLE(1, 1) \
+	NIBBLE(2, 2) \
+	NIBBLE(3, 3) \
+	CMTST16(10, 4, 4) \
+	CMTST16(10, 5, 5) \
+	CMTST16(10, 6, 6) \
+	CMTST16(10, 7, 7) \
+	BIT16(31, 4, 0) \
+	BIT16(31, 5, 1) \
+	BIT16(31, 6, 2) \
+	BIT16(31, 7, 3) \
+	STQAT(0, (4+4*(i)), 0) \
+	STQAT(0, (5+4*(i)), 1) \
+	STQAT(0, (6+4*(i)), 2) \
+	STQAT(0, (7+4*(i)), 3)
+
+#define Q5K(s, SCALE, NIBBLE) \
+	VMOVI $(1<<(s)), V10.B16 \
+	SCALE(s) \
+	FLOATS(USHLL8, USHLLH8, USHLL4, USHLLH4) \
+	Q5K_GROUP(s, 0, NIBBLE) \
+	Q5K_GROUP(s, 1, NIBBLE) \
+	Q5K_GROUP(s, 2, NIBBLE) \
+	Q5K_GROUP(s, 3, NIBBLE) \
+	Q5K_GROUP(s, 4, NIBBLE) \
+	Q5K_GROUP(s, 5, NIBBLE) \
+	Q5K_GROUP(s, 6, NIBBLE) \
+	Q5K_GROUP(s, 7, NIBBLE) \
+	ADD $576, R0
+
+// func unpackQ5KNeon(dst, tile *byte, blocks int)
+//
+//	V20-V23  d    V28 mask of nibbles
+TEXT ·unpackQ5KNeon(SB), NOSPLIT, $0-24
+	MOVD  dst+0(FP), R0
+	MOVD  tile+8(FP), R1
+	MOVD  blocks+16(FP), R2
+	VMOVI $0x0f, V28.B16
+	VMOVI $63, V29.B16
+	VMOVI $16, V31.B16
+
+block_loop:
+	READ_SCALES
+	Q5K(0, Q5K_SCALE, LOW)
+	Q5K(1, Q5K_SCALE, HIGH)
+	Q5K(2, Q5K_SCALE, LOW)
+	Q5K(3, Q5K_SCALE, HIGH)
+	Q5K(4, Q5K_SCALEH, LOW)
+	Q5K(5, Q5K_SCALEH, HIGH)
+	Q5K(6, Q5K_SCALEH, LOW)
+	Q5K(7, Q5K_SCALEH, HIGH)
+	ADD  $2816, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET
