@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/lever-go/lever/internal/quants"
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -58,7 +57,7 @@ func unpackIQ3XXSGo(dst, tile []byte) {
 					binary.LittleEndian.PutUint32(out[group+4*r:], second)
 				}
 			}
-			dst = dst[table.UnpackedBlockBytes:]
+			dst = dst[unpackedBytes:]
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/lever-go/lever/internal/quants"
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -26,10 +25,10 @@ var iq4Bytes = nibbleBytesOf(&quants.IQ4)
 func unpackIQ4NLGo(dst, tile []byte) {
 	const blockBytes = f16Bytes + 16*tensor.TileRows
 	var d rowFloats
-	for ; len(tile) > 0; dst, tile = dst[table.UnpackedBlockBytes:], tile[blockBytes:] {
+	for ; len(tile) > 0; dst, tile = dst[unpackedBytes:], tile[blockBytes:] {
 		d.read(tile)
 		putScales(dst, &d)
-		unpackNibbles(dst[unpackedQuants:table.UnpackedBlockBytes], tile[f16Bytes:blockBytes], &iq4Bytes)
+		unpackNibbles(dst[unpackedQuants:unpackedBytes], tile[f16Bytes:blockBytes], &iq4Bytes)
 	}
 }
 

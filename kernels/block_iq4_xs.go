@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"github.com/lever-go/lever/internal/quants"
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -44,8 +43,8 @@ func unpackIQ4XSGo(dst, tile []byte) {
 		d.read(tile)
 		for s := range 8 {
 			putScaled(dst, &d, func(r int) float32 { return iq4XSScale(tile, r, s) })
-			unpackNibbles(dst[unpackedQuants:table.UnpackedBlockBytes], tile[iq4XSQuants+s*run:][:run], &iq4Bytes)
-			dst = dst[table.UnpackedBlockBytes:]
+			unpackNibbles(dst[unpackedQuants:unpackedBytes], tile[iq4XSQuants+s*run:][:run], &iq4Bytes)
+			dst = dst[unpackedBytes:]
 		}
 	}
 }

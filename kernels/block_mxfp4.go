@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"github.com/lever-go/lever/internal/quants"
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -24,11 +23,11 @@ var e2m1Bytes = nibbleBytesOf(&quants.E2M1)
 func unpackMXFP4Go(dst, tile []byte) {
 	const blockBytes = tensor.TileRows + 16*tensor.TileRows
 	var d rowFloats
-	for ; len(tile) > 0; dst, tile = dst[table.UnpackedBlockBytes:], tile[blockBytes:] {
+	for ; len(tile) > 0; dst, tile = dst[unpackedBytes:], tile[blockBytes:] {
 		for r, e := range tile[:tensor.TileRows] {
 			d[r] = tensor.E8M0ToF32(e) / 2
 		}
 		putScales(dst, &d)
-		unpackNibbles(dst[unpackedQuants:table.UnpackedBlockBytes], tile[tensor.TileRows:blockBytes], &e2m1Bytes)
+		unpackNibbles(dst[unpackedQuants:unpackedBytes], tile[tensor.TileRows:blockBytes], &e2m1Bytes)
 	}
 }

@@ -3,7 +3,6 @@ package kernels
 import (
 	"encoding/binary"
 
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -56,7 +55,7 @@ func unpackQ3KGo(dst, tile []byte) {
 					words(dst[unpackedQuants+at+4*r:], low[at+4*r:], high[at+4*r:], s, factor)
 				}
 			}
-			dst = dst[table.UnpackedBlockBytes:]
+			dst = dst[unpackedBytes:]
 		}
 	}
 }

@@ -3,7 +3,6 @@ package kernels
 import (
 	"encoding/binary"
 
-	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -27,7 +26,7 @@ var weightQ5_K = weightFormat{
 		scale: weightQ4_K.scale,
 	},
 	unpackGo: unpackQ5KGo,
-	minimaGo: minimaQ5KGo,
+	minima:   true,
 }
 
 const q5KBlockBytes = q5KHigh + 32*tensor.TileRows
@@ -39,37 +38,27 @@ func unpackQ5KGo(dst, tile []byte) {
 		nibbles = 0x0f0f0f0f0f0f0f0f
 		ones    = 0x0101010101010101
 	)
-	var d rowFloats
+	var d, dmin rowFloats
 	for ; len(tile) > 0; tile = tile[q5KBlockBytes:] {
 		d.read(tile)
+		dmin.read(tile[f16Bytes:])
 		high := tile[q5KHigh:q5KBlockBytes]
 		for s := range 8 {
 			putScaled(dst, &d, func(r int) float32 {
 				sc, _ := q4KScale(tile, r, s)
 				return float32(sc)
 			})
-			low, out := tile[q5KLow+s/2*run:][:run], dst[unpackedQuants:table.UnpackedBlockBytes]
+			putScaled(dst[4*tensor.TileRows:], &dmin, func(r int) float32 {
+				_, m := q4KScale(tile, r, s)
+				return float32(m)
+			})
+			low, out := tile[q5KLow+s/2*run:][:run], dst[minimaQuants:minimaBytes]
 			for i := 0; i < run; i += 8 {
 				l := binary.LittleEndian.Uint64(low[i:]) >> (s % 2 * 4) & nibbles
 				h := binary.LittleEndian.Uint64(high[i:]) >> s & ones << 4
 				binary.LittleEndian.PutUint64(out[i:], l|h)
 			}
-			dst = dst[table.UnpackedBlockBytes:]
+			dst = dst[minimaBytes:]
 		}
-	}
-}
-
-func minimaQ5KGo(dst []float32, tile []byte) {
-	cols := len(dst) / tensor.TileRows
-	var dmin rowFloats
-	for at := 0; len(tile) > 0; tile = tile[q5KBlockBytes:] {
-		dmin.read(tile[f16Bytes:])
-		for s := range 8 {
-			for r, d := range dmin {
-				_, m := q4KScale(tile, r, s)
-				dst[r*cols+at+s] = d * float32(m)
-			}
-		}
-		at += 8
 	}
 }

@@ -12,7 +12,7 @@ type weightFormat struct {
 	tileRef                        // the definition
 	matMulGo     table.QuantMatMul // the portable product; if it is zero, unpackGo and unpackedGo
 	unpackGo     func(dst, tile []byte)
-	minimaGo     func(dst []float32, tile []byte)        // of an unpacked tile, if there are any
+	minima       bool                                    // whether unpackGo writes minima
 	dequantizeGo func(dst []float32, tile []byte, r int) // if it is nil, dequantizeRuns
 }
 
@@ -45,7 +45,12 @@ func (f *weightFormat) productGo() table.QuantMatMul {
 	if f.unpackGo == nil {
 		return f.matMulGo
 	}
-	return table.QuantMatMul{Form: unpackedGo.Form, Run: unpackedGo.Run, Unpack: f.unpackGo, Minima: f.minimaGo}
+	product := unpackedGo
+	if f.minima {
+		product = minimaGo
+	}
+	product.Unpack, product.Minima = f.unpackGo, f.minima
+	return product
 }
 
 func (f *weightFormat) rowRef() func(dst []float32, tile []byte, r int) { return f.dequantize }

@@ -21,8 +21,7 @@ type Input struct {
 	forms [maxForms]quantized
 	tail  []float32 // [n][TileRows], results of a last tile that is not whole
 
-	unpacked []unpackedTile // one for each worker, where weights are unpacked before they are multiplied
-	sums     []float32      // [n][k/QuantBlock] of the quantised activations, where minima are multiplied with them
+	unpacked [][]byte // a tile for each worker, where weights are unpacked before they are multiplied
 
 	// Work handed to the pool; the functions are made once because a new closure for each product would be garbage.
 	quantizing   *quantized
@@ -136,8 +135,20 @@ func (in *Input) multiply(worker int, dst []float32, ldd, first, last int) {
 		j.quant.Run(dst, ldd, w, last-first, j.q, in.n, in.k)
 	default:
 		for t := range last - first {
-			in.multiplyUnpacked(&in.unpacked[worker], dst[t*tensor.TileRows:], ldd, w[t*size:(t+1)*size])
+			tile := in.unpacked[worker]
+			j.quant.Unpack(tile, w[t*size:(t+1)*size])
+			j.quant.Run(dst[t*tensor.TileRows:], ldd, tile, 1, j.q, in.n, in.k)
 		}
+	}
+}
+
+// makeUnpacked makes room to unpack a tile by each of some workers.
+func (in *Input) makeUnpacked(minima bool, workers int) {
+	for len(in.unpacked) < workers {
+		in.unpacked = append(in.unpacked, nil)
+	}
+	for w := range workers {
+		in.unpacked[w] = alignedBytes(in.unpacked[w], in.k/QuantBlock*table.UnpackedBlockBytes(minima))
 	}
 }
 

@@ -41,7 +41,7 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 		in.job.q = in.quantized(p, quant.Form)
 	}
 	if quant.Unpack != nil {
-		in.prepareUnpacked(quant, p.Workers())
+		in.makeUnpacked(quant.Minima, p.Workers())
 	}
 	if need := in.n * tensor.TileRows; w.Rows%tensor.TileRows != 0 && len(in.tail) < need {
 		in.tail = make([]float32, need)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/kernels/internal/table"
+	"github.com/lever-go/lever/tensor"
 )
 
 // EnvVar is the environment variable that names the default kernel set, for bug reports and comparisons.
@@ -49,10 +50,19 @@ func inherit(k *table.Kernels, base table.Kernels) {
 	}
 	for d, product := range base.MatMul {
 		if _, direct := own[d]; product.Unpack != nil && !direct {
-			product.Form, product.Run, product.Unpack = k.MatMulUnpacked.Form, k.MatMulUnpacked.Run, k.Unpack[d]
-			k.MatMul[d] = product
+			k.MatMul[d] = unpackedProduct(k, d, product.Minima)
 		}
 	}
+}
+
+// unpackedProduct returns the product of a set with weights that it unpacks first.
+func unpackedProduct(k *table.Kernels, d tensor.DType, minima bool) table.QuantMatMul {
+	product := *k.MatMulUnpacked
+	if minima {
+		product = *k.MatMulMinima
+	}
+	product.Unpack, product.Minima = k.Unpack[d], minima
+	return product
 }
 
 // joined returns what is in base, and in over in place of that.

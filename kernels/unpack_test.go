@@ -9,8 +9,6 @@ import (
 	"reflect"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/lever-go/lever/internal/blocktest"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/internal/table"
@@ -48,11 +46,13 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), se
 		data[i] = byte(rng.Uint32())
 	}
 	tile := blocktest.Pack(data, d, tensor.TileRows, k).Data
-	size := table.UnpackedTileBytes(k)
+	minima := set.MatMul[d].Minima
+	blockBytes := table.UnpackedBlockBytes(minima)
+	size := k / 32 * blockBytes
 	got, want := bytes.Repeat([]byte{0xAA}, size+guard), make([]byte, size)
 	unpack(got[:size], tile)
 	set.Unpack[d](want, tile)
-	checkUnpacked(t, got[:size], want)
+	checkUnpacked(t, got[:size], want, blockBytes)
 	if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xAA}, guard)) {
 		t.Fatal("bytes beyond the unpacked tile were overwritten")
 	}
@@ -60,33 +60,33 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), se
 	if err := tensor.Decode(values, data, d); err != nil {
 		t.Fatal(err)
 	}
-	minima := make([]float32, tensor.TileRows*k/32)
-	if f := set.MatMul[d].Minima; f != nil {
-		f(minima, tile)
-	}
 	for i, v := range values {
 		r, c := i/k, i%k
-		block := want[c/32*table.UnpackedBlockBytes:]
-		q := float32(int8(block[4*tensor.TileRows+c%32/4*4*tensor.TileRows+4*r+c%4]))
-		if u := float32(floatAt(block, r)*q) - minima[i/32]; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
+		block := want[c/32*blockBytes:][:blockBytes]
+		q := float32(int8(block[blockBytes-32*tensor.TileRows+c%32/4*4*tensor.TileRows+4*r+c%4]))
+		m := float32(0)
+		if minima {
+			m = floatAt(block, tensor.TileRows+r)
+		}
+		if u := float32(floatAt(block, r)*q) - m; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
 			t.Fatalf("row %d, column %d: unpacked %v, decoded %v", r, c, u, v)
 		}
 	}
 }
 
 // checkUnpacked compares unpacked tiles; NaN scales are the same whatever their bits.
-func checkUnpacked(t rapid.TB, got, want []byte) {
+func checkUnpacked(t *testing.T, got, want []byte, blockBytes int) {
 	t.Helper()
-	for at := 0; at < len(want); at += table.UnpackedBlockBytes {
-		for r := range tensor.TileRows {
-			if d, w := floatAt(got[at:], r), floatAt(want[at:], r); !sameBits(d, w) {
-				t.Fatalf("columns %d…, row %d: scale %v, want %v", at/table.UnpackedBlockBytes*32, r, d, w)
+	for at := 0; at < len(want); at += blockBytes {
+		quants := at + blockBytes - 32*tensor.TileRows
+		for i := range (quants - at) / 4 {
+			if d, w := floatAt(got[at:], i), floatAt(want[at:], i); !sameBits(d, w) {
+				t.Fatalf("columns %d…, scale or minimum %d: %v, want %v", at/blockBytes*32, i, d, w)
 			}
 		}
-		from, to := at+4*tensor.TileRows, at+table.UnpackedBlockBytes
-		for i := from; i < to; i++ {
-			if got[i] != want[i] {
-				t.Fatalf("columns %d…, group %d, row %d: %d, want %d", at/table.UnpackedBlockBytes*32, (i-from)/64, (i-from)%64/4, int8(got[i]), int8(want[i]))
+		for i := range 32 * tensor.TileRows {
+			if g, w := int8(got[quants+i]), int8(want[quants+i]); g != w {
+				t.Fatalf("columns %d…, group %d, row %d: %d, want %d", at/blockBytes*32, i/64, i%64/4, g, w)
 			}
 		}
 	}

@@ -8,37 +8,58 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// unpackedQuants is where a block of an unpacked tile has its integers; see [table.UnpackedBlockBytes].
-const unpackedQuants = 4 * tensor.TileRows
+// Where a block of an unpacked tile has its integers, and its size, without minima and with them; see [table.UnpackedBlockBytes].
+const (
+	unpackedQuants = 4 * tensor.TileRows
+	unpackedBytes  = unpackedQuants + 32*tensor.TileRows
+	minimaQuants   = 2 * 4 * tensor.TileRows
+	minimaBytes    = minimaQuants + 32*tensor.TileRows
+)
 
-// unpackedGo is the portable product with unpacked tiles.
-var unpackedGo = productGo(&q8GoForm, tileUnpackedGo)
+// unpackedGo is the portable product with unpacked tiles, minimaGo that with those that have minima.
+var (
+	unpackedGo = productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
+		tileUnpackedGo(dst, ldd, tile, q, rows, false)
+	})
+	minimaGo = productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
+		tileUnpackedGo(dst, ldd, tile, q, rows, true)
+	})
+)
 
-func tileUnpackedGo(dst []float32, ldd int, tile, q []byte, rows int) {
-	rowBytes := len(q) / rows
+func tileUnpackedGo(dst []float32, ldd int, tile, q []byte, rows int, minima bool) {
+	rowBytes, blockBytes := len(q)/rows, table.UnpackedBlockBytes(minima)
 	var sums rowSums
-	var d rowFloats
+	var d, m rowFloats
 	var lo, hi rowInts
 	var wide [QuantBlock]uint64
 	for at := 0; len(tile) > 0; at += q8BlockBytes {
-		for r := range d {
-			d[r] = f32At(tile, 4*r)
+		d.readF32(tile)
+		if minima {
+			m.readF32(tile[4*tensor.TileRows:])
 		}
-		w := tile[unpackedQuants:table.UnpackedBlockBytes]
+		w := tile[blockBytes-32*tensor.TileRows : blockBytes]
 		w0, w1 := (*[16 * tensor.TileRows]byte)(w), (*[16 * tensor.TileRows]byte)(w[16*tensor.TileRows:])
 		for i := range rows {
 			x := (*[q8BlockBytes]byte)(q[i*rowBytes+at:])
 			widen(&wide, x)
 			byteRows(&lo, w0, byteSigns, (*[16]uint64)(wide[:16]))
 			byteRows(&hi, w1, byteSigns, (*[16]uint64)(wide[16:]))
-			dx, bias := scaleAndSum(x[QuantBlock:])
+			dx, sum := scaleAndSum(x[QuantBlock:])
 			for r := range d {
-				sums[i][r] += d[r] * dx * float32(lo[r]+hi[r]-128*bias)
+				sums[i][r] += dx * (d[r]*float32(lo[r]+hi[r]-128*sum) - m[r]*float32(sum))
 			}
 		}
-		tile = tile[table.UnpackedBlockBytes:]
+		tile = tile[blockBytes:]
 	}
 	sums.store(dst, ldd, rows)
+}
+
+// readF32 reads 16 numbers.
+func (d *rowFloats) readF32(b []byte) {
+	_ = b[4*tensor.TileRows-1]
+	for r := range d {
+		d[r] = f32At(b, 4*r)
+	}
 }
 
 // putScales writes the scales of a block of an unpacked tile.

@@ -27,6 +27,11 @@ func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 //go:noescape
 func tileUnpackedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
+// tileMinimaAvx2 is tileUnpackedAvx2 for a tile with minima.
+//
+//go:noescape
+func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+
 // tileQ4KAvx2 is tileQ4Avx2 for Q4_K weights, in blocks of 256 columns.
 //
 //go:noescape
@@ -61,13 +66,15 @@ func productAvx2(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, ro
 	}}
 }
 
-// unpackedAvx2 is the product with unpacked tiles.
-var unpackedAvx2 = table.QuantMatMul{Form: &q8, Run: func(dst []float32, ldd int, w []byte, _ int, q []byte, n, k int) {
-	rowBytes := q8RowBytes(k)
-	for i := 0; i < n; i += 2 {
-		tileUnpackedAvx2(&dst[i*ldd], ldd, &w[0], &q[i*rowBytes], min(2, n-i), k/32, rowBytes)
-	}
-}}
+// unpackedProductAvx2 returns the product with one unpacked tile.
+func unpackedProductAvx2(tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)) *table.QuantMatMul {
+	return &table.QuantMatMul{Form: &q8, Run: func(dst []float32, ldd int, w []byte, _ int, q []byte, n, k int) {
+		rowBytes := q8RowBytes(k)
+		for i := 0; i < n; i += 2 {
+			tile(&dst[i*ldd], ldd, &w[0], &q[i*rowBytes], min(2, n-i), k/32, rowBytes)
+		}
+	}}
+}
 
 func matMulF16F32Avx2(dst []float32, ldd int, w []byte, tiles int, x []float32, n, k int) {
 	size := tensor.TileBytes(tensor.F16, k)

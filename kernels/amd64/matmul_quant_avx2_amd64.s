@@ -265,3 +265,68 @@ pair:
 	STORE2(Y2, Y3)
 	VZEROUPPER
 	RET
+
+// MINIMA(row, a0, a1) subtracts the minima in Y10 and Y11 times the activations' scale and sum.
+#define MINIMA(row, a0, a1) \
+	VPBROADCASTD 36(row), Y12      \
+	VCVTDQ2PS    Y12, Y12          \
+	VBROADCASTSS 32(row), Y13      \
+	VMULPS       Y13, Y12, Y12     \
+	VFNMADD231PS Y12, Y10, a0      \
+	VFNMADD231PS Y12, Y11, a1
+
+// func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileMinimaAvx2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	SHLQ $2, BX
+	MOVQ w+16(FP), SI
+	MOVQ q+24(FP), R8
+	MOVQ blocks+40(FP), CX
+	MOVQ R8, R9
+	ADDQ ldq+48(FP), R9
+	VPBROADCASTD ones<>(SB), Y14
+	ZERO2(Y0, Y1)
+	ZERO2(Y2, Y3)
+	CMPQ rows+32(FP), $2
+	JEQ  pair
+
+single:
+	ZERO2(Y4, Y5)
+	GROUPS(BYTES1, 128)
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VMOVUPS 64(SI), Y10
+	VMOVUPS 96(SI), Y11
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	MINIMA(R8, Y0, Y1)
+	ADDQ $640, SI
+	ADDQ $40, R8
+	SUBQ $1, CX
+	JNZ  single
+	STORE2(Y0, Y1)
+	VZEROUPPER
+	RET
+
+pair:
+	ZERO2(Y4, Y5)
+	ZERO2(Y6, Y7)
+	GROUPS(BYTES2, 128)
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VMOVUPS 64(SI), Y10
+	VMOVUPS 96(SI), Y11
+	SCALE(R8, Y4, Y5, Y0, Y1)
+	MINIMA(R8, Y0, Y1)
+	SCALE(R9, Y6, Y7, Y2, Y3)
+	MINIMA(R9, Y2, Y3)
+	ADDQ $640, SI
+	ADDQ $40, R8
+	ADDQ $40, R9
+	SUBQ $1, CX
+	JNZ  pair
+	STORE2(Y0, Y1)
+	ADDQ BX, DI
+	STORE2(Y2, Y3)
+	VZEROUPPER
+	RET

@@ -57,7 +57,7 @@ func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackQ3KAvx2(dst, tile *byte, blocks int)
 
-// unpackQ5KAvx2 unpacks blocks blocks of a tile of Q5_K, without its minima.
+// unpackQ5KAvx2 unpacks blocks blocks of a tile of Q5_K, which has minima.
 //
 //go:noescape
 func unpackQ5KAvx2(dst, tile *byte, blocks int)

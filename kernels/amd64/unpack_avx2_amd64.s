@@ -507,19 +507,36 @@ columns:
 	VZEROUPPER
 	RET
 
-// Q5K_SCALE(s, row) makes the scale of the s-th 32 columns of 8 rows in Y2; Q5K_SCALEH is for s above 3. Y12 is the mask of six bits, Y13
-// that of four.
-#define Q5K_SCALE(s, row) \
-	VPMOVZXBD (64+16*(s)+row)(SI), Y2 \
-	VPAND     Y12, Y2, Y2
+// Q5K_SCALES(s, row, d, dmin) writes the scales and the minima of the s-th 32 columns of 8 rows; Q5K_SCALESH is for s above 3. Y10 and Y4
+// hold dmin, Y12 is the mask of six bits, Y13 that of four.
+#define Q5K_SCALES(s, row, d, dmin) \
+	VPMOVZXBD (64+16*(s)+row)(SI), Y2     \
+	VPMOVZXBD (64+16*((s)+4)+row)(SI), Y3 \
+	VPAND     Y12, Y2, Y2                 \
+	VPAND     Y12, Y3, Y3                 \
+	Q5K_STORE(row, d, dmin)
 
-#define Q5K_SCALEH(s, row) \
-	VPMOVZXBD (64+16*((s)+4)+row)(SI), Y2 \
-	VPMOVZXBD (64+16*((s)-4)+row)(SI), Y3 \
-	VPAND     Y13, Y2, Y2                 \
-	VPSRLD    $6, Y3, Y3                  \
-	VPSLLD    $4, Y3, Y3                  \
-	VPOR      Y3, Y2, Y2
+#define Q5K_SCALESH(s, row, d, dmin) \
+	VPMOVZXBD (64+16*((s)+4)+row)(SI), Y3 \
+	VPMOVZXBD (64+16*((s)-4)+row)(SI), Y5 \
+	VPMOVZXBD (64+16*(s)+row)(SI), Y6     \
+	VPAND     Y13, Y3, Y2                 \
+	VPSRLD    $4, Y3, Y3                  \
+	VPSRLD    $6, Y5, Y5                  \
+	VPSRLD    $6, Y6, Y6                  \
+	VPSLLD    $4, Y5, Y5                  \
+	VPSLLD    $4, Y6, Y6                  \
+	VPOR      Y5, Y2, Y2                  \
+	VPOR      Y6, Y3, Y3                  \
+	Q5K_STORE(row, d, dmin)
+
+#define Q5K_STORE(row, d, dmin) \
+	VCVTDQ2PS Y2, Y2               \
+	VCVTDQ2PS Y3, Y3               \
+	VMULPS    d, Y2, Y2            \
+	VMULPS    dmin, Y3, Y3         \
+	VMOVUPS   Y2, (4*row)(DI)      \
+	VMOVUPS   Y3, (64+4*row)(DI)
 
 // Q5K_QUANTS(s, at) writes 32 bytes of the s-th 32 columns: nibbles, and 16 where the bit of Y11 is set in qh. Y14 holds 16s, Y15 is the
 // mask of nibbles.
@@ -531,17 +548,11 @@ columns:
 	VPCMPEQB Y11, Y3, Y3                  \
 	VPAND    Y14, Y3, Y3                  \
 	VPOR     Y3, Y2, Y2                   \
-	VMOVDQU  Y2, (64+at)(DI)
+	VMOVDQU  Y2, (128+at)(DI)
 
-#define Q5K(s, SCALE) \
-	SCALE(s, 0)            \
-	VCVTDQ2PS Y2, Y2       \
-	VMULPS    Y0, Y2, Y2   \
-	VMOVUPS   Y2, (DI)     \
-	SCALE(s, 8)            \
-	VCVTDQ2PS Y2, Y2       \
-	VMULPS    Y1, Y2, Y2   \
-	VMOVUPS   Y2, 32(DI)   \
+#define Q5K(s, SCALES) \
+	SCALES(s, 0, Y0, Y10)  \
+	SCALES(s, 8, Y1, Y4)   \
 	Q5K_QUANTS(s, 0)       \
 	Q5K_QUANTS(s, 32)      \
 	Q5K_QUANTS(s, 64)      \
@@ -559,7 +570,7 @@ columns:
 	Q5K_QUANTS(s, 448)     \
 	Q5K_QUANTS(s, 480)     \
 	VPADDB    Y11, Y11, Y11 \
-	ADDQ      $576, DI
+	ADDQ      $640, DI
 
 // func unpackQ5KAvx2(dst, tile *byte, blocks int)
 TEXT ·unpackQ5KAvx2(SB), NOSPLIT, $0-24
@@ -574,15 +585,17 @@ TEXT ·unpackQ5KAvx2(SB), NOSPLIT, $0-24
 block:
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
+	VCVTPH2PS 32(SI), Y10
+	VCVTPH2PS 48(SI), Y4
 	VPBROADCASTD onesOfBytes<>(SB), Y11
-	Q5K(0, Q5K_SCALE)
-	Q5K(1, Q5K_SCALE)
-	Q5K(2, Q5K_SCALE)
-	Q5K(3, Q5K_SCALE)
-	Q5K(4, Q5K_SCALEH)
-	Q5K(5, Q5K_SCALEH)
-	Q5K(6, Q5K_SCALEH)
-	Q5K(7, Q5K_SCALEH)
+	Q5K(0, Q5K_SCALES)
+	Q5K(1, Q5K_SCALES)
+	Q5K(2, Q5K_SCALES)
+	Q5K(3, Q5K_SCALES)
+	Q5K(4, Q5K_SCALESH)
+	Q5K(5, Q5K_SCALESH)
+	Q5K(6, Q5K_SCALESH)
+	Q5K(7, Q5K_SCALESH)
 	ADDQ $2816, SI
 	SUBQ $1, CX
 	JNZ  block

@@ -55,14 +55,14 @@ func TestCall(t *testing.T) {
 	unpacked := func(set *table.Kernels, n int) func(t *testing.T) {
 		p := set.MatMulUnpacked
 		return func(t *testing.T) {
-			w := make([]byte, table.UnpackedTileBytes(k))
+			w := make([]byte, k/32*table.UnpackedBlockBytes(false))
 			p.Run(make([]float32, n*tileRows), tileRows, w, 1, quantized(p.Form, normal(rand.New(rand.NewPCG(1, 2)), n*k), n, k), n, k)
 		}
 	}
 	unpack := func(d tensor.DType) func(t *testing.T) {
 		return func(t *testing.T) {
 			_, packed := weights(rand.New(rand.NewPCG(1, 2)), d, tileRows, k)
-			unpackNeon[d](make([]byte, table.UnpackedTileBytes(k)), packed)
+			unpackNeon[d](make([]byte, k/32*table.UnpackedBlockBytes(true)), packed)
 		}
 	}
 	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {

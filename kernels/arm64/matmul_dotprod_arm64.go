@@ -18,6 +18,11 @@ var (
 		gemv: gemvUnpackedDotprod,
 		gemm: []gemm{{16, gemmUnpackedDotprod16}, {8, gemmUnpackedDotprod8}, {4, gemmUnpackedDotprod4}},
 	}
+	minimaDotprod = blocked{
+		dtype: unpackedType, x: &rowLayout,
+		gemv: gemvMinimaDotprod,
+		gemm: []gemm{{16, gemmMinimaDotprod16}, {8, gemmMinimaDotprod8}, {4, gemmMinimaDotprod4}},
+	}
 )
 
 // gemvQ4Dotprod multiplies tiles tiles with one row of activations in rowForm whose blocks lie stride bytes apart:
@@ -62,3 +67,17 @@ func gemmUnpackedDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, block
 
 //go:noescape
 func gemmUnpackedDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+// gemvMinimaDotprod does so with a tile that has minima: before a block adds to dst[r], m[r][b]·(d[b]·Σ_c q[b][c]) is subtracted.
+//
+//go:noescape
+func gemvMinimaDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

@@ -25,6 +25,16 @@
 	FMULE(18, 0, 2, 2) \
 	FMULE(18, 0, 3, 3)
 
+// SCALEMINIMA is SCALE32, and subtracts minima times the sum of the activations, which stands behind their scale.
+#define SCALEMINIMA \
+	FLDPQ 64(R1), (F4, F5) \
+	FLDPQ 96(R1), (F6, F7) \
+	SCALE32 \
+	FMLSE(18, 1, 4, 24) \
+	FMLSE(18, 1, 5, 25) \
+	FMLSE(18, 1, 6, 26) \
+	FMLSE(18, 1, 7, 27)
+
 // ADDUP reads the block's sums as floats and adds them, scaled, to the sums of the rows.
 #define ADDUP \
 	FSUB4(29, 20, 20) \
@@ -126,7 +136,7 @@ block_loop: \
 	FMOVQ (R8), F21 \
 	FMOVQ (R8), F22 \
 	FMOVQ (R8), F23 \
-	FMOVS 48(R6), F18 \
+	FMOVD 48(R6), F18 \
 	FLDPQ at(R1), (F0, F1) \
 	FLDPQ (at+32)(R1), (F2, F3) \
 	SDOTE(16, 0, 0, 20) \
@@ -178,6 +188,7 @@ block_loop: \
 
 #define BLOCKQ8 BLOCKBYTES(32)
 #define BLOCKUNPACKED BLOCKBYTES(64)
+#define BLOCKMINIMA BLOCKBYTES(128)
 
 // The products with several rows, of one block of 4 rows × 32 columns a turn, have these:
 //
@@ -189,9 +200,9 @@ block_loop: \
 //	V0-V7    weights, by column group
 //	V8       their scales
 //	V9, V10  activations    V11 sums of the block    V12 their scale    V13 1.5·2^23    V14 product of scales
-//	V15      mask 0x0f      V16-V31 sums of the rows, one register for each row of activations
+//	V15      mask 0x0f, or minima      V16-V31 sums of the rows, one register for each row of activations
 
-// UNPACKQ4, UNPACKQ8 and LOADUNPACKED make one block of 4 rows of weights ready.
+// UNPACKQ4, UNPACKQ8, LOADUNPACKED and LOADMINIMA make one block of 4 rows of weights ready.
 #define UNPACKQ4 \
 	FMOVD (R9), F8 \
 	FMOVQ (R11), F0 \
@@ -237,7 +248,21 @@ block_loop: \
 	ADD   $576, R9 \
 	ADD   $576, R11
 
-// ROWQ4(acc) and ROWQ8(acc) add the block's products with the next row of activations to V(acc).
+#define LOADMINIMA \
+	FMOVQ (R9), F8 \
+	FMOVQ 64(R9), F15 \
+	FMOVQ (R11), F0 \
+	FMOVQ 64(R11), F1 \
+	FMOVQ 128(R11), F2 \
+	FMOVQ 192(R11), F3 \
+	FMOVQ 256(R11), F4 \
+	FMOVQ 320(R11), F5 \
+	FMOVQ 384(R11), F6 \
+	FMOVQ 448(R11), F7 \
+	ADD   $640, R9 \
+	ADD   $640, R11
+
+// ROWQ4(acc), ROWQ8(acc) and ROWMINIMA(acc) add the block's products with the next row of activations to V(acc).
 #define ROWQ4(acc) \
 	FLDPQ   32(R6), (F11, F12) \
 	ROW(acc)
@@ -245,6 +270,12 @@ block_loop: \
 #define ROWQ8(acc) \
 	FMOVQ   (R8), F11 \
 	FMOVQ   48(R6), F12 \
+	ROW(acc)
+
+#define ROWMINIMA(acc) \
+	FMOVQ   (R8), F11 \
+	FMOVQ   48(R6), F12 \
+	FMLSE(12, 1, 15, acc) \
 	ROW(acc)
 
 #define ROW(acc) \
@@ -286,8 +317,9 @@ block_loop: \
 	OP(30) \
 	OP(31)
 
-// GEMM is the body for the rows of ROWS, whose activations take bytes a block. A scale of weights takes scale bytes.
-#define GEMM(ROWS, bytes, scale, UNPACK, PRODUCTS) \
+// GEMM is the body for the rows of ROWS, whose activations take bytes a block. A scale of weights takes scale bytes,
+// and what comes before the weights of a block, header bytes.
+#define GEMM(ROWS, bytes, header, scale, UNPACK, PRODUCTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  ldd+8(FP), R1 \
 	MOVD  w+16(FP), R12 \
@@ -296,7 +328,7 @@ block_loop: \
 	MOVD  blocks+40(FP), R5 \
 	LSL   $2, R1 \
 	SUB   $bytes, R4 \
-	ADD   $(16*scale), R12, R2 \
+	ADD   $header, R12, R2 \
 	MOVD  $4, R13 \
 	VMOVI $0x0f, V15.B16 \
 	MOVD  $·start(SB), R8 \
@@ -332,27 +364,27 @@ TEXT ·gemvQ8Dotprod(SB), NOSPLIT, $0-48
 
 // func gemmQ4Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod16(SB), NOSPLIT, $0-48
-	GEMM(ROWS16, 1024, 2, UNPACKQ4, ROWQ4)
+	GEMM(ROWS16, 1024, 32, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ4Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod8(SB), NOSPLIT, $0-48
-	GEMM(ROWS8, 512, 2, UNPACKQ4, ROWQ4)
+	GEMM(ROWS8, 512, 32, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ4Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4Dotprod4(SB), NOSPLIT, $0-48
-	GEMM(ROWS4, 256, 2, UNPACKQ4, ROWQ4)
+	GEMM(ROWS4, 256, 32, 2, UNPACKQ4, ROWQ4)
 
 // func gemmQ8Dotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod16(SB), NOSPLIT, $0-48
-	GEMM(ROWS16, 1024, 2, UNPACKQ8, ROWQ8)
+	GEMM(ROWS16, 1024, 32, 2, UNPACKQ8, ROWQ8)
 
 // func gemmQ8Dotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod8(SB), NOSPLIT, $0-48
-	GEMM(ROWS8, 512, 2, UNPACKQ8, ROWQ8)
+	GEMM(ROWS8, 512, 32, 2, UNPACKQ8, ROWQ8)
 
 // func gemmQ8Dotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8Dotprod4(SB), NOSPLIT, $0-48
-	GEMM(ROWS4, 256, 2, UNPACKQ8, ROWQ8)
+	GEMM(ROWS4, 256, 32, 2, UNPACKQ8, ROWQ8)
 
 // func gemvUnpackedDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvUnpackedDotprod(SB), NOSPLIT, $0-48
@@ -360,12 +392,28 @@ TEXT ·gemvUnpackedDotprod(SB), NOSPLIT, $0-48
 
 // func gemmUnpackedDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedDotprod16(SB), NOSPLIT, $0-48
-	GEMM(ROWS16, 1024, 4, LOADUNPACKED, ROWQ8)
+	GEMM(ROWS16, 1024, 64, 4, LOADUNPACKED, ROWQ8)
 
 // func gemmUnpackedDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedDotprod8(SB), NOSPLIT, $0-48
-	GEMM(ROWS8, 512, 4, LOADUNPACKED, ROWQ8)
+	GEMM(ROWS8, 512, 64, 4, LOADUNPACKED, ROWQ8)
 
 // func gemmUnpackedDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedDotprod4(SB), NOSPLIT, $0-48
-	GEMM(ROWS4, 256, 4, LOADUNPACKED, ROWQ8)
+	GEMM(ROWS4, 256, 64, 4, LOADUNPACKED, ROWQ8)
+
+// func gemvMinimaDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvMinimaDotprod(SB), NOSPLIT, $0-48
+	GEMV(BLOCKMINIMA, SCALEMINIMA, 640)
+
+// func gemmMinimaDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaDotprod16(SB), NOSPLIT, $0-48
+	GEMM(ROWS16, 1024, 128, 4, LOADMINIMA, ROWMINIMA)
+
+// func gemmMinimaDotprod8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaDotprod8(SB), NOSPLIT, $0-48
+	GEMM(ROWS8, 512, 128, 4, LOADMINIMA, ROWMINIMA)
+
+// func gemmMinimaDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaDotprod4(SB), NOSPLIT, $0-48
+	GEMM(ROWS4, 256, 128, 4, LOADMINIMA, ROWMINIMA)

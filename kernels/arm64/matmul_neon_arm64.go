@@ -8,6 +8,7 @@ var (
 	q8Neon = blocked{dtype: tensor.Q8_0, x: &rowLayout, gemv: gemvQ8Neon}
 
 	unpackedNeon = blocked{dtype: unpackedType, x: &rowLayout, gemv: gemvUnpackedNeon}
+	minimaNeon   = blocked{dtype: unpackedType, x: &rowLayout, gemv: gemvMinimaNeon}
 )
 
 // unpackedType stands for an unpacked tile, whose blocks have as many columns; a product has but one.
@@ -23,3 +24,6 @@ func gemvQ8Neon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 
 //go:noescape
 func gemvUnpackedNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
+//go:noescape
+func gemvMinimaNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)

@@ -90,6 +90,7 @@
 
 #define GROUPQ8(g, scale, sum) GROUPBYTES(32, g, scale, sum)
 #define GROUPUNPACKED(g, scale, sum) GROUPBYTES(64, g, scale, sum)
+#define GROUPMINIMA(g, scale, sum) GROUPBYTES(128, g, scale, sum)
 
 // SPREAD repeats the activations of the block, V8 and V9.
 #define SPREAD \
@@ -123,6 +124,16 @@
 	FMULE(20, 0, 18, 18) \
 	FMULE(20, 0, 19, 19)
 
+// SCALEMINIMA is SCALE32, and subtracts minima times the sum of the activations, which stands behind their scale.
+#define SCALEMINIMA \
+	FLDPQ 64(R1), (F16, F17) \
+	FLDPQ 96(R1), (F18, F19) \
+	FMLSE(20, 1, 16, 24) \
+	FMLSE(20, 1, 17, 25) \
+	FMLSE(20, 1, 18, 26) \
+	FMLSE(20, 1, 19, 27) \
+	SCALE32
+
 // GEMV is the body of a product: START is where the start value stands, bytes the size of a block of weights.
 #define GEMV(START, SCALE, GROUP, bytes) \
 	MOVD  dst+0(FP), R0 \
@@ -144,7 +155,7 @@ tile_loop: \
 block_loop: \
 	FLDPQ (R6), (F8, F9) \
 	FMOVQ START, F21 \
-	FMOVS 48(R6), F20 \
+	FMOVD 48(R6), F20 \
 	ADD   R4, R6 \
 	SPREAD \
 	SCALE \
@@ -172,3 +183,7 @@ TEXT ·gemvQ8Neon(SB), NOSPLIT, $0-48
 // func gemvUnpackedNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvUnpackedNeon(SB), NOSPLIT, $0-48
 	GEMV((R8), SCALE32, GROUPUNPACKED, 576)
+
+// func gemvMinimaNeon(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvMinimaNeon(SB), NOSPLIT, $0-48
+	GEMV((R8), SCALEMINIMA, GROUPMINIMA, 640)

@@ -41,6 +41,7 @@ var neonSet = table.Kernels{
 	},
 	Unpack:         unpackNeon,
 	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedNeon.run},
+	MatMulMinima:   &table.QuantMatMul{Form: &rowForm, Run: minimaNeon.run},
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,
@@ -78,6 +79,7 @@ var dotprodSet = table.Kernels{
 		tensor.Q6_K: {Form: &wideForm, Run: q6KDotprod.run},
 	},
 	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedDotprod.run},
+	MatMulMinima:   &table.QuantMatMul{Form: &rowForm, Run: minimaDotprod.run},
 }
 
 var i8mmSet = table.Kernels{

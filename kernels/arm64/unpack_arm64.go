@@ -55,7 +55,7 @@ func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackQ3KNeon(dst, tile *byte, blocks int)
 
-// unpackQ5KNeon unpacks blocks blocks of a tile of Q5_K, without its minima.
+// unpackQ5KNeon unpacks blocks blocks of a tile of Q5_K, which has minima.
 //
 //go:noescape
 func unpackQ5KNeon(dst, tile *byte, blocks int)

@@ -39,8 +39,9 @@ GLOBL pairs<>(SB), RODATA|NOPTR, $32
 	STQAT(0, 2, c) \
 	STQAT(0, 3, d)
 
-// FLOATS(LOW8, HIGH8, LOW4, HIGH4) writes V20-V23 times the 16 bytes of V0, which the instructions named widen.
-#define FLOATS(LOW8, HIGH8, LOW4, HIGH4) \
+// FLOATS(at, a, b, c, d, LOW8, HIGH8, LOW4, HIGH4) writes V(a) … V(d) times the 16 bytes of V0, which the instructions named widen, to register
+// number at of (R0).
+#define FLOATS(at, a, b, c, d, LOW8, HIGH8, LOW4, HIGH4) \
 	LOW8(0, 4) \
 	HIGH8(0, 5) \
 	LOW4(4, 0) \
@@ -51,11 +52,14 @@ GLOBL pairs<>(SB), RODATA|NOPTR, $32
 	SCVTF4(1, 1) \
 	SCVTF4(2, 2) \
 	SCVTF4(3, 3) \
-	FMUL4(20, 0, 0) \
-	FMUL4(21, 1, 1) \
-	FMUL4(22, 2, 2) \
-	FMUL4(23, 3, 3) \
-	STORE_SCALES(0, 1, 2, 3)
+	FMUL4(a, 0, 0) \
+	FMUL4(b, 1, 1) \
+	FMUL4(c, 2, 2) \
+	FMUL4(d, 3, 3) \
+	STQAT(0, at, 0) \
+	STQAT(0, at+1, 1) \
+	STQAT(0, at+2, 2) \
+	STQAT(0, at+3, 3)
 
 #define SIGNED8(n, d) SSHLL8(0, n, d)
 #define SIGNEDH8(n, d) SSHLLH8(0, n, d)
@@ -191,7 +195,7 @@ block_loop:
 	SHL16(4, 1, 1) \
 	ORR16(1, 0, 0) \
 	SUB16(31, 0, 0) \
-	FLOATS(SIGNED8, SIGNEDH8, SIGNED4, SIGNEDH4) \
+	FLOATS(0, 20, 21, 22, 23, SIGNED8, SIGNEDH8, SIGNED4, SIGNEDH4) \
 	NIBBLES32(1, (8+16*(s))) \
 	ADD $576, R0
 
@@ -506,7 +510,7 @@ run_loop:
 	NIBBLE(0, 0) \
 	SHL16(1, 0, 0) \
 	ORR16(30, 0, 0) \
-	FLOATS(USHLL8, USHLLH8, USHLL4, USHLLH4) \
+	FLOATS(0, 20, 21, 22, 23, USHLL8, USHLLH8, USHLL4, USHLLH4) \
 	LOOKUPS \
 	ADD $64, R6 \
 	ADD $128, R7 \
@@ -544,15 +548,28 @@ run_loop:
 	BNE  block_loop
 	RET
 
-// Q5K_SCALE(s) makes the scales of the s-th 32 columns, bytes of 16 rows, in V0; Q5K_SCALEH is for s above 3. V29 is the mask of six bits.
+// Q5K_SCALE(s) makes the scales of the s-th 32 columns, bytes of 16 rows, in V0, Q5K_MINIMUM(s) the minima; Q5K_SCALEH and Q5K_MINIMUMH are for s
+// above 3. V29 is the mask of six bits.
 #define Q5K_SCALE(s) \
 	LDQ(1, (4+(s)), 0) \
+	AND16(29, 0, 0)
+
+#define Q5K_MINIMUM(s) \
+	LDQ(1, (8+(s)), 0) \
 	AND16(29, 0, 0)
 
 #define Q5K_SCALEH(s) \
 	LDQ(1, (8+(s)), 0) \
 	LDQ(1, (s), 1) \
 	AND16(28, 0, 0) \
+	USHR16(6, 1, 1) \
+	SHL16(4, 1, 1) \
+	ORR16(1, 0, 0)
+
+#define Q5K_MINIMUMH(s) \
+	LDQ(1, (8+(s)), 0) \
+	LDQ(1, (4+(s)), 1) \
+	USHR16(4, 0, 0) \
 	USHR16(6, 1, 1) \
 	SHL16(4, 1, 1) \
 	ORR16(1, 0, 0)
@@ -579,15 +596,17 @@ run_loop:
 	BIT16(31, 5, 1) \
 	BIT16(31, 6, 2) \
 	BIT16(31, 7, 3) \
-	STQAT(0, (4+4*(i)), 0) \
-	STQAT(0, (5+4*(i)), 1) \
-	STQAT(0, (6+4*(i)), 2) \
-	STQAT(0, (7+4*(i)), 3)
+	STQAT(0, (8+4*(i)), 0) \
+	STQAT(0, (9+4*(i)), 1) \
+	STQAT(0, (10+4*(i)), 2) \
+	STQAT(0, (11+4*(i)), 3)
 
-#define Q5K(s, SCALE, NIBBLE) \
+#define Q5K(s, SCALE, MINIMUM, NIBBLE) \
 	VMOVI $(1<<(s)), V10.B16 \
 	SCALE(s) \
-	FLOATS(USHLL8, USHLLH8, USHLL4, USHLLH4) \
+	FLOATS(0, 20, 21, 22, 23, USHLL8, USHLLH8, USHLL4, USHLLH4) \
+	MINIMUM(s) \
+	FLOATS(4, 24, 25, 26, 27, USHLL8, USHLLH8, USHLL4, USHLLH4) \
 	Q5K_GROUP(s, 0, NIBBLE) \
 	Q5K_GROUP(s, 1, NIBBLE) \
 	Q5K_GROUP(s, 2, NIBBLE) \
@@ -596,11 +615,11 @@ run_loop:
 	Q5K_GROUP(s, 5, NIBBLE) \
 	Q5K_GROUP(s, 6, NIBBLE) \
 	Q5K_GROUP(s, 7, NIBBLE) \
-	ADD $576, R0
+	ADD $640, R0
 
 // func unpackQ5KNeon(dst, tile *byte, blocks int)
 //
-//	V20-V23  d    V28 mask of nibbles
+//	V20-V23  d    V24-V27  dmin    V28 mask of nibbles
 TEXT ·unpackQ5KNeon(SB), NOSPLIT, $0-24
 	MOVD  dst+0(FP), R0
 	MOVD  tile+8(FP), R1
@@ -611,14 +630,19 @@ TEXT ·unpackQ5KNeon(SB), NOSPLIT, $0-24
 
 block_loop:
 	READ_SCALES
-	Q5K(0, Q5K_SCALE, LOW)
-	Q5K(1, Q5K_SCALE, HIGH)
-	Q5K(2, Q5K_SCALE, LOW)
-	Q5K(3, Q5K_SCALE, HIGH)
-	Q5K(4, Q5K_SCALEH, LOW)
-	Q5K(5, Q5K_SCALEH, HIGH)
-	Q5K(6, Q5K_SCALEH, LOW)
-	Q5K(7, Q5K_SCALEH, HIGH)
+	FLDPQ 32(R1), (F0, F1)
+	FCVTL4(0, 24)
+	FCVTLH4(0, 25)
+	FCVTL4(1, 26)
+	FCVTLH4(1, 27)
+	Q5K(0, Q5K_SCALE, Q5K_MINIMUM, LOW)
+	Q5K(1, Q5K_SCALE, Q5K_MINIMUM, HIGH)
+	Q5K(2, Q5K_SCALE, Q5K_MINIMUM, LOW)
+	Q5K(3, Q5K_SCALE, Q5K_MINIMUM, HIGH)
+	Q5K(4, Q5K_SCALEH, Q5K_MINIMUMH, LOW)
+	Q5K(5, Q5K_SCALEH, Q5K_MINIMUMH, HIGH)
+	Q5K(6, Q5K_SCALEH, Q5K_MINIMUMH, LOW)
+	Q5K(7, Q5K_SCALEH, Q5K_MINIMUMH, HIGH)
 	ADD  $2816, R1
 	SUBS $1, R2
 	BNE  block_loop

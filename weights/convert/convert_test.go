@@ -189,7 +189,9 @@ func TestBlocksPassThrough(t *testing.T) {
 		{tensor.F16, tensor.Invalid, tensor.Q8_0, tensor.Q8_0},
 		{tensor.Q4_0, tensor.Q4_0, tensor.Q4_0, tensor.Q4_0},
 		{tensor.Q6_K, tensor.Q4_0, tensor.Q4_0, tensor.Q6_K},
-		{tensor.Q5_K, tensor.Q4_0, tensor.Q4_0, tensor.Q8_0},
+		{tensor.Q5_K, tensor.Q4_0, tensor.Q4_0, tensor.Q5_K},
+		{tensor.Q5_1, tensor.Q4_0, tensor.Q4_0, tensor.Q8_0},
+		{tensor.F16, tensor.IQ3_XXS, tensor.IQ3_XXS, tensor.Q8_0},
 		{tensor.Q4_K, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0},
 		{tensor.Q6_K, tensor.F16, tensor.F16, tensor.F16},
 	}

@@ -29,8 +29,8 @@ type Kernels struct {
 	// Unpack holds, by format, what writes a tile as an unpacked one, of the layout that [UnpackedBlockBytes] describes, for MatMulUnpacked.
 	// It serves the formats without a product of their own; a set may improve one and inherit the other.
 	Unpack map[tensor.DType]func(dst, tile []byte)
-	// MatMulUnpacked is the product with one unpacked tile.
-	MatMulUnpacked *QuantMatMul
+	// MatMulUnpacked is the product with one unpacked tile, MatMulMinima with one that has minima.
+	MatMulUnpacked, MatMulMinima *QuantMatMul
 	// Dequantize holds, by format, what writes row r (0..15) of one tile of len(dst) columns. F16 has an entry of its own.
 	Dequantize    map[tensor.DType]func(dst []float32, tile []byte, r int)
 	DequantizeF16 func(dst []float32, tile []byte, r int)
@@ -72,20 +72,21 @@ type Kernels struct {
 	F32ToBF16 func(dst []uint16, src []float32)
 }
 
-// UnpackedBlockBytes is the size of a block of an unpacked tile: of 32 columns, 16 × float32 d, one for each row, then, for j in 0..7, for
-// each row 4 × int8 q of columns 4j … 4j+3. An element is d·q.
-const UnpackedBlockBytes = 4*tensor.TileRows + 32*tensor.TileRows
-
-// UnpackedTileBytes is the size of an unpacked tile of k columns.
-func UnpackedTileBytes(k int) int { return k / 32 * UnpackedBlockBytes }
+// UnpackedBlockBytes is the size of a block of an unpacked tile: of 32 columns, 16 × float32 d, one for each row; where the format has minima,
+// 16 × float32 m; then, for j in 0..7, for each row 4 × int8 q of columns 4j … 4j+3. An element is d·q-m.
+func UnpackedBlockBytes(minima bool) int {
+	if minima {
+		return 2*4*tensor.TileRows + 32*tensor.TileRows
+	}
+	return 4*tensor.TileRows + 32*tensor.TileRows
+}
 
 // QuantMatMul multiplies packed weights with quantised activations.
 type QuantMatMul struct {
 	// Unpack, if it is not nil, writes a tile as Run takes it.
 	Unpack func(dst, tile []byte)
-	// Minima, if it is not nil, writes what is to be subtracted from the elements of an unpacked tile of k columns: dst [16][k/32], a number for
-	// each 32 columns.
-	Minima func(dst []float32, tile []byte)
+	// Minima says that an unpacked tile has minima.
+	Minima bool
 	// Form is how Run wants the activations. Kernels that share a pointer share one quantisation of an input.
 	Form *Form
 	// Run computes dst[i*ldd+16t+r] = Σ_c w[16t+r][c]·x[i][c] for all i < n, r < 16, t < tiles: whole tiles only. w holds
