@@ -52,10 +52,9 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, quantized(p.Form, x, n, k), n, k)
 		}
 	}
-	unpacked := func(set *table.Kernels, n int) func(t *testing.T) {
-		p := set.MatMulUnpacked
+	unpacked := func(p *table.QuantMatMul, n int) func(t *testing.T) {
 		return func(t *testing.T) {
-			w := make([]byte, k/32*table.UnpackedBlockBytes(false))
+			w := make([]byte, k/32*table.UnpackedBlockBytes(true))
 			p.Run(make([]float32, n*tileRows), tileRows, w, 1, quantized(p.Form, normal(rand.New(rand.NewPCG(1, 2)), n*k), n, k), n, k)
 		}
 	}
@@ -95,10 +94,12 @@ func TestCall(t *testing.T) {
 		{"gemmQ4KI8mm", long(tensor.Q4_K, &i8mmSet)},
 		{"gemmQ6KI8mm", long(tensor.Q6_K, &i8mmSet)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, &i8mmSet, 16)},
-		{"gemvUnpackedNeon", unpacked(&neonSet, 1)},
-		{"gemvUnpackedDotprod", unpacked(&dotprodSet, 1)},
-		{"gemmUnpackedDotprod16", unpacked(&dotprodSet, 16)},
-		{"gemmUnpackedI8mm16", unpacked(&i8mmSet, 16)},
+		{"gemvUnpackedNeon", unpacked(neonSet.MatMulUnpacked, 1)},
+		{"gemvUnpackedDotprod", unpacked(dotprodSet.MatMulUnpacked, 1)},
+		{"gemmUnpackedDotprod16", unpacked(dotprodSet.MatMulUnpacked, 16)},
+		{"gemvMinimaDotprod", unpacked(dotprodSet.MatMulMinima, 1)},
+		{"gemmMinimaDotprod16", unpacked(dotprodSet.MatMulMinima, 16)},
+		{"gemmUnpackedI8mm16", unpacked(i8mmSet.MatMulUnpacked, 16)},
 		{"unpackNibblesNeon", unpack(tensor.IQ4_NL)},
 		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
 		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},

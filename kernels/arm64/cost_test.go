@@ -45,6 +45,19 @@ var costs = []struct {
 	{kernel: "gemmQ4KI8mm", cycle: 21.57, optimistic: 22.57, instr: 0.1358, options: wholeBlocks},
 	{kernel: "gemmQ6KI8mm", cycle: 21.18, optimistic: 22.13, instr: 0.1372, options: wholeBlocks},
 	{kernel: "gemmQ8I8mm16", cycle: 32.36, optimistic: 32.63, instr: 0.0888},
+	{kernel: "gemvUnpackedNeon", cycle: 8.09, optimistic: 8.09, instr: 0.3293},
+	{kernel: "gemvUnpackedDotprod", cycle: 22.80, optimistic: 22.80, instr: 0.1441},
+	{kernel: "gemmUnpackedDotprod16", cycle: 22.80, optimistic: 22.80, instr: 0.1190},
+	{kernel: "gemmUnpackedI8mm16", cycle: 32.90, optimistic: 32.90, instr: 0.0882},
+	{kernel: "gemvMinimaDotprod", cycle: 20.90, optimistic: 20.90, instr: 0.1561},
+	{kernel: "gemmMinimaDotprod16", cycle: 20.90, optimistic: 20.90, instr: 0.1275},
+	{kernel: "unpackNibblesNeon", instr: 0.2493, options: elements},
+	{kernel: "unpackMXFP4Neon", instr: 0.3252, options: elements},
+	{kernel: "unpackIQ4XSNeon", instr: 0.2782, options: elements},
+	{kernel: "unpackQ3KNeon", instr: 0.5915, options: elements},
+	{kernel: "unpackQ5KNeon", instr: 0.4776, options: elements},
+	{kernel: "unpackIQ3XXSNeon", instr: 1.0213, options: elements},
+	{kernel: "unpackIQ3SNeon", instr: 1.0049, options: elements},
 	{kernel: "gemvF16Neon", cycle: 1.96, optimistic: 3.92, instr: 0.6382},
 	{kernel: "gemmF16Neon16", cycle: 6.96, optimistic: 7.37, instr: 0.4348},
 	{kernel: "gemmF16Neon4", cycle: 5.22, optimistic: 6.27, instr: 0.5905},
@@ -66,6 +79,9 @@ var costs = []struct {
 // wholeBlocks makes the tool take the loop over blocks for the hot one, which turns more often than 20 times, in place of the
 // loop over the columns of a block, or over the rows that an unpacked block is multiplied with.
 var wholeBlocks = []string{"--min-trip", "20"}
+
+// elements makes the tool count instructions for each of the elements that TestCall unpacks, since there are no products.
+var elements = []string{"--macs", "32768", "--min-trip", "1"}
 
 var update = flag.Bool("update", false, "measure all kernels and record that they keep to their bounds")
 
