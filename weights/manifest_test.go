@@ -121,7 +121,7 @@ func TestBadManifests(t *testing.T) {
 		{"duplicate tensor", func(m *manifest) { m.Tensors[3].Name = "a" }, ErrCorrupt, `"a"`},
 		{"nameless tensor", func(m *manifest) { m.Tensors[3].Name = "" }, ErrCorrupt, "empty"},
 		{"type", func(m *manifest) { m.Tensors[3].Type = "q3_k" }, ErrCorrupt, "q3_k"},
-		{"type that is not packed", func(m *manifest) { m.Tensors[3].Type = "q5_k" }, ErrCorrupt, "q5_k"},
+		{"type that is not packed", func(m *manifest) { m.Tensors[3].Type = "q5_1" }, ErrCorrupt, "q5_1"},
 		{"matrix of f32", func(m *manifest) { m.Tensors[3].Type = "f32" }, ErrCorrupt, "f32"},
 		{"rows", func(m *manifest) { m.Tensors[3].Rows = 1 << 40 }, ErrCorrupt, "shape"},
 		{"columns", func(m *manifest) { m.Tensors[3].Cols = 65 }, ErrCorrupt, "shape"},
