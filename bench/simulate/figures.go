@@ -108,19 +108,11 @@ func (s *simulation) phones(ctx context.Context, out *report.Report) error {
 			}
 			var all [3][]float64
 			for _, set := range s.pair.Sets {
-				var rates [3]float64
-				for _, c := range policies.Variants(budget) {
-					at := map[string]int{plainName: 0, "chain": 1, leverName: 2}
-					i, ok := at[c.Policy]
-					if !ok {
-						continue
-					}
-					x, err := s.simulateOne(ctx, h, set, c, false)
-					if err != nil {
-						return err
-					}
-					rates[i] = max(rates[i], x.rate)
+				best, err := s.best(ctx, h, set)
+				if err != nil {
+					return err
 				}
+				rates := [3]float64{best[0].rate, best[1].rate, best[2].rate}
 				for i := range rates {
 					all[i] = append(all[i], rates[i])
 				}
