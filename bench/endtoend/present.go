@@ -15,6 +15,7 @@ type figures struct {
 	reading, computing, waiting, drafting  float64 // shares of the time
 	peak                                   int64
 	tokens, passes, seconds, io, wait, cpu float64
+	experts, expertReads                   float64 // of a pass
 }
 
 func sum(answers []Answer) (f figures) {
@@ -28,11 +29,14 @@ func sum(answers []Answer) (f figures) {
 		f.io += a.IOSeconds
 		f.wait += a.IOWaitSeconds
 		f.cpu += a.ComputeSeconds
+		f.experts += float64(a.Experts)
+		f.expertReads += float64(a.ExpertReads)
 		draft += a.DraftSeconds
 		firsts = append(firsts, a.TimeToFirstToken)
 		f.peak = max(f.peak, a.PeakRSS)
 	}
 	f.rate, f.accepted, f.pass, f.bytes = f.tokens/f.seconds, f.tokens/f.passes, f.seconds/f.passes, f.bytes/f.tokens
+	f.experts, f.expertReads = f.experts/f.passes, f.expertReads/f.passes
 	f.reading, f.computing, f.waiting, f.drafting = f.io/f.seconds, f.cpu/f.seconds, f.wait/f.seconds, draft/f.seconds
 	f.first = bench.Median(firsts)
 	return f
@@ -41,11 +45,15 @@ func sum(answers []Answer) (f figures) {
 // present fills in the report.
 func (r *run) present(out *report.Report, ways []string) {
 	model, draft := r.names()
-	out.Title = fmt.Sprintf("End to end: %s, %.0f%% in memory", model, 100*float64(r.DRAM)/float64(r.plan.Pass))
+	all := float64(r.plan.Pass + r.plan.Experts)
+	out.Title = fmt.Sprintf("End to end: %s, %.0f%% in memory", model, 100*float64(r.DRAM)/all)
 	out.Data = r.answers
 	out.Set("models", model+", "+draft)
-	out.Set("memory for the target's weights", fmt.Sprintf("%.0f MiB of %.0f", float64(r.DRAM)/(1<<20), float64(r.plan.Pass)/(1<<20)))
+	out.Set("memory for the target's weights", fmt.Sprintf("%.0f MiB of %.0f", float64(r.DRAM)/(1<<20), all/(1<<20)))
 	out.Set("read for a pass", fmt.Sprintf("%.2f GB, in reads of %d KiB, %d at once", float64(r.plan.Streamed)/1e9, r.plan.ReadSize>>10, r.plan.Depth))
+	if r.plan.Experts > 0 {
+		out.Set("experts", fmt.Sprintf("%.2f GB, of which those used most and last are kept in %.2f GB", float64(r.plan.Experts)/1e9, float64(r.plan.Kept)/1e9))
+	}
 	out.Set("prompts per set", r.Prompts)
 	out.Set("tokens of an answer", fmt.Sprintf("%d; plain decoding from flash %d", r.Tokens, r.PlainTokens))
 	if len(r.answers) > 0 {
@@ -86,11 +94,11 @@ func (r *run) present(out *report.Report, ways []string) {
 func (r *run) table(out *report.Report, set string, ways []string) {
 	number := report.Number
 	t := out.AddTable(set, report.Text("decoding"), number("tokens/s", 3), number("of plain", 2), number("first token s", 2), number("accepted/pass", 2),
-		number("s/pass", 3), number("MB read/token", 0), number("reading %", 0), number("computing %", 0), number("waiting %", 0), number("drafting %", 0), number("peak MiB", 0))
+		number("s/pass", 3), number("MB read/token", 0), number("reading %", 0), number("computing %", 0), number("waiting %", 0), number("drafting %", 0), number("peak MiB", 0), number("experts/pass", 0), number("read/pass", 0))
 	plain := sum(r.of(set, plainName)).rate
 	for _, w := range ways {
 		f := sum(r.of(set, w))
-		t.Add(w, f.rate, f.rate/plain, f.first, f.accepted, f.pass, f.bytes/1e6, 100*f.reading, 100*f.computing, 100*f.waiting, 100*f.drafting, float64(f.peak)/(1<<20))
+		t.Add(w, f.rate, f.rate/plain, f.first, f.accepted, f.pass, f.bytes/1e6, 100*f.reading, 100*f.computing, 100*f.waiting, 100*f.drafting, float64(f.peak)/(1<<20), f.experts, f.expertReads)
 	}
 }
 
