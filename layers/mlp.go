@@ -12,7 +12,8 @@ import (
 // Activation is the function between the matrices of an [MLP].
 type Activation int
 
-// Activations. SiLU runs on the fast kernels, the others are computed in plain Go; GELU takes the longest.
+// Activations. SiLU runs on the fast kernels, and so do GELUTanh and ClampedSwiGLU in gated networks; the others are computed in plain Go, and GELU
+// takes the longest.
 const (
 	SiLU     Activation = iota // x·sigmoid(x)
 	GELU                       // x·Φ(x) with the normal distribution Φ (Hendrycks and Gimpel, arXiv 1606.08415)
@@ -136,12 +137,30 @@ func (m *MLP) gateRow(_, i int) {
 	switch m.config.Activation {
 	case SiLU:
 		set.SiLUMul(up, gate, up)
+	case GELUTanh:
+		geluTanhMul(set, gate, up)
 	case ClampedSwiGLU:
 		clampedSwiGLU(set, gate, up)
 	default:
 		m.config.Activation.apply(set, gate, gate)
 		set.Mul(up, gate)
 	}
+}
+
+// geluTanhMul multiplies up by GELUTanh of gate, and leaves something in gate. With s = 2·√(2/π)·(1+0.044715·g²), GELUTanh(g) is
+// g·sigmoid(s·g), and so SiLU(s·g)/s.
+func geluTanhMul(set *kernels.Set, gate, up []float32) {
+	const twice, most = 2 * 0.797884560802865355880, 1e4
+	for i, g := range gate {
+		c := min(max(g, -most), most) // of which s·c is finite
+		s := twice * (1 + 0.044715*c*c)
+		gate[i] = s * c
+		if c != g {
+			up[i] *= g / c
+		}
+		up[i] /= s
+	}
+	set.SiLUMul(up, gate, up)
 }
 
 // clampedSwiGLU leaves its result in up, and something in gate.
