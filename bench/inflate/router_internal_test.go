@@ -114,7 +114,7 @@ func TestRoutersShareExpertsAsPublished(t *testing.T) {
 	}
 	for i, p := range prompts {
 		var before [][]int
-		for _, token := range m.route(directions(t, e, p, 32), step) {
+		for _, token := range m.route(directions(t, e, p, 24), step) {
 			for l, experts := range token {
 				for _, expert := range experts {
 					place, ok := at[expert]
