@@ -120,7 +120,7 @@ func TestBadManifests(t *testing.T) {
 		{"segment negative", func(m *manifest) { m.Chunks[1].Segments[0].Size = -4096 }, ErrCorrupt, "segment 0"},
 		{"duplicate tensor", func(m *manifest) { m.Tensors[3].Name = "a" }, ErrCorrupt, `"a"`},
 		{"nameless tensor", func(m *manifest) { m.Tensors[3].Name = "" }, ErrCorrupt, "empty"},
-		{"type", func(m *manifest) { m.Tensors[3].Type = "q3_k" }, ErrCorrupt, "q3_k"},
+		{"type", func(m *manifest) { m.Tensors[3].Type = "q3_l" }, ErrCorrupt, "q3_l"},
 		{"type that is not packed", func(m *manifest) { m.Tensors[3].Type = "q5_1" }, ErrCorrupt, "q5_1"},
 		{"matrix of f32", func(m *manifest) { m.Tensors[3].Type = "f32" }, ErrCorrupt, "f32"},
 		{"rows", func(m *manifest) { m.Tensors[3].Rows = 1 << 40 }, ErrCorrupt, "shape"},
