@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/arch"
@@ -135,4 +137,15 @@ func typeFile(t *testing.T, r *reference, d tensor.DType) gguf.Content {
 		x.Type, x.Data = d, blocksOfSize(t, d, x.Shape[0]*x.Shape[1], size, uint64(i))
 	}
 	return c
+}
+
+// The page of models that open says of every quantised type what becomes of it.
+func TestTypesAreDocumented(t *testing.T) {
+	page := string(readFile(t, "../../docs/architectures.md"))
+	for _, d := range tensor.Types() {
+		listed := regexp.MustCompile(`(?m)^\| [^|]*\b` + strings.ToUpper(d.String()) + `\b[^|]*\(GGUF\) \|`)
+		if d.Quantized() && !listed.MatchString(page) {
+			t.Errorf("docs/architectures.md does not list %v among the types of weights", d)
+		}
+	}
 }
