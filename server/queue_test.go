@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,15 +13,21 @@ import (
 func TestQueueOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(8)
+		var mu sync.Mutex
 		var order []string
+		ended := func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, name)
+		}
 		request := func(name string, ctx context.Context, later time.Duration) {
 			if !q.enter(later > 0) {
 				t.Fatalf("there is no room for %s", name)
 			}
 			go func() {
 				defer q.leave()
-				if err := q.run(ctx, later, func() { time.Sleep(10 * time.Second); order = append(order, name) }); err != nil {
-					order = append(order, name+" left")
+				if err := q.run(ctx, later, func() { time.Sleep(10 * time.Second); ended(name) }); err != nil {
+					ended(name + " left")
 				}
 			}()
 			time.Sleep(100 * time.Millisecond)
@@ -40,6 +47,8 @@ func TestQueueOrder(t *testing.T) {
 		request("much later", t.Context(), 0)
 		synctest.Wait()
 		time.Sleep(time.Minute + 10*time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		if want := []string{"leaves left", "first", "small", "small too", "large", "later large", "much later"}; !slices.Equal(order, want) {
 			t.Errorf("%q, want %q", order, want)
 		}
