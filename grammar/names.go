@@ -68,7 +68,7 @@ func (r *reduction) index() {
 }
 
 // links reports whether a node may be in a chain.
-func (r *reduction) links(p *part) bool {
+func (r *reduction) links(p *reduced) bool {
 	return p.text.begin != p.text.end && p.set == noSet && !p.final && p.edges[0] == p.edges[1] && p.calls[0] == p.calls[1] && p.empty[1]-p.empty[0] <= 1
 }
 

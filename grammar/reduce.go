@@ -16,20 +16,20 @@ import (
 // a node that leads to itself.
 type reduction struct {
 	*graph
-	made     []part   // nodes of the automaton
-	edges    []edge   // of these, in the order in which they were completed, as are
-	calls    []call   // and
-	empty    []int32  //
-	number   []int32  // of a node in made; 0 = none yet
-	known    []hashed // by the low bits of the hash of all that counts, or after that; at most half of them have a node
-	prefixes []prefix // of trees of names
+	made     []reduced // nodes of the automaton
+	edges    []edge    // of these, in the order in which they were completed, as are
+	calls    []call    // and
+	empty    []int32   //
+	number   []int32   // of a node in made; 0 = none yet
+	known    []hashed  // by the low bits of the hash of all that counts, or after that; at most half of them have a node
+	prefixes []prefix  // of trees of names
 	seed     maphash.Seed
 	key      []byte
 	sorted   []uint64
 }
 
-// part is a node of the automaton: what leads away from it lies between two places.
-type part struct {
+// reduced is a node of the automaton: what leads away from it lies between two places.
+type reduced struct {
 	edges, calls, empty [2]int32
 	taken
 	names
@@ -53,7 +53,7 @@ func (g *graph) reduce(start int32) (*automaton, int32) {
 	}
 	r := &reduction{
 		graph: g, number: make([]int32, len(g.nodes)), seed: maphash.MakeSeed(),
-		made: make([]part, 1, len(order)/2+1), known: make([]hashed, 2<<bits.Len(uint(len(order)))), edges: make([]edge, 0, len(order)/2+1),
+		made: make([]reduced, 1, len(order)/2+1), known: make([]hashed, 2<<bits.Len(uint(len(order)))), edges: make([]edge, 0, len(order)/2+1),
 	}
 	for _, n := range order {
 		if !g.work.do(equalSteps) {
@@ -125,7 +125,7 @@ func (r *reduction) numberOf(n int32) int32 {
 }
 
 func (r *reduction) make() int32 {
-	r.made = append(roomy(r.made), part{})
+	r.made = append(roomy(r.made), reduced{})
 	return int32(len(r.made) - 1)
 }
 
@@ -164,7 +164,7 @@ func (r *reduction) add(n int32) {
 	}
 	r.work.do(linkSteps * (len(r.edges) - edges + len(r.calls) - calls + len(r.empty) - empty))
 	r.edges, r.calls, r.empty = r.joined(edges), sortedCalls(r.calls, calls), sortedNodes(r.empty, empty)
-	p := part{
+	p := reduced{
 		edges: [2]int32{int32(edges), int32(len(r.edges))}, calls: [2]int32{int32(calls), int32(len(r.calls))}, empty: [2]int32{int32(empty), int32(len(r.empty))},
 		final: v.final,
 	}
@@ -185,17 +185,17 @@ func (r *reduction) add(n int32) {
 }
 
 // ends reports whether the rule ends at a node, and nowhere else after it.
-func (p *part) ends() bool {
+func (p *reduced) ends() bool {
 	return p.final && !p.more() && p.edges[0] == p.edges[1] && p.calls[0] == p.calls[1] && p.empty[0] == p.empty[1]
 }
 
-func (r *reduction) textOf(p part) []byte   { return r.bytes[p.text.begin:p.text.end] }
-func (r *reduction) edgesOf(p part) []edge  { return r.edges[p.edges[0]:p.edges[1]] }
-func (r *reduction) callsOf(p part) []call  { return r.calls[p.calls[0]:p.calls[1]] }
-func (r *reduction) emptyOf(p part) []int32 { return r.empty[p.empty[0]:p.empty[1]] }
+func (r *reduction) textOf(p reduced) []byte   { return r.bytes[p.text.begin:p.text.end] }
+func (r *reduction) edgesOf(p reduced) []edge  { return r.edges[p.edges[0]:p.edges[1]] }
+func (r *reduction) callsOf(p reduced) []call  { return r.calls[p.calls[0]:p.calls[1]] }
+func (r *reduction) emptyOf(p reduced) []int32 { return r.empty[p.empty[0]:p.empty[1]] }
 
 // same returns where the node stands, or should stand, that is equal to another one.
-func (r *reduction) same(p part) *hashed {
+func (r *reduction) same(p reduced) *hashed {
 	hash := r.hash(p)
 	for i := int(hash); ; i++ {
 		h := &r.known[i&(len(r.known)-1)]
@@ -207,12 +207,12 @@ func (r *reduction) same(p part) *hashed {
 }
 
 // equal reports whether two nodes are alike.
-func (r *reduction) equal(p, q part) bool {
+func (r *reduction) equal(p, q reduced) bool {
 	return p.set == q.set && p.after == q.after && p.final == q.final && bytes.Equal(r.textOf(p), r.textOf(q)) &&
 		slices.Equal(r.edgesOf(p), r.edgesOf(q)) && slices.Equal(r.callsOf(p), r.callsOf(q)) && slices.Equal(r.emptyOf(p), r.emptyOf(q))
 }
 
-func (r *reduction) hash(p part) uint32 {
+func (r *reduction) hash(p reduced) uint32 {
 	key := r.key[:0]
 	number := func(n int32) { key = binary.LittleEndian.AppendUint32(key, uint32(n)) }
 	number(p.set)
