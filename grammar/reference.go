@@ -164,6 +164,7 @@ func (r *references) next(v *value) (next *value, err error) {
 	for _, m := range v.members {
 		switch {
 		case m.name == "$ref" && next == nil:
+			r.work.do(referenceSteps)
 			if next, err = r.target(v); err != nil {
 				return nil, err
 			}

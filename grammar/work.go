@@ -55,29 +55,30 @@ func (w *work) ask() {
 
 // What takes more than one step: so many that a step takes about as long everywhere.
 const (
-	reachSteps    = 6     // a frame is added to a state
-	pushSteps     = 16    // a new stack
-	stateSteps    = 48    // a new state, or what follows it
-	byteSteps     = 1     // a byte of a schema is read
-	escapeSteps   = 64    // a string with escapes is read
-	valueSteps    = 16    // a value of a schema is read, referred to or written
-	shapeSteps    = 96    // what satisfies some schemas
-	memberSteps   = 32    // a property's name
-	numberSteps   = 10240 // a range of numbers
-	patternSteps  = 32    // a byte of a pattern is read
-	nodeSteps     = 8     // a node of a graph, or an instruction of a pattern
-	textBytes     = 8     // of a text that is kept, for one step
-	edgesStep     = 4     // edges are looked at in one step
-	classBranches = 1     // of the trie are looked at in one step, when a class is made
-	edgeSteps     = 1     // a byte's way in a tree is looked for
-	nameSteps     = 32    // a text of a chain
-	prefixSteps   = 4     // a prefix in a tree of names
-	linkSteps     = 3     // a way from one node to another
-	mergedSteps   = 8     // a node that is one of several for which another one stands
-	equalSteps    = 16    // a node is compared with all others
-	pointSteps    = 96    // a place in a pattern after some characters
-	waySteps      = 3     // a way from there
-	takerSteps    = 32    // and one that takes a character
-	rowSteps      = 384   // a row of how the characters of a set are spelled
-	spanSteps     = 16    // a span of them
+	reachSteps     = 6     // a frame is added to a state
+	pushSteps      = 16    // a new stack
+	stateSteps     = 48    // a new state, or what follows it
+	byteSteps      = 1     // a byte of a schema is read
+	escapeSteps    = 64    // a string with escapes is read
+	valueSteps     = 16    // a value of a schema is read, referred to or written
+	referenceSteps = 320   // a reference is followed
+	shapeSteps     = 96    // what satisfies some schemas
+	memberSteps    = 32    // a property's name
+	numberSteps    = 10240 // a range of numbers
+	patternSteps   = 32    // a byte of a pattern is read
+	nodeSteps      = 8     // a node of a graph, or an instruction of a pattern
+	textBytes      = 8     // of a text that is kept, for one step
+	edgesStep      = 4     // edges are looked at in one step
+	classBranches  = 1     // of the trie are looked at in one step, when a class is made
+	edgeSteps      = 1     // a byte's way in a tree is looked for
+	nameSteps      = 32    // a text of a chain
+	prefixSteps    = 4     // a prefix in a tree of names
+	linkSteps      = 3     // a way from one node to another
+	mergedSteps    = 8     // a node that is one of several for which another one stands
+	equalSteps     = 16    // a node is compared with all others
+	pointSteps     = 96    // a place in a pattern after some characters
+	waySteps       = 3     // a way from there
+	takerSteps     = 32    // and one that takes a character
+	rowSteps       = 384   // a row of how the characters of a set are spelled
+	spanSteps      = 16    // a span of them
 )
