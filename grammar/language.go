@@ -94,13 +94,13 @@ func (c *compiler) pattern(from int32, e *expression, t texts) (int32, error) {
 // states reports whether a language has at most so many states.
 func (l *language) states(most int) bool {
 	seen := map[int32]bool{l.start: true}
-	for todo := []int32{l.start}; len(todo) > 0; {
-		id := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for left := []int32{l.start}; len(left) > 0; {
+		id := left[len(left)-1]
+		left = left[:len(left)-1]
 		for class := range int32(len(l.classes)) {
 			if next := l.after(id, class); !seen[next] {
 				seen[next] = true
-				todo = append(todo, next)
+				left = append(left, next)
 			}
 		}
 		if len(seen) > most || !l.work.do(len(l.classes)) {
@@ -444,13 +444,13 @@ func (l *language) ends(id int32) bool {
 func (l *language) write(b *builder, from int32, length counts) (to int32, err error) {
 	type state struct{ formula, count int32 }
 	nodes := map[state]int32{}
-	var todo []state
+	var left []state // to write
 	node := func(s state) int32 {
 		n, ok := nodes[s]
 		if !ok {
 			n = b.node()
 			nodes[s] = n
-			todo = append(todo, s)
+			left = append(left, s)
 		}
 		return n
 	}
@@ -461,9 +461,9 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 	takers := map[string]int32{} // by what follows, and the classes
 	var key []byte
 	found := false
-	for len(todo) > 0 {
-		s := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for len(left) > 0 {
+		s := left[len(left)-1]
+		left = left[:len(left)-1]
 		at := nodes[s]
 		if int(s.count) >= length.least && l.ends(s.formula) {
 			b.skip(at, quote)

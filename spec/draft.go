@@ -102,8 +102,10 @@ func (d *Draft) wave(ctx context.Context, nodes []int, reach int, each func(node
 	if err := d.forward(ctx, nodes, reach); err != nil {
 		return err
 	}
-	if err := d.lookAhead(ctx, first); err != nil {
-		return err
+	if reach > 1 {
+		if err := d.lookAhead(ctx, first); err != nil {
+			return err
+		}
 	}
 	vocab := d.model.Vocab()
 	for len(nodes) > 0 {
@@ -215,15 +217,9 @@ func (d *Draft) forward(ctx context.Context, nodes []int, reach int) error {
 		d.tree.drafted[node] = int32(row)
 		d.batch.Tokens = append(d.batch.Tokens, d.tree.tokens[node])
 		d.batch.Parents = append(d.batch.Parents, parent)
-		masks := d.masks(node, reach)
-		for mask := range masks {
-			d.batch.Tokens = append(d.batch.Tokens, d.parallel.Mask)
-			d.batch.Parents = append(d.batch.Parents, int32(row+mask))
+		if reach > 1 {
+			d.addMasks(row, d.masks(node, reach))
 		}
-		for len(d.ahead) <= row+masks {
-			d.ahead = append(d.ahead, aheadRow{})
-		}
-		d.ahead[row].masks = masks
 	}
 	if _, err := d.model.Forward(ctx, d.batch); err != nil {
 		return fmt.Errorf("spec: draft: %w", err)

@@ -64,6 +64,18 @@ func (d *Draft) masks(node, reach int) int {
 	return max(0, min(reach-1, d.model.Context()-len(d.sequence)-depth, d.tree.maxDepth-1-depth))
 }
 
+// addMasks puts masks below the row of a node, which is the last of the batch.
+func (d *Draft) addMasks(row, masks int) {
+	for mask := range masks {
+		d.batch.Tokens = append(d.batch.Tokens, d.parallel.Mask)
+		d.batch.Parents = append(d.batch.Parents, int32(row+mask))
+	}
+	for len(d.ahead) <= row+masks {
+		d.ahead = append(d.ahead, aheadRow{})
+	}
+	d.ahead[row].masks = masks
+}
+
 // lookAhead keeps the likeliest tokens of the mask rows from the pending row first on, as many of each as d.ids holds.
 func (d *Draft) lookAhead(ctx context.Context, first int) error {
 	vocab := d.model.Vocab()

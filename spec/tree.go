@@ -161,8 +161,8 @@ const (
 )
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
-// arguments. A node takes one set of each source; [Draft.OfferAhead] alone replaces one. Tokens that the request's [Constraint] does not allow there are left out;
-// if that leaves none, there is no set. When the constraint has failed, Offer returns its error.
+// arguments. A node takes one set of each source; [Draft.OfferAhead] alone replaces one. Tokens that the request's [Constraint] does
+// not allow there are left out; if that leaves none, there is no set. When the constraint has failed, Offer returns its error.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
 		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())

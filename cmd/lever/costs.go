@@ -63,7 +63,8 @@ func costs(info *weights.Info, memory int64) (all []cost) {
 	return all
 }
 
-// weightMemory returns the memory that a device is taken to have for weights: what was given, or else half of what is available.
+// weightMemory returns the memory that a device is taken to have for weights: what was given, or else half of what is available, 0 if
+// the system does not say.
 func weightMemory(given int64) int64 {
 	if given > 0 {
 		return given

@@ -78,14 +78,10 @@ func measureImportance(ctx context.Context, text, src, dir string, bar *cli.Prog
 	if len(sequences) == 0 {
 		return nil, errors.New("--imatrix: the text is empty")
 	}
-	available, err := weights.AvailableMemory()
-	if err != nil {
-		available = 0 // then nothing is kept in memory
-	}
 	pool := kernels.NewPool(host.PerformanceCores())
 	defer pool.Close()
 	return importance.Measure(ctx, store, sequences, importance.Options{
-		Pool: pool, Memory: min(available/2, 2*store.Bytes()), Progress: func(done, total int) { bar.Update("measuring importance", int64(done), int64(total)) },
+		Pool: pool, Memory: min(weightMemory(0), 2*store.Bytes()), Progress: func(done, total int) { bar.Update("measuring importance", int64(done), int64(total)) },
 	})
 }
 

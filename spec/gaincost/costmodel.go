@@ -171,6 +171,11 @@ func (m *CostModel) ExpertWait(t *spec.Tree) float64 { return m.cold.tree(t) * m
 // chainWait predicts the same for a path of rows.
 func (m *CostModel) chainWait(rows int) float64 { return m.cold.chain(rows) * m.cold.each(rows) }
 
+// chainPass predicts the seconds of a pass over a path of rows, of which one is accepted.
+func (m *CostModel) chainPass(rows int, drafting float64) float64 {
+	return m.Pass(rows, drafting, 1) + m.chainWait(rows)
+}
+
 // prunedWait predicts the same for a tree of which only the rows that cuts tell of go on.
 func (m *CostModel) prunedWait(t *spec.Tree, cuts []spec.Cut) float64 {
 	return m.cold.pruned(m.cold.tree(t), t.Len(), cuts) * m.cold.each(t.Len())

@@ -111,7 +111,7 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	}
 	g := &l.grower
 	g.start(sequence, tree)
-	plain := l.model.Pass(1, 0, 1) + l.model.chainWait(1)
+	plain := l.model.chainPass(1, 0)
 	g.most = plain * (1 + max(0, l.credit))
 	g.rate = l.rate(plain)
 	if err := g.lookUp(); err != nil {
@@ -126,7 +126,7 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	nodes := 0
 	if l.measure != 1 {
 		nodes, _ = g.size(g.best, g.drafting)
-		if l.measure > nodes+1 && l.model.Pass(l.measure, g.drafting, 1)+l.model.chainWait(l.measure) <= g.most {
+		if l.measure > nodes+1 && l.model.chainPass(l.measure, g.drafting) <= g.most {
 			nodes = min(l.measure-1, len(g.best))
 		}
 	}
@@ -151,7 +151,7 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	l.mask(draft.Reach())
 	catchUp := draft.Unseen()
 	first := l.model.Forward(1 + catchUp)
-	if l.model.Pass(1, first, 1)+l.model.chainWait(1) > g.most {
+	if l.model.chainPass(1, first) > g.most {
 		return nil
 	}
 	if !l.pays(first, l.hits) {
@@ -316,7 +316,7 @@ func (l *Lever) measured(rows int) {
 	switch {
 	case l.measure > 0 && rows < l.measure: // there were no more candidates
 	case l.measure > 0 && l.sizes:
-		if l.measure = 2 * rows; l.measure > enough || l.model.Pass(l.measure, 0, 1)+l.model.chainWait(l.measure) > 1.5*(l.model.Pass(1, 0, 1)+l.model.chainWait(1)) {
+		if l.measure = 2 * rows; l.measure > enough || l.model.chainPass(l.measure, 0) > 1.5*l.model.chainPass(1, 0) {
 			l.measure, l.sizes = 0, false
 		}
 	case l.drafted >= seldom:

@@ -90,19 +90,7 @@ func parseCompressedWeights(w *settings, format string) method {
 }
 
 func (m *compressed) restore(found map[string]sourceTensor) ([]string, error) {
-	bases := basesOf(found, ".weight_packed")
-	kept := 0
-	for _, base := range bases {
-		t, err := m.matrix(found, base)
-		if err != nil {
-			return nil, err
-		}
-		if t.dtype != tensor.F32 {
-			kept++
-		}
-		found[t.name] = t
-	}
-	return slices.Concat(keptNote("compressed-tensors", kept), affineNote("compressed-tensors", m.bits, len(bases)-kept)), nil
+	return restoreIntegers(found, ".weight_packed", "compressed-tensors", m.bits, m.matrix)
 }
 
 // matrix takes the tensors that stand for a matrix from found.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -17,7 +18,7 @@ type fp8 struct {
 	block      []int    // rows and columns of a block; if it is nil, there is a scale for each row or for all
 }
 
-// f32Types are the types of scales.
+// scaleTypes are the types of scales.
 var scaleTypes = []tensor.DType{tensor.F32, tensor.BF16, tensor.F16}
 
 // parseFP8 reads the settings of DeepSeek's and transformers' fp8.
@@ -69,10 +70,10 @@ func (m *fp8) restore(found map[string]sourceTensor) ([]string, error) {
 
 // checkScale refuses a matrix of another type, and scales that do not fit it.
 func (m *fp8) checkScale(t, scale sourceTensor) error {
-	if !contains(m.types, t.dtype) {
+	if !slices.Contains(m.types, t.dtype) {
 		return badSource(weights.ErrUnsupported, t.file, t.name, "type %v with a scale", t.dtype)
 	}
-	if !contains(scaleTypes, scale.dtype) {
+	if !slices.Contains(scaleTypes, scale.dtype) {
 		return badSource(weights.ErrUnsupported, scale.file, scale.name, "type %v of a scale", scale.dtype)
 	}
 	n := scale.rows * scale.cols
@@ -127,13 +128,4 @@ func (m *fp8) scalesOf(t, scale sourceTensor, row int) (scales []float32, perCol
 		return nil, 0, badSource(err, scale.file, scale.name, "its values")
 	}
 	return scales, perColumns, nil
-}
-
-func contains(types []tensor.DType, d tensor.DType) bool {
-	for _, t := range types {
-		if t == d {
-			return true
-		}
-	}
-	return false
 }

@@ -2,8 +2,6 @@ package convert
 
 import (
 	"encoding/binary"
-	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/lever-go/lever/tensor"
@@ -62,19 +60,7 @@ func parseAWQ(q *settings) method {
 }
 
 func (m *columns) restore(found map[string]sourceTensor) ([]string, error) {
-	bases := basesOf(found, ".qweight")
-	kept := 0
-	for _, base := range bases {
-		t, err := m.matrix(found, base)
-		if err != nil {
-			return nil, err
-		}
-		if t.dtype != tensor.F32 {
-			kept++
-		}
-		found[t.name] = t
-	}
-	return slices.Concat(keptNote(m.name, kept), affineNote(m.name, m.bits, len(bases)-kept)), nil
+	return restoreIntegers(found, ".qweight", m.name, m.bits, m.matrix)
 }
 
 // matrix takes the tensors that stand for a matrix from found.
@@ -173,21 +159,4 @@ func (m *columns) loadScales(x *integers, scales, zeros sourceTensor) error {
 		}
 	}
 	return nil
-}
-
-// keptNote says that n matrices keep their integers.
-func keptNote(name string, n int) []string {
-	if n == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("%d matrices of %s have symmetric integers, which become the blocks that hold them exactly", n, name)}
-}
-
-// affineNote says that n matrices have no exact block form.
-func affineNote(name string, bits, n int) []string {
-	if n == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("%d matrices of %s have %d-bit integers that no type of a store holds exactly; their values are stored like those of any other model, "+
-		"which takes more bytes than they do", n, name, bits)}
 }

@@ -2,7 +2,9 @@ package convert
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/lever-go/lever/tensor"
@@ -146,4 +148,38 @@ func (o *oneMatrix) tensor(name, file string, load func() (*integers, error)) (s
 			return m.makeRow(dst, row, d)
 		}},
 	}, nil
+}
+
+// restoreIntegers puts in found what matrix makes of each of the tensors that the suffix ends, matrices of integers of so many bits.
+func restoreIntegers(found map[string]sourceTensor, suffix, name string, bits int, matrix func(found map[string]sourceTensor, base string) (sourceTensor, error)) ([]string, error) {
+	bases := basesOf(found, suffix)
+	kept := 0
+	for _, base := range bases {
+		t, err := matrix(found, base)
+		if err != nil {
+			return nil, err
+		}
+		if t.dtype != tensor.F32 {
+			kept++
+		}
+		found[t.name] = t
+	}
+	return slices.Concat(keptNote(name, kept), affineNote(name, bits, len(bases)-kept)), nil
+}
+
+// keptNote says that n matrices keep their integers.
+func keptNote(name string, n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d matrices of %s have symmetric integers, which become the blocks that hold them exactly", n, name)}
+}
+
+// affineNote says that n matrices have no exact block form.
+func affineNote(name string, bits, n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d matrices of %s have %d-bit integers that no type of a store holds exactly; their values are stored like those of any other model, "+
+		"which takes more bytes than they do", n, name, bits)}
 }
