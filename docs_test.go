@@ -113,3 +113,81 @@ func TestPackagesAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// Where a page writes package.Name of a package here, the package has the name.
+func TestNamesInDocumentation(t *testing.T) {
+	exported := map[string]map[string]bool{} // of all packages of one name
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || len(path) > 1 && strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		names := exported[file.Name.Name]
+		if names == nil {
+			names = map[string]bool{}
+			exported[file.Name.Name] = names
+		}
+		for _, declaration := range file.Decls {
+			for _, name := range declared(declaration) {
+				names[name.Name] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "examples/mobile/README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range qualified.FindAllStringSubmatch(string(text), -1) {
+			names, ours := exported[name[1]]
+			if !ours {
+				continue
+			}
+			if checked++; !names[name[2]] {
+				t.Errorf("%s: there is no %s", page, name[0])
+			}
+		}
+	}
+	if checked < 50 {
+		t.Errorf("only %d names found", checked)
+	}
+}
+
+// declared returns the names that a declaration gives a package.
+func declared(d ast.Decl) (names []*ast.Ident) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			names = append(names, d.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				names = append(names, spec.Name)
+			case *ast.ValueSpec:
+				names = append(names, spec.Names...)
+			}
+		}
+	}
+	return names
+}
+
+var qualified = regexp.MustCompile(`\b([a-z]\w*)\.([A-Z]\w*)`)
