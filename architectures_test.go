@@ -49,7 +49,7 @@ var own = &arch.Architecture{
 		m.Steps = append(m.Steps, []arch.Tensor{
 			{Name: arch.FinalNorm, HF: "gain", Rows: 1, Cols: m.Width, Vector: true}, {Name: arch.Head, HF: "logits", Rows: m.Vocab, Cols: m.Width},
 		})
-		m.Build = func(ws *layers.Workspace, o arch.Options) (parts layers.Parts, err error) {
+		m.Build = func(ws *layers.Workspace, o arch.Options) (parts layers.DecoderConfig, err error) {
 			shape := layers.KVLayer{KVHeads: 2, HeadDim: 32}
 			parts.Cache, err = layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(m.Layers, shape), Context: o.Context, Type: o.KV})
 			if err != nil {

@@ -64,7 +64,7 @@ func tensorLlama(built *int) *arch.Architecture {
 		if err != nil {
 			return nil, err
 		}
-		m.Build = func(ws *layers.Workspace, o arch.Options) (m layers.Parts, err error) {
+		m.Build = func(ws *layers.Workspace, o arch.Options) (m layers.DecoderConfig, err error) {
 			kv := layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim})
 			if m.Cache, err = layers.NewKVCache(layers.KVConfig{Layers: kv, Context: o.Context, Type: o.KV}); err != nil {
 				return m, err

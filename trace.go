@@ -85,7 +85,7 @@ func (t *tracer) models(options *spec.Options) {
 
 // tracedModel tells of the calls of a model.
 type tracedModel struct {
-	spec.Model
+	spec.Decoder
 	lane *trace.Lane
 }
 
@@ -99,15 +99,15 @@ func (m tracedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 		name = "prompt"
 	}
 	defer m.span(name, len(b.Tokens), time.Now())
-	return m.Model.Forward(ctx, b)
+	return m.Decoder.Forward(ctx, b)
 }
 
 func (m tracedModel) Project(ctx context.Context, dst []float32, rows []int) error {
 	defer m.span("projection", len(rows), time.Now())
-	return m.Model.Project(ctx, dst, rows)
+	return m.Decoder.Project(ctx, dst, rows)
 }
 
 func (m tracedModel) Commit(path []int) error {
 	defer m.span("commit", len(path), time.Now())
-	return m.Model.Commit(path)
+	return m.Decoder.Commit(path)
 }

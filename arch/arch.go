@@ -52,7 +52,7 @@ type Model struct {
 	Steps [][]Tensor
 
 	// Build returns the parts of the decoder, built on ws. The fields Workspace and Trace need not be set.
-	Build func(ws *layers.Workspace, o Options) (layers.Parts, error)
+	Build func(ws *layers.Workspace, o Options) (layers.DecoderConfig, error)
 
 	// TextPart says that the model is the part for text of one for images or sounds as well. The names of its tensors in files of Hugging Face then are
 	// those that it would have as a model of its own, and tensors of the other parts are not used.

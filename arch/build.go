@@ -9,7 +9,7 @@ import (
 )
 
 // build puts the parts together.
-func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, err error) {
+func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.DecoderConfig, err error) {
 	caches := t.caches()
 	m.Cache, err = layers.NewKVCache(layers.KVConfig{
 		Layers: caches, Context: o.Context, Type: o.KV,
@@ -42,7 +42,7 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.Parts, er
 	}
 	for i := range t.Layers {
 		name := fmt.Sprintf("block.%d", i)
-		block := layers.BlockConfig{Width: t.Width, Norm: norm, Placement: t.Placement, Residual: t.Residual}
+		block := layers.BlockConfig{Width: t.Width, Norm: norm, NormPosition: t.NormPosition, Residual: t.Residual}
 		if t.convolves(i) {
 			block.Mixer = layers.NewShortConv(ws, name, layers.ShortConvConfig{Width: t.Width, Kernel: t.Kernel})
 		} else {

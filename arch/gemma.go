@@ -90,7 +90,7 @@ func (v *Values) gemma(ropeKind string) Transformer {
 	scalar := 256.0
 	v.Float("query_pre_attn_scalar", &scalar)
 	t.Scale = float32(1 / math.Sqrt(scalar))
-	t.Activation, t.Placement = layers.GELUTanh, layers.NormAround
+	t.Activation, t.NormPosition = layers.GELUTanh, layers.NormAround
 	t.EmbeddingScale = float32(math.Sqrt(float64(t.Width)))
 	return t
 }

@@ -54,18 +54,18 @@ func (o Options) withDefaults(m *Model) (Options, error) {
 // Decoder builds the decoder of the model over its weights. No weights are read yet. An error about weights or parts that do not fit wraps
 // [layers.ErrWiring].
 func (m *Model) Decoder(w layers.Weights, o Options) (*layers.Decoder, error) {
-	parts, err := m.Parts(w, o)
+	parts, err := m.DecoderConfig(w, o)
 	if err != nil {
 		return nil, err
 	}
-	return layers.Assemble(parts)
+	return layers.NewDecoder(parts)
 }
 
-// Parts returns the parts of the decoder for those who run only some of them.
-func (m *Model) Parts(w layers.Weights, o Options) (layers.Parts, error) {
+// DecoderConfig returns what [layers.NewDecoder] makes the decoder of, for those who run only some of its layers.
+func (m *Model) DecoderConfig(w layers.Weights, o Options) (layers.DecoderConfig, error) {
 	o, err := o.withDefaults(m)
 	if err != nil {
-		return layers.Parts{}, err
+		return layers.DecoderConfig{}, err
 	}
 	ws := layers.NewWorkspace(w, o.Pool, o.MaxBatch)
 	if o.Offloader != nil {
@@ -74,7 +74,7 @@ func (m *Model) Parts(w layers.Weights, o Options) (layers.Parts, error) {
 	ws.Observe(o.Observer)
 	parts, err := m.Build(ws, o)
 	if err != nil {
-		return layers.Parts{}, err
+		return layers.DecoderConfig{}, err
 	}
 	parts.Workspace, parts.Trace = ws, o.Trace
 	return parts, nil

@@ -65,7 +65,7 @@ func TestPublished(t *testing.T) {
   "torch_dtype": "bfloat16", "transformers_version": "4.42.4", "use_cache": true, "vocab_size": 256000}`, arch.Transformer{
 			Width: 2304, Layers: 26, Heads: 8, KVHeads: 4, HeadDim: 256, FFN: 9216, Vocab: 256000, MaxPositions: 8192, NormEps: 1e-6,
 			Rope: layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}, Windows: allBut(26, 2, 4096), Scale: 1.0 / 16, SoftCap: 50, HeadSoftCap: 30,
-			Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: 48,
+			NormPosition: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: 48,
 		}},
 		"gemma-3-4b-it": {`{
   "architectures": ["Gemma3ForConditionalGeneration"], "boi_token_index": 255999, "eoi_token_index": 256000, "eos_token_id": [1, 106],
@@ -78,7 +78,7 @@ func TestPublished(t *testing.T) {
 			Width: 2560, Layers: 34, Heads: 8, KVHeads: 4, HeadDim: 256, FFN: 10240, Vocab: 262208, MaxPositions: 131072, NormEps: 1e-6, QKNorm: true,
 			Rope:      layers.Rope{Theta: 1e6, Scaling: layers.RopeLinear, Factor: 8},
 			LocalRope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault}, Windows: allBut(34, 6, 1024), Scale: 1.0 / 16,
-			Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(2560)),
+			NormPosition: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(2560)),
 		}},
 		"Mistral-Small-3.1-24B-Instruct-2503": {`{
   "architectures": ["Mistral3ForConditionalGeneration"], "image_token_index": 10, "model_type": "mistral3", "multimodal_projector_bias": false,
@@ -144,7 +144,7 @@ func TestPublished(t *testing.T) {
   "sliding_window_pattern": 6, "torch_dtype": "bfloat16", "transformers_version": "4.50.0.dev0", "use_cache": true, "vocab_size": 262144}`, arch.Transformer{
 			Width: 1152, Layers: 26, Heads: 4, KVHeads: 1, HeadDim: 256, FFN: 6912, Vocab: 262144, MaxPositions: 32768, NormEps: 1e-6, QKNorm: true,
 			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, LocalRope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault},
-			Windows: allBut(26, 6, 512), Scale: 1.0 / 16, Placement: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(1152)),
+			Windows: allBut(26, 6, 512), Scale: 1.0 / 16, NormPosition: layers.NormAround, Activation: layers.GELUTanh, EmbeddingScale: float32(math.Sqrt(1152)),
 		}},
 		"Phi-3.5-mini-instruct": {`{
   "_name_or_path": "Phi-3.5-mini-instruct", "architectures": ["Phi3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,

@@ -63,7 +63,7 @@ func (t *Transformer) steps() [][]Tensor {
 			step = append(step, t.attention(block, hf, gguf)...)
 		}
 		mlpNorm := "post_attention_layernorm"
-		if t.Placement == layers.NormAround {
+		if t.NormPosition == layers.NormAround {
 			mlpNorm = "pre_feedforward_layernorm"
 			step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
 		}
@@ -82,7 +82,7 @@ func (t *Transformer) steps() [][]Tensor {
 		for e := range t.Experts {
 			step = append(step, t.expert(l, e)...)
 		}
-		if t.Placement == layers.NormAround {
+		if t.NormPosition == layers.NormAround {
 			step = append(step, vector(block+"mlp_post_norm", hf+"post_feedforward_layernorm", gguf+"post_ffw_norm", t.Width))
 		}
 		steps = append(steps, step)

@@ -30,14 +30,14 @@ type Transformer struct {
 	Convolutions []bool // by layer: it has a short convolution in place of attention; nil if none has
 	Kernel       int    // rows that a row of a convolution is computed from, its own included
 
-	QKVBias    bool             // queries, keys and values have a bias
-	OutputBias bool             // so has the output projection
-	Sinks      bool             // each query head has a learned score that takes part in the softmax without a value
-	QKNorm     bool             // queries and keys are normalised per head before the rotation
-	Scale      float32          // of query·key; 0 means 1/√HeadDim
-	SoftCap    float32          // of scores; 0 means none
-	LongBeta   float64          // queries at position p are multiplied by 1 + LongBeta·ln(1 + ⌊p/Rope.OriginalContext⌋); 0 means that they are not
-	Placement  layers.Placement // of the norms of a block
+	QKVBias      bool                // queries, keys and values have a bias
+	OutputBias   bool                // so has the output projection
+	Sinks        bool                // each query head has a learned score that takes part in the softmax without a value
+	QKNorm       bool                // queries and keys are normalised per head before the rotation
+	Scale        float32             // of query·key; 0 means 1/√HeadDim
+	SoftCap      float32             // of scores; 0 means none
+	LongBeta     float64             // queries at position p are multiplied by 1 + LongBeta·ln(1 + ⌊p/Rope.OriginalContext⌋); 0 means that they are not
+	NormPosition layers.NormPosition // of the norms of a block
 
 	Experts    int  // of a block, in place of its MLP, each with the inner width FFN; 0 means that there are none
 	Chosen     int  // experts of a row

@@ -38,7 +38,7 @@ type Profile struct {
 	Pauses         *Pauses     `json:"pauses,omitempty"` // or nil
 
 	// Sources says where the figures come from.
-	Sources []Source `json:"sources,omitempty"`
+	Sources []Citation `json:"sources,omitempty"`
 }
 
 // Delay is a quantile of the time that a read takes longer than the fastest of its size and depth.
@@ -54,8 +54,8 @@ type Pauses struct {
 	Seconds      float64 `json:"seconds"`
 }
 
-// Source is where a figure of a profile comes from.
-type Source struct {
+// Citation is where a figure of a profile comes from.
+type Citation struct {
 	Figure string `json:"figure"`
 	Source string `json:"source"`
 }

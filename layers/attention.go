@@ -80,7 +80,7 @@ type Attention struct {
 // NewAttention returns the attention layer whose tensors start with name.
 func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
 	if !ws.wiring.attention(name, &c) {
-		return &Attention{config: c, ws: ws, name: name} // which Assemble refuses
+		return &Attention{config: c, ws: ws, name: name} // which NewDecoder refuses
 	}
 	if c.Scale == 0 {
 		c.Scale = float32(1 / math.Sqrt(float64(c.HeadDim)))

@@ -8,14 +8,14 @@ type Sublayer interface {
 	Forward(ctx context.Context, dst, x []float32, rows *Rows) error
 }
 
-// Placement says where a [Block] normalises.
-type Placement int
+// NormPosition says where a [Block] normalises.
+type NormPosition int
 
 // Placements of norms.
 const (
-	NormBefore Placement = iota // what a sublayer reads
-	NormAfter                   // what a sublayer adds
-	NormAround                  // both
+	NormBefore NormPosition = iota // what a sublayer reads
+	NormAfter                      // what a sublayer adds
+	NormAround                     // both
 )
 
 // BlockConfig describes a [Block].
@@ -26,9 +26,9 @@ type BlockConfig struct {
 	// row by itself, as [MLP] and [Experts] do. Both are built on the block's workspace.
 	Mixer, MLP Sublayer
 
-	Norm      NormConfig // of all norms of the block
-	Placement Placement
-	Residual  float32 // multiplies what the sublayers add; 0 means 1
+	Norm         NormConfig // of all norms of the block
+	NormPosition NormPosition
+	Residual     float32 // multiplies what the sublayers add; 0 means 1
 }
 
 // Block is a transformer block: x += Residual·mixer(norm(x)), then x += Residual·mlp(norm(x)), or with norms after the sublayers.
@@ -62,10 +62,10 @@ func NewBlock(ws *Workspace, name string, c BlockConfig) *Block {
 
 func newBranch(ws *Workspace, name string, s Sublayer, c *BlockConfig) branch {
 	b := branch{sublayer: s}
-	if c.Placement != NormAfter {
+	if c.NormPosition != NormAfter {
 		b.before = NewNorm(ws, name+"_norm", c.Width, c.Norm)
 	}
-	if c.Placement != NormBefore {
+	if c.NormPosition != NormBefore {
 		b.after = NewNorm(ws, name+"_post_norm", c.Width, c.Norm)
 	}
 	return b

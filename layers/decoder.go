@@ -13,8 +13,8 @@ type Layer interface {
 	Forward(ctx context.Context, x []float32, rows *Rows) error
 }
 
-// Parts is the list of parts that a [Decoder] runs in order. All are built on one Workspace, and the layers share the cache.
-type Parts struct {
+// DecoderConfig lists what a [Decoder] runs, in order. All are built on one Workspace, and the layers share the cache.
+type DecoderConfig struct {
 	Workspace *Workspace
 	Cache     *KVCache
 	Embedding Embedder
@@ -31,7 +31,7 @@ type Trace func(part string, rows int, began time.Time)
 // Decoder is a transformer with its cache. Rows that Forward computes are pending until Commit makes one path of them part of the
 // text. A Decoder is not safe for concurrent use.
 type Decoder struct {
-	model Parts
+	model DecoderConfig
 	cache *KVCache
 	ws    *Workspace
 	width int
@@ -52,11 +52,11 @@ type Decoder struct {
 	closed bool
 }
 
-// Assemble returns the decoder that runs the parts of m. The error wraps [ErrWiring] if parts do not fit each other, those inside
+// NewDecoder returns the decoder that runs the parts of m. The error wraps [ErrWiring] if parts do not fit each other, those inside
 // layers included, and names all that do not.
-func Assemble(m Parts) (*Decoder, error) {
+func NewDecoder(m DecoderConfig) (*Decoder, error) {
 	if err := m.check(); err != nil {
-		return nil, fmt.Errorf("layers: assemble: %w", err)
+		return nil, fmt.Errorf("layers: new decoder: %w", err)
 	}
 	n, width := m.Workspace.maxRows, m.Embedding.Width()
 	d := &Decoder{

@@ -296,7 +296,7 @@ func TestDecoderErrors(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
-	if _, err := layers.Assemble(layers.Parts{}); err == nil {
+	if _, err := layers.NewDecoder(layers.DecoderConfig{}); err == nil {
 		t.Error("a model without parts: no error")
 	}
 }

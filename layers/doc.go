@@ -28,8 +28,8 @@
 //
 // # Models of your own
 //
-// [Parts] are what a Decoder runs. Its layers are anything with the Forward of [Layer], the mixer and the MLP of a Block anything with that of
-// [Sublayer], and embedding, last norm and head are interfaces too: see the examples of [Assemble] and of [RowStates], a recurrent model.
+// A [DecoderConfig] lists what a Decoder runs. Its layers are anything with the Forward of [Layer], the mixer and the MLP of a Block anything with that of
+// [Sublayer], and embedding, last norm and head are interfaces too: see the examples of [NewDecoder] and of [RowStates], a recurrent model.
 // What a layer keeps of the text beside keys and values it hands to the Decoder as a [State]. docs/porting-a-model.md has a table of which
 // architecture needs what, and the rules that keep trees exact.
 //

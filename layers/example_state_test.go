@@ -77,7 +77,7 @@ func ExampleRowStates() {
 		panic(err)
 	}
 	norm := layers.NormConfig{Eps: 1e-6}
-	d, err := layers.Assemble(layers.Parts{
+	d, err := layers.NewDecoder(layers.DecoderConfig{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Layers: []layers.Layer{layers.NewBlock(ws, "block.0", layers.BlockConfig{

@@ -117,7 +117,7 @@ func (b *parallelBlock) Forward(ctx context.Context, x []float32, rows *layers.R
 func (b *parallelBlock) States() []layers.State { return nil }
 
 // A decoder with a block of one's own. Cache, trees, chunks and hooks work as with any other.
-func ExampleAssemble() {
+func ExampleNewDecoder() {
 	const vocab, width, ffn, rows, eps = 100, 32, 64, 16, 1e-5
 	ws := layers.NewWorkspace(toy(), nil, rows)
 	cache, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(2, layers.KVLayer{KVHeads: 4, HeadDim: 8}), Context: 512})
@@ -125,7 +125,7 @@ func ExampleAssemble() {
 		panic(err)
 	}
 	rotary := layers.NewRotary(layers.Rope{Theta: 10000}.Frequencies(8))
-	model := layers.Parts{
+	model := layers.DecoderConfig{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", width, eps),
@@ -143,7 +143,7 @@ func ExampleAssemble() {
 			h:         scratch(), a: scratch(), m: scratch(),
 		})
 	}
-	d, err := layers.Assemble(model)
+	d, err := layers.NewDecoder(model)
 	if err != nil {
 		panic(err)
 	}

@@ -54,7 +54,7 @@ type Experts struct {
 func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	e := &Experts{ws: ws, name: name, config: c}
 	if !ws.wiring.positive(name, c.Experts, c.Chosen, c.MLP.Width) {
-		return e // which Assemble refuses
+		return e // which NewDecoder refuses
 	}
 	if c.Chosen > c.Experts {
 		ws.wiring.fault(name, "%d of %d experts", c.Chosen, c.Experts)

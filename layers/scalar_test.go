@@ -108,7 +108,7 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	m.setNorm(t, "final_norm", m.width, m.norm)
 	m.setLinear(t, "head", m.vocab, m.width, m.head.Bias)
 	m.head.Vocab, m.head.Stored, m.head.Width = m.vocab, m.vocab, m.width
-	model := layers.Parts{
+	model := layers.DecoderConfig{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewScaledEmbedding(ws, "embedding", m.vocab, m.width, m.embedScale),
 		Norm:      layers.NewNorm(ws, "final_norm", m.width, m.norm),
@@ -117,7 +117,7 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 	for i := range m.layers {
 		model.Layers = append(model.Layers, m.layer(t, ws, cache, i))
 	}
-	d, err := layers.Assemble(model)
+	d, err := layers.NewDecoder(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +146,10 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 		block.MLP = m.newMLP(t, ws, name, *mlp)
 	}
 	for _, sublayer := range []string{".attn", ".mlp"} {
-		if block.Placement != layers.NormAfter {
+		if block.NormPosition != layers.NormAfter {
 			m.setNorm(t, name+sublayer+"_norm", m.width, block.Norm)
 		}
-		if block.Placement != layers.NormBefore {
+		if block.NormPosition != layers.NormBefore {
 			m.setNorm(t, name+sublayer+"_post_norm", m.width, block.Norm)
 		}
 	}
@@ -247,7 +247,7 @@ func (m *scalarModel) block(x [][]float64, i int) {
 		in := make([][]float64, len(x))
 		for r := range x {
 			in[r] = x[r]
-			if l.block.Placement != layers.NormAfter {
+			if l.block.NormPosition != layers.NormAfter {
 				in[r] = m.normed(name+sublayer+"_norm", x[r], l.block.Norm)
 			}
 		}
@@ -263,7 +263,7 @@ func (m *scalarModel) block(x [][]float64, i int) {
 			out = m.attention(in, l, name)
 		}
 		for r := range x {
-			if l.block.Placement != layers.NormBefore {
+			if l.block.NormPosition != layers.NormBefore {
 				out[r] = m.normed(name+sublayer+"_post_norm", out[r], l.block.Norm)
 			}
 			for c := range x[r] {
@@ -531,7 +531,7 @@ func scalarModels() map[string]*scalarModel {
 		"gemma": model(func(m *scalarModel, i int, l *scalarLayer) {
 			gemma := layers.NormConfig{Eps: 1e-6, Offset: 1}
 			m.embedScale, m.norm, m.head.SoftCap = 8, gemma, 5
-			l.block.Norm, l.block.Placement = gemma, layers.NormAround
+			l.block.Norm, l.block.NormPosition = gemma, layers.NormAround
 			l.attention.QKNorm, l.attention.Norm, l.attention.Scale = layers.HeadQKNorm, gemma, 0.2
 			l.mlp.Activation = layers.GELUTanh
 			if i == 1 {
@@ -575,7 +575,7 @@ func scalarModels() map[string]*scalarModel {
 		"window": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.window = 3 }),
 		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
-			l.block.Placement = layers.NormAfter
+			l.block.NormPosition = layers.NormAfter
 		}),
 		"phi": model(func(m *scalarModel, _ int, l *scalarLayer) {
 			norm := layers.NormConfig{Eps: 1e-5, Centered: true, Bias: true}
@@ -779,7 +779,7 @@ func TestPartsAskInOrder(t *testing.T) {
 			attention: layers.AttentionConfig{
 				Heads: 4, KVHeads: 2, HeadDim: 16, Bias: true, OutputBias: true, QKNorm: layers.HeadQKNorm, Norm: rms, Sinks: true, NoRotary: true,
 			},
-			mlp: layers.MLPConfig{FFN: 32, Bias: true}, block: layers.BlockConfig{Norm: rms, Placement: layers.NormAround},
+			mlp: layers.MLPConfig{FFN: 32, Bias: true}, block: layers.BlockConfig{Norm: rms, NormPosition: layers.NormAround},
 		},
 		{
 			attention: layers.AttentionConfig{Heads: 1, KVHeads: 1, HeadDim: 1}, conv: &layers.ShortConvConfig{Kernel: 3, Bias: true},

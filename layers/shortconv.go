@@ -38,7 +38,7 @@ const convChannels = 128
 func NewShortConv(ws *Workspace, name string, c ShortConvConfig) *ShortConv {
 	s := &ShortConv{ws: ws, name: name, config: c}
 	if !ws.wiring.positive(name, c.Width, c.Kernel) {
-		return s // which Assemble refuses
+		return s // which NewDecoder refuses
 	}
 	s.in = newLinear(ws, name+".in", 3*c.Width, 3*c.Width, c.Width, c.Bias)
 	s.conv = newVector(ws, name+".conv", c.Width*c.Kernel)

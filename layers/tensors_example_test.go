@@ -53,7 +53,7 @@ func ExampleSublayer() {
 	if err != nil {
 		panic(err)
 	}
-	model := layers.Parts{
+	model := layers.DecoderConfig{
 		Workspace: ws, Cache: cache,
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", width, eps),
@@ -69,7 +69,7 @@ func ExampleSublayer() {
 			MLP: &reluMLP{ws: ws, name: name, width: width, ffn: ffn},
 		}))
 	}
-	d, err := layers.Assemble(model)
+	d, err := layers.NewDecoder(model)
 	if err != nil {
 		panic(err)
 	}

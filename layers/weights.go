@@ -28,7 +28,7 @@ type Leaser interface {
 	Lease() (release func())
 }
 
-// Shaper is a [Weights] that knows its tensors before they are read, so that [Assemble] refuses a model whose tensors are not what its layers
+// Shaper is a [Weights] that knows its tensors before they are read, so that [NewDecoder] refuses a model whose tensors are not what its layers
 // need. The stores of package weights are.
 type Shaper interface {
 	// Shape returns the type and shape of a tensor; ok is false where there is none of that name.

@@ -7,10 +7,10 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// ErrWiring is wrapped by the error of [Assemble] about parts that do not fit each other.
+// ErrWiring is wrapped by the error of [NewDecoder] about parts that do not fit each other.
 var ErrWiring = errors.New("parts do not fit")
 
-// wiring is what the parts on a [Workspace] were built with, for [Assemble] to check: constructors return no errors, and a mistake would
+// wiring is what the parts on a [Workspace] were built with, for [NewDecoder] to check: constructors return no errors, and a mistake would
 // else show as a panic, or as wrong numbers, in some later pass.
 type wiring struct {
 	faults []error
@@ -103,8 +103,8 @@ func (w *wiring) cache(part string, c *AttentionConfig) {
 // block notes what is wrong with a block.
 func (w *wiring) block(part string, c *BlockConfig) {
 	w.positive(part, c.Width)
-	if c.Placement < NormBefore || c.Placement > NormAround {
-		w.fault(part, "there is no Placement %d", c.Placement)
+	if c.NormPosition < NormBefore || c.NormPosition > NormAround {
+		w.fault(part, "there is no Placement %d", c.NormPosition)
 	}
 	w.sublayer(part, "Mixer", c.Mixer, c.Width)
 	w.sublayer(part, "MLP", c.MLP, c.Width)
@@ -122,7 +122,7 @@ func (w *wiring) sublayer(part, what string, s Sublayer, width int) {
 }
 
 // check returns what is wrong with the parts of m, as one error.
-func (m *Parts) check() error {
+func (m *DecoderConfig) check() error {
 	if m.Workspace == nil || m.Cache == nil || m.Embedding == nil || m.Norm == nil || m.Head == nil {
 		return fmt.Errorf("%w: Workspace, Cache, Embedding, Norm and Head must all be set", ErrWiring)
 	}
@@ -147,7 +147,7 @@ func (m *Parts) check() error {
 }
 
 // ends notes what is wrong with what comes before and after the layers, as far as it is of this package.
-func (w *wiring) ends(m *Parts) {
+func (w *wiring) ends(m *DecoderConfig) {
 	ws, width := m.Workspace, m.Embedding.Width()
 	embedding, ok := m.Embedding.(*Embedding)
 	same := !ok || embedding.ws == ws

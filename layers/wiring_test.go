@@ -57,7 +57,7 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 		}
 		return c
 	}
-	model := layers.Parts{
+	model := layers.DecoderConfig{
 		Workspace: ws, Cache: cache(),
 		Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
 		Norm:      layers.NewRMSNorm(ws, "final_norm", p.normWidth, 1e-5),
@@ -99,7 +99,7 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 	if p.nilLayer {
 		model.Layers = append(model.Layers, nil)
 	}
-	d, err := layers.Assemble(model)
+	d, err := layers.NewDecoder(model)
 	return d, attention, err
 }
 
@@ -129,7 +129,7 @@ func TestWiring(t *testing.T) {
 			p.experts = layers.ExpertsConfig{Experts: 1, Chosen: 1, MLP: layers.MLPConfig{Width: 32, FFN: 8, Activation: layers.ClampedSwiGLU, Ungated: true}}
 		},
 		"conv: a size of 0":                                                 func(p *parts) { p.conv = true },
-		"block.0: there is no Placement -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, Placement: -1} },
+		"block.0: there is no Placement -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, NormPosition: -1} },
 		"block.0: it has no Mixer":                                          func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
 		"block.0: 6 query heads are no multiple of 4 key-value heads":       func(p *parts) { p.attention.Heads = 6 },
 		"block.0: layer 2 of a KVCache of 2 layers":                         func(p *parts) { p.layer = 2 },

@@ -126,7 +126,7 @@ func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
 	for i := range most {
 		b.rows = append(b.rows, i)
 	}
-	parts, err := e.model.Parts(e, arch.Options{Pool: pool, MaxBatch: most, Trace: func(part string, _ int, began time.Time) {
+	parts, err := e.model.DecoderConfig(e, arch.Options{Pool: pool, MaxBatch: most, Trace: func(part string, _ int, began time.Time) {
 		seconds := time.Since(began).Seconds()
 		switch {
 		case part == "head":
@@ -141,7 +141,7 @@ func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
 	parts.Layers = parts.Layers[:e.blocks]
 	parts.Head = layers.NewLinear(parts.Workspace, headName, e.headRows, e.model.Width)
 	b.cache = parts.Cache
-	b.decoder, err = layers.Assemble(parts)
+	b.decoder, err = layers.NewDecoder(parts)
 	return b, err
 }
 

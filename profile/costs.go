@@ -9,8 +9,8 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// Plan says what a pass over the target reads.
-type Plan struct {
+// PassReads says what a pass over the target reads.
+type PassReads struct {
 	// Blocks are the bytes that are streamed of each block; if empty, none are streamed.
 	Blocks []int64
 	// Head is the number of bytes that are streamed of the output matrix. If there are any, logits are computed for a whole tree at once.
@@ -21,11 +21,11 @@ type Plan struct {
 	Position int
 }
 
-// PlanOf returns what a streamer with the plan p reads, at the start of a text. The chunks of a store are the embedding,
+// PassReadsOf returns what a streamer with the plan p reads, at the start of a text. The chunks of a store are the embedding,
 // the blocks, and the head; what is streamed of the first and the last is for the head. Experts are left out: what a pass reads of them depends
 // on its rows.
-func PlanOf(p weights.Plan) Plan {
-	plan, last := Plan{Ring: p.Ring}, len(p.Chunks)-1
+func PassReadsOf(p weights.Plan) PassReads {
+	plan, last := PassReads{Ring: p.Ring}, len(p.Chunks)-1
 	plan.Head = p.Streamed
 	for _, c := range p.Chunks[1:last] {
 		streamed := c.Bytes - c.Pinned - c.Experts
@@ -36,7 +36,7 @@ func PlanOf(p weights.Plan) Plan {
 }
 
 // Costs returns what the cost model of package spec starts from. Without a draft its part is empty.
-func (p *Profile) Costs(plan Plan) (gaincost.Costs, error) {
+func (p *Profile) Costs(plan PassReads) (gaincost.Costs, error) {
 	t := p.Target
 	if t == nil {
 		return gaincost.Costs{}, errors.New("profile: no target was measured")
@@ -71,7 +71,7 @@ func (p *Profile) Costs(plan Plan) (gaincost.Costs, error) {
 }
 
 // ringLayers returns how many layers of mean size the ring holds; 0 if it is not known.
-func ringLayers(plan Plan) int {
+func ringLayers(plan PassReads) int {
 	streamed, layers := plan.Head, int64(min(plan.Head, 1))
 	for _, n := range plan.Blocks {
 		if n > 0 {

@@ -21,7 +21,7 @@
 //	…
 //	p, err = profile.Load("profile.json")
 //	…
-//	costs, err := p.Costs(profile.Plan{Blocks: streamed, Ring: ringBytes})
+//	costs, err := p.Costs(profile.PassReads{Blocks: streamed, Ring: ringBytes})
 //
 // # Limits
 //

@@ -14,7 +14,7 @@ func ExampleProfile_Costs() {
 		Block:      []gaincost.Point{{Rows: 1, Seconds: 0.010}, {Rows: 8, Seconds: 0.017}},
 		Projection: []gaincost.Point{{Rows: 1, Seconds: 0.005}},
 	}}
-	costs, err := p.Costs(profile.Plan{}) // all in memory
+	costs, err := p.Costs(profile.PassReads{}) // all in memory
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -22,19 +22,19 @@ import (
 // Flash is how fast the device reads.
 type Flash struct {
 	Mode   weights.IOMode `json:"mode"`
-	Source Source         `json:"source"`
+	Origin Origin         `json:"source"`
 	Reads  []Reads        `json:"reads"` // by size, then depth, both ascending
 	// BestSize and BestDepth reach 95 % of the best bandwidth with the least memory in flight, two reads or more at once.
 	BestSize  int64 `json:"best_size"`
 	BestDepth int   `json:"best_depth"`
 }
 
-// Source is what was read.
-type Source string
+// Origin is what was read.
+type Origin string
 
 const (
-	FromStore Source = "store"          // the chunks of the target
-	FromFile  Source = "temporary file" // of random bytes, written for this
+	FromStore Origin = "store"          // the chunks of the target
+	FromFile  Origin = "temporary file" // of random bytes, written for this
 )
 
 // Reads is what depth readers got that read size bytes at a time without pause.
@@ -182,7 +182,7 @@ type extent struct {
 
 // readable is what reads are measured on.
 type readable struct {
-	source  Source
+	source  Origin
 	extents []extent
 
 	temporary *os.File     // that is read, open to be written; or nil
@@ -259,7 +259,7 @@ func fill(ctx context.Context, f *os.File, bytes int64, report func(done, total 
 	return f.Sync()
 }
 
-func openFiles(paths []string, source Source) (*readable, error) {
+func openFiles(paths []string, source Origin) (*readable, error) {
 	r := &readable{source: source}
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -420,7 +420,7 @@ func summarise(size int64, depth int, rounds [][]sample) (Reads, error) {
 
 // measureFlash measures all sizes and depths, for the given time together, in rounds, so that a disturbance of some seconds meets all of them.
 func measureFlash(ctx context.Context, r *readable, duration time.Duration, report func(done, total int64)) (Flash, error) {
-	f := Flash{Source: r.source}
+	f := Flash{Origin: r.source}
 	points := len(readSizes) * len(readDepths)
 	total := int64(points * flashRounds)
 	rounds := make([][][]sample, points)

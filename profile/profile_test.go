@@ -44,7 +44,7 @@ func synthetic() *Profile {
 		Format: format, Version: version, Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Machine: Machine{"linux", "arm64", 8, 4}, Kernels: "ref", Memory: 1e10,
 		Flash: Flash{
-			Mode: weights.Direct, Source: FromFile, BestSize: 1 << 20, BestDepth: 2,
+			Mode: weights.Direct, Origin: FromFile, BestSize: 1 << 20, BestDepth: 2,
 			Reads: []Reads{reads(4096, 1, 1e8), reads(4096, 2, 2e8), reads(1<<20, 1, 1e9), reads(1<<20, 2, 1<<30)},
 		},
 		Target: &ModelTimes{
@@ -154,13 +154,13 @@ func FuzzParse(f *testing.F) {
 		if _, err := p.Flash.Emulate("fuzz"); err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, weights.ErrCorrupt) {
 			t.Errorf("unnamed error %v", err)
 		}
-		_, _ = p.Costs(Plan{Head: 1 << 20, Position: 100})
+		_, _ = p.Costs(PassReads{Head: 1 << 20, Position: 100})
 	})
 }
 
 func TestCosts(t *testing.T) {
 	p := synthetic()
-	costs, err := p.Costs(Plan{Blocks: []int64{2 << 20, 0, 2 << 20, 0}, Ring: 5 << 20, Position: 1000})
+	costs, err := p.Costs(PassReads{Blocks: []int64{2 << 20, 0, 2 << 20, 0}, Ring: 5 << 20, Position: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,32 +181,32 @@ func TestCosts(t *testing.T) {
 		t.Error(err)
 	}
 
-	streamed, err := p.Costs(Plan{Head: 1 << 20})
+	streamed, err := p.Costs(PassReads{Head: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(streamed.Layers) != 5 || streamed.Project != 0 || !nearly(streamed.Layers[4].Share, 0.5) || !nearly(streamed.Compute.At(4), 0.09) {
 		t.Errorf("%+v", streamed)
 	}
-	for _, bad := range []Plan{{Blocks: []int64{1}}, {Head: -1}, {Ring: -1}, {Position: -1}, {Blocks: []int64{0, 0, 0, -1}}} {
+	for _, bad := range []PassReads{{Blocks: []int64{1}}, {Head: -1}, {Ring: -1}, {Position: -1}, {Blocks: []int64{0, 0, 0, -1}}} {
 		if _, err := p.Costs(bad); err == nil {
 			t.Errorf("%+v is accepted", bad)
 		}
 	}
 	p.Target = nil
-	if _, err := p.Costs(Plan{}); err == nil {
+	if _, err := p.Costs(PassReads{}); err == nil {
 		t.Error("a profile without a target has costs")
 	}
 }
 
 // A plan of a streamer says what is read of each block and of the head.
-func TestPlanOf(t *testing.T) {
+func TestPassReadsOf(t *testing.T) {
 	target, _ := openDemo(t)
 	p, err := target.Plan(8 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := PlanOf(p)
+	plan := PassReadsOf(p)
 	streamed := plan.Head
 	for _, n := range plan.Blocks {
 		streamed += n
@@ -217,7 +217,7 @@ func TestPlanOf(t *testing.T) {
 	if p, err = target.Plan(1 << 30); err != nil {
 		t.Fatal(err)
 	}
-	if plan := PlanOf(p); plan.Head != 0 || slices.ContainsFunc(plan.Blocks, func(n int64) bool { return n != 0 }) {
+	if plan := PassReadsOf(p); plan.Head != 0 || slices.ContainsFunc(plan.Blocks, func(n int64) bool { return n != 0 }) {
 		t.Errorf("%+v although all is pinned", plan)
 	}
 }
@@ -371,7 +371,7 @@ func TestMeasure(t *testing.T) {
 	if p, err = Parse(text); err != nil {
 		t.Fatal(err)
 	}
-	costs, err := p.Costs(Plan{Blocks: make([]int64, 8), Head: 1 << 20})
+	costs, err := p.Costs(PassReads{Blocks: make([]int64, 8), Head: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +449,7 @@ func TestTemporaryFileHasNoName(t *testing.T) {
 // Of a model of another architecture, the flash that it lies on is measured all the same.
 func TestMeasureWithAnotherArchitecture(t *testing.T) {
 	row := weights.Tensor{Type: tensor.F32, Rows: 16, Cols: 32, Data: bytes.NewReader(make([]byte, 4*16*32))}
-	m := weights.Source{
+	m := weights.Contents{
 		Config: []byte(`{"model_type": "mine"}`), Tensors: map[string]weights.Tensor{"embedding": row, "mine": row}, Steps: [][]string{{"embedding"}, {"mine"}},
 	}
 	dst := filepath.Join(t.TempDir(), "mine.lever")

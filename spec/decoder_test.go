@@ -17,7 +17,7 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-var _ spec.Model = (*layers.Decoder)(nil)
+var _ spec.Decoder = (*layers.Decoder)(nil)
 
 // randomDecoder returns a small Llama of random weights. One with fewer layers has the first of one with more, so that it
 // often agrees with it. pool may be nil.

@@ -12,7 +12,7 @@ import (
 // for the next pass as far as the target accepts the nodes, and the tokens that the draft has not seen go in together with
 // the next root. It is not safe for concurrent use.
 type Draft struct {
-	model    Model
+	model    Decoder
 	maxBatch int
 
 	parallel Parallel
@@ -41,7 +41,7 @@ const draftStream = 1
 
 // NewDraft returns a draft that takes in at most maxBatch tokens of a sequence in one forward. A [Generator] makes its own; this is for those
 // who drive a [Policy] themselves: Start, let it grow, verify, Settle.
-func NewDraft(m Model, maxBatch int) (*Draft, error) {
+func NewDraft(m Decoder, maxBatch int) (*Draft, error) {
 	sampler, err := NewSampler(Sampling{})
 	return &Draft{model: m, maxBatch: maxBatch, sampler: sampler}, err
 }
@@ -272,7 +272,7 @@ func (d *Draft) Settle(path []int) error {
 
 // keepPrefix drops what the model has committed that is not the start of prompt. The last token of the prompt, the root of
 // the first tree, is computed anew in any case. A model that can't go back so far starts over.
-func keepPrefix(m Model, prompt []int32) error {
+func keepPrefix(m Decoder, prompt []int32) error {
 	committed := m.Tokens()
 	n := 0
 	for n < len(committed) && n < len(prompt)-1 && committed[n] == prompt[n] {
@@ -285,7 +285,7 @@ func keepPrefix(m Model, prompt []int32) error {
 }
 
 // fill appends the tokens of sequence that the model has not committed, at most maxBatch in a forward, and reports each.
-func fill(ctx context.Context, m Model, sequence []int32, maxBatch int, progress func()) error {
+func fill(ctx context.Context, m Decoder, sequence []int32, maxBatch int, progress func()) error {
 	path := make([]int, min(maxBatch, len(sequence)-m.Len()))
 	for i := range path {
 		path[i] = i

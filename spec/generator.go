@@ -17,8 +17,8 @@ var (
 
 // Options describe a [Generator].
 type Options struct {
-	Target Model
-	Draft  Model // may be nil
+	Target Decoder
+	Draft  Decoder // may be nil
 	// Parallel says whether the draft model predicts several tokens in one forward.
 	Parallel Parallel
 	Policy   Policy // the default is None
@@ -113,7 +113,7 @@ type Result struct {
 // the next turn of a conversation does, is taken in from the first other token on. The models compute the same bits for it.
 type Generator struct {
 	options Options
-	target  Model
+	target  Decoder
 	draft   *Draft // nil without a draft model
 
 	sampler  *Sampler

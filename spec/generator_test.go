@@ -424,7 +424,7 @@ func TestPolicyErrors(t *testing.T) {
 	target := spectest.NewHashModel(1, 10, 8)
 	for name, c := range map[string]struct {
 		policy spec.Policy
-		draft  spec.Model
+		draft  spec.Decoder
 		text   string
 	}{
 		"fails":      {policyFunc(func(*spec.Tree, *spec.Draft) error { return failure }), nil, "no idea"},

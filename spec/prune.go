@@ -45,7 +45,7 @@ type pruning struct {
 func (t *Tree) drawn() bool { return len(t.from) > 0 }
 
 // forward runs the target over the tree, behind the tokens of lead. With such a pass is not pruned.
-func (p *pruning) forward(ctx context.Context, target Model, lead []int32, tree *Tree, policy Policy) error {
+func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tree *Tree, policy Policy) error {
 	p.tree, p.cuts, p.saved = tree, p.cuts[:0], 0
 	p.alive, p.left = p.alive[:0], p.left[:0]
 	for node := range tree.Len() {

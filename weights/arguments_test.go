@@ -97,12 +97,12 @@ func TestPanicsOfCallers(t *testing.T) {
 
 // A mistake of a call is not called damage of data.
 func TestWriteArguments(t *testing.T) {
-	for name, spoil := range map[string]func(m *Source){
-		"config":     func(m *Source) { m.Config = []byte("[") },
-		"missing":    func(m *Source) { delete(m.Tensors, "block.0.q") },
-		"twice":      func(m *Source) { m.Steps = [][]string{{embeddingName}, {"block.0.q", "block.0.q"}} },
-		"empty step": func(m *Source) { m.Steps = [][]string{{embeddingName}, {}} },
-		"columns":    func(m *Source) { x := m.Tensors["block.0.q"]; x.Cols = math.MaxInt; m.Tensors["block.0.q"] = x },
+	for name, spoil := range map[string]func(m *Contents){
+		"config":     func(m *Contents) { m.Config = []byte("[") },
+		"missing":    func(m *Contents) { delete(m.Tensors, "block.0.q") },
+		"twice":      func(m *Contents) { m.Steps = [][]string{{embeddingName}, {"block.0.q", "block.0.q"}} },
+		"empty step": func(m *Contents) { m.Steps = [][]string{{embeddingName}, {}} },
+		"columns":    func(m *Contents) { x := m.Tensors["block.0.q"]; x.Cols = math.MaxInt; m.Tensors["block.0.q"] = x },
 	} {
 		m := madeModel()
 		spoil(&m)
@@ -115,7 +115,7 @@ func TestWriteArguments(t *testing.T) {
 // Rows of the embedding are looked up in tiles, also where there is only one.
 func TestEmbeddingOfOneRow(t *testing.T) {
 	data := bytes.NewReader(make([]byte, 4*64))
-	m := Source{
+	m := Contents{
 		Config: []byte("{}"), Steps: [][]string{{embeddingName}, {"x"}},
 		Tensors: map[string]Tensor{embeddingName: {Type: tensor.F32, Rows: 1, Cols: 64, Data: data}, "x": {Type: tensor.F32, Rows: 1, Cols: 64, Data: data}},
 	}

@@ -34,7 +34,7 @@
 //	final_norm                       [1][hidden]
 //	head                             [vocabulary][hidden], absent where the embedding serves as the head
 //
-// These are the tensors of Llama and Qwen3. Those of another architecture, in [Source].Steps, have names, shapes and an order of their own, and
+// These are the tensors of Llama and Qwen3. Those of another architecture, in [Contents].Steps, have names, shapes and an order of their own, and
 // the configuration may be any. The first chunk is always the embedding alone, and the names embedding, final_norm and head mean
 // the same: rows of the embedding are looked up singly, the other two are pinned first.
 //
@@ -90,7 +90,7 @@
 // than what one pass uses is kept.) [Streamer.Prefetch] tells which experts come next, so that they are read together, and [Streamer.Ready] which
 // of them are in memory, to be used first. [Stats] counts how many experts passes asked for, and how many were read.
 //
-// Ask for tensors in the order of the store, which is that of [Source].Steps; the experts that a store marks may come in any. Another order gives the same values but costs
+// Ask for tensors in the order of the store, which is that of [Contents].Steps; the experts that a store marks may come in any. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
 // [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is told of each.
 //
@@ -137,7 +137,7 @@
 //   - [ErrVersion]: the store is of another version of the format.
 //   - [ErrUnsupported]: the model, or a tensor of it, is of a kind that is not known here.
 //   - [ErrForeign]: a predictor was trained for other weights. Train one for this store, or delete the file.
-//   - [ErrArgument]: an argument is out of range, or a [Source] has a mistake. A memory limit that is too small is a [MemoryError], which says how
+//   - [ErrArgument]: an argument is out of range, or a [Contents] has a mistake. A memory limit that is too small is a [MemoryError], which says how
 //     much is needed.
 //   - [ErrReplaced]: the store was changed while it was open. Open it again.
 package weights

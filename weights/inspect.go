@@ -26,7 +26,7 @@ type Info struct {
 	store *Store
 }
 
-// Written reports whether the store exists: [Source.Describe] describes one that does not.
+// Written reports whether the store exists: [Contents.Describe] describes one that does not.
 func (i *Info) Written() bool { return len(i.Chunks) > 0 && i.Chunks[0].SHA256 != "" }
 
 // Plan returns how a [Streamer] of the store would use at most limit bytes of memory.

@@ -13,8 +13,8 @@ import (
 )
 
 // madeModel returns a Llama of one block, filled with zeros.
-func madeModel() Source {
-	m := Source{
+func madeModel() Contents {
+	m := Contents{
 		Config:    []byte(`{"model_type": "llama"}`),
 		Tokenizer: map[string][]byte{"tokenizer.json": []byte("{}")},
 		Tensors:   map[string]Tensor{},
@@ -56,12 +56,12 @@ func TestWrite(t *testing.T) {
 }
 
 func TestWriteErrors(t *testing.T) {
-	for name, spoil := range map[string]func(*Source){
-		"a tensor is missing":  func(m *Source) { delete(m.Tensors, "block.0.q") },
-		"one too many":         func(m *Source) { m.Tensors["block.1.q"] = m.Tensors["block.0.q"] },
-		"no configuration":     func(m *Source) { m.Config = nil },
-		"less data than shape": func(m *Source) { giveData(m, bytes.NewReader(nil)) },
-		"no data":              func(m *Source) { giveData(m, nil) },
+	for name, spoil := range map[string]func(*Contents){
+		"a tensor is missing":  func(m *Contents) { delete(m.Tensors, "block.0.q") },
+		"one too many":         func(m *Contents) { m.Tensors["block.1.q"] = m.Tensors["block.0.q"] },
+		"no configuration":     func(m *Contents) { m.Config = nil },
+		"less data than shape": func(m *Contents) { giveData(m, bytes.NewReader(nil)) },
+		"no data":              func(m *Contents) { giveData(m, nil) },
 	} {
 		m := madeModel()
 		spoil(&m)
@@ -81,15 +81,15 @@ func TestWriteErrors(t *testing.T) {
 }
 
 // giveData gives a tensor other data.
-func giveData(m *Source, data io.ReaderAt) {
+func giveData(m *Contents, data io.ReaderAt) {
 	t := m.Tensors["block.0.q"]
 	t.Data = data
 	m.Tensors["block.0.q"] = t
 }
 
 // ownModel returns a model of an architecture of its own, and the values of its tensors.
-func ownModel() (m Source, values map[string][]byte) {
-	m = Source{
+func ownModel() (m Contents, values map[string][]byte) {
+	m = Contents{
 		Config:  []byte(`{"model_type": "own"}`),
 		Tensors: map[string]Tensor{},
 		Steps:   [][]string{{"embedding"}, {"one/gain", "one/mix"}, {"two/mix"}, {"final_norm", "head"}},
@@ -172,24 +172,24 @@ func TestWriteSteps(t *testing.T) {
 
 func TestWriteStepsErrors(t *testing.T) {
 	for name, test := range map[string]struct {
-		spoil func(*Source)
+		spoil func(*Contents)
 		want  string
 	}{
-		"missing":              {func(m *Source) { delete(m.Tensors, "two/mix") }, "tensor two/mix: is listed in step 2 but missing; add it"},
-		"head is missing":      {func(m *Source) { delete(m.Tensors, "head") }, "tensor head: is listed in step 3 but missing"},
-		"not listed":           {func(m *Source) { m.Steps[2] = m.Steps[3]; m.Steps = m.Steps[:3] }, "tensor two/mix: is in no step; list it"},
-		"listed twice":         {func(m *Source) { m.Steps[2] = []string{"two/mix", "one/mix"} }, "tensor one/mix: is listed in step 1 and again in step 2; list it once"},
-		"embedding not alone":  {func(m *Source) { m.Steps[0] = []string{"embedding", "one/gain"} }, "tensor embedding: is not all"},
-		"embedding not first":  {func(m *Source) { m.Steps[0], m.Steps[1] = m.Steps[1], m.Steps[0] }, "tensor embedding: is not all"},
-		"empty step":           {func(m *Source) { m.Steps[2] = nil }, "step 2 lists no tensors; leave it out"},
-		"no steps":             {func(m *Source) { m.Steps = [][]string{} }, "tensor embedding: is not all"},
-		"no configuration":     {func(m *Source) { m.Config = []byte("[]") }, "no JSON object"},
-		"no type":              {func(m *Source) { change(m, func(t *Tensor) { t.Type = tensor.Invalid }) }, "tensor two/mix: has no type"},
-		"unknown type":         {func(m *Source) { change(m, func(t *Tensor) { t.Type = 200 }) }, "tensor two/mix: has no type"},
-		"no rows":              {func(m *Source) { change(m, func(t *Tensor) { t.Rows = 0 }) }, "tensor two/mix: has 0 rows"},
-		"too wide":             {func(m *Source) { change(m, func(t *Tensor) { t.Cols = maxCols + 32 }) }, "tensor two/mix: has 32 rows of"},
-		"half a block":         {func(m *Source) { change(m, func(t *Tensor) { t.Cols = 48 }) }, "tensor two/mix: has rows of 48"},
-		"type without weights": {func(m *Source) { change(m, func(t *Tensor) { t.Type = tensor.I32 }) }, "tensor two/mix: type i32"},
+		"missing":              {func(m *Contents) { delete(m.Tensors, "two/mix") }, "tensor two/mix: is listed in step 2 but missing; add it"},
+		"head is missing":      {func(m *Contents) { delete(m.Tensors, "head") }, "tensor head: is listed in step 3 but missing"},
+		"not listed":           {func(m *Contents) { m.Steps[2] = m.Steps[3]; m.Steps = m.Steps[:3] }, "tensor two/mix: is in no step; list it"},
+		"listed twice":         {func(m *Contents) { m.Steps[2] = []string{"two/mix", "one/mix"} }, "tensor one/mix: is listed in step 1 and again in step 2; list it once"},
+		"embedding not alone":  {func(m *Contents) { m.Steps[0] = []string{"embedding", "one/gain"} }, "tensor embedding: is not all"},
+		"embedding not first":  {func(m *Contents) { m.Steps[0], m.Steps[1] = m.Steps[1], m.Steps[0] }, "tensor embedding: is not all"},
+		"empty step":           {func(m *Contents) { m.Steps[2] = nil }, "step 2 lists no tensors; leave it out"},
+		"no steps":             {func(m *Contents) { m.Steps = [][]string{} }, "tensor embedding: is not all"},
+		"no configuration":     {func(m *Contents) { m.Config = []byte("[]") }, "no JSON object"},
+		"no type":              {func(m *Contents) { change(m, func(t *Tensor) { t.Type = tensor.Invalid }) }, "tensor two/mix: has no type"},
+		"unknown type":         {func(m *Contents) { change(m, func(t *Tensor) { t.Type = 200 }) }, "tensor two/mix: has no type"},
+		"no rows":              {func(m *Contents) { change(m, func(t *Tensor) { t.Rows = 0 }) }, "tensor two/mix: has 0 rows"},
+		"too wide":             {func(m *Contents) { change(m, func(t *Tensor) { t.Cols = maxCols + 32 }) }, "tensor two/mix: has 32 rows of"},
+		"half a block":         {func(m *Contents) { change(m, func(t *Tensor) { t.Cols = 48 }) }, "tensor two/mix: has rows of 48"},
+		"type without weights": {func(m *Contents) { change(m, func(t *Tensor) { t.Type = tensor.I32 }) }, "tensor two/mix: type i32"},
 	} {
 		m, _ := ownModel()
 		test.spoil(&m)
@@ -201,7 +201,7 @@ func TestWriteStepsErrors(t *testing.T) {
 }
 
 // change changes the description of a tensor.
-func change(m *Source, edit func(*Tensor)) {
+func change(m *Contents, edit func(*Tensor)) {
 	t := m.Tensors["two/mix"]
 	edit(&t)
 	m.Tensors["two/mix"] = t

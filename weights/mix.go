@@ -54,8 +54,8 @@ func FindMix(name string) (m Mix, ok bool) {
 // check refuses types that matrices are not converted to, and patterns that are none.
 func (m *Mix) check() error {
 	for _, r := range append([]MixRule{{Name: "*", Type: m.Type}}, m.Rules...) {
-		if !slices.Contains(Targets(), r.Type) {
-			return fmt.Errorf("weights: write: mix %s: %s to type %v, not one of %v: %w", m.Name, r.Name, r.Type, Targets(), ErrUnsupported)
+		if !slices.Contains(EncodableTypes(), r.Type) {
+			return fmt.Errorf("weights: write: mix %s: %s to type %v, not one of %v: %w", m.Name, r.Name, r.Type, EncodableTypes(), ErrUnsupported)
 		}
 		if _, err := path.Match(r.Name, ""); err != nil {
 			return fmt.Errorf("weights: write: mix %s: type of %q: %w: %w", m.Name, r.Name, err, ErrArgument)

@@ -64,9 +64,9 @@ func newModel(s shape, tied bool) *model {
 func (m *model) roles() []role { return slices.Concat(m.shape.steps(m.tied)...) }
 
 // made returns the model with tensors of type d.
-func (m *model) made(t testing.TB, d tensor.DType) Source {
+func (m *model) made(t testing.TB, d tensor.DType) Contents {
 	t.Helper()
-	made := Source{
+	made := Contents{
 		Config:    []byte(`{"model_type": "llama"}`),
 		Tokenizer: map[string][]byte{"tokenizer.json": []byte(`{"model":{}}`), "config.json": []byte(`{}`)},
 		Tensors:   map[string]Tensor{},
@@ -87,7 +87,7 @@ func (m *model) made(t testing.TB, d tensor.DType) Source {
 }
 
 // makeStore makes a store of m in a new folder.
-func makeStore(t testing.TB, m Source, d tensor.DType) string {
+func makeStore(t testing.TB, m Contents, d tensor.DType) string {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "model.lever")
 	if err := Write(t.Context(), m, dst, WriteOptions{Type: d}); err != nil {

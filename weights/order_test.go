@@ -20,7 +20,7 @@ func orderStore(t *testing.T) *Store {
 	made := func(rows int) Tensor {
 		return Tensor{Type: tensor.F16, Rows: rows, Cols: 1024, Data: bytes.NewReader(zeros)}
 	}
-	m := Source{
+	m := Contents{
 		Config: []byte(`{}`), Tensors: map[string]Tensor{"embedding": made(16), "final_norm": made(1)}, Steps: [][]string{{"embedding"}},
 	}
 	for i := range orderBlocks {

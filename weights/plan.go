@@ -9,7 +9,7 @@ import (
 
 // Plan says how a [Streamer] uses the memory that it may take. It is plain data.
 type Plan struct {
-	Memory int64 `json:"budget_bytes"` // the limit: Pinned, Ring, Kept and Tiles together are no more
+	Memory int64 `json:"memory_bytes"` // the limit: Pinned, Ring, Kept and Tiles together are no more
 
 	// Pinned segments stay in memory: first those of the head, unless a pass uses it only once, then others, spread evenly over the
 	// pass, so that computing them hides the reading of those between them, at last those of an embedding that is no head.

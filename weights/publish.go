@@ -46,7 +46,7 @@ type WriteOptions struct {
 // The store appears at dst in one step when it is complete and on the disk; a call that fails or is cancelled leaves
 // nothing. An existing dst is refused with [io/fs.ErrExist], or replaced if Overwrite is set and it is a store. Memory is
 // bounded by a segment and a few rows of the widest matrix.
-func Write(ctx context.Context, m Source, dst string, opts WriteOptions) error {
+func Write(ctx context.Context, m Contents, dst string, opts WriteOptions) error {
 	if err := opts.Check(dst); err != nil {
 		return err
 	}

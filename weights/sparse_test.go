@@ -33,7 +33,7 @@ func expertStore(t *testing.T, marked bool) *Store {
 		}
 		return Tensor{Type: tensor.F32, Rows: rows, Cols: 256, Data: bytes.NewReader(data)}
 	}
-	m := Source{Config: []byte(`{}`), Tensors: map[string]Tensor{"embedding": random(16), "norm": random(1), "final_norm": random(1)}}
+	m := Contents{Config: []byte(`{}`), Tensors: map[string]Tensor{"embedding": random(16), "norm": random(1), "final_norm": random(1)}}
 	m.Steps = [][]string{{"embedding"}, {"norm"}}
 	for e := range experts {
 		names := expertNames(e)

@@ -28,7 +28,7 @@ func (x TensorType) fits(name string) (bool, error) {
 
 // checkTypes refuses types that matrices are not converted to.
 func (o WriteOptions) checkTypes() error {
-	targets := Targets()
+	targets := EncodableTypes()
 	if o.Type != tensor.Invalid && !slices.Contains(targets, o.Type) {
 		return fmt.Errorf("weights: write: to type %v, not one of %v: %w", o.Type, targets, ErrUnsupported)
 	}
@@ -48,8 +48,8 @@ func (o WriteOptions) checkTypes() error {
 	return nil
 }
 
-// Targets returns the types that matrices can be converted to. Stores hold further ones, whose blocks are kept as they come.
-func Targets() []tensor.DType {
+// EncodableTypes returns the types that matrices can be converted to. Stores hold further ones, whose blocks are kept as they come.
+func EncodableTypes() []tensor.DType {
 	return slices.DeleteFunc(tensor.PackableTypes(), func(d tensor.DType) bool { return !tensor.Encodable(d) })
 }
 

@@ -24,7 +24,7 @@ func TestTypesOfSingleMatrices(t *testing.T) {
 		}
 		return Tensor{Type: d, Rows: rows, Cols: 32, Data: bytes.NewReader(data)}
 	}
-	m := Source{
+	m := Contents{
 		Config: []byte(`{"model_type": "mine"}`),
 		Tensors: map[string]Tensor{
 			"embedding": made(tensor.F32, 32), "layer.0.router": made(tensor.F32, 16), "layer.0.expert": made(tensor.F32, 32),

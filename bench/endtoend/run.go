@@ -218,7 +218,7 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.Prompt) (Answer, error) {
 	// What another way left of the same prompt must not shorten this one's.
 	models := engine.SpecOptions()
-	for _, m := range []spec.Model{models.Target, models.Draft} {
+	for _, m := range []spec.Decoder{models.Target, models.Draft} {
 		if m != nil {
 			if err := m.Truncate(0); err != nil {
 				return Answer{}, err

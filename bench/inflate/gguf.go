@@ -17,7 +17,7 @@ const ggufAlignment = 4096
 
 // WriteGGUF writes the model as a GGUF file, for other programs. An existing file is an error; an interrupted call leaves none. progress is told of
 // the bytes written, if it is not nil.
-func (m *Model) WriteGGUF(ctx context.Context, path string, progress func(weights.Progress)) (err error) {
+func (m *Inflation) WriteGGUF(ctx context.Context, path string, progress func(weights.Progress)) (err error) {
 	content, err := m.ggufContent()
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (m *Model) WriteGGUF(ctx context.Context, path string, progress func(weight
 	return f.Sync()
 }
 
-func (m *Model) ggufContent() (gguf.Content, error) {
+func (m *Inflation) ggufContent() (gguf.Content, error) {
 	if m.src.Rope.Scaling != "" && m.src.Rope.Scaling != layers.RopeDefault {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: rotary scaling %s is not written", m.src.Rope.Scaling)
 	}
@@ -71,7 +71,7 @@ func (m *Model) ggufContent() (gguf.Content, error) {
 	return content, nil
 }
 
-func (m *Model) ggufTensor(name string) gguf.Tensor {
+func (m *Inflation) ggufTensor(name string) gguf.Tensor {
 	t := m.tensors[name]
 	file := m.files[name]
 	out := gguf.Tensor{Name: file.GGUF, Shape: []int{t.Cols}, Type: t.Type}

@@ -38,7 +38,7 @@ func unpack(t *testing.T) demo.Pair {
 	return pair
 }
 
-func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *inflate.Model {
+func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *inflate.Inflation {
 	t.Helper()
 	s, err := weights.Open(t.Context(), store, weights.OpenOptions{})
 	if err != nil {
@@ -51,7 +51,7 @@ func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *
 	return m
 }
 
-func writeStore(t *testing.T, m *inflate.Model) string {
+func writeStore(t *testing.T, m *inflate.Inflation) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "inflated.lever")
 	if err := m.WriteStore(t.Context(), path, weights.WriteOptions{}); err != nil {

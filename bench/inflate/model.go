@@ -16,8 +16,8 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// Model is a small model blown up. Its matrices are made as they are written.
-type Model struct {
+// Inflation is a small model blown up. Its matrices are made as they are written.
+type Inflation struct {
 	shape    Shape
 	src, dst arch.Transformer
 	config   map[string]any // of the source
@@ -43,11 +43,11 @@ const (
 
 // New reads the model in store, which is small, and places it in one of the given shape whose matrices have type d: tensor.Q4_0 or Q8_0. As in a
 // conversion, embedding and head keep their type with Q4_0. own are architectures that package arch does not know.
-func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType, own ...*arch.Architecture) (*Model, error) {
+func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType, own ...*arch.Architecture) (*Inflation, error) {
 	if d != tensor.Q4_0 && d != tensor.Q8_0 {
 		return nil, fmt.Errorf("inflate: to type %v, not q4_0 or q8_0", d)
 	}
-	m := &Model{shape: shape, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}}
+	m := &Inflation{shape: shape, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}}
 	parsed, err := arch.Parse(store.Config(), own...)
 	if err != nil {
 		return nil, fmt.Errorf("inflate: %w", err)
@@ -95,7 +95,7 @@ func isPlain(t arch.Transformer) bool {
 }
 
 // list lists the tensors of the large model.
-func (m *Model) list() error {
+func (m *Inflation) list() error {
 	large, err := m.dst.Model()
 	if err != nil {
 		return fmt.Errorf("inflate: %w", err)
@@ -116,7 +116,7 @@ func (m *Model) list() error {
 }
 
 // read reads all tensors of the source, matrices in type d.
-func (m *Model) read(ctx context.Context, store *weights.Store, described *arch.Model, d tensor.DType) (err error) {
+func (m *Inflation) read(ctx context.Context, store *weights.Store, described *arch.Model, d tensor.DType) (err error) {
 	info, err := weights.Inspect(store.Dir())
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func recode(rows []byte, from, to tensor.DType) ([]byte, error) {
 }
 
 // place describes all tensors of the large model.
-func (m *Model) place() error {
+func (m *Inflation) place() error {
 	if err := m.placeVocabulary(); err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ func (m *Model) place() error {
 }
 
 // placeVocabulary places the embedding, and decides on the constant in it.
-func (m *Model) placeVocabulary() error {
+func (m *Inflation) placeVocabulary() error {
 	if m.dst.Width > m.src.Width {
 		m.constant = math.Sqrt(float64(m.src.NormEps) * float64(m.src.Width) / 2)
 	}
@@ -259,7 +259,7 @@ func (m *Model) placeVocabulary() error {
 }
 
 // addTokens adds a matrix with a row for each token, in which real tokens have the given value in the new column.
-func (m *Model) addTokens(name string, value float64) error {
+func (m *Inflation) addTokens(name string, value float64) error {
 	d := m.sourceType[name]
 	t := &matrix{dtype: d, rows: m.dst.Vocab, cols: m.dst.Width, source: m.source[name], rowOf: count(m.src.Vocab), blockOf: count(m.src.Width / blockElems)}
 	if m.dst.Width > m.src.Width {
@@ -289,7 +289,7 @@ func (m *Model) addTokens(name string, value float64) error {
 }
 
 // addMatrix adds a matrix: that of the source's block own, or, where own is empty, one of blocks with the given scale alone.
-func (m *Model) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int32, scale uint16) {
+func (m *Inflation) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int32, scale uint16) {
 	kind := name[strings.LastIndexByte(name, '.')+1:]
 	t := &matrix{dtype: m.sourceType["block.0."+kind], rows: rows, cols: cols, scale: scale}
 	if own != "" {
@@ -299,7 +299,7 @@ func (m *Model) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int
 }
 
 // addNorm adds the gains of a norm over the residual stream, with the given one in the new column.
-func (m *Model) addNorm(name, own string, constant float32) {
+func (m *Inflation) addNorm(name, own string, constant float32) {
 	kind := name[strings.LastIndexByte(name, '.')+1:]
 	gains := m.gains(own, kind, m.dst.Width)
 	if m.dst.Width > m.src.Width {
@@ -313,7 +313,7 @@ func (m *Model) addNorm(name, own string, constant float32) {
 }
 
 // gains returns n gains, the first of which are those of the source's tensor, if it has it.
-func (m *Model) gains(own, kind string, n int) []float32 {
+func (m *Inflation) gains(own, kind string, n int) []float32 {
 	gains := make([]float32, n)
 	fill(gains, 1)
 	raw := m.source[own+kind]
@@ -323,7 +323,7 @@ func (m *Model) gains(own, kind string, n int) []float32 {
 	return gains
 }
 
-func (m *Model) addVector(name string, values []float32) {
+func (m *Inflation) addVector(name string, values []float32) {
 	raw := make([]byte, 0, 4*len(values))
 	for _, v := range values {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
@@ -331,7 +331,7 @@ func (m *Model) addVector(name string, values []float32) {
 	m.add(name, weights.Tensor{Type: tensor.F32, Rows: 1, Cols: len(values), Data: bytes.NewReader(raw)})
 }
 
-func (m *Model) add(name string, t weights.Tensor) {
+func (m *Inflation) add(name string, t weights.Tensor) {
 	m.tensors[name] = t
 	m.order = append(m.order, name)
 }
@@ -343,12 +343,12 @@ func fill[T any](list []T, value T) {
 }
 
 // normEps returns the eps of all norms: what the new columns, and the constant in one of them, leave of it.
-func (m *Model) normEps() float64 {
+func (m *Inflation) normEps() float64 {
 	return (float64(m.src.NormEps)*float64(m.src.Width) - m.constant*m.constant) / float64(m.dst.Width)
 }
 
 // Bytes returns the size of all tensors.
-func (m *Model) Bytes() (total int64) {
+func (m *Inflation) Bytes() (total int64) {
 	for _, t := range m.tensors {
 		total += int64(t.Rows) * int64(t.Type.RowBytes(t.Cols))
 	}
@@ -356,7 +356,7 @@ func (m *Model) Bytes() (total int64) {
 }
 
 // WriteStore writes the model as a store, which options of [weights.Write] are for; the type is the model's.
-func (m *Model) WriteStore(ctx context.Context, dst string, o weights.WriteOptions) error {
+func (m *Inflation) WriteStore(ctx context.Context, dst string, o weights.WriteOptions) error {
 	config := map[string]any{}
 	for key, value := range m.config {
 		config[key] = value
@@ -381,5 +381,5 @@ func (m *Model) WriteStore(ctx context.Context, dst string, o weights.WriteOptio
 		return err
 	}
 	o.Type = tensor.Invalid
-	return weights.Write(ctx, weights.Source{Config: text, Tokenizer: files, Tensors: m.tensors, Steps: m.steps}, dst, o)
+	return weights.Write(ctx, weights.Contents{Config: text, Tokenizer: files, Tensors: m.tensors, Steps: m.steps}, dst, o)
 }

@@ -26,7 +26,7 @@ import (
 const popularity = 6.2
 
 // addRouter adds the router of layer l, whose other tensors are those of the source's block own.
-func (m *Model) addRouter(l int, own string) error {
+func (m *Inflation) addRouter(l int, own string) error {
 	gains := m.gains(own, "mlp_norm", m.src.Width)
 	values := make([]float32, m.dst.Experts*m.dst.Width)
 	for e, row := range m.routerRows(l, popularity) {
@@ -47,7 +47,7 @@ func (m *Model) addRouter(l int, own string) error {
 }
 
 // routerRows returns the weights of each expert of layer l for directions.
-func (m *Model) routerRows(l int, popularity float64) [][]float64 {
+func (m *Inflation) routerRows(l int, popularity float64) [][]float64 {
 	random := rand.New(rand.NewPCG(11, uint64(l)))
 	mean := m.means[l*m.src.Layers/m.dst.Layers]
 	rows := make([][]float64, m.dst.Experts)
@@ -105,7 +105,7 @@ func norm[T float32 | float64](x []T) float64 {
 }
 
 // sparseConfig returns the keys of the configuration that a model with experts has besides those of the source.
-func (m *Model) sparseConfig() map[string]any {
+func (m *Inflation) sparseConfig() map[string]any {
 	config := map[string]any{
 		"architectures": []string{m.architecture.Class}, "model_type": m.architecture.Name, "num_experts_per_tok": m.dst.Chosen,
 		"attention_multiplier": 1 / math.Sqrt(float64(m.dst.HeadDim)), "num_local_experts": m.dst.Experts,

@@ -59,7 +59,7 @@ func directions(t *testing.T, e *lever.Engine, p bench.Prompt, tokens int) [][][
 }
 
 // route returns the experts of each token of a text by layer, and which layers that are.
-func (m *Model) route(text [][][]float64, step int) (tokens [][][]int) {
+func (m *Inflation) route(text [][][]float64, step int) (tokens [][][]int) {
 	tokens = make([][][]int, len(text[0]))
 	for l := 0; l < m.dst.Layers; l += step {
 		rows := m.routerRows(l, popularity)

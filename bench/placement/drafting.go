@@ -39,8 +39,8 @@ func (s strategy) seconds(p *phone, model shape, pass Pass) (seconds float64) {
 	return seconds
 }
 
-// Draft is the latency of the draft stage of a pass.
-type Draft struct {
+// DraftLatency is the latency of the draft stage of a pass.
+type DraftLatency struct {
 	Phone    string  `json:"phone"`
 	Model    string  `json:"model"`
 	Budget   int     `json:"budget"`
@@ -58,7 +58,7 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 	out := report.New("draft-scheduling", "Latency of the draft stage by where it is computed, on simulated phones (figure 13)")
 	out.Set("recorded", fmt.Sprintf("%d answers of %d tokens in all, for each tree budget", r.Prompts, r.Tokens))
 	out.Set("weights", weightType)
-	var drafted []Draft
+	var drafted []DraftLatency
 	worst := 1.0
 	for _, p := range all {
 		for _, model := range drafts {
@@ -78,7 +78,7 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 				least := 0.0
 				for i, s := range strategies {
 					seconds := b.mean(func(pass Pass) float64 { return s.seconds(p, model, pass) })
-					drafted = append(drafted, Draft{p.Name, model.name, b.Nodes, s.name, seconds})
+					drafted = append(drafted, DraftLatency{p.Name, model.name, b.Nodes, s.name, seconds})
 					row = append(row, 1e3*seconds)
 					lines[i].Name, lines[i].Dashed = s.name, s.another
 					lines[i].X, lines[i].Y = append(lines[i].X, float64(b.Nodes)), append(lines[i].Y, 1e3*seconds)
@@ -102,14 +102,14 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 }
 
 // findSpeedups says what batch-aware gains.
-func findSpeedups(out *report.Report, drafted []Draft) {
+func findSpeedups(out *report.Report, drafted []DraftLatency) {
 	for _, s := range strategies[:2] {
 		var ratios []float64
 		for _, d := range drafted {
 			if d.Strategy != s.name {
 				continue
 			}
-			i := slices.IndexFunc(drafted, func(x Draft) bool {
+			i := slices.IndexFunc(drafted, func(x DraftLatency) bool {
 				return x.Phone == d.Phone && x.Model == d.Model && x.Budget == d.Budget && x.Strategy == batchAware
 			})
 			ratios = append(ratios, d.Seconds/drafted[i].Seconds)

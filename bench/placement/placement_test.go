@@ -68,7 +68,7 @@ func TestBatchAwareIsBestEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drafted := r.Data.([]Draft)
+	drafted := r.Data.([]DraftLatency)
 	if want := 3 * len(drafts) * len(Budgets) * len(strategies); len(drafted) < want {
 		t.Fatalf("%d results, want %d", len(drafted), want)
 	}

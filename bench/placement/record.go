@@ -174,7 +174,7 @@ type recorder struct {
 
 // draft is the draft model.
 type draft struct {
-	spec.Model
+	spec.Decoder
 	*recorder
 }
 
@@ -182,12 +182,12 @@ func (d draft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	if b.Parents != nil { // it is no prompt
 		d.pass.Waves = append(d.pass.Waves, len(b.Tokens))
 	}
-	return d.Model.Forward(ctx, b)
+	return d.Decoder.Forward(ctx, b)
 }
 
 // target is the target model.
 type target struct {
-	spec.Model
+	spec.Decoder
 	*recorder
 }
 
@@ -195,12 +195,12 @@ func (t target) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	if b.Parents != nil {
 		t.pass.Rows = len(b.Tokens)
 	}
-	return t.Model.Forward(ctx, b)
+	return t.Decoder.Forward(ctx, b)
 }
 
 func (t target) Project(ctx context.Context, dst []float32, rows []int) error {
 	t.pass.Heads = append(t.pass.Heads, len(rows))
-	return t.Model.Project(ctx, dst, rows)
+	return t.Decoder.Project(ctx, dst, rows)
 }
 
 func (t target) Commit(path []int) error {
@@ -209,5 +209,5 @@ func (t target) Commit(path []int) error {
 		t.passes = append(t.passes, t.pass)
 		t.pass = Pass{}
 	}
-	return t.Model.Commit(path)
+	return t.Decoder.Commit(path)
 }

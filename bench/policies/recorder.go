@@ -80,18 +80,18 @@ func (r *recorder) take() []Pass {
 
 // timedModel counts the seconds that a model computes.
 type timedModel struct {
-	spec.Model
+	spec.Decoder
 	seconds float64
 }
 
 func (m *timedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	defer m.count(time.Now())
-	return m.Model.Forward(ctx, b)
+	return m.Decoder.Forward(ctx, b)
 }
 
 func (m *timedModel) Project(ctx context.Context, dst []float32, rows []int) error {
 	defer m.count(time.Now())
-	return m.Model.Project(ctx, dst, rows)
+	return m.Decoder.Project(ctx, dst, rows)
 }
 
 func (m *timedModel) count(began time.Time) { m.seconds += time.Since(began).Seconds() }

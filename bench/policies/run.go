@@ -247,7 +247,7 @@ func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set st
 		return nil, err
 	}
 	options := engine.SpecOptions()
-	draft := &timedModel{Model: options.Draft}
+	draft := &timedModel{Decoder: options.Draft}
 	e := &entrant{Variant: c, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
 	options.Draft, options.Policy, options.MaxNodes = draft, e.recorder, c.Budget
 	if e.generator, err = spec.NewGenerator(options); err != nil {

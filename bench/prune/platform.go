@@ -57,9 +57,9 @@ type clock struct {
 	drafting, verifying float64 // seconds
 }
 
-func newClock(policy spec.Policy, d platform, draft spec.Model) (*clock, error) {
+func newClock(policy spec.Policy, d platform, draft spec.Decoder) (*clock, error) {
 	truth, err := gaincost.NewCostModel(d.costs, 0)
-	return &clock{Policy: policy, truth: truth, costs: d.costs, draft: &countedDraft{Model: draft, curve: d.costs.Draft}}, err
+	return &clock{Policy: policy, truth: truth, costs: d.costs, draft: &countedDraft{Decoder: draft, curve: d.costs.Draft}}, err
 }
 
 // Grow lets the policy grow its tree. What the draft model did on the prompt does not count.
@@ -103,12 +103,12 @@ type pricedClock struct {
 
 // countedDraft adds up what the forwards of a draft model take on a device.
 type countedDraft struct {
-	spec.Model
+	spec.Decoder
 	curve   gaincost.Curve
 	seconds float64
 }
 
 func (d *countedDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	d.seconds += d.curve.At(len(b.Tokens))
-	return d.Model.Forward(ctx, b)
+	return d.Decoder.Forward(ctx, b)
 }

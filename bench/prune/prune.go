@@ -152,7 +152,7 @@ func (r *run) step() {
 }
 
 // answer lets a policy answer all prompts, and adds up the statistics.
-func (r *run) answer(ctx context.Context, policy spec.Policy, draft spec.Model, pruner spec.Pruner) (sum spec.Stats, err error) {
+func (r *run) answer(ctx context.Context, policy spec.Policy, draft spec.Decoder, pruner spec.Pruner) (sum spec.Stats, err error) {
 	options := r.engine.SpecOptions()
 	options.Policy, options.Pruner, options.MaxNodes = policy, pruner, Budget
 	if draft != nil {

@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (_ *report.Report, err error) {
 func (j *judge) all(ctx context.Context, o Options) (results []Result, err error) {
 	types := o.Types
 	if types == nil {
-		for _, d := range weights.Targets() {
+		for _, d := range weights.EncodableTypes() {
 			types = append(types, weights.Uniform(d))
 		}
 		types = append(types, weights.Mixes()...)

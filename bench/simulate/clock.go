@@ -91,11 +91,11 @@ func (c *clock) pass(rows int) (io, wait float64) {
 
 // countedDraft counts the rows of a draft model's forwards.
 type countedDraft struct {
-	spec.Model
+	spec.Decoder
 	rows []int // since the latest Grow began
 }
 
 func (d *countedDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
 	d.rows = append(d.rows, len(b.Tokens))
-	return d.Model.Forward(ctx, b)
+	return d.Decoder.Forward(ctx, b)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-// Recording is a model that remembers the tokens after every path it was asked for. It implements [spec.Model]: a pass computes nothing unless its
+// Recording is a model that remembers the tokens after every path it was asked for. It implements [spec.Decoder]: a pass computes nothing unless its
 // logits are asked for and not known yet. Logits are those of the kept tokens; the others share the rest of the probability evenly.
 // It is not safe for concurrent use.
 type Recording struct {
-	model spec.Model // if nil, what is not known yet stays so
+	model spec.Decoder // if nil, what is not known yet stays so
 	about tracedModel
 	known map[uint64]outlook
 
@@ -39,11 +39,11 @@ type row struct {
 }
 
 // NewRecording returns a recording of model, which nobody else may use, with the keep likeliest tokens of each path.
-func NewRecording(model spec.Model, keep int) *Recording {
+func NewRecording(model spec.Decoder, keep int) *Recording {
 	return newRecording(model, tracedModel{Vocab: model.Vocab(), Context: model.Context(), Kept: min(keep, model.Vocab())})
 }
 
-func newRecording(model spec.Model, about tracedModel) *Recording {
+func newRecording(model spec.Decoder, about tracedModel) *Recording {
 	return &Recording{model: model, about: about, known: map[uint64]outlook{}, states: []uint64{1}}
 }
 

@@ -155,7 +155,7 @@ func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, err
 		about *tracedModel
 		path  string
 		store *weights.Store
-		model spec.Model
+		model spec.Decoder
 		keep  int
 	}{{&h.Target, s.Model, target, models.Target, 1}, {&h.Draft, s.Draft, draft, models.Draft, keptTokens}} {
 		hash, err := m.store.Hash()
@@ -218,7 +218,7 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	if err != nil {
 		return result{}, err
 	}
-	draft := &countedDraft{Model: s.pair.draft}
+	draft := &countedDraft{Decoder: s.pair.draft}
 	clock := newClock(policy, draft, h, 1)
 	clock.meanReads = meanReads
 	generator, err := spec.NewGenerator(spec.Options{

@@ -35,7 +35,7 @@ func TestRecordingIsTheModel(t *testing.T) {
 	_, engine := openDemo(t)
 	models := engine.SpecOptions()
 	prompt := engine.Tokenizer().Encode(bench.BuiltinSets()[1].Prompts[0].Text, tokenizer.EncodeOptions{AddBOS: true})
-	generate := func(target, draft spec.Model) spec.Result {
+	generate := func(target, draft spec.Decoder) spec.Result {
 		policy, err := lever.NewPolicy("eagle2", 24)
 		if err != nil {
 			t.Fatal(err)

@@ -124,7 +124,7 @@ func (s *simulation) thisMachine(ctx context.Context, models spec.Options) (*har
 	}
 	h := &hardware{layers: model.Layers}
 	for _, m := range []struct {
-		model   spec.Model
+		model   spec.Decoder
 		curve   *gaincost.Curve
 		project bool
 	}{{models.Target, &h.compute, false}, {models.Draft, &h.draft, true}} {
@@ -146,7 +146,7 @@ func (s *simulation) thisMachine(ctx context.Context, models spec.Options) (*har
 }
 
 // measure returns the median times of a forward of so many rows, and of their logits.
-func measure(ctx context.Context, m spec.Model, rows int) (forward, project float64, err error) {
+func measure(ctx context.Context, m spec.Decoder, rows int) (forward, project float64, err error) {
 	const rounds = 9
 	batch := layers.Batch{Tokens: make([]int32, rows), Parents: make([]int32, rows)}
 	which := make([]int, rows)

@@ -50,7 +50,7 @@ type cost struct {
 func costs(info *weights.Info, memory int64) (all []cost) {
 	device, known := loadRates()
 	var mixes []weights.Mix
-	for _, d := range weights.Targets() {
+	for _, d := range weights.EncodableTypes() {
 		mixes = append(mixes, weights.Uniform(d))
 	}
 	for _, m := range append(mixes, weights.Mixes()...) {

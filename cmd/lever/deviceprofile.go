@@ -60,9 +60,9 @@ func profiledCosts(p *profile.Profile, engine *lever.Engine) (gaincost.Costs, er
 			return gaincost.Costs{}, err
 		}
 	}
-	var plan profile.Plan
+	var plan profile.PassReads
 	if streamed, ok := engine.Plan(); ok {
-		plan = profile.PlanOf(streamed)
+		plan = profile.PassReadsOf(streamed)
 	}
 	return p.Costs(plan)
 }

@@ -30,13 +30,13 @@ var parallel = &arch.Architecture{
 		if err != nil {
 			return nil, err
 		}
-		m.Build = func(ws *layers.Workspace, o arch.Options) (layers.Parts, error) { return build(t, ws, o) }
+		m.Build = func(ws *layers.Workspace, o arch.Options) (layers.DecoderConfig, error) { return build(t, ws, o) }
 		return m, nil
 	},
 }
 
 // build puts the parts of the decoder together.
-func build(t arch.Transformer, ws *layers.Workspace, o arch.Options) (m layers.Parts, err error) {
+func build(t arch.Transformer, ws *layers.Workspace, o arch.Options) (m layers.DecoderConfig, err error) {
 	m.Cache, err = layers.NewKVCache(layers.KVConfig{
 		Layers: layers.UniformKV(t.Layers, layers.KVLayer{KVHeads: t.KVHeads, HeadDim: t.HeadDim}), Context: o.Context, Type: o.KV,
 	})

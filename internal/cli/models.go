@@ -55,7 +55,7 @@ func checkModelPath(path string) error {
 // StoreTypes returns the names of the types of matrices that a model can be converted to.
 func StoreTypes() []string {
 	var names []string
-	for _, d := range weights.Targets() {
+	for _, d := range weights.EncodableTypes() {
 		names = append(names, d.String())
 	}
 	return names
@@ -73,7 +73,7 @@ func MixNames() []string {
 // ParseStoreType returns the type of a name in [StoreTypes].
 func ParseStoreType(name string) (tensor.DType, error) {
 	d, err := tensor.ParseDType(name)
-	if err != nil || !slices.Contains(weights.Targets(), d) {
+	if err != nil || !slices.Contains(weights.EncodableTypes(), d) {
 		return tensor.Invalid, UsageErrorf("unknown type %q; choose one of %s", name, strings.Join(StoreTypes(), ", "))
 	}
 	return d, nil

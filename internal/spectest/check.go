@@ -209,7 +209,7 @@ func (c *Checked) Observe(o spec.Observation) {
 }
 
 // StartDraft returns a draft model at the start of a pass over sequence, and its tree.
-func StartDraft(t rapid.TB, m spec.Model, sequence []int32) (*spec.Draft, *spec.Tree) {
+func StartDraft(t rapid.TB, m spec.Decoder, sequence []int32) (*spec.Draft, *spec.Tree) {
 	t.Helper()
 	draft, err := spec.NewDraft(m, 8)
 	if err != nil {

@@ -298,7 +298,7 @@ func TestLeverComesBack(t *testing.T) {
 // grown is a generation's tree, grown again and again.
 type grown struct {
 	policy   spec.Policy
-	model    spec.Model
+	model    spec.Decoder
 	draft    *spec.Draft
 	tree     spec.Tree
 	sequence []int32
@@ -306,7 +306,7 @@ type grown struct {
 	seconds  float64
 }
 
-func newGrown(t testing.TB, policy spec.Policy, model spec.Model) *grown {
+func newGrown(t testing.TB, policy spec.Policy, model spec.Decoder) *grown {
 	t.Helper()
 	draft, err := spec.NewDraft(model, 128)
 	if err != nil {

@@ -58,7 +58,7 @@ func openHF(dir string, own []*arch.Architecture) (*source, error) {
 	if err != nil {
 		return nil, fromParser(err)
 	}
-	s := &source{model: weights.Source{Config: config}, close: files.Close}
+	s := &source{model: weights.Contents{Config: config}, close: files.Close}
 	if err := s.describeHF(dir, m, quantized, files); err != nil {
 		files.Close()
 		return nil, err

@@ -18,7 +18,7 @@ import (
 
 // source is a model in another format.
 type source struct {
-	model weights.Source
+	model weights.Contents
 	notes []string // what the user should know of how the model was understood
 	close func() error
 }

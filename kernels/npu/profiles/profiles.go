@@ -36,13 +36,13 @@ var ErrInvalid = errors.New("invalid profile")
 
 // Profile is a phone.
 type Profile struct {
-	Format      string    `json:"format"`
-	Version     int       `json:"version"`
-	Name        string    `json:"name"`
-	Description string    `json:"description"`
-	NPU         NPU       `json:"npu"`
-	CPU         npu.Costs `json:"cpu"`
-	Sources     []Source  `json:"sources"`
+	Format      string     `json:"format"`
+	Version     int        `json:"version"`
+	Name        string     `json:"name"`
+	Description string     `json:"description"`
+	NPU         NPU        `json:"npu"`
+	CPU         npu.Costs  `json:"cpu"`
+	Sources     []Citation `json:"sources"`
 }
 
 // NPU is the device and its driver.
@@ -56,8 +56,8 @@ type NPU struct {
 	npu.Costs        // rates for each of Batches
 }
 
-// Source is where a figure comes from.
-type Source struct {
+// Citation is where a figure comes from.
+type Citation struct {
 	Figure string `json:"figure"`
 	Source string `json:"source"`
 }

@@ -2,7 +2,7 @@ package spec
 
 import "context"
 
-// Batch is what one Forward of a [Model] computes. It is an alias of a type without a name, and layers.Batch one of the same type, so that a
+// Batch is what one Forward of a [Decoder] computes. It is an alias of a type without a name, and layers.Batch one of the same type, so that a
 // *layers.Decoder is a Model though neither package knows the other.
 type Batch = struct {
 	Tokens []int32
@@ -21,12 +21,12 @@ type Batch = struct {
 // are dropped, and their descendants with them.
 type Hook = func(layer int, rows []int, hidden []float32) (keep []int, err error)
 
-// Model is a decoder with a KV cache, used as target or as draft; *layers.Decoder is one. A forward adds pending rows,
+// Decoder is a decoder with a KV cache, used as target or as draft; *layers.Decoder is one. A forward adds pending rows,
 // counted from 0 since the last Commit; Commit makes one path of them part of the sequence and drops the others.
 //
 // The logits of a row depend only on the tokens of its path, to the bit: not on the other rows, on their number, or on how
 // the tokens before were spread over forwards. What [Generator] promises rests on this.
-type Model interface {
+type Decoder interface {
 	// Forward computes the tokens of the batch and adds them as pending rows, of which it returns the first. An error leaves
 	// the pending rows as they were.
 	Forward(ctx context.Context, b Batch) (first int, err error)

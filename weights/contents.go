@@ -14,8 +14,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Source is a model that [Write] makes a store of. Package convert reads it from files of other formats; a program may make one.
-type Source struct {
+// Contents are those of a model that [Write] makes a store of. Package convert reads it from files of other formats; a program may make one.
+type Contents struct {
 	// Config is a JSON object: Hugging Face's config.json, or whatever the architecture that builds the decoder wants to know.
 	Config    []byte
 	Tokenizer map[string][]byte // the tokenizer's files by name
@@ -27,7 +27,7 @@ type Source struct {
 	Steps [][]string
 }
 
-// Tensor is a tensor of a [Source].
+// Tensor is a tensor of [Contents].
 type Tensor struct {
 	Type       tensor.DType
 	Rows, Cols int // a vector is one row
@@ -47,7 +47,7 @@ type role struct {
 	vector     bool // one row, kept as F32
 }
 
-// content is a [Source] that was checked.
+// content is what [Contents] hold once they are checked.
 type content struct {
 	config    []byte
 	tokenizer map[string][]byte
@@ -59,7 +59,7 @@ type content struct {
 
 // Describe describes the store that [Write] would make of the model, and fails as it would. It reads no weights. dir is the folder that
 // [Info] names.
-func (m Source) Describe(dir string, opts WriteOptions) (*Info, error) {
+func (m Contents) Describe(dir string, opts WriteOptions) (*Info, error) {
 	c, err := m.check(opts)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (m Source) Describe(dir string, opts WriteOptions) (*Info, error) {
 }
 
 // check refuses a model that no store can be made of.
-func (m Source) check(opts WriteOptions) (*content, error) {
+func (m Contents) check(opts WriteOptions) (*content, error) {
 	if err := checkWords(); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (m Source) check(opts WriteOptions) (*content, error) {
 }
 
 // checkImportance refuses what was measured for another model.
-func (m Source) checkImportance(importance map[string][]float32) error {
+func (m Contents) checkImportance(importance map[string][]float32) error {
 	for _, name := range slices.Sorted(maps.Keys(importance)) {
 		t, ok := m.Tensors[name]
 		if name == headName && !ok {
@@ -150,7 +150,7 @@ func (t Tensor) fault(kind error, format string, args ...any) error {
 }
 
 // roles returns the tensors of each execution step in order of use.
-func (m Source) roles() ([][]role, error) {
+func (m Contents) roles() ([][]role, error) {
 	fault := func(name, format string, args ...any) error {
 		return Tensor{Name: name}.fault(ErrArgument, format, args...)
 	}
