@@ -37,5 +37,8 @@
 //	err = m.WriteStore(ctx, "llama-8b.lever", weights.WriteOptions{})
 //	err = m.WriteGGUF(ctx, "llama-8b.gguf", nil)
 //
-// Limits: matrices are Q4_0 or Q8_0. GGUF files with experts are not written. The draft of a pair must be inflated to the same vocabulary as its target.
+// Matrices have any type that conversion offers. Where blocks have 256 columns, those that something is placed in are encoded anew, with zeros beside
+// it.
+//
+// Limits: GGUF files with experts are not written. The draft of a pair must be inflated to the same vocabulary as its target.
 package inflate

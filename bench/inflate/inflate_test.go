@@ -38,13 +38,18 @@ func unpack(t *testing.T) demo.Pair {
 	return pair
 }
 
-func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *inflate.Inflation {
+func openStore(t *testing.T, path string) *weights.Store {
 	t.Helper()
-	s, err := weights.Open(t.Context(), store, weights.OpenOptions{})
+	s, err := weights.Open(t.Context(), path, weights.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := inflate.New(t.Context(), s, shape, d)
+	return s
+}
+
+func newModel(t *testing.T, store string, shape inflate.Shape, d tensor.DType) *inflate.Inflation {
+	t.Helper()
+	m, err := inflate.New(t.Context(), openStore(t, store), shape, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,5 +248,32 @@ func TestErrors(t *testing.T) {
 	}
 	if mine, err := os.ReadFile(path); err != nil || !bytes.Equal(mine, []byte("mine")) {
 		t.Errorf("the file is now %q, %v", mine, err)
+	}
+}
+
+// Blocks of many columns hold what is placed in them, rounded: the finer the type, the nearer logits are to the source's.
+func TestTypesOfLargeBlocks(t *testing.T) {
+	draft := unpack(t).Draft
+	want := logits(t, writeStore(t, newModel(t, draft, inflate.Shape{Name: inflate.Same}, tensor.Q8_0)))
+	shape := narrow
+	shape.FFN = 768
+	for d, most := range map[tensor.DType]float64{tensor.Q6_K: 0.1, tensor.Q3_K: 0.5, tensor.IQ3_XXS: 0.6} {
+		got := logits(t, writeStore(t, newModel(t, draft, shape, d)))
+		sum, n := 0.0, 0
+		for i := range want {
+			common, count := 0.0, float64(len(want[i]))
+			for j := range want[i] {
+				common += float64(got[i][j]-want[i][j]) / count
+			}
+			for j := range want[i] {
+				sum, n = sum+math.Abs(float64(got[i][j]-want[i][j])-common), n+1
+			}
+		}
+		if off := sum / float64(n); off > most {
+			t.Errorf("%v: logits are off by %.3f on average, want at most %.2f", d, off, most)
+		}
+	}
+	if _, err := inflate.New(t.Context(), openStore(t, draft), narrow, tensor.Q6_K); err == nil {
+		t.Error("rows that blocks do not fill: no error")
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 // matrix is a matrix of blocks in which those of another one are placed. It is read like a file of its rows, and safe for concurrent use.
@@ -16,13 +18,90 @@ type matrix struct {
 	// scale is that of blocks where nothing is placed, as F16 bits.
 	scale uint16
 
-	source  []byte  // rows of whole blocks, or nil
-	rowOf   []int32 // by row: that of source; −1: none. Rows beyond are none
-	blockOf []int32 // by block of a source row: where in a row it is placed
+	placedRows
+	rowOf []int32 // by row: that of source; −1: none. Rows beyond are none
 
 	// extra, if not empty, is a block that stands at extraAt in every row, in rows without source padding.
 	extra, padding []byte
 	extraAt        int
+}
+
+// placedRows are the rows of a matrix that is placed in a larger one.
+type placedRows struct {
+	source  []byte  // whole blocks, or nil
+	blockOf []int32 // by block of a row: where in a row of the larger matrix it stands
+}
+
+// encodePlaced returns rows of type from in type to. By run of 32 columns of a row, places says where in the larger matrix it stands, counted in
+// such runs. Blocks of more columns are filled up with zeros.
+func encodePlaced(rows []byte, from, to tensor.DType, places []int32) (placedRows, error) {
+	runs := int32(to.BlockElems() / blockElems)
+	if runs == 1 {
+		source, err := recode(rows, from, to)
+		return placedRows{source, places}, err
+	}
+	blocks := slices.Clone(places)
+	for i := range blocks {
+		blocks[i] /= runs
+	}
+	slices.Sort(blocks)
+	blocks = slices.Compact(blocks)
+	cols := len(places) * blockElems
+	values, wide := make([]float32, cols), make([]float32, len(blocks)*to.BlockElems())
+	size := from.RowBytes(cols)
+	placed := placedRows{blockOf: blocks}
+	for ; len(rows) > 0; rows = rows[size:] {
+		if err := tensor.Decode(values, rows[:size], from); err != nil {
+			return placedRows{}, err
+		}
+		for i, place := range places {
+			block, _ := slices.BinarySearch(blocks, place/runs)
+			copy(wide[(block*int(runs)+int(place%runs))*blockElems:], values[i*blockElems:(i+1)*blockElems])
+		}
+		at := len(placed.source)
+		placed.source = append(placed.source, make([]byte, to.RowBytes(len(wide)))...)
+		if err := tensor.Encode(placed.source[at:], wide, to); err != nil {
+			return placedRows{}, err
+		}
+	}
+	return placed, nil
+}
+
+// Types returns the types that matrices of a large model can have.
+func Types() []tensor.DType {
+	return slices.DeleteFunc(weights.EncodableTypes(), func(d tensor.DType) bool { return !d.Quantized() || len(scales(d)) == 0 })
+}
+
+// scales returns the offsets of the F16 numbers in a block that all of its weights are multiples of.
+func scales(d tensor.DType) (offsets []int) {
+	for _, f := range d.Fields() {
+		if f.Name == "d" || f.Name == "dmin" {
+			offsets = append(offsets, f.Offset)
+		}
+	}
+	return offsets
+}
+
+// noiseScale returns the scale, as F16 bits, of blocks with random quants whose weights are at most about noiseLimit.
+func noiseScale(d tensor.DType) (uint16, error) {
+	const one = 0x3c00 // in F16
+	block := slices.Clone(noise()[:64*d.BlockBytes()])
+	setScales(block, d, one)
+	values := make([]float32, 64*d.BlockElems())
+	if err := tensor.Decode(values, block, d); err != nil {
+		return 0, err
+	}
+	return tensor.F32ToF16(noiseLimit / max(slices.Max(values), -slices.Min(values))), nil
+}
+
+// setScales sets those of all blocks.
+func setScales(blocks []byte, d tensor.DType, scale uint16) {
+	offsets := scales(d)
+	for at := 0; at < len(blocks); at += d.BlockBytes() {
+		for _, offset := range offsets {
+			binary.LittleEndian.PutUint16(blocks[at+offset:], scale)
+		}
+	}
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -55,9 +134,7 @@ func (m *matrix) fill(dst []byte, r int) {
 		at += copy(dst[at:], random[from:])
 	}
 	block := m.dtype.BlockBytes()
-	for at := 0; at < len(dst); at += block {
-		binary.LittleEndian.PutUint16(dst[at:], m.scale)
-	}
+	setScales(dst, m.dtype, m.scale)
 	own := int32(-1)
 	if r < len(m.rowOf) {
 		own = m.rowOf[r]

@@ -2,6 +2,7 @@ package inflate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/lever-go/lever/arch"
@@ -28,26 +30,30 @@ type Inflation struct {
 	tokenizer    vocabulary
 	tensors      map[string]weights.Tensor // by their names in a store
 	order        []string
+	dtype        tensor.DType      // of matrices but the embedding, the head and routers
 	source       map[string][]byte // rows of the source's tensors
-	constant     float64           // in column src.Width of the residual stream
-	means        [][]float64       // by layer of the source, the mean direction of what it puts out; for routers alone
 	sourceType   map[string]tensor.DType
+	placed       map[string]placedRows // by name of a matrix of the source
+	constant     float64               // in column src.Width of the residual stream
+	means        [][]float64           // by layer of the source, the mean direction of what it puts out; for routers alone
 }
 
 // Numbers of the column that keeps the logits of added tokens down.
 const (
 	finalGain     = 1 << 14 // of the column in the final norm
 	paddingWeight = -1      // of added tokens there
-	noiseScale    = 0x211f  // 0.01 in F16: of the blocks of added layers
+	noiseLimit    = 0.08    // about the largest weight of the blocks of added layers
 )
 
-// New reads the model in store, which is small, and places it in one of the given shape whose matrices have type d: tensor.Q4_0 or Q8_0. As in a
-// conversion, embedding and head keep their type with Q4_0. own are architectures that package arch does not know.
+// New reads the model in store, which is small, and places it in one of the given shape whose matrices have type d, one of [Types]. As in a
+// conversion, embedding and head keep their type unless that is Q8_0. own are architectures that package arch does not know.
 func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType, own ...*arch.Architecture) (*Inflation, error) {
-	if d != tensor.Q4_0 && d != tensor.Q8_0 {
-		return nil, fmt.Errorf("inflate: to type %v, not q4_0 or q8_0", d)
+	if !slices.Contains(Types(), d) {
+		return nil, fmt.Errorf("inflate: to type %v, not one of %v", d, Types())
 	}
-	m := &Inflation{shape: shape, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}}
+	m := &Inflation{
+		shape: shape, dtype: d, tensors: map[string]weights.Tensor{}, source: map[string][]byte{}, sourceType: map[string]tensor.DType{}, placed: map[string]placedRows{},
+	}
 	parsed, err := arch.Parse(store.Config(), own...)
 	if err != nil {
 		return nil, fmt.Errorf("inflate: %w", err)
@@ -60,7 +66,7 @@ func New(ctx context.Context, store *weights.Store, shape Shape, d tensor.DType,
 		return nil, fmt.Errorf("inflate: models of architecture %s are not blown up, only those that are built as Llama and Qwen3 are", parsed.Architecture.Name)
 	}
 	m.src, m.architecture = *transformer, parsed.Architecture
-	if m.dst, err = shape.fit(m.src); err != nil {
+	if m.dst, err = shape.fit(m.src, d); err != nil {
 		return nil, err
 	}
 	if m.dst.Experts > 0 {
@@ -140,12 +146,14 @@ func (m *Inflation) read(ctx context.Context, store *weights.Store, described *a
 				return err
 			}
 		}
-		want := d
+		want := have // until it is placed
 		switch {
 		case t.Rows == 1:
 			want = tensor.F32
-		case d == tensor.Q4_0 && (t.Name == "embedding" || t.Name == "head") && have == tensor.Q8_0:
-			want = tensor.Q8_0
+		case t.Name == arch.Embedding || t.Name == arch.Head:
+			if want = tensor.Q8_0; d == tensor.Q4_0 && have != tensor.Q8_0 {
+				want = d
+			}
 		}
 		if rows, err = recode(rows, have, want); err != nil {
 			return fmt.Errorf("tensor %s: %w", t.Name, err)
@@ -195,21 +203,28 @@ func (m *Inflation) place() error {
 		keys[i] = int32(head*src.HeadDim + i%dst.HeadDim)
 	}
 	width, ffn, rows, inner := count(src.Width/blockElems), count(src.FFN/blockElems), count(src.Width), count(src.FFN)
-	mlp := func(name, own, expert string) {
+	scale, err := noiseScale(m.dtype)
+	if err != nil {
+		return err
+	}
+	mlp := func(name, own, expert string) error {
 		for _, x := range []struct {
 			kind           string
 			rows, cols     int
 			rowOf, blockOf []int32
 			scale          uint16
 		}{
-			{"gate", dst.FFN, dst.Width, inner, width, noiseScale}, {"up", dst.FFN, dst.Width, inner, width, noiseScale},
+			{"gate", dst.FFN, dst.Width, inner, width, scale}, {"up", dst.FFN, dst.Width, inner, width, scale},
 			{"down", dst.Width, dst.FFN, rows, ffn, 0},
 		} {
-			m.addMatrix(name+x.kind, own, x.rows, x.cols, x.rowOf, x.blockOf, x.scale)
+			if err := m.addMatrix(name+x.kind, own, x.rows, x.cols, x.rowOf, x.blockOf, x.scale); err != nil {
+				return err
+			}
 			t := m.tensors[name+x.kind]
 			t.Expert = expert
 			m.tensors[name+x.kind] = t
 		}
+		return nil
 	}
 	places := map[int]int{}
 	for i := range src.Layers {
@@ -222,17 +237,23 @@ func (m *Inflation) place() error {
 		}
 		q, kv := dst.Heads*dst.HeadDim, dst.KVHeads*dst.HeadDim
 		m.addNorm(name+"attn_norm", own, 0)
-		m.addMatrix(name+"q", own, q, dst.Width, queries, width, noiseScale)
-		m.addMatrix(name+"k", own, kv, dst.Width, keys, width, noiseScale)
-		m.addMatrix(name+"v", own, kv, dst.Width, keys, width, noiseScale)
+		err := cmp.Or(
+			m.addMatrix(name+"q", own, q, dst.Width, queries, width, scale),
+			m.addMatrix(name+"k", own, kv, dst.Width, keys, width, scale),
+			m.addMatrix(name+"v", own, kv, dst.Width, keys, width, scale),
+			m.addMatrix(name+"o", own, dst.Width, q, rows, queryBlocks, 0))
+		if err != nil {
+			return err
+		}
 		if src.QKNorm {
 			m.addVector(name+"q_norm", m.gains(own, "q_norm", dst.HeadDim))
 			m.addVector(name+"k_norm", m.gains(own, "k_norm", dst.HeadDim))
 		}
-		m.addMatrix(name+"o", own, dst.Width, q, rows, queryBlocks, 0)
 		m.addNorm(name+"mlp_norm", own, 0)
 		if dst.Experts == 0 {
-			mlp(name, own, "")
+			if err := mlp(name, own, ""); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := m.addRouter(l, own); err != nil {
@@ -240,7 +261,9 @@ func (m *Inflation) place() error {
 		}
 		for e := range dst.Experts {
 			expert := fmt.Sprintf("%sexpert.%d", name, e)
-			mlp(expert+".", own, expert)
+			if err := mlp(expert+".", own, expert); err != nil {
+				return err
+			}
 		}
 	}
 	m.addNorm("final_norm", "", finalGain)
@@ -261,7 +284,7 @@ func (m *Inflation) placeVocabulary() error {
 // addTokens adds a matrix with a row for each token, in which real tokens have the given value in the new column.
 func (m *Inflation) addTokens(name string, value float64) error {
 	d := m.sourceType[name]
-	t := &matrix{dtype: d, rows: m.dst.Vocab, cols: m.dst.Width, source: m.source[name], rowOf: count(m.src.Vocab), blockOf: count(m.src.Width / blockElems)}
+	t := &matrix{dtype: d, rows: m.dst.Vocab, cols: m.dst.Width, placedRows: placedRows{m.source[name], count(m.src.Width / blockElems)}, rowOf: count(m.src.Vocab)}
 	if m.dst.Width > m.src.Width {
 		one := make([]float32, blockElems)
 		encode := func(value float64) (block []byte, err error) {
@@ -289,13 +312,29 @@ func (m *Inflation) addTokens(name string, value float64) error {
 }
 
 // addMatrix adds a matrix: that of the source's block own, or, where own is empty, one of blocks with the given scale alone.
-func (m *Inflation) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int32, scale uint16) {
+func (m *Inflation) addMatrix(name, own string, rows, cols int, rowOf, blockOf []int32, scale uint16) error {
 	kind := name[strings.LastIndexByte(name, '.')+1:]
-	t := &matrix{dtype: m.sourceType["block.0."+kind], rows: rows, cols: cols, scale: scale}
+	t := &matrix{dtype: m.dtype, rows: rows, cols: cols, scale: scale}
 	if own != "" {
-		t.source, t.rowOf, t.blockOf, t.scale = m.source[own+kind], rowOf, blockOf, 0
+		from, err := m.placeRows(own+kind, blockOf)
+		if err != nil {
+			return fmt.Errorf("inflate: %s: %w", name, err)
+		}
+		t.placedRows, t.rowOf, t.scale = from, rowOf, 0
 	}
 	m.add(name, weights.Tensor{Type: t.dtype, Rows: rows, Cols: cols, Data: t})
+	return nil
+}
+
+// placeRows returns the rows of a matrix of the source in the type of the large model's, of which blockOf says where each run of 32 columns goes. All
+// experts of a layer share one.
+func (m *Inflation) placeRows(name string, blockOf []int32) (placedRows, error) {
+	if done, ok := m.placed[name]; ok {
+		return done, nil
+	}
+	rows, err := encodePlaced(m.source[name], m.sourceType[name], m.dtype, blockOf)
+	m.placed[name] = rows
+	return rows, err
 }
 
 // addNorm adds the gains of a norm over the residual stream, with the given one in the new column.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/tensor"
 )
 
 // Shape is the size of a model, in elements.
@@ -58,10 +59,10 @@ func ShapeOf(name string) (Shape, error) {
 	return Shapes[i], nil
 }
 
-// fit returns the configuration of a model of shape s that src is placed in.
-func (s Shape) fit(src arch.Transformer) (arch.Transformer, error) {
+// fit returns the configuration of a model of shape s, with matrices of type d, that src is placed in.
+func (s Shape) fit(src arch.Transformer, d tensor.DType) (arch.Transformer, error) {
 	if s.Name == Same {
-		return src, nil
+		s = Shape{s.Name, src.Width, src.Layers, src.Heads, src.KVHeads, src.HeadDim, src.FFN, src.Vocab, 0, 0}
 	}
 	dst := src
 	dst.Width, dst.Layers, dst.FFN, dst.Vocab = s.Width, s.Layers, s.FFN, s.Vocab
@@ -72,14 +73,16 @@ func (s Shape) fit(src arch.Transformer) (arch.Transformer, error) {
 			src.Width, src.Layers, src.Heads, src.KVHeads, src.HeadDim, src.FFN, src.Vocab, s.Name, what)
 	}
 	switch {
-	case dst.Width < src.Width+blockElems || dst.Layers < src.Layers || dst.FFN < src.FFN || dst.Vocab < src.Vocab || dst.Experts < dst.Chosen:
+	case dst.Width < src.Width+blockElems && s.Name != Same || dst.Layers < src.Layers || dst.FFN < src.FFN || dst.Vocab < src.Vocab || dst.Experts < dst.Chosen:
 		return bad("it is not larger in every way")
 	case dst.KVHeads == 0 || dst.Heads%dst.KVHeads != 0:
 		return bad("its heads are larger than all of the shape's")
 	case src.KVHeads*copies(src, dst) > dst.KVHeads:
 		return bad("it has too few heads of keys and values")
-	case slices.ContainsFunc([]int{src.Width, src.FFN, src.HeadDim, dst.Width, dst.FFN}, func(n int) bool { return n%blockElems != 0 }):
-		return bad(fmt.Sprintf("a size is not a multiple of %d", blockElems))
+	case slices.ContainsFunc([]int{src.Width, src.FFN, src.HeadDim}, func(n int) bool { return n%blockElems != 0 }):
+		return bad(fmt.Sprintf("a size of it is not a multiple of %d", blockElems))
+	case slices.ContainsFunc([]int{dst.Width, dst.FFN, dst.Heads * dst.HeadDim}, func(n int) bool { return n%d.BlockElems() != 0 }):
+		return bad(fmt.Sprintf("a size is not a multiple of %d, as blocks of %v ask for", d.BlockElems(), d))
 	}
 	return dst, nil
 }

@@ -19,6 +19,8 @@
 // where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
 // ones: those of the pair itself on this machine, streamed from a simulated flash device.
 //
+// [RunTypes] compares types of a target's weights, and measures them with inflated models on this machine.
+//
 // Usage:
 //
 //	r, err := simulate.Run(ctx, simulate.Options{Model: target, Draft: draft, Sets: sets, Record: "pair.trace"})

@@ -31,7 +31,7 @@ type experiment struct {
 // experiments make the experiments that bench report gathers, in the order of its page: from the parts of a pass to whole generations, then by the
 // paper's figures, then what cost grows with, and last what types of weights cost in quality. Each call makes one with flags of its own.
 var experiments = []func() *experiment{
-	newKernelsExperiment, newFlashExperiment, newEndToEndExperiment, newSimulateExperiment, newPoliciesExperiment, newPruneExperiment,
+	newKernelsExperiment, newFlashExperiment, newEndToEndExperiment, newSimulateExperiment, newTypesExperiment, newPoliciesExperiment, newPruneExperiment,
 	newDraftSchedulingExperiment, newProjectionExperiment, newGrowthExperiment, newQualityExperiment,
 }
 

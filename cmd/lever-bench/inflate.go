@@ -50,7 +50,7 @@ draft must get the vocabulary of its target. Shapes: ` + strings.Join(inflate.Sh
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&shape, "shape", "llama-3.1-8b", "shape of the large model")
-	flags.StringVar(&typeName, "type", "q4_0", "type of the matrices: q4_0 or q8_0")
+	flags.StringVar(&typeName, "type", "q4_0", "type of the matrices: "+joinTypes(inflate.Types()))
 	flags.BoolVar(&overwrite, "overwrite", false, "replace a store that is at DST")
 	return cmd
 }
@@ -80,7 +80,17 @@ func inflateModel(ctx context.Context, src, dst string, shape inflate.Shape, d t
 	return nil
 }
 
-// openSmall opens the model to blow up. What is no store is converted to one that done removes: from its own numbers to type d at once.
+// joinTypes lists types.
+func joinTypes(types []tensor.DType) string {
+	var names []string
+	for _, d := range types {
+		names = append(names, d.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// openSmall opens the model to blow up. What is no store is converted to one that done removes: from its own numbers to type d at once, if its rows
+// can be expected to fill blocks of it.
 func openSmall(ctx context.Context, src string, d tensor.DType) (store *weights.Store, done func() error, err error) {
 	done = func() error { return nil }
 	target, draft, err := cli.ChooseModels(ctx, "", "")
@@ -103,6 +113,9 @@ func openSmall(ctx context.Context, src string, d tensor.DType) (store *weights.
 		}
 		done = func() error { return os.RemoveAll(dir) }
 		converted := filepath.Join(dir, "small.lever")
+		if d.BlockElems() > tensor.Q4_0.BlockElems() {
+			d = tensor.F16
+		}
 		if err := convert.Convert(ctx, src, converted, weights.WriteOptions{Type: d}); err != nil {
 			return nil, nil, errors.Join(err, done())
 		}

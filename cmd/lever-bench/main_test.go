@@ -62,7 +62,7 @@ func TestPoliciesCheck(t *testing.T) {
 // The page and the list of experiments have the order of the parts of a pass, of whole generations, and of the paper's figures.
 func TestReport(t *testing.T) {
 	dir := t.TempDir()
-	names := []string{"kernels", "flash", "endtoend", "simulate", "policies", "prune", "draft-scheduling", "projection", "growth", "quality"}
+	names := []string{"kernels", "flash", "endtoend", "simulate", "types", "policies", "prune", "draft-scheduling", "projection", "growth", "quality"}
 	for _, name := range names {
 		if err := report.New(name, "What "+name+" gave").Save(dir); err != nil {
 			t.Fatal(err)
