@@ -40,5 +40,5 @@
 // Matrices have any type that conversion offers. Where blocks have 256 columns, those that something is placed in are encoded anew, with zeros beside
 // it.
 //
-// Limits: GGUF files with experts are not written. The draft of a pair must be inflated to the same vocabulary as its target.
+// Limits: the draft of a pair must be inflated to the same vocabulary as its target.
 package inflate

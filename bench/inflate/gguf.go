@@ -42,9 +42,6 @@ func (m *Inflation) ggufContent() (gguf.Content, error) {
 	if m.src.Rope.Scaling != "" && m.src.Rope.Scaling != layers.RopeDefault {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: rotary scaling %s is not written", m.src.Rope.Scaling)
 	}
-	if m.dst.Experts > 0 {
-		return gguf.Content{}, errors.New("inflate: GGUF: files with experts are not written; write a store")
-	}
 	meta, err := m.tokenizer.metadata(m.dst.Vocab)
 	if err != nil {
 		return gguf.Content{}, fmt.Errorf("inflate: GGUF: tokenizer: %w", err)
@@ -64,11 +61,39 @@ func (m *Inflation) ggufContent() (gguf.Content, error) {
 	}
 	meta[kind+".attention.layer_norm_rms_epsilon"] = float32(m.normEps())
 	meta[kind+".rope.freq_base"] = float32(m.src.Rope.Theta)
-	content := gguf.Content{Metadata: meta}
-	for _, name := range m.order {
-		content.Tensors = append(content.Tensors, m.ggufTensor(name))
+	if m.dst.Experts > 0 {
+		config := m.sparseConfig()
+		for key, in := range m.architecture.GGUFKeys {
+			switch value := config[in].(type) {
+			case int:
+				meta[kind+"."+key] = uint32(value)
+			case float64:
+				meta[kind+"."+key] = float32(value)
+			}
+		}
 	}
-	return content, nil
+	return gguf.Content{Metadata: meta, Tensors: m.ggufTensors()}, nil
+}
+
+// ggufTensors returns all tensors. Those of the experts of a block are joined to one of three dimensions for each kind.
+func (m *Inflation) ggufTensors() (tensors []gguf.Tensor) {
+	joined := map[string][]io.Reader{}
+	for _, name := range m.order {
+		t, expert := m.ggufTensor(name), m.tensors[name].Expert != ""
+		if parts := append(joined[t.Name], t.Source); expert {
+			if joined[t.Name] = parts; len(parts) > 1 {
+				continue
+			}
+			t.Shape = append(t.Shape, m.dst.Experts)
+		}
+		tensors = append(tensors, t)
+	}
+	for i, t := range tensors {
+		if parts := joined[t.Name]; parts != nil {
+			tensors[i].Source = io.MultiReader(parts...)
+		}
+	}
+	return tensors
 }
 
 func (m *Inflation) ggufTensor(name string) gguf.Tensor {

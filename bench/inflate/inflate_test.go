@@ -124,12 +124,12 @@ func TestLogitsAreUnchanged(t *testing.T) {
 	draft := unpack(t).Draft
 	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0} {
 		want := logits(t, writeStore(t, newModel(t, draft, inflate.Shape{Name: inflate.Same}, d)))
-		odd := narrow
-		odd.Width = 352
+		odd, sparse := narrow, narrow
+		odd.Width, sparse.Experts, sparse.Chosen = 352, 3, 2
 		for name, test := range map[string]struct {
 			shape inflate.Shape
 			most  float64 // difference
-		}{"four times as wide": {narrow, 1e-4}, "of another width": {odd, 0.5}} {
+		}{"four times as wide": {narrow, 1e-4}, "of another width": {odd, 0.5}, "with experts": {sparse, 0.5}} {
 			large := newModel(t, draft, test.shape, d)
 			gguf := filepath.Join(t.TempDir(), "inflated.gguf")
 			if err := large.WriteGGUF(t.Context(), gguf, nil); err != nil {

@@ -108,12 +108,14 @@ func norm[T float32 | float64](x []T) float64 {
 func (m *Inflation) sparseConfig() map[string]any {
 	config := map[string]any{
 		"architectures": []string{m.architecture.Class}, "model_type": m.architecture.Name, "num_experts_per_tok": m.dst.Chosen,
-		"attention_multiplier": 1 / math.Sqrt(float64(m.dst.HeadDim)), "num_local_experts": m.dst.Experts,
 	}
 	if m.architecture == arch.Qwen3MoE {
-		delete(config, "attention_multiplier")
-		delete(config, "num_local_experts")
 		config["num_experts"], config["moe_intermediate_size"], config["norm_topk_prob"] = m.dst.Experts, m.dst.FFN, true
+		return config
+	}
+	config["num_local_experts"], config["attention_multiplier"] = m.dst.Experts, 1/math.Sqrt(float64(m.dst.HeadDim))
+	for _, key := range []string{"embedding_multiplier", "residual_multiplier", "logits_scaling"} {
+		config[key] = 1.0
 	}
 	return config
 }

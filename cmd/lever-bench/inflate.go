@@ -25,6 +25,7 @@ const (
 
 func newInflateCommand() *cobra.Command {
 	var shape, typeName string
+	var layers int
 	var overwrite bool
 	cmd := &cobra.Command{
 		Use:   "inflate SRC DST",
@@ -41,6 +42,12 @@ draft must get the vocabulary of its target. Shapes: ` + strings.Join(inflate.Sh
 			if err != nil {
 				return cli.UsageError(err)
 			}
+			switch {
+			case layers < 0 || s.Layers > 0 && layers > s.Layers || s.Layers == 0 && layers > 0:
+				return cli.UsageErrorf("--layers %d: shape %s has %d", layers, s.Name, s.Layers)
+			case layers > 0:
+				s.Layers = layers
+			}
 			d, err := cli.ParseStoreType(typeName)
 			if err != nil {
 				return err
@@ -50,6 +57,7 @@ draft must get the vocabulary of its target. Shapes: ` + strings.Join(inflate.Sh
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&shape, "shape", "llama-3.1-8b", "shape of the large model")
+	flags.IntVar(&layers, "layers", 0, "number of layers, where a part of the shape will do (default: all)")
 	flags.StringVar(&typeName, "type", "q4_0", "type of the matrices: "+joinTypes(inflate.Types()))
 	flags.BoolVar(&overwrite, "overwrite", false, "replace a store that is at DST")
 	return cmd
