@@ -48,7 +48,7 @@
 //
 //	{
 //	  "format": "lever-store",
-//	  "version": 3,
+//	  "version": 3,                          2 if no segment is an expert's; nothing else differs
 //	  "config": {…},                         Hugging Face's config.json with sorted keys and explicit tie_word_embeddings;
 //	                                         rope_scaling may be {"rope_type": "factors", "factors": […]}, the divisors of the
 //	                                         head size/2 rotary frequencies

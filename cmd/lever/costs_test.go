@@ -87,3 +87,20 @@ func TestPullListsChoices(t *testing.T) {
 		t.Errorf("%v, %v: %s", entries, err, got.Stderr)
 	}
 }
+
+// Without an argument inspect shows the demo's target, so that a program can name it.
+func TestInspectShowsTheDemo(t *testing.T) {
+	var got struct{ Dir string }
+	if err := json.Unmarshal([]byte(clitest.MustSucceed(t, "inspect", "--json").Stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	draft := filepath.Join(filepath.Dir(got.Dir), "draft.lever")
+	for _, path := range []string{got.Dir, draft} {
+		if isStore, err := weights.IsStore(path); !isStore || err != nil {
+			t.Errorf("%s is a store: %v, error %v", path, isStore, err)
+		}
+	}
+	if got := clitest.Execute(t, "inspect", "a", "b"); got.Status != cli.ExitUsage {
+		t.Errorf("two arguments: status %d", got.Status)
+	}
+}

@@ -22,24 +22,34 @@ func newInspectCommand() *cobra.Command {
 	var types typeFlags
 	var dram dramSize
 	cmd := &cobra.Command{
-		Use:   "inspect STORE|SRC",
+		Use:   "inspect [STORE|SRC]",
 		Short: "Show what a flash store holds, or what a model would become",
 		Long: `Show what a flash store holds. Of a Hugging Face folder or a GGUF file it shows the store that 'lever convert' would make of it, or why it
-can't be used, and what passes would cost in stores of other types; nothing is written.`,
+can't be used, and what passes would cost in stores of other types; nothing is written. Without an argument it shows the demo's target, whose draft
+lies beside it.`,
 		Example: `  lever inspect Llama-3.1-8B.lever
   lever inspect Llama-3.1-8B.lever --dram 1GiB    # and how that much memory would be used
   lever inspect Qwen3-8B-Q4_K_M.gguf`,
-		Args:              cli.ExactArgs(1, "one store, folder or GGUF file"),
+		Args:              cli.MaxArgs(1, "at most one store, folder or GGUF file"),
 		ValidArgsFunction: cli.CompleteArgument(0, cli.CompleteModel),
-		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := inspect(args[0], types)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			} else {
+				var err error
+				if path, _, err = cli.ChooseModels(cmd.Context(), "", ""); err != nil {
+					return err
+				}
+			}
+			info, err := inspect(path, types)
 			if err != nil {
 				return err
 			}
 			var plan *weights.Plan
 			if dram.ByteSize > 0 {
 				p, err := info.Plan(int64(dram.ByteSize))
-				if small := dram.tooSmall(err, args[0]); small != nil {
+				if small := dram.tooSmall(err, path); small != nil {
 					return small
 				}
 				if err != nil {

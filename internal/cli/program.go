@@ -92,6 +92,16 @@ func ExactArgs(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// MaxArgs allows no more than n arguments, which are what.
+func MaxArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return UsageErrorf("%s takes %s; it got %d", cmd.Name(), what, len(args))
+		}
+		return nil
+	}
+}
+
 // Interrupted returns err, in fewer words where it says that ctx was cancelled.
 func Interrupted(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
