@@ -61,7 +61,7 @@ func (r *Streamer) take() (p piece, ok bool) {
 	defer r.mu.Unlock()
 	for !r.closed {
 		if l := r.nextFetch(); l != nil {
-			p = piece{l, l.issued, min(l.issued+r.plan.ReadSize, len(l.dst))}
+			p = piece{l, l.issued, min(l.issued+r.readSize(l), len(l.dst))}
 			l.issued = p.to
 			l.active++
 			r.clock.start()
@@ -102,10 +102,20 @@ func (r *Streamer) nextFetch() *fetch {
 		}
 	}
 	l := r.begin()
-	if l != nil && r.plan.ReadSize < len(l.dst) {
+	if l != nil && r.readSize(l) < len(l.dst) {
 		r.begun = append(r.begun[:0], l)
 	}
 	return l
+}
+
+// readSize returns the bytes of one read of a fetch. An expert is read by all readers at once: of several that a layer waits for, the first is then
+// there, and can be computed, while the others are read; and of one alone, the reads are no fewer than the device is fast with.
+func (r *Streamer) readSize(l *fetch) int {
+	const least = 256 << 10
+	if l.place >= 0 && r.scan.segments[l.place].Expert {
+		return min(r.plan.ReadSize, max(least, alignUp((len(l.dst)+r.plan.Depth-1)/r.plan.Depth)))
+	}
+	return r.plan.ReadSize
 }
 
 // read does one read.

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,20 +27,35 @@ const (
 func miniature(t *testing.T, f File) *Store {
 	t.Helper()
 	m := &manifest{}
-	crc := crc32.Checksum(make([]byte, miniSegment), crc32.MakeTable(crc32.Castagnoli))
-	add := func(name string, segments int) {
-		c := chunkEntry{File: fmt.Sprintf(chunkPattern, len(m.Chunks)), Size: int64(segments * miniSegment)}
-		e := tensorEntry{Name: name, Type: tensor.F32.String(), Rows: tensor.TileRows * segments, Cols: miniSegment / tensor.TileRows / 4, dtype: tensor.F32}
-		for i := range segments {
-			c.Segments = append(c.Segments, segmentEntry{Offset: int64(i * miniSegment), Size: miniSegment, CRC32C: crc})
-			e.Parts = append(e.Parts, partEntry{Chunk: len(m.Chunks), Segment: i, Row: tensor.TileRows * i, Rows: tensor.TileRows})
-		}
-		m.Chunks, m.Tensors = append(m.Chunks, c), append(m.Tensors, e)
-	}
 	for i := range miniBlocks {
-		add(fmt.Sprintf("block.%d", i), miniBlockSegments)
+		m.addZeros(fmt.Sprintf("block.%d", i), miniBlockSegments)
 	}
-	add(headName, miniHeadSegments)
+	m.addZeros(headName, miniHeadSegments)
+	return miniStore(t, m, f)
+}
+
+// addZeros adds a chunk of one tensor of zeros.
+func (m *manifest) addZeros(name string, segments int) {
+	e := tensorEntry{Name: name, Type: tensor.F32.String(), Rows: tensor.TileRows * segments, Cols: miniSegment / tensor.TileRows / 4, dtype: tensor.F32}
+	for i := range segments {
+		e.Parts = append(e.Parts, partEntry{Chunk: len(m.Chunks), Segment: i, Row: tensor.TileRows * i, Rows: tensor.TileRows})
+	}
+	m.Chunks, m.Tensors = append(m.Chunks, zeros(len(m.Chunks), segments, miniSegment)), append(m.Tensors, e)
+}
+
+// zeros returns a chunk of segments of so many bytes each.
+func zeros(index, segments, size int) chunkEntry {
+	c := chunkEntry{File: fmt.Sprintf(chunkPattern, index), Size: int64(segments * size)}
+	crc := crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli))
+	for i := range segments {
+		c.Segments = append(c.Segments, segmentEntry{Offset: int64(i * size), Size: size, CRC32C: crc})
+	}
+	return c
+}
+
+// miniStore returns the store of a manifest, which f reads.
+func miniStore(t *testing.T, m *manifest, f File) *Store {
+	t.Helper()
 	s := &Store{dir: t.TempDir(), manifest: m, openFile: func(string) (File, error) { return f, nil }}
 	if err := os.Mkdir(filepath.Join(s.dir, "chunks"), 0o755); err != nil {
 		t.Fatal(err)
@@ -128,4 +144,69 @@ func TestPassTakesTheLongerOfReadingAndComputing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sharedFile reads zeros at one speed, of which reads that are under way at once have equal parts.
+type sharedFile struct{ evenFile }
+
+func (f *sharedFile) ReadAt(p []byte, off int64) (int, error) {
+	for part := range slices.Chunk(p, 16<<10) {
+		if _, err := f.evenFile.ReadAt(part, off); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// Of experts that are not in memory, one is computed while the next is read, so that a layer takes no longer than its reads and computing the last.
+func TestExpertsAreComputedAsTheyArrive(t *testing.T) {
+	const (
+		experts, chosen = 16, 4
+		size            = 1 << 20
+		perByte         = time.Nanosecond // of reading
+	)
+	synctest.Test(t, func(t *testing.T) {
+		m := &manifest{}
+		m.addZeros("norm", 1)
+		chunk := zeros(len(m.Chunks), experts, size)
+		for i := range experts {
+			chunk.Segments[i].Expert = true
+			m.Tensors = append(m.Tensors, tensorEntry{
+				Name: fmt.Sprint("expert.", i), Type: tensor.F32.String(), Rows: tensor.TileRows, Cols: size / tensor.TileRows / 4, dtype: tensor.F32,
+				Parts: []partEntry{{Chunk: len(m.Chunks), Segment: i, Rows: tensor.TileRows}},
+			})
+		}
+		m.Chunks = append(m.Chunks, chunk)
+		m.addZeros(headName, 1)
+		s := miniStore(t, m, &sharedFile{evenFile{perByte: perByte}})
+		r, err := s.Stream(t.Context(), StreamOptions{Memory: 5*size + miniRing})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		use := func(name string, compute time.Duration) {
+			for _, err := range r.Parts(t.Context(), name) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(compute)
+			}
+		}
+		for pass := range 8 {
+			use("norm", 0)
+			var names []string
+			for i := range chosen {
+				names = append(names, fmt.Sprint("expert.", (chosen*pass+i)%experts))
+			}
+			began := time.Now()
+			r.Prefetch(names)
+			for _, name := range names {
+				use(name, size*perByte)
+			}
+			if took, most := time.Since(began), (chosen+1)*size*perByte*21/20; took > most {
+				t.Errorf("pass %d: %d experts took %v, which is more than %v", pass, chosen, took, most)
+			}
+			use(headName, 0)
+		}
+	})
 }
