@@ -96,16 +96,34 @@ func (t *Tree) restrict(node int, logits []float32) {
 	}
 }
 
+// OfferForced offers the token that must follow a node, where the request's [Constraint] allows only one, and reports whether there is one: it
+// costs no draft, and the target will take it if it takes the node. When the constraint has failed, OfferForced returns its error.
+func (t *Tree) OfferForced(node int) (offered bool, err error) {
+	token, ok := t.forced(node)
+	if err := constraintErr(t.constraint); err != nil || !ok {
+		return false, err
+	}
+	return true, t.Offer(node, FromConstraint, []int32{token}, []float32{1})
+}
+
+// forced returns the token that must follow a node, if there is only one.
+func (t *Tree) forced(node int) (token int32, ok bool) {
+	if t.constraint == nil || t.states[node] < 0 {
+		return 0, false
+	}
+	return forced(t.constraint, t.states[node])
+}
+
 // addForced adds the tokens that must follow the tree's leaves, as far as there is room: they cost no draft.
 func (t *Tree) addForced() error {
 	if t.constraint == nil {
 		return nil
 	}
 	for node := 0; node < t.Len(); node++ {
-		if t.first[node] >= 0 || t.states[node] < 0 || t.Full(node) {
+		if t.first[node] >= 0 || t.Full(node) {
 			continue
 		}
-		if token, ok := forced(t.constraint, t.states[node]); ok {
+		if token, ok := t.forced(node); ok {
 			if _, err := t.Add(node, token, 1); err != nil {
 				return err
 			}

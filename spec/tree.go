@@ -113,10 +113,11 @@ type Source uint8
 
 // Sources of candidates.
 const (
-	FromDraft   Source = iota // the draft model
-	FromNGram                 // look-up of the latest tokens in the sequence itself
-	FromHistory               // answers to earlier prompts
-	FromMasks                 // mask tokens of the draft model, which predict several tokens at once: see [Draft.ExpandAhead]
+	FromDraft      Source = iota // the draft model
+	FromNGram                    // look-up of the latest tokens in the sequence itself
+	FromHistory                  // answers to earlier prompts
+	FromMasks                    // mask tokens of the draft model, which predict several tokens at once: see [Draft.ExpandAhead]
+	FromConstraint               // the only token that the request's [Constraint] allows: see [Tree.OfferForced]
 )
 
 // String returns the source's name.
@@ -130,6 +131,8 @@ func (s Source) String() string {
 		return "history"
 	case FromMasks:
 		return "masks"
+	case FromConstraint:
+		return "constraint"
 	}
 	return fmt.Sprintf("source %d", uint8(s))
 }

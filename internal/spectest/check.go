@@ -154,7 +154,7 @@ func CheckTree(t rapid.TB, tree *spec.Tree) {
 	}
 	found := 0
 	for node := range tree.Len() {
-		for _, source := range []spec.Source{spec.FromDraft, spec.FromNGram, spec.FromHistory, spec.FromMasks} {
+		for _, source := range []spec.Source{spec.FromDraft, spec.FromNGram, spec.FromHistory, spec.FromMasks, spec.FromConstraint} {
 			set, ok := tree.Set(node, source)
 			if !ok {
 				continue

@@ -4,7 +4,7 @@
 //  1. [Costs] is what a profile says of the device: the time to read each layer, to compute rows, and to draft.
 //  2. [CostModel] predicts the time of a pass from them, as a pipeline that reads ahead, and corrects itself by what passes took.
 //  3. [Calibration] turns the probabilities that a source gives candidates into how often they are right; [Estimator] has one for each source.
-//  4. [Lookup] finds what followed the latest tokens earlier, for nothing; the policy [NGram] drafts with that alone.
+//  4. [Lookup] finds what followed the latest tokens earlier in the sequence and in [Answers], for nothing; the policy [NGram] drafts with that alone.
 //
 // Usage:
 //

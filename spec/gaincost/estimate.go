@@ -10,13 +10,19 @@ import (
 // zero value believes the sources. It does not allocate, and is not safe for concurrent use.
 type Estimator [sources]Calibration
 
-// sources is the number of sources of candidates.
+// sources is the number of sources of candidates that may be wrong.
 const sources = int(spec.FromMasks) + 1
 
 // Estimate returns â of a candidate of a tree, given the nodes before it; 0 for one that the draft model has too, whose set it is then weighed
-// in, and for all that mask tokens predict after a node that the draft model was asked about itself.
+// in, and for all that mask tokens predict after a node that the draft model was asked about itself. A token that must follow is certain.
 func (e *Estimator) Estimate(t *spec.Tree, set *spec.CandidateSet, rank int) float64 {
 	class, prob := min(rank, 1), set.Probs[rank]
+	if _, forced := t.Set(set.Node, spec.FromConstraint); forced {
+		if set.Source == spec.FromConstraint {
+			return 1
+		}
+		return 0
+	}
 	switch set.Source {
 	case spec.FromDraft:
 		class, prob = draftCandidate(t, set, rank)
@@ -78,6 +84,9 @@ func maskCandidate(t *spec.Tree, set *spec.CandidateSet, rank int) (class int, p
 // Learn counts the candidates after the accepted nodes of a pass.
 func (e *Estimator) Learn(o *spec.Observation) {
 	for i, node := range o.Path {
+		if _, forced := o.Tree.Set(node, spec.FromConstraint); forced {
+			continue
+		}
 		token, depth := o.Token(i), int(o.Tree.Depths()[node])+1
 		drafted, asked := o.Tree.Set(node, spec.FromDraft)
 		for set := range o.Tree.SetsOf(node) {

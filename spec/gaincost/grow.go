@@ -34,11 +34,11 @@ type grower struct {
 	given  []float64 // of each node: â, the chance given its parent
 	best   ranking   // of the nodes but the root
 	looked int       // nodes for which look-up is done
+	places []Place   // of these, with a lookup
 
 	wide bool // the draft model was asked about several tokens at once
 
 	found    []Continuation
-	context  []int32
 	ids      []int32
 	probs    []float32
 	frontier []int
@@ -55,36 +55,40 @@ func (g *grower) start(sequence []int32, tree *spec.Tree) {
 	}
 	g.chance, g.given, g.best = append(g.chance[:0], 1), append(g.given[:0], 1), g.best[:0]
 	g.looked, g.drafting, g.wide = 0, 0, false
+	if g.lookup != nil {
+		g.places = append(g.places[:0], g.lookup.Follow(sequence))
+	}
 }
 
 // likelyChance is the p̂ below which a node is not worth a look-up.
 const likelyChance = 0.05
 
-// lookUp offers what look-up finds after the nodes that are new and likely enough, and after those that this adds.
+// lookUp offers what costs no draft after the nodes that are new, and after those that this adds: the tokens that must follow, and after the
+// nodes that are likely enough what look-up finds.
 func (g *grower) lookUp() error {
-	if g.lookup == nil {
-		return nil
-	}
 	for ; g.looked < g.tree.Len(); g.looked++ {
-		if node := g.looked; g.chance[node] >= likelyChance && !g.tree.Full(node) {
-			if err := g.lookUpNode(node); err != nil {
-				return err
-			}
+		node := g.looked
+		if g.lookup != nil && node > 0 {
+			g.places = append(g.places, g.lookup.After(g.places[g.tree.Parents()[node]], g.tree.Tokens()[node]))
+		}
+		if g.tree.Full(node) || g.chance[node] < likelyChance {
+			continue
+		}
+		forced, err := g.tree.OfferForced(node)
+		if err == nil && forced {
+			err = g.weigh(node)
+		} else if err == nil && g.lookup != nil {
+			err = g.lookUpNode(node)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (g *grower) lookUpNode(node int) error {
-	g.context = g.context[:0]
-	for n := node; n > 0 && len(g.context) < maxMatch; n = int(g.tree.Parents()[n]) {
-		g.context = append(g.context, g.tree.Tokens()[n])
-	}
-	for i := len(g.sequence) - 1; i >= 0 && len(g.context) < maxMatch; i-- {
-		g.context = append(g.context, g.sequence[i])
-	}
-	slices.Reverse(g.context)
-	g.found = g.lookup.Next(g.found[:0], g.context)
+	g.found = g.lookup.Next(g.found[:0], g.places[node])
 	if len(g.found) == 0 {
 		return nil
 	}
@@ -277,7 +281,9 @@ func (g *grower) wave(draft *spec.Draft, hits []float64) []int {
 		if g.wide { // what masks have found after the node is found anew
 			g.outlook = slices.DeleteFunc(g.outlook, func(y ranked) bool { return y.node > 0 && int(g.tree.Parents()[y.node]) == x.node })
 		}
-		g.expect(&g.outlook, x.chance, hits)
+		if _, forced := g.tree.Set(x.node, spec.FromConstraint); !forced {
+			g.expect(&g.outlook, x.chance, hits)
+		}
 		n := len(g.frontier)
 		switch n {
 		case 1, 2, 3, 4, 6, 8, 12, maxWave:

@@ -44,7 +44,6 @@ type Lever struct {
 	model      *CostModel
 	learned    Estimator
 	candidates int
-	lookup     *Lookup // or nil
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
@@ -95,20 +94,17 @@ func NewLever(o LeverOptions) (*Lever, error) {
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
 		expected: priorTokens, accepted: priorTokens,
 	}
+	l.grower = grower{model: model, learned: &l.learned, nodes: o.Nodes}
 	if !o.NoLookup {
-		if l.lookup, err = NewLookup(o.Lookup); err != nil {
+		if l.grower.lookup, err = NewLookup(o.Lookup); err != nil {
 			return nil, fmt.Errorf("gaincost: lever: %w", err)
 		}
 	}
-	l.grower = grower{model: model, learned: &l.learned, lookup: l.lookup, nodes: o.Nodes}
 	return l, nil
 }
 
 // Grow makes the tree of a pass.
 func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
-	if l.lookup != nil {
-		l.lookup.Follow(sequence)
-	}
 	g := &l.grower
 	g.start(sequence, tree)
 	plain := l.model.chainPass(1, 0)
@@ -253,6 +249,9 @@ func (l *Lever) Observe(o spec.Observation) {
 	l.account(&o)
 	l.learned.Learn(&o)
 	for i, node := range o.Path {
+		if _, forced := o.Tree.Set(node, spec.FromConstraint); forced {
+			continue
+		}
 		if set, drafted := o.Tree.Set(node, spec.FromDraft); drafted {
 			l.countHit(&set, o.Token(i))
 		}

@@ -3,7 +3,6 @@ package gaincost
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"github.com/lever-go/lever/spec"
@@ -11,185 +10,188 @@ import (
 
 const (
 	minMatch      = 2  // tokens that a context must share with an earlier place
-	maxMatch      = 16 // tokens compared
-	maxPlaces     = 8  // earlier places looked at
+	maxStates     = 8  // ends of a context that are looked up, the longest first
+	maxFollowers  = 32 // tokens after each that are weighed
 	continuations = 4  // returned
 )
 
-// Lookup finds what followed the latest tokens of a sequence when they occurred before, in the sequence itself or, if it keeps
-// a history, in earlier ones: the answer to a repeated question, say. It indexes pairs of tokens; the places of a pair are
-// chained, the latest first, and there the longest match wins. Adding a token takes constant time, and so does a look-up: it
-// visits 8 places. Memory is bounded: the oldest tokens are forgotten. It does not allocate after NewLookup, and is not safe
-// for concurrent use.
+// Lookup finds what followed the latest tokens of a sequence when they occurred before, in the sequence itself and in earlier answers, if it is
+// given some. Suffix automata of both tell the longest match at once, and how often each token came after it; what came after
+// shorter ends of it counts as far as the longer ones leave doubt. Adding a token and looking up take constant time on average. Memory is bounded: the
+// oldest tokens are forgotten. It allocates only while it grows past its largest size so far, and is not safe for concurrent use.
 type Lookup struct {
-	history bool
-	tokens  []int32 // token at a position modulo the window; endOfText after each sequence
-	before  []int32 // the place before with the same hash of the pair that ends here, or -1
-	latest  []int32 // by hash: position of the latest pair, or -1
-	mask    int
-	shift   int
-	end     int // positions in use: all below
-	start   int // position of the sequence's first token
-	votes   [maxPlaces]Continuation
+	text     automaton // of the sequence
+	followed int       // tokens of the sequence that are indexed
+	first    [16]int32 // of the sequence
+
+	answers *Answers // or nil
+	version int      // of the answers
+	place   Place    // at the end of the sequence
 }
 
-// endOfText stands after a sequence, so that nothing is looked up across two of them.
-const endOfText = -1
+// Place is where a context stands in what a [Lookup] has indexed. It holds until the sequence goes on.
+type Place struct{ text, answers match }
 
 // Continuation is a token that followed an earlier occurrence of a context.
 type Continuation struct {
 	Token  int32
 	Match  int         // length of the longest match, in tokens
-	Prob   float32     // a guess from the length and number of matches, to be calibrated
+	Prob   float32     // a guess from the length of matches and their number, to be calibrated
 	Source spec.Source // FromNGram or FromHistory
 }
 
 // LookupOptions describe a [Lookup].
 type LookupOptions struct {
-	// Window is the number of tokens that are remembered, rounded up to a power of two. The default is 65,536. Each takes 12 bytes.
+	// Window is the largest number of tokens of the sequence that are remembered: between that and half of it. The default is 65,536.
 	Window int
-	// History keeps earlier sequences, in memory only. Without it, each sequence starts from nothing.
-	History bool
+	// Answers are looked up as well, if not nil.
+	Answers *Answers
 }
 
-// maxWindow keeps positions far from overflow.
-const maxWindow = 1 << 28
+const (
+	defaultWindow = 1 << 16
+	maxWindow     = 1 << 28 // keeps indices of edges within 32 bits
+)
+
+func newAutomaton(window int) (a automaton, err error) {
+	if window < 0 || window > maxWindow {
+		return a, fmt.Errorf("window of %d tokens is not from 0 to %d", window, maxWindow)
+	}
+	a.window = max(2, cmp.Or(window, defaultWindow))
+	a.reset()
+	return a, nil
+}
 
 // NewLookup returns an empty Lookup.
 func NewLookup(o LookupOptions) (*Lookup, error) {
-	if o.Window < 0 || o.Window > maxWindow {
-		return nil, fmt.Errorf("gaincost: lookup: window of %d tokens is not from 0 to %d", o.Window, maxWindow)
+	text, err := newAutomaton(o.Window)
+	if err != nil {
+		return nil, fmt.Errorf("gaincost: lookup: %w", err)
 	}
-	if o.Window == 0 {
-		o.Window = 1 << 16
-	}
-	log := bits.Len(uint(max(o.Window, 2*maxMatch) - 1))
-	l := &Lookup{
-		history: o.History,
-		tokens:  make([]int32, 1<<log), before: make([]int32, 1<<log), latest: make([]int32, 1<<log),
-		mask: 1<<log - 1, shift: 64 - log,
-	}
-	l.forget()
-	return l, nil
+	return &Lookup{text: text, answers: o.Answers}, nil
 }
 
-// forget empties the index.
-func (l *Lookup) forget() {
-	for i := range l.latest {
-		l.latest[i] = -1
-	}
-	l.start, l.end = 0, 0
-}
-
-// Follow indexes what is new in sequence. A sequence that does not go on from the one before, as far as its first and its
-// latest tokens show, is taken for another one.
-func (l *Lookup) Follow(sequence []int32) {
+// Follow indexes what is new in sequence and returns the place at its end. A sequence that does not go on from the one before, as far as its
+// first and its latest tokens show, is taken for another one, and the one before is forgotten.
+func (l *Lookup) Follow(sequence []int32) Place {
 	if !l.goesOn(sequence) {
-		if l.history && l.end < 1<<30 {
-			l.append(endOfText)
-		} else {
-			l.forget()
+		l.text.reset()
+		l.followed, l.place = 0, Place{}
+		copy(l.first[:], sequence)
+	}
+	if l.followed < len(l.first) {
+		copy(l.first[l.followed:], sequence[l.followed:])
+	}
+	unseen := sequence[l.followed:]
+	for _, token := range unseen {
+		l.text.append(token)
+	}
+	l.followed = len(sequence)
+	l.place.text = l.text.end()
+	if l.answers != nil {
+		if l.version != l.answers.version {
+			const enough = 64 // tokens that a match is worth looking for
+			l.version, l.place.answers = l.answers.version, match{}
+			unseen = sequence[max(0, len(sequence)-enough):]
 		}
-		l.start = l.end
+		for _, token := range unseen {
+			l.place.answers = l.answers.text.after(l.place.answers, token)
+		}
 	}
-	for _, token := range sequence[l.end-l.start:] {
-		l.append(token)
-	}
+	return l.place
 }
 
 // goesOn reports whether sequence starts with the one that was indexed last.
 func (l *Lookup) goesOn(sequence []int32) bool {
-	known := l.end - l.start
-	if known > len(sequence) {
+	if l.followed > len(sequence) {
 		return false
 	}
-	const few = 16
-	for i := range min(few, known) {
-		last := known - 1 - i
-		if sequence[last] != l.at(l.start+last) || l.held(l.start+i) && sequence[i] != l.at(l.start+i) {
-			return false
-		}
+	latest := l.text.text[max(0, len(l.text.text)-len(l.first)):]
+	few := min(l.followed, len(l.first))
+	return slices.Equal(latest, sequence[l.followed-len(latest):l.followed]) && slices.Equal(l.first[:few], sequence[:few])
+}
+
+// After returns the place of a context that goes on with a token.
+func (l *Lookup) After(p Place, token int32) Place {
+	p.text = l.text.after(p.text, token)
+	if l.answers != nil {
+		p.answers = l.answers.text.after(p.answers, token)
 	}
-	return true
+	return p
 }
 
-func (l *Lookup) at(position int) int32 { return l.tokens[position&l.mask] }
-
-// held reports whether the token at a position is still there.
-func (l *Lookup) held(position int) bool { return position >= max(0, l.end-len(l.tokens)) }
-
-func (l *Lookup) append(token int32) {
-	p := l.end
-	l.tokens[p&l.mask] = token
-	l.before[p&l.mask] = -1
-	if p > 0 && token >= 0 && l.at(p-1) >= 0 {
-		h := l.hash(l.at(p-1), token)
-		l.before[p&l.mask] = l.latest[h]
-		l.latest[h] = int32(p)
-	}
-	l.end++
-}
-
-func (l *Lookup) hash(a, b int32) int {
-	return int((uint64(uint32(a))<<32 | uint64(uint32(b))) * 0x9e3779b97f4a7c15 >> l.shift)
-}
-
-// Next appends to dst up to four tokens that followed earlier occurrences of the end of context, the most probable first; the
-// guesses at their probabilities sum to less than 1. At most the last 16 tokens of context count.
-func (l *Lookup) Next(dst []Continuation, context []int32) []Continuation {
-	if len(context) < minMatch {
+// Next appends to dst up to four tokens of each source that followed a context, the most probable first of each and
+// the latest first among equals; the guesses at the probabilities of a source's sum to at most 1. A token that both have is of the source that finds it likelier.
+func (l *Lookup) Next(dst []Continuation, p Place) []Continuation {
+	start := len(dst)
+	dst = l.text.followers(dst, p.text, spec.FromNGram)
+	if l.answers == nil {
 		return dst
 	}
-	a, b := context[len(context)-2], context[len(context)-1]
-	votes := l.votes[:0]
-	longest, total := 0, float32(0)
-	p := int(l.latest[l.hash(a, b)])
-	for range maxPlaces {
-		if !l.held(p - 1) {
-			break
+	own := len(dst)
+	dst = l.answers.text.followers(dst, p.answers, spec.FromHistory)
+	for i := own; i < len(dst); i++ {
+		same := func(c Continuation) bool { return c.Token == dst[i].Token }
+		at := slices.IndexFunc(dst[start:own], same)
+		switch {
+		case at < 0:
+			continue
+		case dst[i].Prob > dst[start+at].Prob:
+			dst = slices.Delete(dst, start+at, start+at+1)
+			own--
+		default:
+			dst = slices.Delete(dst, i, i+1)
 		}
-		if match := l.match(p, context); match >= minMatch && p+1 < l.end && l.at(p+1) >= 0 {
-			longest = max(longest, match)
-			weight := float32(match * match)
-			total += weight
-			votes = l.vote(votes, l.at(p+1), p+1, match, weight)
-		}
-		p = int(l.before[p&l.mask])
-	}
-	slices.SortStableFunc(votes, func(a, b Continuation) int { return cmp.Compare(b.Prob, a.Prob) })
-	certainty := 1 - 1/(1+float32(longest)/2)
-	for _, v := range votes[:min(len(votes), continuations)] {
-		v.Prob *= certainty / total
-		dst = append(dst, v)
+		i--
 	}
 	return dst
 }
 
-// match returns how many tokens up to position p equal the end of context.
-func (l *Lookup) match(p int, context []int32) int {
-	oldest := max(0, l.end-len(l.tokens))
-	limit := min(len(context), maxMatch, p-oldest+1)
-	n := 0
-	for n < limit && l.tokens[(p-n)&l.mask] == context[len(context)-1-n] {
-		n++
+// followers appends the likeliest tokens after a match.
+func (a *automaton) followers(dst []Continuation, m match, source spec.Source) []Continuation {
+	start, left := len(dst), float32(1)
+	for range maxStates {
+		if m.length < minMatch {
+			break
+		}
+		s := a.states[m.state]
+		total := int32(0)
+		for e, n := s.edges, 0; e >= 0 && n < maxFollowers; e, n = a.edges[e].next, n+1 {
+			if a.edges[e].token != endOfText {
+				total += a.states[a.edges[e].to].places
+			}
+		}
+		if total > 0 {
+			trust := trust(int(m.length), int(total))
+			for e, n := s.edges, 0; e >= 0 && n < maxFollowers; e, n = a.edges[e].next, n+1 {
+				if token := a.edges[e].token; token != endOfText {
+					share := float32(a.states[a.edges[e].to].places) / float32(total)
+					dst = vote(dst, start, Continuation{token, int(m.length), left * trust * share, source})
+				}
+			}
+			left *= 1 - trust
+		}
+		m.state = s.link
+		m.length = a.states[m.state].length
 	}
-	return n
+	slices.SortStableFunc(dst[start:], func(a, b Continuation) int { return cmp.Compare(b.Prob, a.Prob) })
+	return dst[:min(len(dst), start+continuations)]
 }
 
-// vote adds the weight of a place to its token's.
-func (l *Lookup) vote(votes []Continuation, token int32, position, match int, weight float32) []Continuation {
-	source := spec.FromNGram
-	if position < l.start {
-		source = spec.FromHistory
-	}
-	for i := range votes {
-		if v := &votes[i]; v.Token == token {
-			v.Prob += weight
-			if match > v.Match {
-				v.Match, v.Source = match, source
-			}
-			return votes
+// trust returns how far a match of some length, of which so many earlier places are known, is to be believed: what was right in this module's own
+// code and documents. The odds rise with both.
+func trust(length, places int) float32 {
+	odds := 0.6 + float32(length)/7 + 0.8*float32(min(places, 16)-1)
+	return odds / (1 + odds)
+}
+
+// vote adds what the longest and then shorter matches say of a token.
+func vote(dst []Continuation, start int, c Continuation) []Continuation {
+	for i := range dst[start:] {
+		if v := &dst[start+i]; v.Token == c.Token {
+			v.Prob = min(1, v.Prob+c.Prob)
+			return dst
 		}
 	}
-	return append(votes, Continuation{token, match, weight, source})
+	return append(dst, c)
 }

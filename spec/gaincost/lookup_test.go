@@ -21,107 +21,226 @@ func mustLookup(t rapid.TB, o LookupOptions) *Lookup {
 	return l
 }
 
-// naiveNext returns the tokens after the latest places where the last two tokens of context stand in sequence, with the
-// longest match of each.
-func naiveNext(sequence, context []int32) map[int32]int {
-	found := map[int32]int{}
-	places := 0
-	for p := len(sequence) - 1; p > 0 && places < maxPlaces; p-- {
-		match := 0
-		for match < min(maxMatch, len(context)) && p-match >= 0 && sequence[p-match] == context[len(context)-1-match] {
-			match++
-		}
-		if match < minMatch {
-			continue
-		}
-		places++
-		if p+1 < len(sequence) {
-			found[sequence[p+1]] = max(found[sequence[p+1]], match)
+// occurrences returns the positions in text at which s ends.
+func occurrences(text, s []int32) (ends []int) {
+	for end := len(s); end <= len(text); end++ {
+		if slices.Equal(text[end-len(s):end], s) {
+			ends = append(ends, end-1)
 		}
 	}
-	return found
+	return ends
 }
 
-func checkContinuations(t rapid.TB, got []Continuation, want map[int32]int) {
-	t.Helper()
-	if len(got) != min(len(want), continuations) {
-		t.Fatalf("%d continuations %v, want those of %v", len(got), got, want)
-	}
-	total := float32(0)
-	for i, c := range got {
-		total += c.Prob
-		if want[c.Token] != c.Match || !(c.Prob > 0) || i > 0 && c.Prob > got[i-1].Prob {
-			t.Fatalf("continuations %v, want those of %v", got, want)
-		}
-	}
-	if total >= 1 {
-		t.Fatalf("probabilities of %v sum to %v", got, total)
-	}
-}
-
-// Hashes of pairs of such few tokens do not collide, so look-up finds exactly what a search does.
-func TestLookupEqualsSearch(t *testing.T) {
+// The automaton knows of every string how often it came, and what came after it, as a search does.
+func TestAutomatonEqualsSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		token := rapid.Int32Range(0, rapid.Int32Range(0, 5).Draw(t, "vocab"))
-		sequence := rapid.SliceOfN(token, 0, 300).Draw(t, "sequence")
-		l := mustLookup(t, LookupOptions{Window: 1 << 16})
-		for n := 0; n < len(sequence); n += 1 + n%7 {
-			l.Follow(sequence[:n])
+		text := rapid.SliceOfN(token, 0, maxEnds-1).Draw(t, "text") // of which all ends are counted
+		a, err := newAutomaton(0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		l.Follow(sequence)
-		context := slices.Concat(sequence, rapid.SliceOfN(token, 0, 5).Draw(t, "path"))
-		checkContinuations(t, l.Next(nil, context), naiveNext(sequence, context))
+		for _, token := range text {
+			a.append(token)
+		}
+		context := rapid.SliceOfN(token, 0, 40).Draw(t, "context")
+		var m match
+		for i, token := range context {
+			m = a.after(m, token)
+			longest := i + 1
+			for len(occurrences(text, context[i+1-longest:i+1])) == 0 && longest > 0 {
+				longest--
+			}
+			if int(m.length) != longest {
+				t.Fatalf("after %v in %v: a match of %d tokens, want %d", context[:i+1], text, m.length, longest)
+			}
+			if longest == 0 {
+				continue
+			}
+			ends := occurrences(text, context[i+1-longest:i+1])
+			after := map[int32]int32{}
+			for _, end := range ends {
+				if end+1 < len(text) {
+					after[text[end+1]]++
+				}
+			}
+			s := a.states[m.state]
+			if int(s.places) != len(ends) {
+				t.Fatalf("%v: %d places, want those at %v", context[:i+1], s.places, ends)
+			}
+			for e := s.edges; e >= 0; e = a.edges[e].next {
+				token, to := a.edges[e].token, a.edges[e].to
+				if after[token] != a.states[to].places {
+					t.Fatalf("%v: %d times before %d, want %d", context[:i+1], a.states[to].places, token, after[token])
+				}
+				delete(after, token)
+			}
+			if len(after) > 0 {
+				t.Fatalf("%v: nothing of %v", context[:i+1], after)
+			}
+		}
+		if end := a.end(); len(text) > 0 {
+			longest := int(end.length)
+			repeated := func(n int) bool { return n <= len(text) && len(occurrences(text, text[len(text)-n:])) > 1 }
+			if longest > 0 && !repeated(longest) || repeated(longest+1) {
+				t.Fatalf("the end of %v: a match of %d tokens", text, longest)
+			}
+		}
 	})
 }
 
 func TestLookupPrefersTheLongestMatch(t *testing.T) {
 	l := mustLookup(t, LookupOptions{})
-	sequence := []int32{1, 2, 3, 4, 50, 9, 3, 4, 60, 8, 3, 4, 60, 1, 2, 3, 4}
-	l.Follow(sequence)
-	got := l.Next(nil, sequence)
+	got := l.Next(nil, l.Follow([]int32{1, 2, 3, 4, 50, 9, 3, 4, 60, 8, 3, 4, 60, 1, 2, 3, 4}))
 	if len(got) != 2 || got[0].Token != 50 || got[0].Match != 4 || got[1].Token != 60 || got[1].Match != 2 {
 		t.Errorf("%+v", got)
 	}
 }
 
-// A window of n tokens looks up as if there were only the latest n.
+// Of matches of one length the token that followed more often is likelier, and of those that followed as often the later one.
+func TestLookupPrefersWhatCameOftenAndLate(t *testing.T) {
+	for want, text := range map[int32][]int32{
+		7: {1, 2, 7, 1, 2, 7, 1, 2, 7, 1, 2, 8, 1, 2},
+		8: {1, 2, 7, 1, 2, 8, 1, 2},
+	} {
+		l := mustLookup(t, LookupOptions{})
+		got := l.Next(nil, l.Follow(text))
+		if len(got) != 2 || got[0].Token != want {
+			t.Errorf("%v: %+v, want %d first", text, got, want)
+		}
+	}
+	more := func(length, places int, than float32) {
+		if p := trust(length, places); !(p > than && p < 1) {
+			t.Errorf("a match of %d tokens at %d places is trusted by %v, one of less by %v", length, places, p, than)
+		}
+	}
+	more(3, 1, trust(2, 1))
+	more(2, 2, trust(2, 1))
+	more(100, 9, trust(40, 9))
+}
+
+// Tokens of a tree stand where their paths lead.
+func TestLookupBelowThePath(t *testing.T) {
+	l := mustLookup(t, LookupOptions{})
+	text := []int32{1, 2, 3, 4, 5, 6, 1, 2}
+	p := l.Follow(text)
+	for _, want := range []int32{3, 4, 5, 6, 1} {
+		got := l.Next(nil, p)
+		if len(got) == 0 || got[0].Token != want {
+			t.Fatalf("%+v, want %d", got, want)
+		}
+		p = l.After(p, want)
+	}
+	if got := l.Next(nil, l.After(p, 77)); len(got) != 0 {
+		t.Errorf("after a token that never came: %+v", got)
+	}
+}
+
+// A window of n tokens holds the latest ones, n/2 of them at least, and memory does not grow.
 func TestLookupForgets(t *testing.T) {
-	l := mustLookup(t, LookupOptions{Window: 100}) // rounded up to 128
+	const window = 100
+	l := mustLookup(t, LookupOptions{Window: window})
 	var sequence []int32
-	for i := range 10_000 {
+	for i := range 5000 {
 		sequence = append(sequence, int32(spectest.Mix(uint64(i/3), 1)%7))
-		l.Follow(sequence)
-		got := l.Next(nil, sequence)
+		got := l.Next(nil, l.Follow(sequence))
+		kept := l.text.text
+		if n := len(kept); n > window || n < min(len(sequence), window/2) || !slices.Equal(kept, sequence[len(sequence)-n:]) {
+			t.Fatalf("after %d tokens, %d are kept", i+1, n)
+		}
+		if len(l.text.states) > 2*window || len(l.text.edges) > 3*window {
+			t.Fatalf("%d states, %d edges", len(l.text.states), len(l.text.edges))
+		}
 		for _, c := range got {
-			window := sequence[max(0, len(sequence)-128):]
-			if match, ok := naiveNext(window, sequence)[c.Token]; !ok || c.Match > match {
-				t.Fatalf("after %d tokens: %+v", i, c)
+			end := append(slices.Clone(sequence[len(sequence)-c.Match:]), c.Token)
+			if len(occurrences(kept, end)) == 0 {
+				t.Fatalf("after %d tokens: %+v", i+1, c)
 			}
 		}
 	}
 }
 
-func TestLookupHistory(t *testing.T) {
-	question, answer := []int32{5, 6, 7, 8}, []int32{20, 21, 22, 23}
-	other := []int32{30, 31, 32}
-	for _, history := range []bool{false, true} {
-		l := mustLookup(t, LookupOptions{History: history})
-		l.Follow(slices.Concat(question, answer))
-		l.Follow(other)
-		l.Follow(question)
-		got := l.Next(nil, question)
-		if !history {
-			if len(got) != 0 {
-				t.Errorf("without history: %+v", got)
-			}
-			continue
+// The longest texts that there are, of one token and of none twice, keep to the bounds that sizes are computed from.
+func TestAutomatonBounds(t *testing.T) {
+	for name, next := range map[string]func(i int) int32{
+		"one token": func(int) int32 { return 1 }, "all new": func(i int) int32 { return int32(i) },
+		"abbb": func(i int) int32 { return int32(min(i, 1)) }, "two by turns": func(i int) int32 { return int32(i % 2) },
+	} {
+		a, err := newAutomaton(1000)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(got) != 1 || got[0].Token != 20 || got[0].Source != spec.FromHistory || got[0].Match != 4 {
-			t.Errorf("with history: %+v", got)
+		for i := range 3000 {
+			a.append(next(i))
 		}
-		// Nothing leads from one sequence to the next.
-		if got := l.Next(nil, []int32{22, 23}); len(got) != 0 {
-			t.Errorf("over the end of a sequence: %+v", got)
+		if len(a.text) > 1000 || len(a.states) > 2000 || len(a.edges) > 3000 {
+			t.Errorf("%s: %d tokens, %d states, %d edges", name, len(a.text), len(a.states), len(a.edges))
+		}
+	}
+}
+
+func mustAnswers(t rapid.TB, answers ...[]int32) *Answers {
+	t.Helper()
+	a, err := NewAnswers(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tokens := range answers {
+		a.Add(tokens)
+	}
+	return a
+}
+
+func TestLookupInAnswers(t *testing.T) {
+	question, answer := []int32{5, 6, 7, 8}, []int32{7, 8, 20, 21, 22, 23}
+	l := mustLookup(t, LookupOptions{})
+	l.Follow(slices.Concat(question, answer))
+	l.Follow([]int32{30, 31, 32})
+	if got := l.Next(nil, l.Follow(question)); len(got) != 0 {
+		t.Errorf("without answers: %+v", got)
+	}
+	answers := mustAnswers(t)
+	l = mustLookup(t, LookupOptions{Answers: answers})
+	if got := l.Next(nil, l.Follow(question)); len(got) != 0 {
+		t.Errorf("with none: %+v", got)
+	}
+	answers.Add(answer)
+	answers.Add([]int32{40, 41, 42})
+	got := l.Next(nil, l.Follow(question)) // which has not changed
+	if len(got) != 1 || got[0].Token != 20 || got[0].Source != spec.FromHistory || got[0].Match != 2 {
+		t.Errorf("with answers: %+v", got)
+	}
+	if got := l.Next(nil, l.Follow([]int32{1, 22, 23})); len(got) != 0 {
+		t.Errorf("over the end of an answer: %+v", got)
+	}
+	// What both have is proposed once, by the one that is surer of it.
+	got = l.Next(nil, l.Follow([]int32{7, 8, 20, 21, 9, 8, 20}))
+	if len(got) != 1 || got[0].Token != 21 || got[0].Source != spec.FromNGram {
+		t.Errorf("what both have: %+v", got)
+	}
+	got = l.Next(nil, l.Follow([]int32{8, 20, 5, 7, 8, 20, 21, 22, 5, 20, 21}))
+	if len(got) != 1 || got[0].Token != 22 {
+		t.Errorf("what both have: %+v", got)
+	}
+}
+
+func TestAnswersBinary(t *testing.T) {
+	a := mustAnswers(t, []int32{1, 2, 3, 1<<31 - 1}, []int32{4}, []int32{0, 300, 70_000})
+	data, err := a.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := mustAnswers(t, []int32{9, 9, 9})
+	if err := b.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	want := []int32{9, 9, 9, endOfText, 1, 2, 3, 1<<31 - 1, endOfText, 0, 300, 70_000}
+	if !slices.Equal(b.text.text, want) || b.Len() != len(want) {
+		t.Errorf("%v, want %v", b.text.text, want)
+	}
+	for _, bad := range [][]byte{{0x80}, {1, 0x80}, {0xff, 0xff, 0xff, 0xff, 0x7f}} {
+		if err := b.UnmarshalBinary(bad); err == nil || b.Len() != len(want) {
+			t.Errorf("%x: error %v, %d tokens", bad, err, b.Len())
 		}
 	}
 }
@@ -130,24 +249,30 @@ func FuzzLookup(f *testing.F) {
 	f.Add(uint16(64), true, []byte("to be or not to be\x00to be or not"))
 	f.Add(uint16(3), false, []byte("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
 	f.Add(uint16(0), true, []byte("\x00\x00ab\x00ab\x00abc"))
-	f.Fuzz(func(t *testing.T, window uint16, history bool, text []byte) {
-		l := mustLookup(t, LookupOptions{Window: int(window), History: history})
+	f.Fuzz(func(t *testing.T, window uint16, remember bool, text []byte) {
+		o := LookupOptions{Window: int(window)}
+		if remember {
+			o.Answers = mustAnswers(t)
+		}
+		l := mustLookup(t, o)
 		var sequence []int32
 		for _, b := range text {
 			if b == 0 {
+				if remember {
+					o.Answers.Add(sequence)
+				}
 				sequence = sequence[:0]
 				continue
 			}
 			sequence = append(sequence, int32(b%8))
-			l.Follow(sequence)
-			for _, c := range l.Next(nil, sequence) {
-				if c.Token < 0 || c.Token > 7 || c.Match < minMatch || c.Match > maxMatch || !(c.Prob > 0 && c.Prob < 1) {
+			for _, c := range l.Next(nil, l.After(l.Follow(sequence), int32(b/8%8))) {
+				if c.Token < 0 || c.Token > 7 || c.Match < minMatch || !(c.Prob > 0 && c.Prob <= 1) {
 					t.Fatalf("%+v", c)
 				}
 			}
 		}
-		if l.end-l.start < len(sequence) {
-			t.Fatalf("%d tokens followed, %d indexed", len(sequence), l.end-l.start)
+		if l.followed < len(sequence) {
+			t.Fatalf("%d tokens followed, of %d", l.followed, len(sequence))
 		}
 	})
 }
@@ -157,6 +282,9 @@ func TestLookupErrors(t *testing.T) {
 		if _, err := NewLookup(LookupOptions{Window: window}); err == nil {
 			t.Errorf("window of %d tokens: no error", window)
 		}
+	}
+	if _, err := NewAnswers(-1); err == nil {
+		t.Error("answers of less than no tokens")
 	}
 	if _, err := NewNGram(NGramOptions{}); err == nil {
 		t.Error("n-gram policy without nodes")
@@ -225,8 +353,7 @@ func BenchmarkLookup(b *testing.B) {
 					sequence = sequence[:0]
 				}
 				sequence = append(sequence, int32(spectest.Mix(i%5000, 1)%vocab))
-				l.Follow(sequence)
-				found = l.Next(found[:0], sequence)
+				found = l.Next(found[:0], l.Follow(sequence))
 				i++
 			}
 		})
@@ -240,11 +367,10 @@ func ExampleLookup() {
 		return
 	}
 	text := []int32{7, 8, 9, 3, 7, 8, 9, 4, 7, 8, 9}
-	l.Follow(text)
-	for _, c := range l.Next(nil, text) {
+	for _, c := range l.Next(nil, l.Follow(text)) {
 		fmt.Printf("%d after a match of %d, probability %.2f\n", c.Token, c.Match, c.Prob)
 	}
 	// Output:
-	// 4 after a match of 3, probability 0.30
-	// 3 after a match of 3, probability 0.30
+	// 4 after a match of 3, probability 0.32
+	// 3 after a match of 3, probability 0.32
 }

@@ -45,7 +45,6 @@ func NewNGram(o NGramOptions) (*NGram, error) {
 // Grow adds what look-up finds.
 func (n *NGram) Grow(_ context.Context, sequence []int32, tree *spec.Tree, _ *spec.Draft) error {
 	g := &n.grower
-	g.lookup.Follow(sequence)
 	g.start(sequence, tree)
 	if err := g.lookUp(); err != nil {
 		return err
