@@ -61,6 +61,11 @@ type Config struct {
 	Placement Placement
 	// CPUCosts and NPUCosts are how fast the CPU and the device multiply. If they are zero, the device tells or they are measured in Open.
 	CPUCosts, NPUCosts npu.Costs
+	// Remember is a file that keeps the tokens of answers, if not empty, so that what this or a later process answers again need not be drafted: the
+	// latest 65,536 tokens at most, and no fewer than half of them. It is written by Close and by [Engine.SaveAnswers], whole or not at all; of two processes that share it the
+	// one that writes last keeps its answers. Who can read it can read the answers. It fits models of one vocabulary. If it is absent, there are no answers yet; Open fails
+	// with [ErrAnswersCorrupt] or [ErrAnswersForeign] where it can't be used, and keeps it as it is.
+	Remember string
 	// Trace is the file to which a trace of reads and computing is written, in Chrome's trace format, if not empty.
 	Trace string
 	// CacheDir is where converted models are kept; if empty, in the directory that the function CacheDir returns.

@@ -37,12 +37,14 @@ type Engine struct {
 	pool   *kernels.Pool
 	target *model
 	draft  *model            // nil without a draft
-	policy spec.Policy       // of requests that name none; nil without a draft
+	policy spec.Policy       // of requests that name none; nil without a draft and remembered answers
 	exit   *earlyexit.Pruner // prunes trees; nil where nothing does, and noPruning says why
 	prune  float64           // as configured
 	trace  *tracer
 	npu    offloading
 	pause  func(busy time.Duration) time.Duration // or nil
+
+	remembered *remembered // nil where nothing is
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
@@ -108,8 +110,15 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if err := e.prepareNPU(ctx); err != nil {
 		return fmt.Errorf("lever: %w", err)
 	}
-	if e.draft != nil {
-		e.policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: e.OffloadCosts(gaincost.Costs{})})
+	if cfg.Remember != "" {
+		if e.remembered, err = openRemembered(cfg.Remember, e.target.tokenizer); err != nil {
+			return err
+		}
+	}
+	if e.draft != nil || e.remembered != nil {
+		e.policy, err = gaincost.NewLever(gaincost.LeverOptions{
+			Costs: e.OffloadCosts(gaincost.Costs{}), Lookup: gaincost.LookupOptions{Answers: e.Answers()},
+		})
 	}
 	return err
 }
@@ -184,7 +193,7 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) close() error {
-	var errs []error
+	errs := []error{e.remembered.save()}
 	for _, m := range e.models() {
 		errs = append(errs, m.Close())
 	}

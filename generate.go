@@ -35,7 +35,7 @@ type Request struct {
 	Grammar *grammar.Grammar
 
 	// Policy decides what is drafted. The default is the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
-	// the engine has no draft.
+	// the engine has neither a draft nor earlier answers.
 	Policy spec.Policy
 	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64.
 	Budget int
@@ -133,6 +133,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		}
 		return rest(p)
 	})
+	e.remembered.add(generated.Tokens)
 	return Result{
 		Text:     generated.Text,
 		TokenIDs: generated.Tokens,

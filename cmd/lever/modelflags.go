@@ -34,6 +34,7 @@ type modelFlags struct {
 	profile      string
 	device       *profile.Profile // named by profile, since open; nil without
 	flash, trace string
+	remember     string
 	throttle     *flashsim.Throttle // of flash, since open; nil without
 	npu          npuFlags
 
@@ -60,6 +61,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: "+strings.Join(flashsim.ProfileNames(), ", ")+", or a file")
 	flags.StringVar(&f.trace, "trace", "", "write what was read and computed when to this file, for chrome://tracing or Perfetto")
+	flags.Var(cli.PathFlag(&f.remember), "remember", "keep the tokens of answers in this file, and draft from them when they come again (default: nothing is kept)")
 	f.npu.register(flags)
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
 	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
@@ -87,6 +89,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		Context:  f.context,
 		KV:       kvTypes[f.kv],
 		Trace:    f.trace,
+		Remember: f.remember,
 		Prune:    float64(f.prune),
 		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
@@ -159,7 +162,7 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		if kind, err = lever.FindPolicy(f.policy); err != nil {
 			return req, "", err
 		}
-	} else if engine.HasDraft() {
+	} else if engine.HasDraft() || engine.Answers() != nil {
 		kind = gaincost.LeverKind
 	}
 	req = lever.Request{
@@ -169,12 +172,15 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		StopStrings: f.stop,
 		Budget:      cmp.Or(f.budget, kind.Budget),
 	}
+	lookup := gaincost.LookupOptions{Answers: engine.Answers()}
 	switch kind.Name {
 	case gaincost.LeverKind.Name:
 		var costs gaincost.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
-			req.Policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget})
+			req.Policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget, Lookup: lookup})
 		}
+	case gaincost.NGramKind.Name:
+		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Nodes: req.Budget, Lookup: lookup})
 	case baseline.ChainKind.Name:
 		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
 	default:

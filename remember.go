@@ -1,0 +1,148 @@
+package lever
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lever-go/lever/internal/publish"
+	"github.com/lever-go/lever/internal/regular"
+	"github.com/lever-go/lever/spec/gaincost"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/minio/sha256-simd"
+)
+
+// Errors about files of earlier answers; see [Config].Remember.
+var (
+	ErrAnswersCorrupt = errors.New("not a whole file of answers")
+	// ErrAnswersForeign means that the tokens of a file of answers are those of another vocabulary.
+	ErrAnswersForeign = errors.New("answers in tokens of another vocabulary")
+)
+
+// A file of answers holds, in this order:
+//
+//  1. answersMagic, whose last character but one is the version;
+//  2. the SHA-256 of the vocabulary: the bytes of each token, after their number as 4 bytes, little-endian;
+//  3. the tokens, as gaincost.Answers appends them;
+//  4. the SHA-256 of all that.
+const (
+	answersMagic = "lever answers 1\n"
+	maxAnswers   = 1 << 20 // bytes: more than the tokens that are remembered can take
+)
+
+// remembered are the answers of earlier generations, and their file.
+type remembered struct {
+	path       string
+	vocabulary [sha256.Size]byte
+	answers    *gaincost.Answers
+	changed    bool // since the file was read or written
+}
+
+// openRemembered reads the file at path, if there is one.
+func openRemembered(path string, tok *tokenizer.Tokenizer) (*remembered, error) {
+	r := &remembered{path: path, vocabulary: hashVocabulary(tok)}
+	var err error
+	if r.answers, err = gaincost.NewAnswers(0); err == nil {
+		err = r.read()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lever: remember %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func hashVocabulary(tok *tokenizer.Tokenizer) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	var text []byte
+	for id := range int32(tok.Size()) {
+		token := tok.Token(id)
+		text = append(binary.LittleEndian.AppendUint32(text[:0], uint32(len(token))), token...)
+		h.Write(text)
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// read reads the file. An absent or empty one holds no answers.
+func (r *remembered) read() error {
+	data, err := regular.Read(r.path, maxAnswers)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err = os.Stat(filepath.Dir(r.path)) // where it is to be written
+		return err
+	case err == nil && len(data) == 0:
+		return nil
+	case errors.Is(err, regular.ErrTooLarge) || errors.Is(err, regular.ErrNoFile):
+		return fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
+	case err != nil:
+		return err
+	}
+	rest, ours := bytes.CutPrefix(data, []byte(answersMagic))
+	if !ours || len(rest) < 2*sha256.Size {
+		return fmt.Errorf("%w: it begins with something else, and is kept: name another file", ErrAnswersCorrupt)
+	}
+	end := len(data) - sha256.Size
+	if sum := sha256.Sum256(data[:end]); !bytes.Equal(sum[:], data[end:]) {
+		return fmt.Errorf("%w: its checksum is wrong: delete it, or name another file", ErrAnswersCorrupt)
+	}
+	if !bytes.Equal(rest[:sha256.Size], r.vocabulary[:]) {
+		return fmt.Errorf("%w: name another file for this model", ErrAnswersForeign)
+	}
+	if err := r.answers.UnmarshalBinary(data[len(answersMagic)+sha256.Size : end]); err != nil {
+		return fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
+	}
+	return nil
+}
+
+// add remembers an answer.
+func (r *remembered) add(tokens []int32) {
+	if r != nil && len(tokens) > 0 {
+		r.answers.Add(tokens)
+		r.changed = true
+	}
+}
+
+// save writes the file, whole or not at all, if anything has changed.
+func (r *remembered) save() error {
+	if r == nil || !r.changed {
+		return nil
+	}
+	data := append([]byte(answersMagic), r.vocabulary[:]...)
+	data, err := r.answers.AppendBinary(data)
+	if err == nil {
+		sum := sha256.Sum256(data)
+		data = append(data, sum[:]...)
+		err = publish.File(r.path, 0o600, func(file *os.File) error {
+			_, err := file.Write(data)
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("lever: remember %s: %w", r.path, err)
+	}
+	r.changed = false
+	return nil
+}
+
+// Answers returns the earlier answers that [Config].Remember asks for, for look-up by policies of the caller's, or nil. They are used, and
+// added to, by Generate.
+func (e *Engine) Answers() *gaincost.Answers {
+	if e.remembered == nil {
+		return nil
+	}
+	return e.remembered.answers
+}
+
+// SaveAnswers writes the file of [Config].Remember, as Close does: apps that may be ended without notice call it now and then. During a
+// generation the error is [ErrBusy].
+func (e *Engine) SaveAnswers() error {
+	if err := e.begin(); err != nil {
+		return fmt.Errorf("lever: save answers: %w", err)
+	}
+	defer e.end()
+	return e.remembered.save()
+}

@@ -1,0 +1,98 @@
+package lever_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/lever-go/lever"
+)
+
+// What was answered before is answered again in fewer passes, in a later process too, and in the same words.
+func TestRemember(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "answers")
+	cfg := lever.Config{Model: demoPair(t).Target, Remember: path}
+	req := lever.Request{Messages: conversation, MaxTokens: 48}
+	answer := func(e *lever.Engine) lever.Result {
+		t.Helper()
+		r, err := e.Generate(t.Context(), req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	e := open(t, lever.Config{Model: cfg.Model})
+	want := answer(e)
+	if e.Answers() != nil || e.SaveAnswers() != nil {
+		t.Error("answers are kept though nobody asked for that")
+	}
+	e = open(t, cfg)
+	first := answer(e)
+	if err := e.SaveAnswers(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, cfg)
+	again := answer(e)
+	if !slices.Equal(first.TokenIDs, want.TokenIDs) || !slices.Equal(again.TokenIDs, want.TokenIDs) {
+		t.Errorf("%q, then %q, want %q", first.Text, again.Text, want.Text)
+	}
+	if again.Passes >= first.Passes*3/4 {
+		t.Errorf("%d passes, then %d", first.Passes, again.Passes)
+	}
+	t.Logf("%d passes without answers, %d and %d with them", want.Passes, first.Passes, again.Passes)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(path); err != nil || len(now) <= len(saved) {
+		t.Errorf("Close left %d bytes of %d: %v", len(now), len(saved), err)
+	}
+
+	foreign := slices.Clone(saved)
+	foreign[20]++ // of the vocabulary's hash
+	sum := sha256.Sum256(foreign[:len(foreign)-sha256.Size])
+	copy(foreign[len(foreign)-sha256.Size:], sum[:])
+	flipped := slices.Clone(saved)
+	flipped[len(flipped)/2] ^= 4
+	for name, c := range map[string]struct {
+		content []byte
+		want    error
+	}{
+		"empty":           {nil, nil},
+		"cut":             {saved[:len(saved)-1], lever.ErrAnswersCorrupt},
+		"a start":         {saved[:20], lever.ErrAnswersCorrupt},
+		"flipped":         {flipped, lever.ErrAnswersCorrupt},
+		"something else":  {[]byte("dear diary"), lever.ErrAnswersCorrupt},
+		"far too large":   {make([]byte, 2<<20), lever.ErrAnswersCorrupt},
+		"of other tokens": {foreign, lever.ErrAnswersForeign},
+	} {
+		cfg.Remember = filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(cfg.Remember, c.content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, err := lever.Open(t.Context(), cfg)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v, want %v", name, err, c.want)
+		}
+		if err == nil && e.Close() != nil {
+			t.Errorf("%s: not closed", name)
+		}
+		if now, err := os.ReadFile(cfg.Remember); err != nil || !bytes.Equal(now, c.content) {
+			t.Errorf("%s: the file was changed", name)
+		}
+	}
+	cfg.Remember = filepath.Join(t.TempDir(), "no folder", "a")
+	if _, err := lever.Open(t.Context(), cfg); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("in a folder that is not there: error %v", err)
+	}
+}
