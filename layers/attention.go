@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/lever-go/lever/kernels"
 )
@@ -25,7 +26,7 @@ type AttentionConfig struct {
 	KVHeads int // key and value heads
 	HeadDim int // elements of a head
 
-	// Cache keeps the keys and values, as those of its layer Layer. No other part may write to that layer. If the layer of the cache has
+	// Cache keeps the keys and values, as those of its layer Layer. No other part may write to that layer. If it has
 	// a Window, rows see no more than that.
 	Cache *KVCache
 	Layer int
@@ -41,6 +42,12 @@ type AttentionConfig struct {
 	Scale      float32 // of query·key; 0 means 1/√HeadDim
 	QKNorm     QKNorm
 	Norm       NormConfig // of queries and keys
+	ValueNorm  bool       // each head of the values is normalised to RMS 1, with Norm.Eps and without a gain
+
+	// SharedKV says that the keys and values are those that an attention built earlier writes to the layer of the cache: there are no projections
+	// k and v, and no norm of keys. KeysAsValues says that values are the keys before norm and rotation: there is no projection v.
+	SharedKV     bool
+	KeysAsValues bool
 
 	// QueryScale returns what the queries of a row at a position are multiplied by after the rotation, unless it is nil: a factor that grows with
 	// the position in Llama 4 and Ministral 3. It is called from several goroutines.
@@ -60,16 +67,18 @@ type AttentionConfig struct {
 //	q, k, v = Wq·x, Wk·x, Wv·x; q and k are normalised (if QKNorm says so) and rotated; y = Wo·softmax(Scale·q·kᵀ)·v
 //
 // Its tensors are name.q [Heads·HeadDim][Width], name.k and name.v [KVHeads·HeadDim][Width], name.q_norm and name.k_norm, name.sinks [Heads],
-// and name.o [Width][Heads·HeadDim], read in this order, each matrix followed by its bias if it has one: name.q_bias, and so on.
+// and name.o [Width][Heads·HeadDim], read in this order, each matrix followed by its bias if it has one: name.q_bias, and so on. Those that the
+// configuration does without are left out.
 type Attention struct {
 	config       AttentionConfig
 	ws           *Workspace
 	name         string
 	qkv          group
 	o            *Linear
-	qNorm, kNorm *Norm   // nil without QKNorm
-	sinks        *vector // nil without Sinks
-	window       int     // 0 if rows see all
+	qNorm, kNorm *Norm     // nil without QKNorm; kNorm also with SharedKV
+	ones         []float32 // [HeadDim], the gain of values with ValueNorm
+	sinks        *vector   // nil without Sinks
+	window       int       // 0 if rows see all
 	options      kernels.AttentionOptions
 
 	rows   *Rows // of the Forward under way
@@ -89,21 +98,15 @@ func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
 	linear := func(tensor string, out, in int, bias bool) *Linear {
 		return newLinear(ws, name+tensor, out, out, in, bias)
 	}
-	a := &Attention{
-		config: c, ws: ws, name: name,
-		qkv: newGroup(
-			linear(".q", qDim, c.Width, c.Bias),
-			linear(".k", kvDim, c.Width, c.Bias),
-			linear(".v", kvDim, c.Width, c.Bias),
-		),
-		o: linear(".o", c.Width, qDim, c.OutputBias),
+	projections := []*Linear{linear(".q", qDim, c.Width, c.Bias)}
+	if !c.SharedKV {
+		projections = append(projections, linear(".k", kvDim, c.Width, c.Bias))
 	}
-	switch c.QKNorm {
-	case HeadQKNorm:
-		a.qNorm, a.kNorm = NewNorm(ws, name+".q_norm", c.HeadDim, c.Norm), NewNorm(ws, name+".k_norm", c.HeadDim, c.Norm)
-	case FullQKNorm:
-		a.qNorm, a.kNorm = NewNorm(ws, name+".q_norm", qDim, c.Norm), NewNorm(ws, name+".k_norm", kvDim, c.Norm)
+	if !c.SharedKV && !c.KeysAsValues {
+		projections = append(projections, linear(".v", kvDim, c.Width, c.Bias))
 	}
+	a := &Attention{config: c, ws: ws, name: name, qkv: newGroup(projections...), o: linear(".o", c.Width, qDim, c.OutputBias)}
+	a.newNorms(qDim, kvDim)
 	a.window = c.Cache.config.Layers[c.Layer].Window
 	a.options = kernels.AttentionOptions{Scale: c.Scale, SoftCap: c.SoftCap}
 	if c.Sinks {
@@ -116,6 +119,23 @@ func NewAttention(ws *Workspace, name string, c AttentionConfig) *Attention {
 	ws.reserve(&ws.v, kvDim)
 	a.store, a.attend = a.storeRow, a.attendGroup
 	return a
+}
+
+// newNorms makes the norms of queries, keys and values, of so many elements.
+func (a *Attention) newNorms(qDim, kvDim int) {
+	c := &a.config
+	if c.QKNorm == HeadQKNorm {
+		qDim, kvDim = c.HeadDim, c.HeadDim
+	}
+	if c.QKNorm != NoQKNorm {
+		a.qNorm = NewNorm(a.ws, a.name+".q_norm", qDim, c.Norm)
+	}
+	if c.QKNorm != NoQKNorm && !c.SharedKV {
+		a.kNorm = NewNorm(a.ws, a.name+".k_norm", kvDim, c.Norm)
+	}
+	if c.ValueNorm {
+		a.ones = slices.Repeat([]float32{1}, c.HeadDim)
+	}
 }
 
 // Width returns the number of elements of a row.
@@ -132,14 +152,14 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 		return err
 	}
 	in := ws.Input(x, n, a.config.Width)
-	if err := a.qkv.forward(ctx, in, ws.q, ws.k, ws.v); err != nil {
+	if err := a.qkv.forward(ctx, in, [][]float32{ws.q, ws.k, ws.v}[:len(a.qkv)]...); err != nil {
 		return err
 	}
-	if a.qNorm != nil {
-		if err := a.qNorm.Load(ctx); err != nil {
-			return err
+	for _, norm := range []*Norm{a.qNorm, a.kNorm} {
+		if norm == nil {
+			continue
 		}
-		if err := a.kNorm.Load(ctx); err != nil {
+		if err := norm.Load(ctx); err != nil {
 			return err
 		}
 	}
@@ -160,23 +180,38 @@ func (a *Attention) Forward(ctx context.Context, dst, x []float32, rows *Rows) e
 	return a.o.Forward(ctx, dst, ws.Input(ws.mixed, n, a.config.Heads*a.config.HeadDim))
 }
 
-// storeRow finishes the queries and the key of row i and puts key and value into the cache.
+// storeRow finishes the queries of row i, and puts its key and value into the cache unless they are shared.
 func (a *Attention) storeRow(_, i int) {
 	c, set := &a.config, a.ws.Kernels()
 	qDim, kvDim := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	q, k, v := a.ws.q[i*qDim:(i+1)*qDim], a.ws.k[i*kvDim:(i+1)*kvDim], a.ws.v[i*kvDim:(i+1)*kvDim]
 	if a.qNorm != nil {
 		a.qNorm.applyAll(q)
-		a.kNorm.applyAll(k)
 	}
 	if c.Rotary != nil {
 		c.Rotary.Apply(set, q, c.Heads, a.rows.Positions[i])
-		c.Rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
 	}
 	if c.QueryScale != nil {
 		scale := c.QueryScale(a.rows.Positions[i])
 		for j := range q {
 			q[j] *= scale
+		}
+	}
+	if c.SharedKV {
+		return
+	}
+	if c.KeysAsValues {
+		copy(v, k)
+	}
+	if a.kNorm != nil {
+		a.kNorm.applyAll(k)
+	}
+	if c.Rotary != nil {
+		c.Rotary.Apply(set, k, c.KVHeads, a.rows.Positions[i])
+	}
+	if c.ValueNorm {
+		for h := 0; h < len(v); h += c.HeadDim {
+			set.RMSNorm(v[h:h+c.HeadDim], v[h:h+c.HeadDim], a.ones, c.Norm.Eps)
 		}
 	}
 	c.Cache.Put(c.Layer, a.rows.Slots[i], k, v)

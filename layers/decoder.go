@@ -168,7 +168,7 @@ func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error
 			d.live, d.tokens = append(d.live, first+i), append(d.tokens, b.Tokens[i])
 		}
 	}
-	d.rows.Fill(d.cache, d.live)
+	d.rows.Fill(d.cache, d.live, d.tokens)
 	x := d.x[:d.rows.Len()*d.width]
 	began := d.begin()
 	if err := d.model.Embedding.Forward(ctx, x, d.tokens); err != nil {

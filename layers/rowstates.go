@@ -40,6 +40,13 @@ func statesOf(part any) (states []State, says bool) {
 			states, says = append(states, inside...), says && known
 		}
 		return states, says
+	case Chain:
+		says = true
+		for _, layer := range p {
+			inside, known := statesOf(layer)
+			states, says = append(states, inside...), says && known
+		}
+		return states, says
 	case Stateful:
 		return p.States(), true
 	}

@@ -25,11 +25,14 @@ type scalarModel struct {
 	layers       []scalarLayer
 	norm         layers.NormConfig // the last one
 	head         layers.HeadConfig // Vocab, Stored and Width are filled in
+	inputs       int               // elements of the input of each layer; 0 if layers have none
 
 	pool    *kernels.Pool // of decoders to come; nil computes on the calling goroutine
 	asked   *askedFor     // if not nil, notes what decoders to come ask for
 	weights layers.Memory
 	values  map[string][]float64 // of the tensors, as they are stored
+
+	keys, vals [][]float64 // of the first layer, by position
 }
 
 // scalarLayer describes one Block. Names, widths, caches and sublayers are filled in by the scalarModel.
@@ -42,6 +45,7 @@ type scalarLayer struct {
 	mlp       layers.MLPConfig
 	experts   layers.ExpertsConfig // if there are some, in place of the MLP; their MLP is filled in
 	block     layers.BlockConfig
+	scaled    bool // the layer's output is multiplied by a learned number
 }
 
 // set stores a random tensor under a name: a matrix in F16, or a vector in float32.
@@ -114,8 +118,30 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 		Norm:      layers.NewNorm(ws, "final_norm", m.width, m.norm),
 		Head:      layers.NewHead(ws, "head", m.head),
 	}
+	var inputs *layers.LayerInputs
+	if m.inputs > 0 {
+		all, norm := len(m.layers)*m.inputs, m.layers[0].block.Norm
+		m.setLinear(t, "inputs.table", m.vocab, all, false)
+		m.setLinear(t, "inputs.proj", all, m.width, false)
+		m.setNorm(t, "inputs.norm", m.inputs, norm)
+		inputs = layers.NewLayerInputs(ws, "inputs", layers.LayerInputsConfig{Width: m.width, Layers: len(m.layers), Dim: m.inputs, Vocab: m.vocab, Norm: norm})
+	}
 	for i := range m.layers {
-		model.Layers = append(model.Layers, m.layer(t, ws, cache, i))
+		chain, name := layers.Chain{m.layer(t, ws, cache, i)}, fmt.Sprintf("block.%d", i)
+		if inputs != nil {
+			m.setLinear(t, name+".input_gate", m.inputs, m.width, false)
+			m.setLinear(t, name+".input_proj", m.width, m.inputs, false)
+			m.setNorm(t, name+".input_norm", m.width, m.layers[0].block.Norm)
+			chain = append(chain, inputs.Gate(name, i, layers.GELUTanh))
+		}
+		if inputs != nil && i == 0 {
+			chain = append(layers.Chain{inputs}, chain...)
+		}
+		if m.layers[i].scaled {
+			m.set(t, name+".scale", true, 1, 1, 0.5, 0.1)
+			chain = append(chain, layers.NewOutputScale(ws, name+".scale"))
+		}
+		model.Layers = append(model.Layers, chain)
 	}
 	d, err := layers.NewDecoder(model)
 	if err != nil {
@@ -131,6 +157,9 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 	l, name := &m.layers[i], fmt.Sprintf("block.%d", i)
 	a, mlp, block := &l.attention, &l.mlp, &l.block
 	a.Width, mlp.Width, block.Width, a.Cache, a.Layer = m.width, m.width, m.width, cache, i
+	if a.SharedKV {
+		a.Layer = 0
+	}
 	if l.freqs != nil {
 		a.Rotary = layers.NewScaledRotary(l.freqs, l.factor)
 	}
@@ -159,8 +188,12 @@ func (m *scalarModel) layer(t testing.TB, ws *layers.Workspace, cache *layers.KV
 func (m *scalarModel) newAttention(t fataler, ws *layers.Workspace, name string, a *layers.AttentionConfig) *layers.Attention {
 	q, kv := a.Heads*a.HeadDim, a.KVHeads*a.HeadDim
 	m.setLinear(t, name+".q", q, m.width, a.Bias)
-	m.setLinear(t, name+".k", kv, m.width, a.Bias)
-	m.setLinear(t, name+".v", kv, m.width, a.Bias)
+	if !a.SharedKV {
+		m.setLinear(t, name+".k", kv, m.width, a.Bias)
+	}
+	if !a.SharedKV && !a.KeysAsValues {
+		m.setLinear(t, name+".v", kv, m.width, a.Bias)
+	}
 	switch a.QKNorm {
 	case layers.HeadQKNorm:
 		m.setNorm(t, name+".q_norm", a.HeadDim, a.Norm)
@@ -222,8 +255,10 @@ func (m *scalarModel) logits(tokens []int32) []float64 {
 		}
 		x = append(x, row)
 	}
+	inputs := m.layerInputs(x, tokens)
 	for i := range m.layers {
 		m.block(x, i)
+		m.finishLayer(x, inputs, i)
 	}
 	out := m.linear("head", m.normed("final_norm", x[len(x)-1], m.norm))
 	for i := range out {
@@ -235,6 +270,50 @@ func (m *scalarModel) logits(tokens []int32) []float64 {
 		}
 	}
 	return out
+}
+
+// layerInputs returns the inputs of all layers, of each row, if the model has them.
+func (m *scalarModel) layerInputs(x [][]float64, tokens []int32) (inputs [][]float64) {
+	for r := range x {
+		if m.inputs == 0 {
+			break
+		}
+		scaled, input := make([]float64, m.width), []float64{}
+		for c, v := range x[r] {
+			scaled[c] = v / math.Sqrt(float64(m.width))
+		}
+		projected := m.linear("inputs.proj", scaled)
+		for part := range slices.Chunk(projected, m.inputs) {
+			input = append(input, m.normed("inputs.norm", part, m.layers[0].block.Norm)...)
+		}
+		for c := range input {
+			stored := m.values["inputs.table"][int(tokens[r])*len(input)+c]
+			input[c] = (input[c] + math.Sqrt(float64(m.inputs))*stored) / math.Sqrt2
+		}
+		inputs = append(inputs, input)
+	}
+	return inputs
+}
+
+// finishLayer does what comes after the block of a layer.
+func (m *scalarModel) finishLayer(x, inputs [][]float64, i int) {
+	name := fmt.Sprintf("block.%d", i)
+	for r := range x {
+		if inputs != nil {
+			gate := m.linear(name+".input_gate", x[r])
+			for c := range gate {
+				gate[c] = activate(layers.GELUTanh, gate[c]) * inputs[r][i*m.inputs+c]
+			}
+			for c, v := range m.normed(name+".input_norm", m.linear(name+".input_proj", gate), m.layers[0].block.Norm) {
+				x[r][c] += v
+			}
+		}
+		for c := range x[r] {
+			if m.layers[i].scaled {
+				x[r][c] *= m.values[name+".scale"][0]
+			}
+		}
+	}
 }
 
 func (m *scalarModel) block(x [][]float64, i int) {
@@ -279,18 +358,22 @@ func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out
 	if scale == 0 {
 		scale = 1 / math.Sqrt(float64(dim))
 	}
-	var keys, values [][]float64
+	if !a.SharedKV {
+		m.keys, m.vals = nil, nil
+	}
 	for position, row := range x {
-		q, k := m.linear(name+".q", row), m.linear(name+".k", row)
-		q, k = m.qkNorm(name+".q_norm", q, a), m.qkNorm(name+".k_norm", k, a)
+		if !a.SharedKV {
+			key, value := m.keyAndValue(row, l, name, position)
+			m.keys, m.vals = append(m.keys, key), append(m.vals, value)
+		}
+		keys, values := m.keys[:position+1], m.vals[:position+1]
+		q := m.qkNorm(name+".q_norm", m.linear(name+".q", row), a)
 		rotate(q, dim, l.freqs, l.factor, position)
-		rotate(k, dim, l.freqs, l.factor, position)
 		if a.QueryScale != nil {
 			for i := range q {
 				q[i] *= float64(a.QueryScale(position))
 			}
 		}
-		keys, values = append(keys, k), append(values, m.linear(name+".v", row))
 		mixed := make([]float64, a.Heads*dim)
 		for h := range a.Heads {
 			kv := h / (a.Heads / a.KVHeads)
@@ -326,6 +409,31 @@ func (m *scalarModel) attention(x [][]float64, l *scalarLayer, name string) (out
 		out = append(out, m.linear(name+".o", mixed))
 	}
 	return out
+}
+
+// keyAndValue returns the key and the value of a row.
+func (m *scalarModel) keyAndValue(row []float64, l *scalarLayer, name string, position int) (key, value []float64) {
+	a := &l.attention
+	key = m.linear(name+".k", row)
+	if value = key; !a.KeysAsValues {
+		value = m.linear(name+".v", row)
+	}
+	if a.ValueNorm {
+		var normed []float64
+		for head := range slices.Chunk(value, a.HeadDim) {
+			squares := 0.0
+			for _, v := range head {
+				squares += v * v / float64(a.HeadDim)
+			}
+			for _, v := range head {
+				normed = append(normed, v/math.Sqrt(squares+float64(a.Norm.Eps)))
+			}
+		}
+		value = normed
+	}
+	key = m.qkNorm(name+".k_norm", slices.Clone(key), a)
+	rotate(key, a.HeadDim, l.freqs, l.factor, position)
+	return key, value
 }
 
 func (m *scalarModel) convolve(x [][]float64, c *layers.ShortConvConfig, name string) (out [][]float64) {
@@ -544,6 +652,14 @@ func scalarModels() map[string]*scalarModel {
 			if i == 0 {
 				l.window = 5
 			}
+		}),
+		"gemma4": model(func(m *scalarModel, i int, l *scalarLayer) {
+			m.inputs, l.scaled = 16, true
+			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.Scale = layers.HeadQKNorm, rms, true, 1
+			l.attention.SharedKV = i == 1
+		}),
+		"keys as values": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.KeysAsValues = layers.HeadQKNorm, rms, true, true
 		}),
 		"gpt-oss": model(func(_ *scalarModel, i int, l *scalarLayer) {
 			l.attention.Sinks, l.attention.Bias, l.attention.OutputBias = true, true, true

@@ -92,6 +92,10 @@ func (w *wiring) cache(part string, c *AttentionConfig) {
 	switch l := cache.config.Layers[c.Layer]; {
 	case l.KVHeads != c.KVHeads || l.HeadDim != c.HeadDim:
 		w.fault(part, "%d key-value heads of %d elements on a layer of a KVCache with %d of %d", c.KVHeads, c.HeadDim, l.KVHeads, l.HeadDim)
+	case c.SharedKV && cache.taken[c.Layer] == "":
+		w.fault(part, "no attention that was built earlier writes to layer %d of the KVCache", c.Layer)
+	case c.SharedKV:
+		w.caches = append(w.caches, cache)
 	case cache.taken[c.Layer] != "":
 		w.fault(part, "layer %d of the KVCache is that of %s", c.Layer, cache.taken[c.Layer])
 	default:

@@ -36,6 +36,7 @@ type parts struct {
 	activation        layers.Activation
 	experts           layers.ExpertsConfig
 	conv              bool // without a kernel
+	gate              int  // of a layer, unless it is 0
 	block             *layers.BlockConfig
 	otherCache, twice bool
 	otherWorkspace    bool
@@ -82,6 +83,9 @@ func (p parts) assemble(t *testing.T) (*layers.Decoder, *layers.Attention, error
 	layers.NewMLP(ws, "block.0", layers.MLPConfig{Width: width, FFN: p.ffn, Activation: p.activation})
 	if p.experts.Experts > 0 {
 		layers.NewExperts(ws, "moe", p.experts)
+	}
+	if p.gate != 0 {
+		layers.NewLayerInputs(ws, "inputs", layers.LayerInputsConfig{Width: 32, Layers: 2, Dim: 8, Vocab: 5}).Gate("block.0", p.gate, layers.SiLU)
 	}
 	if p.conv {
 		layers.NewShortConv(ws, "conv", layers.ShortConvConfig{Width: 32})
@@ -137,6 +141,8 @@ func TestWiring(t *testing.T) {
 		"block.0: a size of 0":                                              func(p *parts) { p.attention.Width = 0 },
 		"block.0: a size of -4":                                             func(p *parts) { p.attention.KVHeads = -4 },
 		"block.1: layer 0 of the KVCache is that of block.0":                func(p *parts) { p.twice = true },
+		"block.0: no attention that was built earlier writes to layer 0":    func(p *parts) { p.attention.SharedKV = true },
+		"block.0: a gate with SiLU of layer 2 of 2":                         func(p *parts) { p.gate = 2 },
 		"block.0: it has no Rotary, and NoRotary is not set":                func(p *parts) { p.noRotary = true },
 		"block.0: it has no KVCache":                                        func(p *parts) { p.noCache = true },
 		"an attention uses another KVCache than the model's":                func(p *parts) { p.otherCache = true },

@@ -29,14 +29,14 @@ const (
 	leastRounds    = 3         // of a measurement
 )
 
-// excerpt is the part of a model that is measured, copied into memory as it is first asked for: the first blocks, one tile of the embedding, and
-// the first rows of the head.
+// excerpt is the part of a model that is measured, copied into memory as it is first asked for: the first blocks, one tile of the embedding and of
+// each other table, and the first rows of the head.
 type excerpt struct {
 	layers.Memory
 	model    *arch.Model
 	streamer *weights.Streamer
 	blocks   int
-	tile     tensor.Packed // of the embedding
+	tiles    map[string]tensor.Packed // by table
 	headRows int
 }
 
@@ -53,12 +53,23 @@ func (e *excerpt) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packe
 	return e.Memory.Parts(ctx, name)
 }
 
-// Tile returns the one tile there is.
-func (e *excerpt) Tile(context.Context, string, int) (tensor.Packed, error) { return e.tile, nil }
+// Tile returns the first tile of a table.
+func (e *excerpt) Tile(ctx context.Context, name string, _ int) (tensor.Packed, error) {
+	if tile, ok := e.tiles[name]; ok {
+		return tile, nil
+	}
+	tile, err := e.streamer.Tile(ctx, name, 0)
+	if err != nil {
+		return tile, err
+	}
+	tile.Data = slices.Clone(tile.Data)
+	e.tiles[name] = tile
+	return tile, nil
+}
 
 // openExcerpt reads the ends of what is measured of a model. The caller closes its streamer.
 func openExcerpt(ctx context.Context, store *weights.Store, model *arch.Model) (e *excerpt, err error) {
-	e = &excerpt{model: model}
+	e = &excerpt{model: model, tiles: map[string]tensor.Packed{}}
 	if e.streamer, err = store.Stream(ctx, weights.StreamOptions{}); err != nil {
 		return nil, err
 	}
@@ -67,12 +78,9 @@ func openExcerpt(ctx context.Context, store *weights.Store, model *arch.Model) (
 			err = errors.Join(err, e.streamer.Close())
 		}
 	}()
-	tile, err := e.streamer.Tile(ctx, arch.Embedding, 0)
-	if err != nil {
+	if _, err = e.Tile(ctx, arch.Embedding, 0); err != nil {
 		return nil, err
 	}
-	e.tile = tile
-	e.tile.Data = slices.Clone(tile.Data)
 	if e.headRows, err = e.load(ctx, model.HeadName(), headName, headBytes); err != nil {
 		return nil, err
 	}
@@ -82,7 +90,7 @@ func openExcerpt(ctx context.Context, store *weights.Store, model *arch.Model) (
 	}
 	each := int64(0)
 	for _, t := range info.Tensors {
-		if t.Name != arch.Embedding && t.Name != arch.Head {
+		if t.Chunk > 0 && t.Name != arch.Head {
 			each += t.Bytes / int64(model.Layers)
 		}
 	}
@@ -122,7 +130,7 @@ type bench struct {
 
 func newBench(e *excerpt, pool *kernels.Pool) (*bench, error) {
 	most := rowCounts[len(rowCounts)-1]
-	b := &bench{tokens: e.tile.Rows, logits: make([]float32, most*e.headRows)}
+	b := &bench{tokens: e.tiles[arch.Embedding].Rows, logits: make([]float32, most*e.headRows)}
 	for i := range most {
 		b.rows = append(b.rows, i)
 	}

@@ -21,9 +21,9 @@ type Contents struct {
 	Tokenizer map[string][]byte // the tokenizer's files by name
 	Tensors   map[string]Tensor // by the names in Steps
 	// Steps are the names of all tensors by the steps of a pass, each of which becomes a chunk, and in the order in which the pass uses
-	// them. The first step is the tensor embedding alone. Others may have any names, but final_norm and head, which belong into the last
-	// step, are the ones that a [Plan] pins first; without head, the embedding is the head. Shapes are those of the tensors, and one of a
-	// single row is a vector, kept as F32.
+	// them. The first step are tables, of which a pass looks up the rows of its tokens: the tensor embedding, and others if there are some. Other
+	// steps may have any names, but final_norm and head, which belong into the last step, are the ones that a [Plan] pins first; without head, the
+	// embedding is the head. Shapes are those of the tensors, and one of a single row that is no table is a vector, kept as F32.
 	Steps [][]string
 }
 
@@ -154,9 +154,8 @@ func (m Contents) roles() ([][]role, error) {
 	fault := func(name, format string, args ...any) error {
 		return Tensor{Name: name}.fault(ErrArgument, format, args...)
 	}
-	// Rows of the embedding are looked up one by one; it would be in the way of what a pass reads in order.
-	if len(m.Steps) < 2 || !slices.Equal(m.Steps[0], []string{embeddingName}) {
-		return nil, fault(embeddingName, "is not all that the first of %d steps lists; list it there alone, and the rest in others", len(m.Steps))
+	if len(m.Steps) < 2 || len(m.Steps[0]) == 0 || m.Steps[0][0] != embeddingName {
+		return nil, fault(embeddingName, "is not what the first of %d steps begins with; list it there, and what is not looked up by row in others", len(m.Steps))
 	}
 	stepOf := map[string]int{}
 	var steps [][]role
@@ -170,11 +169,14 @@ func (m Contents) roles() ([][]role, error) {
 			if !ok {
 				return nil, fault(name, "is listed in step %d but missing; add it, or take it from the list", i)
 			}
+			if i == 0 && t.Expert != "" {
+				return nil, fault(name, "is an expert's in the step of the tables; list it where a pass uses it")
+			}
 			if first, ok := stepOf[name]; ok {
 				return nil, fault(name, "is listed in step %d and again in step %d; list it once", first, i)
 			}
 			stepOf[name] = i
-			step = append(step, role{name: name, rows: t.Rows, cols: t.Cols, vector: t.Rows == 1 && name != embeddingName})
+			step = append(step, role{name: name, rows: t.Rows, cols: t.Cols, vector: t.Rows == 1 && i > 0})
 		}
 		steps = append(steps, step)
 	}

@@ -1,7 +1,7 @@
 // Package weights keeps models in chunked stores on flash: it writes stores, checks them, and reads them, either whole into memory ([Resident]) or
 // as they are used ([Streamer]). Package convert makes stores of Hugging Face folders and GGUF files.
 //
-// # Format, version 3
+// # Format, version 4
 //
 // A store is a folder:
 //
@@ -35,20 +35,20 @@
 //	head                             [vocabulary][hidden], absent where the embedding serves as the head
 //
 // These are the tensors of Llama and Qwen3. Those of another architecture, in [Contents].Steps, have names, shapes and an order of their own, and
-// the configuration may be any. The first chunk is always the embedding alone, and the names embedding, final_norm and head mean
-// the same: rows of the embedding are looked up singly, the other two are pinned first.
+// the configuration may be any. The first chunk holds tables, of which rows are looked up singly: the embedding, and further ones if the model has
+// some, such as those of Gemma's per-layer embeddings. The names embedding, final_norm and head mean the same; the last two are pinned first.
 //
 // Rows of q and k are in Hugging Face's order: rotation pairs row i of a head with row i + head size/2.
 //
 // The manifest is one JSON object. Unknown keys, and keys that stand twice, are refused. It is not changed once it is written: its last
 // bytes are ,"checksum":"…"} and a line feed, where … is the SHA-256 of all bytes before them, hexadecimal.
 //
-// Version 2 is the same without experts, and is written of models that have none. Version 1 has no checksum either; such stores are still read,
+// Version 3 has no table but the embedding, and version 2 has no experts either; each is written of models that need no more. Version 1 has no checksum; such stores are still read,
 // and [Verify] can't tell whether their manifest is as it was written.
 //
 //	{
 //	  "format": "lever-store",
-//	  "version": 3,                          2 if no segment is an expert's; nothing else differs
+//	  "version": 4,                          3 if the embedding is the only table, 2 if no segment is an expert's either; nothing else differs
 //	  "config": {…},                         Hugging Face's config.json with sorted keys and explicit tie_word_embeddings;
 //	                                         rope_scaling may be {"rope_type": "factors", "factors": […]}, the divisors of the
 //	                                         head size/2 rotary frequencies
@@ -63,7 +63,7 @@
 // type is f32 (vectors) or one of [tensor.PackableTypes]. A part's chunk and segment are indices, its offset counts from the start of the
 // segment, and its first row from the start of the tensor. SHA-256 sums are hexadecimal, CRC-32C (Castagnoli) sums are
 // numbers. expert is true where passes use the segment only if they are routed to the expert that it holds, and absent elsewhere; such a segment holds
-// nothing else. The embedding alone has tile_crc32c, the sum of each of its tiles, so that a row is looked up by reading one tile.
+// nothing else. Tables alone have tile_crc32c, the sum of each of their tiles, so that a row is looked up by reading one tile.
 //
 // A predictor's file has a version of its own, now 2. All is little-endian:
 //
@@ -82,7 +82,7 @@
 //     the pass, then the embedding;
 //  2. the ring: buffers for the others. A buffer is filled ahead of use, over the borders of layers and passes, and handed out in
 //     place. The next read takes the buffer whose segment will not be needed for longest, which is the one just used;
-//  3. tiles of the embedding that were looked up last.
+//  3. tiles of the embedding, and of each other table, that were looked up last. Of other tables nothing else is ever in memory.
 //
 // A pass may leave segments out, as a mixture of experts does. Segments that the store marks as an expert's, and those that were not asked for
 // between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the memory

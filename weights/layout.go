@@ -56,7 +56,7 @@ func (c *chunkLayout) add(t stored) (tensorEntry, error) {
 			t.name, min(t.rows, tensor.TileRows), t.cols, least, ErrUnsupported)
 	}
 	perPart := max(1, targetSegment/least)
-	if t.expert != c.expert {
+	if t.expert != c.expert || c.index == 0 { // tables share no segments either: others are pinned
 		c.expert = t.expert
 		c.sizes, c.sparse = append(c.sizes, 0), append(c.sparse, t.expert != "")
 	}
@@ -67,7 +67,7 @@ func (c *chunkLayout) add(t stored) (tensorEntry, error) {
 		p.Segment, p.Offset = c.place(tensor.PackedBytes(t.dtype, p.Rows, t.cols))
 		e.Parts = append(e.Parts, p)
 	}
-	if t.name == embeddingName {
+	if c.index == 0 { // of tables, whose rows are looked up
 		e.TileCRC32C = make([]uint32, tiles)
 	}
 	return e, nil

@@ -179,10 +179,10 @@ func TestWriteStepsErrors(t *testing.T) {
 		"head is missing":      {func(m *Contents) { delete(m.Tensors, "head") }, "tensor head: is listed in step 3 but missing"},
 		"not listed":           {func(m *Contents) { m.Steps[2] = m.Steps[3]; m.Steps = m.Steps[:3] }, "tensor two/mix: is in no step; list it"},
 		"listed twice":         {func(m *Contents) { m.Steps[2] = []string{"two/mix", "one/mix"} }, "tensor one/mix: is listed in step 1 and again in step 2; list it once"},
-		"embedding not alone":  {func(m *Contents) { m.Steps[0] = []string{"embedding", "one/gain"} }, "tensor embedding: is not all"},
-		"embedding not first":  {func(m *Contents) { m.Steps[0], m.Steps[1] = m.Steps[1], m.Steps[0] }, "tensor embedding: is not all"},
+		"expert's table":       {func(m *Contents) { expertTable(m) }, "tensor table: is an expert's in the step of the tables"},
+		"embedding not first":  {func(m *Contents) { m.Steps[0], m.Steps[1] = m.Steps[1], m.Steps[0] }, "tensor embedding: is not what the first of 4 steps begins with"},
 		"empty step":           {func(m *Contents) { m.Steps[2] = nil }, "step 2 lists no tensors; leave it out"},
-		"no steps":             {func(m *Contents) { m.Steps = [][]string{} }, "tensor embedding: is not all"},
+		"no steps":             {func(m *Contents) { m.Steps = [][]string{} }, "tensor embedding: is not what the first of 0 steps begins with"},
 		"no configuration":     {func(m *Contents) { m.Config = []byte("[]") }, "no JSON object"},
 		"no type":              {func(m *Contents) { change(m, func(t *Tensor) { t.Type = tensor.Invalid }) }, "tensor two/mix: has no type"},
 		"unknown type":         {func(m *Contents) { change(m, func(t *Tensor) { t.Type = 200 }) }, "tensor two/mix: has no type"},
@@ -212,4 +212,11 @@ func TestCanonicalConfigKeepsNumbers(t *testing.T) {
 	if want := `{"a":500000.0,"b":1e-05,"tie_word_embeddings":true,"vocab_size":12345678901234567}`; err != nil || string(got) != want {
 		t.Errorf("got %s (%v), want %s", got, err, want)
 	}
+}
+
+// expertTable adds a table that is said to be an expert's.
+func expertTable(m *Contents) {
+	t := m.Tensors["embedding"]
+	t.Expert = "one"
+	m.Tensors["table"], m.Steps[0] = t, append(m.Steps[0], "table")
 }

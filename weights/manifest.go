@@ -16,12 +16,13 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// FormatVersion is the newest version of the store format, which this package writes of models with experts. It reads all.
-const FormatVersion = 3
+// FormatVersion is the newest version of the store format, which this package writes of models with several tables. It reads all.
+const FormatVersion = 4
 
 const (
 	uncheckedVersion = 1 // the manifest has no checksum
 	denseVersion     = 2 // no segment is an expert's
+	sparseVersion    = 3 // the embedding is the only table
 )
 
 // ManifestName is the name of a store's manifest. A folder without it is no store.
@@ -40,7 +41,7 @@ const (
 	maxRows, maxCols = 1 << 28, 1 << 24
 )
 
-// embeddingName is the one tensor of which single tiles are read, and which a tied model uses again as its head.
+// embeddingName is the first table, which a tied model uses again as its head.
 const embeddingName = "embedding"
 
 // finalNormName is the tensor that a pass uses before its head.
@@ -168,7 +169,7 @@ func parseManifest(raw []byte) (*manifest, error) {
 	body := raw
 	switch head.Version {
 	case uncheckedVersion:
-	case denseVersion, FormatVersion:
+	case denseVersion, sparseVersion, FormatVersion:
 		var err error
 		if body, err = unsealManifest(raw); err != nil {
 			return nil, err
@@ -215,11 +216,37 @@ func (m *manifest) check() error {
 			return err
 		}
 	}
-	if hasExperts := m.hasExperts(); hasExperts != (m.Version == FormatVersion) {
-		return corrupt("version %d of the format with experts: %v", m.Version, hasExperts)
+	if err := m.checkTensors(); err != nil {
+		return err
 	}
-	return m.checkTensors()
+	if want := m.leastVersion(); max(m.Version, denseVersion) != want {
+		return corrupt("version %d of the format, where %d tables and experts (%v) belong into version %d", m.Version, len(m.tables()), m.hasExperts(), want)
+	}
+	return nil
 }
+
+// leastVersion returns the version of a store with a checksum and these chunks and tensors.
+func (m *manifest) leastVersion() int {
+	switch {
+	case len(m.tables()) > 1:
+		return FormatVersion
+	case m.hasExperts():
+		return sparseVersion
+	}
+	return denseVersion
+}
+
+// tables returns the tensors of which rows are looked up in tiles: those of the first chunk.
+func (m *manifest) tables() (tables []*tensorEntry) {
+	for i := range m.Tensors {
+		if t := &m.Tensors[i]; t.isTable() {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+func (t *tensorEntry) isTable() bool { return t.TileCRC32C != nil }
 
 func (m *manifest) hasExperts() bool {
 	for _, c := range m.Chunks {
@@ -296,6 +323,13 @@ func (m *manifest) checkTensors() error {
 		if next != t.Rows {
 			return corrupt("tensor %s: its parts have %d of %d rows", t.Name, next, t.Rows)
 		}
+		tiles := 0
+		if t.Parts[0].Chunk == 0 {
+			tiles = tileCount(t.Rows)
+		}
+		if len(t.TileCRC32C) != tiles {
+			return corrupt("tensor %s: %d tile checksums, but as one of chunk %d it has %d", t.Name, len(t.TileCRC32C), t.Parts[0].Chunk, tiles)
+		}
 	}
 	return nil
 }
@@ -306,12 +340,9 @@ func (t *tensorEntry) checkShape() error {
 		return corrupt("tensor %s: type %q", t.Name, t.Type)
 	}
 	t.dtype = d
-	vector := d == tensor.F32 && t.Rows == 1 && t.Name != embeddingName // of which tiles are looked up
+	vector := d == tensor.F32 && t.Rows == 1 && !t.isTable()
 	if t.Rows <= 0 || t.Rows > maxRows || t.Cols <= 0 || t.Cols > maxCols || t.Cols%d.BlockElems() != 0 || !(tensor.Packable(d) || vector) {
 		return corrupt("tensor %s: shape [%d %d] of %s", t.Name, t.Rows, t.Cols, t.Type)
-	}
-	if tiles := tileCount(t.Rows); t.Name == embeddingName && len(t.TileCRC32C) != tiles || t.Name != embeddingName && t.TileCRC32C != nil {
-		return corrupt("tensor %s: %d tile checksums for %d tiles", t.Name, len(t.TileCRC32C), tiles)
 	}
 	return nil
 }

@@ -99,7 +99,8 @@ func TestBadManifests(t *testing.T) {
 		reason string
 	}{
 		{"other format", func(m *manifest) { m.Format = "zip" }, ErrCorrupt, "format"},
-		{"future version", func(m *manifest) { m.Version = 4 }, ErrVersion, "version 4"},
+		{"future version", func(m *manifest) { m.Version = 5 }, ErrVersion, "version 5"},
+		{"version with tables", func(m *manifest) { m.Version = 4 }, ErrCorrupt, "1 tables"},
 		{"version with experts", func(m *manifest) { m.Version = 3 }, ErrCorrupt, "experts"},
 		{"experts", func(m *manifest) { m.Chunks[1].Segments[0].Expert = true }, ErrCorrupt, "experts"},
 		{"no version", func(m *manifest) { m.Version = 0 }, ErrVersion, "version 0"},
@@ -172,7 +173,10 @@ func TestLayoutProperty(t *testing.T) {
 	types := tensor.PackableTypes()
 	rapid.Check(t, func(t *rapid.T) {
 		m := &manifest{Format: formatName, Version: 1, Config: json.RawMessage(`{}`)}
-		var steps [][]stored
+		table := func(name string) stored {
+			return stored{name: name, dtype: tensor.Q8_0, rows: rapid.IntRange(1, 5000).Draw(t, "rows of "+name), cols: 32}
+		}
+		steps := [][]stored{[]stored{table(embeddingName), table("other")}[:rapid.IntRange(1, 2).Draw(t, "tables")]}
 		names := 0
 		for range rapid.IntRange(1, 3).Draw(t, "steps") {
 			var step []stored
@@ -193,22 +197,23 @@ func TestLayoutProperty(t *testing.T) {
 		if m.Chunks, m.Tensors, err = layout(steps); err != nil {
 			t.Fatal(err)
 		}
-		owner := map[address]string{}
+		owner := map[address]string{} // of what shares its segments with nothing else
 		for i, step := range steps {
 			for _, x := range step {
+				belongs := x.expert
+				if i == 0 {
+					belongs = x.name
+				}
 				for _, p := range m.tensors()[x.name].Parts {
 					at := address{p.Chunk, p.Segment}
-					if other, taken := owner[at]; p.Chunk != i || taken && other != x.expert || m.Chunks[i].Segments[p.Segment].Expert != (x.expert != "") {
-						t.Fatalf("%s of expert %q lies in segment %d of expert %q", x.name, x.expert, p.Segment, other)
+					if other, taken := owner[at]; p.Chunk != i || taken && other != belongs || m.Chunks[i].Segments[p.Segment].Expert != (x.expert != "") {
+						t.Fatalf("%s of %q lies in segment %d of %q", x.name, belongs, p.Segment, other)
 					}
-					owner[at] = x.expert
+					owner[at] = belongs
 				}
 			}
 		}
-		m.Version = denseVersion
-		if m.hasExperts() {
-			m.Version = FormatVersion
-		}
+		m.Version = m.leastVersion()
 		for i, c := range m.Chunks {
 			m.Chunks[i].SHA256 = strings.Repeat("00", 32)
 			for j, s := range c.Segments {

@@ -6,8 +6,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// PassBytes returns the bytes of weights that a pass uses: all but the embedding, unless it is the head too. Of a mixture of experts it counts all of
-// them.
+// PassBytes returns the bytes of weights that a pass uses: all but the tables of which it looks up rows. The embedding counts if it is the head too. Of a
+// mixture of experts it counts all of them.
 func (i *Info) PassBytes() (bytes int64) {
 	for _, t := range i.passTensors() {
 		bytes += t.Bytes
@@ -29,11 +29,6 @@ func (i *Info) PassBytesAs(mix Mix) (bytes int64) {
 }
 
 func (i *Info) passTensors() []TensorInfo {
-	named := func(name string) func(TensorInfo) bool {
-		return func(t TensorInfo) bool { return t.Name == name }
-	}
-	if !slices.ContainsFunc(i.Tensors, named(headName)) {
-		return i.Tensors
-	}
-	return slices.DeleteFunc(slices.Clone(i.Tensors), named(embeddingName))
+	tied := !slices.ContainsFunc(i.Tensors, func(t TensorInfo) bool { return t.Name == headName })
+	return slices.DeleteFunc(slices.Clone(i.Tensors), func(t TensorInfo) bool { return t.Chunk == 0 && !(tied && t.Name == embeddingName) })
 }

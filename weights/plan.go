@@ -20,7 +20,7 @@ type Plan struct {
 	BufferBytes int   `json:"ring_buffer_bytes"`
 	// Kept is the memory for segments that passes leave out at times, as they do with experts: those that were used last.
 	Kept int64 `json:"kept_bytes,omitempty"`
-	// Tiles is the memory for rows of the embedding, which are looked up in tiles.
+	// Tiles is the memory for rows of the embedding and of other tables, which are looked up in tiles; TileCount is the number of tiles of each of them.
 	Tiles     int64 `json:"tile_bytes"`
 	TileCount int   `json:"tiles"`
 
@@ -31,7 +31,9 @@ type Plan struct {
 	Streamed int64 `json:"streamed_pass_bytes"` // of them, read from flash in every pass
 	// Experts are the bytes of experts, by the marks of the store, that are not pinned. A pass uses some of them; neither Pass nor Streamed counts
 	// any.
-	Experts    int64 `json:"expert_bytes,omitempty"`
+	Experts int64 `json:"expert_bytes,omitempty"`
+	// Tables are the bytes of tables beside the embedding. A pass reads the tiles of its tokens of them, whatever the memory.
+	Tables     int64 `json:"table_bytes,omitempty"`
 	HeadPinned bool  `json:"head_pinned"` // final norm and head are in memory as a whole
 
 	Chunks []PlannedChunk `json:"chunks"` // in the order of the store
@@ -100,15 +102,18 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 		Memory: opts.Memory, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
 		Pass: s.bytes(0, s.pass) - s.expertBytes(),
 	}
-	tile := int64(m.tileBuffer())
-	all := s.bytes(0, len(s.segments))
+	p.Tables = s.tableBytes()
+	tile := int64(m.tileBuffers())
+	all := s.bytes(0, len(s.segments)) - p.Tables
 	pins = make([]bool, len(s.segments))
 	switch buffer := int64(p.BufferBytes); {
 	case opts.Memory >= all+tile:
-		for i := range pins {
-			pins[i] = true
+		for i, e := range s.segments {
+			pins[i] = !e.table
 		}
-		p.TileCount = 1
+		if p.TileCount = 1; p.Tables > 0 {
+			p.TileCount = int(min(int64(opts.Tiles), (opts.Memory-all)/tile))
+		}
 	case opts.Memory == 0:
 		p.Buffers = max(fewBuffers, int(positive(opts.Ring, usualRing)/buffer))
 		p.TileCount = opts.Tiles
@@ -137,7 +142,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 
 // least returns the smallest limit that works.
 func (m *manifest) least(s *scan) int64 {
-	return int64(bufferBytes(s.largest())) + int64(m.tileBuffer())
+	return int64(bufferBytes(s.largest())) + int64(m.tileBuffers())
 }
 
 // bufferBytes returns the size of a buffer of the ring for segments of at most n bytes: whole huge pages, where that wastes little.
@@ -148,15 +153,17 @@ func bufferBytes(n int) int {
 	return n
 }
 
-// tileBuffer returns the memory that one tile of the embedding takes in the cache: for direct reads it begins and ends at a multiple of the
-// alignment, both in the file and in memory.
-func (m *manifest) tileBuffer() int {
-	t := m.tensors()[embeddingName]
-	if t == nil {
-		return 0
+// tileBuffers returns the memory that one tile of each table takes in the cache.
+func (m *manifest) tileBuffers() (n int) {
+	for _, t := range m.tables() {
+		n += t.tileBuffer()
 	}
-	return t.tileSpan() + alignment
+	return n
 }
+
+// tileBuffer returns the memory that a tile takes in the cache: for direct reads it begins and ends at a multiple of the alignment, both in the file and
+// in memory.
+func (t *tensorEntry) tileBuffer() int { return t.tileSpan() + alignment }
 
 // tileSpan returns the most bytes that a direct read of one tile covers.
 func (t *tensorEntry) tileSpan() int {
@@ -173,7 +180,7 @@ func (s *scan) pin(pins, sparse []bool, left int64, headFirst bool) (pinned int6
 	var head, rest, others []int
 	for i, e := range s.segments {
 		switch {
-		case sparse != nil && sparse[i]:
+		case e.table, sparse != nil && sparse[i]:
 		case i >= s.pass:
 			others = append(others, i)
 		case e.head && headFirst:

@@ -104,7 +104,7 @@ func (c *content) write(ctx context.Context, dir string, opts WriteOptions) erro
 
 // begin writes the tokenizer's files into the folder dir and returns the manifest, in which the checksums of weights are missing.
 func (c *content) begin(dir string, opts WriteOptions) (*manifest, error) {
-	m := &manifest{Format: formatName, Version: denseVersion, Config: c.config, Tokenizer: []fileEntry{}}
+	m := &manifest{Format: formatName, Config: c.config, Tokenizer: []fileEntry{}}
 	steps, err := c.plan(opts)
 	if err != nil {
 		return nil, err
@@ -112,9 +112,7 @@ func (c *content) begin(dir string, opts WriteOptions) (*manifest, error) {
 	if m.Chunks, m.Tensors, err = layout(steps); err != nil {
 		return nil, err
 	}
-	if m.hasExperts() {
-		m.Version = FormatVersion
-	}
+	m.Version = m.leastVersion()
 	for _, name := range slices.Sorted(maps.Keys(c.tokenizer)) {
 		entry, err := writeTokenizerFile(dir, name, c.tokenizer[name])
 		if err != nil {

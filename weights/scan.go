@@ -10,7 +10,7 @@ import (
 type address struct{ chunk, segment int }
 
 // scan is the order in which a [Streamer] provides the segments of a store: those of a pass, again and again. Segments that no pass
-// reads in order, those of an embedding beside a head, follow them; whoever has read the last of these starts a pass.
+// reads in order, those of an embedding beside a head and of other tables, follow them; whoever has read the last of these starts a pass.
 type scan struct {
 	segments []scanned
 	pass     int             // the first ones are those of a pass
@@ -22,17 +22,18 @@ type scan struct {
 type scanned struct {
 	address
 	segmentEntry
-	head bool // it holds rows of the final norm or of the matrix that serves as the head
-	last int  // offset of its last part
+	head  bool // it holds rows of the final norm or of the matrix that serves as the head
+	table bool // it holds rows of a table that is not the embedding, and is never pinned
+	last  int  // offset of its last part
 }
 
-// newScan returns the scan of a store. The embedding, of which a pass reads single rows, belongs to it only where it serves as the
-// head too, and then comes last.
+// newScan returns the scan of a store. Tables, of which a pass looks up single rows, do not belong to a pass, but the embedding does where it serves
+// as the head too, and then comes last.
 func newScan(m *manifest) (scan, error) {
 	s := scan{place: map[address]int{}}
 	tied := m.tensors()[headName] == nil
 	for i := range m.Tensors {
-		if t := &m.Tensors[i]; t.Name != embeddingName {
+		if t := &m.Tensors[i]; !t.isTable() {
 			s.add(m, t, t.Name == headName || t.Name == finalNormName)
 		}
 	}
@@ -45,6 +46,16 @@ func newScan(m *manifest) (scan, error) {
 	}
 	if s.pass == 0 {
 		return s, corrupt("no tensors to read")
+	}
+	for _, t := range m.tables() {
+		if t.Name == embeddingName {
+			continue
+		}
+		from := len(s.segments)
+		s.add(m, t, false)
+		for i := from; i < len(s.segments); i++ {
+			s.segments[i].table = true
+		}
 	}
 	s.dense = make([]int, len(s.segments))
 	for i := len(s.segments) - 1; i >= 0; i-- {
@@ -123,6 +134,16 @@ func (s *scan) bytes(from, to int) int64 {
 func (s *scan) expertBytes() (n int64) {
 	for _, e := range s.segments {
 		if e.Expert {
+			n += int64(e.Size)
+		}
+	}
+	return n
+}
+
+// tableBytes returns the size of the segments of tables that are never pinned.
+func (s *scan) tableBytes() (n int64) {
+	for _, e := range s.segments {
+		if e.table {
 			n += int64(e.Size)
 		}
 	}

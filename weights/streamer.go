@@ -14,7 +14,7 @@ import (
 
 // StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a device.
 type StreamOptions struct {
-	// Memory is the number of bytes for weights: pinned segments, ring and tiles of the embedding together; see [Plan]. 0 means that
+	// Memory is the number of bytes for weights: pinned segments, ring and tiles of tables together; see [Plan]. 0 means that
 	// nothing is pinned, and ring and tiles have their usual sizes.
 	Memory int64
 	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of Memory.
@@ -23,7 +23,7 @@ type StreamOptions struct {
 	ReadSize int
 	// Depth is the number of reads under way at once; 0 means 4.
 	Depth int
-	// Tiles is the most tiles of the embedding that are kept; 0 means 64.
+	// Tiles is the most tiles of the embedding, and of each other table, that are kept; 0 means 64.
 	Tiles int
 	// HeadOnce says that a pass uses the head once, as plain decoding does. It is then pinned like the rest, not before it.
 	HeadOnce bool
@@ -88,8 +88,6 @@ type Streamer struct {
 	scan    scan
 	workers sync.WaitGroup
 
-	tileBuffer int // bytes that a tile takes
-
 	closing                  chan struct{} // closed by Close
 	partArrived, tileArrived chan struct{} // something was loaded
 
@@ -103,34 +101,34 @@ type Streamer struct {
 	base      int64 // memory limit without memory pressure
 	limit     int64 // now; zero if none was given
 	pinned    []bool
-	sparse    []bool              // places that the plan takes to be left out at times
-	leftOut   []int               // by place: more than 0 where passes leave it out; see learn
-	wanted    []bool              // by place: see Prefetch
-	next      []int               // places that Prefetch has told of and that were not looked at yet
-	passes    int64               // that have ended
-	worth     []float64           // by place: see use
-	using     int                 // place of the last visit
-	visits    []int64             // by place: number of the last visit
-	visit     int64               // number of the last visit
-	lastPlace int                 // that was asked for
-	passBegan int64               // number of the last visit before this pass, as far as the order of requests shows it
-	bodyVisit int64               // of the last one that was not to the final norm or the head
-	ended     int64               // of the last one before the end of the last pass
-	kept      int64               // bytes of fetches that are kept as long as they are used
-	fetches   []*fetch            // by place in the scan; nil where nothing is in memory or on its way
-	missing   int                 // pinned places where nothing is loaded
-	at        int                 // place that the consumer uses, or will probably use next
-	held      bool                // the consumer waits for a part or has one
-	current   *fetch              // the one that it has
-	urgent    []*fetch            // tiles to read
-	begun     []*fetch            // the segment of which some reads have not begun, if there is one
-	unchecked []*fetch            // read, but not checked
-	last      int                 // chunk of the last fetch of a segment
-	buffers   int                 // of the ring, wherever they are
-	free      []pages             // those of them that are in no fetch
-	memory    int64               // that is held now
-	tiles     map[int]*cachedTile // by index
-	uses      int64               // of tiles
+	sparse    []bool                // places that the plan takes to be left out at times
+	leftOut   []int                 // by place: more than 0 where passes leave it out; see learn
+	wanted    []bool                // by place: see Prefetch
+	next      []int                 // places that Prefetch has told of and that were not looked at yet
+	passes    int64                 // that have ended
+	worth     []float64             // by place: see use
+	using     int                   // place of the last visit
+	visits    []int64               // by place: number of the last visit
+	visit     int64                 // number of the last visit
+	lastPlace int                   // that was asked for
+	passBegan int64                 // number of the last visit before this pass, as far as the order of requests shows it
+	bodyVisit int64                 // of the last one that was not to the final norm or the head
+	ended     int64                 // of the last one before the end of the last pass
+	kept      int64                 // bytes of fetches that are kept as long as they are used
+	fetches   []*fetch              // by place in the scan; nil where nothing is in memory or on its way
+	missing   int                   // pinned places where nothing is loaded
+	at        int                   // place that the consumer uses, or will probably use next
+	held      bool                  // the consumer waits for a part or has one
+	current   *fetch                // the one that it has
+	urgent    []*fetch              // tiles to read
+	begun     []*fetch              // the segment of which some reads have not begun, if there is one
+	unchecked []*fetch              // read, but not checked
+	last      int                   // chunk of the last fetch of a segment
+	buffers   int                   // of the ring, wherever they are
+	free      []pages               // those of them that are in no fetch
+	memory    int64                 // that is held now
+	tiles     map[string]*tileCache // by table
+	uses      int64                 // of tiles
 	closed    bool
 	broken    error // the system had no memory
 	clock     readClock
@@ -148,12 +146,15 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 		return fail(err)
 	}
 	r := &Streamer{
-		store: s, opts: opts, tensors: s.manifest.tensors(), tileBuffer: s.manifest.tileBuffer(), base: plan.Memory, limit: opts.Memory, last: -1, tiles: map[int]*cachedTile{},
+		store: s, opts: opts, tensors: s.manifest.tensors(), base: plan.Memory, limit: opts.Memory, last: -1, tiles: map[string]*tileCache{},
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}
 	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu
 	if r.scan, err = newScan(s.manifest); err != nil {
 		return fail(err)
+	}
+	for _, t := range s.manifest.tables() {
+		r.tiles[t.Name] = &tileCache{buffer: t.tileBuffer(), tiles: map[int]*cachedTile{}}
 	}
 	r.fetches, r.leftOut, r.visits, r.wanted, r.worth = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins)), make([]float64, len(pins))
 	sparse := r.scan.experts()

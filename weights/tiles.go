@@ -12,7 +12,13 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// cachedTile is a tile of the embedding in memory. It is on the Go heap, so that it stays valid for a consumer while the Streamer is
+// tileCache keeps the tiles of a table that were used last. Each takes buffer bytes.
+type tileCache struct {
+	buffer int
+	tiles  map[int]*cachedTile // by index
+}
+
+// cachedTile is a tile in memory. It is on the Go heap, so that it stays valid for a consumer while the Streamer is
 // trimmed or closed.
 type cachedTile struct {
 	mem     []byte // page-aligned
@@ -20,15 +26,15 @@ type cachedTile struct {
 	lastUse int64
 }
 
-// Tile returns the tile that holds a row of the embedding, the one tensor whose tiles have checksums. It reads only that
+// Tile returns the tile that holds a row of the embedding, or of another table: tensors whose tiles have checksums. It reads only that
 // tile, or nothing if it was used lately. The data are page-aligned and valid until the next call.
 func (r *Streamer) Tile(ctx context.Context, name string, row int) (tensor.Packed, error) {
 	t, ok := r.tensors[name]
 	if !ok {
 		return tensor.Packed{}, r.store.unknownTensor(name)
 	}
-	if t.TileCRC32C == nil {
-		return tensor.Packed{}, fmt.Errorf("weights: stream %s: single tiles are read of %s only: %w", name, embeddingName, ErrUnsupported)
+	if !t.isTable() {
+		return tensor.Packed{}, fmt.Errorf("weights: stream %s: single tiles are read of tables only, such as %s: %w", name, embeddingName, ErrUnsupported)
 	}
 	part, err := t.partOf(row)
 	if err != nil {
@@ -46,10 +52,10 @@ func (r *Streamer) Tile(ctx context.Context, name string, row int) (tensor.Packe
 func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index int) ([]byte, error) {
 	r.tileMu.Lock()
 	defer r.tileMu.Unlock()
-	at := address{p.Chunk, p.Segment}
+	at, cache := address{p.Chunk, p.Segment}, r.tiles[t.Name]
 	size := t.tileBytes()
 	offset := p.Offset + (index-p.Row/tensor.TileRows)*size // in the segment
-	data, mem, err := r.findTile(ctx, index, r.scan.place[at], offset, size)
+	data, mem, err := r.findTile(ctx, cache, index, r.scan.place[at], offset, size)
 	if data != nil || err != nil {
 		return data, err
 	}
@@ -63,7 +69,7 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 	r.urgent = append(r.urgent, l)
 	r.wake.Signal()
 	r.mu.Unlock()
-	_, err = r.await(ctx, r.tileArrived, embeddingName, &r.stats.WaitTime, func() (*fetch, error) {
+	_, err = r.await(ctx, r.tileArrived, t.Name, &r.stats.WaitTime, func() (*fetch, error) {
 		if !l.done {
 			return nil, nil
 		}
@@ -73,16 +79,16 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 	defer r.mu.Unlock()
 	if err != nil {
 		l.drop = true // a worker may still write to its memory, which is left to the garbage collector
-		r.count(-r.tileBuffer)
+		r.count(-cache.buffer)
 		return nil, err
 	}
-	r.keepTile(index, mem, l.data)
+	r.keepTile(cache, index, mem, l.data)
 	return l.data, nil
 }
 
 // findTile returns a tile that is in memory: in the cache, or in a segment, from which it is copied. Otherwise it returns memory to read it
 // into.
-func (r *Streamer) findTile(ctx context.Context, index, place, offset, size int) (data, mem []byte, err error) {
+func (r *Streamer) findTile(ctx context.Context, cache *tileCache, index, place, offset, size int) (data, mem []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -91,18 +97,18 @@ func (r *Streamer) findTile(ctx context.Context, index, place, offset, size int)
 	case r.closed:
 		return nil, nil, fs.ErrClosed
 	}
-	if kept := r.tiles[index]; kept != nil {
+	if kept := cache.tiles[index]; kept != nil {
 		r.stats.TileHits++
 		r.uses++
 		kept.lastUse = r.uses
 		return kept.data, nil, nil
 	}
-	mem = r.tileMemory()
+	mem = r.tileMemory(cache)
 	if l := r.fetches[place]; l != nil && l.done && l.err == nil {
 		r.stats.TileHits++
 		data = mem[:size:size]
 		copy(data, l.data[offset:])
-		r.keepTile(index, mem, data)
+		r.keepTile(cache, index, mem, data)
 		return data, nil, nil
 	}
 	r.stats.TileReads++
@@ -111,36 +117,38 @@ func (r *Streamer) findTile(ctx context.Context, index, place, offset, size int)
 
 // tileMemory returns memory for a tile: that of the one that was not used for longest, if the cache is full. The caller holds the lock, as
 // those of the following functions do.
-func (r *Streamer) tileMemory() []byte {
-	if len(r.tiles) < r.plan.TileCount {
-		r.count(r.tileBuffer)
-		return offheap.FromHeap(r.tileBuffer - alignment)
+func (r *Streamer) tileMemory(c *tileCache) []byte {
+	if len(c.tiles) < r.plan.TileCount {
+		r.count(c.buffer)
+		return offheap.FromHeap(c.buffer - alignment)
 	}
-	oldest := r.oldestTile()
-	mem := r.tiles[oldest].mem
-	delete(r.tiles, oldest)
+	oldest := c.oldest()
+	mem := c.tiles[oldest].mem
+	delete(c.tiles, oldest)
 	return mem
 }
 
-func (r *Streamer) keepTile(index int, mem, data []byte) {
+func (r *Streamer) keepTile(c *tileCache, index int, mem, data []byte) {
 	if r.closed {
-		r.count(-r.tileBuffer)
+		r.count(-c.buffer)
 		return
 	}
 	r.uses++
-	r.tiles[index] = &cachedTile{mem, data, r.uses}
+	c.tiles[index] = &cachedTile{mem, data, r.uses}
 	r.trimTiles(r.plan.TileCount)
 }
 
-// trimTiles leaves at most n tiles in the cache, those that were used last.
+// trimTiles leaves at most n tiles of each table in its cache, those that were used last.
 func (r *Streamer) trimTiles(n int) {
-	for len(r.tiles) > n {
-		delete(r.tiles, r.oldestTile())
-		r.count(-r.tileBuffer)
+	for _, c := range r.tiles {
+		for len(c.tiles) > n {
+			delete(c.tiles, c.oldest())
+			r.count(-c.buffer)
+		}
 	}
 }
 
-// oldestTile returns the index of the tile that was not used for longest.
-func (r *Streamer) oldestTile() int {
-	return slices.MinFunc(slices.Collect(maps.Keys(r.tiles)), func(a, b int) int { return cmp.Compare(r.tiles[a].lastUse, r.tiles[b].lastUse) })
+// oldest returns the index of the tile that was not used for longest.
+func (c *tileCache) oldest() int {
+	return slices.MinFunc(slices.Collect(maps.Keys(c.tiles)), func(a, b int) int { return cmp.Compare(c.tiles[a].lastUse, c.tiles[b].lastUse) })
 }

@@ -47,18 +47,23 @@ func printPlan(out io.Writer, p weights.Plan) error {
 		head = "head pinned"
 	}
 	fmt.Fprintf(table, "  pinned\t%s\t%s; %.0f%% of a pass\n", cli.FormatBytes(p.Pinned), head, 100*(1-float64(p.Streamed)/float64(p.Pass)))
-	if !p.ReadsFlash() {
+	if !p.ReadsFlash() && p.Tables == 0 {
 		fmt.Fprintf(table, "read for a pass\t0 B\tall of it stays in memory\n")
 		return table.Flush()
 	}
-	fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", cli.FormatBytes(p.Ring), p.Buffers, cli.FormatBytes(int64(p.BufferBytes)))
+	if p.Ring > 0 {
+		fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", cli.FormatBytes(p.Ring), p.Buffers, cli.FormatBytes(int64(p.BufferBytes)))
+	}
 	if p.Experts > 0 {
 		fmt.Fprintf(table, "  experts\t%s\tthose used most and last, of %s\n", cli.FormatBytes(p.Kept), cli.FormatBytes(p.Experts))
 	}
-	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows\n", cli.FormatBytes(p.Tiles), p.TileCount)
-	more := ""
+	of, more := "", ""
+	if p.Tables > 0 {
+		of, more = ", and as many of the inputs of layers", fmt.Sprintf(", and the rows of its tokens, of %s", cli.FormatBytes(p.Tables))
+	}
+	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows%s\n", cli.FormatBytes(p.Tiles), p.TileCount, of)
 	if p.Experts > 0 {
-		more = ", and the experts that it uses and that are not kept"
+		more += ", and the experts that it uses and that are not kept"
 	}
 	fmt.Fprintf(table, "read for a pass\t%s\tof %s%s, in reads of %s, %d at once\n",
 		cli.FormatBytes(p.Streamed), cli.FormatBytes(p.Pass), more, cli.FormatBytes(int64(min(p.ReadSize, p.BufferBytes))), p.Depth)
