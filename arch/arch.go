@@ -22,9 +22,11 @@ type Architecture struct {
 	GGUF  string // its general.architecture in GGUF files; empty if it is not read from them
 
 	// GGUFKeys are the metadata keys of GGUF files, without the name of the architecture before them, that not all architectures have, and the keys of
-	// config.json that take their values. FromGGUF, unless it is nil, completes a configuration that was read so with what such files do not say.
-	GGUFKeys map[string]string
-	FromGGUF func(config map[string]any)
+	// config.json that take their values. GGUFLists are those that may have a number for each layer, and the keys that take such a list. FromGGUF,
+	// unless it is nil, completes a configuration that was read so with what such files do not say; has reports whether a file has a tensor.
+	GGUFKeys  map[string]string
+	GGUFLists map[string]string
+	FromGGUF  func(config map[string]any, has func(tensor string) bool)
 
 	// Parse reads the configuration of a model. Mistakes in the values of keys need not be looked at: v remembers the first.
 	Parse func(v *Values) (*Model, error)
@@ -47,9 +49,11 @@ type Model struct {
 	// nil. Parse sets it from "pard_token" or "ptd_token_id".
 	MaskToken *int
 
-	// Steps are the tensors by the steps of a pass, in the order in which the pass uses them. The first step is the tensor embedding alone,
-	// the last one ends with the tensor head, which tied models lack.
+	// Steps are the tensors by the steps of a pass, in the order in which the pass uses them. The first step is the tensor embedding, and further tables
+	// of which it looks up rows if there are some; the last one ends with the tensor head, which tied models lack.
 	Steps [][]Tensor
+	// Unused are tensors that files may have and passes do not use.
+	Unused []Tensor
 
 	// Build returns the parts of the decoder, built on ws. The fields Workspace and Trace need not be set.
 	Build func(ws *layers.Workspace, o Options) (layers.DecoderConfig, error)
@@ -58,7 +62,7 @@ type Model struct {
 	// those that it would have as a model of its own, and tensors of the other parts are not used.
 	TextPart bool
 
-	// Config is the architecture's own description: a *[Transformer] of those here.
+	// Config is the architecture's own description: a *[Transformer] of most of those here, a *[Gemma4Transformer] of Gemma 4.
 	Config any
 }
 
@@ -102,7 +106,7 @@ const (
 // builtIn are the architectures of this package.
 var builtIn = []*Architecture{
 	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, Ministral3, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteMoE, GraniteHybrid, GPTOSS,
-	LFM2, LFM2VL, Gemma3, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
+	LFM2, LFM2VL, Gemma3, Gemma4Text, Gemma4, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
 }
 
 // All returns the architectures of this package after own.
@@ -176,8 +180,8 @@ func (m *Model) check() error {
 	switch {
 	case m.Build == nil:
 		return errors.New("its models have no Build")
-	case last < 1 || len(m.Steps[0]) != 1 || m.Steps[0][0].Name != Embedding:
-		return errors.New("the first of at least two steps is not the tensor embedding alone")
+	case last < 1 || len(m.Steps[0]) == 0 || m.Steps[0][0].Name != Embedding:
+		return errors.New("the first of at least two steps does not begin with the tensor embedding")
 	case !slices.ContainsFunc(m.Steps[last], func(t Tensor) bool { return t.Name == Head }):
 		return errors.New("the last step has no tensor head, which tied models may lack in their files but not here")
 	}

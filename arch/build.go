@@ -8,9 +8,8 @@ import (
 	"github.com/lever-go/lever/layers"
 )
 
-// build puts the parts together.
-func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.DecoderConfig, err error) {
-	caches := t.caches()
+// parts makes the cache and what comes before and after the layers.
+func (t *Transformer) parts(ws *layers.Workspace, o Options, caches []layers.KVLayer) (m layers.DecoderConfig, err error) {
 	m.Cache, err = layers.NewKVCache(layers.KVConfig{
 		Layers: caches, Context: o.Context, Type: o.KV,
 	})
@@ -24,6 +23,15 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.DecoderCo
 	m.Embedding = layers.NewScaledEmbedding(ws, Embedding, max(o.Vocab, o.Mask+1), t.Width, cmp.Or(t.EmbeddingScale, 1))
 	m.Norm = layers.NewRMSNorm(ws, FinalNorm, t.Width, t.NormEps)
 	m.Head = layers.NewHead(ws, head, layers.HeadConfig{Vocab: o.Vocab, Stored: t.Vocab, Width: t.Width, Scale: t.HeadScale, SoftCap: t.HeadSoftCap})
+	return m, nil
+}
+
+// build puts the parts together.
+func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.DecoderConfig, err error) {
+	caches := t.caches()
+	if m, err = t.parts(ws, o, caches); err != nil {
+		return m, err
+	}
 	norm := layers.NormConfig{Eps: t.NormEps}
 	attention := layers.AttentionConfig{
 		Width: t.Width, Heads: t.Heads, KVHeads: t.KVHeads, HeadDim: t.HeadDim,

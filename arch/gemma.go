@@ -53,18 +53,7 @@ func parseGemma3(v *Values) (*Model, error) {
 	t := v.gemma(fullAttention)
 	v.gemmaSoftCaps(&t)
 	t.QKNorm = true
-	t.LocalRope = layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}
-	v.Float("rope_local_base_freq", &t.LocalRope.Theta)
-	kinds := &Values{}
-	v.Decode("rope_parameters", &kinds.values, "an object")
-	if local := kinds.ropeObject(slidingAttention, ""); local != nil {
-		t.LocalRope = local.ropeScaling(v)
-		t.LocalRope.Theta = 10000
-		local.Float("rope_theta", &t.LocalRope.Theta)
-		if local.err != nil {
-			v.Fail(local.err)
-		}
-	}
+	t.LocalRope = v.localRope()
 	pattern := 6
 	v.Int("sliding_window_pattern", &pattern)
 	v.Int("_sliding_window_pattern", &pattern)
@@ -72,16 +61,32 @@ func parseGemma3(v *Values) (*Model, error) {
 	return gemmaModel(&t)
 }
 
-// gemma reads what the generations have in common.
+// localRope reads the rotary embedding of layers with a window.
+func (v *Values) localRope() layers.Rope {
+	r := layers.Rope{Theta: 10000, Scaling: layers.RopeDefault}
+	v.Float("rope_local_base_freq", &r.Theta)
+	kinds := &Values{}
+	v.Decode("rope_parameters", &kinds.values, "an object")
+	if local := kinds.ropeObject(slidingAttention, ""); local != nil {
+		theta, part := 10000.0, 1.0
+		local.Float("rope_theta", &theta)
+		if local.Float(partialRotary, &part); part != 1 {
+			v.Fail(Unsupported("rope_parameters.%s.%s = %v", slidingAttention, partialRotary, part))
+		}
+		r = local.ropeScaling(v)
+		r.Theta = theta
+		if local.err != nil {
+			v.Fail(local.err)
+		}
+	}
+	return r
+}
+
+// gemma reads what the older generations have in common.
 func (v *Values) gemma(ropeKind string) Transformer {
 	t := v.dense(ropeKind)
 	v.refusePartlyRotated(&t)
-	act := "gelu_pytorch_tanh"
-	v.Text("hidden_act", &act) // which files of Gemma 2 state beside the other, and mean nothing by
-	v.Text("hidden_activation", &act)
-	if act != "gelu_pytorch_tanh" {
-		v.Fail(Unsupported("hidden_activation = %q", act))
-	}
+	v.gemmaActivation(&t)
 	if bidirectional := false; v.Has("use_bidirectional_attention") {
 		if v.Bool("use_bidirectional_attention", &bidirectional); bidirectional {
 			v.Fail(Unsupported("use_bidirectional_attention = true"))
@@ -90,9 +95,19 @@ func (v *Values) gemma(ropeKind string) Transformer {
 	scalar := 256.0
 	v.Float("query_pre_attn_scalar", &scalar)
 	t.Scale = float32(1 / math.Sqrt(scalar))
+	return t
+}
+
+// gemmaActivation reads the activation, and sets what all generations have beside it.
+func (v *Values) gemmaActivation(t *Transformer) {
+	act := "gelu_pytorch_tanh"
+	v.Text("hidden_act", &act) // which files of Gemma 2 state beside the other, and mean nothing by
+	v.Text("hidden_activation", &act)
+	if act != "gelu_pytorch_tanh" {
+		v.Fail(Unsupported("hidden_activation = %q", act))
+	}
 	t.Activation, t.NormPosition = layers.GELUTanh, layers.NormAround
 	t.EmbeddingScale = float32(math.Sqrt(float64(t.Width)))
-	return t
 }
 
 func (v *Values) gemmaSoftCaps(t *Transformer) {
@@ -121,8 +136,8 @@ func gemmaModel(t *Transformer) (*Model, error) {
 }
 
 // gemmaFromGGUF says what GGUF files of Gemma do not: the activation, and the scale of scores, which differs in the largest model of each generation.
-func gemmaFromGGUF(largest int64) func(config map[string]any) {
-	return func(config map[string]any) {
+func gemmaFromGGUF(largest int64) func(config map[string]any, has func(string) bool) {
+	return func(config map[string]any, _ func(string) bool) {
 		delete(config, "hidden_act")
 		config["hidden_activation"] = "gelu_pytorch_tanh"
 		config["query_pre_attn_scalar"] = config["head_dim"]

@@ -14,7 +14,7 @@ var GPTOSS = &Architecture{
 		"expert_count": "num_local_experts", "expert_used_count": "num_experts_per_tok", "expert_feed_forward_length": "intermediate_size",
 		"attention.sliding_window": "sliding_window",
 	},
-	FromGGUF: func(config map[string]any) {
+	FromGGUF: func(config map[string]any, _ func(string) bool) {
 		config["attention_bias"], config["swiglu_limit"] = true, clampLimit
 		if scaling, ok := config["rope_scaling"].(map[string]any); ok && scaling != nil {
 			scaling["truncate"] = false // as files of Hugging Face say

@@ -6,7 +6,7 @@ var Qwen3MoE = &Architecture{
 	GGUFKeys: map[string]string{
 		"expert_count": "num_experts", "expert_used_count": "num_experts_per_tok", "expert_feed_forward_length": "moe_intermediate_size",
 	},
-	FromGGUF: func(config map[string]any) { config["norm_topk_prob"] = true },
+	FromGGUF: func(config map[string]any, _ func(string) bool) { config["norm_topk_prob"] = true },
 	Parse: func(v *Values) (*Model, error) {
 		t := v.Transformer()
 		t.QKNorm = true

@@ -53,44 +53,59 @@ func matrix(name, hf, gguf string, rows, cols int) Tensor {
 
 // steps lists the tensors.
 func (t *Transformer) steps() [][]Tensor {
-	steps := [][]Tensor{{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}}
+	steps := [][]Tensor{t.embedding()}
 	for l := range t.Layers {
-		block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
-		step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
-		if t.convolves(l) {
-			step = append(step, t.convolution(block, hf, gguf)...)
-		} else {
-			step = append(step, t.attention(block, hf, gguf)...)
-		}
-		mlpNorm := "post_attention_layernorm"
-		if t.NormPosition == layers.NormAround {
-			mlpNorm = "pre_feedforward_layernorm"
-			step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
-		}
-		step = append(step, vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width))
-		if t.Experts > 0 {
-			router := matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width)
-			if step = append(step, router); t.ExpertBias {
-				step = append(step, router.bias())
-			}
-		} else {
-			step = append(step,
-				matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
-				matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
-				matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
-		}
-		for e := range t.Experts {
-			step = append(step, t.expert(l, e)...)
-		}
-		if t.NormPosition == layers.NormAround {
-			step = append(step, vector(block+"mlp_post_norm", hf+"post_feedforward_layernorm", gguf+"post_ffw_norm", t.Width))
-		}
-		steps = append(steps, step)
+		steps = append(steps, t.block(l))
 	}
-	return append(steps, []Tensor{
+	return append(steps, t.ends())
+}
+
+// embedding lists the tensor of the first step.
+func (t *Transformer) embedding() []Tensor {
+	return []Tensor{matrix(Embedding, "model.embed_tokens", "token_embd", t.Vocab, t.Width)}
+}
+
+// block lists the tensors of a layer.
+func (t *Transformer) block(l int) []Tensor {
+	block, hf, gguf := fmt.Sprintf("block.%d.", l), fmt.Sprintf("model.layers.%d.", l), fmt.Sprintf("blk.%d.", l)
+	step := []Tensor{vector(block+"attn_norm", hf+"input_layernorm", gguf+"attn_norm", t.Width)}
+	if t.convolves(l) {
+		step = append(step, t.convolution(block, hf, gguf)...)
+	} else {
+		step = append(step, t.attention(block, hf, gguf)...)
+	}
+	mlpNorm := "post_attention_layernorm"
+	if t.NormPosition == layers.NormAround {
+		mlpNorm = "pre_feedforward_layernorm"
+		step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
+	}
+	step = append(step, vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width))
+	if t.Experts > 0 {
+		router := matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width)
+		if step = append(step, router); t.ExpertBias {
+			step = append(step, router.bias())
+		}
+	} else {
+		step = append(step,
+			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
+			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
+			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
+	}
+	for e := range t.Experts {
+		step = append(step, t.expert(l, e)...)
+	}
+	if t.NormPosition == layers.NormAround {
+		step = append(step, vector(block+"mlp_post_norm", hf+"post_feedforward_layernorm", gguf+"post_ffw_norm", t.Width))
+	}
+	return step
+}
+
+// ends lists the tensors of the last step.
+func (t *Transformer) ends() []Tensor {
+	return []Tensor{
 		vector(FinalNorm, "model.norm", "output_norm", t.Width),
 		{Name: Head, HF: "lm_head.weight", GGUF: "output.weight", Rows: t.Vocab, Cols: t.Width},
-	})
+	}
 }
 
 // attention lists the tensors of an attention, of which the parameters are the first parts of the names.

@@ -94,8 +94,9 @@ func (s *source) describeGGUF(path string, files []*gguf.File, own []*arch.Archi
 	if err != nil {
 		return err
 	}
-	ignored := func(name string) bool { // is part of the configuration
-		return name == ropeFreqsTensor || name == ropeShortTensor || name == ropeLongTensor
+	ignored := func(name string) bool {
+		isPart := name == ropeFreqsTensor || name == ropeShortTensor || name == ropeLongTensor // of the configuration
+		return isPart || slices.ContainsFunc(m.Unused, func(t arch.Tensor) bool { return t.GGUF == name })
 	}
 	if err := s.resolve(m, !hasHead, found, path, func(t arch.Tensor) (string, int) { return t.GGUF, t.GGUFRow }, ignored); err != nil {
 		return err
@@ -167,14 +168,17 @@ func (m *metadata) integer(key string, absent int64) int64 {
 }
 
 // perLayer returns the integer at key, where a list for each layer may stand if all are the same. Those that are 0 may differ if the architecture has
-// the list itself among its keys.
-func (m *metadata) perLayer(key string, absent int64, own map[string]string) int64 {
+// the list itself among its keys, and all may if it has it among its lists.
+func (m *metadata) perLayer(key string, absent int64, a *arch.Architecture) int64 {
 	list, ok := m.values[m.prefix+key].([]int32)
 	if !ok || len(list) == 0 {
 		return m.integer(key, absent)
 	}
 	n := slices.Max(list)
-	_, zeros := own[key]
+	if _, ok := a.GGUFLists[key]; ok {
+		return int64(n)
+	}
+	_, zeros := a.GGUFKeys[key]
 	differs := func(x int32) bool { return x != n && (x != 0 || !zeros) }
 	if m.err == nil && (n < 1 || slices.ContainsFunc(list, differs)) {
 		m.err = badSource(weights.ErrUnsupported, m.path, "", "metadata key %s%s = %s, not the same for each layer", m.prefix, key, fileerr.Name(fmt.Sprint(list)))
@@ -243,10 +247,10 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 		"architectures":           []string{all[i].Class},
 		"model_type":              all[i].Name,
 		"hidden_size":             hidden,
-		"intermediate_size":       m.integer("feed_forward_length", -1),
+		"intermediate_size":       m.perLayer("feed_forward_length", -1, all[i]),
 		"num_hidden_layers":       m.integer("block_count", -1),
 		"num_attention_heads":     heads,
-		"num_key_value_heads":     m.perLayer("attention.head_count_kv", heads, all[i].GGUFKeys),
+		"num_key_value_heads":     m.perLayer("attention.head_count_kv", heads, all[i]),
 		"head_dim":                headDim,
 		"vocab_size":              m.integer("vocab_size", int64(embedding.rows)),
 		"max_position_embeddings": m.integer("context_length", -1),
@@ -269,8 +273,13 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 			config[to] = value
 		}
 	}
+	for key, to := range all[i].GGUFLists {
+		if list, ok := meta[m.prefix+key].([]int32); ok && len(list) > 0 {
+			config[to] = list
+		}
+	}
 	if all[i].FromGGUF != nil {
-		all[i].FromGGUF(config)
+		all[i].FromGGUF(config, func(name string) bool { _, ok := found[name]; return ok })
 	}
 	m.refuseOthers(all[i].GGUFKeys)
 	for _, key := range []string{"bos_token_id", "eos_token_id"} {
@@ -281,7 +290,7 @@ func configFromGGUF(path string, meta map[string]any, found map[string]sourceTen
 	if err := cmp.Or(m.err, general.err); err != nil {
 		return nil, err
 	}
-	if err := ropeTensors(config, m, found); err != nil {
+	if err := ropeTensors(config, m, int(m.integer("rope.dimension_count", headDim)), found); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(config)
@@ -362,13 +371,9 @@ func (m *metadata) scaling(kind string) map[string]any {
 	return scaling
 }
 
-// ropeTensors completes rope_scaling with the tensors by which GGUF files state frequencies.
-func ropeTensors(config map[string]any, m *metadata, found map[string]sourceTensor) error {
+// ropeTensors completes rope_scaling with the tensors by which GGUF files state frequencies, of heads of which dim elements are turned.
+func ropeTensors(config map[string]any, m *metadata, dim int, found map[string]sourceTensor) error {
 	scaling := config["rope_scaling"].(map[string]any)
-	dim := int(config["head_dim"].(int64))
-	if part, ok := config["partial_rotary_factor"].(float64); ok {
-		dim = int(math.Round(float64(dim) * part))
-	}
 	if t, ok := found[ropeFreqsTensor]; ok {
 		if scaling != nil {
 			return badSource(weights.ErrUnsupported, m.path, ropeFreqsTensor, "stands beside metadata key %srope.scaling.type", m.prefix)

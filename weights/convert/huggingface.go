@@ -110,7 +110,8 @@ func (s *source) describeHF(dir string, m *arch.Model, quantized method, files *
 		}
 	}
 	ignored := func(name string) bool {
-		return tied && name == head || strings.HasSuffix(name, ".rotary_emb.inv_freq") // a buffer that follows from the configuration
+		isBuffer := strings.HasSuffix(name, ".rotary_emb.inv_freq") // which follows from the configuration
+		return tied && name == head || isBuffer || slices.ContainsFunc(m.Unused, func(t arch.Tensor) bool { return t.HF == name })
 	}
 	if err := s.resolve(m, tied, found, files.Path, func(t arch.Tensor) (string, int) { return t.HF, t.HFRow }, ignored); err != nil {
 		return err

@@ -131,6 +131,9 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 	if m.described.Architecture == arch.GPTOSS {
 		quantizeMXFP4(all)
 	}
+	for _, x := range m.described.Unused {
+		all[x.HF] = hfTensor{DType: "F32", Shape: []int{x.Rows, x.Cols}[isVector(x):], data: make([]byte, 4*x.Rows*x.Cols)}
+	}
 	return all
 }
 

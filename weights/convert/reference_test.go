@@ -61,7 +61,7 @@ func (r *reference) model(t testing.TB) *model {
 			case x.Expert != "" && described.Architecture == arch.GPTOSS:
 				values[i] = mxfp4Values[rng.IntN(16)] * mxfp4Scale
 			}
-			if strings.HasSuffix(x.Name, "norm") {
+			if strings.HasSuffix(x.Name, "norm") || strings.HasSuffix(x.Name, ".scale") {
 				values[i]++
 			}
 			if x.Name == arch.Embedding && r.Embedding != 0 {
@@ -92,11 +92,7 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 				value = uint32(x)
 			}
 		case []any:
-			list := make([]int32, len(x))
-			for i := range x {
-				list[i] = int32(x[i].(float64))
-			}
-			value = list
+			value = listOf(x)
 		}
 		meta[kind+"."+key] = value
 	}
@@ -127,6 +123,9 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		}
 		c.Tensors = append(c.Tensors, out)
 	}
+	for _, x := range m.described.Unused {
+		c.Tensors = append(c.Tensors, gguf.Tensor{Name: x.GGUF, Shape: []int{x.Cols, x.Rows}[:2-isVector(x)], Type: tensor.F32, Data: make([]byte, 4*x.Rows*x.Cols)})
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Tensors)) {
 		values := r.Tensors[name]
 		raw := make([]byte, tensor.F32.RowBytes(len(values)))
@@ -136,6 +135,30 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 		c.Tensors = append(c.Tensors, gguf.Tensor{Name: name, Shape: []int{len(values)}, Type: tensor.F32, Data: raw})
 	}
 	return c
+}
+
+// isVector returns 1 for vectors, which have a dimension less.
+func isVector(t arch.Tensor) int {
+	if t.Vector {
+		return 1
+	}
+	return 0
+}
+
+// listOf returns a list of truths or numbers as metadata have it.
+func listOf(x []any) any {
+	truths, numbers := make([]bool, len(x)), make([]int32, len(x))
+	for i := range x {
+		if truth, ok := x[i].(bool); ok {
+			truths[i] = truth
+			continue
+		}
+		numbers[i] = int32(x[i].(float64))
+	}
+	if _, ok := x[0].(bool); ok {
+		return truths
+	}
+	return numbers
 }
 
 // isFraction reports whether the values of a metadata key are float32 even where they are whole.
