@@ -43,6 +43,7 @@ type Gemma4Transformer struct {
 }
 
 func parseGemma4(v *Values) (*Model, error) {
+	v.refuseGemma4()
 	for key, value := range map[string]any{
 		"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262144, "max_position_embeddings": 131072, "sliding_window": 512,
 		"global_head_dim": 512, "hidden_size_per_layer_input": 256,
@@ -67,7 +68,7 @@ func parseGemma4(v *Values) (*Model, error) {
 	v.Int("num_kv_shared_layers", &g.SharedKV)
 	v.Bool("use_double_wide_mlp", &g.WideShared)
 	v.Int("hidden_size_per_layer_input", &g.InputDim)
-	v.refuseGemma4(&g)
+	v.checkSizes(&g)
 	v.globalLayers(&g)
 	if v.err != nil {
 		return nil, v.err
@@ -88,7 +89,11 @@ func (v *Values) proportional(headDim int) {
 	}
 	v.editRope(func(rope map[string]any) {
 		global, _ := rope[fullAttention].(map[string]any)
-		if global["rope_type"] != "proportional" || headDim < 2 || headDim > maxHeadDim {
+		if global["rope_type"] != "proportional" {
+			return
+		}
+		if headDim < 1 || headDim > maxHeadDim {
+			v.Fail(fmt.Errorf("global_head_dim = %d is outside 1..%d", headDim, maxHeadDim))
 			return
 		}
 		part, divisor := 1.0, 1.0
@@ -113,7 +118,7 @@ func (v *Values) proportional(headDim int) {
 const unturned = 1e30
 
 // refuseGemma4 refuses what the dense models do without.
-func (v *Values) refuseGemma4(g *Gemma4Transformer) {
+func (v *Values) refuseGemma4() {
 	experts := false
 	if v.Bool("enable_moe_block", &experts); experts {
 		v.Fail(Unsupported("enable_moe_block = true"))
@@ -127,6 +132,10 @@ func (v *Values) refuseGemma4(g *Gemma4Transformer) {
 	if key := "use_bidirectional_attention"; v.Has(key) && v.show(key) != `"vision"` && v.show(key) != "false" { // of images, which are not used
 		v.Fail(Unsupported("%s = %s", key, v.show(key)))
 	}
+}
+
+// checkSizes refuses sizes that are stated twice and differ.
+func (v *Values) checkSizes(g *Gemma4Transformer) {
 	rows := g.Vocab
 	if v.Int("vocab_size_per_layer_input", &rows); rows != g.Vocab && g.InputDim != 0 {
 		v.Fail(Unsupported("vocab_size_per_layer_input = %d with vocab_size = %d", rows, g.Vocab))
@@ -177,7 +186,7 @@ func (v *Values) checkLists(g *Gemma4Transformer) error {
 		widths[i], heads[i] = t.FFN, t.KVHeads
 	}
 	for key, want := range map[string][]int{"intermediate_sizes": widths, "key_value_heads": heads} {
-		got := want
+		got := slices.Clone(want)
 		if v.Decode(key, &got, "a list of sizes"); v.err == nil && !slices.Equal(got, want) {
 			return Unsupported("%s = %v, not %v", key, got, want)
 		}
