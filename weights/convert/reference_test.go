@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 	"github.com/lever-go/lever/internal/gguf"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
 )
 
 // reference is a model with random weights and what llama.cpp computes with it; testdata/reference/README.md says how it was made.
@@ -324,4 +326,43 @@ func logSumExp(x []float32) float64 {
 		sum += math.Exp(float64(v - most))
 	}
 	return float64(most) + math.Log(sum)
+}
+
+// TestStreamedTables: a model whose layers look up inputs on flash computes the same with the least memory as with all of it.
+func TestStreamedTables(t *testing.T) {
+	var r reference
+	if err := json.Unmarshal(readFile(t, "testdata/reference/gemma4.json"), &r); err != nil {
+		t.Fatal(err)
+	}
+	dir := makeStore(t, writeGGUF(t, r.file(t, r.model(t))), tensor.F16)
+	store := open(t, dir)
+	m, err := arch.Parse(store.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var small *weights.MemoryError
+	if _, err := store.Plan(1); !errors.As(err, &small) {
+		t.Fatal(err)
+	}
+	streamer, err := store.Stream(t.Context(), weights.StreamOptions{Memory: small.Need})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer streamer.Close()
+	var logits [2][]float32
+	for i, w := range []layers.Weights{resident(t, dir), streamer} {
+		d, err := m.Decoder(w, arch.Options{MaxBatch: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		next(t, d, r.Prompt)
+		logits[i] = next(t, d, []int32{9})
+	}
+	if !slices.Equal(logits[0], logits[1]) {
+		t.Error("streamed weights give other logits")
+	}
+	if stats, plan := streamer.Stats(), streamer.Plan(); stats.TileReads == 0 || stats.OutOfOrder != 0 || plan.Tables == 0 || stats.PeakBytes > plan.Total() {
+		t.Errorf("%+v with %+v", stats, plan)
+	}
 }
