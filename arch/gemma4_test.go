@@ -24,7 +24,7 @@ func proportional() layers.Rope {
 func gemma4(g arch.Gemma4Transformer, pattern, window int) arch.Gemma4Transformer {
 	g.HeadDim, g.GlobalHeadDim, g.Vocab, g.NormEps, g.Tied, g.QKNorm, g.Scale = 256, 512, 262144, 1e-6, true, true, 1
 	g.Rope, g.GlobalRope = layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault}, proportional()
-	g.Placement, g.Activation, g.HeadSoftCap, g.EmbeddingScale = layers.NormAround, layers.GELUTanh, 30, float32(math.Sqrt(float64(g.Width)))
+	g.NormPosition, g.Activation, g.HeadSoftCap, g.EmbeddingScale = layers.NormAround, layers.GELUTanh, 30, float32(math.Sqrt(float64(g.Width)))
 	g.Windows = allBut(g.Layers, pattern, window)
 	for _, w := range g.Windows {
 		g.Global = append(g.Global, w == 0)
