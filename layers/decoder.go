@@ -180,6 +180,7 @@ func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error
 			return nil
 		}
 		began := d.begin()
+		d.ws.quarter = 4 * i / len(d.model.Layers)
 		if err := layer.Forward(ctx, x, &d.rows); err != nil {
 			return err
 		}
@@ -244,11 +245,11 @@ func (d *Decoder) prune(hook Hook, layer int, x []float32) error {
 	return nil
 }
 
-// Cold returns, of a pending row, how many experts had to be read for it that no row before it in its pass had chosen, of all layers together. It is
-// 0 where the weights are not a [Prefetcher].
-func (d *Decoder) Cold(row int) int {
+// Cold returns, of a pending row, how many experts had to be read for it that no row before it in its pass had chosen, by quarter of the layers. It
+// is 0 where the weights are not a [Prefetcher].
+func (d *Decoder) Cold(row int) [4]int {
 	if row < 0 || row >= len(d.ws.cold) {
-		return 0
+		return [4]int{}
 	}
 	return d.ws.cold[row]
 }

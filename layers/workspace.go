@@ -28,7 +28,8 @@ type Workspace struct {
 	gathered    []float32 // Experts: rows that have chosen the expert at work
 	expert      []float32 // Experts: what they make of them
 
-	cold []int // by pending row: see Decoder.Cold
+	cold    [][4]int // by pending row: see Decoder.Cold
+	quarter int      // of the layers, which is at work
 }
 
 // NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
@@ -59,9 +60,9 @@ func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
 // countCold counts an expert that has to be read for a pending row.
 func (ws *Workspace) countCold(row int) {
 	for len(ws.cold) <= row {
-		ws.cold = append(ws.cold, 0)
+		ws.cold = append(ws.cold, [4]int{})
 	}
-	ws.cold[row]++
+	ws.cold[row][ws.quarter]++
 }
 
 // Observer sees x [rows][cols], the rows that a matrix is about to be multiplied with, which it must not change or keep.

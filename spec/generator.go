@@ -41,8 +41,9 @@ type Options struct {
 	Enter func() (leave func())
 	// IO returns running totals of the target's reads, for Stats. If it is nil, Stats have none.
 	IO func() IOStats
-	// Cold, if not nil, returns, of a row of the target's latest forward, how many experts had to be read for it that no row before it had chosen.
-	Cold func(row int) int
+	// Cold, if not nil, returns, of a row of the target's latest forward, how many experts had to be read for it that no row before it had chosen, by
+	// quarter of the layers.
+	Cold func(row int) [4]int
 }
 
 // TextDecoder turns a sequence of tokens into text, piece by piece.
@@ -123,8 +124,8 @@ type Generator struct {
 	logits   []float32
 	pruning  pruning
 	ahead    ahead
-	path     []int // accepted nodes
-	cold     []int // by node; see Observation
+	path     []int    // accepted nodes
+	cold     [][4]int // by node; see Observation
 	output   output
 	stats    Stats
 
@@ -368,7 +369,7 @@ func (g *Generator) pass(ctx context.Context) error {
 }
 
 // coldReads returns what the nodes of the latest pass, of which lead rows came before, had read of experts.
-func (g *Generator) coldReads(lead int) []int {
+func (g *Generator) coldReads(lead int) [][4]int {
 	if g.options.Cold == nil {
 		return nil
 	}

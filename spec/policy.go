@@ -60,8 +60,9 @@ type Observation struct {
 	Cuts []Cut // what was pruned on the way through the target, in order; none where nothing was to be
 	Lead int   // tokens before the root that went through the target in the same pass, as a [Constraint] forced them
 
-	// Cold says, by node, how many experts had to be read for it that no row before it had chosen; nil if nothing counts them.
-	Cold []int
+	// Cold says, by node and by quarter of the target's layers, how many experts had to be read for it that no row before it had chosen; nil if
+	// nothing counts them.
+	Cold [][4]int
 
 	DraftSeconds  float64 // growing the tree and keeping the draft model in step
 	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows

@@ -196,10 +196,11 @@ func (r *run) resident(ctx context.Context) (err error) {
 
 // all lets ways answer all prompts by turns.
 func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error {
+	first := 0 // by turns, so that what the one before left in memory helps none more than others
 	for _, set := range r.Sets {
-		for i, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
+		for _, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
 			for turn := range ways {
-				w := ways[(turn+i)%len(ways)]
+				w := ways[(turn+first)%len(ways)]
 				a, err := r.answer(ctx, engine, w, p)
 				if err != nil {
 					return fmt.Errorf("%s: %s: %w", p.ID, w.name, err)
@@ -210,6 +211,7 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 					r.Progress(r.done, r.total)
 				}
 			}
+			first++
 		}
 	}
 	return nil

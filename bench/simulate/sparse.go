@@ -58,12 +58,12 @@ func share(before int) float64 {
 
 // pass returns how many experts have to be read for each row of a pass, how long they are waited for, and how long all experts take to compute. In each
 // layer those that are in memory are computed while others are read.
-func (e *experts) pass(rows, layers int, random *rand.Rand) (cold []int, wait, compute float64) {
+func (e *experts) pass(rows, layers int, random *rand.Rand) (cold [][4]int, wait, compute float64) {
 	total, used := 0, 0.0
 	for before := range rows {
 		asked := e.used * share(before)
 		n := int(asked*(1-e.hits)*(0.75+random.Float64()/2) + 0.5)
-		cold, total, used = append(cold, n), total+n, used+asked
+		cold, total, used = append(cold, [4]int{n / 4, (n + 1) / 4, (n + 2) / 4, (n + 3) / 4}), total+n, used+asked
 	}
 	compute = used * e.compute
 	read := float64(total) * e.read
@@ -108,8 +108,10 @@ func (c *clock) routed(o *spec.Observation) (io, wait float64) {
 	cold, wait, compute := e.pass(o.Tree.Len(), c.h.layers, c.random)
 	c.now += wait + compute
 	o.Cold = cold
-	for _, n := range cold {
-		o.IO.ExpertReads += int64(n)
+	for _, quarters := range cold {
+		for _, n := range quarters {
+			o.IO.ExpertReads += int64(n)
+		}
 	}
 	o.IO.ExpertBytes, o.IO.ExpertWaitSeconds = o.IO.ExpertReads, wait
 	return float64(o.IO.ExpertReads) * e.read, wait

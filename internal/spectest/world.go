@@ -236,7 +236,7 @@ func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
 		mean := w.Cold(node, node > 0 && seen[parent])
 		seen[parent] = node > 0 || seen[parent]
 		cold := int(mean*(0.75+0.5*random.Float64()) + 0.5)
-		o.Cold = append(o.Cold, cold)
+		o.Cold = append(o.Cold, [4]int{cold / 4, (cold + 1) / 4, (cold + 2) / 4, (cold + 3) / 4})
 		o.IO.ExpertReads += int64(cold)
 	}
 	o.IO.ExpertBytes, o.IO.BytesRead = o.IO.ExpertReads, o.IO.ExpertReads

@@ -178,7 +178,7 @@ func (m *CostModel) chainPass(rows int, drafting float64) float64 {
 
 // prunedWait predicts the same for a tree of which only the rows that cuts tell of go on.
 func (m *CostModel) prunedWait(t *spec.Tree, cuts []spec.Cut) float64 {
-	return m.cold.pruned(m.cold.tree(t), t.Len(), cuts) * m.cold.each(t.Len())
+	return m.cold.pruned(t, cuts) * m.cold.each(t.Len())
 }
 
 // PrunedPass predicts what Pass does, of a pass of which only the rows that cuts tell of go on.
@@ -238,7 +238,11 @@ func (m *CostModel) plain(o *spec.Observation) float64 {
 	}
 	wait := m.chainWait(1)
 	if len(o.Cold) > 0 && o.Lead == 0 {
-		wait = float64(o.Cold[0]) * m.cold.each(1)
+		wait = 0
+		for _, n := range o.Cold[0] {
+			wait += float64(n)
+		}
+		wait *= m.cold.each(1)
 	}
 	return m.pipe.pass(read, m.computeTime(1)).after(m.project) + wait
 }

@@ -10,12 +10,18 @@ import (
 // the pass waits for each. Which experts those are is known only once a layer's router has spoken, so that nothing but the experts of the same layer
 // that are in memory can be computed meanwhile: all later reading and computing is put off, and the wait adds to the time of the pipeline.
 //
-// Rows share experts the more, the more of them there are; and those of one path share others than siblings do, which stand at one position.
-// Hence there is an average by kind and by the number of rows before, and each leans on that of fewer rows as long as little was seen.
+// What is read is learned for each quarter of the layers, as pruning spares that of the later ones.
 type coldExperts struct {
-	first mean                // of the first row
-	more  [2][rowBands]mean   // of another row: a first child, a later one; by the binary logarithm of the rows before it
-	wait  [rowBands + 1]ratio // seconds by experts that were read, by the binary logarithm of the rows of the pass
+	quarters [4]coldQuarter
+	wait     [rowBands + 1]ratio // seconds by experts that were read, by the binary logarithm of the rows of the pass
+}
+
+// coldQuarter is what a quarter of the layers reads. Rows share experts the more, the more of them there are; and those of one path share others than
+// siblings do, which stand at one position. Hence there is an average by kind and by the number of rows before, and each leans on that of fewer rows as
+// long as little was seen.
+type coldQuarter struct {
+	first mean              // of the first row
+	more  [2][rowBands]mean // of another row: a first child, a later one; by the binary logarithm of the rows before it
 }
 
 const rowBands = 6
@@ -44,12 +50,17 @@ func (r *ratio) add(over, under float64) {
 }
 
 // row returns how many experts have to be read for a row after the given number of others that go before it in the tree.
-func (c *coldExperts) row(before int, sibling bool) float64 {
-	if before == 0 {
-		return c.first.value
+func (c *coldExperts) row(before int, sibling bool) (reads float64) {
+	for i := range c.quarters {
+		reads += c.quarters[i].row(before, sibling)
 	}
-	if c.first.value == 0 {
-		return 0
+	return reads
+}
+
+// row returns those of the quarter.
+func (c *coldQuarter) row(before int, sibling bool) float64 {
+	if before == 0 || c.first.value == 0 {
+		return c.first.value
 	}
 	const usual = 0.7 // of what the first row reads, as long as nothing is known
 	kind := 0
@@ -73,7 +84,7 @@ func (c *coldExperts) each(rows int) float64 {
 		return 0
 	}
 	const prior = 0.5 // passes of so many reads
-	lean := prior * c.first.value
+	lean := prior * c.row(0, false)
 	return (own.over + lean*all.over/all.under) / (own.under + lean)
 }
 
@@ -84,20 +95,28 @@ func (c *coldExperts) observe(o *spec.Observation) {
 	}
 	total := 0
 	for node, cold := range o.Cold {
-		total += cold
-		if node == 0 {
-			c.first.add(float64(cold))
-			continue
+		sibling := node > 0 && isSibling(o.Tree, node)
+		for i, n := range cold {
+			total += n
+			c.quarters[i].add(node, sibling, n)
 		}
-		kind := 0
-		if isSibling(o.Tree, node) {
-			kind = 1
-		}
-		c.more[kind][min(bits.Len(uint(node)), rowBands)-1].add(float64(cold))
 	}
 	if total > 0 {
 		c.wait[min(bits.Len(uint(o.Tree.Len()-1)), rowBands)].add(o.IO.ExpertWaitSeconds, float64(total))
 	}
+}
+
+// add takes in the experts that were read for a node.
+func (c *coldQuarter) add(node int, sibling bool, n int) {
+	if node == 0 {
+		c.first.add(float64(n))
+		return
+	}
+	kind := 0
+	if sibling {
+		kind = 1
+	}
+	c.more[kind][min(bits.Len(uint(node)), rowBands)-1].add(float64(n))
 }
 
 // isSibling reports whether a node's parent has a child before it.
@@ -117,20 +136,28 @@ func (c *coldExperts) chain(rows int) (reads float64) {
 }
 
 // tree returns those that are read for a tree.
-func (c *coldExperts) tree(t *spec.Tree) float64 {
-	reads := c.first.value
-	for node := 1; node < t.Len(); node++ {
-		reads += c.row(node, isSibling(t, node))
+func (c *coldExperts) tree(t *spec.Tree) float64 { return c.pruned(t, nil) }
+
+// pruned returns those that are read for a tree of which, from the places on that cuts tell of, only some rows go on.
+func (c *coldExperts) pruned(t *spec.Tree, cuts []spec.Cut) (reads float64) {
+	for i := range c.quarters {
+		q := &c.quarters[i]
+		first, more := q.first.value, 0.0
+		for node := 1; node < t.Len(); node++ {
+			more += q.row(node, isSibling(t, node))
+		}
+		rows, from, to := t.Len(), float64(i)/4, float64(i+1)/4
+		add := func(until float64) {
+			if share := 4 * (min(until, to) - from); share > 0 {
+				reads += share * (first + more*float64(rows-1)/float64(max(t.Len()-1, 1)))
+				from = min(until, to)
+			}
+		}
+		for _, cut := range cuts {
+			add(cut.Done)
+			rows = cut.Rows
+		}
+		add(1)
 	}
 	return reads
-}
-
-// pruned returns those that are read for the given number of rows, of a tree that needs so many reads, of which only the rows that cuts tell of go on.
-func (c *coldExperts) pruned(reads float64, rows int, cuts []spec.Cut) (left float64) {
-	from, part := 0.0, reads
-	for _, cut := range cuts {
-		left += (cut.Done - from) * part
-		from, part = cut.Done, c.first.value+(reads-c.first.value)*float64(cut.Rows-1)/float64(max(rows-1, 1))
-	}
-	return left + (1-from)*part
 }
