@@ -24,6 +24,8 @@ type Prompt struct {
 	Text string
 	// Raw text is continued; otherwise it is a user's message.
 	Raw bool
+	// Answer, if not empty, is what the target is made to answer, at the cost of its own answer.
+	Answer string
 }
 
 // Request asks for an answer.
@@ -87,7 +89,7 @@ func loadPrompts(path string, raw bool) ([]Prompt, error) {
 		if line.Prompt == "" {
 			return nil, fmt.Errorf("%s: prompt %d (%s) has no text", path, len(prompts)+1, line.ID)
 		}
-		prompts = append(prompts, Prompt{line.ID, line.Prompt, raw})
+		prompts = append(prompts, Prompt{ID: line.ID, Text: line.Prompt, Raw: raw})
 	}
 	if len(prompts) == 0 {
 		return nil, fmt.Errorf("%s: no prompts", path)
@@ -101,7 +103,7 @@ func BuiltinSets() []Set {
 	ask := func(set string, texts ...string) Set {
 		s := Set{Name: set}
 		for i, text := range texts {
-			s.Prompts = append(s.Prompts, Prompt{fmt.Sprintf("%s/own/%d", set, i), text, set == rawSet})
+			s.Prompts = append(s.Prompts, Prompt{ID: fmt.Sprintf("%s/own/%d", set, i), Text: text, Raw: set == rawSet})
 		}
 		return s
 	}

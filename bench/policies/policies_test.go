@@ -70,6 +70,24 @@ func TestPoliciesGiveTheTextOfPlainDecoding(t *testing.T) {
 	}
 }
 
+// A target with a script says it, whatever the tree, at the cost of its own text; and where that is in the prompt, look-up finds it.
+func TestCopyingPrompts(t *testing.T) {
+	pair := unpackDemo(t)
+	sets, variants := bench.CopyingSets(), policies.CopyingVariants(16)
+	result, err := policies.Run(t.Context(), policies.Options{
+		Model: pair.Target, Draft: pair.Draft, DRAM: streamingDRAM, Flash: ufs(t), PassBytes: policies.Bytes8B / 200,
+		Sets: sets[1:], Prompts: 1, Tokens: 24, PlainTokens: 4, WarmTokens: 1, Variants: []policies.Variant{variants[0], variants[3]},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	passes := result.Results[1].Passes // of ngram
+	if result.Summary.Differences > 0 || passes > 12 {
+		t.Errorf("%d answers are not the script, which took %d passes", result.Summary.Differences, passes)
+	}
+	t.Logf("%d passes", passes)
+}
+
 // A comparison in small: what is reported must fit together, whatever the machine's speed.
 func TestRunReportsWhatFitsTogether(t *testing.T) {
 	pair := unpackDemo(t)

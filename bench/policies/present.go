@@ -67,6 +67,10 @@ func (r *Report) addSummary(out *report.Report) {
 	out.Find("lever reaches %.1f%% of the roofline (goal %.0f%%)", 100*s.Roofline, 100*GoalRoofline)
 	out.Find("its predictions are off by %.1f%% of the time of a pass and %.1f%% of the accepted tokens (medians over the sets; goal %.0f%%)",
 		100*s.PassTimeError, 100*s.AcceptedError, 100*GoalError)
+	if with, without := r.mean(leverName), r.mean(withoutName); without.TokensPerSecond > 0 {
+		out.Find("lever ÷ lever without look-up: %.2f times the tokens/s, %.2f times the tokens of a pass",
+			with.TokensPerSecond/without.TokensPerSecond, with.AcceptedPerPass/without.AcceptedPerPass)
+	}
 	if len(s.Behind) == 0 {
 		out.Find("lever is ahead of every other policy on every set")
 	}

@@ -264,6 +264,16 @@ func (r *Report) summarise() {
 	}
 }
 
+// mean returns a variant's means; zero if it was not compared.
+func (r *Report) mean(name string) Mean {
+	for _, m := range r.Summary.Mean {
+		if m.Policy == name {
+			return m
+		}
+	}
+	return Mean{}
+}
+
 // over returns the geometric mean of lever's tokens/s over another policy's; 0 if one of them was not compared.
 func (r *Report) over(policy string) float64 {
 	var ratios []float64

@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -104,6 +105,17 @@ type text struct {
 	id     string
 	prompt []int32
 	answer []int32
+	// scripted says that the answer is the prompt's and not the target's own.
+	scripted bool
+}
+
+// script returns the tokens of an answer that is given.
+func script(engine *lever.Engine, answer string) []int32 {
+	if answer == "" {
+		return nil
+	}
+	tok := engine.Tokenizer()
+	return append(tok.Encode(answer, tokenizer.EncodeOptions{}), tok.EOS()[0])
 }
 
 // Run compares policies. It takes minutes: see [Options].
@@ -162,7 +174,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	options := engine.SpecOptions()
-	options.Draft = nil
+	target := &scripted{Decoder: options.Target}
+	options.Draft, options.Target = nil, target
 	generator, err := spec.NewGenerator(options)
 	if err != nil {
 		return err
@@ -176,13 +189,14 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			if err != nil {
 				return fmt.Errorf("policies: %s: %w", p.ID, err)
 			}
+			target.prompt, target.script = len(prompt), script(engine, p.Answer)
 			result, err := generator.Generate(ctx, r.request(engine, prompt, r.Tokens), nil)
 			if err != nil {
 				return fmt.Errorf("policies: %s: %w", p.ID, err)
 			}
 			bytes += result.Stats.BytesRead
 			passes += result.Stats.Passes
-			texts = append(texts, text{p.ID, prompt, result.Tokens})
+			texts = append(texts, text{p.ID, prompt, result.Tokens, p.Answer != ""})
 		}
 		r.texts = append(r.texts, texts)
 	}
@@ -200,6 +214,7 @@ func (r *run) request(engine *lever.Engine, prompt []int32, tokens int) spec.Req
 // entrant is a variant at work on a device.
 type entrant struct {
 	Variant
+	target    *scripted
 	recorder  *recorder
 	generator *spec.Generator
 }
@@ -240,6 +255,13 @@ func (r *run) runDevice(ctx context.Context, set, device int, answers [][]answer
 	return nil
 }
 
+// scripted reports whether answers are given.
+func (r *run) scripted() bool {
+	return slices.ContainsFunc(r.Sets, func(s bench.Set) bool {
+		return slices.ContainsFunc(s.Prompts, func(p bench.Prompt) bool { return p.Answer != "" })
+	})
+}
+
 // enter makes a variant ready.
 func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set string) (*entrant, error) {
 	policy, err := c.new()
@@ -248,8 +270,11 @@ func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set st
 	}
 	options := engine.SpecOptions()
 	draft := &timedModel{Decoder: options.Draft}
-	e := &entrant{Variant: c, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
-	options.Draft, options.Policy, options.MaxNodes = draft, e.recorder, c.Budget
+	e := &entrant{Variant: c, target: &scripted{Decoder: options.Target}, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
+	options.Target, options.Draft, options.Policy, options.MaxNodes = e.target, draft, e.recorder, c.Budget
+	if r.scripted() {
+		options.Pruner = nil // hidden states know nothing of a script
+	}
 	if e.generator, err = spec.NewGenerator(options); err != nil {
 		return nil, err
 	}
@@ -277,6 +302,10 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, e *entrant, t te
 	want := t.answer
 	if e.Policy == plainName {
 		want = want[:min(r.PlainTokens, len(want))]
+	}
+	e.target.script = nil
+	if t.scripted {
+		e.target.prompt, e.target.script = len(t.prompt), t.answer
 	}
 	got, err := e.generator.Generate(ctx, r.request(engine, t.prompt, len(want)), nil)
 	return answer{t.id, got.Stats, e.recorder.take(), slices.Equal(got.Tokens, want)}, err

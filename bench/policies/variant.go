@@ -14,6 +14,8 @@ type Variant struct {
 	Name   string `json:"name"`   // as the table shows it: "chain 8"
 	Policy string `json:"policy"` // for lever.NewPolicy
 	Budget int    `json:"budget"` // most drafted tokens in a pass
+	// NoLookup turns off the look-up of the policy lever.
+	NoLookup bool `json:"no_lookup,omitempty"`
 }
 
 // The policies that the comparison is about, by name.
@@ -21,6 +23,9 @@ var (
 	plainName = spec.NoneKind.Name
 	leverName = gaincost.LeverKind.Name
 	chainName = baseline.ChainKind.Name
+	ngramName = gaincost.NGramKind.Name
+
+	withoutName = "lever, no look-up"
 )
 
 // ChainLengths are those of the fixed chains that are compared.
@@ -28,16 +33,37 @@ var ChainLengths = []int{2, 4, 8, 16}
 
 // Variants returns all policies, each with at most budget drafted tokens in a pass: plain decoding first, lever last.
 func Variants(budget int) []Variant {
-	all := []Variant{{plainName, plainName, 1}}
+	all := []Variant{plain()}
 	for _, n := range ChainLengths {
-		all = append(all, Variant{fmt.Sprintf("chain %d", n), chainName, n})
+		all = append(all, chain(n))
 	}
 	for _, name := range lever.PolicyNames() {
 		if name != plainName && name != chainName && name != leverName {
-			all = append(all, Variant{name, name, budget})
+			all = append(all, Variant{Name: name, Policy: name, Budget: budget})
 		}
 	}
-	return append(all, Variant{leverName, leverName, budget})
+	return append(all, Variant{Name: leverName, Policy: leverName, Budget: budget})
 }
 
-func (c Variant) new() (spec.Policy, error) { return lever.NewPolicy(c.Policy, c.Budget) }
+// CopyingVariants returns those that show what look-up is worth: plain decoding, chains, look-up alone, and lever without it and with it.
+func CopyingVariants(budget int) []Variant {
+	return []Variant{
+		plain(), chain(4), chain(8),
+		{Name: ngramName, Policy: ngramName, Budget: budget},
+		{Name: withoutName, Policy: leverName, Budget: budget, NoLookup: true},
+		{Name: leverName, Policy: leverName, Budget: budget},
+	}
+}
+
+func plain() Variant { return Variant{Name: plainName, Policy: plainName, Budget: 1} }
+
+func chain(n int) Variant {
+	return Variant{Name: fmt.Sprintf("chain %d", n), Policy: chainName, Budget: n}
+}
+
+func (c Variant) new() (spec.Policy, error) {
+	if c.NoLookup {
+		return gaincost.NewLever(gaincost.LeverOptions{Nodes: c.Budget, NoLookup: true})
+	}
+	return lever.NewPolicy(c.Policy, c.Budget)
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/cli"
@@ -26,7 +27,7 @@ type policiesFlags struct {
 	policies.Options
 	dram, passBytes cli.ByteSize
 	flash           string
-	check           bool
+	check, copying  bool
 	kernels         []string
 	types           []string
 }
@@ -42,10 +43,14 @@ that a pass over a small model takes as long as one over a large model.
 With --check nothing is timed: all policies, budgets, kernel sets and element types, resident and streamed, must give the tokens of plain
 decoding. That takes hours; --quick, about a minute, takes the kernels in use, three budgets and a prompt of each set.
 
+With --copying the target is made to answer with files of one change and with quotes, which models of a few billion parameters give and the
+demo's can't: what it costs is its own, what it says is given.
+
 Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/data/prompts; where that is absent, a few of our own take their place.`,
 		example: `  lever-bench policies
   lever-bench policies --quick
   lever-bench policies --flash-profile mid-range --tokens 100
+  lever-bench policies --copying
   lever-bench policies --check --quick`,
 		flags: f.register,
 		run:   f.run,
@@ -63,6 +68,7 @@ func (f *policiesFlags) register(flags *pflag.FlagSet) {
 	flags.Var(&f.passBytes, "pass-bytes", "what the bytes that a pass streams count for (default: 4.5GB, 8 billion parameters in Q4_0)")
 	flags.IntVar(&f.Devices, "devices", 0, "simulated devices for each set, at work at the same time on its prompts (default: 3)")
 	flags.BoolVar(&f.Trees, "trees", false, "record every pass and its tree in policies.json")
+	flags.BoolVar(&f.copying, "copying", false, "let the target give answers that are for the most part in the prompt, and compare drafts with and without look-up")
 	flags.BoolVar(&f.check, "check", false, "compare the output of all policies with plain decoding instead")
 	flags.StringSliceVar(&f.kernels, "kernels", nil, "with --check: kernel sets (default: all that this processor has)")
 	flags.StringSliceVar(&f.types, "types", nil, "with --check: element types that the models are converted to (default: q4_0,q8_0)")
@@ -75,8 +81,13 @@ func (f *policiesFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	if min(f.Prompts, f.Tokens, f.Budget, f.Devices, f.Threads) < 0 || f.Budget > lever.MaxBudget {
 		return nil, cli.UsageErrorf("a number is negative, or the budget above %d", lever.MaxBudget)
 	}
+	if f.check && f.copying {
+		return nil, cli.UsageErrorf("--check compares the target's own answers, and --copying gives it others")
+	}
 	var err error
-	if f.Sets, err = c.loadSets(); err != nil {
+	if f.copying {
+		f.Sets = bench.CopyingSets()
+	} else if f.Sets, err = c.loadSets(); err != nil {
 		return nil, err
 	}
 	if f.check {
@@ -101,6 +112,11 @@ func (f *policiesFlags) runComparison(ctx context.Context, quick bool) (*report.
 		o.DRAM = int64(f.dram)
 	}
 	o.PassBytes = int64(f.passBytes)
+	if f.copying {
+		setDefault(&o.Budget, 64)
+		setDefault(&o.Tokens, 200)
+		o.Variants = policies.CopyingVariants(o.Budget)
+	}
 	if quick { // one short answer for each set and policy, on a model of a sixth
 		setDefault(&o.Prompts, 1)
 		setDefault(&o.Tokens, 24)
