@@ -3,6 +3,7 @@ package kernels
 import (
 	"encoding/binary"
 
+	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -26,7 +27,7 @@ var weightQ5_K = weightFormat{
 		scale: weightQ4_K.scale,
 	},
 	unpackGo: unpackQ5KGo,
-	minima:   true,
+	layout:   table.Minima,
 }
 
 const q5KBlockBytes = q5KHigh + 32*tensor.TileRows

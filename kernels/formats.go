@@ -10,9 +10,9 @@ import (
 // weightFormat is what the sets ref and go know of a format of quantised weights. One is a file, block_NAME.go, and a row of formats.
 type weightFormat struct {
 	tileRef                        // the definition
-	matMulGo     table.QuantMatMul // the portable product; if it is zero, unpackGo and unpackedGo
+	matMulGo     table.QuantMatMul // the portable product; if it is zero, unpackGo and matMulUnpackedGo
 	unpackGo     func(dst, tile []byte)
-	minima       bool                                    // whether unpackGo writes minima
+	layout       table.Layout                            // what unpackGo writes
 	dequantizeGo func(dst []float32, tile []byte, r int) // if it is nil, dequantizeRuns
 }
 
@@ -30,9 +30,9 @@ func byFormat[E any](entry func(f *weightFormat) E) map[tensor.DType]E {
 }
 
 // unpackersGo are the portable unpackers of the formats that have one.
-func unpackersGo() map[tensor.DType]func(dst, tile []byte) {
-	unpackers := byFormat(func(f *weightFormat) func(dst, tile []byte) { return f.unpackGo })
-	maps.DeleteFunc(unpackers, func(_ tensor.DType, unpack func(dst, tile []byte)) bool { return unpack == nil })
+func unpackersGo() map[tensor.DType]table.Unpacker {
+	unpackers := byFormat(func(f *weightFormat) table.Unpacker { return table.Unpacker{Layout: f.layout, Run: f.unpackGo} })
+	maps.DeleteFunc(unpackers, func(_ tensor.DType, unpack table.Unpacker) bool { return unpack.Run == nil })
 	return unpackers
 }
 
@@ -45,11 +45,8 @@ func (f *weightFormat) productGo() table.QuantMatMul {
 	if f.unpackGo == nil {
 		return f.matMulGo
 	}
-	product := unpackedGo
-	if f.minima {
-		product = minimaGo
-	}
-	product.Unpack, product.Minima = f.unpackGo, f.minima
+	product := matMulUnpackedGo[f.layout]
+	product.Unpack = table.Unpacker{Layout: f.layout, Run: f.unpackGo}
 	return product
 }
 

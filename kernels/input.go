@@ -129,26 +129,48 @@ func (in *Input) multiply(worker int, dst []float32, ldd, first, last int) {
 	size := tensor.TileBytes(j.w.Type, in.k)
 	w := j.w.Data[first*size : last*size]
 	switch {
-	case j.quant.Run == nil:
+	case j.quant.Form == nil:
 		j.set.k.MatMulF16F32(dst, ldd, w, last-first, in.x, in.n, in.k)
-	case j.quant.Unpack == nil:
+	case j.quant.Unpack.Run == nil:
 		j.quant.Run(dst, ldd, w, last-first, j.q, in.n, in.k)
 	default:
 		for t := range last - first {
-			tile := in.unpacked[worker]
-			j.quant.Unpack(tile, w[t*size:(t+1)*size])
-			j.quant.Run(dst[t*tensor.TileRows:], ldd, tile, 1, j.q, in.n, in.k)
+			in.multiplyUnpacked(in.unpacked[worker], dst[t*tensor.TileRows:], ldd, w[t*size:(t+1)*size])
 		}
 	}
 }
 
-// makeUnpacked makes room to unpack a tile by each of some workers.
-func (in *Input) makeUnpacked(minima bool, workers int) {
+// multiplyUnpacked unpacks a tile, all of it or part by part, and computes it for all rows.
+func (in *Input) multiplyUnpacked(unpacked []byte, dst []float32, ldd int, tile []byte) {
+	quant := &in.job.quant
+	if quant.RunPart == nil {
+		quant.Unpack.Run(unpacked, tile)
+		quant.Run(dst, ldd, unpacked, 1, in.job.q, in.n, in.k)
+		return
+	}
+	for i := range in.n {
+		clear(dst[i*ldd:][:tensor.TileRows])
+	}
+	partBytes := tensor.TileBytes(in.job.w.Type, table.PartColumns)
+	for first := 0; first < in.k; first += table.PartColumns {
+		part := unpacked[:min(table.PartColumns, in.k-first)/QuantBlock*quant.Unpack.Layout.BlockBytes()]
+		quant.Unpack.Run(part, tile[:min(partBytes, len(tile))])
+		quant.RunPart(dst, ldd, part, in.job.q, in.n, in.k, first)
+		tile = tile[min(partBytes, len(tile)):]
+	}
+}
+
+// makeUnpacked makes room to unpack a tile, or a part of one, by each of some workers.
+func (in *Input) makeUnpacked(quant table.QuantMatMul, workers int) {
+	columns := in.k
+	if quant.RunPart != nil {
+		columns = min(columns, table.PartColumns)
+	}
 	for len(in.unpacked) < workers {
 		in.unpacked = append(in.unpacked, nil)
 	}
 	for w := range workers {
-		in.unpacked[w] = alignedBytes(in.unpacked[w], in.k/QuantBlock*table.UnpackedBlockBytes(minima))
+		in.unpacked[w] = alignedBytes(in.unpacked[w], columns/QuantBlock*quant.Unpack.Layout.BlockBytes())
 	}
 }
 

@@ -40,8 +40,8 @@ func MatMul(p *Pool, dst []float32, ldd int, w tensor.Packed, in *Input) {
 	if inForm {
 		in.job.q = in.quantized(p, quant.Form)
 	}
-	if quant.Unpack != nil {
-		in.makeUnpacked(quant.Minima, p.Workers())
+	if quant.Unpack.Run != nil {
+		in.makeUnpacked(quant, p.Workers())
 	}
 	if need := in.n * tensor.TileRows; w.Rows%tensor.TileRows != 0 && len(in.tail) < need {
 		in.tail = make([]float32, need)

@@ -9,8 +9,7 @@ var goSet = table.Kernels{
 
 	MatMul:         byFormat((*weightFormat).productGo),
 	Unpack:         unpackersGo(),
-	MatMulUnpacked: &unpackedGo,
-	MatMulMinima:   &minimaGo,
+	MatMulUnpacked: matMulUnpackedGo,
 	Dequantize:     byFormat((*weightFormat).rowGo),
 	MatMulF16F32:   matMulF16F32Go,
 	DequantizeF16:  dequantizeF16Go,

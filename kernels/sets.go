@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/kernels/internal/table"
-	"github.com/lever-go/lever/tensor"
 )
 
 // EnvVar is the environment variable that names the default kernel set, for bug reports and comparisons.
@@ -41,6 +40,7 @@ func inherit(k *table.Kernels, base table.Kernels) {
 	own := k.MatMul
 	k.MatMul = joined(base.MatMul, k.MatMul)
 	k.Unpack = joined(base.Unpack, k.Unpack)
+	k.MatMulUnpacked = joined(base.MatMulUnpacked, k.MatMulUnpacked)
 	k.Dequantize = joined(base.Dequantize, k.Dequantize)
 	to, from := reflect.ValueOf(k).Elem(), reflect.ValueOf(base)
 	for f := range to.NumField() {
@@ -48,21 +48,13 @@ func inherit(k *table.Kernels, base table.Kernels) {
 			to.Field(f).Set(from.Field(f))
 		}
 	}
-	for d, product := range base.MatMul {
-		if _, direct := own[d]; product.Unpack != nil && !direct {
-			k.MatMul[d] = unpackedProduct(k, d, product.Minima)
+	for d, unpack := range k.Unpack {
+		if _, direct := own[d]; !direct {
+			product := k.MatMulUnpacked[unpack.Layout]
+			product.Unpack = unpack
+			k.MatMul[d] = product
 		}
 	}
-}
-
-// unpackedProduct returns the product of a set with weights that it unpacks first.
-func unpackedProduct(k *table.Kernels, d tensor.DType, minima bool) table.QuantMatMul {
-	product := *k.MatMulUnpacked
-	if minima {
-		product = *k.MatMulMinima
-	}
-	product.Unpack, product.Minima = k.Unpack[d], minima
-	return product
 }
 
 // joined returns what is in base, and in over in place of that.

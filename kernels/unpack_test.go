@@ -25,7 +25,7 @@ func TestUnpack(t *testing.T) {
 	tested := map[uintptr]bool{} // inherited ones need no second test
 	for _, set := range kernels.AllSets()[1:] {
 		for d, unpack := range set.Table().Unpack {
-			if at := reflect.ValueOf(unpack).Pointer(); !tested[at] {
+			if at := reflect.ValueOf(unpack.Run).Pointer(); !tested[at] {
 				tested[at] = true
 				t.Run(fmt.Sprintf("fmt=%v/impl=%s", d, set.Name()), func(t *testing.T) {
 					for seed := range uint64(30) {
@@ -37,7 +37,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), set *table.Kernels, rng *rand.Rand) {
+func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, set *table.Kernels, rng *rand.Rand) {
 	t.Helper()
 	const guard = 64
 	k := d.BlockElems() * (1 + rng.IntN(3))
@@ -46,13 +46,13 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), se
 		data[i] = byte(rng.Uint32())
 	}
 	tile := blocktest.Pack(data, d, tensor.TileRows, k).Data
-	minima := set.MatMul[d].Minima
-	blockBytes := table.UnpackedBlockBytes(minima)
+	portable := set.Unpack[d]
+	blockBytes := portable.Layout.BlockBytes()
 	size := k / 32 * blockBytes
 	got, want := bytes.Repeat([]byte{0xAA}, size+guard), make([]byte, size)
-	unpack(got[:size], tile)
-	set.Unpack[d](want, tile)
-	checkUnpacked(t, got[:size], want, blockBytes)
+	unpack.Run(got[:size], tile)
+	portable.Run(want, tile)
+	checkUnpacked(t, got[:size], want, blockBytes, unpack.Layout.Offset())
 	if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xAA}, guard)) {
 		t.Fatal("bytes beyond the unpacked tile were overwritten")
 	}
@@ -65,7 +65,7 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), se
 		block := want[c/32*blockBytes:][:blockBytes]
 		q := float32(int8(block[blockBytes-32*tensor.TileRows+c%32/4*4*tensor.TileRows+4*r+c%4]))
 		m := float32(0)
-		if minima {
+		if portable.Layout == table.Minima {
 			m = floatAt(block, tensor.TileRows+r)
 		}
 		if u := float32(floatAt(block, r)*q) - m; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
@@ -74,8 +74,8 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack func(dst, tile []byte), se
 	}
 }
 
-// checkUnpacked compares unpacked tiles; NaN scales are the same whatever their bits.
-func checkUnpacked(t *testing.T, got, want []byte, blockBytes int) {
+// checkUnpacked compares unpacked tiles, got with an offset; NaN scales are the same whatever their bits.
+func checkUnpacked(t *testing.T, got, want []byte, blockBytes, offset int) {
 	t.Helper()
 	for at := 0; at < len(want); at += blockBytes {
 		quants := at + blockBytes - 32*tensor.TileRows
@@ -85,7 +85,7 @@ func checkUnpacked(t *testing.T, got, want []byte, blockBytes int) {
 			}
 		}
 		for i := range 32 * tensor.TileRows {
-			if g, w := int8(got[quants+i]), int8(want[quants+i]); g != w {
+			if g, w := int(int8(got[quants+i]))-offset, int(int8(want[quants+i])); g != w {
 				t.Fatalf("columns %d…, group %d, row %d: %d, want %d", at/blockBytes*32, i/64, i%64/4, g, w)
 			}
 		}

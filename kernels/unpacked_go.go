@@ -8,7 +8,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// Where a block of an unpacked tile has its integers, and its size, without minima and with them; see [table.UnpackedBlockBytes].
+// Where a block of an unpacked tile has its integers, and its size, without minima and with them; see [table.Layout].
 const (
 	unpackedQuants = 4 * tensor.TileRows
 	unpackedBytes  = unpackedQuants + 32*tensor.TileRows
@@ -16,18 +16,21 @@ const (
 	minimaBytes    = minimaQuants + 32*tensor.TileRows
 )
 
-// unpackedGo is the portable product with unpacked tiles, minimaGo that with those that have minima.
-var (
-	unpackedGo = productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
+// matMulUnpackedGo are the portable products with unpacked tiles.
+var matMulUnpackedGo = map[table.Layout]table.QuantMatMul{
+	table.Signed: productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
 		tileUnpackedGo(dst, ldd, tile, q, rows, false)
-	})
-	minimaGo = productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
+	}),
+	table.Minima: productGo(&q8GoForm, func(dst []float32, ldd int, tile, q []byte, rows int) {
 		tileUnpackedGo(dst, ldd, tile, q, rows, true)
-	})
-)
+	}),
+}
 
 func tileUnpackedGo(dst []float32, ldd int, tile, q []byte, rows int, minima bool) {
-	rowBytes, blockBytes := len(q)/rows, table.UnpackedBlockBytes(minima)
+	rowBytes, blockBytes := len(q)/rows, unpackedBytes
+	if minima {
+		blockBytes = minimaBytes
+	}
 	var sums rowSums
 	var d, m rowFloats
 	var lo, hi rowInts

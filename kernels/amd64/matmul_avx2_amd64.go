@@ -22,15 +22,25 @@ func tileQ4Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 //go:noescape
 func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileUnpackedAvx2 is tileQ4Avx2 for an unpacked tile, in blocks of 32 columns.
+// tileSignedAvx2 adds to dst what tileQ4Avx2 computes, for blocks blocks of an unpacked tile of the layout Signed.
 //
 //go:noescape
-func tileUnpackedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileMinimaAvx2 is tileUnpackedAvx2 for a tile with minima.
+// tileMinimaAvx2 is tileSignedAvx2 for the layout Minima.
 //
 //go:noescape
 func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+
+// tileOffset16Avx2 is tileSignedAvx2 for the layout Offset16.
+//
+//go:noescape
+func tileOffset16Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+
+// tileOffset64Avx2 is tileSignedAvx2 for the layout Offset64.
+//
+//go:noescape
+func tileOffset64Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
 // tileQ4KAvx2 is tileQ4Avx2 for Q4_K weights, in blocks of 256 columns.
 //
@@ -66,12 +76,22 @@ func productAvx2(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, ro
 	}}
 }
 
-// unpackedProductAvx2 returns the product with one unpacked tile.
-func unpackedProductAvx2(tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)) *table.QuantMatMul {
-	return &table.QuantMatMul{Form: &q8, Run: func(dst []float32, ldd int, w []byte, _ int, q []byte, n, k int) {
+// matMulUnpackedAvx2 is table.Kernels.MatMulUnpacked. Products of unsigned weights take fewer instructions than of signed ones.
+var matMulUnpackedAvx2 = map[table.Layout]table.QuantMatMul{
+	table.Signed:   unpackedProductAvx2(table.Signed, tileSignedAvx2),
+	table.Minima:   unpackedProductAvx2(table.Minima, tileMinimaAvx2),
+	table.Offset16: unpackedProductAvx2(table.Offset16, tileOffset16Avx2),
+	table.Offset64: unpackedProductAvx2(table.Offset64, tileOffset64Avx2),
+}
+
+// unpackedProductAvx2 returns the product with parts of unpacked tiles of a layout.
+func unpackedProductAvx2(layout table.Layout, tile func(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)) table.QuantMatMul {
+	blockBytes := layout.BlockBytes()
+	return table.QuantMatMul{Form: &q8, RunPart: func(dst []float32, ldd int, w []byte, q []byte, n, k, first int) {
 		rowBytes := q8RowBytes(k)
+		q = q[q8RowBytes(first):]
 		for i := 0; i < n; i += 2 {
-			tile(&dst[i*ldd], ldd, &w[0], &q[i*rowBytes], min(2, n-i), k/32, rowBytes)
+			tile(&dst[i*ldd], ldd, &w[0], &q[i*rowBytes], min(2, n-i), len(w)/blockBytes, rowBytes)
 		}
 	}}
 }

@@ -3,6 +3,12 @@
 #include "textflag.h"
 #include "tile_avx2_amd64.h"
 
+DATA ones16<>+0(SB)/8, $0x0001000100010001
+DATA ones16<>+8(SB)/8, $0x0001000100010001
+DATA ones16<>+16(SB)/8, $0x0001000100010001
+DATA ones16<>+24(SB)/8, $0x0001000100010001
+GLOBL ones16<>(SB), RODATA|NOPTR, $32
+
 // Tiles of Q4_0 and Q8_0, and unpacked ones; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
 //
 //	acc = fma(float(dot), dw·da, acc)
@@ -217,54 +223,159 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileUnpackedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
-TEXT ·tileUnpackedAvx2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
-	VPBROADCASTD ones<>(SB), Y14
-	ZERO2(Y0, Y1)
-	ZERO2(Y2, Y3)
-	CMPQ rows+32(FP), $2
-	JEQ  pair
-
-single:
-	ZERO2(Y4, Y5)
-	GROUPS(BYTES1, 64)
-	VMOVUPS (SI), Y8
-	VMOVUPS 32(SI), Y9
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	ADDQ $576, SI
-	ADDQ $40, R8
-	SUBQ $1, CX
-	JNZ  single
-	STORE2(Y0, Y1)
-	VZEROUPPER
+// The products with parts of unpacked tiles add to dst. BLOCK1 and BLOCK2 multiply a block of bytes bytes with one row and with two.
+#define PART(BLOCK1, BLOCK2, bytes) \
+	MOVQ    dst+0(FP), DI   \
+	MOVQ    ldd+8(FP), BX   \
+	SHLQ    $2, BX          \
+	MOVQ    w+16(FP), SI    \
+	MOVQ    q+24(FP), R8    \
+	MOVQ    blocks+40(FP), CX \
+	MOVQ    R8, R9          \
+	ADDQ    ldq+48(FP), R9  \
+	VPBROADCASTD ones<>(SB), Y14 \
+	VMOVUPS (DI), Y0        \
+	VMOVUPS 32(DI), Y1      \
+	CMPQ    rows+32(FP), $2 \
+	JEQ     pair            \
+single:                     \
+	BLOCK1                  \
+	ADDQ    $bytes, SI      \
+	ADDQ    $40, R8         \
+	SUBQ    $1, CX          \
+	JNZ     single          \
+	STORE2(Y0, Y1)          \
+	VZEROUPPER              \
+	RET                     \
+pair:                       \
+	VMOVUPS (DI)(BX*1), Y2  \
+	VMOVUPS 32(DI)(BX*1), Y3 \
+pair_loop:                  \
+	BLOCK2                  \
+	ADDQ    $bytes, SI      \
+	ADDQ    $40, R8         \
+	ADDQ    $40, R9         \
+	SUBQ    $1, CX          \
+	JNZ     pair_loop       \
+	STORE2(Y0, Y1)          \
+	ADDQ    BX, DI          \
+	STORE2(Y2, Y3)          \
+	VZEROUPPER              \
 	RET
 
-pair:
-	ZERO2(Y4, Y5)
-	ZERO2(Y6, Y7)
-	GROUPS(BYTES2, 64)
-	VMOVUPS (SI), Y8
+#define SCALES \
+	VMOVUPS (SI), Y8   \
 	VMOVUPS 32(SI), Y9
+
+#define SIGNED1 \
+	ZERO2(Y4, Y5)               \
+	GROUPS(BYTES1, 64)          \
+	SCALES                      \
 	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define SIGNED2 \
+	ZERO2(Y4, Y5)               \
+	ZERO2(Y6, Y7)               \
+	GROUPS(BYTES2, 64)          \
+	SCALES                      \
+	SCALE(R8, Y4, Y5, Y0, Y1)   \
 	SCALE(R9, Y6, Y7, Y2, Y3)
-	ADDQ $576, SI
-	ADDQ $40, R8
-	ADDQ $40, R9
-	SUBQ $1, CX
-	JNZ  pair
-	STORE2(Y0, Y1)
-	ADDQ BX, DI
-	STORE2(Y2, Y3)
-	VZEROUPPER
-	RET
+
+// func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileSignedAvx2(SB), NOSPLIT, $0-56
+	PART(SIGNED1, SIGNED2, 576)
+
+// OFFSET(shift, row, s0, s1) takes what an offset of the weights added off dot products.
+#define OFFSET(shift, row, s0, s1) \
+	VPBROADCASTD 36(row), Y12   \
+	VPSLLD       $shift, Y12, Y12 \
+	VPSUBD       Y12, s0, s0    \
+	VPSUBD       Y12, s1, s1
+
+// WEIGHTS(at, i) loads columns 4i … of a block whose integers begin at byte at.
+#define WEIGHTS(at, i) \
+	VMOVDQU (at+64*(i))(SI), Y8    \
+	VMOVDQU (at+32+64*(i))(SI), Y9
+
+// SMALL_DOT multiplies weights below 32, to 16-bit sums of pairs: 4 times 2·31·127 stays below 2^15. FIRST_DOT begins the sums.
+#define SMALL_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*(i))(row), Y12 \
+	VPMADDUBSW   Y12, Y8, Y13      \
+	VPADDW       Y13, s0, s0       \
+	VPMADDUBSW   Y12, Y9, Y13      \
+	VPADDW       Y13, s1, s1
+
+#define FIRST_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*(i))(row), Y12 \
+	VPMADDUBSW   Y12, Y8, s0       \
+	VPMADDUBSW   Y12, Y9, s1
+
+#define SMALL1(at, i) \
+	WEIGHTS(at, i)               \
+	FIRST_DOT(i, R8, Y4, Y5)     \
+	WEIGHTS(at, i+1)             \
+	SMALL_DOT(i+1, R8, Y4, Y5)   \
+	WEIGHTS(at, i+2)             \
+	SMALL_DOT(i+2, R8, Y4, Y5)   \
+	WEIGHTS(at, i+3)             \
+	SMALL_DOT(i+3, R8, Y4, Y5)
+
+#define SMALL2(at, i) \
+	WEIGHTS(at, i)               \
+	FIRST_DOT(i, R8, Y4, Y5)     \
+	FIRST_DOT(i, R9, Y6, Y7)     \
+	WEIGHTS(at, i+1)             \
+	SMALL_DOT(i+1, R8, Y4, Y5)   \
+	SMALL_DOT(i+1, R9, Y6, Y7)   \
+	WEIGHTS(at, i+2)             \
+	SMALL_DOT(i+2, R8, Y4, Y5)   \
+	SMALL_DOT(i+2, R9, Y6, Y7)   \
+	WEIGHTS(at, i+3)             \
+	SMALL_DOT(i+3, R8, Y4, Y5)   \
+	SMALL_DOT(i+3, R9, Y6, Y7)
+
+// SMALL_SUM(s0, s1, h0, h1) adds up the sums of pairs of the first half of a block, h0 and h1, and of the second, s0 and s1.
+#define SMALL_SUM(s0, s1, h0, h1) \
+	VPMADDWD ones16<>(SB), s0, s0 \
+	VPMADDWD ones16<>(SB), s1, s1 \
+	VPADDD   h0, s0, s0           \
+	VPADDD   h1, s1, s1
+
+#define HALF_SUM(s0, s1, h0, h1) \
+	VPMADDWD ones16<>(SB), s0, h0 \
+	VPMADDWD ones16<>(SB), s1, h1
+
+#define SMALL_BLOCK1(at) \
+	SMALL1(at, 0)                \
+	HALF_SUM(Y4, Y5, Y10, Y11)   \
+	SMALL1(at, 4)                \
+	SMALL_SUM(Y4, Y5, Y10, Y11)
+
+#define SMALL_BLOCK2(at) \
+	SMALL2(at, 0)                \
+	HALF_SUM(Y4, Y5, Y10, Y11)   \
+	HALF_SUM(Y6, Y7, Y14, Y15)   \
+	SMALL2(at, 4)                \
+	SMALL_SUM(Y4, Y5, Y10, Y11)  \
+	SMALL_SUM(Y6, Y7, Y14, Y15)
+
+#define OFFSET16_1 \
+	SMALL_BLOCK1(64)             \
+	OFFSET(4, R8, Y4, Y5)        \
+	SCALES                       \
+	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define OFFSET16_2 \
+	SMALL_BLOCK2(64)             \
+	OFFSET(4, R8, Y4, Y5)        \
+	OFFSET(4, R9, Y6, Y7)        \
+	SCALES                       \
+	SCALE(R8, Y4, Y5, Y0, Y1)    \
+	SCALE(R9, Y6, Y7, Y2, Y3)
+
+// func tileOffset16Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileOffset16Avx2(SB), NOSPLIT, $0-56
+	PART(OFFSET16_1, OFFSET16_2, 576)
 
 // MINIMA(row, a0, a1) subtracts the minima in Y10 and Y11 times the activations' scale and sum.
 #define MINIMA(row, a0, a1) \
@@ -275,58 +386,65 @@ pair:
 	VFNMADD231PS Y12, Y10, a0      \
 	VFNMADD231PS Y12, Y11, a1
 
+#define SCALES_MINIMA \
+	SCALES              \
+	VMOVUPS 64(SI), Y10 \
+	VMOVUPS 96(SI), Y11
+
+#define MINIMA1 \
+	SMALL_BLOCK1(128)            \
+	SCALES_MINIMA                \
+	SCALE(R8, Y4, Y5, Y0, Y1)    \
+	MINIMA(R8, Y0, Y1)
+
+#define MINIMA2 \
+	SMALL_BLOCK2(128)            \
+	SCALES_MINIMA                \
+	SCALE(R8, Y4, Y5, Y0, Y1)    \
+	MINIMA(R8, Y0, Y1)           \
+	SCALE(R9, Y6, Y7, Y2, Y3)    \
+	MINIMA(R9, Y2, Y3)
+
 // func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 TEXT ·tileMinimaAvx2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
-	VPBROADCASTD ones<>(SB), Y14
-	ZERO2(Y0, Y1)
-	ZERO2(Y2, Y3)
-	CMPQ rows+32(FP), $2
-	JEQ  pair
+	PART(MINIMA1, MINIMA2, 640)
 
-single:
-	ZERO2(Y4, Y5)
-	GROUPS(BYTES1, 128)
-	VMOVUPS (SI), Y8
-	VMOVUPS 32(SI), Y9
-	VMOVUPS 64(SI), Y10
-	VMOVUPS 96(SI), Y11
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	MINIMA(R8, Y0, Y1)
-	ADDQ $640, SI
-	ADDQ $40, R8
-	SUBQ $1, CX
-	JNZ  single
-	STORE2(Y0, Y1)
-	VZEROUPPER
-	RET
+// SEVEN_DOT multiplies weights below 128: a sum of a pair is at most 2·127·127, which 16 bits hold.
+#define SEVEN_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*(i))(row), Y12 \
+	VPMADDUBSW   Y12, Y8, Y13      \
+	VPMADDWD     Y14, Y13, Y13     \
+	VPADDD       Y13, s0, s0       \
+	VPMADDUBSW   Y12, Y9, Y13      \
+	VPMADDWD     Y14, Y13, Y13     \
+	VPADDD       Y13, s1, s1
 
-pair:
-	ZERO2(Y4, Y5)
-	ZERO2(Y6, Y7)
-	GROUPS(BYTES2, 128)
-	VMOVUPS (SI), Y8
-	VMOVUPS 32(SI), Y9
-	VMOVUPS 64(SI), Y10
-	VMOVUPS 96(SI), Y11
+#define SEVEN1(at, i) \
+	WEIGHTS(at, i)             \
+	SEVEN_DOT(i, R8, Y4, Y5)
+
+#define SEVEN2(at, i) \
+	WEIGHTS(at, i)             \
+	SEVEN_DOT(i, R8, Y4, Y5)   \
+	SEVEN_DOT(i, R9, Y6, Y7)
+
+#define OFFSET64_1 \
+	ZERO2(Y4, Y5)                \
+	GROUPS(SEVEN1, 64)           \
+	OFFSET(6, R8, Y4, Y5)        \
+	SCALES                       \
 	SCALE(R8, Y4, Y5, Y0, Y1)
-	MINIMA(R8, Y0, Y1)
+
+#define OFFSET64_2 \
+	ZERO2(Y4, Y5)                \
+	ZERO2(Y6, Y7)                \
+	GROUPS(SEVEN2, 64)           \
+	OFFSET(6, R8, Y4, Y5)        \
+	OFFSET(6, R9, Y6, Y7)        \
+	SCALES                       \
+	SCALE(R8, Y4, Y5, Y0, Y1)    \
 	SCALE(R9, Y6, Y7, Y2, Y3)
-	MINIMA(R9, Y2, Y3)
-	ADDQ $640, SI
-	ADDQ $40, R8
-	ADDQ $40, R9
-	SUBQ $1, CX
-	JNZ  pair
-	STORE2(Y0, Y1)
-	ADDQ BX, DI
-	STORE2(Y2, Y3)
-	VZEROUPPER
-	RET
+
+// func tileOffset64Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileOffset64Avx2(SB), NOSPLIT, $0-56
+	PART(OFFSET64_1, OFFSET64_2, 576)

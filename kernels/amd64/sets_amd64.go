@@ -35,8 +35,7 @@ var avx2 = table.Kernels{
 		tensor.Q6_K: productAvx2(tensor.Q6_K, tileQ6KAvx2),
 	},
 	Unpack:         unpackAvx2,
-	MatMulUnpacked: unpackedProductAvx2(tileUnpackedAvx2),
-	MatMulMinima:   unpackedProductAvx2(tileMinimaAvx2),
+	MatMulUnpacked: matMulUnpackedAvx2,
 	MatMulF16F32:   matMulF16F32Avx2,
 	MatMulF32F32:   matMulF32F32Avx2,
 

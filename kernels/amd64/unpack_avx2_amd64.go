@@ -4,33 +4,42 @@ package amd64
 
 import (
 	"github.com/lever-go/lever/internal/quants"
+	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
 // unpackAvx2 is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
-var unpackAvx2 = map[tensor.DType]func(dst, tile []byte){
-	tensor.IQ4_NL: func(dst, tile []byte) {
+var unpackAvx2 = map[tensor.DType]table.Unpacker{
+	tensor.IQ4_NL: {Run: func(dst, tile []byte) {
 		unpackNibblesAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
-	},
-	tensor.MXFP4: func(dst, tile []byte) {
-		unpackMXFP4Avx2(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &quants.E2M1)
-	},
-	tensor.IQ4_XS: func(dst, tile []byte) {
+	}},
+	tensor.MXFP4: {Layout: table.Offset16, Run: func(dst, tile []byte) {
+		unpackMXFP4Avx2(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &e2m1Plus16)
+	}},
+	tensor.IQ4_XS: {Run: func(dst, tile []byte) {
 		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
-	},
-	tensor.Q3_K: func(dst, tile []byte) {
+	}},
+	tensor.Q3_K: {Run: func(dst, tile []byte) {
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
-	},
-	tensor.Q5_K: func(dst, tile []byte) {
+	}},
+	tensor.Q5_K: {Layout: table.Minima, Run: func(dst, tile []byte) {
 		unpackQ5KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
-	},
-	tensor.IQ3_S: func(dst, tile []byte) {
-		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
-	},
-	tensor.IQ3_XXS: func(dst, tile []byte) {
-		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXSSigned)
-	},
+	}},
+	tensor.IQ3_S: {Layout: table.Offset16, Run: func(dst, tile []byte) {
+		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
+	}},
+	tensor.IQ3_XXS: {Layout: table.Offset64, Run: func(dst, tile []byte) {
+		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+	}},
 }
+
+// e2m1Plus16 is what the quants of MXFP4 stand for, plus 16.
+var e2m1Plus16 = func() (values [16]int8) {
+	for i, v := range quants.E2M1 {
+		values[i] = v + 16
+	}
+	return values
+}()
 
 // blocksOf returns the number of blocks of a tile.
 func blocksOf(d tensor.DType, tile []byte) int {
@@ -62,12 +71,12 @@ func unpackQ3KAvx2(dst, tile *byte, blocks int)
 //go:noescape
 func unpackQ5KAvx2(dst, tile *byte, blocks int)
 
-// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants and four signs each stand for four values.
+// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
 //
 //go:noescape
-func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[16 * 512]uint32)
+func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *[512]uint32)
 
 // unpackIQ3XXSAvx2 is unpackIQ3SAvx2 for IQ3_XXS.
 //
 //go:noescape
-func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[16 * 256]uint32)
+func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *[256]uint32)

@@ -48,9 +48,7 @@ DATA wordsHigh<>+16(SB)/8, $0x800d800d800c800c
 DATA wordsHigh<>+24(SB)/8, $0x800f800f800e800e
 GLOBL wordsHigh<>(SB), RODATA|NOPTR, $32
 
-// signBits are bits 1 to 4 of every byte, onesOfBytes bit 0, sevenBits bits 0 to 6 of 32.
-DATA signBits<>+0(SB)/4, $0x1e1e1e1e
-GLOBL signBits<>(SB), RODATA|NOPTR, $4
+// onesOfBytes is bit 0 of every byte, sevenBits are bits 0 to 6 of 32.
 DATA onesOfBytes<>+0(SB)/4, $0x01010101
 GLOBL onesOfBytes<>(SB), RODATA|NOPTR, $4
 DATA sevenBits<>+0(SB)/4, $0x0000007f
@@ -59,6 +57,25 @@ DATA sixtyThree<>+0(SB)/4, $63
 GLOBL sixtyThree<>(SB), RODATA|NOPTR, $4
 DATA bytes16<>+0(SB)/4, $0x10101010
 GLOBL bytes16<>(SB), RODATA|NOPTR, $4
+
+DATA bytes64<>+0(SB)/4, $0x40404040
+GLOBL bytes64<>(SB), RODATA|NOPTR, $4
+
+// eachFour repeats bytes 0 … 7 four times, eachFourHigh bytes 8 … 15. lowBits and highBits are a bit each for four columns.
+DATA eachFour<>+0(SB)/8, $0x0101010100000000
+DATA eachFour<>+8(SB)/8, $0x0303030302020202
+DATA eachFour<>+16(SB)/8, $0x0505050504040404
+DATA eachFour<>+24(SB)/8, $0x0707070706060606
+GLOBL eachFour<>(SB), RODATA|NOPTR, $32
+DATA eachFourHigh<>+0(SB)/8, $0x0909090908080808
+DATA eachFourHigh<>+8(SB)/8, $0x0b0b0b0b0a0a0a0a
+DATA eachFourHigh<>+16(SB)/8, $0x0d0d0d0d0c0c0c0c
+DATA eachFourHigh<>+24(SB)/8, $0x0f0f0f0f0e0e0e0e
+GLOBL eachFourHigh<>(SB), RODATA|NOPTR, $32
+DATA lowBits<>+0(SB)/4, $0x08040201
+GLOBL lowBits<>(SB), RODATA|NOPTR, $4
+DATA highBits<>+0(SB)/4, $0x80402010
+GLOBL highBits<>(SB), RODATA|NOPTR, $4
 
 // oddBits has the top bit set for numbers with an odd number of bits.
 DATA oddBits<>+0(SB)/8, $0x8000008000808000
@@ -96,7 +113,7 @@ GLOBL oddBits<>(SB), RODATA|NOPTR, $16
 	MOVQ dst+0(FP), DI     \
 	MOVQ tile+8(FP), SI    \
 	MOVQ blocks+16(FP), CX \
-	MOVQ values+24(FP), R8
+	MOVQ table+24(FP), R8
 
 // func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
 TEXT ·unpackNibblesAvx2(SB), NOSPLIT, $0-32
@@ -316,40 +333,42 @@ same_half:
 	VZEROUPPER
 	RET
 
-// LOOKUP(from, to) writes the four elements of the 16-bit index at from.
-#define LOOKUP(from, to) \
-	MOVWLZX from(R10), AX       \
-	MOVL    (R8)(AX*4), AX      \
-	MOVL    AX, to(DI)
+// LOOKUP(INDEX, j, r) writes the four magnitudes of the index of the j-th four columns of row r, which INDEX loads.
+#define LOOKUP(INDEX, j, r) \
+	INDEX(j, r)                 \
+	MOVL (R8)(AX*4), AX         \
+	MOVL AX, (64+64*j+4*r)(DI)
 
-// LOOKUP16(j) does so for 16 rows of the j-th four columns.
-#define LOOKUP16(j) \
-	LOOKUP(32*j, 64+64*j)     \
-	LOOKUP(32*j+2, 68+64*j)   \
-	LOOKUP(32*j+4, 72+64*j)   \
-	LOOKUP(32*j+6, 76+64*j)   \
-	LOOKUP(32*j+8, 80+64*j)   \
-	LOOKUP(32*j+10, 84+64*j)  \
-	LOOKUP(32*j+12, 88+64*j)  \
-	LOOKUP(32*j+14, 92+64*j)  \
-	LOOKUP(32*j+16, 96+64*j)  \
-	LOOKUP(32*j+18, 100+64*j) \
-	LOOKUP(32*j+20, 104+64*j) \
-	LOOKUP(32*j+22, 108+64*j) \
-	LOOKUP(32*j+24, 112+64*j) \
-	LOOKUP(32*j+26, 116+64*j) \
-	LOOKUP(32*j+28, 120+64*j) \
-	LOOKUP(32*j+30, 124+64*j)
+#define BYTE_INDEX(j, r) MOVBLZX (16*j+r)(R12), AX
+#define WORD_INDEX(j, r) MOVWLZX (32*j+2*r)(R10), AX
 
-#define LOOKUPS \
-	LOOKUP16(0) \
-	LOOKUP16(1) \
-	LOOKUP16(2) \
-	LOOKUP16(3) \
-	LOOKUP16(4) \
-	LOOKUP16(5) \
-	LOOKUP16(6) \
-	LOOKUP16(7)
+#define LOOKUP16(INDEX, j) \
+	LOOKUP(INDEX, j, 0) \
+	LOOKUP(INDEX, j, 1) \
+	LOOKUP(INDEX, j, 2) \
+	LOOKUP(INDEX, j, 3) \
+	LOOKUP(INDEX, j, 4) \
+	LOOKUP(INDEX, j, 5) \
+	LOOKUP(INDEX, j, 6) \
+	LOOKUP(INDEX, j, 7) \
+	LOOKUP(INDEX, j, 8) \
+	LOOKUP(INDEX, j, 9) \
+	LOOKUP(INDEX, j, 10) \
+	LOOKUP(INDEX, j, 11) \
+	LOOKUP(INDEX, j, 12) \
+	LOOKUP(INDEX, j, 13) \
+	LOOKUP(INDEX, j, 14) \
+	LOOKUP(INDEX, j, 15)
+
+#define LOOKUPS(INDEX) \
+	LOOKUP16(INDEX, 0) \
+	LOOKUP16(INDEX, 1) \
+	LOOKUP16(INDEX, 2) \
+	LOOKUP16(INDEX, 3) \
+	LOOKUP16(INDEX, 4) \
+	LOOKUP16(INDEX, 5) \
+	LOOKUP16(INDEX, 6) \
+	LOOKUP16(INDEX, 7)
 
 // INDICES(j, high) writes the indices of 16 rows of the j-th four columns to scratch: their bytes at R12, and high ones.
 #define INDICES(j, high) \
@@ -359,59 +378,81 @@ same_half:
 	VMOVDQU    X2, (32*(j))(R10)         \
 	VMOVDQU    X3, (32*(j)+16)(R10)
 
-// IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2.
+// SIGN(at, signs, bits) makes 32 magnitudes negative where the bit of bits is set in signs, and adds the offset, Y15.
+#define SIGN(at, signs, bits) \
+	VPAND    bits, signs, Y2  \
+	VPCMPEQB bits, Y2, Y2     \
+	VPXOR    at(DI), Y2, Y3   \
+	VPSUBB   Y2, Y15, Y2      \
+	VPADDB   Y2, Y3, Y3       \
+	VMOVDQU  Y3, at(DI)
+
+// SIGNS(base, g) does so with the g-th 8 columns of 16 rows, whose signs are bytes at base. Y13 and Y14 are the bits of the first four columns and
+// the last.
+#define SIGNS(base, g) \
+	VBROADCASTI128 (16*g)(base), Y4        \
+	VPSHUFB        eachFourHigh<>(SB), Y4, Y5 \
+	VPSHUFB        eachFour<>(SB), Y4, Y4  \
+	SIGN(64+128*g, Y4, Y13)                \
+	SIGN(96+128*g, Y5, Y13)                \
+	SIGN(128+128*g, Y4, Y14)               \
+	SIGN(160+128*g, Y5, Y14)
+
+#define SIGNS32(base) \
+	SIGNS(base, 0) \
+	SIGNS(base, 1) \
+	SIGNS(base, 2) \
+	SIGNS(base, 3)
+
+// IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2. Y9 is the mask of nibbles in numbers, Y8 holds 1.
 #define IQ3S_SCALE(row, d, shift) \
 	VPMOVZXBD row(R9), Y2       \
 	VPSRLD    $(shift), Y2, Y2  \
-	VPAND     Y13, Y2, Y2       \
+	VPAND     Y9, Y2, Y2        \
 	VPADDD    Y2, Y2, Y2        \
-	VPADDD    Y12, Y2, Y2       \
+	VPADDD    Y8, Y2, Y2        \
 	VCVTDQ2PS Y2, Y2            \
 	VMULPS    d, Y2, Y2         \
 	VMOVUPS   Y2, (4*row)(DI)
 
-// IQ3S_EIGHT(g) writes the indices of the g-th 8 columns: above a byte a bit of X5 and four signs. X13 is the mask of a bit in bytes,
-// X14 that of the signs.
-#define IQ3S_EIGHT(g) \
-	VMOVDQU (16*g)(R11), X6     \
-	VPADDB  X6, X6, X7          \
-	VPSRLW  $3, X6, X6          \
-	VPAND   X14, X7, X7         \
-	VPAND   X14, X6, X6         \
-	VPSRLW  $(2*g), X5, X4      \
+// IQ3S_INDICES(j) writes the indices of the j-th four columns: above a byte a bit of X5. X11 is the mask of a bit in bytes.
+#define IQ3S_INDICES(j) \
+	VPSRLW  $j, X5, X4          \
 	VPAND   X11, X4, X4         \
-	VPOR    X4, X7, X7          \
-	INDICES(2*g, X7)            \
-	VPSRLW  $(2*g+1), X5, X4    \
-	VPAND   X11, X4, X4         \
-	VPOR    X4, X6, X6          \
-	INDICES(2*g+1, X6)
+	INDICES(j, X4)
 
 // IQ3S_RUN(shift) unpacks 32 columns, whose scale begins at bit shift.
 #define IQ3S_RUN(shift) \
 	IQ3S_SCALE(0, Y0, shift)  \
 	IQ3S_SCALE(8, Y1, shift)  \
 	VMOVDQU (DX), X5          \
-	IQ3S_EIGHT(0)             \
-	IQ3S_EIGHT(1)             \
-	IQ3S_EIGHT(2)             \
-	IQ3S_EIGHT(3)             \
-	LOOKUPS                   \
+	IQ3S_INDICES(0)           \
+	IQ3S_INDICES(1)           \
+	IQ3S_INDICES(2)           \
+	IQ3S_INDICES(3)           \
+	IQ3S_INDICES(4)           \
+	IQ3S_INDICES(5)           \
+	IQ3S_INDICES(6)           \
+	IQ3S_INDICES(7)           \
+	LOOKUPS(WORD_INDEX)       \
+	SIGNS32(R11)              \
 	ADDQ $16, DX              \
 	ADDQ $64, R11             \
 	ADDQ $128, R12            \
 	ADDQ $576, DI
 
-// func unpackIQ3SAvx2(dst, tile *byte, blocks int, values *[16 * 512]uint32)
+// func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *[512]uint32)
 //
 //	R9  scales    DX  high bits of the indices    R11  signs    R12  low bits    R10  scratch: indices    R13  64 columns left
 TEXT ·unpackIQ3SAvx2(SB), 0, $256-32
 	ARGUMENTS
 	LEAQ scratch-256(SP), R10
 	VPBROADCASTD onesOfBytes<>(SB), X11
-	VPBROADCASTD one<>(SB), Y12
-	VPBROADCASTD fifteen<>(SB), Y13
-	VPBROADCASTD signBits<>(SB), X14
+	VPBROADCASTD one<>(SB), Y8
+	VPBROADCASTD fifteen<>(SB), Y9
+	VPBROADCASTD lowBits<>(SB), Y13
+	VPBROADCASTD highBits<>(SB), Y14
+	VPBROADCASTD bytes16<>(SB), Y15
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -442,9 +483,8 @@ columns:
 	VMULPS    Y12, Y2, Y2           \
 	VMULPS    d, Y2, Y2
 
-// IQ3XXS_EIGHT(g) writes the indices of the g-th 8 columns: above a byte four signs, which are seven bits of the words of 16 rows,
-// Y5 and Y6, and their parity.
-#define IQ3XXS_EIGHT(g) \
+// IQ3XXS_SIGNS(g) writes the signs of the g-th 8 columns to scratch: seven bits of the words of 16 rows, Y5 and Y6, and their parity.
+#define IQ3XXS_SIGNS(g) \
 	VPSRLD    $(7*g), Y5, Y2      \
 	VPSRLD    $(7*g), Y6, Y3      \
 	VPAND     Y11, Y2, Y2         \
@@ -454,28 +494,27 @@ columns:
 	VEXTRACTI128 $1, Y2, X3       \
 	VPACKUSWB X3, X2, X7          \
 	VPSRLW    $4, X7, X3          \
-	VPAND     X15, X7, X2         \
-	VPAND     X15, X3, X3         \
+	VPAND     X9, X7, X2          \
+	VPAND     X9, X3, X3          \
 	VPSHUFB   X2, X10, X4         \
 	VPSHUFB   X3, X10, X3         \
 	VPXOR     X4, X7, X7          \
 	VPXOR     X3, X7, X7          \
-	VPSRLW    $4, X7, X4          \
-	VPAND     X15, X7, X7         \
-	VPAND     X15, X4, X4         \
-	INDICES(2*g, X7)              \
-	INDICES(2*g+1, X4)
+	VMOVDQU   X7, (16*g)(R10)
 
-// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, values *[16 * 256]uint32)
+// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *[256]uint32)
 //
-//	R11  words of signs and scales    R12  bytes of indices    R10  scratch: indices    R13  32 columns of the block left
-TEXT ·unpackIQ3XXSAvx2(SB), 0, $256-32
+//	R11  words of signs and scales    R12  indices    R10  scratch: signs    R13  32 columns of the block left
+TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $64-32
 	ARGUMENTS
-	LEAQ scratch-256(SP), R10
+	LEAQ scratch-64(SP), R10
+	VPBROADCASTD nibble<>(SB), X9
 	VMOVDQU      oddBits<>(SB), X10
 	VPBROADCASTD sevenBits<>(SB), Y11
 	VBROADCASTSS half<>(SB), Y12
-	VPBROADCASTD nibble<>(SB), X15
+	VPBROADCASTD lowBits<>(SB), Y13
+	VPBROADCASTD highBits<>(SB), Y14
+	VPBROADCASTD bytes64<>(SB), Y15
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -491,11 +530,12 @@ columns:
 	VMOVUPS Y2, (DI)
 	IQ3XXS_SCALE(Y6, Y1)
 	VMOVUPS Y2, 32(DI)
-	IQ3XXS_EIGHT(0)
-	IQ3XXS_EIGHT(1)
-	IQ3XXS_EIGHT(2)
-	IQ3XXS_EIGHT(3)
-	LOOKUPS
+	IQ3XXS_SIGNS(0)
+	IQ3XXS_SIGNS(1)
+	IQ3XXS_SIGNS(2)
+	IQ3XXS_SIGNS(3)
+	LOOKUPS(BYTE_INDEX)
+	SIGNS32(R10)
 	ADDQ $64, R11
 	ADDQ $128, R12
 	ADDQ $576, DI

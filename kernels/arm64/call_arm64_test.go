@@ -52,16 +52,17 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tiles*tileRows), tiles*tileRows, w, tiles, quantized(p.Form, x, n, k), n, k)
 		}
 	}
-	unpacked := func(p *table.QuantMatMul, n int) func(t *testing.T) {
+	unpacked := func(set *table.Kernels, layout table.Layout, n int) func(t *testing.T) {
+		p := set.MatMulUnpacked[layout]
 		return func(t *testing.T) {
-			w := make([]byte, k/32*table.UnpackedBlockBytes(true))
+			w := make([]byte, k/32*layout.BlockBytes())
 			p.Run(make([]float32, n*tileRows), tileRows, w, 1, quantized(p.Form, normal(rand.New(rand.NewPCG(1, 2)), n*k), n, k), n, k)
 		}
 	}
 	unpack := func(d tensor.DType) func(t *testing.T) {
 		return func(t *testing.T) {
 			_, packed := weights(rand.New(rand.NewPCG(1, 2)), d, tileRows, k)
-			unpackNeon[d](make([]byte, k/32*table.UnpackedBlockBytes(true)), packed)
+			unpackNeon[d].Run(make([]byte, k/32*table.Minima.BlockBytes()), packed)
 		}
 	}
 	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {
@@ -94,12 +95,12 @@ func TestCall(t *testing.T) {
 		{"gemmQ4KI8mm", long(tensor.Q4_K, &i8mmSet)},
 		{"gemmQ6KI8mm", long(tensor.Q6_K, &i8mmSet)},
 		{"gemmQ8I8mm16", product(tensor.Q8_0, &i8mmSet, 16)},
-		{"gemvUnpackedNeon", unpacked(neonSet.MatMulUnpacked, 1)},
-		{"gemvUnpackedDotprod", unpacked(dotprodSet.MatMulUnpacked, 1)},
-		{"gemmUnpackedDotprod16", unpacked(dotprodSet.MatMulUnpacked, 16)},
-		{"gemvMinimaDotprod", unpacked(dotprodSet.MatMulMinima, 1)},
-		{"gemmMinimaDotprod16", unpacked(dotprodSet.MatMulMinima, 16)},
-		{"gemmUnpackedI8mm16", unpacked(i8mmSet.MatMulUnpacked, 16)},
+		{"gemvUnpackedNeon", unpacked(&neonSet, table.Signed, 1)},
+		{"gemvUnpackedDotprod", unpacked(&dotprodSet, table.Signed, 1)},
+		{"gemmUnpackedDotprod16", unpacked(&dotprodSet, table.Signed, 16)},
+		{"gemvMinimaDotprod", unpacked(&dotprodSet, table.Minima, 1)},
+		{"gemmMinimaDotprod16", unpacked(&dotprodSet, table.Minima, 16)},
+		{"gemmUnpackedI8mm16", unpacked(&i8mmSet, table.Signed, 16)},
 		{"unpackNibblesNeon", unpack(tensor.IQ4_NL)},
 		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
 		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},

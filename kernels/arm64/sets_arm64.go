@@ -39,9 +39,11 @@ var neonSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KNeon.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KNeon.run},
 	},
-	Unpack:         unpackNeon,
-	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedNeon.run},
-	MatMulMinima:   &table.QuantMatMul{Form: &rowForm, Run: minimaNeon.run},
+	Unpack: unpackNeon,
+	MatMulUnpacked: map[table.Layout]table.QuantMatMul{
+		table.Signed: {Form: &rowForm, Run: unpackedNeon.run},
+		table.Minima: {Form: &rowForm, Run: minimaNeon.run},
+	},
 
 	MatMulF16F32: matMulF16F32Neon,
 	MatMulF32F32: matMulF32F32Neon,
@@ -78,8 +80,10 @@ var dotprodSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KDotprod.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KDotprod.run},
 	},
-	MatMulUnpacked: &table.QuantMatMul{Form: &rowForm, Run: unpackedDotprod.run},
-	MatMulMinima:   &table.QuantMatMul{Form: &rowForm, Run: minimaDotprod.run},
+	MatMulUnpacked: map[table.Layout]table.QuantMatMul{
+		table.Signed: {Form: &rowForm, Run: unpackedDotprod.run},
+		table.Minima: {Form: &rowForm, Run: minimaDotprod.run},
+	},
 }
 
 var i8mmSet = table.Kernels{
@@ -91,7 +95,7 @@ var i8mmSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KI8mm.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KI8mm.run},
 	},
-	MatMulUnpacked: &table.QuantMatMul{Form: &pairForm, Run: unpackedI8mm.run},
+	MatMulUnpacked: map[table.Layout]table.QuantMatMul{table.Signed: {Form: &pairForm, Run: unpackedI8mm.run}},
 
 	MatMulF16F32: matMulF16F32I8mm,
 }

@@ -2,32 +2,33 @@ package arm64
 
 import (
 	"github.com/lever-go/lever/internal/quants"
+	"github.com/lever-go/lever/kernels/internal/table"
 	"github.com/lever-go/lever/tensor"
 )
 
 // unpackNeon is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
-var unpackNeon = map[tensor.DType]func(dst, tile []byte){
-	tensor.IQ4_NL: func(dst, tile []byte) {
+var unpackNeon = map[tensor.DType]table.Unpacker{
+	tensor.IQ4_NL: {Run: func(dst, tile []byte) {
 		unpackNibblesNeon(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
-	},
-	tensor.MXFP4: func(dst, tile []byte) {
+	}},
+	tensor.MXFP4: {Run: func(dst, tile []byte) {
 		unpackMXFP4Neon(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &quants.E2M1)
-	},
-	tensor.IQ4_XS: func(dst, tile []byte) {
+	}},
+	tensor.IQ4_XS: {Run: func(dst, tile []byte) {
 		unpackIQ4XSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
-	},
-	tensor.Q3_K: func(dst, tile []byte) {
+	}},
+	tensor.Q3_K: {Run: func(dst, tile []byte) {
 		unpackQ3KNeon(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
-	},
-	tensor.Q5_K: func(dst, tile []byte) {
+	}},
+	tensor.Q5_K: {Layout: table.Minima, Run: func(dst, tile []byte) {
 		unpackQ5KNeon(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
-	},
-	tensor.IQ3_S: func(dst, tile []byte) {
+	}},
+	tensor.IQ3_S: {Run: func(dst, tile []byte) {
 		unpackIQ3SNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3SSigned)
-	},
-	tensor.IQ3_XXS: func(dst, tile []byte) {
+	}},
+	tensor.IQ3_XXS: {Run: func(dst, tile []byte) {
 		unpackIQ3XXSNeon(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXSSigned)
-	},
+	}},
 }
 
 // blocksOf returns the number of blocks of a tile.

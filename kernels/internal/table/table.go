@@ -26,11 +26,10 @@ type Kernels struct {
 	// MatMul holds the products of packed weights, by their format, with activations in a form. One for F16, in a set that has one,
 	// takes the place of MatMulF16F32; k is any number, to it and to its form.
 	MatMul map[tensor.DType]QuantMatMul
-	// Unpack holds, by format, what writes a tile as an unpacked one, of the layout that [UnpackedBlockBytes] describes, for MatMulUnpacked.
-	// It serves the formats without a product of their own; a set may improve one and inherit the other.
-	Unpack map[tensor.DType]func(dst, tile []byte)
-	// MatMulUnpacked is the product with one unpacked tile, MatMulMinima with one that has minima.
-	MatMulUnpacked, MatMulMinima *QuantMatMul
+	// Unpack holds, by format, what writes a tile as an unpacked one, and MatMulUnpacked, by layout, the product with one unpacked tile.
+	// They serve the formats without a product of their own; a set may improve one and inherit the other.
+	Unpack         map[tensor.DType]Unpacker
+	MatMulUnpacked map[Layout]QuantMatMul
 	// Dequantize holds, by format, what writes row r (0..15) of one tile of len(dst) columns. F16 has an entry of its own.
 	Dequantize    map[tensor.DType]func(dst []float32, tile []byte, r int)
 	DequantizeF16 func(dst []float32, tile []byte, r int)
@@ -72,28 +71,61 @@ type Kernels struct {
 	F32ToBF16 func(dst []uint16, src []float32)
 }
 
-// UnpackedBlockBytes is the size of a block of an unpacked tile: of 32 columns, 16 × float32 d, one for each row; where the format has minima,
-// 16 × float32 m; then, for j in 0..7, for each row 4 × int8 q of columns 4j … 4j+3. An element is d·q-m.
-func UnpackedBlockBytes(minima bool) int {
-	if minima {
+// Layout is one of an unpacked tile. A block is 32 columns: 16 × float32 d, one for each row; with minima, 16 × float32 m; then, for j in 0..7,
+// for each row 4 × int8 q of columns 4j … 4j+3.
+type Layout int
+
+// The layouts.
+const (
+	Signed   Layout = iota // an element is d·q
+	Minima                 // d·q-m, q in 0 … 31
+	Offset16               // d·(q-16), q in 0 … 31
+	Offset64               // d·(q-64), q in 0 … 127
+)
+
+// BlockBytes is the size of a block.
+func (l Layout) BlockBytes() int {
+	if l == Minima {
 		return 2*4*tensor.TileRows + 32*tensor.TileRows
 	}
 	return 4*tensor.TileRows + 32*tensor.TileRows
 }
 
+// Offset is what is subtracted from an integer.
+func (l Layout) Offset() int {
+	switch l {
+	case Offset16:
+		return 16
+	case Offset64:
+		return 64
+	default:
+		return 0
+	}
+}
+
+// Unpacker writes a tile, or whole blocks of one, as an unpacked one of a layout.
+type Unpacker struct {
+	Layout Layout
+	Run    func(dst, tile []byte)
+}
+
 // QuantMatMul multiplies packed weights with quantised activations.
 type QuantMatMul struct {
-	// Unpack, if it is not nil, writes a tile as Run takes it.
-	Unpack func(dst, tile []byte)
-	// Minima says that an unpacked tile has minima.
-	Minima bool
+	// Unpack, if its Run is not nil, writes a tile as Run takes it, or some columns of it as RunPart does.
+	Unpack Unpacker
 	// Form is how Run wants the activations. Kernels that share a pointer share one quantisation of an input.
 	Form *Form
 	// Run computes dst[i*ldd+16t+r] = Σ_c w[16t+r][c]·x[i][c] for all i < n, r < 16, t < tiles: whole tiles only. w holds
 	// the tiles one after the other; q is the activations in the form's layout. n and tiles are at least 1. The caller
 	// cuts the work at tiles, not at rows, so that weights stream through once: a kernel blocks over rows as it likes.
 	Run func(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k int)
+	// RunPart, if it is not nil, takes the place of Run. It adds to dst the products with the columns from first on of an unpacked tile, of which w
+	// holds at most PartColumns, so that they stay in the first cache while all rows are multiplied with them.
+	RunPart func(dst []float32, ldd int, w []byte, q []byte, n, k, first int)
 }
+
+// PartColumns is the number of columns that are unpacked at a time for QuantMatMul.RunPart: a multiple of every format's block.
+const PartColumns = 512
 
 // Form is a layout of activations quantised to int8. Callers see bytes; the layout is a matter between the quantiser and
 // the kernels of a set.
