@@ -15,8 +15,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// TestUnpack: every unpacker of a set gives what the portable one does for tiles of random bytes, with scales of every kind, bit for bit, and
-// that one gives the values of the format.
+// TestUnpack: every unpacker of a set gives the elements that the portable one does for tiles of random bytes, with scales of every kind, bit for
+// bit, and that one gives the values of the format.
 func TestUnpack(t *testing.T) {
 	portable, err := kernels.Named("go")
 	if err != nil {
@@ -29,7 +29,7 @@ func TestUnpack(t *testing.T) {
 				tested[at] = true
 				t.Run(fmt.Sprintf("fmt=%v/impl=%s", d, set.Name()), func(t *testing.T) {
 					for seed := range uint64(30) {
-						checkUnpack(t, d, unpack, portable.Table(), rand.New(rand.NewPCG(seed, 0)))
+						checkUnpack(t, d, unpack, portable.Table().Unpack[d], rand.New(rand.NewPCG(seed, 0)))
 					}
 				})
 			}
@@ -37,7 +37,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, set *table.Kernels, rng *rand.Rand) {
+func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, portable table.Unpacker, rng *rand.Rand) {
 	t.Helper()
 	const guard = 64
 	k := d.BlockElems() * (1 + rng.IntN(3))
@@ -46,13 +46,10 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, set *table
 		data[i] = byte(rng.Uint32())
 	}
 	tile := blocktest.Pack(data, d, tensor.TileRows, k).Data
-	portable := set.Unpack[d]
-	blockBytes := portable.Layout.BlockBytes()
-	size := k / 32 * blockBytes
-	got, want := bytes.Repeat([]byte{0xAA}, size+guard), make([]byte, size)
+	size := k / 32 * unpack.Layout.BlockBytes()
+	got, want := bytes.Repeat([]byte{0xAA}, size+guard), make([]byte, k/32*portable.Layout.BlockBytes())
 	unpack.Run(got[:size], tile)
 	portable.Run(want, tile)
-	checkUnpacked(t, got[:size], want, blockBytes, unpack.Layout.Offset())
 	if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xAA}, guard)) {
 		t.Fatal("bytes beyond the unpacked tile were overwritten")
 	}
@@ -62,34 +59,38 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, set *table
 	}
 	for i, v := range values {
 		r, c := i/k, i%k
-		block := want[c/32*blockBytes:][:blockBytes]
-		q := float32(int8(block[blockBytes-32*tensor.TileRows+c%32/4*4*tensor.TileRows+4*r+c%4]))
-		m := float32(0)
-		if portable.Layout == table.Minima {
-			m = floatAt(block, tensor.TileRows+r)
+		g, w := unpacked(unpack.Layout, got, r, c), unpacked(portable.Layout, want, r, c)
+		if !sameBits(g, w) {
+			t.Fatalf("row %d, column %d: unpacked %v, by the portable set %v", r, c, g, w)
 		}
-		if u := float32(floatAt(block, r)*q) - m; !sameBits(u+0, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
-			t.Fatalf("row %d, column %d: unpacked %v, decoded %v", r, c, u, v)
+		if !sameBits(w, v+0) && math.Abs(float64(v)) < math.MaxFloat32 {
+			t.Fatalf("row %d, column %d: unpacked %v, decoded %v", r, c, w, v)
 		}
 	}
 }
 
-// checkUnpacked compares unpacked tiles, got with an offset; NaN scales are the same whatever their bits.
-func checkUnpacked(t *testing.T, got, want []byte, blockBytes, offset int) {
-	t.Helper()
-	for at := 0; at < len(want); at += blockBytes {
-		quants := at + blockBytes - 32*tensor.TileRows
-		for i := range (quants - at) / 4 {
-			if d, w := floatAt(got[at:], i), floatAt(want[at:], i); !sameBits(d, w) {
-				t.Fatalf("columns %d…, scale or minimum %d: %v, want %v", at/blockBytes*32, i, d, w)
-			}
+// unpacked returns an element of an unpacked tile, 0 for -0.
+func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
+	const floats, quants = 4 * tensor.TileRows, 32 * tensor.TileRows
+	block := tile[c/32*layout.BlockBytes():][:layout.BlockBytes()]
+	q := int(int8(block[len(block)-quants+c%32/4*4*tensor.TileRows+4*r+c%4]))
+	m := float32(0)
+	switch layout {
+	case table.Minima:
+		m = floatAt(block, tensor.TileRows+r)
+	case table.Offset16:
+		q -= 16
+	case table.Offset32:
+		q -= 32
+	case table.Runs:
+		factors := block[floats+c%32/16*floats+4*r:]
+		f := int16(binary.LittleEndian.Uint16(factors))
+		if f != int16(binary.LittleEndian.Uint16(factors[2:])) {
+			panic("the factor of a run stands there twice")
 		}
-		for i := range 32 * tensor.TileRows {
-			if g, w := int(int8(got[quants+i]))-offset, int(int8(want[quants+i])); g != w {
-				t.Fatalf("columns %d…, group %d, row %d: %d, want %d", at/blockBytes*32, i/64, i%64/4, g, w)
-			}
-		}
+		q = int(f) * (4 - q)
 	}
+	return float32(floatAt(block, r)*float32(q)) - m + 0
 }
 
 // floatAt returns the r-th float32.

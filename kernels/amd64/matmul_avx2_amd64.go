@@ -37,10 +37,15 @@ func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 //go:noescape
 func tileOffset16Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileOffset64Avx2 is tileSignedAvx2 for the layout Offset64.
+// tileOffset32Avx2 is tileSignedAvx2 for the layout Offset32.
 //
 //go:noescape
-func tileOffset64Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+func tileOffset32Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+
+// tileRunsAvx2 is tileSignedAvx2 for the layout Runs.
+//
+//go:noescape
+func tileRunsAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
 // tileQ4KAvx2 is tileQ4Avx2 for Q4_K weights, in blocks of 256 columns.
 //
@@ -81,7 +86,8 @@ var matMulUnpackedAvx2 = map[table.Layout]table.QuantMatMul{
 	table.Signed:   unpackedProductAvx2(table.Signed, tileSignedAvx2),
 	table.Minima:   unpackedProductAvx2(table.Minima, tileMinimaAvx2),
 	table.Offset16: unpackedProductAvx2(table.Offset16, tileOffset16Avx2),
-	table.Offset64: unpackedProductAvx2(table.Offset64, tileOffset64Avx2),
+	table.Offset32: unpackedProductAvx2(table.Offset32, tileOffset32Avx2),
+	table.Runs:     unpackedProductAvx2(table.Runs, tileRunsAvx2),
 }
 
 // unpackedProductAvx2 returns the product with parts of unpacked tiles of a layout.

@@ -8,6 +8,8 @@ DATA ones16<>+8(SB)/8, $0x0001000100010001
 DATA ones16<>+16(SB)/8, $0x0001000100010001
 DATA ones16<>+24(SB)/8, $0x0001000100010001
 GLOBL ones16<>(SB), RODATA|NOPTR, $32
+DATA fours<>+0(SB)/4, $0x04040404
+GLOBL fours<>(SB), RODATA|NOPTR, $4
 
 // Tiles of Q4_0 and Q8_0, and unpacked ones; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
 //
@@ -409,42 +411,146 @@ TEXT ·tileOffset16Avx2(SB), NOSPLIT, $0-56
 TEXT ·tileMinimaAvx2(SB), NOSPLIT, $0-56
 	PART(MINIMA1, MINIMA2, 640)
 
-// SEVEN_DOT multiplies weights below 128: a sum of a pair is at most 2·127·127, which 16 bits hold.
-#define SEVEN_DOT(i, row, s0, s1) \
-	VPBROADCASTD (4*(i))(row), Y12 \
-	VPMADDUBSW   Y12, Y8, Y13      \
-	VPMADDWD     Y14, Y13, Y13     \
-	VPADDD       Y13, s0, s0       \
-	VPMADDUBSW   Y12, Y9, Y13      \
-	VPMADDWD     Y14, Y13, Y13     \
-	VPADDD       Y13, s1, s1
+// SIX_DOT multiplies weights below 64, of columns 4i … and 4i+4 …: the 16-bit sums of two pairs are at most 2·2·63·127.
+#define SIX_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*(i))(row), Y12   \
+	VPMADDUBSW   Y12, Y8, Y13        \
+	VPMADDUBSW   Y12, Y9, Y14        \
+	VPBROADCASTD (4*(i)+4)(row), Y12 \
+	VPMADDUBSW   Y12, Y10, Y15       \
+	VPADDW       Y15, Y13, Y13       \
+	VPMADDUBSW   Y12, Y11, Y15       \
+	VPADDW       Y15, Y14, Y14       \
+	VPMADDWD     ones16<>(SB), Y13, Y13 \
+	VPMADDWD     ones16<>(SB), Y14, Y14 \
+	VPADDD       Y13, s0, s0         \
+	VPADDD       Y14, s1, s1
 
-#define SEVEN1(at, i) \
-	WEIGHTS(at, i)             \
-	SEVEN_DOT(i, R8, Y4, Y5)
+#define SIX_WEIGHTS(i) \
+	WEIGHTS(64, i)             \
+	VMOVDQU (128+64*(i))(SI), Y10 \
+	VMOVDQU (160+64*(i))(SI), Y11
 
-#define SEVEN2(at, i) \
-	WEIGHTS(at, i)             \
-	SEVEN_DOT(i, R8, Y4, Y5)   \
-	SEVEN_DOT(i, R9, Y6, Y7)
+#define SIX1(i) \
+	SIX_WEIGHTS(i)            \
+	SIX_DOT(i, R8, Y4, Y5)
 
-#define OFFSET64_1 \
+#define SIX2(i) \
+	SIX_WEIGHTS(i)            \
+	SIX_DOT(i, R8, Y4, Y5)    \
+	SIX_DOT(i, R9, Y6, Y7)
+
+#define OFFSET32_1 \
 	ZERO2(Y4, Y5)                \
-	GROUPS(SEVEN1, 64)           \
-	OFFSET(6, R8, Y4, Y5)        \
+	SIX1(0)                      \
+	SIX1(2)                      \
+	SIX1(4)                      \
+	SIX1(6)                      \
+	OFFSET(5, R8, Y4, Y5)        \
 	SCALES                       \
 	SCALE(R8, Y4, Y5, Y0, Y1)
 
-#define OFFSET64_2 \
+#define OFFSET32_2 \
 	ZERO2(Y4, Y5)                \
 	ZERO2(Y6, Y7)                \
-	GROUPS(SEVEN2, 64)           \
-	OFFSET(6, R8, Y4, Y5)        \
-	OFFSET(6, R9, Y6, Y7)        \
+	SIX2(0)                      \
+	SIX2(2)                      \
+	SIX2(4)                      \
+	SIX2(6)                      \
+	OFFSET(5, R8, Y4, Y5)        \
+	OFFSET(5, R9, Y6, Y7)        \
 	SCALES                       \
 	SCALE(R8, Y4, Y5, Y0, Y1)    \
 	SCALE(R9, Y6, Y7, Y2, Y3)
 
-// func tileOffset64Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
-TEXT ·tileOffset64Avx2(SB), NOSPLIT, $0-56
-	PART(OFFSET64_1, OFFSET64_2, 576)
+// func tileOffset32Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileOffset32Avx2(SB), NOSPLIT, $0-56
+	PART(OFFSET32_1, OFFSET32_2, 576)
+
+// RUN_OFFSET(row, s0, s1, later) begins sums of a row with four times those of pairs of activations, in every lane: s0 and s1 with the first 16
+// columns; what the last 16 begin with goes to later.
+#define RUN_OFFSET(row, s0, s1, later) \
+	VMOVDQU    (row), Y9         \
+	VPMADDUBSW Y9, Y8, Y9        \
+	VPSHUFD    $0x4e, Y9, Y13    \
+	VPADDW     Y13, Y9, Y9       \
+	VPSHUFD    $0xb1, Y9, Y13    \
+	VPADDW     Y13, Y9, Y9       \
+	VPERMQ     $0xee, Y9, Y13    \
+	VMOVDQU    Y13, later        \
+	VPERMQ     $0x44, Y9, s0     \
+	VMOVDQU    s0, s1
+
+// RUN_DOT takes the products with weights below 8 off sums of pairs, which 16 bits hold.
+#define RUN_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*(i))(row), Y12 \
+	VPMADDUBSW   Y12, Y8, Y13      \
+	VPSUBW       Y13, s0, s0       \
+	VPMADDUBSW   Y12, Y9, Y13      \
+	VPSUBW       Y13, s1, s1
+
+#define RUN1(i) \
+	WEIGHTS(192, i)            \
+	RUN_DOT(i, R8, Y4, Y5)
+
+#define RUN2(i) \
+	WEIGHTS(192, i)            \
+	RUN_DOT(i, R8, Y4, Y5)     \
+	RUN_DOT(i, R9, Y6, Y7)
+
+// FACTORS(at, s0, s1, h0, h1) multiplies sums of pairs with the factors at byte at of the block, and adds neighbours.
+#define FACTORS(at, s0, s1, h0, h1) \
+	VPMADDWD at(SI), s0, h0        \
+	VPMADDWD (at+32)(SI), s1, h1
+
+#define RUNS1 \
+	VPBROADCASTD fours<>(SB), Y8           \
+	RUN_OFFSET(R8, Y4, Y5, later-64(SP))   \
+	RUN1(0)                                \
+	RUN1(1)                                \
+	RUN1(2)                                \
+	RUN1(3)                                \
+	FACTORS(64, Y4, Y5, Y10, Y11)          \
+	VMOVDQU later-64(SP), Y4               \
+	VMOVDQU Y4, Y5                         \
+	RUN1(4)                                \
+	RUN1(5)                                \
+	RUN1(6)                                \
+	RUN1(7)                                \
+	FACTORS(128, Y4, Y5, Y4, Y5)           \
+	VPADDD Y10, Y4, Y4                     \
+	VPADDD Y11, Y5, Y5                     \
+	SCALES                                 \
+	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define RUNS2 \
+	VPBROADCASTD fours<>(SB), Y8           \
+	RUN_OFFSET(R8, Y4, Y5, later-64(SP))   \
+	RUN_OFFSET(R9, Y6, Y7, later-32(SP))   \
+	RUN2(0)                                \
+	RUN2(1)                                \
+	RUN2(2)                                \
+	RUN2(3)                                \
+	FACTORS(64, Y4, Y5, Y10, Y11)          \
+	FACTORS(64, Y6, Y7, Y14, Y15)          \
+	VMOVDQU later-64(SP), Y4               \
+	VMOVDQU Y4, Y5                         \
+	VMOVDQU later-32(SP), Y6               \
+	VMOVDQU Y6, Y7                         \
+	RUN2(4)                                \
+	RUN2(5)                                \
+	RUN2(6)                                \
+	RUN2(7)                                \
+	FACTORS(128, Y4, Y5, Y4, Y5)           \
+	FACTORS(128, Y6, Y7, Y6, Y7)           \
+	VPADDD Y10, Y4, Y4                     \
+	VPADDD Y11, Y5, Y5                     \
+	VPADDD Y14, Y6, Y6                     \
+	VPADDD Y15, Y7, Y7                     \
+	SCALES                                 \
+	SCALE(R8, Y4, Y5, Y0, Y1)              \
+	SCALE(R9, Y6, Y7, Y2, Y3)
+
+// func tileRunsAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileRunsAvx2(SB), NOSPLIT, $64-56
+	PART(RUNS1, RUNS2, 704)

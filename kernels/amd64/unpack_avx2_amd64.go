@@ -19,7 +19,7 @@ var unpackAvx2 = map[tensor.DType]table.Unpacker{
 	tensor.IQ4_XS: {Run: func(dst, tile []byte) {
 		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
 	}},
-	tensor.Q3_K: {Run: func(dst, tile []byte) {
+	tensor.Q3_K: {Layout: table.Runs, Run: func(dst, tile []byte) {
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
 	}},
 	tensor.Q5_K: {Layout: table.Minima, Run: func(dst, tile []byte) {
@@ -28,8 +28,8 @@ var unpackAvx2 = map[tensor.DType]table.Unpacker{
 	tensor.IQ3_S: {Layout: table.Offset16, Run: func(dst, tile []byte) {
 		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
 	}},
-	tensor.IQ3_XXS: {Layout: table.Offset64, Run: func(dst, tile []byte) {
-		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &quants.IQ3XXS)
+	tensor.IQ3_XXS: {Layout: table.Offset32, Run: func(dst, tile []byte) {
+		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &iq3XXSHalves)
 	}},
 }
 
@@ -39,6 +39,14 @@ var e2m1Plus16 = func() (values [16]int8) {
 		values[i] = v + 16
 	}
 	return values
+}()
+
+// iq3XXSHalves are half of the magnitudes of IQ3_XXS, which are even.
+var iq3XXSHalves = func() (magnitudes [256]uint32) {
+	for i, m := range quants.IQ3XXS {
+		magnitudes[i] = m >> 1
+	}
+	return magnitudes
 }()
 
 // blocksOf returns the number of blocks of a tile.
@@ -61,7 +69,7 @@ func unpackMXFP4Avx2(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 
-// unpackQ3KAvx2 unpacks blocks blocks of a tile of Q3_K: for each row, (32-s)·(q-4), with -d for a scale.
+// unpackQ3KAvx2 unpacks blocks blocks of a tile of Q3_K.
 //
 //go:noescape
 func unpackQ3KAvx2(dst, tile *byte, blocks int)

@@ -15,10 +15,6 @@ DATA four<>+0(SB)/4, $0x04040404
 GLOBL four<>(SB), RODATA|NOPTR, $4
 DATA bytes32<>+0(SB)/4, $0x20202020
 GLOBL bytes32<>(SB), RODATA|NOPTR, $4
-DATA evenBytes<>+0(SB)/4, $0x00ff00ff
-GLOBL evenBytes<>(SB), RODATA|NOPTR, $4
-DATA signBit<>+0(SB)/4, $0x80000000
-GLOBL signBit<>(SB), RODATA|NOPTR, $4
 DATA half<>+0(SB)/4, $0x3f000000 // 0.5
 GLOBL half<>(SB), RODATA|NOPTR, $4
 DATA nan<>+0(SB)/4, $0x7fc00000
@@ -36,18 +32,6 @@ GLOBL thirtyTwo<>(SB), RODATA|NOPTR, $4
 DATA number255<>+0(SB)/4, $255
 GLOBL number255<>(SB), RODATA|NOPTR, $4
 
-// words repeats bytes 0 … 7 of 16 twice, with zeros behind each, wordsHigh bytes 8 … 15.
-DATA words<>+0(SB)/8, $0x8001800180008000
-DATA words<>+8(SB)/8, $0x8003800380028002
-DATA words<>+16(SB)/8, $0x8005800580048004
-DATA words<>+24(SB)/8, $0x8007800780068006
-GLOBL words<>(SB), RODATA|NOPTR, $32
-DATA wordsHigh<>+0(SB)/8, $0x8009800980088008
-DATA wordsHigh<>+8(SB)/8, $0x800b800b800a800a
-DATA wordsHigh<>+16(SB)/8, $0x800d800d800c800c
-DATA wordsHigh<>+24(SB)/8, $0x800f800f800e800e
-GLOBL wordsHigh<>(SB), RODATA|NOPTR, $32
-
 // onesOfBytes is bit 0 of every byte, sevenBits are bits 0 to 6 of 32.
 DATA onesOfBytes<>+0(SB)/4, $0x01010101
 GLOBL onesOfBytes<>(SB), RODATA|NOPTR, $4
@@ -57,9 +41,6 @@ DATA sixtyThree<>+0(SB)/4, $63
 GLOBL sixtyThree<>(SB), RODATA|NOPTR, $4
 DATA bytes16<>+0(SB)/4, $0x10101010
 GLOBL bytes16<>(SB), RODATA|NOPTR, $4
-
-DATA bytes64<>+0(SB)/4, $0x40404040
-GLOBL bytes64<>(SB), RODATA|NOPTR, $4
 
 // eachFour repeats bytes 0 … 7 four times, eachFourHigh bytes 8 … 15. lowBits and highBits are a bit each for four columns.
 DATA eachFour<>+0(SB)/8, $0x0101010100000000
@@ -240,48 +221,44 @@ block:
 	VMOVDQU X2, (to)(R10)          \
 	VMOVDQU X3, (128+to)(R10)
 
-// Q3K_GROUP(at, factors) writes four columns of 8 rows: (q-4) times the factors, modulo 256. X6 is the shift of the bit
-// pairs, Y7 the bit of hmask, Y8 zero, Y9 four in every byte, Y10 the mask of even bytes, Y14 that of pairs.
-#define Q3K_GROUP(at, factors) \
+// Q3K_GROUP(at) writes four columns of 8 rows. X6 is the shift of the bit pairs, Y7 the bit of hmask, Y9 holds four in every byte, Y14 is the mask
+// of pairs.
+#define Q3K_GROUP(at) \
 	VMOVDQU  at(R11), Y0          \
 	VPSRLW   X6, Y0, Y0           \
 	VPAND    Y14, Y0, Y0          \
 	VPAND    at(R12), Y7, Y1      \
-	VPCMPEQB Y8, Y1, Y1           \
+	VPCMPEQB Y7, Y1, Y1           \
 	VPAND    Y9, Y1, Y1           \
-	VPSUBB   Y1, Y0, Y0           \
-	VPAND    Y10, Y0, Y1          \
-	VPANDN   Y0, Y10, Y0          \
-	VPMULLW  factors, Y1, Y1      \
-	VPMULLW  factors, Y0, Y0      \
-	VPAND    Y10, Y1, Y1          \
 	VPOR     Y1, Y0, Y0           \
-	VMOVDQU  Y0, (64+at)(DI)
+	VMOVDQU  Y0, (192+at)(DI)
 
 #define Q3K_RUN(run) \
-	VBROADCASTI128 (16*(run))(R10), Y2     \
-	VPSHUFB words<>(SB), Y2, Y3            \
-	VPSHUFB wordsHigh<>(SB), Y2, Y4        \
-	Q3K_GROUP(256*(run), Y3)               \
-	Q3K_GROUP(256*(run)+32, Y4)            \
-	Q3K_GROUP(256*(run)+64, Y3)            \
-	Q3K_GROUP(256*(run)+96, Y4)            \
-	Q3K_GROUP(256*(run)+128, Y3)           \
-	Q3K_GROUP(256*(run)+160, Y4)           \
-	Q3K_GROUP(256*(run)+192, Y3)           \
-	Q3K_GROUP(256*(run)+224, Y4)
+	Q3K_GROUP(256*(run))       \
+	Q3K_GROUP(256*(run)+32)    \
+	Q3K_GROUP(256*(run)+64)    \
+	Q3K_GROUP(256*(run)+96)    \
+	Q3K_GROUP(256*(run)+128)   \
+	Q3K_GROUP(256*(run)+160)   \
+	Q3K_GROUP(256*(run)+192)   \
+	Q3K_GROUP(256*(run)+224)
+
+// Q3K_WORDS(from, to) writes eight factors, each as two halves of 32 bits.
+#define Q3K_WORDS(from, to) \
+	VPMOVSXBD from(R10), Y2       \
+	VPSLLD    $16, Y2, Y3         \
+	VPBLENDW  $0xaa, Y3, Y2, Y2   \
+	VMOVDQU   Y2, to(DI)
 
 // func unpackQ3KAvx2(dst, tile *byte, blocks int)
 //
 //	R9   32 columns of the block left    R10  scratch: 16 factors of 16 rows; then those of the columns
-//	R11  bit pairs    R12  third bits    Y11, Y12  -d
+//	R11  bit pairs    R12  third bits    Y11, Y12  d
 TEXT ·unpackQ3KAvx2(SB), 0, $256-24
 	MOVQ dst+0(FP), DI
 	MOVQ tile+8(FP), SI
 	MOVQ blocks+16(FP), CX
-	VPXOR        Y8, Y8, Y8
 	VPBROADCASTD four<>(SB), Y9
-	VPBROADCASTD evenBytes<>(SB), Y10
 	VPBROADCASTD bytes32<>(SB), Y13
 	VPBROADCASTD pair<>(SB), Y14
 	VPBROADCASTD nibble<>(SB), Y15
@@ -296,29 +273,29 @@ block:
 	Q3K_FACTORS(112, 176, 2, 80)
 	Q3K_FACTORS(128, 192, 2, 96)
 	Q3K_FACTORS(144, 208, 2, 112)
-	VBROADCASTSS signBit<>(SB), Y0
 	VCVTPH2PS    (SI), Y11
 	VCVTPH2PS    16(SI), Y12
-	VXORPS       Y0, Y11, Y11
-	VXORPS       Y0, Y12, Y12
 	LEAQ 224(SI), R11
 	LEAQ 1248(SI), R12
 	MOVQ $8, R9
 	VPXOR        X6, X6, X6
-	VPBROADCASTD one<>(SB), X7
-	VPBROADCASTB X7, Y7
+	VPBROADCASTD onesOfBytes<>(SB), Y7
 	VPBROADCASTD one<>(SB), X5
 	VPADDD       X5, X5, X5
 	VPSRLDQ      $12, X5, X5 // 2 in the lowest lane alone
 
 columns:
 	STORE_SCALES(Y11, Y12)
+	Q3K_WORDS(0, 64)
+	Q3K_WORDS(8, 96)
+	Q3K_WORDS(16, 128)
+	Q3K_WORDS(24, 160)
 	Q3K_RUN(0)
 	Q3K_RUN(1)
 	VPADDQ X5, X6, X6
 	VPADDB Y7, Y7, Y7
 	ADDQ   $32, R10
-	ADDQ   $576, DI
+	ADDQ   $704, DI
 	CMPQ   R9, $5
 	JNE    same_half
 	ADDQ   $512, R11
@@ -333,42 +310,26 @@ same_half:
 	VZEROUPPER
 	RET
 
-// LOOKUP(INDEX, j, r) writes the four magnitudes of the index of the j-th four columns of row r, which INDEX loads.
-#define LOOKUP(INDEX, j, r) \
+#define BYTE_INDEX(j, r) MOVBLZX (16*(j)+r)(R12), AX
+#define WORD_INDEX(j, r) MOVWLZX (32*(j)+2*(r))(R10), AX
+
+#define LOOKUP(INDEX, j, r, lane, x) \
 	INDEX(j, r)                 \
-	MOVL (R8)(AX*4), AX         \
-	MOVL AX, (64+64*j+4*r)(DI)
+	VPINSRD $lane, (R8)(AX*4), x, x
 
-#define BYTE_INDEX(j, r) MOVBLZX (16*j+r)(R12), AX
-#define WORD_INDEX(j, r) MOVWLZX (32*j+2*r)(R10), AX
-
-#define LOOKUP16(INDEX, j) \
-	LOOKUP(INDEX, j, 0) \
-	LOOKUP(INDEX, j, 1) \
-	LOOKUP(INDEX, j, 2) \
-	LOOKUP(INDEX, j, 3) \
-	LOOKUP(INDEX, j, 4) \
-	LOOKUP(INDEX, j, 5) \
-	LOOKUP(INDEX, j, 6) \
-	LOOKUP(INDEX, j, 7) \
-	LOOKUP(INDEX, j, 8) \
-	LOOKUP(INDEX, j, 9) \
-	LOOKUP(INDEX, j, 10) \
-	LOOKUP(INDEX, j, 11) \
-	LOOKUP(INDEX, j, 12) \
-	LOOKUP(INDEX, j, 13) \
-	LOOKUP(INDEX, j, 14) \
-	LOOKUP(INDEX, j, 15)
-
-#define LOOKUPS(INDEX) \
-	LOOKUP16(INDEX, 0) \
-	LOOKUP16(INDEX, 1) \
-	LOOKUP16(INDEX, 2) \
-	LOOKUP16(INDEX, 3) \
-	LOOKUP16(INDEX, 4) \
-	LOOKUP16(INDEX, 5) \
-	LOOKUP16(INDEX, 6) \
-	LOOKUP16(INDEX, 7)
+// LOOKUP8(INDEX, j, r) makes the magnitudes of the j-th four columns of rows r … r+7 in Y3. INDEX loads the index of one.
+#define LOOKUP8(INDEX, j, r) \
+	INDEX(j, r)                    \
+	VMOVD (R8)(AX*4), X3           \
+	LOOKUP(INDEX, j, r+1, 1, X3)   \
+	LOOKUP(INDEX, j, r+2, 2, X3)   \
+	LOOKUP(INDEX, j, r+3, 3, X3)   \
+	INDEX(j, r+4)                  \
+	VMOVD (R8)(AX*4), X6           \
+	LOOKUP(INDEX, j, r+5, 1, X6)   \
+	LOOKUP(INDEX, j, r+6, 2, X6)   \
+	LOOKUP(INDEX, j, r+7, 3, X6)   \
+	VINSERTI128 $1, X6, Y3, Y3
 
 // INDICES(j, high) writes the indices of 16 rows of the j-th four columns to scratch: their bytes at R12, and high ones.
 #define INDICES(j, high) \
@@ -378,31 +339,35 @@ same_half:
 	VMOVDQU    X2, (32*(j))(R10)         \
 	VMOVDQU    X3, (32*(j)+16)(R10)
 
-// SIGN(at, signs, bits) makes 32 magnitudes negative where the bit of bits is set in signs, and adds the offset, Y15.
+// SIGN(at, signs, bits) writes the magnitudes in Y3, negative where the bit of bits is set in signs, plus the offset, Y15.
 #define SIGN(at, signs, bits) \
 	VPAND    bits, signs, Y2  \
 	VPCMPEQB bits, Y2, Y2     \
-	VPXOR    at(DI), Y2, Y3   \
+	VPXOR    Y3, Y2, Y3       \
 	VPSUBB   Y2, Y15, Y2      \
 	VPADDB   Y2, Y3, Y3       \
 	VMOVDQU  Y3, at(DI)
 
-// SIGNS(base, g) does so with the g-th 8 columns of 16 rows, whose signs are bytes at base. Y13 and Y14 are the bits of the first four columns and
-// the last.
-#define SIGNS(base, g) \
-	VBROADCASTI128 (16*g)(base), Y4        \
+// MAGNITUDES(INDEX, base, g) writes the g-th 8 columns of 16 rows, whose signs are bytes at base. Y13 and Y14 are the bits of the first four
+// columns and the last.
+#define MAGNITUDES(INDEX, base, g) \
+	VBROADCASTI128 (16*g)(base), Y4           \
 	VPSHUFB        eachFourHigh<>(SB), Y4, Y5 \
-	VPSHUFB        eachFour<>(SB), Y4, Y4  \
-	SIGN(64+128*g, Y4, Y13)                \
-	SIGN(96+128*g, Y5, Y13)                \
-	SIGN(128+128*g, Y4, Y14)               \
+	VPSHUFB        eachFour<>(SB), Y4, Y4     \
+	LOOKUP8(INDEX, 2*g, 0)                    \
+	SIGN(64+128*g, Y4, Y13)                   \
+	LOOKUP8(INDEX, 2*g, 8)                    \
+	SIGN(96+128*g, Y5, Y13)                   \
+	LOOKUP8(INDEX, 2*g+1, 0)                  \
+	SIGN(128+128*g, Y4, Y14)                  \
+	LOOKUP8(INDEX, 2*g+1, 8)                  \
 	SIGN(160+128*g, Y5, Y14)
 
-#define SIGNS32(base) \
-	SIGNS(base, 0) \
-	SIGNS(base, 1) \
-	SIGNS(base, 2) \
-	SIGNS(base, 3)
+#define MAGNITUDES32(INDEX, base) \
+	MAGNITUDES(INDEX, base, 0) \
+	MAGNITUDES(INDEX, base, 1) \
+	MAGNITUDES(INDEX, base, 2) \
+	MAGNITUDES(INDEX, base, 3)
 
 // IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2. Y9 is the mask of nibbles in numbers, Y8 holds 1.
 #define IQ3S_SCALE(row, d, shift) \
@@ -434,8 +399,7 @@ same_half:
 	IQ3S_INDICES(5)           \
 	IQ3S_INDICES(6)           \
 	IQ3S_INDICES(7)           \
-	LOOKUPS(WORD_INDEX)       \
-	SIGNS32(R11)              \
+	MAGNITUDES32(WORD_INDEX, R11) \
 	ADDQ $16, DX              \
 	ADDQ $64, R11             \
 	ADDQ $128, R12            \
@@ -475,12 +439,11 @@ columns:
 	VZEROUPPER
 	RET
 
-// IQ3XXS_SCALE(row, d) makes d·(scale+½)/2 of the top of the words of 8 rows in Y2.
+// IQ3XXS_SCALE(row, d) makes d·(scale+½) of the top of the words of 8 rows in Y2.
 #define IQ3XXS_SCALE(row, d) \
 	VPSRLD    $28, row, Y2          \
 	VCVTDQ2PS Y2, Y2                \
 	VADDPS    Y12, Y2, Y2           \
-	VMULPS    Y12, Y2, Y2           \
 	VMULPS    d, Y2, Y2
 
 // IQ3XXS_SIGNS(g) writes the signs of the g-th 8 columns to scratch: seven bits of the words of 16 rows, Y5 and Y6, and their parity.
@@ -514,7 +477,7 @@ TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $64-32
 	VBROADCASTSS half<>(SB), Y12
 	VPBROADCASTD lowBits<>(SB), Y13
 	VPBROADCASTD highBits<>(SB), Y14
-	VPBROADCASTD bytes64<>(SB), Y15
+	VPBROADCASTD bytes32<>(SB), Y15
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -534,8 +497,7 @@ columns:
 	IQ3XXS_SIGNS(1)
 	IQ3XXS_SIGNS(2)
 	IQ3XXS_SIGNS(3)
-	LOOKUPS(BYTE_INDEX)
-	SIGNS32(R10)
+	MAGNITUDES32(BYTE_INDEX, R10)
 	ADDQ $64, R11
 	ADDQ $128, R12
 	ADDQ $576, DI

@@ -71,35 +71,29 @@ type Kernels struct {
 	F32ToBF16 func(dst []uint16, src []float32)
 }
 
-// Layout is one of an unpacked tile. A block is 32 columns: 16 × float32 d, one for each row; with minima, 16 × float32 m; then, for j in 0..7,
-// for each row 4 × int8 q of columns 4j … 4j+3.
+// Layout is one of an unpacked tile. A block is 32 columns: 16 × float32 d, one for each row; what the layout says; then, for j in 0..7, for each
+// row 4 × int8 q of columns 4j … 4j+3.
 type Layout int
 
 // The layouts.
 const (
 	Signed   Layout = iota // an element is d·q
-	Minima                 // d·q-m, q in 0 … 31
+	Minima                 // d·q-m, q in 0 … 31; 16 × float32 m come after d
 	Offset16               // d·(q-16), q in 0 … 31
-	Offset64               // d·(q-64), q in 0 … 127
+	Offset32               // d·(q-32), q in 0 … 63
+	Runs                   // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
 )
 
 // BlockBytes is the size of a block.
 func (l Layout) BlockBytes() int {
-	if l == Minima {
-		return 2*4*tensor.TileRows + 32*tensor.TileRows
-	}
-	return 4*tensor.TileRows + 32*tensor.TileRows
-}
-
-// Offset is what is subtracted from an integer.
-func (l Layout) Offset() int {
+	const floats, quants = 4 * tensor.TileRows, 32 * tensor.TileRows
 	switch l {
-	case Offset16:
-		return 16
-	case Offset64:
-		return 64
+	case Minima:
+		return 2*floats + quants
+	case Runs:
+		return floats + 2*2*2*tensor.TileRows + quants
 	default:
-		return 0
+		return floats + quants
 	}
 }
 
