@@ -52,23 +52,23 @@
 // # Weights that are unpacked first
 //
 // Q4_0, Q8_0, Q4_K and Q6_K have products of their own in every set. A tile of the other quantised formats is unpacked once, to integers of 8 bits
-// and float32 scales, and then multiplied with all rows of activations: what unpacking costs is shared by the rows of a tree. A set has at most
-// two such products, with minima and without, and an unpacker for each format; it inherits what it lacks.
+// and float32 scales, and then multiplied with all rows of activations: what unpacking costs is shared by the rows of a tree. A set has a product
+// for each layout of an unpacked tile (a [table.Layout]) and an unpacker for each format; it inherits what it lacks.
 //
 //	set              unpacks                                                  multiplies unpacked tiles
 //	go               IQ4_NL, MXFP4, IQ4_XS, Q3_K, Q5_K, IQ3_S, IQ3_XXS        without and with minima (Q5_K)
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
 //	i8mm             as neon                                                  without minima; with them as dotprod
-//	avx2             the same                                                 without and with minima
+//	avx2             the same                                                 of five layouts: unsigned integers and what makes them signed
 //	avx512, amx      as avx2                                                  as avx2
 //
 // The rate of a product with 16 rows, in hundredths of Q4_0's in the same set: measured on amd64, on arm64 as the pipelines of a
 // Cortex-A710 are modelled (TestCost has the bounds of each kernel). avx2 lacks an instruction that sums products of signed bytes, so that Q8_0
-// reaches no more than 63 there.
+// reaches no more than 63 there. Of unsigned weights below 32, four products fit into 16 bits, of those below 64, two.
 //
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
-//	avx2            61     61      61    57    55       47     46
+//	avx2            66     95      66    73    75       64     70
 //	dotprod         92     88      90    80    79       82     82
 //	i8mm            83     79      81    69    52       72     72
 //

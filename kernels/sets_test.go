@@ -47,7 +47,7 @@ func TestFormats(t *testing.T) {
 		for _, d := range packedTypes {
 			m, inForm := set.MatMul[d]
 			switch {
-			case inForm && (m.Run == nil || m.Form == nil || m.Form.Name == "" || m.Form.Block == nil):
+			case inForm && (m.Run == nil && m.RunPart == nil || m.Form == nil || m.Form.Name == "" || m.Form.Block == nil):
 				t.Errorf("%s: the product with %v lacks its form, the form's name, Block or Run", set.Name, d)
 			case d.Quantized() && (!inForm || set.Dequantize[d] == nil):
 				t.Errorf("%s: no product with %v, or nothing that reads it", set.Name, d)
