@@ -308,13 +308,31 @@ func (g *Generator) prefill(ctx context.Context, progress func(done, total int))
 			progress(g.target.Len(), total)
 		}
 	}
+	reads, clock := g.io(), time.Now()
+	var p Prefill
+	p.Target = g.forwards(g.target, total)
 	if err := fill(ctx, g.target, g.sequence[:total], g.options.MaxBatch, report); err != nil {
 		return err
 	}
+	p.Target.Seconds = lap(&clock)
 	if g.draft != nil && total < g.draft.model.Context() {
-		return g.draft.follow(ctx, g.sequence)
+		p.Draft = g.forwards(g.draft.model, total)
+		if err := g.draft.follow(ctx, g.sequence); err != nil {
+			return err
+		}
+		p.Draft.Seconds = lap(&clock)
+	}
+	if starter, ok := g.options.Policy.(Starter); ok {
+		p.IO = g.io().since(reads)
+		starter.Start(p)
 	}
 	return nil
+}
+
+// forwards returns those that m takes to hold total tokens.
+func (g *Generator) forwards(m Decoder, total int) Forwards {
+	rows := max(0, total-m.Len())
+	return Forwards{Batches: (rows + g.options.MaxBatch - 1) / g.options.MaxBatch, Rows: rows}
 }
 
 // pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the

@@ -51,6 +51,23 @@ type Observer interface {
 	Observe(o Observation)
 }
 
+// Starter is a policy that learns from prefill, before it grows the first tree of a generation.
+type Starter interface {
+	Start(Prefill)
+}
+
+// Prefill is what the models took to take in a prompt: what they still held of it is not counted.
+type Prefill struct {
+	Target, Draft Forwards // of the draft zero if there is none
+	IO            IOStats  // reads of the target's weights meanwhile; zero if nothing counts them
+}
+
+// Forwards are some forwards of a model.
+type Forwards struct {
+	Batches, Rows int
+	Seconds       float64
+}
+
 // Observation is what one pass showed. After each node of Path the target's token is known: that of the next node in Path, and
 // Next after the last. In the candidate sets of these nodes it is a hit, also as a shadow candidate, or it is missing.
 type Observation struct {

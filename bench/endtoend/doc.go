@@ -14,5 +14,7 @@
 //
 //	r, err := endtoend.Run(ctx, endtoend.Options{Model: target, Draft: draft, DRAM: 1 << 30, Sets: sets})
 //
+// [RunFresh] measures the first answers of engines that know nothing yet, short ones above all.
+//
 // Limits: greedy decoding. The policy lever learns from one prompt of our own beforehand, as it would from a user's earlier ones.
 package endtoend

@@ -60,6 +60,31 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	}
 }
 
+func TestRunFresh(t *testing.T) {
+	o := options(t)
+	o.Sets, o.Chains = o.Sets[:1], []int{2}
+	r, err := endtoend.RunFresh(t.Context(), o, []int{3, 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := r.Data.([]endtoend.Answer)
+	for i, a := range answers {
+		if want := 3 + 3*(i/3); len(a.Tokens) != want || a.ReusedTokens != 0 || a.BytesRead == 0 {
+			t.Errorf("%s: %d tokens, %d reused, %d bytes read", a.Way, len(a.Tokens), a.ReusedTokens, a.BytesRead)
+		}
+	}
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if want := "6 greedy answers compared: 0 differ"; len(answers) != 6 || !strings.Contains(text.String(), want) {
+		t.Errorf("%d answers; the text does not say %q:\n%s", len(answers), want, text.String())
+	}
+	if _, err := endtoend.RunFresh(t.Context(), o, []int{0}); err == nil {
+		t.Error("answers of no tokens: no error")
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	good := options(t)
 	for name, spoil := range map[string]func(*endtoend.Options){

@@ -40,6 +40,13 @@ type recorder struct {
 	growing float64 // seconds of the latest Grow, without the draft model's work
 }
 
+// Start lets the policy learn from a prefill.
+func (r *recorder) Start(p spec.Prefill) {
+	if starter, ok := r.policy.(spec.Starter); ok {
+		starter.Start(p)
+	}
+}
+
 // Grow lets the policy grow its tree.
 func (r *recorder) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
 	began, drafting := time.Now(), r.draft.seconds

@@ -20,6 +20,7 @@ type endToEndFlags struct {
 	dram   cli.ByteSize
 	flash  string
 	beside []string
+	fresh  []int
 }
 
 func newEndToEndExperiment() *experiment {
@@ -32,6 +33,7 @@ stream the target from flash, and plain decoding with all weights in memory. Wit
 else happens for a token counts most; inflate makes models of real size.`,
 		example: `  lever-bench endtoend
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
+  lever-bench endtoend --fresh 16,32,64 --flash-profile ufs-4.0
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --beside 'other program=0.5'`,
 		flags: f.register,
 		run:   f.run,
@@ -46,6 +48,7 @@ func (f *endToEndFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 48)")
 	flags.IntVar(&f.PlainTokens, "plain-tokens", 0, "most tokens of an answer of plain decoding from flash (default: 8)")
 	flags.IntSliceVar(&f.Chains, "chains", nil, "lengths of chains (default: 4,8)")
+	flags.IntSliceVar(&f.fresh, "fresh", nil, "instead measure first answers of so many tokens, each with models opened anew: a list such as 16,32,64")
 	flags.BoolVar(&f.Resident, "in-memory", true, "also decode plainly with all weights in memory")
 	flags.StringArrayVar(&f.beside, "beside", nil, "NAME=RATE: what another program was measured to reach in the same memory, in tokens/s, to set beside lever (can be repeated)")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: the name or file of a profile")
@@ -87,7 +90,13 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		o.OpenFile = throttle.Opener(nil)
 	}
 	o.Progress = stepProgress("endtoend", "answers")
-	r, err := endtoend.Run(ctx, o)
+	measure := endtoend.Run
+	if f.fresh != nil {
+		measure = func(ctx context.Context, o endtoend.Options) (*report.Report, error) {
+			return endtoend.RunFresh(ctx, o, f.fresh)
+		}
+	}
+	r, err := measure(ctx, o)
 	if r != nil && throttle != nil {
 		r.Set("flash device", fmt.Sprintf("simulated: %s", f.flash))
 		cli.PrintOverrun(cli.Stderr, throttle.Stats())

@@ -151,6 +151,14 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 	clock, io := 0.0, 0.0
 	done := make([]float64, w.Layers)
 	path := []int{}
+	if starter, ok := policy.(spec.Starter); ok {
+		const rows = WorldPrompt - 1
+		compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
+		starter.Start(spec.Prefill{
+			Target: spec.Forwards{Batches: 1, Rows: rows, Seconds: max(compute, w.Read)}, Draft: spec.Forwards{Batches: 1, Rows: rows, Seconds: w.Draft(rows)},
+			IO: spec.IOStats{IOSeconds: w.Read, IOWaitSeconds: max(0, w.Read-compute)},
+		})
+	}
 	for range passes {
 		started, spent := clock, model.seconds
 		tree.Reset(sequence[len(sequence)-1], maxNodes, 1<<10)

@@ -268,6 +268,26 @@ func (m *CostModel) computeTime(rows int) float64 {
 	return seconds
 }
 
+// Start takes from the first prefill what batches of its size take, and reading. How the time grows with rows is then guessed, or the profile's, until there is
+// a pass of another size. It reports whether the prefill tells something: a few rows do not.
+func (m *CostModel) Start(p spec.Prefill) bool {
+	const few = 8 // rows
+	if p.Target.Rows < few {
+		return false
+	}
+	if seconds := denseRead(&p.IO) / float64(p.Target.Batches); m.reads == 0 && seconds > 0 {
+		m.observeRead(seconds)
+	}
+	if seconds := p.Target.Seconds - p.IO.IOWaitSeconds; seconds > 0 {
+		m.compute.take(p.Target, seconds, 0.35)
+	}
+	if p.Draft.Rows >= few && p.Draft.Seconds > 0 {
+		m.draft.take(p.Draft, p.Draft.Seconds, 0.2)
+	}
+	m.refresh()
+	return true
+}
+
 // Observe corrects the model by a pass. It drops what a profile says if the first pass takes less than half or more than
 // twice as long.
 func (m *CostModel) Observe(o spec.Observation) {
@@ -379,6 +399,16 @@ func (w *workTime) start(base Curve, doubt float64) {
 func (w *workTime) guess(batches, rows, seconds, growth float64) {
 	one := seconds / ((1-growth)*batches + growth*rows)
 	w.start(Curve{Points: []Point{{1, one}, {11, one * (1 + 10*growth)}}}, 0.5)
+}
+
+// take sets such a curve, of forwards that are observed, if none is known. A profile is checked by passes: at their size it must be right.
+func (w *workTime) take(f spec.Forwards, seconds, growth float64) {
+	if w.known() {
+		return
+	}
+	batches, rows := float64(f.Batches), f.Rows/f.Batches
+	w.guess(batches, float64(f.Rows), seconds, growth)
+	w.observe(rows, batches, batches*w.base.At(rows), seconds)
 }
 
 func (w *workTime) known() bool { return len(w.base.Points) > 0 }

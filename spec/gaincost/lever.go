@@ -53,6 +53,8 @@ type Lever struct {
 	credit   float64 // plain passes that speculation may cost
 	measure  int     // rows of the next pass that is to teach how time grows with them; 0 = enough is known
 	sizes    bool    // no profile tells this
+	compared bool    // a plain pass was measured
+	doubtful bool    // the latest pass was hardly better than plain ones are taken to be
 	drafted  int     // passes since one without nodes
 	idle     int     // passes since the draft model was asked
 	patience int     // of those between probes
@@ -101,6 +103,14 @@ func NewLever(o LeverOptions) (*Lever, error) {
 		}
 	}
 	return l, nil
+}
+
+// Start learns from a prefill what passes cost, where no profile tells, so that the first tree can be as large as pays. What a profile says is
+// measured against a plain pass first.
+func (l *Lever) Start(p spec.Prefill) {
+	if l.sizes && l.model.Start(p) && l.seconds == 0 {
+		l.measure, l.sizes = 0, false
+	}
 }
 
 // Grow makes the tree of a pass.
@@ -300,7 +310,9 @@ func (l *Lever) account(o *spec.Observation) {
 		// A stall of the machine is not the tree's fault.
 		usual := l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens) + l.model.prunedWait(o.Tree, o.Cuts)
 		seconds = min(seconds, 2*usual)
-		l.credit += tokens - seconds/l.model.plain(o)
+		passes := seconds / l.model.plain(o) // plain ones in the same time
+		l.credit += tokens - passes
+		l.doubtful = tokens < 1.5*passes
 	}
 	l.credit = min(max(l.credit, minCredit), maxCredit)
 }
@@ -308,9 +320,9 @@ func (l *Lever) account(o *spec.Observation) {
 // measured decides what to measure next. Each now and then a pass is plain, as all is compared with that; without a profile,
 // the first passes double their rows as long as that is cheap.
 func (l *Lever) measured(rows int) {
-	const enough, seldom = 32, 256
+	const enough, seldom, soon = 32, 256, 16
 	if l.drafted++; rows == 1 {
-		l.drafted = 0
+		l.drafted, l.compared = 0, true
 	}
 	switch {
 	case l.measure > 0 && rows < l.measure: // there were no more candidates
@@ -318,7 +330,7 @@ func (l *Lever) measured(rows int) {
 		if l.measure = 2 * rows; l.measure > enough || l.model.chainPass(l.measure, 0) > 1.5*l.model.chainPass(1, 0) {
 			l.measure, l.sizes = 0, false
 		}
-	case l.drafted >= seldom:
+	case l.drafted >= seldom || !l.compared && (l.doubtful || l.drafted >= soon):
 		l.measure = 1
 	default:
 		l.measure = 0
