@@ -62,7 +62,7 @@ type Model struct {
 	// those that it would have as a model of its own, and tensors of the other parts are not used.
 	TextPart bool
 
-	// Config is the architecture's own description: a *[Transformer] of most of those here, a *[Gemma4Transformer] of Gemma 4.
+	// Config is the architecture's own description: a *[Transformer] of most of those here, a *[Gemma3nTransformer] or *[Gemma4Transformer] of these.
 	Config any
 }
 
@@ -106,7 +106,7 @@ const (
 // builtIn are the architectures of this package.
 var builtIn = []*Architecture{
 	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, Ministral3, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteMoE, GraniteHybrid, GPTOSS,
-	LFM2, LFM2VL, Gemma3, Gemma4Text, Gemma4, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
+	LFM2, LFM2VL, Gemma3, Gemma3nText, Gemma3n, Gemma4Text, Gemma4, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
 }
 
 // All returns the architectures of this package after own.

@@ -86,7 +86,10 @@ func parse(text []byte) (arch.Transformer, error) {
 	if err != nil {
 		return arch.Transformer{}, err
 	}
-	if g, ok := m.Config.(*arch.Gemma4Transformer); ok {
+	switch g := m.Config.(type) {
+	case *arch.Gemma4Transformer:
+		return g.Transformer, g.Validate()
+	case *arch.Gemma3nTransformer:
 		return g.Transformer, g.Validate()
 	}
 	return *m.Config.(*arch.Transformer), nil
@@ -252,6 +255,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(with(f, qwen3, "rope_scaling", deepSeekQwen3)))
 	f.Add([]byte(`{"model_type": "llama", "hidden_size": 9e18}`))
 	f.Add([]byte(gemma4Small + `, "num_kv_shared_layers": 2, "rope_scaling": {"rope_type": "factors", "factors": [1]}}`))
+	f.Add([]byte(gemma3nSmall + `, "activation_sparsity_pattern": [0.95], "vocab_size_per_layer_input": 80}`))
 	f.Add([]byte(`{"model_type": "mistral3", "text_config": {"model_type": "mistral", "sliding_window": null}}`))
 	f.Add([]byte(`{"model_type": "lfm2", "hidden_size": 64, "block_ff_dim": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "full_attn_idxs": [1]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -69,7 +69,10 @@ func parseGemma4(v *Values) (*Model, error) {
 	v.Bool("use_double_wide_mlp", &g.WideShared)
 	v.Int("hidden_size_per_layer_input", &g.InputDim)
 	v.checkSizes(&g)
-	v.globalLayers(&g)
+	g.Global, g.Windows = v.globalLayers(g.Layers, 6)
+	if last := len(g.Global) - 1; last >= 0 {
+		g.Global[last], g.Windows[last] = true, 0
+	}
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -148,34 +151,32 @@ func (v *Values) checkSizes(g *Gemma4Transformer) {
 	}
 }
 
-// globalLayers reads which layers have no window: those that layer_types lists, or else every sixth, and the last one in any case.
-func (v *Values) globalLayers(g *Gemma4Transformer) {
+// globalLayers reads which layers have no window, those that layer_types lists, or else every pattern-th, and the windows of the others.
+func (v *Values) globalLayers(layers, pattern int) (global []bool, windows []int) {
 	window := 0
 	v.Need("sliding_window", &window)
-	types := v.layerTypes(g.Layers)
-	if v.err != nil || g.Layers < 1 || g.Layers > maxLayers {
-		return // which Validate reports
+	types := v.layerTypes(layers)
+	if v.err != nil || layers < 1 || layers > maxLayers {
+		return nil, nil // which Validate reports
 	}
 	if window < 1 {
 		v.Fail(fmt.Errorf("sliding_window = %d", window))
-		return
+		return nil, nil
 	}
-	g.Global, g.Windows = make([]bool, g.Layers), make([]int, g.Layers)
-	for i := range g.Global {
-		g.Global[i] = (i+1)%6 == 0
+	global, windows = make([]bool, layers), make([]int, layers)
+	for i := range global {
+		global[i] = (i+1)%pattern == 0
 		if types != nil {
-			g.Global[i] = types[i] == fullAttention
+			global[i] = types[i] == fullAttention
 		}
 		if types != nil && types[i] != fullAttention && types[i] != slidingAttention {
 			v.Fail(Unsupported("layer_types with %s", fileerr.Quote(types[i])))
 		}
-		if i == g.Layers-1 {
-			g.Global[i] = true
-		}
-		if !g.Global[i] {
-			g.Windows[i] = window
+		if !global[i] {
+			windows[i] = window
 		}
 	}
+	return global, windows
 }
 
 // checkLists compares what GGUF files say of each layer with what follows from the rest.
@@ -245,13 +246,16 @@ func (g *Gemma4Transformer) layer(i int) Transformer {
 // shares reports whether layer i uses the keys and values of another one.
 func (g *Gemma4Transformer) shares(i int) bool { return i >= g.Layers-g.SharedKV }
 
-// writer returns the layer whose keys and values layer i uses: itself, or the last of its kind that does not share; −1 if there is none.
-func (g *Gemma4Transformer) writer(i int) int {
-	if !g.shares(i) {
+// writer returns the layer whose keys and values layer i uses; −1 if there is none.
+func (g *Gemma4Transformer) writer(i int) int { return writerOf(g.Global, g.SharedKV, i) }
+
+// writerOf returns the layer whose keys and values layer i uses: itself, or, if it is one of the last that share, the last before them of its kind.
+func writerOf(global []bool, sharing, i int) int {
+	last := len(global) - sharing - 1
+	if i <= last {
 		return i
 	}
-	last := g.Layers - g.SharedKV - 1
-	for last >= 0 && g.Global[last] != g.Global[i] {
+	for last >= 0 && global[last] != global[i] {
 		last--
 	}
 	return last
@@ -359,17 +363,13 @@ func gemma4FromGGUF(config map[string]any, has func(tensor string) bool) {
 	}
 	sliding, _ := config["sliding"].([]bool)
 	delete(config, "sliding")
-	var types []string
+	types := layerKinds(sliding)
+	config["layer_types"] = types
 	for i, s := range sliding {
-		kind := fullAttention
-		if s {
-			kind = slidingAttention
-		} else if !has(fmt.Sprintf("blk.%d.attn_v.weight", i)) && has(fmt.Sprintf("blk.%d.attn_k.weight", i)) {
+		if !s && !has(fmt.Sprintf("blk.%d.attn_v.weight", i)) && has(fmt.Sprintf("blk.%d.attn_k.weight", i)) {
 			config["attention_k_eq_v"] = true
 		}
-		types = append(types, kind)
 	}
-	config["layer_types"] = types
 	if widths, ok := config["intermediate_sizes"].([]int32); ok {
 		config["intermediate_size"] = widths[0]
 		config["use_double_wide_mlp"] = widths[len(widths)-1] == 2*widths[0]

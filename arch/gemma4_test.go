@@ -1,6 +1,7 @@
 package arch_test
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -150,5 +151,98 @@ func TestGemma4Kinds(t *testing.T) {
 		if got := m.Config.(*arch.Gemma4Transformer).Global; !slices.Equal(got, want) {
 			t.Errorf("%s: layers without a window %v, want %v", more, got, want)
 		}
+	}
+}
+
+// TestPublishedGemma3n is TestPublished of models that a Transformer alone does not describe.
+func TestPublishedGemma3n(t *testing.T) {
+	sparse := math.Sqrt2 * math.Erfinv(2*0.95-1)
+	for name, c := range map[string]struct {
+		layers, shared int
+		width          string
+		ffn            int
+	}{
+		"gemma-3n-E2B-it": {30, 10, "[" + times(30, "8192") + "]", 8192},
+		"gemma-3n-E4B-it": {35, 15, "16384", 16384},
+	} {
+		m, err := arch.Parse([]byte(fmt.Sprintf(`{
+  "architectures": ["Gemma3nForConditionalGeneration"], "audio_soft_tokens_per_image": 188, "audio_token_id": 262273, "boa_token_id": 256000, "boi_token_id": 255999,
+  "eos_token_id": [1, 106], "image_token_id": 262145, "initializer_range": 0.02, "model_type": "gemma3n", "torch_dtype": "bfloat16", "transformers_version": "4.53.0.dev0",
+  "text_config": {"activation_sparsity_pattern": [`+times(10, "0.95")+", "+times(c.layers-10, "0.0")+`], "altup_active_idx": 0, "altup_coef_clip": 120.0,
+    "altup_correct_scale": true, "altup_lr_multiplier": 1.0, "altup_num_inputs": 4, "attention_bias": false, "attention_dropout": 0.0,
+    "final_logit_softcapping": 30.0, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2048, "hidden_size_per_layer_input": 256,
+    "initializer_range": 0.02, "intermediate_size": %s, "laurel_rank": 64, "layer_types": [`+times(c.layers/5, four)+`],
+    "max_position_embeddings": 32768, "model_type": "gemma3n_text", "num_attention_heads": 8, "num_hidden_layers": %d, "num_key_value_heads": 2,
+    "num_kv_shared_layers": %d, "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06, "rope_local_base_freq": 10000.0, "rope_scaling": null,
+    "rope_theta": 1000000.0, "sliding_window": 512, "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 262400, "vocab_size_per_layer_input": 262144},
+  "audio_config": {"conf_attention_chunk_size": 12, "model_type": "gemma3n_audio"}, "vision_config": {"model_type": "gemma3n_vision"}}`, c.width, c.layers, c.shared)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := arch.Gemma3nTransformer{
+			Transformer: arch.Transformer{
+				Width: 2048, Layers: c.layers, Heads: 8, KVHeads: 2, HeadDim: 256, FFN: c.ffn, Vocab: 262400, MaxPositions: 32768, NormEps: 1e-6, QKNorm: true,
+				Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, LocalRope: layers.Rope{Theta: 1e4, Scaling: layers.RopeDefault}, Scale: 1,
+				NormPosition: layers.NormAround, Activation: layers.GELUTanh, HeadSoftCap: 30, EmbeddingScale: float32(math.Sqrt(2048)),
+				Windows: allBut(c.layers, 5, 512),
+			},
+			SharedKV: c.shared, InputDim: 256, Inputs: 262144, Streams: 4, Rank: 64, Clip: 120,
+			Cutoffs: slices.Concat(slices.Repeat([]float64{sparse}, 10), make([]float64, c.layers-10)),
+		}
+		for _, w := range want.Windows {
+			want.Global = append(want.Global, w == 0)
+		}
+		if got := *m.Config.(*arch.Gemma3nTransformer); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got  %+v\nwant %+v", name, got, want)
+		}
+	}
+}
+
+// gemma3nSmall is a configuration without its closing brace.
+const gemma3nSmall = `{"model_type": "gemma3n_text", "hidden_size": 64, "num_hidden_layers": 10, "num_attention_heads": 4, "num_key_value_heads": 2,
+	"intermediate_size": 96, "vocab_size": 90, "head_dim": 16, "num_kv_shared_layers": 4`
+
+func TestGemma3nRefused(t *testing.T) {
+	if _, err := arch.Parse([]byte(gemma3nSmall + "}")); err != nil {
+		t.Fatal(err)
+	}
+	for more, want := range map[string]string{
+		`"altup_active_idx": 1`:                                   `altup_active_idx = 1`,
+		`"altup_correct_scale": false`:                            `altup_correct_scale = false`,
+		`"altup_num_inputs": 1`:                                   `altup_num_inputs − 1 = 0`,
+		`"altup_coef_clip": -1`:                                   `altup_coef_clip = -1`,
+		`"laurel_rank": 0`:                                        `laurel_rank = 0`,
+		`"hidden_size_per_layer_input": 0`:                        `hidden_size_per_layer_input = 0`,
+		`"vocab_size_per_layer_input": 91`:                        `vocab_size_per_layer_input = 91`,
+		`"num_kv_shared_layers": 6`:                               `no layer before them is of the kind of layer 4`,
+		`"num_kv_shared_layers": 10`:                              `num_kv_shared_layers + 1 = 11`,
+		`"activation_sparsity_pattern": [0.5]`:                    `10, 10 and 1`,
+		`"activation_sparsity_pattern": [1]`:                      `1, which is no share`,
+		`"activation_sparsity_scale": [` + times(10, "1e9") + `]`: `activation_sparsity_scale has 1e+09`,
+		`"intermediate_size": [96, 97]`:                           `intermediate_size = [96,97]`,
+		`"attn_logit_softcapping": 50`:                            `attn_logit_softcapping = 50`,
+	} {
+		text := gemma3nSmall + ", " + more + "}"
+		if strings.HasPrefix(more, `"intermediate`) || strings.HasPrefix(more, `"num_kv`) {
+			key, value, _ := strings.Cut(more, ": ")
+			text = with(t, gemma3nSmall+"}", strings.Trim(key, `"`), value)
+		}
+		if _, err := arch.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", more, err, want)
+		}
+	}
+}
+
+// GGUF files have infinitely few deviations where gates are not sparse.
+func TestGemma3nFromGGUF(t *testing.T) {
+	config := map[string]any{"activation_sparsity_scale": []float32{1.5, float32(math.Inf(-1))}, "sliding": []bool{true, false}, "vocab_size": int64(90)}
+	arch.Gemma3nText.FromGGUF(config, nil)
+	want := map[string]any{
+		"activation_sparsity_scale": []float64{1.5, 0}, "layer_types": []string{"sliding_attention", "full_attention"}, "vocab_size": int64(90),
+		"vocab_size_per_layer_input": int64(90), "hidden_activation": "gelu_pytorch_tanh",
+	}
+	if !reflect.DeepEqual(config, want) {
+		t.Errorf("got %v, want %v", config, want)
 	}
 }

@@ -22,6 +22,17 @@ func (v *Values) layerTypes(layers int) []string {
 	return types
 }
 
+// layerKinds names the kinds of layers of which some have a window.
+func layerKinds(sliding []bool) []string {
+	kinds := make([]string, len(sliding))
+	for i, s := range sliding {
+		if kinds[i] = fullAttention; s {
+			kinds[i] = slidingAttention
+		}
+	}
+	return kinds
+}
+
 // windows reads which layers see a window of the text alone, and how long it is: those that layer_types lists, or else all but every pattern-th, or
 // all if pattern is 0. A window of all positions is none.
 func (v *Values) windows(t *Transformer, pattern int) {

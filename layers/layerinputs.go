@@ -11,7 +11,7 @@ type LayerInputsConfig struct {
 	Width  int // elements of a row of the residual stream
 	Layers int // that have an input
 	Dim    int // elements of an input
-	Vocab  int // tokens that have a row in the table
+	Vocab  int // tokens that have a row in the table; others have that of token 0
 	Norm   NormConfig
 }
 
@@ -31,8 +31,9 @@ type LayerInputs struct {
 	norm   *Norm
 	inputs []float32 // [MaxRows][Layers][Dim]; those of pending row r lie at r mod MaxRows
 
-	rows *Rows // of the Forward under way
-	add  func(worker, i int)
+	token [1]int32 // that is looked up
+	rows  *Rows    // of the Forward under way
+	add   func(worker, i int)
 }
 
 // NewLayerInputs returns the inputs whose tensors start with name.
@@ -64,7 +65,10 @@ func (l *LayerInputs) Forward(ctx context.Context, x []float32, rows *Rows) erro
 		return fmt.Errorf("layers: %s: %d tokens of %d rows", l.name, len(rows.Tokens), n)
 	}
 	for i := range n {
-		if err := l.table.Forward(ctx, l.row(rows.Pending[i]), rows.Tokens[i:i+1]); err != nil {
+		if l.token[0] = rows.Tokens[i]; int(l.token[0]) >= l.config.Vocab {
+			l.token[0] = 0
+		}
+		if err := l.table.Forward(ctx, l.row(rows.Pending[i]), l.token[:]); err != nil {
 			return err
 		}
 	}
@@ -135,25 +139,30 @@ func (g *InputGate) States() []State { return nil }
 
 // Forward adds to x, [rows.Len()][Width].
 func (g *InputGate) Forward(ctx context.Context, x []float32, rows *Rows) error {
-	ws, c, n := g.ws, &g.inputs.config, rows.Len()
-	if err := ws.checkRows(g.gate.Name(), x, n, c.Width); err != nil {
+	if err := g.ws.checkRows(g.gate.Name(), x, rows.Len(), g.inputs.config.Width); err != nil {
 		return err
 	}
+	out := g.ws.out[:len(x)]
+	if err := g.compute(ctx, out, x, rows); err != nil {
+		return err
+	}
+	g.ws.Kernels().Add(x, out)
+	return nil
+}
+
+// compute writes to out what Forward would add to x.
+func (g *InputGate) compute(ctx context.Context, out, x []float32, rows *Rows) error {
+	ws, c, n := g.ws, &g.inputs.config, rows.Len()
 	if err := g.gate.Forward(ctx, ws.inner, ws.Input(x, n, c.Width)); err != nil {
 		return err
 	}
 	g.rows = rows
 	ws.pool.Run(n, g.apply)
 	g.rows = nil
-	out := ws.out[:n*c.Width]
 	if err := g.proj.Forward(ctx, out, ws.Input(ws.inner, n, c.Dim)); err != nil {
 		return err
 	}
-	if err := g.norm.Forward(ctx, out, out); err != nil {
-		return err
-	}
-	ws.Kernels().Add(x, out)
-	return nil
+	return g.norm.Forward(ctx, out, out)
 }
 
 // applyRow multiplies the input of row i of the pass by its gate.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lever-go/lever/kernels"
@@ -44,7 +45,12 @@ type MLPConfig struct {
 	FFN        int // inner width
 	Activation Activation
 	Ungated    bool // y = Wdown·a(Wup·x)
-	Bias       bool // all matrices have one
+
+	// Cutoff, if it is not 0, makes the gate of a gated network sparse before the activation, as in the first layers of Gemma 3n: of its elements, of which
+	// a row has the mean m and the standard deviation s, those below m + Cutoff·s become 0, and others what they exceed it by.
+	Cutoff float32
+
+	Bias bool // all matrices have one
 }
 
 // MLP is a feed-forward network, gated (Shazeer, arXiv 2002.05202) unless the configuration says Ungated:
@@ -134,6 +140,9 @@ func (m *MLP) activateRow(_, i int) {
 func (m *MLP) gateRow(_, i int) {
 	set, ffn := m.ws.Kernels(), m.config.FFN
 	gate, up := m.ws.gate[i*ffn:(i+1)*ffn], m.ws.inner[i*ffn:(i+1)*ffn]
+	if m.config.Cutoff != 0 {
+		cutOff(gate, m.config.Cutoff)
+	}
 	switch m.config.Activation {
 	case SiLU:
 		set.SiLUMul(up, gate, up)
@@ -144,6 +153,22 @@ func (m *MLP) gateRow(_, i int) {
 	default:
 		m.config.Activation.apply(set, gate, gate)
 		set.Mul(up, gate)
+	}
+}
+
+// cutOff leaves what elements exceed the mean by more than so many standard deviations.
+func cutOff(x []float32, deviations float32) {
+	sum, squares := 0.0, 0.0
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := sum / float64(len(x))
+	for _, v := range x {
+		squares += (float64(v) - mean) * (float64(v) - mean)
+	}
+	least := float32(mean + float64(deviations)*math.Sqrt(squares/float64(len(x))))
+	for i, v := range x {
+		x[i] = max(v-least, 0)
 	}
 }
 

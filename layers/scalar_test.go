@@ -506,13 +506,24 @@ func (m *scalarModel) mlp(x [][]float64, c *layers.MLPConfig, name string) (out 
 		if !c.Ungated {
 			inner = m.linear(name+".gate", row)
 		}
+		mean, squares := 0.0, 0.0
+		for _, v := range inner {
+			mean += v / float64(len(inner))
+		}
+		for _, v := range inner {
+			squares += (v - mean) * (v - mean) / float64(len(inner))
+		}
+		least := mean + float64(c.Cutoff)*math.Sqrt(squares)
 		for i, v := range inner {
 			if c.Activation == layers.ClampedSwiGLU {
 				g, u := min(v, 7), max(min(up[i], 7), -7)
 				inner[i] = g / (1 + math.Exp(-1.702*g)) * (u + 1)
 				continue
 			}
-			inner[i] = activate(c.Activation, v)
+			inner[i] = activate(c.Activation, max(v-least, 0))
+			if c.Cutoff == 0 {
+				inner[i] = activate(c.Activation, v)
+			}
 			if !c.Ungated {
 				inner[i] *= up[i]
 			}
@@ -660,6 +671,9 @@ func scalarModels() map[string]*scalarModel {
 		}),
 		"keys as values": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.KeysAsValues = layers.HeadQKNorm, rms, true, true
+		}),
+		"sparse gates": model(func(_ *scalarModel, _ int, l *scalarLayer) {
+			l.mlp.Activation, l.mlp.Cutoff = layers.GELUTanh, 0.8
 		}),
 		"gpt-oss": model(func(_ *scalarModel, i int, l *scalarLayer) {
 			l.attention.Sinks, l.attention.Bias, l.attention.OutputBias = true, true, true

@@ -167,7 +167,7 @@ func (t *Tokenizer) guessEnds() {
 			t.bos, t.addBOS = id, true
 		}
 	}
-	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<eos>", "</s>"} {
+	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<turn|>", "<eos>", "</s>"} {
 		if id, ok := t.Special(name); ok && t.control[id] {
 			t.addEOS(id)
 		}

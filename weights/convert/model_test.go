@@ -90,13 +90,26 @@ func (m *model) shifted(t testing.TB, name string, by float32, d tensor.DType) [
 	return raw
 }
 
-// kernel returns the rows of a convolution if x has its weights, which files keep as matrices, and 0 otherwise.
+// kernel returns the columns of a vector that files keep as a matrix, such as the weights of a convolution, and 0 for others.
 func (m *model) kernel(x arch.Tensor) int {
-	if t, ok := m.described.Config.(*arch.Transformer); ok && strings.HasSuffix(x.Name, ".conv") {
-		return t.Kernel
+	switch c := m.described.Config.(type) {
+	case *arch.Transformer:
+		if strings.HasSuffix(x.Name, ".conv") {
+			return c.Kernel
+		}
+	case *arch.Gemma3nTransformer:
+		switch x.Name[strings.LastIndex(x.Name, ".")+1:] {
+		case "router":
+			return c.Width
+		case "predict", "correct":
+			return c.Streams
+		}
 	}
 	return 0
 }
+
+// isStacked reports whether GGUF files keep a matrix as one of several in a tensor of three dimensions.
+func isStacked(x arch.Tensor) bool { return x.Expert != "" || strings.HasPrefix(x.Name, "altup.") }
 
 // hfTensor is a tensor in a safetensors file.
 type hfTensor struct {
@@ -117,7 +130,9 @@ func (m *model) hf(t testing.TB, d tensor.DType) map[string]hfTensor {
 			shape = shape[1:]
 		}
 		if kernel := m.kernel(r); kernel > 0 {
-			shape = []int{r.Cols / kernel, 1, kernel}
+			if shape = []int{r.Cols / kernel, kernel}; strings.HasSuffix(r.Name, ".conv") {
+				shape = []int{r.Cols / kernel, 1, kernel}
+			}
 		}
 		data := m.encode(t, r.Name, d)
 		if r.HFOffset != 0 {
