@@ -156,7 +156,8 @@ func TestGemma4Kinds(t *testing.T) {
 
 // TestPublishedGemma3n is TestPublished of models that a Transformer alone does not describe.
 func TestPublishedGemma3n(t *testing.T) {
-	sparse := math.Sqrt2 * math.Erfinv(2*0.95-1)
+	share := 0.95
+	sparse := math.Sqrt2 * math.Erfinv(2*share-1)
 	for name, c := range map[string]struct {
 		layers, shared int
 		width          string

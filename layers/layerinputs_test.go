@@ -7,10 +7,17 @@ import (
 	"github.com/lever-go/lever/layers"
 )
 
-// TestHookKeepsLayerInputs: the inputs of layers stay with their rows when a hook drops others.
+// TestHookKeepsLayerInputs: the inputs of layers, and streams, stay with their rows when a hook drops others.
 func TestHookKeepsLayerInputs(t *testing.T) {
-	m := scalarModels()["gemma4"]
-	pruned, full := m.decoder(t, 8), m.decoder(t, 8)
+	for _, name := range []string{"gemma4", "gemma3n"} {
+		m := scalarModels()[name]
+		checkKept(t, m.decoder(t, 8), m.decoder(t, 8))
+	}
+}
+
+// checkKept drops some rows of a tree by a hook, and compares the others with what they are in full.
+func checkKept(t *testing.T, pruned, full *layers.Decoder) {
+	t.Helper()
 	for _, d := range []*layers.Decoder{pruned, full} {
 		forward(t, d, []int32{9, 8, 7}, nil)
 		commitAll(t, d)

@@ -26,6 +26,7 @@ type scalarModel struct {
 	norm         layers.NormConfig // the last one
 	head         layers.HeadConfig // Vocab, Stored and Width are filled in
 	inputs       int               // elements of the input of each layer; 0 if layers have none
+	streams      int               // AltUp's; 0 if there is only the residual one
 
 	pool    *kernels.Pool // of decoders to come; nil computes on the calling goroutine
 	asked   *askedFor     // if not nil, notes what decoders to come ask for
@@ -126,7 +127,13 @@ func (m *scalarModel) decoder(t testing.TB, maxRows int) *layers.Decoder {
 		m.setNorm(t, "inputs.norm", m.inputs, norm)
 		inputs = layers.NewLayerInputs(ws, "inputs", layers.LayerInputsConfig{Width: m.width, Layers: len(m.layers), Dim: m.inputs, Vocab: m.vocab, Norm: norm})
 	}
+	if m.streams > 0 {
+		model.Layers = m.altUpLayers(t, ws, cache, inputs)
+	}
 	for i := range m.layers {
+		if m.streams > 0 {
+			break
+		}
 		chain, name := layers.Chain{m.layer(t, ws, cache, i)}, fmt.Sprintf("block.%d", i)
 		if inputs != nil {
 			m.setLinear(t, name+".input_gate", m.inputs, m.width, false)
@@ -256,7 +263,13 @@ func (m *scalarModel) logits(tokens []int32) []float64 {
 		x = append(x, row)
 	}
 	inputs := m.layerInputs(x, tokens)
+	if m.streams > 0 {
+		m.altUp(x, inputs)
+	}
 	for i := range m.layers {
+		if m.streams > 0 {
+			break
+		}
 		m.block(x, i)
 		m.finishLayer(x, inputs, i)
 	}
@@ -668,6 +681,12 @@ func scalarModels() map[string]*scalarModel {
 			m.inputs, l.scaled = 16, true
 			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.Scale = layers.HeadQKNorm, rms, true, 1
 			l.attention.SharedKV = i == 1
+		}),
+		"gemma3n": model(func(m *scalarModel, i int, l *scalarLayer) {
+			m.inputs, m.streams, m.head.SoftCap = 16, 4, 5
+			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.Scale = layers.HeadQKNorm, rms, true, 1
+			l.attention.SharedKV = i == 1
+			l.block.NormPosition = layers.NormAround
 		}),
 		"keys as values": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.attention.QKNorm, l.attention.Norm, l.attention.ValueNorm, l.attention.KeysAsValues = layers.HeadQKNorm, rms, true, true
