@@ -176,13 +176,20 @@ func (e *Experts) collect(n int) {
 	e.begin[0] = 0
 }
 
-// prefetch tells the weights which experts come next, and counts, by row, those that have to be read.
+// mostUses is the number of rows for which those of a large batch count in how often an expert was used: few enough that those after it soon count more.
+const mostUses = 24
+
+// prefetch tells the weights which experts come next and how many rows use them, and counts, by row, those that have to be read.
 func (e *Experts) prefetch(rows *Rows) {
 	if e.ahead == nil {
 		return
 	}
 	e.wanted = e.wanted[:0]
 	for i, expert := range e.used {
+		uses := e.begin[i+1] - e.begin[i]
+		for range uses*min(rows.Len(), mostUses)/rows.Len() - 1 {
+			e.wanted = append(e.wanted, e.tensors[expert][0])
+		}
 		e.wanted = append(e.wanted, e.tensors[expert]...)
 		if !e.isReady(i) {
 			e.ws.countCold(rows.Pending[e.rows[e.begin[i]]])

@@ -37,7 +37,8 @@ type Shaper interface {
 
 // Prefetcher is a [Weights] that is told which tensors are asked for next, of those that passes leave out at times; *weights.Streamer is one.
 type Prefetcher interface {
-	// Prefetch tells of them, in the order of the store. It may begin to read them at once. names is borrowed for the call.
+	// Prefetch tells of them, in the order of the store. It may begin to read them at once. A name that is there several times in a row will be of
+	// use to so many rows, which is a reason to keep it. names is borrowed for the call.
 	Prefetch(names []string)
 	// Ready reports whether a tensor can be read without waiting.
 	Ready(name string) bool

@@ -79,33 +79,40 @@ func (r *Streamer) keeps(place int) bool {
 // halfLife is the number of passes after which a use counts half in what a segment is worth.
 const halfLife = 16
 
-// use adds a use at a place to what its segment is worth: Σ over its uses of 2^(−age/halfLife), age in passes (LRFU: Lee et al., IEEE Transactions
+// use adds a use at a place, by one row or more, to what its segment is worth: Σ over its uses of 2^(−age/halfLife), age in passes (LRFU: Lee et al., IEEE Transactions
 // on Computers 50 (12), 2001). Unlike the least recently used, those that are worth least are no worse to give up where less than what one
 // pass uses is kept. It is stored as a logarithm, whose order does not change with time.
 func (r *Streamer) use(place int) {
-	now := float64(r.passes) / halfLife
-	if before := r.worth[place] - now; r.worth[place] == 0 {
-		r.worth[place] = now + math.SmallestNonzeroFloat64
-	} else {
-		r.worth[place] = now + math.Log2(1+math.Exp2(before))
+	now, sum := float64(r.passes)/halfLife, float64(1+r.shared[place])
+	if r.worth[place] != 0 {
+		sum += math.Exp2(r.worth[place] - now)
+	}
+	if r.worth[place] = now + math.Log2(sum); r.worth[place] == 0 {
+		r.worth[place] = math.SmallestNonzeroFloat64
 	}
 }
 
 // Prefetch tells which tensors the consumer will ask for next, in the order of the store, of those that passes leave out at times: the experts that
 // a layer is routed to. They are read at once, as far as there is memory for them, while the first is used. It replaces what
-// an earlier call told. Tensors that the store does not have are ignored here; asking for them is an error.
+// an earlier call told. A name that is there several times in a row will be of use to so many rows: such experts are kept for longer. Tensors that the
+// store does not have are ignored here; asking for them is an error.
 func (r *Streamer) Prefetch(names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.wanted)
+	clear(r.shared)
 	r.next = r.next[:0]
-	for _, name := range names {
+	for i, name := range names {
 		t, ok := r.tensors[name]
 		if !ok {
 			continue
 		}
+		again := i > 0 && name == names[i-1]
 		for _, p := range t.Parts {
-			if place := r.scan.place[address{p.Chunk, p.Segment}]; !r.wanted[place] {
+			switch place := r.scan.place[address{p.Chunk, p.Segment}]; {
+			case again:
+				r.shared[place]++
+			case !r.wanted[place]:
 				r.wanted[place] = true
 				r.next = append(r.next, place)
 			}

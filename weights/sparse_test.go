@@ -272,3 +272,36 @@ func testExpertsAtRandom(t *testing.T, s *Store) {
 		}
 	}
 }
+
+// An expert that many rows of a batch use is kept before those that the passes after it use once.
+func TestExpertsOfManyRowsAreKept(t *testing.T) {
+	s := expertStore(t, true)
+	want := resident(t, s.Dir())
+	r := stream(t, s, StreamOptions{Memory: 3*expertBytes + 40<<10, Tiles: 1})
+	pass := func(uses int, experts ...int) {
+		same(t, want, r, "norm")
+		var names []string
+		for _, e := range experts {
+			for range uses - 1 {
+				names = append(names, expertNames(e)[0])
+			}
+			names = append(names, expertNames(e)...)
+		}
+		r.Prefetch(names)
+		for _, e := range experts {
+			for _, name := range expertNames(e) {
+				same(t, want, r, name)
+			}
+		}
+		same(t, want, r, "final_norm")
+	}
+	pass(8, 0)
+	for e := 1; e < experts; e++ {
+		pass(1, e)
+	}
+	before := r.Stats().ExpertReads
+	pass(1, 0)
+	if got := r.Stats().ExpertReads; got != before || before != experts {
+		t.Errorf("%d experts were read before, and then %d, want %d and none", before, got-before, experts)
+	}
+}

@@ -104,6 +104,7 @@ type Streamer struct {
 	sparse    []bool                // places that the plan takes to be left out at times
 	leftOut   []int                 // by place: more than 0 where passes leave it out; see learn
 	wanted    []bool                // by place: see Prefetch
+	shared    []int                 // by place: to how many rows beside the first it will be of use, as Prefetch told
 	next      []int                 // places that Prefetch has told of and that were not looked at yet
 	passes    int64                 // that have ended
 	worth     []float64             // by place: see use
@@ -156,7 +157,8 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 	for _, t := range s.manifest.tables() {
 		r.tiles[t.Name] = &tileCache{buffer: t.tileBuffer(), tiles: map[int]*cachedTile{}}
 	}
-	r.fetches, r.leftOut, r.visits, r.wanted, r.worth = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins)), make([]float64, len(pins))
+	r.fetches, r.leftOut, r.visits, r.wanted = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins))
+	r.shared, r.worth = make([]int, len(pins)), make([]float64, len(pins))
 	sparse := r.scan.experts()
 	if sparse == nil {
 		sparse = make([]bool, len(pins))

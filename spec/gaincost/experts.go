@@ -26,12 +26,11 @@ type coldQuarter struct {
 
 const rowBands = 6
 
-// mean is an average that follows what it is made of; it starts from the average of all.
+// mean is an average over a window of late; it starts from the average of all.
 type mean struct{ value, count float64 }
 
-func (m *mean) add(x float64) {
-	const most = 30
-	m.count = min(m.count+1, most)
+func (m *mean) add(x, window float64) {
+	m.count = min(m.count+1, window)
 	m.value += (x - m.value) / m.count
 }
 
@@ -109,14 +108,16 @@ func (c *coldExperts) observe(o *spec.Observation) {
 // add takes in the experts that were read for a node.
 func (c *coldQuarter) add(node int, sibling bool, n int) {
 	if node == 0 {
-		c.first.add(float64(n))
+		const window = 8 // reads become fewer along an answer, and differ from text to text
+		c.first.add(float64(n), window)
 		return
 	}
 	kind := 0
 	if sibling {
 		kind = 1
 	}
-	c.more[kind][min(bits.Len(uint(node)), rowBands)-1].add(float64(n))
+	const window = 30
+	c.more[kind][min(bits.Len(uint(node)), rowBands)-1].add(float64(n), window)
 }
 
 // isSibling reports whether a node's parent has a child before it.
