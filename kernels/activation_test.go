@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -16,7 +15,7 @@ func TestActivations(t *testing.T) {
 		x = append(x, v)
 	}
 	const limit = 30
-	kerneltest.Each(t, "activations", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "activations", func(t *testing.T, set *kernels.Set) {
 		for _, f := range []struct {
 			name  string
 			run   func(dst, x []float32)

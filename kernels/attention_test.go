@@ -10,7 +10,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -100,7 +99,7 @@ func TestAttention(t *testing.T) {
 	if testing.Short() {
 		lengths = []int{1, 7, 33, kernels.AttentionKeys + 1}
 	}
-	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		var scratch kernels.AttentionScratch
 		for _, headDim := range []int{1, 4, 24, 64, 128, 300} {
@@ -154,7 +153,7 @@ func checkAttention(t *testing.T, set *kernels.Set, c *cache, f16 bool, group in
 // TestAttentionSequence: the result has the same bits wherever the keys lie: in a plain prefix, on a path through scattered
 // slots, in pages of any length, and for any number of heads computed together.
 func TestAttentionSequence(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rapid.Check(t, func(t *rapid.T) {
 			rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 			n := rapid.IntRange(1, 40).Draw(t, "keys")
@@ -198,7 +197,7 @@ func TestAttentionSequence(t *testing.T) {
 // TestAttentionWith: soft-caps and sinks do what they are defined to do, and what is seen last is seen with the bits that a sequence of it alone
 // has.
 func TestAttentionWith(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		const dim, group, slots = 32, 4, 700
 		c := newCache(rng, slots, 64, 1, dim)
@@ -271,7 +270,7 @@ func (c *cache) weighed(q []float32, visible kernels.Visible, o kernels.Attentio
 }
 
 func TestAttentionNotFinite(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const dim, n = 32, 50
 		var scratch kernels.AttentionScratch
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
@@ -343,7 +342,7 @@ func TestAttentionMisuse(t *testing.T) {
 
 // Later stretches of keys hold larger scores than earlier ones, so that what was summed up must be corrected.
 func TestAttentionDoesNotAllocate(t *testing.T) {
-	kerneltest.Each(t, "Attention", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const slots, dim, heads, pageLen = 640, 64, 4, 64
 		kv := kernels.KV{HeadDim: dim, KVHeads: 1, PageLen: pageLen}
 		for page := range slots / pageLen {

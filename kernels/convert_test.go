@@ -8,7 +8,6 @@ import (
 
 	"github.com/x448/float16"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -17,7 +16,7 @@ func TestF16ToF32(t *testing.T) {
 	for i := range all {
 		all[i] = uint16(i)
 	}
-	kerneltest.Each(t, "F16ToF32", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "F16ToF32", func(t *testing.T, set *kernels.Set) {
 		dst := make([]float32, len(all))
 		set.F16ToF32(dst, all)
 		for i, got := range dst {
@@ -55,7 +54,7 @@ func halfwayFloats() []float32 {
 
 func TestF32ToF16(t *testing.T) {
 	x := halfwayFloats()
-	kerneltest.Each(t, "F32ToF16", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "F32ToF16", func(t *testing.T, set *kernels.Set) {
 		dst := make([]uint16, len(x))
 		set.F32ToF16(dst, x)
 		for i, got := range dst {
@@ -83,7 +82,7 @@ func TestBF16(t *testing.T) {
 	for i, b := range bits {
 		x[i] = math.Float32frombits(b)
 	}
-	kerneltest.Each(t, "BF16", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "BF16", func(t *testing.T, set *kernels.Set) {
 		half, back := make([]uint16, len(x)), make([]float32, len(x))
 		set.F32ToBF16(half, x)
 		set.BF16ToF32(back, half)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -35,7 +34,7 @@ var elementwiseOps = []elementwise{
 
 func TestElementwise(t *testing.T) {
 	for _, op := range elementwiseOps {
-		kerneltest.Each(t, op.name, func(t *testing.T, set *kernels.Set) {
+		eachOwn(t, op.name, func(t *testing.T, set *kernels.Set) {
 			rng := newRand()
 			for n := range 80 {
 				for off := range 4 {
@@ -86,7 +85,7 @@ func (op elementwise) check(t *testing.T, set *kernels.Set, a, b []float32, off 
 }
 
 func TestRMSNorm(t *testing.T) {
-	kerneltest.Each(t, "RMSNorm", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "RMSNorm", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 140 {
 			x, gain := normal(rng, n), normal(rng, n)
@@ -143,7 +142,7 @@ func checkRMSNorm(t *testing.T, set *kernels.Set, x, gain []float32, off int) {
 }
 
 func TestRoPE(t *testing.T) {
-	kerneltest.Each(t, "RoPE", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "RoPE", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for _, pairing := range []kernels.Pairing{kernels.PairHalves, kernels.PairAdjacent} {
 			for _, headDim := range []int{2, 4, 6, 10, 16, 22, 32, 48, 64, 80, 128, 256} {
@@ -176,7 +175,7 @@ func TestRoPE(t *testing.T) {
 			}
 		}
 	})
-	kerneltest.Each(t, "RoPENotFinite", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "RoPENotFinite", func(t *testing.T, set *kernels.Set) {
 		const headDim = 32
 		cos, sin := normal(newRand(), headDim/2), normal(newRand(), headDim/2)
 		for _, pairing := range []kernels.Pairing{kernels.PairHalves, kernels.PairAdjacent} {
@@ -214,7 +213,7 @@ func TestRoPE(t *testing.T) {
 }
 
 func TestSoftmax(t *testing.T) {
-	kerneltest.Each(t, "Softmax", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "Softmax", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 150 {
 			for _, spread := range []float64{0.01, 1, 30, 1e4} {
@@ -306,7 +305,7 @@ func TestElementwiseMisuse(t *testing.T) {
 }
 
 func TestRowsDoNotAllocate(t *testing.T) {
-	kerneltest.Each(t, "rows", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "rows", func(t *testing.T, set *kernels.Set) {
 		x, y, half := normal(newRand(), 256), normal(newRand(), 256), make([]uint16, 256)
 		if allocs := testing.AllocsPerRun(10, func() {
 			set.RMSNorm(x, x, y, 1e-5)

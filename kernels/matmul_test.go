@@ -143,7 +143,7 @@ func TestMatMul(t *testing.T) {
 		if set.Name() == "ref" { // slow, and the same code for every n
 			ns = ns[:5]
 		}
-		for _, d := range packedTypes {
+		for _, d := range ownProducts(set) {
 			rng := newRand()
 			for _, blocks := range []int{1, 2, 3, 5} {
 				for _, rows := range []int{1, 15, 16, 17, 40, 64} {
@@ -176,7 +176,7 @@ func TestMatMul(t *testing.T) {
 // TestMatMulExtremes drives the integer sums to their limits: every quant and every activation at its largest magnitude.
 func TestMatMulExtremes(t *testing.T) {
 	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
-		for _, d := range packedTypes {
+		for _, d := range ownProducts(set) {
 			for _, fill := range []byte{0x00, 0xff, 0x7f, 0x80, 0x0f, 0xf0} {
 				const rows, k = 16, 512
 				data := slices.Repeat([]byte{fill}, rows*d.RowBytes(k))
@@ -202,7 +202,7 @@ func TestMatMulExtremes(t *testing.T) {
 // weights), all others are untouched.
 func TestMatMulNotFinite(t *testing.T) {
 	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
-		for _, d := range packedTypes {
+		for _, d := range ownProducts(set) {
 			const rows, k, n = 32, 256, 5
 			w, _ := randomMatrix(newRand(), d, rows, k)
 			x := normal(newRand(), n*k)
@@ -245,7 +245,7 @@ func TestMatMulBatchInvariance(t *testing.T) {
 		if set.Name() == "ref" { // slow, and the same code for every shape
 			maxRows, maxN = 20, 4
 		}
-		for _, d := range packedTypes {
+		for _, d := range ownProducts(set) {
 			t.Run(fmt.Sprintf("fmt=%v", d), func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) {
 					rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
@@ -277,7 +277,7 @@ func TestMatMulBatchInvariance(t *testing.T) {
 }
 
 func TestMatMulF32(t *testing.T) {
-	kerneltest.Each(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
 		pool := kerneltest.Pool(t, set, 3)
 		rng := newRand()
 		for k := range 40 {
@@ -306,7 +306,7 @@ func TestMatMulF32(t *testing.T) {
 // TestMatMulF32NotFinite: what is not finite in one activation row reaches that row's results, whichever column it is in, and
 // no others.
 func TestMatMulF32NotFinite(t *testing.T) {
-	kerneltest.Each(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "MatMulF32", func(t *testing.T, set *kernels.Set) {
 		const rows, k, n = 19, 37, 6
 		w, dst := normal(newRand(), rows*k), make([]float32, n*rows)
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
@@ -354,7 +354,7 @@ func TestInputIsShared(t *testing.T) {
 func TestMatMulDoesNotAllocate(t *testing.T) {
 	kerneltest.Each(t, "MatMul", func(t *testing.T, set *kernels.Set) {
 		pool := kerneltest.Pool(t, set, 2)
-		for _, d := range packedTypes {
+		for _, d := range ownProducts(set) {
 			const rows, k, n = 200, 512, 3
 			w, _ := randomMatrix(newRand(), d, rows, k)
 			x, dst := normal(newRand(), n*k), make([]float32, n*rows)

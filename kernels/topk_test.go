@@ -8,7 +8,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lever-go/lever/internal/kerneltest"
 	"github.com/lever-go/lever/kernels"
 )
 
@@ -58,7 +57,7 @@ func checkTop(t rapid.TB, set *kernels.Set, x []float32, k int) {
 
 func TestTopK(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	kerneltest.Each(t, "TopK", func(t *testing.T, set *kernels.Set) {
+	eachOwn(t, "TopK", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		for n := range 100 {
 			x := normal(rng, n)
