@@ -44,7 +44,8 @@ type Engine struct {
 	npu    offloading
 	pause  func(busy time.Duration) time.Duration // or nil
 
-	remembered *remembered // nil where nothing is
+	remembered *remembered  // nil where nothing is
+	learned    *keptLearned // the same
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
@@ -115,10 +116,13 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
+	if cfg.KeepLearned {
+		if err := e.openLearned(cfg); err != nil {
+			return err
+		}
+	}
 	if e.draft != nil || e.remembered != nil {
-		e.policy, err = gaincost.NewLever(gaincost.LeverOptions{
-			Costs: e.OffloadCosts(gaincost.Costs{}), Lookup: gaincost.LookupOptions{Answers: e.Answers()},
-		})
+		e.policy, err = e.NewLever(gaincost.LeverOptions{})
 	}
 	return err
 }
@@ -193,6 +197,7 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) close() error {
+	e.learned.save()
 	errs := []error{e.remembered.save()}
 	for _, m := range e.models() {
 		errs = append(errs, m.Close())

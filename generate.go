@@ -134,6 +134,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return rest(p)
 	})
 	e.remembered.add(generated.Tokens)
+	e.learned.used(options.Policy)
 	return Result{
 		Text:     generated.Text,
 		TokenIDs: generated.Tokens,

@@ -169,7 +169,7 @@ func TestKilledUnpacking(t *testing.T) {
 		}
 	}
 	k.good(run())
-	k.onlyIn(dir, filepath.Base(demo[0]))
+	k.onlyIn(dir, filepath.Base(demo[0]), "learned")
 	k.onlyIn(demo[0], "draft.lever", "target.lever")
 	for i, store := range stores {
 		if k.manifest(store) != want[i] {

@@ -90,8 +90,10 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		KV:       kvTypes[f.kv],
 		Trace:    f.trace,
 		Remember: f.remember,
-		Prune:    float64(f.prune),
-		Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+
+		KeepLearned: true,
+		Prune:       float64(f.prune),
+		Progress:    func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
 	var err error
 	if f.flash != "" {
@@ -172,15 +174,14 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		StopStrings: f.stop,
 		Budget:      cmp.Or(f.budget, kind.Budget),
 	}
-	lookup := gaincost.LookupOptions{Answers: engine.Answers()}
 	switch kind.Name {
 	case gaincost.LeverKind.Name:
 		var costs gaincost.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
-			req.Policy, err = gaincost.NewLever(gaincost.LeverOptions{Costs: engine.OffloadCosts(costs), Nodes: req.Budget, Lookup: lookup})
+			req.Policy, err = engine.NewLever(gaincost.LeverOptions{Costs: costs, Nodes: req.Budget})
 		}
 	case gaincost.NGramKind.Name:
-		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Nodes: req.Budget, Lookup: lookup})
+		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Nodes: req.Budget, Lookup: gaincost.LookupOptions{Answers: engine.Answers()}})
 	case baseline.ChainKind.Name:
 		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
 	default:

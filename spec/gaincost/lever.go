@@ -76,7 +76,8 @@ const (
 	creditRate  = 0.01 // per pass
 	minPatience = 4    // passes
 	maxPatience = 64
-	priorTokens = 20 // expected tokens that the prior counts for, before what is accepted moves the forecast
+	hitsWindow  = 36.0 // candidates that the chances of the draft's first ones are averaged over
+	priorTokens = 20   // expected tokens that the prior counts for, before what is accepted moves the forecast
 )
 
 // NewLever returns the policy.
@@ -339,7 +340,7 @@ func (l *Lever) measured(rows int) {
 
 // countHit updates the chances of the draft's first candidates. Probes are few, so each counts for more.
 func (l *Lever) countHit(set *spec.CandidateSet, token int32) {
-	window := 36.0
+	window := hitsWindow
 	if l.probing {
 		window = 8
 	}
