@@ -775,7 +775,11 @@ func TestPartsKeepTreesExact(t *testing.T) {
 			m.pool = kernels.NewPool(3)
 			defer m.pool.Close()
 			tree := m.decoder(t, 7)
-			for range 3 {
+			trees := 3
+			if testing.Short() {
+				trees = 1
+			}
+			for range trees {
 				checkRandomTree(t, rng, tree, alone)
 			}
 		})
