@@ -60,7 +60,7 @@
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
 //	i8mm             as neon                                                  without minima; with them as dotprod
-//	avx2             the same                                                 of five layouts: unsigned integers and what makes them signed
+//	avx2             the same                                                 of five layouts, most of unsigned integers
 //	avx512, amx      as avx2                                                  as avx2
 //
 // The rate of a product with 16 rows, in hundredths of Q4_0's in the same set: measured on amd64, on arm64 as the pipelines of a
@@ -68,7 +68,7 @@
 // reaches no more than 63 there. Of unsigned weights below 32, four products fit into 16 bits, of those below 64, two.
 //
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
-//	avx2            66     95      66    73    75       64     70
+//	avx2            62     96      62    71    76       61     68
 //	dotprod         92     88      90    80    79       82     82
 //	i8mm            83     79      81    69    52       72     72
 //

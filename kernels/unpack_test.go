@@ -73,12 +73,9 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, portable t
 func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 	const floats, quants = 4 * tensor.TileRows, 32 * tensor.TileRows
 	block := tile[c/32*layout.BlockBytes():][:layout.BlockBytes()]
-	at := c%32/4*4*tensor.TileRows + 4*r + c%4
-	q := int(int8(block[len(block)-quants+at]))
+	q := int(int8(block[len(block)-quants+c%32/4*4*tensor.TileRows+4*r+c%4]))
 	m := float32(0)
 	switch layout {
-	case table.Magnitudes:
-		q = magnitude(block, r, at)
 	case table.Minima:
 		m = floatAt(block, tensor.TileRows+r)
 	case table.Offset16:
@@ -94,29 +91,6 @@ func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 		q = int(f) * (4 - q)
 	}
 	return float32(floatAt(block, r)*float32(q)) - m + 0
-}
-
-// magnitude returns the weight of row r at position at of a block of the layout Magnitudes.
-func magnitude(block []byte, r, at int) int {
-	const floats, half = 4 * tensor.TileRows, 4 * tensor.TileRows
-	negative, weight := 0, 0
-	for j := range 8 {
-		for e := range 4 {
-			pos := 2*floats + 2*half*j + 4*r + e
-			q, mask := int(block[pos]), int(int8(block[pos+half]))
-			if mask != 0 && mask != -1 {
-				panic("a mask is 0 or -1")
-			}
-			negative -= q * mask
-			if j*half+4*r+e == at {
-				weight = q * (1 + 2*mask)
-			}
-		}
-	}
-	if sum := int(int32(binary.LittleEndian.Uint32(block[floats+4*r:]))); sum != negative {
-		panic(fmt.Sprintf("the sum of negative weights of row %d is %d, not %d", r, negative, sum))
-	}
-	return weight
 }
 
 // floatAt returns the r-th float32.

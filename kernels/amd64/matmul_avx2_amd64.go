@@ -22,27 +22,27 @@ func tileQ4Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 //go:noescape
 func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileMagnitudesAvx2 adds to dst what tileQ4Avx2 computes, for blocks blocks of an unpacked tile of the layout Magnitudes.
+// tileSignedAvx2 adds to dst what tileQ4Avx2 computes, for blocks blocks of an unpacked tile of the layout Signed.
 //
 //go:noescape
-func tileMagnitudesAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileMinimaAvx2 is tileMagnitudesAvx2 for the layout Minima.
+// tileMinimaAvx2 is tileSignedAvx2 for the layout Minima.
 //
 //go:noescape
 func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileOffset16Avx2 is tileMagnitudesAvx2 for the layout Offset16.
+// tileOffset16Avx2 is tileSignedAvx2 for the layout Offset16.
 //
 //go:noescape
 func tileOffset16Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileOffset32Avx2 is tileMagnitudesAvx2 for the layout Offset32.
+// tileOffset32Avx2 is tileSignedAvx2 for the layout Offset32.
 //
 //go:noescape
 func tileOffset32Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileRunsAvx2 is tileMagnitudesAvx2 for the layout Runs.
+// tileRunsAvx2 is tileSignedAvx2 for the layout Runs.
 //
 //go:noescape
 func tileRunsAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
@@ -83,11 +83,11 @@ func productAvx2(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, ro
 
 // matMulUnpackedAvx2 is table.Kernels.MatMulUnpacked. Products of unsigned weights take fewer instructions than of signed ones.
 var matMulUnpackedAvx2 = map[table.Layout]table.QuantMatMul{
-	table.Magnitudes: unpackedProductAvx2(table.Magnitudes, tileMagnitudesAvx2),
-	table.Minima:     unpackedProductAvx2(table.Minima, tileMinimaAvx2),
-	table.Offset16:   unpackedProductAvx2(table.Offset16, tileOffset16Avx2),
-	table.Offset32:   unpackedProductAvx2(table.Offset32, tileOffset32Avx2),
-	table.Runs:       unpackedProductAvx2(table.Runs, tileRunsAvx2),
+	table.Signed:   unpackedProductAvx2(table.Signed, tileSignedAvx2),
+	table.Minima:   unpackedProductAvx2(table.Minima, tileMinimaAvx2),
+	table.Offset16: unpackedProductAvx2(table.Offset16, tileOffset16Avx2),
+	table.Offset32: unpackedProductAvx2(table.Offset32, tileOffset32Avx2),
+	table.Runs:     unpackedProductAvx2(table.Runs, tileRunsAvx2),
 }
 
 // unpackedProductAvx2 returns the product with parts of unpacked tiles of a layout.

@@ -269,69 +269,23 @@ pair_loop:                  \
 	VMOVUPS (SI), Y8   \
 	VMOVUPS 32(SI), Y9
 
-// MAGNITUDES(i) loads columns 4i … of a block: magnitudes in Y8 and Y9, all ones where they are negative in Y10 and Y11.
-#define MAGNITUDES(i) \
-	VMOVDQU (128+128*(i))(SI), Y8  \
-	VMOVDQU (160+128*(i))(SI), Y9  \
-	VMOVDQU (192+128*(i))(SI), Y10 \
-	VMOVDQU (224+128*(i))(SI), Y11
-
-// MAGNITUDE_DOT multiplies with -1-a in place of -a: a sum of a pair is at most 2·127·128, which 16 bits hold. What is missing, the magnitudes of
-// negative weights, is what the sums begin with.
-#define MAGNITUDE_DOT(i, row, s0, s1) \
-	VPBROADCASTD (4*(i))(row), Y12 \
-	VPXOR        Y10, Y12, Y13     \
-	VPMADDUBSW   Y13, Y8, Y13      \
-	VPMADDWD     Y14, Y13, Y13     \
-	VPADDD       Y13, s0, s0       \
-	VPXOR        Y11, Y12, Y13     \
-	VPMADDUBSW   Y13, Y9, Y13      \
-	VPMADDWD     Y14, Y13, Y13     \
-	VPADDD       Y13, s1, s1
-
-#define MAGNITUDES1(i) \
-	MAGNITUDES(i)                  \
-	MAGNITUDE_DOT(i, R8, Y4, Y5)
-
-#define MAGNITUDES2(i) \
-	MAGNITUDES(i)                  \
-	MAGNITUDE_DOT(i, R8, Y4, Y5)   \
-	MAGNITUDE_DOT(i, R9, Y6, Y7)
-
-#define MAGNITUDES_1 \
-	VMOVDQU 64(SI), Y4          \
-	VMOVDQU 96(SI), Y5          \
-	MAGNITUDES1(0)            \
-	MAGNITUDES1(1)            \
-	MAGNITUDES1(2)            \
-	MAGNITUDES1(3)            \
-	MAGNITUDES1(4)            \
-	MAGNITUDES1(5)            \
-	MAGNITUDES1(6)            \
-	MAGNITUDES1(7)            \
+#define SIGNED1 \
+	ZERO2(Y4, Y5)               \
+	GROUPS(BYTES1, 64)          \
 	SCALES                      \
 	SCALE(R8, Y4, Y5, Y0, Y1)
 
-#define MAGNITUDES_2 \
-	VMOVDQU 64(SI), Y4          \
-	VMOVDQU 96(SI), Y5          \
-	VMOVDQU Y4, Y6              \
-	VMOVDQU Y5, Y7              \
-	MAGNITUDES2(0)            \
-	MAGNITUDES2(1)            \
-	MAGNITUDES2(2)            \
-	MAGNITUDES2(3)            \
-	MAGNITUDES2(4)            \
-	MAGNITUDES2(5)            \
-	MAGNITUDES2(6)            \
-	MAGNITUDES2(7)            \
+#define SIGNED2 \
+	ZERO2(Y4, Y5)               \
+	ZERO2(Y6, Y7)               \
+	GROUPS(BYTES2, 64)          \
 	SCALES                      \
 	SCALE(R8, Y4, Y5, Y0, Y1)   \
 	SCALE(R9, Y6, Y7, Y2, Y3)
 
-// func tileMagnitudesAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
-TEXT ·tileMagnitudesAvx2(SB), NOSPLIT, $0-56
-	PART(MAGNITUDES_1, MAGNITUDES_2, 1152)
+// func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileSignedAvx2(SB), NOSPLIT, $0-56
+	PART(SIGNED1, SIGNED2, 576)
 
 // OFFSET(shift, row, s0, s1) takes what an offset of the weights added off dot products.
 #define OFFSET(shift, row, s0, s1) \

@@ -10,14 +10,14 @@ import (
 
 // unpackAvx2 is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
 var unpackAvx2 = map[tensor.DType]table.Unpacker{
-	tensor.IQ4_NL: {Layout: table.Magnitudes, Run: func(dst, tile []byte) {
-		unpackIQ4NLAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &iq4Magnitudes)
+	tensor.IQ4_NL: {Run: func(dst, tile []byte) {
+		unpackNibblesAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
 	}},
 	tensor.MXFP4: {Layout: table.Offset16, Run: func(dst, tile []byte) {
 		unpackMXFP4Avx2(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &e2m1Plus16)
 	}},
-	tensor.IQ4_XS: {Layout: table.Magnitudes, Run: func(dst, tile []byte) {
-		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &iq4Magnitudes)
+	tensor.IQ4_XS: {Run: func(dst, tile []byte) {
+		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
 	}},
 	tensor.Q3_K: {Layout: table.Runs, Run: func(dst, tile []byte) {
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
@@ -32,17 +32,6 @@ var unpackAvx2 = map[tensor.DType]table.Unpacker{
 		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &iq3XXSHalves)
 	}},
 }
-
-// iq4Magnitudes are the magnitudes of what the quants of IQ4_NL and IQ4_XS stand for, then -1 for each that is negative.
-var iq4Magnitudes = func() (values [32]int8) {
-	for i, v := range quants.IQ4 {
-		values[i] = max(v, -v)
-		if v < 0 {
-			values[16+i] = -1
-		}
-	}
-	return values
-}()
 
 // e2m1Plus16 is what the quants of MXFP4 stand for, plus 16.
 var e2m1Plus16 = func() (values [16]int8) {
@@ -65,20 +54,20 @@ func blocksOf(d tensor.DType, tile []byte) int {
 	return len(tile) / tensor.TileBytes(d, d.BlockElems())
 }
 
-// unpackIQ4NLAvx2 unpacks blocks blocks of a tile of IQ4_NL.
+// unpackNibblesAvx2 unpacks blocks blocks of a tile of IQ4_NL, whose quants stand for values.
 //
 //go:noescape
-func unpackIQ4NLAvx2(dst, tile *byte, blocks int, magnitudes *[32]int8)
+func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
 
-// unpackMXFP4Avx2 unpacks blocks blocks of a tile of MXFP4, whose quants stand for values.
+// unpackMXFP4Avx2 is unpackNibblesAvx2 for MXFP4.
 //
 //go:noescape
 func unpackMXFP4Avx2(dst, tile *byte, blocks int, values *[16]int8)
 
-// unpackIQ4XSAvx2 is unpackIQ4NLAvx2 for IQ4_XS, in blocks of 256 columns.
+// unpackIQ4XSAvx2 is unpackNibblesAvx2 for IQ4_XS, in blocks of 256 columns.
 //
 //go:noescape
-func unpackIQ4XSAvx2(dst, tile *byte, blocks int, magnitudes *[32]int8)
+func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 
 // unpackQ3KAvx2 unpacks blocks blocks of a tile of Q3_K.
 //

@@ -32,9 +32,6 @@ GLOBL thirtyTwo<>(SB), RODATA|NOPTR, $4
 DATA number255<>+0(SB)/4, $255
 GLOBL number255<>(SB), RODATA|NOPTR, $4
 
-DATA onesOfWords<>+0(SB)/4, $0x00010001
-GLOBL onesOfWords<>(SB), RODATA|NOPTR, $4
-
 // onesOfBytes is bit 0 of every byte, sevenBits are bits 0 to 6 of 32.
 DATA onesOfBytes<>+0(SB)/4, $0x01010101
 GLOBL onesOfBytes<>(SB), RODATA|NOPTR, $4
@@ -99,6 +96,24 @@ GLOBL oddBits<>(SB), RODATA|NOPTR, $16
 	MOVQ blocks+16(FP), CX \
 	MOVQ table+24(FP), R8
 
+// func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
+TEXT ·unpackNibblesAvx2(SB), NOSPLIT, $0-32
+	ARGUMENTS
+	VBROADCASTI128 (R8), Y14
+	VPBROADCASTD   nibble<>(SB), Y15
+
+block:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	STORE_SCALES(Y0, Y1)
+	NIBBLES32(32)
+	ADDQ $288, SI
+	ADDQ $576, DI
+	SUBQ $1, CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
 // POWER(y) makes half of the power of two of each exponent: (e-1)<<23, but for two subnormal numbers and NaN.
 #define POWER(y) \
 	VPSUBD    Y11, y, Y2      \
@@ -136,96 +151,36 @@ block:
 	VZEROUPPER
 	RET
 
-// MAGNITUDE(to) writes magnitudes and masks of 32 nibbles, Y4, and adds pairs of those that are negative to s. Y13 holds ones, Y14 the magnitudes,
-// Y12 the masks.
-#define MAGNITUDE(to, s) \
-	VPSHUFB    Y4, Y14, Y5   \
-	VPSHUFB    Y4, Y12, Y6   \
-	VMOVDQU    Y5, to(DI)    \
-	VMOVDQU    Y6, (to+64)(DI) \
-	VPAND      Y6, Y5, Y5    \
-	VPMADDUBSW Y13, Y5, Y5   \
-	VPADDW     Y5, s, s
-
-// MAGNITUDES(from, to, s) does so with the low nibbles of 32 bytes, and the high ones 16 columns further.
-#define MAGNITUDES(from, to, s) \
-	VMOVDQU   from(SI), Y7       \
-	VPAND     Y15, Y7, Y4        \
-	MAGNITUDE(to, s)             \
-	VPSRLW    $4, Y7, Y7         \
-	VPAND     Y15, Y7, Y4        \
-	MAGNITUDE(to+512, s)
-
-// MAGNITUDES32(from) does so for 32 columns of 16 rows, and writes the sums.
-#define MAGNITUDES32(from) \
-	VPXOR      Y2, Y2, Y2            \
-	VPXOR      Y3, Y3, Y3            \
-	MAGNITUDES(from, 128, Y2)        \
-	MAGNITUDES(from+32, 160, Y3)     \
-	MAGNITUDES(from+64, 256, Y2)     \
-	MAGNITUDES(from+96, 288, Y3)     \
-	MAGNITUDES(from+128, 384, Y2)    \
-	MAGNITUDES(from+160, 416, Y3)    \
-	MAGNITUDES(from+192, 512, Y2)    \
-	MAGNITUDES(from+224, 544, Y3)    \
-	VPMADDWD   Y11, Y2, Y2           \
-	VPMADDWD   Y11, Y3, Y3           \
-	VMOVDQU    Y2, 64(DI)            \
-	VMOVDQU    Y3, 96(DI)
-
-#define IQ4_CONSTANTS \
-	VBROADCASTI128 (R8), Y14              \
-	VBROADCASTI128 16(R8), Y12            \
-	VPBROADCASTD   nibble<>(SB), Y15      \
-	VPBROADCASTD   onesOfBytes<>(SB), Y13 \
-	VPBROADCASTD   onesOfWords<>(SB), Y11
-
-// func unpackIQ4NLAvx2(dst, tile *byte, blocks int, magnitudes *[32]int8)
-TEXT ·unpackIQ4NLAvx2(SB), NOSPLIT, $0-32
-	ARGUMENTS
-	IQ4_CONSTANTS
-
-block:
-	VCVTPH2PS (SI), Y0
-	VCVTPH2PS 16(SI), Y1
-	STORE_SCALES(Y0, Y1)
-	MAGNITUDES32(32)
-	ADDQ $288, SI
-	ADDQ $1152, DI
-	SUBQ $1, CX
-	JNZ  block
-	VZEROUPPER
-	RET
-
-// IQ4XS_SCALE(s, row, d) makes d·(scale-32) of the s-th 32 columns of 8 rows in Y2. Y10, Y9 and Y8 hold 15, 3 and 32.
+// IQ4XS_SCALE(s, row, d) makes d·(scale-32) of the s-th 32 columns of 8 rows in Y2.
 #define IQ4XS_SCALE(s, row, d) \
 	VPMOVZXBD (64+16*((s)/2)+row)(SI), Y2 \
 	VPSRLD    $(4*((s)%2)), Y2, Y2        \
-	VPAND     Y10, Y2, Y2                 \
+	VPAND     Y13, Y2, Y2                 \
 	VPMOVZXBD (32+16*((s)/4)+row)(SI), Y3 \
 	VPSRLD    $(2*((s)%4)), Y3, Y3        \
-	VPAND     Y9, Y3, Y3                  \
+	VPAND     Y12, Y3, Y3                 \
 	VPSLLD    $4, Y3, Y3                  \
 	VPOR      Y3, Y2, Y2                  \
-	VPSUBD    Y8, Y2, Y2                  \
+	VPSUBD    Y11, Y2, Y2                 \
 	VCVTDQ2PS Y2, Y2                      \
 	VMULPS    d, Y2, Y2
 
 #define IQ4XS(s) \
-	IQ4XS_SCALE(s, 0, Y0)     \
-	VMOVUPS Y2, (DI)          \
-	IQ4XS_SCALE(s, 8, Y1)     \
-	VMOVUPS Y2, 32(DI)        \
-	MAGNITUDES32(128+256*(s)) \
-	ADDQ $1152, DI
+	IQ4XS_SCALE(s, 0, Y0)    \
+	VMOVUPS Y2, (DI)         \
+	IQ4XS_SCALE(s, 8, Y1)    \
+	VMOVUPS Y2, 32(DI)       \
+	NIBBLES32(128+256*(s))   \
+	ADDQ $576, DI
 
-// func unpackIQ4XSAvx2(dst, tile *byte, blocks int, magnitudes *[32]int8)
+// func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
 TEXT ·unpackIQ4XSAvx2(SB), NOSPLIT, $0-32
 	ARGUMENTS
-	IQ4_CONSTANTS
-	VPBROADCASTD fifteen<>(SB), Y10
-	VPBROADCASTD three<>(SB), Y9
-	VPBROADCASTD thirtyTwo<>(SB), Y8
+	VBROADCASTI128 (R8), Y14
+	VPBROADCASTD   nibble<>(SB), Y15
+	VPBROADCASTD   fifteen<>(SB), Y13
+	VPBROADCASTD   three<>(SB), Y12
+	VPBROADCASTD   thirtyTwo<>(SB), Y11
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -393,9 +348,9 @@ same_half:
 	VPADDB   Y2, Y3, Y3       \
 	VMOVDQU  Y3, at(DI)
 
-// ELEMENTS(INDEX, base, g) writes the g-th 8 columns of 16 rows, whose signs are bytes at base. Y13 and Y14 are the bits of the first four
+// MAGNITUDES(INDEX, base, g) writes the g-th 8 columns of 16 rows, whose signs are bytes at base. Y13 and Y14 are the bits of the first four
 // columns and the last.
-#define ELEMENTS(INDEX, base, g) \
+#define MAGNITUDES(INDEX, base, g) \
 	VBROADCASTI128 (16*g)(base), Y4           \
 	VPSHUFB        eachFourHigh<>(SB), Y4, Y5 \
 	VPSHUFB        eachFour<>(SB), Y4, Y4     \
@@ -408,11 +363,11 @@ same_half:
 	LOOKUP8(INDEX, 2*g+1, 8)                  \
 	SIGN(160+128*g, Y5, Y14)
 
-#define ELEMENTS32(INDEX, base) \
-	ELEMENTS(INDEX, base, 0) \
-	ELEMENTS(INDEX, base, 1) \
-	ELEMENTS(INDEX, base, 2) \
-	ELEMENTS(INDEX, base, 3)
+#define MAGNITUDES32(INDEX, base) \
+	MAGNITUDES(INDEX, base, 0) \
+	MAGNITUDES(INDEX, base, 1) \
+	MAGNITUDES(INDEX, base, 2) \
+	MAGNITUDES(INDEX, base, 3)
 
 // IQ3S_SCALE(row, d, shift) makes d·(1+2·scale) of 8 rows in Y2. Y9 is the mask of nibbles in numbers, Y8 holds 1.
 #define IQ3S_SCALE(row, d, shift) \
@@ -444,7 +399,7 @@ same_half:
 	IQ3S_INDICES(5)           \
 	IQ3S_INDICES(6)           \
 	IQ3S_INDICES(7)           \
-	ELEMENTS32(WORD_INDEX, R11) \
+	MAGNITUDES32(WORD_INDEX, R11) \
 	ADDQ $16, DX              \
 	ADDQ $64, R11             \
 	ADDQ $128, R12            \
@@ -542,7 +497,7 @@ columns:
 	IQ3XXS_SIGNS(1)
 	IQ3XXS_SIGNS(2)
 	IQ3XXS_SIGNS(3)
-	ELEMENTS32(BYTE_INDEX, R10)
+	MAGNITUDES32(BYTE_INDEX, R10)
 	ADDQ $64, R11
 	ADDQ $128, R12
 	ADDQ $576, DI

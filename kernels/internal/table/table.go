@@ -81,10 +81,7 @@ const (
 	Minima                 // d·q-m, q in 0 … 31; 16 × float32 m come after d
 	Offset16               // d·(q-16), q in 0 … 31
 	Offset32               // d·(q-32), q in 0 … 63
-	// Magnitudes: d·q, or -d·q where the mask is -1 and not 0, q in 0 … 127. After d come 16 × int32 sums of the q that are negative; 16 rows of
-	// int8 masks come after those of q, for each j.
-	Magnitudes
-	Runs // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
+	Runs                   // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
 )
 
 // BlockBytes is the size of a block.
@@ -93,8 +90,6 @@ func (l Layout) BlockBytes() int {
 	switch l {
 	case Minima:
 		return 2*floats + quants
-	case Magnitudes:
-		return 2*floats + 2*quants
 	case Runs:
 		return floats + 2*2*2*tensor.TileRows + quants
 	default:
