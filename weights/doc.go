@@ -87,7 +87,8 @@
 // A pass may leave segments out, as a mixture of experts does. Segments that the store marks as an expert's, and those that were not asked for
 // between one use of the final norm or the head and the next, are not read ahead; the plan pins the others first, and the rest of the memory
 // keeps those segments that were used most and last: a use counts half after 16 passes. (Keeping those used last alone finds nothing again where less
-// than what one pass uses is kept.) [Streamer.Prefetch] tells which experts come next, so that they are read together, and [Streamer.Ready] which
+// than what one pass uses is kept.) [Streamer.Prefetch] tells which experts come next and how many rows use each, so that they are read one
+// by one, each with as many reads as can be under way, and [Streamer.Ready] which
 // of them are in memory, to be used first. [Stats] counts how many experts passes asked for, and how many were read.
 //
 // Ask for tensors in the order of the store, which is that of [Contents].Steps; the experts that a store marks may come in any. Another order gives the same values but costs

@@ -19,7 +19,8 @@ type StreamOptions struct {
 	Memory int64
 	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of Memory.
 	Ring int64
-	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces. 0 means 4 MiB.
+	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces, and an expert in as many as
+	// reads are under way at once. 0 means 4 MiB.
 	ReadSize int
 	// Depth is the number of reads under way at once; 0 means 4.
 	Depth int
