@@ -44,7 +44,8 @@
 //
 // # Limits
 //
-// The ready parts know no positions but rotary ones, and no experts that all rows share; layers of your own may. Soft-caps, convolutions and most activations are computed in plain Go.
+// The ready parts know no positions but rotary ones, and no experts that all rows share; layers of your own may. Soft-caps, convolutions,
+// most activations and what goes on between the streams of [AltUp] are computed in plain Go.
 //
 // Nothing here is safe for concurrent use except where stated; work inside a pass is spread over a [kernels.Pool]. A decode step with
 // a source that allocates nothing allocates nothing, except a page of cache every 256 rows.

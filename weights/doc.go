@@ -43,8 +43,8 @@
 // The manifest is one JSON object. Unknown keys, and keys that stand twice, are refused. It is not changed once it is written: its last
 // bytes are ,"checksum":"…"} and a line feed, where … is the SHA-256 of all bytes before them, hexadecimal.
 //
-// Version 3 has no table but the embedding, and version 2 has no experts either; each is written of models that need no more. Version 1 has no checksum; such stores are still read,
-// and [Verify] can't tell whether their manifest is as it was written.
+// Version 3 has no table but the embedding, and version 2 has no experts either; each is written of models that need no more. Version 1 has no
+// checksum; such stores are still read, and [Verify] can't tell whether their manifest is as it was written.
 //
 //	{
 //	  "format": "lever-store",
