@@ -29,6 +29,29 @@ func newClock(policy spec.Policy, draft *countedDraft, h *hardware, seed uint64)
 	return &clock{policy: policy, draft: draft, h: h, random: rand.New(rand.NewPCG(seed, 1)), computed: make([]float64, h.layers)}
 }
 
+// Start tells the policy what the prompt takes on the device. The clock goes on from the first pass only.
+func (c *clock) Start(p spec.Prefill) {
+	starter, ok := c.policy.(spec.Starter)
+	if !ok || p.Target.Rows == 0 {
+		return
+	}
+	p.IO, p.Target.Seconds, p.Draft.Seconds = spec.IOStats{}, 0, 0
+	for range p.Target.Batches {
+		read, compute := 0.0, c.h.compute.At(p.Target.Rows/p.Target.Batches)
+		for range c.h.layers {
+			read += c.h.draw(c.random)
+		}
+		p.IO.BytesRead++
+		p.IO.IOSeconds += read
+		p.IO.IOWaitSeconds += max(0, read-compute)
+		p.Target.Seconds += max(read, compute)
+	}
+	for range p.Draft.Batches {
+		p.Draft.Seconds += c.h.draft.At(p.Draft.Rows / p.Draft.Batches)
+	}
+	starter.Start(p)
+}
+
 // Grow lets the policy grow its tree, and takes the draft's time.
 func (c *clock) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, draft *spec.Draft) error {
 	c.draft.rows = c.draft.rows[:0]

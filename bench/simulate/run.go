@@ -32,6 +32,8 @@ type Options struct {
 	Targets []Target // if nil, Targets
 	// SparsePhones run a target with experts; if nil, the variable SparsePhones.
 	SparsePhones []Phone
+	// First are the lengths of answers, in tokens, of which the first of a new process are compared as well; if empty, none are.
+	First []int
 	// Progress, if not nil, is told of figures done.
 	Progress func(done, total int)
 }
@@ -47,6 +49,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("simulate: no prompts")
 	case min(o.Prompts, o.Tokens, o.WarmTokens) < 0:
 		return o, errors.New("simulate: a negative option")
+	}
+	for _, n := range o.First {
+		if n < 1 {
+			return o, fmt.Errorf("simulate: first answers of %d tokens", n)
+		}
 	}
 	if o.Prompts == 0 {
 		o.Prompts = 2
@@ -94,6 +101,9 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	out := report.New("simulate", "The paper's figures 4, 5, 10 and 11, and reads with heavy tails, simulated")
 	began := time.Now()
 	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.sparse, s.policies, s.tails}
+	if len(o.First) > 0 {
+		figures = append(figures, s.first)
+	}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {
 			return nil, err

@@ -109,6 +109,7 @@ func TestRun(t *testing.T) {
 	steps := 0
 	o := Options{
 		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Phones: Phones[3:], Targets: Targets[:1], SparsePhones: SparsePhones[:1],
+		First:    []int{8},
 		Record:   filepath.Join(t.TempDir(), "pair.trace"),
 		Progress: func(done, total int) { steps = total - done },
 	}
@@ -123,11 +124,15 @@ func TestRun(t *testing.T) {
 	if row := r.Tables[i].Rows[0]; !(row[5].(float64) > 1.5*row[3].(float64)) {
 		t.Errorf("lever is hardly faster than plain decoding: %v", row)
 	}
+	i = slices.IndexFunc(r.Tables, func(x *report.Table) bool { return strings.HasPrefix(x.Title, "first answers") })
+	if row := r.Tables[i].Rows[0]; !(row[3].(float64) > 0.8) {
+		t.Errorf("the first answer of lever is slower than a chain's: %v", row)
+	}
 	if err := r.Save(t.TempDir()); err != nil {
 		t.Error(err)
 	}
 
-	replay := Options{Replay: o.Record, Phones: o.Phones, Targets: o.Targets, SparsePhones: o.SparsePhones}
+	replay := Options{Replay: o.Record, First: o.First, Phones: o.Phones, Targets: o.Targets, SparsePhones: o.SparsePhones}
 	again, err := Run(t.Context(), replay)
 	if err != nil {
 		t.Fatal(err)

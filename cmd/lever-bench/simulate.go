@@ -23,6 +23,7 @@ once; what it takes is computed from profiles of flash and rates of processors. 
 --record keeps all that the models were asked in a file, a trace, and goes on from one that is there: only what it lacks is asked. --replay draws the
 figures from a trace alone, without models and prompts: the same, but for the comparison with real passes, which is left out.`,
 		example: `  lever-bench simulate
+  lever-bench simulate --first 16,32,64
   lever-bench simulate --record pair.trace --prompts-per-set 8
   lever-bench simulate --replay pair.trace`,
 		flags: f.register,
@@ -35,6 +36,7 @@ func (f *simulateFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Draft, "draft", "", "its draft model (default: the demo's)")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
+	flags.IntSliceVar(&f.First, "first", nil, "also compare the first answers of new processes, of so many tokens: a list such as 16,32,64")
 	flags.StringVar(&f.Record, "record", "", "file of a trace to write or, if it is there, to extend")
 	flags.StringVar(&f.Replay, "replay", "", "file of a trace to take in place of models and prompts")
 }
