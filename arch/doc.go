@@ -28,8 +28,9 @@
 // Every key of config.json is one of three:
 //
 //  1. read by the architecture's Parse;
-//  2. known not to change what a model computes, or unlike any that would: it is ignored;
-//  3. anything else, unless its value says that it is not used: an error that wraps [ErrUnsupported] and gives key and value.
+//  2. known not to change what a model computes, as keys of training and of tools are: it is ignored;
+//  3. anything else: an error that wraps [ErrUnsupported] and gives key and value, unless the value is null, false, 0 or empty, or a factor is 1. A
+//     Parse of an architecture for which false means something else reads the key.
 //
 // The objects rope_scaling and rope_parameters may hold only what is understood.
 //

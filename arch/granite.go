@@ -38,6 +38,10 @@ var GraniteHybrid = &Architecture{
 		if v.Text("position_embedding_type", &positions); positions != "rope" {
 			return nil, Unsupported("position_embedding_type = %q", positions)
 		}
+		norm := "rmsnorm"
+		if v.Text("normalization_function", &norm); norm != "rmsnorm" {
+			return nil, Unsupported("normalization_function = %q", norm)
+		}
 		for _, key := range []string{"num_experts_per_tok", "mamba_chunk_size", "mamba_conv_bias", "mamba_d_conv", "mamba_d_head", "mamba_d_state", "mamba_expand", "mamba_n_groups", "mamba_n_heads",
 			"mamba_proj_bias", "router_aux_loss_coef"} {
 			v.Has(key) // of layers that there are none of

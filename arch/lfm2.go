@@ -41,18 +41,21 @@ func parseLFM2(v *Values) (*Model, error) {
 	v.refusePartlyRotated(&t)
 	t.QKNorm, t.NormEps, t.Kernel = true, 1e-5, 3
 	v.Float32("norm_eps", &t.NormEps)
+	ofBlocks := t.NormEps
+	if v.Float32("block_norm_eps", &ofBlocks); ofBlocks != t.NormEps {
+		v.Fail(Unsupported("block_norm_eps = %v with norm_eps = %v", ofBlocks, t.NormEps))
+	}
 	v.Int("conv_L_cache", &t.Kernel)
 	v.convolutions(&t)
 	v.adjustFFN(&t)
-	for _, key := range []string{"conv_dim", "conv_dim_out"} {
-		width := t.Width
-		if v.Int(key, &width); width != t.Width {
-			v.Fail(Unsupported("%s = %d with hidden_size = %d", key, width, t.Width))
-		}
-	}
-	if swiglu := true; v.Has("block_use_swiglu") {
-		if v.Bool("block_use_swiglu", &swiglu); !swiglu {
-			v.Fail(Unsupported("block_use_swiglu = false"))
+	v.repeats("block_dim", "hidden_size", t.Width)
+	v.repeats("conv_dim", "hidden_size", t.Width)
+	v.repeats("conv_dim_out", "hidden_size", t.Width)
+	v.repeats("num_heads", "num_attention_heads", t.Heads)
+	for _, key := range []string{"block_use_swiglu", "use_pos_enc"} {
+		used := true
+		if v.Bool(key, &used); !used {
+			v.Fail(Unsupported("%s = false", key))
 		}
 	}
 	m, err := t.Model()
@@ -68,6 +71,14 @@ func parseLFM2(v *Values) (*Model, error) {
 	}
 	m.Steps[len(m.Steps)-1][0].GGUF = "token_embd_norm.weight"
 	return m, nil
+}
+
+// repeats reads a key that says once more what another one says.
+func (v *Values) repeats(key, of string, value int) {
+	again := value
+	if v.Int(key, &again); again != value {
+		v.Fail(Unsupported("%s = %d with %s = %d", key, again, of, value))
+	}
 }
 
 // convolutions reads which layers have a convolution: all but those that layer_types or full_attn_idxs list as attention, or none if there is no list.

@@ -15,6 +15,8 @@ func qwenVL(name, class, gguf string, of *Architecture) *Architecture {
 	part.Name = name
 	part.Parse = func(v *Values) (*Model, error) {
 		v.textPositions()
+		v.ask("vision_config") // which older files keep beside the keys of the text
+		v.ask("deepstack_layers")
 		return of.Parse(v)
 	}
 	a := textPart(name, class, &part)

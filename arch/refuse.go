@@ -9,22 +9,24 @@ import (
 	"github.com/lever-go/lever/internal/fileerr"
 )
 
-// harmless are keys that look as if they changed what a model computes, but do not.
+// harmless are keys that say nothing about what a model computes.
 var harmless = []string{
+	// What the file is.
+	"architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "name_or_path", "auto_map", "transformers.js_config", "license", "tokenizer_class", "tokenizer_model_max_length",
+	"finetuning_task", "task_specific_params", "problem_type", "id2label", "label2id", "num_labels", "language", "model_max_length", "seq_length", "base_model_name_or_path", "padding_side",
+	// How the model is trained or run.
+	"use_cache", "cache_implementation", "use_cache_quantization", "gradient_checkpointing", "is_llama_config", "use_bfloat16", "torchscript", "is_decoder", "chunk_size_feed_forward",
+	"pretraining_tp", "router_jitter_noise", "output_attentions", "output_hidden_states", "output_router_logits", "output_scores", "return_dict",
 	"max_window_layers", // counts only with use_sliding_window
-	"pretraining_tp",    // how matrices are cut, not what they hold
 	"original_max_position_embeddings",
+	// How texts are written, which is what generation_config.json says today.
+	"temperature", "top_k", "top_p", "min_p", "typical_p", "do_sample", "max_length", "min_length", "max_new_tokens", "num_beams", "num_beam_groups", "num_return_sequences",
+	"diversity_penalty", "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "early_stopping",
+	"return_dict_in_generate", "remove_invalid_values", "suppress_tokens", "begin_suppress_tokens", "exponential_decay_length_penalty", "prefix",
 }
 
-// harmlessWords are parts of keys that say how a model is trained or run rather than what it computes.
-var harmlessWords = []string{"dropout", "pdrop", "drop", "implementation", "flash", "output", "loss", "coef", "initializer", "init", "cache"}
-
-// tellingWords are parts of keys that say what a model computes.
-var tellingWords = []string{
-	"rope", "rotary", "alibi", "attention", "attn", "window", "sliding", "expert", "experts", "moe", "router", "qk", "softcap", "softcapping", "clip",
-	"multiplier", "scale", "scaling", "scalar", "residual", "bias", "act", "activation", "mup", "mamba", "ssm", "quant", "quantization",
-	"quantize", "quantized", "compression", "sink", "sinks", "sparse", "parallel",
-}
+// harmlessWords are parts of keys with the same meaning: of training, of how attention is run, of special tokens, and of programs that leave notes.
+var harmlessWords = []string{"dropout", "pdrop", "initializer", "init", "loss", "coef", "implementation", "flash", "token", "tokens", "unsloth", "trl"}
 
 // refuse reports the first key that asks for a computation that nobody has asked about.
 func (v *Values) refuse() error {
@@ -67,14 +69,8 @@ func (v *Values) refuseQuantization() error {
 }
 
 func isHarmless(key string) bool {
-	if slices.Contains(harmless, key) || strings.HasPrefix(key, "_") {
-		return true
-	}
-	words := strings.Split(strings.ToLower(key), "_")
-	has := func(list []string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(list, w) })
-	}
-	return has(harmlessWords) || !has(tellingWords)
+	return slices.Contains(harmless, key) || strings.HasPrefix(key, "_") ||
+		slices.ContainsFunc(strings.Split(key, "_"), func(word string) bool { return slices.Contains(harmlessWords, word) })
 }
 
 // isNeutral reports whether the value of a key says that what the key is about is not used.

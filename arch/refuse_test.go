@@ -67,6 +67,13 @@ func TestRefused(t *testing.T) {
 		`, "num_local_experts": 8`:                                                                 `num_local_experts = 8`,
 		`, "attn_logit_softcapping": 50.0`:                                                         `attn_logit_softcapping = 50.0`,
 		`, "residual_multiplier": 0.22`:                                                            `residual_multiplier = 0.22`,
+		`, "attn_output_gate": true`:                                                               `attn_output_gate = true`,
+		`, "output_multiplier": 0.5`:                                                               `output_multiplier = 0.5`,
+		`, "kv_lora_rank": 512`:                                                                    `kv_lora_rank = 512`,
+		`, "norm_type": "layernorm"`:                                                               `norm_type = "layernorm"`,
+		`, "logits_cap": 30.0`:                                                                     `logits_cap = 30.0`,
+		`, "num_kv_shared_layers": 4`:                                                              `num_kv_shared_layers = 4`,
+		`, "nonsense": 7`:                                                                          `nonsense = 7`,
 		`, "use_qk_norm": true`:                                                                    `use_qk_norm = true`,
 		`, "quantization_config": {"quant_method": "gptq", "bits": 4}`:                             `quant_method "gptq"`,
 		`, "quantization_config": {"load_in_4bit": true}`:                                          `quant_method "bitsandbytes"`,
@@ -103,6 +110,7 @@ func TestIgnored(t *testing.T) {
 		`"rope_interleaved": false, "is_llama_config": true, "partial_rotary_factor": 1.0, "embedding_multiplier": 1.0, "num_experts": 0`,
 		`"quantization_config": null, "unsloth_version": "2025.1", "bos_token_id": 1, "eos_token_id": [2, 3], "transformers_version": "5.0.0"`,
 		`"hidden_size": 64.0`,
+		`"is_decoder": true, "output_attentions": true, "classifier_dropout": 0.1, "temperature": 1.0, "id2label": {"0": "LABEL_0"}, "use_parallel_residual": false`,
 	} {
 		if _, err := parseWith(", " + more); err != nil {
 			t.Errorf("%s: %v", more, err)
