@@ -68,7 +68,7 @@
 // reaches no more than 63 there. Of unsigned weights below 32, four products fit into 16 bits, of those below 64, two.
 //
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
-//	avx2            62     96      62    71    76       61     68
+//	avx2            59     95      60    72    73       63     68
 //	dotprod         92     88      90    80    79       82     82
 //	i8mm            83     79      81    69    52       72     72
 //
