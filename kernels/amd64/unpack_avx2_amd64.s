@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// Unpacking of tiles, two halves of 8 rows at a time; see table.UnpackedBlockBytes.
+// Unpacking of tiles, two halves of 8 rows at a time; see table.Layout.
 //
 //	DI  dst, a block of 32 columns    SI  tile    CX  blocks left
 //	R8  table of what quants stand for
