@@ -1,22 +1,73 @@
 package grammar
 
+import (
+	"slices"
+	"unicode/utf8"
+)
+
 // class are the tokens that spell characters of one set only.
 type class struct {
 	// tokens are masks, by the most characters that a token may have.
 	tokens [mostCharacters + 1][]uint64
-	// longest is, by branch of the trie, the most characters of the tokens there and below, all of which are in the class; or outside.
-	longest []int8
+	// extents are, by branch of the trie, what the tokens there and below have of the class.
+	extents []extent
+	table   [][256]int16 // that spells the set
 }
 
 const (
 	// mostCharacters is the number of characters up to which tokens are told apart. Longer ones are few.
 	mostCharacters = 32
-	outside        = mostCharacters + 1
 )
+
+// extent tells of some tokens how many characters of a class they begin with, at most; and with which bytes they go on that the class does not
+// have there, one bit for some bytes each.
+type extent uint16
+
+const (
+	characterBits        = 6
+	outside       extent = mostCharacters + 1 // characters are too many
+	// unplain stands for bytes that end a string, begin an escape or are in none, and for the end of a token within a character.
+	unplain  extent = 1 << characterBits
+	anyByte  extent = 1<<16 - 1<<characterBits
+	byteBits        = 16 - characterBits - 1
+)
+
+// leaving returns the bit of a byte with which a token leaves a class, in a row of its table.
+func leaving(row int16, b byte) extent {
+	if b < ' ' || b == '"' || b == '\\' || row != 0 && b < utf8.RuneSelf {
+		return unplain
+	}
+	return unplain << (1 + b%byteBits)
+}
+
+// and returns the extent of all tokens of two extents.
+func (e extent) and(other extent) extent {
+	const characters = unplain - 1
+	return max(e&characters, other&characters) | (e|other)&^characters
+}
+
+// settled are tokens of which a walk knows beforehand whether they can follow: those that begin with at most some characters of a class, and are
+// over then or go on with a byte that nothing takes.
+type settled struct {
+	class *class
+	run   extent
+	taken extent // the bytes beyond the class that something takes
+}
+
+// has reports whether all tokens at a branch and below are among some that are known.
+func has(known []settled, branch int32) bool {
+	for i := range known {
+		k := &known[i]
+		if e := k.class.extents[branch]; e&(unplain-1) <= k.run && e&k.taken == 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // within returns the class of a set that table spells.
 func (v *Vocabulary) within(table [][256]int16) *class {
-	c := &class{longest: make([]int8, len(v.trie))}
+	c := &class{extents: make([]extent, len(v.trie)), table: table}
 	for n := range c.tokens {
 		c.tokens[n] = make([]uint64, (v.size+63)/64)
 	}
@@ -25,22 +76,31 @@ func (v *Vocabulary) within(table [][256]int16) *class {
 		branch       int32
 	}
 	path := make([]place, v.depth+1) // by depth, up to the present branch
-	// reach says of the branch at a depth, and of those above it, that there is a token of so many characters.
-	reach := func(depth int32, count int8) {
-		for ; depth >= 0 && c.longest[path[depth].branch] < count; depth-- {
-			c.longest[path[depth].branch] = count
+	// reach says of the branch at a depth, and of those above it, that there is a token of such an extent.
+	reach := func(depth int32, e extent) {
+		for ; depth >= 0; depth-- {
+			at := &c.extents[path[depth].branch]
+			if at.and(e) == *at {
+				break
+			}
+			*at = at.and(e)
 		}
 	}
 	for i := int32(1); int(i) < len(v.trie); {
 		b := &v.trie[i]
-		at := path[b.depth-1]
+		before := path[b.depth-1]
+		at := before
 		if at.state = table[at.state][b.last]; at.state == 0 {
 			at.count++
 		}
 		if at.state == dead || at.count > mostCharacters {
-			reach(b.depth-1, outside)
+			e := outside
+			if at.state == dead {
+				e = extent(before.count) | leaving(before.state, b.last)
+			}
+			reach(b.depth-1, e)
 			for ; i < b.after; i++ {
-				c.longest[i] = outside
+				c.extents[i] = e
 			}
 			continue
 		}
@@ -49,10 +109,10 @@ func (v *Vocabulary) within(table [][256]int16) *class {
 		switch {
 		case b.token < 0:
 		case at.state == 0:
-			reach(b.depth, int8(at.count))
+			reach(b.depth, extent(at.count))
 			c.tokens[at.count][b.token/64] |= 1 << (b.token % 64)
 		default:
-			reach(b.depth, outside)
+			reach(b.depth, extent(at.count)|unplain)
 		}
 		i++
 	}
@@ -73,7 +133,7 @@ const (
 )
 
 // size returns the bytes of memory that a class takes.
-func (c *class) size() int { return len(c.longest) + 8*len(c.tokens)*len(c.tokens[0]) }
+func (c *class) size() int { return 2*len(c.extents) + 8*len(c.tokens)*len(c.tokens[0]) }
 
 // classify makes the classes of the automaton's large sets, as far as half of the work that there may be is not done.
 func (g *Grammar) classify(w *work) {
@@ -116,4 +176,61 @@ func (g *Grammar) covers(set, other int32) bool {
 		g.learned.bytes += 16
 	}
 	return covers
+}
+
+// taken returns the bytes at which a token that has begun with characters of a class need not be dead, from a node with a set of these on: those
+// that something takes which can be reached by such characters.
+func (g *Grammar) taken(node int32, c *class) (bytes extent) {
+	a := g.automaton
+	nodes := []int32{node}
+	reach := func(to int32) {
+		if !slices.Contains(nodes, to) {
+			nodes = append(nodes, to)
+		}
+	}
+	// take is asked about each byte of what a node takes, and reports whether that is a character of the class.
+	take := func(b byte) bool {
+		to := c.table[0][b]
+		switch {
+		case to == dead:
+			bytes |= leaving(0, b)
+		case to > 0: // what else takes that character may have others of several bytes too
+			bytes = anyByte
+		}
+		return to == 0
+	}
+	for i := 0; i < len(nodes); i++ {
+		n := &a.nodes[nodes[i]]
+		if n.final || n.root != 0 || len(a.callsOf(nodes[i])) > 0 || len(nodes) > mostRunning || bytes == anyByte {
+			return anyByte
+		}
+		for _, to := range a.emptyOf(nodes[i]) {
+			reach(to)
+		}
+		for _, e := range a.edgesOf(nodes[i]) {
+			for b := int(e.lo); b <= int(e.hi); b++ {
+				if take(byte(b)) {
+					reach(e.to)
+				}
+			}
+		}
+		switch {
+		case n.set != noSet:
+			reach(n.after)
+			for b, to := range a.sets[n.set].table[0] {
+				if to != dead && &a.sets[n.set].table[0] != &c.table[0] {
+					take(byte(b))
+				}
+			}
+		case n.text.begin != n.text.end:
+			text := a.bytes[n.text.begin:n.text.end]
+			for len(text) > 0 && take(text[0]) {
+				text = text[1:]
+			}
+			if len(text) == 0 {
+				reach(n.after)
+			}
+		}
+	}
+	return bytes | unplain
 }

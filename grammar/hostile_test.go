@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -211,6 +212,49 @@ func TestHostileMasks(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d steps", name, most)
+	}
+}
+
+// The mask of a pattern is what trying each token of a large vocabulary gives, whatever takes the characters with which a token leaves a set.
+func TestMaskOfPatterns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
+	_, v := llama3(t)
+	for _, pattern := range []string{
+		`^[^e]*0$`, `^[^e]*e?0$`, `^[^,]+,[^,]+$`, `^[A-Z][a-z]+ [^x]*$`, `^[^é]*é$`, `^[^é]*[é-ü]$`, `^[^e]{0,3}e$`, `^[^e]*\n"[^f]*$`, `^([^e]*the|[^f]*f|\p{L}+)$`, `^[^e]*ende$`,
+	} {
+		schema, err := json.Marshal(map[string]string{"pattern": pattern})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := v.JSONSchema(t.Context(), schema)
+		if err != nil {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		m := g.Matcher(t.Context())
+		random := rand.New(rand.NewPCG(1, 1))
+		for state, n := 0, 0; n < 4 && m.states[state].state != 0; n++ {
+			mask := slices.Clone(m.Allowed(state))
+			choices := allowed(mask)
+			if m.Err() != nil {
+				t.Fatalf("%s: %v", pattern, m.Err())
+			}
+			if m.forced(state) < 0 {
+				for token := range int32(v.size) {
+					at := m.states[state].state
+					m.work.steps = 0
+					for i := 0; i < len(v.text[token]) && at != dead; i++ {
+						at = m.machine.step(at, v.text[token][i])
+					}
+					if in := mask[token/64]>>(token%64)&1 == 1; v.text[token] != "" && in != (at != dead) {
+						t.Fatalf("%s: token %q after %d tokens: in the mask %v", pattern, v.text[token], n, in)
+					}
+				}
+			}
+			m.work.steps = 0
+			state = m.Next(state, choices[random.IntN(len(choices))])
+		}
 	}
 }
 

@@ -75,14 +75,15 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	l.inside.work = w
 	c := &continuations{}
 	v := g.vocabulary
-	class, run := g.class(f)
-	if class != nil {
+	var known []settled
+	if class, run := g.class(f); class != nil {
 		c.class = class.tokens[run]
+		known = []settled{{class, extent(run), g.taken(f.node, class)}}
 	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
 	from := l.inside.spotOf(l.inside.alone(f))
 	tokens := l.tokens[:0]
-	l.spots = v.walk(l.inside, 0, from, class, run, l.spots, func(at int32, done bool) bool {
+	l.spots = v.walk(l.inside, 0, from, known, l.spots, func(at int32, done bool) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
@@ -282,7 +283,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, 0, m.walked, func(at int32, _ bool) bool {
+	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, m.walked, func(at int32, _ bool) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -354,12 +355,12 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		f := m.machine.stacks[top].frame
 		c := m.grammar.at(f, m.work)
 		if c == nil {
-			class, run := m.common(tops[i:])
-			if class != nil {
-				unite(mask, class.tokens[run])
+			known := m.known(tops[i:])
+			for _, k := range known {
+				unite(mask, k.class.tokens[k.run])
 			}
 			rest := m.machine.spotOf(m.machine.state(slices.Clone(tops[i:]), false))
-			m.walked = v.walk(m.machine, 0, rest, class, run, m.walked, add)
+			m.walked = v.walk(m.machine, 0, rest, known, m.walked, add)
 			break
 		}
 		unite(mask, c.class)
@@ -376,7 +377,7 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		}
 		from := m.machine.spotOf(back)
 		for _, branch := range c.beyond {
-			m.walked = v.walk(m.machine, branch, from, nil, 0, m.walked, add)
+			m.walked = v.walk(m.machine, branch, from, nil, m.walked, add)
 		}
 	}
 	return mask
@@ -389,17 +390,24 @@ func unite(mask, other []uint64) {
 	}
 }
 
-// common returns the class of one of some stacks, of those that come first the one with most characters, and how many may follow.
-func (m *Matcher) common(tops []int32) (best *class, most int8) {
+// known returns the tokens of the classes of some stacks, of those that come first.
+func (m *Matcher) known(tops []int32) (known []settled) {
 	m.grammar.mu.Lock()
 	defer m.grammar.mu.Unlock()
 	for _, top := range tops[:min(len(tops), mostAsked)] {
-		if c, run := m.grammar.class(m.machine.stacks[top].frame); c != nil && run > most {
-			best, most = c, run
+		class, run := m.grammar.class(m.machine.stacks[top].frame)
+		if class == nil {
+			continue
+		}
+		i := slices.IndexFunc(known, func(k settled) bool { return k.class == class })
+		if i < 0 {
+			known = append(known, settled{class, extent(run), anyByte})
+		} else {
+			known[i].run = max(known[i].run, extent(run))
 		}
 	}
-	return best, most
+	return known
 }
 
 // mostAsked is the number of stacks of which a class is looked for.
-const mostAsked = 8
+const mostAsked = 16

@@ -118,9 +118,9 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 }
 
 // walk visits the branches below a branch, at which m is at a spot, as far as m takes them, until visit returns false, which also learns whether
-// the rule may have ended. It leaves out those that are on the way only to tokens of at most run characters of a class. It borrows spots, which it
-// returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below int32, from spot, c *class, run int8, spots []spot, visit func(at int32, done bool) bool) []spot {
+// the rule may have ended. It leaves out those that are on the way only to known tokens. It borrows spots, which it returns for
+// the next walk.
+func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, spots []spot, visit func(at int32, done bool) bool) []spot {
 	base, end := v.trie[below].depth, v.trie[below].after
 	spots = append(spots[:0], from)
 	for i := below + 1; i < end; {
@@ -128,7 +128,7 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, c *class, run int8
 		if !m.work.do(1) {
 			break
 		}
-		if c != nil && c.longest[i] <= run {
+		if has(known, i) {
 			i = b.after
 			continue
 		}
