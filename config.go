@@ -73,7 +73,7 @@ type Config struct {
 	Trace string
 	// CacheDir is where converted models are kept; if empty, in the directory that the function CacheDir returns.
 	CacheDir string
-	// Progress, if not nil, is told of long work while models are opened.
+	// Progress, if not nil, is called during long work while models are opened.
 	Progress func(Progress)
 
 	parts layers.Trace                                    // if not nil, is called for the parts of the target's passes

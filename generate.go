@@ -39,7 +39,7 @@ type Request struct {
 	Policy spec.Policy
 	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64.
 	Budget int
-	// Prefill, if not nil, is told how many tokens of the prompt are done.
+	// Prefill, if not nil, is called with how many tokens of the prompt are done.
 	Prefill func(done, total int)
 	// Logits, if not nil, is called with each generated token and the logits it was picked from, before the text that the token completes is
 	// emitted. See [spec.Request].

@@ -50,7 +50,7 @@ type Model struct {
 	MaskToken *int
 
 	// Steps are the tensors by the steps of a pass, in the order in which the pass uses them. The first step is the tensor embedding, and further tables
-	// of which it looks up rows if there are some; the last one ends with the tensor head, which tied models lack.
+	// of which it looks up rows if there are some; the last one ends with the tensor head. Tied models list it, too: their files lack it.
 	Steps [][]Tensor
 	// Unused are tensors that files may have and passes do not use.
 	Unused []Tensor

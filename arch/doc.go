@@ -20,7 +20,8 @@
 //
 //	engine, err := lever.Open(ctx, lever.Config{Model: "mine-7b", Architectures: []*arch.Architecture{mine}})
 //
-// [Transformer] describes the usual dense models. What it does not say, a Model says in full: its tensors in Steps, and in Build how they
+// [Transformer] describes the usual dense models. [Model.Rename] and [Model.Fuse] say what files call their tensors where that differs from Llama's, and
+// [TextPart] describes a model for images as well. What a Transformer does not say, a Model says in full: its tensors in Steps, and in Build how they
 // make a decoder.
 //
 // # Keys of a configuration

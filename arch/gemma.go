@@ -16,12 +16,12 @@ var Gemma2 = &Architecture{
 	},
 	FromGGUF: gemmaFromGGUF(46),
 	Parse: func(v *Values) (*Model, error) {
-		v.absent("head_dim", 256)
-		v.absent("sliding_window", 4096)
+		v.Default("head_dim", 256)
+		v.Default("sliding_window", 4096)
 		t := v.gemma("")
 		t.SoftCap, t.HeadSoftCap = 50, 30
 		v.gemmaSoftCaps(&t)
-		v.windows(&t, 2)
+		v.Windows(&t, 2)
 		return gemmaModel(&t)
 	},
 }
@@ -39,16 +39,16 @@ var Gemma3Text = &Architecture{
 }
 
 // Gemma3 is the architecture of the larger Gemma 3 models, which are for images and text.
-var Gemma3 = textPart("gemma3", "Gemma3ForConditionalGeneration", Gemma3Text)
+var Gemma3 = TextPart("gemma3", "Gemma3ForConditionalGeneration", Gemma3Text)
 
 func parseGemma3(v *Values) (*Model, error) {
 	for key, value := range map[string]any{
 		"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262208, "max_position_embeddings": 131072, "sliding_window": 4096,
 	} {
-		v.absent(key, value)
+		v.Default(key, value)
 	}
 	if !v.Has("rope_parameters") {
-		v.absent("rope_theta", 1e6)
+		v.Default("rope_theta", 1e6)
 	}
 	t := v.gemma(fullAttention)
 	v.gemmaSoftCaps(&t)
@@ -57,7 +57,7 @@ func parseGemma3(v *Values) (*Model, error) {
 	pattern := 6
 	v.Int("sliding_window_pattern", &pattern)
 	v.Int("_sliding_window_pattern", &pattern)
-	v.windows(&t, pattern)
+	v.Windows(&t, pattern)
 	return gemmaModel(&t)
 }
 
@@ -84,7 +84,7 @@ func (v *Values) localRope() layers.Rope {
 
 // gemma reads what the older generations have in common.
 func (v *Values) gemma(ropeKind string) Transformer {
-	t := v.dense(ropeKind)
+	t := v.Dense(ropeKind)
 	v.refusePartlyRotated(&t)
 	v.gemmaActivation(&t)
 	if bidirectional := false; v.Has("use_bidirectional_attention") {

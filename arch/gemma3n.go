@@ -26,7 +26,7 @@ var Gemma3nText = &Architecture{
 }
 
 // Gemma3n is the architecture of the Gemma 3n models as they are published, for images, sounds and text.
-var Gemma3n = textPart("gemma3n", "Gemma3nForConditionalGeneration", Gemma3nText)
+var Gemma3n = TextPart("gemma3n", "Gemma3nForConditionalGeneration", Gemma3nText)
 
 // Gemma3nTransformer describes a Gemma 3n model.
 type Gemma3nTransformer struct {
@@ -46,17 +46,17 @@ func parseGemma3n(v *Values) (*Model, error) {
 		"num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 256, "vocab_size": 262400, "max_position_embeddings": 32768, "sliding_window": 512,
 		"num_kv_shared_layers": 15,
 	} {
-		v.absent(key, value)
+		v.Default(key, value)
 	}
 	if !v.Has("rope_parameters") {
-		v.absent("rope_theta", 1e6)
+		v.Default("rope_theta", 1e6)
 	}
 	for _, key := range []string{"query_pre_attn_scalar", "altup_lr_multiplier"} {
 		v.Has(key) // which files state, and models do without
 	}
 	v.oneWidth()
 	g := Gemma3nTransformer{InputDim: 256, Streams: 4, Rank: 64}
-	g.Transformer = v.dense(fullAttention)
+	g.Transformer = v.Dense(fullAttention)
 	v.refusePartlyRotated(&g.Transformer)
 	v.gemmaActivation(&g.Transformer)
 	g.LocalRope, g.QKNorm, g.Scale, g.HeadSoftCap = v.localRope(), true, 1, 30

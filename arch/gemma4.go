@@ -26,7 +26,7 @@ var Gemma4Text = &Architecture{
 }
 
 // Gemma4 is the architecture of the Gemma 4 models for images, sounds and text.
-var Gemma4 = textPart("gemma4", "Gemma4ForConditionalGeneration", Gemma4Text)
+var Gemma4 = TextPart("gemma4", "Gemma4ForConditionalGeneration", Gemma4Text)
 
 // Gemma4Transformer describes a Gemma 4 model. What layers with a window have is in the Transformer.
 type Gemma4Transformer struct {
@@ -48,12 +48,12 @@ func parseGemma4(v *Values) (*Model, error) {
 		"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262144, "max_position_embeddings": 131072, "sliding_window": 512,
 		"global_head_dim": 512, "hidden_size_per_layer_input": 256,
 	} {
-		v.absent(key, value)
+		v.Default(key, value)
 	}
 	g := Gemma4Transformer{}
 	v.Need("global_head_dim", &g.GlobalHeadDim)
 	v.proportional(g.GlobalHeadDim)
-	g.Transformer = v.dense(fullAttention)
+	g.Transformer = v.Dense(fullAttention)
 	v.refusePartlyRotated(&g.Transformer)
 	v.gemmaActivation(&g.Transformer)
 	g.GlobalRope, g.Rope = g.Rope, v.localRope()
@@ -85,7 +85,7 @@ func parseGemma4(v *Values) (*Model, error) {
 // proportional gives the rotary embedding of global layers as divisors of frequencies: what is called proportional turns the first part of them alone.
 func (v *Values) proportional(headDim int) {
 	if !v.Has("rope_parameters") && !v.Has("rope_scaling") {
-		v.absent("rope_parameters", map[string]any{
+		v.Default("rope_parameters", map[string]any{
 			fullAttention:    map[string]any{"rope_type": "proportional", partialRotary: 0.25, "rope_theta": 1e6},
 			slidingAttention: map[string]any{"rope_type": "default", "rope_theta": 1e4},
 		})

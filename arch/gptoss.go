@@ -21,9 +21,9 @@ var GPTOSS = &Architecture{
 		}
 	},
 	Parse: func(v *Values) (*Model, error) {
-		t := v.dense("")
+		t := v.Dense("")
 		v.refusePartlyRotated(&t)
-		v.windows(&t, 2)
+		v.Windows(&t, 2)
 		v.Need("num_local_experts", &t.Experts)
 		v.Need("num_experts_per_tok", &t.Chosen)
 		if again := t.Chosen; v.Has("experts_per_token") {
@@ -42,7 +42,7 @@ var GPTOSS = &Architecture{
 		if err != nil {
 			return nil, err
 		}
-		m.rename("mlp.gate.", "mlp.router.")
+		m.Rename("mlp.gate.", "mlp.router.")
 		for _, step := range m.Steps {
 			for i := range step {
 				step[i].GGUF = strings.Replace(step[i].GGUF, ".ffn_norm.", ".post_attention_norm.", 1)

@@ -53,8 +53,8 @@ var GraniteHybrid = &Architecture{
 		if err != nil {
 			return nil, err
 		}
-		m.fuse("shared_mlp.input_linear", "", "gate", "up")
-		m.rename("mlp.down_proj", "shared_mlp.output_linear")
+		m.Fuse("shared_mlp.input_linear", "", "gate", "up")
+		m.Rename("mlp.down_proj", "shared_mlp.output_linear")
 		return m, nil
 	},
 }
@@ -76,7 +76,7 @@ var GraniteMoE = &Architecture{
 			return nil, err
 		}
 		m.joinExperts()
-		m.rename("mlp.gate.weight", "block_sparse_moe.router.layer.weight")
+		m.Rename("mlp.gate.weight", "block_sparse_moe.router.layer.weight")
 		return m, nil
 	},
 }

@@ -26,18 +26,18 @@ var LFM2 = &Architecture{
 }
 
 // LFM2VL is the architecture of the LFM2-VL models, which are for images and text.
-var LFM2VL = textPart("lfm2_vl", "Lfm2VlForConditionalGeneration", LFM2)
+var LFM2VL = TextPart("lfm2_vl", "Lfm2VlForConditionalGeneration", LFM2)
 
 func parseLFM2(v *Values) (*Model, error) {
 	for older, key := range map[string]string{"theta": "rope_theta", "block_ff_dim": "intermediate_size", "tie_embedding": "tie_word_embeddings"} {
 		if v.Has(older) {
-			v.absent(key, v.values[older])
+			v.Default(key, v.values[older])
 		}
 	}
 	if !v.Has("rope_parameters") {
-		v.absent("rope_theta", 1e6)
+		v.Default("rope_theta", 1e6)
 	}
-	t := v.dense("")
+	t := v.Dense("")
 	v.refusePartlyRotated(&t)
 	t.QKNorm, t.NormEps, t.Kernel = true, 1e-5, 3
 	v.Float32("norm_eps", &t.NormEps)
@@ -67,7 +67,7 @@ func parseLFM2(v *Values) (*Model, error) {
 		"self_attn.o_proj": "self_attn.out_proj", "self_attn.q_norm": "self_attn.q_layernorm", "self_attn.k_norm": "self_attn.k_layernorm",
 		"mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2",
 	} {
-		m.rename(old, name)
+		m.Rename(old, name)
 	}
 	m.Steps[len(m.Steps)-1][0].GGUF = "token_embd_norm.weight"
 	return m, nil

@@ -16,7 +16,7 @@ var Ministral3 = &Architecture{
 }
 
 // Mistral3 is the architecture of Mistral Small 3.1 and 3.2 and of Ministral 3, which are for images and text.
-var Mistral3 = textPart("mistral3", "Mistral3ForConditionalGeneration", Mistral, Ministral3)
+var Mistral3 = TextPart("mistral3", "Mistral3ForConditionalGeneration", Mistral, Ministral3)
 
 const longBeta = "llama_4_scaling_beta"
 
@@ -25,23 +25,23 @@ func parseMinistral3(v *Values) (*Model, error) {
 		"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 34, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
 		"vocab_size": 131072, "max_position_embeddings": 262144, "rms_norm_eps": 1e-5,
 	} {
-		v.absent(key, value)
+		v.Default(key, value)
 	}
 	if !v.Has("rope_parameters") && !v.Has("rope_scaling") && !v.Has("rope_theta") {
-		v.absent("rope_parameters", map[string]any{
+		v.Default("rope_parameters", map[string]any{
 			"rope_type": "yarn", "rope_theta": 1e6, "factor": 16, "original_max_position_embeddings": 16384, "mscale": 1, "mscale_all_dim": 1, longBeta: 0.1,
 		})
 	}
 	v.editRope(func(rope map[string]any) {
 		if beta, ok := rope[longBeta]; ok {
-			v.absent(longBeta, beta)
+			v.Default(longBeta, beta)
 		}
 		delete(rope, longBeta)
 		delete(rope, "max_position_embeddings")
 	})
-	t := v.dense("")
+	t := v.Dense("")
 	v.refusePartlyRotated(&t)
-	v.windows(&t, 0)
+	v.Windows(&t, 0)
 	v.Float(longBeta, &t.LongBeta)
 	t.Interleaved = true
 	return t.Model()
@@ -52,11 +52,11 @@ func parseMistral(v *Values) (*Model, error) {
 		"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 32000,
 		"max_position_embeddings": 131072, "sliding_window": 4096,
 	} {
-		v.absent(key, value) // a part of a larger configuration leaves out what is as usual
+		v.Default(key, value) // a part of a larger configuration leaves out what is as usual
 	}
-	t := v.dense("")
+	t := v.Dense("")
 	v.refusePartlyRotated(&t)
-	v.windows(&t, 0)
+	v.Windows(&t, 0)
 	t.Interleaved = true
 	return t.Model()
 }

@@ -5,8 +5,8 @@ var Phi3 = &Architecture{
 	Name: "phi3", Class: "Phi3ForCausalLM", GGUF: "phi3",
 	GGUFKeys: map[string]string{"attention.sliding_window": "sliding_window"},
 	Parse: func(v *Values) (*Model, error) {
-		t := v.dense("")
-		v.windows(&t, 0)
+		t := v.Dense("")
+		v.Windows(&t, 0)
 		every := 1
 		if v.Int("full_attn_mod", &every); every != 1 {
 			v.Fail(Unsupported("full_attn_mod = %d", every))
@@ -15,8 +15,8 @@ var Phi3 = &Architecture{
 		if err != nil {
 			return nil, err
 		}
-		m.fuse("self_attn.qkv_proj", "attn_qkv", "q", "k", "v")
-		m.fuse("mlp.gate_up_proj", "ffn_up", "gate", "up")
+		m.Fuse("self_attn.qkv_proj", "attn_qkv", "q", "k", "v")
+		m.Fuse("mlp.gate_up_proj", "ffn_up", "gate", "up")
 		return m, nil
 	},
 }

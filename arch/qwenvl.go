@@ -19,7 +19,7 @@ func qwenVL(name, class, gguf string, of *Architecture) *Architecture {
 		v.ask("deepstack_layers")
 		return of.Parse(v)
 	}
-	a := textPart(name, class, &part)
+	a := TextPart(name, class, &part)
 	a.GGUF = gguf
 	a.GGUFKeys = map[string]string{"rope.dimension_sections": "mrope_section", "n_deepstack_layers": "deepstack_layers"}
 	return a

@@ -7,9 +7,9 @@ import (
 	"github.com/lever-go/lever/layers"
 )
 
-// fuse says that files keep the tensors of a block with these names, after its own, as one under another name, one after the other. An empty name of
+// Fuse says that files keep the tensors of a block with these names, after its own, as one under another name, one after the other. An empty name of
 // the fused tensor says that files of that format do not.
-func (m *Model) fuse(hf, gguf string, names ...string) {
+func (m *Model) Fuse(hf, gguf string, names ...string) {
 	for _, step := range m.Steps {
 		var parts []*Tensor
 		for _, name := range names {
@@ -33,8 +33,8 @@ func (m *Model) fuse(hf, gguf string, names ...string) {
 	}
 }
 
-// rename gives tensors other names in files of Hugging Face.
-func (m *Model) rename(old, new string) {
+// Rename gives tensors other names in files of Hugging Face.
+func (m *Model) Rename(old, new string) {
 	for _, step := range m.Steps {
 		for i := range step {
 			step[i].HF = strings.Replace(step[i].HF, old, new, 1)

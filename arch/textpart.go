@@ -9,9 +9,9 @@ import (
 	"github.com/lever-go/lever/internal/fileerr"
 )
 
-// textPart describes models for images or sounds and text, of which the part for text alone is read: one of the given architectures. Their
+// TextPart describes models for images or sounds and text, of which the part for text alone is read: one of the given architectures. Their
 // configuration keeps what it says of that part in text_config, or among the other keys if there is none.
-func textPart(name, class string, of ...*Architecture) *Architecture {
+func TextPart(name, class string, of ...*Architecture) *Architecture {
 	return &Architecture{Name: name, Class: class, Parse: func(v *Values) (*Model, error) {
 		return v.textPart(of)
 	}}

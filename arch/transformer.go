@@ -67,9 +67,10 @@ const (
 	maxKernel    = 1 << 6
 )
 
-// Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, heads that are rotated in part.
+// Transformer reads the keys that all models of this kind have, and refuses what most lack: windows, and heads that are rotated in part. An
+// architecture that has them reads the keys with [Values.Dense] and [Values.Windows].
 func (v *Values) Transformer() Transformer {
-	t := v.dense("")
+	t := v.Dense("")
 	v.refusePartlyRotated(&t)
 	v.fullAttention()
 	return t
@@ -82,9 +83,9 @@ func (v *Values) refusePartlyRotated(t *Transformer) {
 	}
 }
 
-// dense reads the same, of models that may have windows, about which it does not ask, and heads that are rotated in part. Where a file tells apart
+// Dense reads the same keys of models that may have windows, about which it does not ask, and heads that are rotated in part, as RotaryDim then says. Where a file tells apart
 // the rotary embeddings of kinds of layers, that of the given kind is read; if it is "", they may not differ.
-func (v *Values) dense(kind string) Transformer {
+func (v *Values) Dense(kind string) Transformer {
 	t := Transformer{NormEps: 1e-6, MaxPositions: defaultPositions}
 	v.Need("hidden_size", &t.Width)
 	v.Need("num_hidden_layers", &t.Layers)

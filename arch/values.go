@@ -98,8 +98,8 @@ func (v *Values) Need(key string, into *int) {
 // isNull reports whether a key is there with the value null.
 func (v *Values) isNull(key string) bool { return string(v.values[key]) == "null" }
 
-// absent sets a key that is not there.
-func (v *Values) absent(key string, value any) {
+// Default sets a key that is not there to a value, which is a number, a text, or a list or map of such.
+func (v *Values) Default(key string, value any) {
 	if _, ok := v.values[key]; !ok {
 		v.values[key], _ = json.Marshal(value) // of numbers, which is possible
 	}

@@ -33,9 +33,9 @@ func layerKinds(sliding []bool) []string {
 	return kinds
 }
 
-// windows reads which layers see a window of the text alone, and how long it is: those that layer_types lists, or else all but every pattern-th, or
+// Windows reads which layers see a window of the text alone, and how long it is: those that layer_types lists, or else all but every pattern-th, or
 // all if pattern is 0. A window of all positions is none.
-func (v *Values) windows(t *Transformer, pattern int) {
+func (v *Values) Windows(t *Transformer, pattern int) {
 	window, uses := 0, true
 	v.Int("sliding_window", &window)
 	v.Bool("use_sliding_window", &uses)

@@ -30,7 +30,7 @@ type Options struct {
 	Recall      float64 // part of the accepted nodes that must go on where exits are compared; the default is 0.97
 	Seed        uint64
 	Threads     int // of the models; the default is one per performance core
-	// Progress, if not nil, is told what is done. Calls do not overlap.
+	// Progress, if not nil, is called with what is done. Calls do not overlap.
 	Progress func(task string, done, total int)
 }
 

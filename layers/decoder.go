@@ -116,7 +116,7 @@ func (d *Decoder) Vocab() int { return d.model.Head.Out() }
 func (d *Decoder) Width() int { return d.width }
 
 // Forward computes the rows of b and adds them to the pending rows; first is the pending index of the first, the others follow.
-// More rows than MaxBatch are computed in pieces of that size.
+// More rows than [Workspace].MaxRows are computed in pieces of that size.
 //
 // After an error there are the pending rows of before and no others: the text is intact, and Forward may be called again. A
 // token whose position lies outside the context gives an error that wraps [ErrContextFull].
@@ -278,7 +278,7 @@ func (d *Decoder) state(row int) ([]float32, error) {
 	return d.hidden[at*d.width : (at+1)*d.width], nil
 }
 
-// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. The hidden states of the latest MaxBatch pending rows are
+// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. The hidden states of the latest [Workspace].MaxRows pending rows are
 // kept; an older row, or one that a hook dropped, is an error.
 func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error {
 	if d.closed {

@@ -28,7 +28,7 @@ type Options struct {
 	NPUName string
 	// Duration is the time for all measurements together, loading and writing not counted; if zero, 30 s. Shorter is less exact.
 	Duration time.Duration
-	// Progress, if not nil, is told how far each step is. Calls do not overlap.
+	// Progress, if not nil, is called with how far each step is. Calls do not overlap.
 	Progress func(Progress)
 }
 

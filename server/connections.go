@@ -17,7 +17,7 @@ type connections struct {
 	silent []net.Conn // without a request, the longest first
 }
 
-// changed is told of the state of each connection.
+// changed is called with the state of each connection.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -62,7 +62,7 @@
 //	413  the request is longer than [Options].MaxBody (request_too_large)
 //	415  the request is not declared as JSON
 //	429  too many wait, or wait to be prepared (queue_full), or are open (too_many_requests); Retry-After says when to try again
-//	500  the model failed: [Options].Log is told how, the client is not
+//	500  the model failed: [Options].Log gets the error, the client does not
 //	503  the server is about to end
 //
 // An error after the first part of a streamed answer comes as an event with such an object.

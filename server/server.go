@@ -49,7 +49,7 @@ type Options struct {
 	WriteTime time.Duration // that it may take to read what is there, after which it is dropped; if zero, 30 s
 	DrainTime time.Duration // that requests under way have when the server is to end; if zero, 10 s
 
-	// Log, if not nil, is told of failures that are not the clients', and with level debug of each request, without its text.
+	// Log, if not nil, is called with failures that are not the clients', and with level debug of each request, without its text.
 	Log *slog.Logger
 }
 

@@ -3,7 +3,7 @@ package spec
 import "context"
 
 // Batch is what one Forward of a [Decoder] computes. It is an alias of a type without a name, and layers.Batch one of the same type, so that a
-// *layers.Decoder is a Model though neither package knows the other.
+// *layers.Decoder is a Decoder though neither package knows the other.
 type Batch = struct {
 	Tokens []int32
 

@@ -20,7 +20,7 @@ type Mix struct {
 // MixRule is a rule of a [Mix].
 type MixRule struct {
 	Name string       // of matrices in the store, as in [TensorType]; it may fit none
-	Type tensor.DType // one of [Targets]
+	Type tensor.DType // one of [EncodableTypes]
 	// Some restricts the rule to blocks in which errors count more: the first and the last eighth, and every third between.
 	Some bool
 }
@@ -64,7 +64,7 @@ func (m *Mix) check() error {
 	return nil
 }
 
-// TypeOf returns the type of a matrix, by its name in the store, in a model of so many blocks, where its rows fill blocks of it.
+// TypeOf returns the type of a matrix, by its name in the store, in a model of so many transformer blocks. Its rows fill blocks of that type.
 func (m *Mix) TypeOf(name string, blocks int) tensor.DType {
 	d := m.Type
 	for _, r := range m.Rules {

@@ -16,7 +16,7 @@ import (
 
 // WriteOptions says how a store is written. The zero value keeps what kernels can use and makes Q8_0 of the rest.
 type WriteOptions struct {
-	// Type is the type of all matrices, one of [Targets]; blocks that have it already are kept bit for bit. With a quantised type other than
+	// Type is the type of all matrices, one of [EncodableTypes]; blocks that have it already are kept bit for bit. With a quantised type other than
 	// Q8_0, the embedding and the head, which suffer most, keep a quantised type or become Q8_0.
 	// The zero value, tensor.Invalid, keeps blocks of every quantised type that kernels consume and converts the rest to Q8_0.
 	// Always, vectors become F32, and matrices whose columns do not fill blocks IQ4_NL, whose blocks are small, or else F16.

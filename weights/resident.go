@@ -36,7 +36,7 @@ type residentTensor struct {
 	all   iter.Seq2[tensor.Packed, error]
 }
 
-// Resident loads all weights and checks every segment. progress, if not nil, is told of the bytes loaded. Calls do not
+// Resident loads all weights and checks every segment. progress, if not nil, is called with the bytes loaded. Calls do not
 // overlap. The caller closes the Resident.
 func (s *Store) Resident(ctx context.Context, progress func(Progress)) (*Resident, error) {
 	started := time.Now()

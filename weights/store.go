@@ -23,7 +23,7 @@ type Store struct {
 
 // OpenOptions says how a store is opened. The zero value is usable.
 type OpenOptions struct {
-	// Progress, if not nil, is told of the bytes hashed when the store is opened for the first time. Calls do not overlap.
+	// Progress, if not nil, is called with the bytes hashed when the store is opened for the first time. Calls do not overlap.
 	Progress func(Progress)
 	// OpenFile opens a chunk by its path; nil means [OpenDirect] for a [Streamer] and os.Open for others.
 	OpenFile func(path string) (File, error)

@@ -30,7 +30,7 @@ type StreamOptions struct {
 	HeadOnce bool
 	// Buffered reads through the page cache even where direct reads would work.
 	Buffered bool
-	// Trace, if not nil, is told of every read and check, in the lane of the worker that did it, of every wait of a consumer, in the lane
+	// Trace, if not nil, is called with every read and check, in the lane of the worker that did it, of every wait of a consumer, in the lane
 	// "wait", and of every tensor that is asked for out of the store's order, in the lane "out of order". It is called from several goroutines at once.
 	Trace func(lane, name string, start, end time.Time)
 }

@@ -11,7 +11,7 @@ import (
 // TensorType says in which type some matrices are stored, where that is not what [WriteOptions].Type would have.
 type TensorType struct {
 	Name string       // of a matrix in the store, or a pattern of names as in [path.Match], such as block.*.down
-	Type tensor.DType // one of [Targets]
+	Type tensor.DType // one of [EncodableTypes]
 }
 
 // fits reports whether a matrix is meant.

@@ -23,7 +23,7 @@ import (
 const verifiedName = "verified.json"
 
 // Verify reads the whole store dir, predictors included, and checks every checksum. The error joins those of all chunks that are not as they
-// were written. progress, if not nil, is told of the bytes read. Calls do not overlap.
+// were written. progress, if not nil, is called with the bytes read. Calls do not overlap.
 func Verify(ctx context.Context, dir string, progress func(Progress)) error {
 	m, _, err := readManifest(dir)
 	if err != nil {

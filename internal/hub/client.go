@@ -28,7 +28,7 @@ type Client struct {
 	Base  string       // address of the hub; if empty, DefaultBase
 	Token string       // access token, if any, sent to the hub alone
 	HTTP  *http.Client // if nil, the package makes one
-	// Progress, if not nil, is told of the bytes of a Download that have arrived.
+	// Progress, if not nil, is called with the bytes of a Download that have arrived.
 	Progress func(Progress)
 	// Failed, if not nil, is told why a try failed, before the wait for the next one.
 	Failed func(error)
