@@ -117,7 +117,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Sampling:    req.Sampling,
 		StopTokens:  e.stopTokens(req),
 		StopStrings: req.StopStrings,
-		Decoder:     stream,
+		TextDecoder: stream,
 		Progress:    req.Prefill,
 		Constraint:  constraint,
 		Logits:      req.Logits,

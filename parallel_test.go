@@ -33,7 +33,7 @@ func TestParallelDraftAgreesWithReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	draft.Predict(options.Parallel)
+	draft.SetParallel(options.Parallel)
 	for i, ref := range cases {
 		for _, below := range []int{0, 3} {
 			if err := options.Draft.Truncate(0); err != nil {

@@ -45,9 +45,9 @@ func (a *acceptance) choose(s *Sampler, tree *Tree, node int, logits []float32) 
 }
 
 // reject runs the recursive rejection rule. It overwrites p.
-func (a *acceptance) reject(s *Sampler, p []Candidate, set CandidateSet) int32 {
+func (a *acceptance) reject(s *Sampler, p []TokenWeight, set CandidateSet) int32 {
 	for _, token := range set.Tokens {
-		at := slices.IndexFunc(p, func(c Candidate) bool { return c.Token == token })
+		at := slices.IndexFunc(p, func(c TokenWeight) bool { return c.Token == token })
 		if at >= 0 && fraction(s.random.Uint64())*float64(a.q[token]) < float64(p[at].Weight) {
 			return token
 		}
@@ -69,7 +69,7 @@ func (a *acceptance) reject(s *Sampler, p []Candidate, set CandidateSet) int32 {
 }
 
 // remove takes a token out of q.
-func (a *acceptance) remove(token int32, from []Candidate) {
+func (a *acceptance) remove(token int32, from []TokenWeight) {
 	a.q[token] = 0
 	rest := 0.0
 	for _, c := range from {

@@ -202,7 +202,7 @@ func TestChiSquareCatchesWrongDraws(t *testing.T) {
 	probs := enumerate(t, target, sampling)
 	fromDraft := func(set *spec.CandidateSet) {
 		for i, token := range set.Tokens {
-			set.DrawnFrom(spec.Candidate{Token: token, Weight: set.Probs[i]})
+			set.DrawnFrom(spec.TokenWeight{Token: token, Weight: set.Probs[i]})
 		}
 	}
 	for name, policy := range map[string]misdeclared{

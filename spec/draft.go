@@ -29,7 +29,7 @@ type Draft struct {
 	logits  []float32
 	ids     []int32
 	probs   []float32
-	left    []Candidate
+	left    []TokenWeight
 
 	ahead     []aheadRow // by pending row
 	aheadIDs  []int32    // candidates of mask rows, one row after the other
@@ -175,7 +175,7 @@ func (d *Draft) draw(node int, logits []float32, k int, how Draw) error {
 			break
 		}
 		token := draw(d.left, d.sampler.random.Uint64())
-		at := slices.IndexFunc(from, func(c Candidate) bool { return c.Token == token })
+		at := slices.IndexFunc(from, func(c TokenWeight) bool { return c.Token == token })
 		if how == WithoutReplacement {
 			d.left[at].Weight = 0
 		}

@@ -44,4 +44,4 @@ func (t *Tree) Constrain(c Constraint, state int) { t.constrain(c, state) }
 func (t *Tree) State(node int) int { return t.states[node] }
 
 // DrawnFrom adds a candidate to the distribution from which the set says that it was drawn.
-func (s *CandidateSet) DrawnFrom(c Candidate) { s.from = append(s.from, c) }
+func (s *CandidateSet) DrawnFrom(c TokenWeight) { s.from = append(s.from, c) }

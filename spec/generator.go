@@ -61,10 +61,10 @@ type Request struct {
 	Sampling  Sampling
 	// StopTokens end the text; the one that does is among the tokens and not in the text.
 	StopTokens []int32
-	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need Decoder.
+	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need TextDecoder.
 	StopStrings []string
-	// Decoder makes the text, from the first generated token on. If it is nil, there are tokens only.
-	Decoder TextDecoder
+	// TextDecoder makes the text, from the first generated token on. If it is nil, there are tokens only.
+	TextDecoder TextDecoder
 	// Constraint restricts the tokens. If it is nil, all may be generated. It must allow StopTokens where the text may end.
 	Constraint Constraint
 	// Logits, if it is not nil, is called with each generated token and the logits it was picked from: those of the target, -Inf where Constraint
@@ -171,7 +171,7 @@ func NewGenerator(o Options) (*Generator, error) {
 		if g.draft, err = NewDraft(o.Draft, o.MaxBatch); err != nil {
 			return nil, err
 		}
-		g.draft.Predict(o.Parallel)
+		g.draft.SetParallel(o.Parallel)
 	}
 	return g, nil
 }
@@ -219,7 +219,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if slices.Contains(req.StopStrings, "") {
 		return errors.New("a stop string is empty")
 	}
-	if len(req.StopStrings) > 0 && req.Decoder == nil {
+	if len(req.StopStrings) > 0 && req.TextDecoder == nil {
 		return errors.New("stop strings need a text decoder")
 	}
 	if err := g.sampler.reset(req.Sampling, 0); err != nil {

@@ -86,7 +86,7 @@ func TestStopStringsInGeneration(t *testing.T) {
 		req.StopStrings = rapid.SliceOfN(stopString, 0, 3).Draw(t, "stopStrings")
 		tokens, text, finish := spectest.ExpectText(tokens, finish, req, spectest.NewPieceDecoder(table, target.VocabSize))
 
-		req.Decoder = spectest.NewPieceDecoder(table, target.VocabSize)
+		req.TextDecoder = spectest.NewPieceDecoder(table, target.VocabSize)
 		var shown strings.Builder
 		var pieces []int32
 		result := spectest.Generate(t, spec.Options{
@@ -326,7 +326,7 @@ func TestCancelKeepsText(t *testing.T) {
 	cancellable, cancel := context.WithCancel(ctx)
 	shown := ""
 	result, err := g.Generate(cancellable, spec.Request{
-		Prompt: []int32{1, 2}, Decoder: spectest.Letters{}, StopStrings: []string{strings.Repeat("never", 9)},
+		Prompt: []int32{1, 2}, TextDecoder: spectest.Letters{}, StopStrings: []string{strings.Repeat("never", 9)},
 	}, func(p spec.Piece) error {
 		if shown += p.Text; len(shown) > 20 {
 			cancel()
@@ -345,7 +345,7 @@ func TestCancelKeepsText(t *testing.T) {
 func TestHeldTextIsShownAtTheEnd(t *testing.T) {
 	target := spectest.NewHashModel(1, 1, 100) // always "a"
 	result := spectest.Generate(t, spec.Options{Target: target}, spec.Request{
-		Prompt: []int32{0}, MaxTokens: 4, Decoder: spectest.Letters{}, StopStrings: []string{"aaaaaaaa"},
+		Prompt: []int32{0}, MaxTokens: 4, TextDecoder: spectest.Letters{}, StopStrings: []string{"aaaaaaaa"},
 	}, nil)
 	if result.Text != "aaaa" || result.Finish != spec.FinishLength {
 		t.Errorf("text %q, finish %s", result.Text, result.Finish)
@@ -366,7 +366,7 @@ func TestErrors(t *testing.T) {
 		"token too large": {spec.Request{Prompt: []int32{1, 10}}, nil, "prompt token 1 is 10, outside the vocabulary of 10"},
 		"token negative":  {spec.Request{Prompt: []int32{-1}}, nil, "prompt token 0 is -1"},
 		"max tokens":      {spec.Request{Prompt: ok, MaxTokens: -1}, nil, "limit of -1 tokens"},
-		"empty stop":      {spec.Request{Prompt: ok, StopStrings: []string{""}, Decoder: spectest.Letters{}}, nil, "stop string is empty"},
+		"empty stop":      {spec.Request{Prompt: ok, StopStrings: []string{""}, TextDecoder: spectest.Letters{}}, nil, "stop string is empty"},
 		"no decoder":      {spec.Request{Prompt: ok, StopStrings: []string{"x"}}, nil, "need a text decoder"},
 		"temperature":     {spec.Request{Prompt: ok, Sampling: spec.Sampling{Temperature: -1}}, nil, "temperature -1"},
 	} {
@@ -385,7 +385,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := 0
-	result, err := g.Generate(ctx, spec.Request{Prompt: ok, Decoder: spectest.Letters{}}, func(spec.Piece) error { calls++; return failure })
+	result, err := g.Generate(ctx, spec.Request{Prompt: ok, TextDecoder: spectest.Letters{}}, func(spec.Piece) error { calls++; return failure })
 	if !errors.Is(err, failure) || calls != 1 || len(result.Tokens) != 1 || result.Finish != spec.FinishError {
 		t.Errorf("emit: %v after %d calls, result %+v", err, calls, result)
 	}
@@ -488,7 +488,7 @@ func ExampleGenerator() {
 		fmt.Println(err)
 		return
 	}
-	result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, Decoder: spectest.Letters{}}, nil)
+	result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, TextDecoder: spectest.Letters{}}, nil)
 	fmt.Println(result.Text, result.Finish, err)
 	fmt.Println(result.Stats.Tokens, "tokens in", result.Stats.Passes, "passes")
 	// Output:

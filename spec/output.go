@@ -21,7 +21,7 @@ type output struct {
 
 func (o *output) reset(req Request, emit func(Piece) error) {
 	o.emit = emit
-	o.maxTokens, o.stopTokens, o.decoder = req.MaxTokens, req.StopTokens, req.Decoder
+	o.maxTokens, o.stopTokens, o.decoder = req.MaxTokens, req.StopTokens, req.TextDecoder
 	o.matcher.reset(req.StopStrings)
 	o.text.Reset()
 	o.tokens, o.finish, o.cut = 0, "", false

@@ -20,8 +20,8 @@ type aheadRow struct {
 	count int
 }
 
-// Predict tells the draft that its model predicts several tokens in one forward. Call it before the first pass.
-func (d *Draft) Predict(p Parallel) { d.parallel = p }
+// SetParallel tells the draft that its model predicts several tokens in one forward. Call it before the first pass.
+func (d *Draft) SetParallel(p Parallel) { d.parallel = p }
 
 // Reach returns the most tokens that one row of a node is good for: 1 for most models, see [Parallel].
 func (d *Draft) Reach() int { return max(1, d.parallel.Positions) }

@@ -159,7 +159,7 @@ func ExampleNewPolicy() {
 			fmt.Println(err)
 			return
 		}
-		result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, Decoder: spectest.Letters{}}, nil)
+		result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, TextDecoder: spectest.Letters{}}, nil)
 		fmt.Println(result.Text, result.Stats.Passes, "passes", err)
 	}
 	// Output:

@@ -47,8 +47,8 @@ func (s Sampling) check() error {
 	return nil
 }
 
-// Candidate is a token with its weight: a scaled logit in the first steps, later an unnormalised or final probability.
-type Candidate struct {
+// TokenWeight is a token with its weight: a scaled logit in the first steps, later an unnormalised or final probability.
+type TokenWeight struct {
 	Token  int32
 	Weight float32
 }
@@ -59,7 +59,7 @@ type Candidate struct {
 type Sampler struct {
 	sampling   Sampling
 	random     *rand.ChaCha8
-	candidates []Candidate
+	candidates []TokenWeight
 }
 
 // NewSampler returns a sampler at the start of its seed's stream.
@@ -105,10 +105,10 @@ func (s *Sampler) skip() {
 
 // Distribution returns the filtered target distribution from which [Sampler.Sample] draws: the tokens that are left and their
 // probabilities, which sum to 1. It draws nothing. The slice is valid until the next call of a method of s.
-func (s *Sampler) Distribution(logits []float32) ([]Candidate, error) {
+func (s *Sampler) Distribution(logits []float32) ([]TokenWeight, error) {
 	if s.sampling.Temperature == 0 {
 		best, err := argmax(logits)
-		s.candidates = append(s.candidates[:0], Candidate{int32(best), 1})
+		s.candidates = append(s.candidates[:0], TokenWeight{int32(best), 1})
 		return s.candidates, err
 	}
 	c, err := s.filter(logits)
@@ -123,7 +123,7 @@ func (s *Sampler) Distribution(logits []float32) ([]Candidate, error) {
 }
 
 // filter runs the steps of [Sampling] up to renormalisation: weights are probabilities up to a common factor.
-func (s *Sampler) filter(logits []float32) ([]Candidate, error) {
+func (s *Sampler) filter(logits []float32) ([]TokenWeight, error) {
 	best, err := argmax(logits)
 	if err != nil {
 		return nil, err
@@ -164,23 +164,23 @@ func argmax(logits []float32) (int, error) {
 }
 
 // load fills c with all tokens, weighted by their logits.
-func load(c []Candidate, logits []float32) []Candidate {
+func load(c []TokenWeight, logits []float32) []TokenWeight {
 	c = slices.Grow(c[:0], len(logits))[:len(logits)]
 	for i, x := range logits {
-		c[i] = Candidate{int32(i), x}
+		c[i] = TokenWeight{int32(i), x}
 	}
 	return c
 }
 
 // scale divides by the temperature, after moving the largest logit to 0 so that nothing overflows later.
-func scale(c []Candidate, largest, temperature float32) {
+func scale(c []TokenWeight, largest, temperature float32) {
 	for i := range c {
 		c[i].Weight = (c[i].Weight - largest) / temperature
 	}
 }
 
 // topK keeps the k heaviest candidates, heaviest first.
-func topK(c []Candidate, k int) []Candidate {
+func topK(c []TokenWeight, k int) []TokenWeight {
 	// Each of k blocks has a candidate at least as heavy as the lightest of their heaviest, so lighter ones are out.
 	bound := float32(math.Inf(1))
 	for i, size := 0, len(c)/k; i < k; i++ {
@@ -190,14 +190,14 @@ func topK(c []Candidate, k int) []Candidate {
 }
 
 // exponentiate turns scaled logits into probabilities up to a common factor; the heaviest gets 1.
-func exponentiate(c []Candidate) {
+func exponentiate(c []TokenWeight) {
 	for i := range c {
 		c[i].Weight = float32(math.Exp(float64(c[i].Weight)))
 	}
 }
 
 // topP keeps the heaviest candidates, heaviest first, until they hold the fraction p of the total weight.
-func topP(c []Candidate, p float32) []Candidate {
+func topP(c []TokenWeight, p float32) []TokenWeight {
 	total := sum(c)
 	// All candidates below this bound together weigh less than what may be missing.
 	c = atLeast(c, float32((1-float64(p))*total/float64(len(c))))
@@ -205,10 +205,10 @@ func topP(c []Candidate, p float32) []Candidate {
 }
 
 // minP keeps the candidates that weigh at least p times the heaviest.
-func minP(c []Candidate, p float32) []Candidate { return atLeast(c, p*heaviest(c)) }
+func minP(c []TokenWeight, p float32) []TokenWeight { return atLeast(c, p*heaviest(c)) }
 
 // atLeast keeps the candidates of at least the given weight, in their order.
-func atLeast(c []Candidate, weight float32) []Candidate {
+func atLeast(c []TokenWeight, weight float32) []TokenWeight {
 	n := 0
 	for _, x := range c {
 		if x.Weight >= weight {
@@ -219,7 +219,7 @@ func atLeast(c []Candidate, weight float32) []Candidate {
 	return c[:n]
 }
 
-func heaviest(c []Candidate) float32 {
+func heaviest(c []TokenWeight) float32 {
 	weight := float32(math.Inf(-1))
 	for _, x := range c {
 		weight = max(weight, x.Weight)
@@ -231,7 +231,7 @@ func heaviest(c []Candidate) float32 {
 func fraction(random uint64) float64 { return float64(random>>11) * 0x1p-53 }
 
 // draw picks a candidate with probability proportional to its weight.
-func draw(c []Candidate, random uint64) int32 {
+func draw(c []TokenWeight, random uint64) int32 {
 	goal := fraction(random) * sum(c)
 	last, passed := 0, 0.0
 	for i, x := range c {
@@ -246,7 +246,7 @@ func draw(c []Candidate, random uint64) int32 {
 	return c[last].Token
 }
 
-func sum(c []Candidate) float64 {
+func sum(c []TokenWeight) float64 {
 	total := 0.0
 	for _, x := range c {
 		total += float64(x.Weight)
@@ -257,7 +257,7 @@ func sum(c []Candidate) float64 {
 // first keeps the heaviest candidates, heaviest first and lower tokens first among equals, up to the one with which enough
 // is true of their number and weight. It takes them from a heap: one linear pass, and a short path for each, where sorting
 // would order all the others too.
-func first(c []Candidate, enough func(taken int, weight float64) bool) []Candidate {
+func first(c []TokenWeight, enough func(taken int, weight float64) bool) []TokenWeight {
 	for i := len(c)/2 - 1; i >= 0; i-- {
 		siftDown(c, i)
 	}
@@ -274,7 +274,7 @@ func first(c []Candidate, enough func(taken int, weight float64) bool) []Candida
 }
 
 // siftDown restores the heap, whose root is the heaviest candidate, where c[i] may be lighter than its children.
-func siftDown(c []Candidate, i int) {
+func siftDown(c []TokenWeight, i int) {
 	for {
 		child := 2*i + 1
 		if child >= len(c) {
@@ -292,6 +292,6 @@ func siftDown(c []Candidate, i int) {
 }
 
 // before is the order in which candidates are kept: heaviest first, lower tokens first among equals.
-func before(a, b Candidate) bool {
+func before(a, b TokenWeight) bool {
 	return a.Weight > b.Weight || a.Weight == b.Weight && a.Token < b.Token
 }

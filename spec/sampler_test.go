@@ -137,7 +137,7 @@ func TestGreedyTakesLowestOfEquals(t *testing.T) {
 			t.Errorf("%v: %d, %v", c.logits, got, err)
 		}
 		d, err := s.Distribution(c.logits)
-		if err != nil || len(d) != 1 || d[0] != (spec.Candidate{c.want, 1}) {
+		if err != nil || len(d) != 1 || d[0] != (spec.TokenWeight{c.want, 1}) {
 			t.Errorf("%v: %v, %v", c.logits, d, err)
 		}
 	}
@@ -183,7 +183,7 @@ func TestSamplerExtremes(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	c := []spec.Candidate{{5, 0}, {6, 1}, {7, 0}, {8, 3}, {9, 0}}
+	c := []spec.TokenWeight{{5, 0}, {6, 1}, {7, 0}, {8, 3}, {9, 0}}
 	for random, want := range map[uint64]int32{
 		0: 6, 1<<62 - 1: 6, 1 << 62: 8, 1 << 63: 8, math.MaxUint64: 8,
 	} {

@@ -35,7 +35,7 @@ type Tree struct {
 	nextSet  []int32 // of each set: another one of its node, or -1
 	offered  []int32 // what the sets hold, one after the other
 	chances  []float32
-	from     []Candidate
+	from     []TokenWeight
 
 	constraint Constraint // may be nil
 	states     []int      // of the constraint after each node, or forbidden
@@ -150,7 +150,7 @@ type CandidateSet struct {
 	// likely whatever those are, not given the path to Node.
 	Ahead int
 
-	from []Candidate // the distribution from which they were drawn, if they were
+	from []TokenWeight // the distribution from which they were drawn, if they were
 }
 
 // Draw is how the tokens of a [CandidateSet] were chosen.
@@ -222,7 +222,7 @@ func (t *Tree) offerAhead(node, ahead int, tokens []int32, probs []float32) (off
 }
 
 // offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies.
-func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []Candidate) error {
+func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []TokenWeight) error {
 	if err := t.Offer(node, FromDraft, tokens, probs); err != nil {
 		return err
 	}

@@ -77,10 +77,10 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 		return err
 	}
 	result, err := generator.Generate(ctx, spec.Request{
-		Prompt:     target.tokenizer.EncodePrompt(chat), // what the user spells like a control token stays text
-		MaxTokens:  maxTokens,
-		StopTokens: target.tokenizer.EOS(),
-		Decoder:    target.tokenizer.NewStream(),
+		Prompt:      target.tokenizer.EncodePrompt(chat), // what the user spells like a control token stays text
+		MaxTokens:   maxTokens,
+		StopTokens:  target.tokenizer.EOS(),
+		TextDecoder: target.tokenizer.NewStream(),
 	}, func(p spec.Piece) error { // what one pass adds, whole characters
 		_, err := fmt.Print(p.Text)
 		return err

@@ -30,11 +30,11 @@ type grower struct {
 	most     float64 // seconds that the pass may take, beyond which only plain decoding is left
 	drafting float64 // predicted seconds of the draft forwards so far
 
-	chance []float64 // of each node: p̂
-	given  []float64 // of each node: â, the chance given its parent
-	best   ranking   // of the nodes but the root
-	looked int       // nodes for which look-up is done
-	places []Place   // of these, with a lookup
+	chance   []float64 // of each node: p̂
+	given    []float64 // of each node: â, the chance given its parent
+	best     ranking   // of the nodes but the root
+	looked   int       // nodes for which look-up is done
+	suffixes []Suffix  // of these, with a lookup
 
 	wide bool // the draft model was asked about several tokens at once
 
@@ -56,7 +56,7 @@ func (g *grower) start(sequence []int32, tree *spec.Tree) {
 	g.chance, g.given, g.best = append(g.chance[:0], 1), append(g.given[:0], 1), g.best[:0]
 	g.looked, g.drafting, g.wide = 0, 0, false
 	if g.lookup != nil {
-		g.places = append(g.places[:0], g.lookup.Follow(sequence))
+		g.suffixes = append(g.suffixes[:0], g.lookup.Follow(sequence))
 	}
 }
 
@@ -69,7 +69,7 @@ func (g *grower) lookUp() error {
 	for ; g.looked < g.tree.Len(); g.looked++ {
 		node := g.looked
 		if g.lookup != nil && node > 0 {
-			g.places = append(g.places, g.lookup.After(g.places[g.tree.Parents()[node]], g.tree.Tokens()[node]))
+			g.suffixes = append(g.suffixes, g.lookup.After(g.suffixes[g.tree.Parents()[node]], g.tree.Tokens()[node]))
 		}
 		if g.tree.Full(node) || g.chance[node] < likelyChance {
 			continue
@@ -88,7 +88,7 @@ func (g *grower) lookUp() error {
 }
 
 func (g *grower) lookUpNode(node int) error {
-	g.found = g.lookup.Next(g.found[:0], g.places[node])
+	g.found = g.lookup.Next(g.found[:0], g.suffixes[node])
 	if len(g.found) == 0 {
 		return nil
 	}

@@ -357,7 +357,7 @@ func TestLeverDoesNotAllocate(t *testing.T) {
 	} {
 		g := newGrown(t, policy, spectest.NewFreeModel(200))
 		if name == "lever ahead" {
-			g.draft.Predict(spec.Parallel{Mask: 7, Positions: 6})
+			g.draft.SetParallel(spec.Parallel{Mask: 7, Positions: 6})
 		}
 		for range 600 {
 			g.pass(t)
@@ -371,7 +371,7 @@ func TestLeverDoesNotAllocate(t *testing.T) {
 // Candidates of masks count until the draft model is asked itself, by how far ahead they are, and with look-up that has them too.
 func TestEstimatesOfMasks(t *testing.T) {
 	draft, tree := spectest.StartDraft(t, spectest.NewHashModel(3, 30, 100), []int32{4, 5, 6})
-	draft.Predict(spec.Parallel{Mask: 29, Positions: 3})
+	draft.SetParallel(spec.Parallel{Mask: 29, Positions: 3})
 	a, err := tree.Add(0, 7, 0.5)
 	if err != nil {
 		t.Fatal(err)
@@ -489,7 +489,7 @@ func ExampleNewLever() {
 		fmt.Println(err)
 		return
 	}
-	result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, Decoder: spectest.Letters{}}, nil)
+	result, err := g.Generate(context.Background(), spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 24, TextDecoder: spectest.Letters{}}, nil)
 	fmt.Println(result.Text, result.Finish, err)
 	// Output:
 	// xlgggrishmcjjgjgktxuzucx length <nil>

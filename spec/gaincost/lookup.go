@@ -26,11 +26,11 @@ type Lookup struct {
 
 	answers *Answers // or nil
 	version int      // of the answers
-	place   Place    // at the end of the sequence
+	suffix  Suffix   // at the end of the sequence
 }
 
-// Place is where a context stands in what a [Lookup] has indexed. It holds until the sequence goes on.
-type Place struct{ text, answers match }
+// Suffix is where a context stands in what a [Lookup] has indexed. It holds until the sequence goes on.
+type Suffix struct{ text, answers match }
 
 // Continuation is a token that followed an earlier occurrence of a context.
 type Continuation struct {
@@ -71,12 +71,12 @@ func NewLookup(o LookupOptions) (*Lookup, error) {
 	return &Lookup{text: text, answers: o.Answers}, nil
 }
 
-// Follow indexes what is new in sequence and returns the place at its end. A sequence that does not go on from the one before, as far as its
+// Follow indexes what is new in sequence and returns the suffix at its end. A sequence that does not go on from the one before, as far as its
 // first and its latest tokens show, is taken for another one, and the one before is forgotten.
-func (l *Lookup) Follow(sequence []int32) Place {
+func (l *Lookup) Follow(sequence []int32) Suffix {
 	if !l.goesOn(sequence) {
 		l.text.reset()
-		l.followed, l.place = 0, Place{}
+		l.followed, l.suffix = 0, Suffix{}
 		copy(l.first[:], sequence)
 	}
 	if l.followed < len(l.first) {
@@ -87,18 +87,18 @@ func (l *Lookup) Follow(sequence []int32) Place {
 		l.text.append(token)
 	}
 	l.followed = len(sequence)
-	l.place.text = l.text.end()
+	l.suffix.text = l.text.end()
 	if l.answers != nil {
 		if l.version != l.answers.version {
 			const enough = 64 // tokens that a match is worth looking for
-			l.version, l.place.answers = l.answers.version, match{}
+			l.version, l.suffix.answers = l.answers.version, match{}
 			unseen = sequence[max(0, len(sequence)-enough):]
 		}
 		for _, token := range unseen {
-			l.place.answers = l.answers.text.after(l.place.answers, token)
+			l.suffix.answers = l.answers.text.after(l.suffix.answers, token)
 		}
 	}
-	return l.place
+	return l.suffix
 }
 
 // goesOn reports whether sequence starts with the one that was indexed last.
@@ -111,8 +111,8 @@ func (l *Lookup) goesOn(sequence []int32) bool {
 	return slices.Equal(latest, sequence[l.followed-len(latest):l.followed]) && slices.Equal(l.first[:few], sequence[:few])
 }
 
-// After returns the place of a context that goes on with a token.
-func (l *Lookup) After(p Place, token int32) Place {
+// After returns the suffix of a context that goes on with a token.
+func (l *Lookup) After(p Suffix, token int32) Suffix {
 	p.text = l.text.after(p.text, token)
 	if l.answers != nil {
 		p.answers = l.answers.text.after(p.answers, token)
@@ -122,7 +122,7 @@ func (l *Lookup) After(p Place, token int32) Place {
 
 // Next appends to dst up to four tokens of each source that followed a context, the most probable first of each and
 // the latest first among equals; the guesses at the probabilities of a source's sum to at most 1. A token that both have is of the source that finds it likelier.
-func (l *Lookup) Next(dst []Continuation, p Place) []Continuation {
+func (l *Lookup) Next(dst []Continuation, p Suffix) []Continuation {
 	start := len(dst)
 	dst = l.text.followers(dst, p.text, spec.FromNGram)
 	if l.answers == nil {
@@ -162,14 +162,14 @@ func (a *automaton) followers(dst []Continuation, m match, source spec.Source) [
 			}
 		}
 		if total > 0 {
-			trust := trust(int(m.length), int(total))
+			right := chanceOfMatch(int(m.length), int(total))
 			for e, n := s.edges, 0; e >= 0 && n < maxFollowers; e, n = a.edges[e].next, n+1 {
 				if token := a.edges[e].token; token != endOfText {
 					share := float32(a.states[a.edges[e].to].places) / float32(total)
-					dst = vote(dst, start, Continuation{token, int(m.length), left * trust * share, source})
+					dst = vote(dst, start, Continuation{token, int(m.length), left * right * share, source})
 				}
 			}
-			left *= 1 - trust
+			left *= 1 - right
 		}
 		m.state = s.link
 		m.length = a.states[m.state].length
@@ -178,11 +178,11 @@ func (a *automaton) followers(dst []Continuation, m match, source spec.Source) [
 	return dst[:min(len(dst), start+continuations)]
 }
 
-// trust returns how far a match of some length, of which so many earlier places are known, is to be believed: what was right in this module's own
-// code and documents. The odds rise with both.
-func trust(length, places int) float32 {
-	odds := 0.6 + float32(length)/7 + 0.8*float32(min(places, 16)-1)
-	return odds / (1 + odds)
+// chanceOfMatch returns how often what follows a match of some length, of which so many earlier places are known, was right in this module's own
+// code and documents. p/(1−p) rises linearly with both.
+func chanceOfMatch(length, places int) float32 {
+	ratio := 0.6 + float32(length)/7 + 0.8*float32(min(places, 16)-1)
+	return ratio / (1 + ratio)
 }
 
 // vote adds what the longest and then shorter matches say of a token.

@@ -110,13 +110,13 @@ func TestLookupPrefersWhatCameOftenAndLate(t *testing.T) {
 		}
 	}
 	more := func(length, places int, than float32) {
-		if p := trust(length, places); !(p > than && p < 1) {
-			t.Errorf("a match of %d tokens at %d places is trusted by %v, one of less by %v", length, places, p, than)
+		if p := chanceOfMatch(length, places); !(p > than && p < 1) {
+			t.Errorf("a match of %d tokens at %d places has a chance of %v, one of less %v", length, places, p, than)
 		}
 	}
-	more(3, 1, trust(2, 1))
-	more(2, 2, trust(2, 1))
-	more(100, 9, trust(40, 9))
+	more(3, 1, chanceOfMatch(2, 1))
+	more(2, 2, chanceOfMatch(2, 1))
+	more(100, 9, chanceOfMatch(40, 9))
 }
 
 // Tokens of a tree stand where their paths lead.
