@@ -20,7 +20,7 @@ type Config struct {
 	Model string
 	// Architectures are those of models that package arch does not know, or that these shall build. They are tried before those.
 	Architectures []*arch.Architecture
-	// Draft is the draft model, given in the same ways. It stays in memory. Empty: no draft.
+	// Draft is the draft model, given in the same ways. It stays in memory. If it is empty, there is no draft.
 	Draft string
 	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]), if it is not zero. It need not be given where
 	// the draft's configuration names it.

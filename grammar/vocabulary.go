@@ -128,7 +128,7 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, s
 		if !m.work.do(1) {
 			break
 		}
-		if has(known, i) {
+		if len(known) > 0 && has(known, i) {
 			i = b.after
 			continue
 		}

@@ -5,8 +5,8 @@
 //
 //  1. Rows of the residual stream are float32 [n][width]. A part's Forward takes n rows and writes n rows.
 //  2. Weights come by name from a [Weights]. Each part says which names it adds to a name of yours, in the order in which it reads them.
-//     Matrices are [outputs][inputs] and packed; gains, biases and the like are float32 vectors. The parts of a tensor are used
-//     as they come and not kept, so that a source may stream them. A layer of your own asks for its tensors in the order in which the store
+//     Matrices are [outputs][inputs] and packed; gains, biases and the like are float32 vectors. A [Weights] may give a matrix
+//     a range of rows at a time, which is used as it comes and not kept, so that a stream can. A layer of your own asks for its tensors in the order in which the store
 //     holds them: another one costs a stream reads in every pass, and the Stats of the Streamer of package weights name the tensor that came late.
 //  3. The [KVCache] gives each row a slot, the same in all layers: first the committed rows, which are the text, in order, then the
 //     pending rows in the order in which they were forwarded. Keys are stored after the rotation. Layers may differ in heads, sizes and

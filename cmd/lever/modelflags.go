@@ -65,7 +65,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	f.npu.register(flags)
 	flags.IntVar(&f.maxTokens, "max-tokens", 256, "most tokens to generate; 0: until the model stops")
 	flags.Float32Var(&f.sampling.Temperature, "temperature", 0, "0: always the most likely token; higher: more varied")
-	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0: all")
+	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0 samples from all")
 	flags.Float32Var(&f.sampling.TopP, "top-p", 1, "sample from the most likely tokens that make up this probability")
 	flags.Float32Var(&f.sampling.MinP, "min-p", 0, "leave out tokens less likely than this share of the most likely one")
 	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")

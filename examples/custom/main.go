@@ -107,7 +107,7 @@ func (b *block) States() []layers.State { return nil }
 func main() {
 	model := flag.String("model", "", "Llama that is the target: a store, a Hugging Face folder or a GGUF file")
 	draft := flag.String("draft", "", "small Llama with the same tokens")
-	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; 0: all in memory")
+	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; 0 keeps all in memory")
 	maxTokens := flag.Int("max-tokens", 64, "most tokens")
 	flag.Parse()
 	if *model == "" || *draft == "" || flag.NArg() != 1 {

@@ -27,7 +27,7 @@ import (
 var embedded embed.FS
 
 func main() {
-	dram := flag.Int64("dram", 0, "MiB of memory for the model's weights; the rest is streamed; 0: all in memory")
+	dram := flag.Int64("dram", 0, "MiB of memory for the model's weights; the rest is streamed; 0 keeps all in memory")
 	maxTokens := flag.Int("max-tokens", 128, "most tokens of the answer")
 	flag.Parse()
 	if flag.NArg() != 1 {

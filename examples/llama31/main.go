@@ -23,8 +23,8 @@ import (
 
 func main() {
 	model := flag.String("model", "", "store of the target, made by lever convert")
-	draft := flag.String("draft", "", "store of a small model with the same tokens; empty: plain decoding")
-	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; the rest is streamed; 0: all in memory")
+	draft := flag.String("draft", "", "store of a small model with the same tokens; without one, decoding is plain")
+	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; the rest is streamed; 0 keeps all in memory")
 	maxTokens := flag.Int("max-tokens", 256, "most tokens of the answer")
 	flag.Parse()
 	if *model == "" || flag.NArg() != 1 {

@@ -23,8 +23,8 @@ import (
 func main() {
 	var config lever.Config
 	flag.StringVar(&config.Model, "model", "", "target: a store, a Hugging Face folder or a GGUF file")
-	flag.StringVar(&config.Draft, "draft", "", "small model with the same tokens; empty: plain decoding")
-	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; the rest is streamed; 0: all in memory")
+	flag.StringVar(&config.Draft, "draft", "", "small model with the same tokens; without one, decoding is plain")
+	dram := flag.Int64("dram", 0, "MiB of memory for the target's weights; the rest is streamed; 0 keeps all in memory")
 	maxTokens := flag.Int("max-tokens", 2048, "most tokens of an answer, thoughts included")
 	noThink := flag.Bool("no-think", false, "answer without thinking first")
 	seed := flag.Uint64("seed", 1, "the same seed gives the same answers")
