@@ -12,21 +12,30 @@ import (
 // harmless are keys that say nothing about what a model computes.
 var harmless = []string{
 	// What the file is.
-	"architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "name_or_path", "auto_map", "transformers.js_config", "license", "tokenizer_class", "tokenizer_model_max_length",
-	"finetuning_task", "task_specific_params", "problem_type", "id2label", "label2id", "num_labels", "language", "model_max_length", "seq_length", "base_model_name_or_path", "padding_side",
+	"architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "name_or_path", "auto_map", "transformers.js_config", "license",
+	"tokenizer_class", "tokenizer_model_max_length", "model_name", "base_model", "library_name", "tags", "author", "description", "version",
+	"source", "creation_date", "generation_config", "summary_type", "lora_r", "lora_alpha", "keys_to_ignore_at_inference", "finetuning_task",
+	"task_specific_params", "problem_type", "id2label", "label2id", "num_labels", "language", "model_max_length", "seq_length", "max_seq_len",
+	"max_seq_length", "max_sequence_length", "n_ctx", "base_model_name_or_path", "padding_side",
 	// How the model is trained or run.
-	"use_cache", "cache_implementation", "use_cache_quantization", "gradient_checkpointing", "is_llama_config", "use_bfloat16", "torchscript", "is_decoder", "chunk_size_feed_forward",
-	"pretraining_tp", "router_jitter_noise", "output_attentions", "output_hidden_states", "output_router_logits", "output_scores", "return_dict",
+	"use_cache", "cache_implementation", "use_sdpa", "use_liger_kernel", "use_fused_rms_norm", "inference_dtype", "fp16", "bf16", "zero_stage",
+	"ep_size", "virtual_pp_degree", "use_cache_quantization", "gradient_checkpointing", "is_llama_config", "use_bfloat16", "torchscript",
+	"is_decoder", "chunk_size_feed_forward", "pretraining_tp", "router_jitter_noise", "output_attentions", "output_hidden_states",
+	"output_router_logits", "output_scores", "return_dict",
 	"max_window_layers", // counts only with use_sliding_window
 	"original_max_position_embeddings",
 	// How texts are written, which is what generation_config.json says today.
-	"temperature", "top_k", "top_p", "min_p", "typical_p", "do_sample", "max_length", "min_length", "max_new_tokens", "num_beams", "num_beam_groups", "num_return_sequences",
-	"diversity_penalty", "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "early_stopping",
-	"return_dict_in_generate", "remove_invalid_values", "suppress_tokens", "begin_suppress_tokens", "exponential_decay_length_penalty", "prefix",
+	"temperature", "top_k", "top_p", "min_p", "typical_p", "do_sample", "max_length", "min_length", "max_new_tokens", "num_beams",
+	"num_beam_groups", "num_return_sequences", "diversity_penalty", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
+	"encoder_no_repeat_ngram_size", "bad_words_ids", "early_stopping", "return_dict_in_generate", "remove_invalid_values", "suppress_tokens",
+	"begin_suppress_tokens", "exponential_decay_length_penalty", "prefix",
 }
 
 // harmlessWords are parts of keys with the same meaning: of training, of how attention is run, of special tokens, and of programs that leave notes.
-var harmlessWords = []string{"dropout", "pdrop", "initializer", "init", "loss", "coef", "implementation", "flash", "token", "tokens", "unsloth", "trl"}
+var harmlessWords = []string{
+	"dropout", "pdrop", "initializer", "init", "loss", "coef", "implementation", "flash", "token", "tokens", "tokenizer", "peft", "merge", "neftune", "freeze", "unsloth",
+	"trl", "paddlenlp",
+}
 
 // refuse reports the first key that asks for a computation that nobody has asked about.
 func (v *Values) refuse() error {

@@ -73,6 +73,7 @@ func TestRefused(t *testing.T) {
 		`, "norm_type": "layernorm"`:                                                               `norm_type = "layernorm"`,
 		`, "logits_cap": 30.0`:                                                                     `logits_cap = 30.0`,
 		`, "num_kv_shared_layers": 4`:                                                              `num_kv_shared_layers = 4`,
+		`, "is_causal": false`:                                                                     `is_causal = false`,
 		`, "nonsense": 7`:                                                                          `nonsense = 7`,
 		`, "use_qk_norm": true`:                                                                    `use_qk_norm = true`,
 		`, "quantization_config": {"quant_method": "gptq", "bits": 4}`:                             `quant_method "gptq"`,
@@ -110,6 +111,7 @@ func TestIgnored(t *testing.T) {
 		`"rope_interleaved": false, "is_llama_config": true, "partial_rotary_factor": 1.0, "embedding_multiplier": 1.0, "num_experts": 0`,
 		`"quantization_config": null, "unsloth_version": "2025.1", "bos_token_id": 1, "eos_token_id": [2, 3], "transformers_version": "5.0.0"`,
 		`"hidden_size": 64.0`,
+		`"model_name": "x", "max_sequence_length": 2048, "use_sdpa": true, "is_causal": true, "lora_r": 16, "neftune_noise_alpha": 5, "fp16": true`,
 		`"is_decoder": true, "output_attentions": true, "classifier_dropout": 0.1, "temperature": 1.0, "id2label": {"0": "LABEL_0"}, "use_parallel_residual": false`,
 	} {
 		if _, err := parseWith(", " + more); err != nil {

@@ -103,6 +103,10 @@ func (v *Values) Dense(kind string) Transformer {
 	v.Int("max_position_embeddings", &t.MaxPositions)
 	v.Float32("rms_norm_eps", &t.NormEps)
 	v.Bool("tie_word_embeddings", &t.Tied)
+	causal := true
+	if v.Bool("is_causal", &causal); !causal {
+		v.Fail(Unsupported("is_causal = false"))
+	}
 	t.Rope = v.ropeOf(kind)
 	t.RotaryDim = v.rotaryDim(t.HeadDim)
 	return t

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,19 @@ type method interface {
 	// restore puts, in found, a tensor of the same name as before the quantisation in place of those that stand for it. notes say what became
 	// of the matrices.
 	restore(found map[string]sourceTensor) (notes []string, err error)
+}
+
+// named is a method that errors about its matrices name.
+type named struct {
+	method
+	name string
+}
+
+func (n named) restore(found map[string]sourceTensor) (notes []string, err error) {
+	if notes, err = n.method.restore(found); err != nil {
+		err = fmt.Errorf("weights quantised with %s: %w", n.name, err)
+	}
+	return notes, err
 }
 
 // methods are those that are understood, by the names that config.json gives them.
@@ -41,7 +55,8 @@ func cutQuantization(config []byte, path string) (method, []byte, error) {
 			continue
 		}
 		q := &settings{path: path, key: key}
-		parse, ok := methods[q.method(raw)]
+		name := q.method(raw)
+		parse, ok := methods[name]
 		if !ok {
 			return nil, config, nil
 		}
@@ -54,7 +69,7 @@ func cutQuantization(config []byte, path string) (method, []byte, error) {
 		if q.check(); q.err != nil {
 			return nil, nil, q.err
 		}
-		found = m
+		found = named{m, name}
 		delete(keys, key)
 	}
 	if found == nil {
