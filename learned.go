@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/internal/regular"
@@ -18,8 +17,7 @@ import (
 type keptLearned struct {
 	path   string
 	pair   modelPair
-	levers []*gaincost.Lever // that start from it
-	latest *gaincost.Lever   // the one of them that generated last, or nil
+	latest *gaincost.Lever // that generated last, or nil
 }
 
 // modelPair are the hashes of two stores; that of a draft is empty where there is none.
@@ -50,7 +48,7 @@ func (e *Engine) openLearned(cfg Config) error {
 }
 
 // NewLever returns the policy lever for requests to this engine, which looks up the engine's earlier answers, too. With [Config].KeepLearned it
-// starts from what such a policy had learned of these models, and Close keeps what the latest of them learns.
+// starts from what such a policy had learned of these models, and Close keeps what the one that generated last has learned.
 func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 	o.Costs = e.OffloadCosts(o.Costs)
 	if o.Lookup.Answers == nil {
@@ -60,7 +58,6 @@ func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 	if err != nil || e.learned == nil {
 		return l, err
 	}
-	e.learned.levers = append(e.learned.levers, l)
 	var file learnedFile
 	if data, err := regular.Read(e.learned.path, maxLearned); err == nil && json.Unmarshal(data, &file) == nil && file.Pair == e.learned.pair {
 		_ = l.UnmarshalJSON(file.Lever) // or it starts from nothing
@@ -70,7 +67,7 @@ func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 
 // used notes that a policy has generated.
 func (k *keptLearned) used(policy any) {
-	if l, ok := policy.(*gaincost.Lever); ok && k != nil && slices.Contains(k.levers, l) {
+	if l, ok := policy.(*gaincost.Lever); ok && k != nil {
 		k.latest = l
 	}
 }

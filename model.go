@@ -127,12 +127,14 @@ const unbounded = 1 << 50
 // openReader loads all weights, or, where dram bounds their memory, streams what does not fit. Tables of which a pass looks up few rows, beside the
 // embedding, stay on flash in any case.
 func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
-	all, err := m.store.Plan(unbounded)
-	if err != nil {
-		return err
-	}
-	if dram == 0 && all.Tables > 0 {
-		dram = all.Total()
+	if dram == 0 {
+		all, err := m.store.Plan(unbounded)
+		if err != nil {
+			return err
+		}
+		if all.Tables > 0 {
+			dram = all.Total()
+		}
 	}
 	if dram == 0 {
 		resident, err := m.store.Resident(ctx, cfg.report("loading "+filepath.Base(m.store.Dir())))

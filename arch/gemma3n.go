@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/lever-go/lever/layers"
 )
@@ -183,10 +182,7 @@ func (g *Gemma3nTransformer) model() *Model {
 	for i := range g.Layers {
 		var step []Tensor
 		if i == 0 {
-			step = append(step,
-				matrix(layerInputs+".proj", "model.per_layer_model_projection", "per_layer_model_proj", all, g.Width),
-				vector(layerInputs+".norm", "model.per_layer_projection_norm", "per_layer_proj_norm", g.InputDim))
-			step = append(step, g.projections("proj", "model.altup_projections", "altup_proj")...)
+			step = append(inputTensors(all, g.Width, g.InputDim), g.projections("proj", "model.altup_projections", "altup_proj")...)
 		}
 		block, hf, gguf := fmt.Sprintf("block.%d.", i), fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
 		step = append(step,
@@ -194,12 +190,11 @@ func (g *Gemma3nTransformer) model() *Model {
 			vector(block+"router", hf+"altup.modality_router", gguf+"altup_router", n*g.Width),
 			vector(block+"predict", hf+"altup.prediction_coefs", gguf+"altup_predict_coef", n*n*n))
 		for _, x := range g.block(i) {
-			part := x.Name[strings.LastIndex(x.Name, ".")+1:]
-			if i >= g.Layers-g.SharedKV && (part == "k" || part == "v" || part == "k_norm") {
+			if i >= g.Layers-g.SharedKV && isKeyOrValue(x) {
 				m.Unused = append(m.Unused, x)
 				continue
 			}
-			if step = append(step, x); part == "attn_norm" {
+			if step = append(step, x); x.Name == block+"attn_norm" {
 				step = append(step,
 					matrix(block+"laurel_left", hf+"laurel.linear_left", gguf+"laurel_l", g.Rank, g.Width),
 					matrix(block+"laurel_right", hf+"laurel.linear_right", gguf+"laurel_r", g.Width, g.Rank),
@@ -208,12 +203,8 @@ func (g *Gemma3nTransformer) model() *Model {
 		}
 		scale := vector(block+"correct_scale", "", gguf+"altup_correct_scale", g.Width)
 		scale.HF = hf + "altup.correct_output_scale"
-		step = append(step,
-			vector(block+"correct", hf+"altup.correction_coefs", gguf+"altup_correct_coef", n*n), scale,
-			matrix(block+"input_gate", hf+"per_layer_input_gate", gguf+"inp_gate", g.InputDim, g.Width),
-			matrix(block+"input_proj", hf+"per_layer_projection", gguf+"proj", g.Width, g.InputDim),
-			vector(block+"input_norm", hf+"post_per_layer_input_norm", gguf+"post_norm", g.Width))
-		m.Steps = append(m.Steps, step)
+		step = append(step, vector(block+"correct", hf+"altup.correction_coefs", gguf+"altup_correct_coef", n*n), scale)
+		m.Steps = append(m.Steps, append(step, gateTensors(i, g.Width, g.InputDim)...))
 	}
 	m.Steps = append(m.Steps, append(g.projections("unembed", "model.altup_unembed_projections", "altup_unembd_proj"), g.ends()...))
 	return m

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/layers"
 )
 
@@ -139,44 +138,12 @@ func (v *Values) refuseGemma4() {
 
 // checkSizes refuses sizes that are stated twice and differ.
 func (v *Values) checkSizes(g *Gemma4Transformer) {
-	rows := g.Vocab
-	if v.Int("vocab_size_per_layer_input", &rows); rows != g.Vocab && g.InputDim != 0 {
-		v.Fail(Unsupported("vocab_size_per_layer_input = %d with vocab_size = %d", rows, g.Vocab))
+	if key := "vocab_size_per_layer_input"; v.Has(key) && g.InputDim != 0 {
+		v.repeats(key, "vocab_size", g.Vocab)
 	}
 	for _, key := range []string{"head_dim_swa", "value_dim_swa", "rotary_dim_swa"} { // of GGUF files
-		n := g.HeadDim
-		if v.Int(key, &n); n != g.HeadDim {
-			v.Fail(Unsupported("%s = %d with head_dim = %d", key, n, g.HeadDim))
-		}
+		v.repeats(key, "head_dim", g.HeadDim)
 	}
-}
-
-// globalLayers reads which layers have no window, those that layer_types lists, or else every pattern-th, and the windows of the others.
-func (v *Values) globalLayers(layers, pattern int) (global []bool, windows []int) {
-	window := 0
-	v.Need("sliding_window", &window)
-	types := v.layerTypes(layers)
-	if v.err != nil || layers < 1 || layers > maxLayers {
-		return nil, nil // which Validate reports
-	}
-	if window < 1 {
-		v.Fail(fmt.Errorf("sliding_window = %d", window))
-		return nil, nil
-	}
-	global, windows = make([]bool, layers), make([]int, layers)
-	for i := range global {
-		global[i] = (i+1)%pattern == 0
-		if types != nil {
-			global[i] = types[i] == fullAttention
-		}
-		if types != nil && types[i] != fullAttention && types[i] != slidingAttention {
-			v.Fail(Unsupported("layer_types with %s", fileerr.Quote(types[i])))
-		}
-		if !global[i] {
-			windows[i] = window
-		}
-	}
-	return global, windows
 }
 
 // checkLists compares what GGUF files say of each layer with what follows from the rest.
@@ -249,24 +216,6 @@ func (g *Gemma4Transformer) shares(i int) bool { return i >= g.Layers-g.SharedKV
 // writer returns the layer whose keys and values layer i uses; −1 if there is none.
 func (g *Gemma4Transformer) writer(i int) int { return writerOf(g.Global, g.SharedKV, i) }
 
-// writerOf returns the layer whose keys and values layer i uses: itself, or, if it is one of the last that share, the last before them of its kind.
-func writerOf(global []bool, sharing, i int) int {
-	last := len(global) - sharing - 1
-	if i <= last {
-		return i
-	}
-	for last >= 0 && global[last] != global[i] {
-		last--
-	}
-	return last
-}
-
-// Names of what layers get of a token.
-const (
-	layerInputs = "layer_inputs"
-	inputTable  = layerInputs + ".table"
-)
-
 // model returns the model that g describes.
 func (g *Gemma4Transformer) model() *Model {
 	m := &Model{
@@ -280,27 +229,21 @@ func (g *Gemma4Transformer) model() *Model {
 	for i := range g.Layers {
 		var step []Tensor
 		if i == 0 && g.InputDim > 0 {
-			step = append(step,
-				matrix(layerInputs+".proj", "model.per_layer_model_projection", "per_layer_model_proj", all, g.Width),
-				vector(layerInputs+".norm", "model.per_layer_projection_norm", "per_layer_proj_norm", g.InputDim))
+			step = inputTensors(all, g.Width, g.InputDim)
 		}
 		t := g.layer(i)
 		for _, x := range t.block(i) {
-			part := x.Name[strings.LastIndex(x.Name, ".")+1:]
 			switch {
-			case g.shares(i) && (part == "k" || part == "v" || part == "k_norm"):
+			case g.shares(i) && isKeyOrValue(x):
 				m.Unused = append(m.Unused, x)
-			case g.KeysAsValues && g.Global[i] && part == "v":
+			case g.KeysAsValues && g.Global[i] && strings.HasSuffix(x.Name, ".v"):
 			default:
 				step = append(step, x)
 			}
 		}
 		block, hf, gguf := fmt.Sprintf("block.%d.", i), fmt.Sprintf("model.layers.%d.", i), fmt.Sprintf("blk.%d.", i)
 		if g.InputDim > 0 {
-			step = append(step,
-				matrix(block+"input_gate", hf+"per_layer_input_gate", gguf+"inp_gate", g.InputDim, g.Width),
-				matrix(block+"input_proj", hf+"per_layer_projection", gguf+"proj", g.Width, g.InputDim),
-				vector(block+"input_norm", hf+"post_per_layer_input_norm", gguf+"post_norm", g.Width))
+			step = append(step, gateTensors(i, g.Width, g.InputDim)...)
 		}
 		scale := vector(block+"scale", hf+"layer_scalar", gguf+"layer_output_scale", 1)
 		scale.HF = hf + "layer_scalar"

@@ -26,11 +26,7 @@ var GPTOSS = &Architecture{
 		v.Windows(&t, 2)
 		v.Need("num_local_experts", &t.Experts)
 		v.Need("num_experts_per_tok", &t.Chosen)
-		if again := t.Chosen; v.Has("experts_per_token") {
-			if v.Int("experts_per_token", &again); again != t.Chosen {
-				v.Fail(Unsupported("experts_per_token = %d with num_experts_per_tok = %d", again, t.Chosen))
-			}
-		}
+		v.repeats("experts_per_token", "num_experts_per_tok", t.Chosen)
 		v.Has("initial_context_length") // that of rope_scaling
 		v.Bool("attention_bias", &t.QKVBias)
 		limit := clampLimit

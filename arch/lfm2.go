@@ -73,14 +73,6 @@ func parseLFM2(v *Values) (*Model, error) {
 	return m, nil
 }
 
-// repeats reads a key that says once more what another one says.
-func (v *Values) repeats(key, of string, value int) {
-	again := value
-	if v.Int(key, &again); again != value {
-		v.Fail(Unsupported("%s = %d with %s = %d", key, again, of, value))
-	}
-}
-
 // convolutions reads which layers have a convolution: all but those that layer_types or full_attn_idxs list as attention, or none if there is no list.
 func (v *Values) convolutions(t *Transformer) {
 	var attentions []int

@@ -31,9 +31,12 @@ var harmless = []string{
 	"begin_suppress_tokens", "exponential_decay_length_penalty", "prefix",
 }
 
-// harmlessWords are parts of keys with the same meaning: of training, of how attention is run, of special tokens, and of programs that leave notes.
+// specialTokens are the ends of keys that name one.
+var specialTokens = []string{"_token", "_tokens", "_token_id", "_token_ids", "_token_index"}
+
+// harmlessWords are parts of keys with the same meaning: of training, of how attention is run, and of programs that leave notes.
 var harmlessWords = []string{
-	"dropout", "pdrop", "initializer", "init", "loss", "coef", "implementation", "flash", "token", "tokens", "tokenizer", "peft", "merge", "neftune", "freeze", "unsloth",
+	"dropout", "pdrop", "initializer", "init", "loss", "coef", "implementation", "flash", "tokenizer", "peft", "merge", "neftune", "freeze", "unsloth",
 	"trl", "paddlenlp",
 }
 
@@ -79,6 +82,7 @@ func (v *Values) refuseQuantization() error {
 
 func isHarmless(key string) bool {
 	return slices.Contains(harmless, key) || strings.HasPrefix(key, "_") ||
+		slices.ContainsFunc(specialTokens, func(end string) bool { return strings.HasSuffix(key, end) }) ||
 		slices.ContainsFunc(strings.Split(key, "_"), func(word string) bool { return slices.Contains(harmlessWords, word) })
 }
 

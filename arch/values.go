@@ -95,6 +95,14 @@ func (v *Values) Need(key string, into *int) {
 	v.Int(key, into)
 }
 
+// repeats reads a key that says once more what another one says.
+func (v *Values) repeats(key, of string, value int) {
+	again := value
+	if v.Int(key, &again); again != value {
+		v.Fail(Unsupported("%s = %d with %s = %d", key, again, of, value))
+	}
+}
+
 // isNull reports whether a key is there with the value null.
 func (v *Values) isNull(key string) bool { return string(v.values[key]) == "null" }
 

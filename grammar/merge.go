@@ -44,7 +44,7 @@ func (c *compiler) add(to conjunction, schema *value) (conjunction, error) {
 	return append(to, schema), nil
 }
 
-// union is a list of conjunction of which a value must satisfy one: at least, or exactly.
+// union is a list of schemas of which a value must satisfy one: at least, or exactly.
 type union struct {
 	keyword  string
 	branches []*value
@@ -148,10 +148,10 @@ func (c *compiler) alternatives(all conjunction) ([]*shape, error) {
 const mergeSteps = 32
 
 // expand adds schemas to a shape, and what they lead to, and returns one for each way of choosing.
-func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape, error) {
-	todo = slices.Clone(todo)
-	for i := 0; i < len(todo); i++ {
-		schema := todo[i]
+func (c *compiler) expand(s *shape, schemas conjunction, choices []union) ([]*shape, error) {
+	schemas = slices.Clone(schemas)
+	for i := 0; i < len(schemas); i++ {
+		schema := schemas[i]
 		switch {
 		case !c.work.do(mergeSteps * (1 + len(s.schemas))):
 			return nil, c.work.err
@@ -173,12 +173,12 @@ func (c *compiler) expand(s *shape, todo conjunction, choices []union) ([]*shape
 				if err != nil {
 					return nil, err
 				}
-				todo = append(todo, target)
+				schemas = append(schemas, target)
 			case "allOf":
 				if m.value.kind != arrayKind {
-					return nil, fmt.Errorf("allOf is not a list of conjunction")
+					return nil, fmt.Errorf("allOf is not a list of schemas")
 				}
-				todo = append(todo, m.value.items...)
+				schemas = append(schemas, m.value.items...)
 			case "anyOf", "oneOf":
 				of, err := unionOf(m)
 				if err != nil {

@@ -70,18 +70,18 @@ func (g *graph) reduce(start int32) (*automaton, int32) {
 func (g *graph) order(start int32) []int32 {
 	seen := make([]bool, len(g.nodes))
 	order := make([]int32, 0, len(g.nodes))
-	for todo := []int32{start}; len(todo) > 0; {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for open := []int32{start}; len(open) > 0; {
+		n := open[len(open)-1]
+		open = open[:len(open)-1]
 		switch {
 		case n < 0: // all that it leads to is done
 			order = append(order, ^n)
 		case !seen[n]:
 			seen[n] = true
-			todo = append(todo, ^n)
+			open = append(open, ^n)
 			for to := range g.to(n) {
 				if !seen[to] {
-					todo = append(todo, to)
+					open = append(open, to)
 				}
 			}
 		}

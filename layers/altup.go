@@ -37,7 +37,7 @@ type AltUp struct {
 func NewAltUp(ws *Workspace, name string, c AltUpConfig) *AltUp {
 	a := &AltUp{ws: ws, name: name, config: c}
 	if !ws.wiring.positive(name, c.Width, c.Streams-1, maxStreams+1-c.Streams) {
-		return a // which Assemble refuses
+		return a // which NewDecoder refuses
 	}
 	for j := 1; j < c.Streams; j++ {
 		a.proj = append(a.proj, NewLinear(ws, fmt.Sprintf("%s.proj.%d", name, j), c.Width, c.Width))
@@ -184,13 +184,6 @@ func (a *AltUp) Block(name string, c AltUpBlockConfig) *AltUpBlock {
 	b.predictRow, b.correctRow, b.add = b.predictStreams, b.correctStreams, b.addGated
 	ws.reserve(&ws.projected, c.Rank)
 	return b
-}
-
-// States returns those of the mixer and the MLP.
-func (b *AltUpBlock) States() []State {
-	mixer, _ := statesOf(b.config.Mixer)
-	mlp, _ := statesOf(b.config.MLP)
-	return append(mixer, mlp...)
 }
 
 // Forward computes all streams of the rows of x, [rows.Len()][Width], the residual one.

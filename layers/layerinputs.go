@@ -40,7 +40,7 @@ type LayerInputs struct {
 func NewLayerInputs(ws *Workspace, name string, c LayerInputsConfig) *LayerInputs {
 	l := &LayerInputs{ws: ws, name: name, config: c}
 	if !ws.wiring.positive(name, c.Width, c.Layers, c.Dim, c.Vocab) {
-		return l // which Assemble refuses
+		return l // which NewDecoder refuses
 	}
 	all := c.Layers * c.Dim
 	l.table = NewScaledEmbedding(ws, name+".table", c.Vocab, all, float32(math.Sqrt(float64(c.Dim))))

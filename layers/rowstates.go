@@ -34,23 +34,25 @@ type Stateful interface {
 func statesOf(part any) (states []State, says bool) {
 	switch p := part.(type) {
 	case *Block:
-		says = true
-		for _, b := range p.branches {
-			inside, known := statesOf(b.sublayer)
-			states, says = append(states, inside...), says && known
-		}
-		return states, says
+		return statesOfAll(p.branches[0].sublayer, p.branches[1].sublayer)
+	case *AltUpBlock:
+		return statesOfAll(p.config.Mixer, p.config.MLP)
 	case Chain:
-		says = true
-		for _, layer := range p {
-			inside, known := statesOf(layer)
-			states, says = append(states, inside...), says && known
-		}
-		return states, says
+		return statesOfAll(p...)
 	case Stateful:
 		return p.States(), true
 	}
 	return nil, false
+}
+
+// statesOfAll returns those in several parts. says is false unless all of them say.
+func statesOfAll[P any](parts ...P) (states []State, says bool) {
+	says = true
+	for _, part := range parts {
+		inside, known := statesOf(part)
+		states, says = append(states, inside...), says && known
+	}
+	return states, says
 }
 
 // RowStates is a [State] of one vector per row, which stands for the text up to the row. It keeps those of the pending rows, so that rows of a

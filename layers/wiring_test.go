@@ -27,6 +27,20 @@ type stateful struct{ states []layers.State }
 func (s stateful) Forward(context.Context, []float32, *layers.Rows) error { return nil }
 func (s stateful) States() []layers.State                                 { return s.states }
 
+// silent is a sublayer that does not say what it keeps.
+type silent struct{}
+
+func (silent) Forward(context.Context, []float32, []float32, *layers.Rows) error { return nil }
+
+// altUpOf returns a layer of Gemma 3n with a mixer of one's own.
+func altUpOf(mixer layers.Sublayer) layers.Layer {
+	ws := layers.NewWorkspace(&layers.Memory{}, nil, 8)
+	inputs := layers.NewLayerInputs(ws, "inputs", layers.LayerInputsConfig{Width: 32, Layers: 1, Dim: 8, Vocab: 5})
+	return layers.NewAltUp(ws, "altup", layers.AltUpConfig{Width: 32, Streams: 2}).Block("block.0", layers.AltUpBlockConfig{
+		Mixer: mixer, MLP: layers.NewMLP(ws, "block.0", layers.MLPConfig{Width: 32, FFN: 64}), Rank: 4, Gate: inputs.Gate("block.0", 0, layers.SiLU),
+	})
+}
+
 // parts is what a small model is assembled of; a test changes some of it.
 type parts struct {
 	attention         layers.AttentionConfig
@@ -208,6 +222,7 @@ func TestStateOfStatefulLayers(t *testing.T) {
 		fails bool
 	}{
 		"says nothing": {identity, true}, "keeps none": {stateful{}, false}, "keeps state": {stateful{[]layers.State{layers.NewRowStates(3)}}, false},
+		"a chain with one that says nothing": {layers.Chain{stateful{}, identity}, true}, "a block with one that says nothing": {altUpOf(silent{}), true},
 	} {
 		p := right()
 		p.layers = []layers.Layer{test.layer}

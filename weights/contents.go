@@ -23,7 +23,8 @@ type Contents struct {
 	// Steps are the names of all tensors by the steps of a pass, each of which becomes a chunk, and in the order in which the pass uses
 	// them. The first step are tables, of which a pass looks up the rows of its tokens: the tensor embedding, and others if there are some. Other
 	// steps may have any names, but final_norm and head, which belong into the last step, are the ones that a [Plan] pins first; without head, the
-	// embedding is the head. The tensors of an expert, marked as [Tensor].Expert says, are read only for rows that are routed to it. Shapes are those of the tensors, and one of a single row that is no table is a vector, kept as F32.
+	// embedding is the head. The tensors of an expert, marked as [Tensor].Expert says, are read only for rows that are routed to it. Shapes are
+	// those of the tensors, and one of a single row that is no table is a vector, kept as F32.
 	Steps [][]string
 }
 

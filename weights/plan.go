@@ -79,6 +79,9 @@ const (
 	tileShare = 16
 )
 
+// UsualRing returns how many bytes of the given memory the ring takes at most, unless [StreamOptions] ask for another.
+func UsualRing(memory int64) int64 { return min(usualRing, memory/ringShare) }
+
 // plan distributes the memory. pins says of each place of the scan whether it is pinned.
 func (m *manifest) plan(opts StreamOptions) (p Plan, pins []bool, err error) {
 	return m.planSparse(opts, nil)
@@ -126,7 +129,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Memory/tileShare, opts.Memory-fewBuffers*buffer)/tile)))
 		}
 		left := opts.Memory - int64(p.TileCount)*tile
-		ring := positive(opts.Ring, min(usualRing, opts.Memory/ringShare))
+		ring := positive(opts.Ring, UsualRing(opts.Memory))
 		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
 		if slices.Contains(sparse, true) {
 			p.Buffers, p.Kept = s.pinDense(pins, sparse, left, buffer, p.Buffers, !opts.HeadOnce)

@@ -33,7 +33,7 @@ type TypeOptions struct {
 	DRAM         int64          // bytes for the target's weights; if zero, 2 GiB
 	Flash        string         // name or file of a profile; if empty, ufs-4-measured
 	Work         string         // folder for the models that are measured, which are removed afterwards; if empty, that for temporary files
-	// Progress, if not nil, is told what is done next.
+	// Progress, if not nil, is called with what is done next.
 	Progress func(step string)
 }
 
@@ -163,9 +163,6 @@ func bits(d tensor.DType) float64 { return 8 * bytesOf(d) }
 // bytesOf returns those of a weight.
 func bytesOf(d tensor.DType) float64 { return float64(d.BlockBytes()) / float64(d.BlockElems()) }
 
-// ring returns the memory of the buffers through which streamed weights pass.
-func ring(dram int64) int64 { return min(64<<20, dram/4) }
-
 // unpacking is how many instructions the kernels for arm64 take to unpack a weight, once for all rows of a pass: counted by kernels/arm64, where they
 // are the bounds of a test. unpackRate is how many of them four fast cores of 3 GHz execute in a second if each does three at once, an estimate.
 var unpacking = map[tensor.DType]float64{tensor.IQ4_XS: 0.28, tensor.Q3_K: 0.59, tensor.Q5_K: 0.48, tensor.IQ4_NL: 0.25, tensor.IQ3_S: 1.00, tensor.IQ3_XXS: 1.02}
@@ -182,7 +179,7 @@ func (c *typeComparison) phone(d tensor.DType) (h *hardware, all, read float64, 
 	phone.Flash = c.Flash
 	blocks, head := size(shape)
 	all = blocks*bytesOf(d) + head*q8Bytes
-	kept := float64(c.DRAM - ring(c.DRAM))
+	kept := float64(c.DRAM - weights.UsualRing(c.DRAM))
 	if read = all - kept; read <= 0 || kept < head*q8Bytes {
 		return nil, 0, 0, fmt.Errorf("%d bytes hold all weights in %v, which are %.0f, or not even the head: nothing is to be compared", c.DRAM, d, all)
 	}

@@ -26,15 +26,12 @@ func ratesOf(p *profile.Profile) rates {
 	return rates{flash: p.Flash.Best().BytesPerSecond, memory: p.Memory}
 }
 
-// largestRing is the memory that streaming takes for buffers unless it is told otherwise; see [weights.StreamOptions].
-const largestRing = 64 << 20
-
 // tokensPerSecond returns how many passes over so many bytes of weights the device makes in a second, with the given memory for them, if neither computing
 // nor drafts count: what is not kept in memory is read from flash meanwhile.
 func (r rates) tokensPerSecond(pass, memory int64) float64 {
 	kept := memory
 	if pass > memory {
-		kept -= min(largestRing, memory/4)
+		kept -= weights.UsualRing(memory)
 	}
 	return 1 / max(float64(max(0, pass-kept))/r.flash, float64(pass)/r.memory)
 }

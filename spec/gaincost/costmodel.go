@@ -166,7 +166,7 @@ func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 }
 
 // ExpertWait predicts the seconds that a pass over a tree waits for experts that are not in memory.
-func (m *CostModel) ExpertWait(t *spec.Tree) float64 { return m.cold.tree(t) * m.cold.each(t.Len()) }
+func (m *CostModel) ExpertWait(t *spec.Tree) float64 { return m.prunedWait(t, nil) }
 
 // chainWait predicts the same for a path of rows.
 func (m *CostModel) chainWait(rows int) float64 { return m.cold.chain(rows) * m.cold.each(rows) }
@@ -178,7 +178,11 @@ func (m *CostModel) chainPass(rows int, drafting float64) float64 {
 
 // prunedWait predicts the same for a tree of which only the rows that cuts tell of go on.
 func (m *CostModel) prunedWait(t *spec.Tree, cuts []spec.Cut) float64 {
-	return m.cold.pruned(t, cuts) * m.cold.each(t.Len())
+	each := m.cold.each(t.Len())
+	if each == 0 {
+		return 0
+	}
+	return m.cold.pruned(t, cuts) * each
 }
 
 // PrunedPass predicts what Pass does, of a pass of which only the rows that cuts tell of go on.

@@ -136,9 +136,6 @@ func (c *coldExperts) chain(rows int) (reads float64) {
 	return reads
 }
 
-// tree returns those that are read for a tree.
-func (c *coldExperts) tree(t *spec.Tree) float64 { return c.pruned(t, nil) }
-
 // pruned returns those that are read for a tree of which, from the places on that cuts tell of, only some rows go on.
 func (c *coldExperts) pruned(t *spec.Tree, cuts []spec.Cut) (reads float64) {
 	for i := range c.quarters {
