@@ -19,6 +19,7 @@ import (
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -255,7 +256,7 @@ func TestConversationIsTakenInOnce(t *testing.T) {
 	pair := testdata.Shared(t, "models/lever-tiny-llama")
 	cfg := lever.Config{Model: makeStore(t, filepath.Join(pair, "target"), tensor.Q8_0), Draft: makeStore(t, filepath.Join(pair, "draft"), tensor.Q8_0)}
 	engine, fresh := open(t, cfg), open(t, cfg)
-	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopP: 0.9, Seed: 3}} {
+	for _, sampling := range []sampling.Options{{}, {Temperature: 0.8, TopP: 0.9, Seed: 3}} {
 		var req lever.Request
 		req.MaxTokens, req.Sampling = 24, sampling
 		known := 0
@@ -411,7 +412,7 @@ func TestGrammarWithTrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.9, Seed: 4}} {
+	for _, sampling := range []sampling.Options{{}, {Temperature: 0.9, Seed: 4}} {
 		req := lever.Request{Prompt: "Tom has 3 apples and buys 4. How many has he?", Grammar: restricted, Sampling: sampling, MaxTokens: 200, Policy: spec.None{}}
 		want := generate(t, engine, req)
 		var answer struct {

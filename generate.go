@@ -9,6 +9,7 @@ import (
 	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
 )
@@ -27,7 +28,7 @@ type Request struct {
 	NoThinking bool
 
 	MaxTokens int // of the answer; if it is 0, the answer ends when the model stops or the context is full
-	Sampling  spec.Sampling
+	Sampling  sampling.Options
 	// StopStrings end the text before them. One that is the text of a control token, which the text leaves out, means that token.
 	StopStrings []string
 	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. Without it any text may come. A thinking model does not

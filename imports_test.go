@@ -44,7 +44,8 @@ var mayImport = []struct{ packages, imports string }{
 	{"grammar", ""},
 
 	// The decode loop knows neither files nor devices.
-	{"spec", "kernels"},
+	{"spec", "kernels spec/sampling"},
+	{"spec/sampling", ""},
 	{"spec/gaincost", "spec"},
 	{"spec/baseline", "spec kernels"},
 	{"spec/earlyexit", "spec spec/gaincost layers"},
@@ -66,7 +67,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"internal/demo", "weights"},
 	{"internal/dryrun", "layers spec/..."},
 	{"internal/kerneltest", "kernels"},
-	{"internal/spectest", "spec"},
+	{"internal/spectest", "spec spec/sampling"},
 	{"internal/...", "tensor"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -29,10 +30,7 @@ func TestParallelDraftAgreesWithReference(t *testing.T) {
 	if len(cases) == 0 || options.Parallel != (spec.Parallel{Mask: cases[0].Mask, Positions: int(cases[0].K)}) {
 		t.Fatalf("%d cases, the draft predicts %+v", len(cases), options.Parallel)
 	}
-	draft, err := spec.NewDraft(options.Draft, 128)
-	if err != nil {
-		t.Fatal(err)
-	}
+	draft := spec.NewDraft(options.Draft, 128)
 	draft.SetParallel(options.Parallel)
 	for i, ref := range cases {
 		for _, below := range []int{0, 3} {
@@ -76,9 +74,11 @@ func TestParallelDraftAgreesWithReference(t *testing.T) {
 						t.Errorf("text %d, %d ahead, token %d: %v below the first, want %v", i, ahead, set.Tokens[rank], got, want)
 					}
 				}
-				if node, err = tree.Add(node, set.Tokens[0], set.Probs[0]); err != nil {
+				next, err := tree.Add(node, set.Tokens[0], set.Probs[0])
+				if err != nil {
 					t.Fatal(err)
 				}
+				node = next
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func TestParallelDraftLeavesTextAlone(t *testing.T) {
 	plain, parallel := open(t, lever.Config{Model: pair.Target}), open(t, lever.Config{Model: pair.Target, Draft: draft})
 	masked := 0
 	for i, prompt := range benchmarkPrompts(t, 2) {
-		for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, Seed: 7}} {
+		for _, sampling := range []sampling.Options{{}, {Temperature: 0.8, Seed: 7}} {
 			request := lever.Request{Prompt: prompt, MaxTokens: 40, Sampling: sampling}
 			want, err := plain.Generate(t.Context(), request, nil)
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/minio/sha256-simd"
 )
@@ -24,7 +24,7 @@ type sequence struct {
 	name     string
 	ids      []int32
 	answer   int // most tokens of the answer; if zero, the text is taken as it is
-	sampling spec.Sampling
+	sampling sampling.Options
 }
 
 const (
@@ -44,7 +44,7 @@ func promptSequences(ctx context.Context, engine *lever.Engine, prompts []Prompt
 		}
 		s := sequence{name: fmt.Sprintf("prompt %d", i+1), ids: ids, answer: answer}
 		if i%4 == 3 {
-			s.sampling = spec.Sampling{Temperature: 0.8, Seed: seed + uint64(i)}
+			s.sampling = sampling.Options{Temperature: 0.8, Seed: seed + uint64(i)}
 		}
 		all = append(all, s)
 	}

@@ -1,6 +1,10 @@
 package spec
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lever-go/lever/spec/sampling"
+)
 
 // acceptance decides which token follows a node. What it returns has exactly the target's distribution, filtered as the
 // sampler says, whatever the tree.
@@ -22,7 +26,7 @@ type acceptance struct {
 }
 
 // choose returns the token that follows node, given the target's logits there.
-func (a *acceptance) choose(s *Sampler, tree *Tree, node int, logits []float32) (int32, error) {
+func (a *acceptance) choose(s *sampling.Sampler, tree *Tree, node int, logits []float32) (int32, error) {
 	set, found := tree.Set(node, FromDraft)
 	if !found || set.Draw == MostProbable {
 		return s.Sample(logits)
@@ -45,10 +49,10 @@ func (a *acceptance) choose(s *Sampler, tree *Tree, node int, logits []float32) 
 }
 
 // reject runs the recursive rejection rule. It overwrites p.
-func (a *acceptance) reject(s *Sampler, p []TokenWeight, set CandidateSet) int32 {
+func (a *acceptance) reject(s *sampling.Sampler, p []sampling.TokenWeight, set CandidateSet) int32 {
 	for _, token := range set.Tokens {
-		at := slices.IndexFunc(p, func(c TokenWeight) bool { return c.Token == token })
-		if at >= 0 && fraction(s.random.Uint64())*float64(a.q[token]) < float64(p[at].Weight) {
+		at := slices.IndexFunc(p, func(c sampling.TokenWeight) bool { return c.Token == token })
+		if at >= 0 && s.Uniform()*float64(a.q[token]) < float64(p[at].Weight) {
 			return token
 		}
 		rest := 0.0
@@ -65,11 +69,11 @@ func (a *acceptance) reject(s *Sampler, p []TokenWeight, set CandidateSet) int32
 			a.remove(token, set.from)
 		}
 	}
-	return draw(p, s.random.Uint64())
+	return s.Draw(p)
 }
 
 // remove takes a token out of q.
-func (a *acceptance) remove(token int32, from []TokenWeight) {
+func (a *acceptance) remove(token int32, from []sampling.TokenWeight) {
 	a.q[token] = 0
 	rest := 0.0
 	for _, c := range from {

@@ -7,10 +7,11 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // steady returns a function that does one more pass of a long generation.
-func steady(t testing.TB, o spec.Options, sampling spec.Sampling) (g *spec.Generator, pass func()) {
+func steady(t testing.TB, o spec.Options, sampling sampling.Options) (g *spec.Generator, pass func()) {
 	t.Helper()
 	g, err := spec.NewGenerator(o)
 	if err != nil {
@@ -27,7 +28,7 @@ func steady(t testing.TB, o spec.Options, sampling spec.Sampling) (g *spec.Gener
 }
 
 func TestNoAllocationPerToken(t *testing.T) {
-	for _, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopK: 40, TopP: 0.9, MinP: 0.05}} {
+	for _, sampling := range []sampling.Options{{}, {Temperature: 0.8, TopK: 40, TopP: 0.9, MinP: 0.05}} {
 		for _, name := range lever.PolicyNames() {
 			target := spectest.NewHashModel(1, 500, 1<<20)
 			draft := spectest.NewDraftOf(target, 60)
@@ -52,7 +53,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 				b.Run(fmt.Sprintf("vocab=%d/policy=%s/budget=%d", vocab, name, budget), func(b *testing.B) {
 					target := spectest.NewFreeModel(vocab)
 					o := spec.Options{Target: target, Draft: spectest.NewFreeModel(vocab), Policy: mustPolicy(b, name, budget)}
-					g, pass := steady(b, o, spec.Sampling{})
+					g, pass := steady(b, o, sampling.Options{})
 					nodes := 0
 					b.ReportAllocs()
 					for b.Loop() {

@@ -10,7 +10,7 @@ import (
 // are followed at once. *grammar.Matcher is one.
 //
 // The target then picks each token from its distribution over the allowed ones, before temperature and the other steps of
-// [Sampling]: what is generated is what plain decoding with that rule gives. Draft models and look-up propose allowed tokens
+// [sampling.Options]: what is generated is what plain decoding with that rule gives. Draft models and look-up propose allowed tokens
 // only; and where just one token is allowed, it is taken without a draft, and at the end of the sequence without a pass.
 //
 // A constraint may have a method Err() error as well. Once that returns an error, the generation ends with it, and what Next and Allowed

@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 var _ spec.Decoder = (*layers.Decoder)(nil)
@@ -67,7 +68,7 @@ func TestDecoderSpeculationEqualsPlain(t *testing.T) {
 	const context = 48
 	for _, d := range []tensor.DType{tensor.F16, tensor.Q4_0} {
 		target, draft := randomDecoder(t, nil, d, 3, context), randomDecoder(t, nil, d, 2, context)
-		for i, sampling := range []spec.Sampling{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
+		for i, sampling := range []sampling.Options{{}, {Temperature: 0.8, TopK: 10, TopP: 0.95, Seed: 5}} {
 			req := spec.Request{Prompt: []int32{int32(i), 7, 1, 30, 30, 2}, Sampling: sampling} // to the end of the context
 			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
 			if len(want.Tokens) != context-len(req.Prompt)+1 || want.Finish != spec.FinishContext {
@@ -96,7 +97,7 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 		pool := kerneltest.Pool(t, kerneltest.Named(t, set), 1)
 		d := []tensor.DType{tensor.Q4_0, tensor.Q8_0, tensor.F16}[run%3]
 		target, draft := randomDecoder(t, pool, d, 3, context), randomDecoder(t, pool, d, 2, context-run%2*10)
-		for j, sampling := range []spec.Sampling{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
+		for j, sampling := range []sampling.Options{{}, {Temperature: 0.6, TopK: 10, Seed: 5}} {
 			req := spec.Request{Prompt: []int32{1, 7, 1, 30, 30, 2}, Sampling: sampling}
 			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
 			stopped := req

@@ -17,6 +17,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // loadShared returns the decoder of a shared model, converted to Q8_0.
@@ -70,7 +71,7 @@ func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
 		cases = cases[:1]
 	}
 	for i, c := range cases {
-		for s, sampling := range []spec.Sampling{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
+		for s, sampling := range []sampling.Options{{}, {Temperature: 0.7, TopP: 0.9, Seed: uint64(i)}} {
 			req := spec.Request{Prompt: c.IDs, MaxTokens: 40, Sampling: sampling, StopTokens: []int32{4089, 4092}}
 			want := spectest.Generate(t, spec.Options{Target: target}, req, nil)
 			for j, name := range lever.PolicyNames() {

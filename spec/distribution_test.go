@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // The joint distribution of the next three tokens over a vocabulary of five, 125 outcomes, is enumerated from the model and
@@ -24,8 +25,17 @@ const (
 
 var jointPrompt = []int32{2, 4}
 
+func mustSampler(t *testing.T, o sampling.Options) *sampling.Sampler {
+	t.Helper()
+	sampler, err := sampling.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sampler
+}
+
 // enumerate returns the exact probability of each outcome, a number in base jointVocab.
-func enumerate(t *testing.T, m *spectest.HashModel, s spec.Sampling) []float64 {
+func enumerate(t *testing.T, m *spectest.HashModel, s sampling.Options) []float64 {
 	t.Helper()
 	sampler := mustSampler(t, s)
 	probs := make([]float64, 1)
@@ -100,14 +110,14 @@ func jointModel() *spectest.HashModel {
 	return m
 }
 
-var jointSamplings = []spec.Sampling{
+var jointSamplings = []sampling.Options{
 	{Temperature: 1},
 	{Temperature: 1.4, TopK: 4},
 	{Temperature: 0.7, TopP: 0.9, MinP: 0.05},
 }
 
 // jointCounts counts the outcomes of generations with seeds from seed on, and how many tokens of them were accepted drafts.
-func jointCounts(t *testing.T, o spec.Options, sampling spec.Sampling, seed uint64) (counts []int, accepted int) {
+func jointCounts(t *testing.T, o spec.Options, sampling sampling.Options, seed uint64) (counts []int, accepted int) {
 	t.Helper()
 	g, err := spec.NewGenerator(o)
 	if err != nil {
@@ -198,11 +208,11 @@ func (m misdeclared) Grow(ctx context.Context, sequence []int32, tree *spec.Tree
 // Drawn candidates that are verified by any rule but their own change the distribution, and the test sees it.
 func TestChiSquareCatchesWrongDraws(t *testing.T) {
 	target := jointModel()
-	sampling := spec.Sampling{Temperature: 1}
-	probs := enumerate(t, target, sampling)
+	options := sampling.Options{Temperature: 1}
+	probs := enumerate(t, target, options)
 	fromDraft := func(set *spec.CandidateSet) {
 		for i, token := range set.Tokens {
-			set.DrawnFrom(spec.TokenWeight{Token: token, Weight: set.Probs[i]})
+			set.DrawnFrom(sampling.TokenWeight{Token: token, Weight: set.Probs[i]})
 		}
 	}
 	for name, policy := range map[string]misdeclared{
@@ -220,7 +230,7 @@ func TestChiSquareCatchesWrongDraws(t *testing.T) {
 		}},
 	} {
 		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 256), Policy: policy}
-		counts, _ := jointCounts(t, o, sampling, 1<<40)
+		counts, _ := jointCounts(t, o, options, 1<<40)
 		if p := chiSquare(counts, probs); p > 0.001 {
 			t.Errorf("%s: p = %.2g", name, p)
 		}
@@ -232,8 +242,8 @@ func TestChiSquareCatchesWrongDraws(t *testing.T) {
 func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 	target := jointModel()
 	draft := spectest.NewDraftOf(target, 80)
-	sampling := spec.Sampling{Temperature: 1}
-	probs := enumerate(t, target, sampling)
+	options := sampling.Options{Temperature: 1}
+	probs := enumerate(t, target, options)
 	p, q := make([]float64, jointVocab), make([]float64, jointVocab)
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(weights []float64) int32 {
@@ -252,7 +262,7 @@ func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 	distribution := func(m *spectest.HashModel, state uint64, dst []float64) (most int32) {
 		logits := make([]float32, jointVocab)
 		m.Logits(logits, state)
-		d, err := mustSampler(t, sampling).Distribution(logits)
+		d, err := mustSampler(t, options).Distribution(logits)
 		if err != nil {
 			t.Fatal(err)
 		}

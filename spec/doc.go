@@ -7,7 +7,7 @@
 //     candidate sets that they were taken from.
 //  2. [Policy] grows the tree.
 //  3. [Draft] is the draft model that a policy asks, kept in step with the sequence.
-//  4. [Sampler] picks the target's next token from its logits.
+//  4. [sampling.Sampler] picks the target's next token from its logits.
 //  5. [Constraint] says which tokens may follow each other, if not all may.
 //  6. [Pruner] drops nodes half-way through the target.
 //  7. [Generator] is the loop: grow, verify, accept, until a stop token, a stop string, or a limit.
@@ -38,7 +38,7 @@
 //	policy, err := gaincost.NewLever(gaincost.LeverOptions{Nodes: 32})
 //	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy})
 //	result, err := g.Generate(ctx, spec.Request{
-//		Prompt: ids, MaxTokens: 256, StopTokens: eos, Decoder: tokenizer.NewStream(),
+//		Prompt: ids, MaxTokens: 256, StopTokens: eos, TextDecoder: tokenizer.NewStream(),
 //	}, func(p spec.Piece) error {
 //		_, err := io.WriteString(os.Stdout, p.Text)
 //		return err
@@ -56,7 +56,7 @@
 //   - [ErrVocabulary]: draft and target have different numbers of tokens.
 //   - [ErrNoDraft]: the policy can do nothing without a draft model.
 //   - [ErrTreeFull]: a node more than the limits of a [Tree].
-//   - [ErrLogits]: a model computed something that is not finite; its weights are damaged or do not fit its configuration.
+//   - [sampling.ErrLogits]: a model computed something that is not finite; its weights are damaged or do not fit its configuration.
 //
 // [Generator.Generate] returns what was generated before an error beside it. Errors of the models, such as layers.ErrContextFull and those of
 // the store they read, come through wrapped.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // Draft is a draft model that follows the target's sequence. A policy expands tree nodes with it; their keys and values stay
@@ -16,7 +17,7 @@ type Draft struct {
 	maxBatch int
 
 	parallel Parallel
-	sampler  *Sampler // for draws from the draft's distribution
+	sampler  sampling.Sampler // for draws from the draft's distribution
 
 	sequence []int32 // borrowed; the last token is the root of the tree
 	tree     *Tree
@@ -29,7 +30,7 @@ type Draft struct {
 	logits  []float32
 	ids     []int32
 	probs   []float32
-	left    []TokenWeight
+	left    []sampling.TokenWeight
 
 	ahead     []aheadRow // by pending row
 	aheadIDs  []int32    // candidates of mask rows, one row after the other
@@ -41,17 +42,14 @@ const draftStream = 1
 
 // NewDraft returns a draft that takes in at most maxBatch tokens of a sequence in one forward. A [Generator] makes its own; this is for those
 // who drive a [Policy] themselves: Start, let it grow, verify, Settle.
-func NewDraft(m Decoder, maxBatch int) (*Draft, error) {
-	sampler, err := NewSampler(Sampling{})
-	return &Draft{model: m, maxBatch: maxBatch, sampler: sampler}, err
-}
+func NewDraft(m Decoder, maxBatch int) *Draft { return &Draft{model: m, maxBatch: maxBatch} }
 
 // begin prepares for a new sequence that starts with prompt.
-func (d *Draft) begin(prompt []int32, s Sampling) error {
+func (d *Draft) begin(prompt []int32, o sampling.Options) error {
 	if err := keepPrefix(d.model, prompt); err != nil {
 		return fmt.Errorf("draft: %w", err)
 	}
-	return d.sampler.reset(s, draftStream)
+	return d.sampler.Reset(o, draftStream)
 }
 
 // Start begins a pass: tree has a root, the last token of sequence, and nothing is expanded.
@@ -82,7 +80,7 @@ func (d *Draft) Expanded(node int) bool { return d.tree.drafted[node] >= 0 }
 func (d *Draft) Unseen() int { return len(d.sequence) - 1 - d.model.Len() }
 
 // Sample runs the draft model on a wave of nodes as [Draft.Expand] does, draws k tokens after each from the draft's distribution,
-// filtered as the request's [Sampling] says, and adds them as children: fewer where the tree has no room for k, or where draws
+// filtered as the request's [sampling.Options] say, and adds them as children: fewer where the tree has no room for k, or where draws
 // without replacement exhaust the distribution. All that were drawn, and no others, are in the candidate set, so that
 // verification can take their distribution into account.
 func (d *Draft) Sample(ctx context.Context, nodes []int, k int, how Draw) error {
@@ -143,7 +141,7 @@ func (d *Draft) likeliest(logits []float32) (int, error) {
 		d.probs[i] = min(1, logits[id])
 	}
 	if n == 0 || d.probs[0] != d.probs[0] {
-		return 0, fmt.Errorf("spec: draft: %w", ErrLogits)
+		return 0, fmt.Errorf("spec: draft: %w", sampling.ErrLogits)
 	}
 	return n, nil
 }
@@ -171,11 +169,11 @@ func (d *Draft) draw(node int, logits []float32, k int, how Draw) error {
 	d.left = append(d.left[:0], from...)
 	d.ids, d.probs = d.ids[:0], d.probs[:0]
 	for range k {
-		if sum(d.left) == 0 {
+		token := d.sampler.Draw(d.left)
+		if token < 0 {
 			break
 		}
-		token := draw(d.left, d.sampler.random.Uint64())
-		at := slices.IndexFunc(from, func(c TokenWeight) bool { return c.Token == token })
+		at := slices.IndexFunc(from, func(c sampling.TokenWeight) bool { return c.Token == token })
 		if how == WithoutReplacement {
 			d.left[at].Weight = 0
 		}

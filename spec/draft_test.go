@@ -9,6 +9,7 @@ import (
 
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // A wave is one forward, whatever its shape, and gives each node the candidates of its own path.
@@ -106,7 +107,7 @@ func TestDraftErrors(t *testing.T) {
 	for name, bad := range map[string]float32{"NaN": float32(math.NaN()), "+Inf": float32(math.Inf(1))} {
 		m.LogitsHook = func(logits []float32) { logits[7] = bad }
 		draft, _ := spectest.StartDraft(t, m, []int32{1})
-		if err := draft.Expand(ctx, []int{0}, 2); !errors.Is(err, spec.ErrLogits) {
+		if err := draft.Expand(ctx, []int{0}, 2); !errors.Is(err, sampling.ErrLogits) {
 			t.Errorf("%s: %v", name, err)
 		}
 		m.Truncate(0)

@@ -3,10 +3,9 @@ package spec
 import (
 	"context"
 	"errors"
-)
 
-// DrawCandidate is draw.
-var DrawCandidate = draw
+	"github.com/lever-go/lever/spec/sampling"
+)
 
 // StopMatcher is a stopMatcher whose parts tests may look at.
 type StopMatcher struct{ stopMatcher }
@@ -44,4 +43,4 @@ func (t *Tree) Constrain(c Constraint, state int) { t.constrain(c, state) }
 func (t *Tree) State(node int) int { return t.states[node] }
 
 // DrawnFrom adds a candidate to the distribution from which the set says that it was drawn.
-func (s *CandidateSet) DrawnFrom(c TokenWeight) { s.from = append(s.from, c) }
+func (s *CandidateSet) DrawnFrom(c sampling.TokenWeight) { s.from = append(s.from, c) }

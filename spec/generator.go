@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // Errors that a caller can act on.
@@ -58,7 +60,7 @@ type TextDecoder interface {
 type Request struct {
 	Prompt    []int32
 	MaxTokens int // if it is 0, something else must end the text
-	Sampling  Sampling
+	Sampling  sampling.Options
 	// StopTokens end the text; the one that does is among the tokens and not in the text.
 	StopTokens []int32
 	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need TextDecoder.
@@ -117,7 +119,7 @@ type Generator struct {
 	target  Decoder
 	draft   *Draft // nil without a draft model
 
-	sampler  *Sampler
+	sampler  sampling.Sampler
 	rule     acceptance
 	tree     Tree
 	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
@@ -154,11 +156,7 @@ func NewGenerator(o Options) (*Generator, error) {
 	if o.MaxBatch == 0 {
 		o.MaxBatch = 128
 	}
-	sampler, err := NewSampler(Sampling{})
-	if err != nil {
-		return nil, err
-	}
-	g := &Generator{options: o, target: o.Target, sampler: sampler, pruning: pruning{pruner: o.Pruner}}
+	g := &Generator{options: o, target: o.Target, pruning: pruning{pruner: o.Pruner}}
 	rows := min(max(1, o.ProjectAhead), 1+o.MaxNodes)
 	if o.ProjectTree {
 		rows = 1 + o.MaxNodes
@@ -168,9 +166,7 @@ func NewGenerator(o Options) (*Generator, error) {
 		if d, t := o.Draft.Vocab(), o.Target.Vocab(); d != t {
 			return nil, fmt.Errorf("spec: draft of %d tokens, target of %d: %w", d, t, ErrVocabulary)
 		}
-		if g.draft, err = NewDraft(o.Draft, o.MaxBatch); err != nil {
-			return nil, err
-		}
+		g.draft = NewDraft(o.Draft, o.MaxBatch)
 		g.draft.SetParallel(o.Parallel)
 	}
 	return g, nil
@@ -222,7 +218,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if len(req.StopStrings) > 0 && req.TextDecoder == nil {
 		return errors.New("stop strings need a text decoder")
 	}
-	if err := g.sampler.reset(req.Sampling, 0); err != nil {
+	if err := g.sampler.Reset(req.Sampling, 0); err != nil {
 		return err
 	}
 	if err := keepPrefix(g.target, req.Prompt); err != nil {
@@ -293,7 +289,7 @@ func (g *Generator) takeForced() error {
 		if err := constraintErr(g.constraint); err != nil || !ok {
 			return err
 		}
-		g.sampler.skip()
+		g.sampler.Skip()
 		g.stats.Forced++
 		g.take(token, nil)
 	}
@@ -457,7 +453,7 @@ func (g *Generator) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		token, err := g.rule.choose(g.sampler, &g.tree, node, logits)
+		token, err := g.rule.choose(&g.sampler, &g.tree, node, logits)
 		if err != nil {
 			return err
 		}

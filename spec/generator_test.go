@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 var ctx = context.Background()
@@ -121,7 +122,7 @@ func FuzzTreeVerify(f *testing.F) {
 		target.Levels = seed%30 + 1
 		req := spec.Request{
 			Prompt: []int32{int32(seed % uint64(vocab))}, MaxTokens: int(maxTokens), StopTokens: []int32{int32(vocab) / 3},
-			Sampling: spec.Sampling{Temperature: temperature, Seed: seed},
+			Sampling: sampling.Options{Temperature: temperature, Seed: seed},
 		}
 		tokens, finish := spectest.Plain(t, target, req)
 		for _, projectTree := range []bool{false, true} {
@@ -182,7 +183,7 @@ func TestReuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 12 {
-		req := spec.Request{Prompt: []int32{int32(i), 3, 4}, MaxTokens: 20, Sampling: spec.Sampling{Temperature: float32(i % 2), Seed: 9}}
+		req := spec.Request{Prompt: []int32{int32(i), 3, 4}, MaxTokens: 20, Sampling: sampling.Options{Temperature: float32(i % 2), Seed: 9}}
 		tokens, finish := spectest.Plain(t, target, req)
 		result, err := g.Generate(ctx, req, nil)
 		if err != nil {
@@ -368,7 +369,7 @@ func TestErrors(t *testing.T) {
 		"max tokens":      {spec.Request{Prompt: ok, MaxTokens: -1}, nil, "limit of -1 tokens"},
 		"empty stop":      {spec.Request{Prompt: ok, StopStrings: []string{""}, TextDecoder: spectest.Letters{}}, nil, "stop string is empty"},
 		"no decoder":      {spec.Request{Prompt: ok, StopStrings: []string{"x"}}, nil, "need a text decoder"},
-		"temperature":     {spec.Request{Prompt: ok, Sampling: spec.Sampling{Temperature: -1}}, nil, "temperature -1"},
+		"temperature":     {spec.Request{Prompt: ok, Sampling: sampling.Options{Temperature: -1}}, nil, "temperature -1"},
 	} {
 		g, err := spec.NewGenerator(spec.Options{Target: target})
 		if err != nil {
@@ -391,7 +392,7 @@ func TestErrors(t *testing.T) {
 	}
 
 	target.LogitsHook = func(logits []float32) { logits[3] = float32(math.NaN()) }
-	if _, err := g.Generate(ctx, spec.Request{Prompt: ok}, nil); !errors.Is(err, spec.ErrLogits) {
+	if _, err := g.Generate(ctx, spec.Request{Prompt: ok}, nil); !errors.Is(err, sampling.ErrLogits) {
 		t.Errorf("NaN: %v", err)
 	}
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lever-go/lever/internal/spectest"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // chancePruner drops a node after layers 1 and 3 where an element of its hidden state, a number from 0 to 1, is below share.
@@ -106,7 +107,7 @@ func TestPrunedDecoderEqualsPlain(t *testing.T) {
 	target, reference := randomDecoder(t, nil, tensor.Q8_0, 3, 200), randomDecoder(t, nil, tensor.Q8_0, 3, 200)
 	for _, share := range []float32{0, 0.2, 0.5, 1} {
 		for seed := range uint64(4) {
-			req := spec.Request{Prompt: []int32{3, 1, 4, 1, 5}, MaxTokens: 40, Sampling: spec.Sampling{Temperature: float32(seed), Seed: seed}}
+			req := spec.Request{Prompt: []int32{3, 1, 4, 1, 5}, MaxTokens: 40, Sampling: sampling.Options{Temperature: float32(seed), Seed: seed}}
 			want := spectest.Generate(t, spec.Options{Target: reference}, req, nil)
 			got := spectest.Generate(t, spec.Options{
 				Target: target, Draft: randomDecoder(t, nil, tensor.Q8_0, 2, 200), Policy: mustPolicy(t, "opttree", 20), Pruner: statePruner{share},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // ErrTreeFull is returned by [Tree.Add] when the new node would exceed the limits given to [Tree.Reset].
@@ -35,7 +37,7 @@ type Tree struct {
 	nextSet  []int32 // of each set: another one of its node, or -1
 	offered  []int32 // what the sets hold, one after the other
 	chances  []float32
-	from     []TokenWeight
+	from     []sampling.TokenWeight
 
 	constraint Constraint // may be nil
 	states     []int      // of the constraint after each node, or forbidden
@@ -150,7 +152,7 @@ type CandidateSet struct {
 	// likely whatever those are, not given the path to Node.
 	Ahead int
 
-	from []TokenWeight // the distribution from which they were drawn, if they were
+	from []sampling.TokenWeight // the distribution from which they were drawn, if they were
 }
 
 // Draw is how the tokens of a [CandidateSet] were chosen.
@@ -222,7 +224,7 @@ func (t *Tree) offerAhead(node, ahead int, tokens []int32, probs []float32) (off
 }
 
 // offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies.
-func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []TokenWeight) error {
+func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []sampling.TokenWeight) error {
 	if err := t.Offer(node, FromDraft, tokens, probs); err != nil {
 		return err
 	}

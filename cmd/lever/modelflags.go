@@ -19,6 +19,7 @@ import (
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/spec/gaincost"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -39,7 +40,7 @@ type modelFlags struct {
 	npu          npuFlags
 
 	maxTokens int
-	sampling  spec.Sampling
+	sampling  sampling.Options
 	stop      []string
 	noThink   bool
 
@@ -151,7 +152,7 @@ func (f *modelFlags) check() error {
 	case slices.Contains(f.stop, ""):
 		return cli.UsageErrorf("--stop needs a string that is not empty")
 	}
-	if _, err := spec.NewSampler(f.sampling); err != nil {
+	if _, err := sampling.New(f.sampling); err != nil {
 		return samplingError(err)
 	}
 	return f.npu.check()
@@ -192,5 +193,5 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 
 // samplingError returns an error about a number of the sampling, which is called like its flag.
 func samplingError(err error) error {
-	return cli.UsageError(fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "spec: sampling: ")))
+	return cli.UsageError(fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "sampling: ")))
 }

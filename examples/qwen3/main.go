@@ -16,7 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -34,7 +34,7 @@ func main() {
 		os.Exit(2)
 	}
 	config.DRAM = *dram << 20
-	request := lever.Request{NoThinking: *noThink, MaxTokens: *maxTokens, Sampling: sampling(*noThink, *seed)}
+	request := lever.Request{NoThinking: *noThink, MaxTokens: *maxTokens, Sampling: settings(*noThink, *seed)}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := talk(ctx, config, request, flag.Args()); err != nil {
@@ -43,12 +43,12 @@ func main() {
 	}
 }
 
-// sampling is what Qwen3's model card recommends. It warns of greedy decoding while thinking, which may repeat itself without end.
-func sampling(noThink bool, seed uint64) spec.Sampling {
+// settings is what Qwen3's model card recommends. It warns of greedy decoding while thinking, which may repeat itself without end.
+func settings(noThink bool, seed uint64) sampling.Options {
 	if noThink {
-		return spec.Sampling{Temperature: 0.7, TopP: 0.8, TopK: 20, Seed: seed}
+		return sampling.Options{Temperature: 0.7, TopP: 0.8, TopK: 20, Seed: seed}
 	}
-	return spec.Sampling{Temperature: 0.6, TopP: 0.95, TopK: 20, Seed: seed}
+	return sampling.Options{Temperature: 0.6, TopP: 0.95, TopK: 20, Seed: seed}
 }
 
 func talk(ctx context.Context, config lever.Config, request lever.Request, messages []string) (err error) {

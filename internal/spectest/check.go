@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
 // Generate runs one generation.
@@ -33,7 +34,7 @@ func Plain(t rapid.TB, m *HashModel, req spec.Request) (tokens []int32, finish s
 // PlainInto does so and keeps the tokens in *sofar while it goes on.
 func PlainInto(t rapid.TB, m *HashModel, req spec.Request, sofar *[]int32) (tokens []int32, finish spec.Finish) {
 	t.Helper()
-	sampler, err := spec.NewSampler(req.Sampling)
+	sampler, err := sampling.New(req.Sampling)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +83,11 @@ func ExpectText(tokens []int32, finish spec.Finish, req spec.Request, decoder sp
 }
 
 // DrawSampling draws how tokens are picked.
-func DrawSampling(t *rapid.T) spec.Sampling {
+func DrawSampling(t *rapid.T) sampling.Options {
 	if rapid.Bool().Draw(t, "greedy") {
-		return spec.Sampling{}
+		return sampling.Options{}
 	}
-	return spec.Sampling{
+	return sampling.Options{
 		Temperature: rapid.Float32Range(0.1, 3).Draw(t, "temperature"),
 		TopK:        rapid.IntRange(0, 8).Draw(t, "topK"),
 		TopP:        rapid.Float32Range(0, 1).Draw(t, "topP"),
@@ -211,10 +212,7 @@ func (c *Checked) Observe(o spec.Observation) {
 // StartDraft returns a draft model at the start of a pass over sequence, and its tree.
 func StartDraft(t rapid.TB, m spec.Decoder, sequence []int32) (*spec.Draft, *spec.Tree) {
 	t.Helper()
-	draft, err := spec.NewDraft(m, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
+	draft := spec.NewDraft(m, 8)
 	tree := &spec.Tree{}
 	tree.Reset(sequence[len(sequence)-1], 64, 64)
 	draft.Start(sequence, tree)

@@ -123,10 +123,7 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 	random := rand.New(rand.NewPCG(w.Seed, 7))
 	target := NewHashModel(1, WorldVocab, 1<<20) // keeps states only
 	model := &simDraft{HashModel: NewHashModel(1, WorldVocab, 1<<20), w: w}
-	draft, err := spec.NewDraft(model, 128)
-	if err != nil {
-		t.Fatal(err)
-	}
+	draft := spec.NewDraft(model, 128)
 	sequence := make([]int32, 0, 1<<14)
 	for i := range WorldPrompt {
 		sequence = append(sequence, int32(Mix(w.Seed, uint64(i))%WorldVocab))

@@ -105,10 +105,7 @@ func TestBeamPoliciesAreWhatTheirSourcesSay(t *testing.T) {
 			m.Committed, m.Pending = nil, nil
 			var tree spec.Tree
 			tree.Reset(sequence[len(sequence)-1], 100, 100)
-			draft, err := spec.NewDraft(m, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
+			draft := spec.NewDraft(m, 10)
 			draft.Start(sequence, &tree)
 			if err := c.policy.Grow(context.Background(), sequence, &tree, draft); err != nil {
 				t.Fatal(err)
@@ -258,10 +255,7 @@ func TestPowerServeSplitsWhereInDoubt(t *testing.T) {
 		}
 		var tree spec.Tree
 		tree.Reset(1, 64, 64)
-		draft, err := spec.NewDraft(m, 10)
-		if err != nil {
-			t.Fatal(err)
-		}
+		draft := spec.NewDraft(m, 10)
 		sequence := []int32{1}
 		draft.Start(sequence, &tree)
 		if err := p.Grow(context.Background(), sequence, &tree, draft); err != nil {

@@ -260,10 +260,7 @@ func TestBlendLearnsWhomToBelieve(t *testing.T) {
 
 func BenchmarkPruner(b *testing.B) {
 	target := spectest.NewHashModel(21, 40, 4000)
-	draft, err := spec.NewDraft(spectest.NewDraftOf(target, 90), 128)
-	if err != nil {
-		b.Fatal(err)
-	}
+	draft := spec.NewDraft(spectest.NewDraftOf(target, 90), 128)
 	policy := eagle2(b, 64)
 	var tree spec.Tree
 	tree.Reset(1, 64, 64)

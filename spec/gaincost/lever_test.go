@@ -308,10 +308,7 @@ type grown struct {
 
 func newGrown(t testing.TB, policy spec.Policy, model spec.Decoder) *grown {
 	t.Helper()
-	draft, err := spec.NewDraft(model, 128)
-	if err != nil {
-		t.Fatal(err)
-	}
+	draft := spec.NewDraft(model, 128)
 	g := &grown{policy: policy, model: model, draft: draft, sequence: make([]int32, 0, 1<<16), path: []int{0}, seconds: 0.15}
 	g.sequence = append(g.sequence, 1)
 	return g

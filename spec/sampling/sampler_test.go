@@ -1,4 +1,4 @@
-package spec_test
+package sampling_test
 
 import (
 	"cmp"
@@ -12,12 +12,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lever-go/lever/internal/spectest"
-	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 )
 
-func mustSampler(t rapid.TB, s spec.Sampling) *spec.Sampler {
+func mustSampler(t rapid.TB, s sampling.Options) *sampling.Sampler {
 	t.Helper()
-	sampler, err := spec.NewSampler(s)
+	sampler, err := sampling.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func mustSampler(t rapid.TB, s spec.Sampling) *spec.Sampler {
 
 // naiveDistribution is the definition in the comment of Sampling, with a full sort and float64. It also tells whether a
 // rounding error could change which tokens are left.
-func naiveDistribution(logits []float32, s spec.Sampling) (tokens []int32, probs []float64, close bool) {
+func naiveDistribution(logits []float32, s sampling.Options) (tokens []int32, probs []float64, close bool) {
 	order := make([]int32, len(logits))
 	for i := range order {
 		order[i] = int32(i)
@@ -108,7 +108,7 @@ func TestTopKOfMany(t *testing.T) {
 		logits[token] = -float32(rank) / 8
 	}
 	for k := 1; k < 1000; k += 1 + k/9 {
-		d, err := mustSampler(t, spec.Sampling{Temperature: 1, TopK: k}).Distribution(logits)
+		d, err := mustSampler(t, sampling.Options{Temperature: 1, TopK: k}).Distribution(logits)
 		if err != nil || len(d) != k {
 			t.Fatalf("k=%d: %d tokens, %v", k, len(d), err)
 		}
@@ -121,7 +121,7 @@ func TestTopKOfMany(t *testing.T) {
 }
 
 func TestGreedyTakesLowestOfEquals(t *testing.T) {
-	s := mustSampler(t, spec.Sampling{})
+	s := mustSampler(t, sampling.Options{})
 	inf := float32(math.Inf(1))
 	for _, c := range []struct {
 		logits []float32
@@ -137,7 +137,7 @@ func TestGreedyTakesLowestOfEquals(t *testing.T) {
 			t.Errorf("%v: %d, %v", c.logits, got, err)
 		}
 		d, err := s.Distribution(c.logits)
-		if err != nil || len(d) != 1 || d[0] != (spec.TokenWeight{c.want, 1}) {
+		if err != nil || len(d) != 1 || d[0] != (sampling.TokenWeight{c.want, 1}) {
 			t.Errorf("%v: %v, %v", c.logits, d, err)
 		}
 	}
@@ -145,21 +145,21 @@ func TestGreedyTakesLowestOfEquals(t *testing.T) {
 
 func TestSamplerRefuses(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for _, s := range []spec.Sampling{{}, {Temperature: 1}, {Temperature: 1, TopK: 1}, {Temperature: 1, TopP: 0.5}} {
+	for _, s := range []sampling.Options{{}, {Temperature: 1}, {Temperature: 1, TopK: 1}, {Temperature: 1, TopP: 0.5}} {
 		for _, logits := range [][]float32{{}, {nan}, {1, nan}, {nan, 1}, {inf, 1}, {-inf, -inf}, {1, inf, nan}} {
 			sampler := mustSampler(t, s)
-			if token, err := sampler.Sample(logits); !errors.Is(err, spec.ErrLogits) {
+			if token, err := sampler.Sample(logits); !errors.Is(err, sampling.ErrLogits) {
 				t.Errorf("%+v: %v gave %d, %v", s, logits, token, err)
 			}
-			if d, err := sampler.Distribution(logits); !errors.Is(err, spec.ErrLogits) {
+			if d, err := sampler.Distribution(logits); !errors.Is(err, sampling.ErrLogits) {
 				t.Errorf("%+v: %v gave %v, %v", s, logits, d, err)
 			}
 		}
 	}
-	for _, s := range []spec.Sampling{
+	for _, s := range []sampling.Options{
 		{Temperature: -1}, {Temperature: nan}, {Temperature: inf}, {TopK: -1}, {TopP: -0.1}, {TopP: 1.1}, {TopP: nan}, {MinP: -1}, {MinP: 2}, {MinP: nan},
 	} {
-		if _, err := spec.NewSampler(s); err == nil {
+		if _, err := sampling.New(s); err == nil {
 			t.Errorf("%+v is accepted", s)
 		}
 	}
@@ -168,7 +168,7 @@ func TestSamplerRefuses(t *testing.T) {
 func TestSamplerExtremes(t *testing.T) {
 	inf := float32(math.Inf(1))
 	logits := []float32{-inf, 3, -1000, math.MaxFloat32, math.MaxFloat32, -math.MaxFloat32}
-	for _, s := range []spec.Sampling{
+	for _, s := range []sampling.Options{
 		{Temperature: math.SmallestNonzeroFloat32}, {Temperature: math.MaxFloat32, TopK: 2}, {Temperature: 1, TopP: 1e-30},
 		{Temperature: 1, MinP: 1}, {Temperature: 1e-3, TopK: 100, TopP: 0.999},
 	} {
@@ -183,11 +183,11 @@ func TestSamplerExtremes(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	c := []spec.TokenWeight{{5, 0}, {6, 1}, {7, 0}, {8, 3}, {9, 0}}
+	c := []sampling.TokenWeight{{5, 0}, {6, 1}, {7, 0}, {8, 3}, {9, 0}}
 	for random, want := range map[uint64]int32{
 		0: 6, 1<<62 - 1: 6, 1 << 62: 8, 1 << 63: 8, math.MaxUint64: 8,
 	} {
-		if got := spec.DrawCandidate(c, random); got != want {
+		if got := sampling.DrawCandidate(c, random); got != want {
 			t.Errorf("draw(%#x) = %d, want %d", random, got, want)
 		}
 	}
@@ -196,7 +196,7 @@ func TestDraw(t *testing.T) {
 func TestSeed(t *testing.T) {
 	logits := make([]float32, 1000)
 	stream := func(seed uint64) (tokens []int32) {
-		s := mustSampler(t, spec.Sampling{Temperature: 1, Seed: seed})
+		s := mustSampler(t, sampling.Options{Temperature: 1, Seed: seed})
 		for range 20 {
 			token, err := s.Sample(logits)
 			if err != nil {
@@ -224,7 +224,7 @@ func largeLogits() []float32 {
 	return logits
 }
 
-var largeSamplings = []spec.Sampling{
+var largeSamplings = []sampling.Options{
 	{}, {Temperature: 0.8}, {Temperature: 0.8, TopK: 40}, {Temperature: 0.8, TopP: 0.95}, {Temperature: 0.8, MinP: 0.05},
 	{Temperature: 0.6, TopK: 20, TopP: 0.95, MinP: 0.05},
 }
@@ -248,7 +248,7 @@ func BenchmarkSampler(b *testing.B) {
 	logits := largeLogits()
 	for _, s := range largeSamplings {
 		b.Run(fmt.Sprintf("vocab=150000/t=%v/k=%d/p=%v/min=%v", s.Temperature, s.TopK, s.TopP, s.MinP), func(b *testing.B) {
-			sampler, err := spec.NewSampler(s)
+			sampler, err := sampling.New(s)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -263,7 +263,7 @@ func BenchmarkSampler(b *testing.B) {
 }
 
 func ExampleSampler_Distribution() {
-	s, err := spec.NewSampler(spec.Sampling{Temperature: 1, TopK: 3, TopP: 0.9})
+	s, err := sampling.New(sampling.Options{Temperature: 1, TopK: 3, TopP: 0.9})
 	if err != nil {
 		fmt.Println(err)
 		return

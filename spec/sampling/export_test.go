@@ -1,0 +1,4 @@
+package sampling
+
+// DrawCandidate is draw.
+var DrawCandidate = draw
