@@ -24,13 +24,13 @@ type Draft struct {
 	lead     int // pending rows before the root's: settled tokens that the model had not seen
 	pending  int // all pending rows
 
-	batch   Batch
-	path    []int
-	project []int
-	logits  []float32
-	ids     []int32
-	probs   []float32
-	left    []sampling.TokenWeight
+	batch  Batch
+	path   []int
+	rows   []int // whose logits are wanted
+	logits []float32
+	ids    []int32
+	probs  []float32
+	left   []sampling.TokenWeight
 
 	ahead     []aheadRow // by pending row
 	aheadIDs  []int32    // candidates of mask rows, one row after the other
@@ -105,25 +105,30 @@ func (d *Draft) wave(ctx context.Context, nodes []int, reach int, each func(node
 			return err
 		}
 	}
+	d.rows = d.rows[:0]
+	for _, node := range nodes {
+		d.rows = append(d.rows, int(d.tree.drafted[node]))
+	}
+	return d.project(ctx, func(i int, logits []float32) error {
+		d.tree.restrict(nodes[i], logits)
+		return each(nodes[i], logits)
+	})
+}
+
+// project calls each with the logits of one of d.rows after the other, which it may overwrite.
+func (d *Draft) project(ctx context.Context, each func(i int, logits []float32) error) error {
 	vocab := d.model.Vocab()
-	for len(nodes) > 0 {
-		n := min(len(nodes), projectRows)
-		d.project = d.project[:0]
-		for _, node := range nodes[:n] {
-			d.project = append(d.project, int(d.tree.drafted[node]))
-		}
-		d.logits = resize(d.logits, n*vocab)
-		if err := d.model.Project(ctx, d.logits, d.project); err != nil {
+	for first := 0; first < len(d.rows); first += projectRows {
+		rows := d.rows[first:min(first+projectRows, len(d.rows))]
+		d.logits = resize(d.logits, len(rows)*vocab)
+		if err := d.model.Project(ctx, d.logits, rows); err != nil {
 			return fmt.Errorf("spec: draft: %w", err)
 		}
-		for i, node := range nodes[:n] {
-			logits := d.logits[i*vocab : (i+1)*vocab]
-			d.tree.restrict(node, logits)
-			if err := each(node, logits); err != nil {
+		for i := range rows {
+			if err := each(first+i, d.logits[i*vocab:(i+1)*vocab]); err != nil {
 				return err
 			}
 		}
-		nodes = nodes[n:]
 	}
 	return nil
 }

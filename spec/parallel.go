@@ -78,28 +78,19 @@ func (d *Draft) addMasks(row, masks int) {
 
 // lookAhead keeps the likeliest tokens of the mask rows from the pending row first on, as many of each as d.ids holds.
 func (d *Draft) lookAhead(ctx context.Context, first int) error {
-	vocab := d.model.Vocab()
-	d.project = d.project[:0]
+	d.rows = d.rows[:0]
 	for row := first; row < d.pending; row++ {
 		for mask := range d.ahead[row].masks {
-			d.project = append(d.project, row+1+mask)
+			d.rows = append(d.rows, row+1+mask)
 		}
 	}
-	for rows := d.project; len(rows) > 0; {
-		n := min(len(rows), projectRows)
-		d.logits = resize(d.logits, n*vocab)
-		if err := d.model.Project(ctx, d.logits, rows[:n]); err != nil {
-			return fmt.Errorf("spec: draft: %w", err)
+	return d.project(ctx, func(i int, logits []float32) error {
+		found, err := d.likeliest(logits)
+		if err != nil {
+			return err
 		}
-		for i, row := range rows[:n] {
-			found, err := d.likeliest(d.logits[i*vocab : (i+1)*vocab])
-			if err != nil {
-				return err
-			}
-			d.ahead[row].from, d.ahead[row].count = len(d.aheadIDs), found
-			d.aheadIDs, d.aheadProb = append(d.aheadIDs, d.ids[:found]...), append(d.aheadProb, d.probs[:found]...)
-		}
-		rows = rows[n:]
-	}
-	return nil
+		d.ahead[d.rows[i]].from, d.ahead[d.rows[i]].count = len(d.aheadIDs), found
+		d.aheadIDs, d.aheadProb = append(d.aheadIDs, d.ids[:found]...), append(d.aheadProb, d.probs[:found]...)
+		return nil
+	})
 }
