@@ -26,7 +26,7 @@ type AltUp struct {
 	config  AltUpConfig
 	proj    []*Linear
 	unembed []*Linear
-	streams []float32 // [MaxRows][Streams−1][Width]; those of pending row r lie at r mod MaxRows
+	streams []float32 // [MaxRows][Streams−1][Width]; by the place of the row
 
 	// Of the layer at work, [MaxRows][Width] but targets, which has an element for each row.
 	active, laurel []float32
@@ -53,9 +53,9 @@ func NewAltUp(ws *Workspace, name string, c AltUpConfig) *AltUp {
 // States returns nothing: streams belong to a pass.
 func (a *AltUp) States() []State { return nil }
 
-// others returns the streams of a pending row from number 1 on, [Streams−1][Width].
-func (a *AltUp) others(pending int) []float32 {
-	at, all := pending%a.ws.maxRows, (a.config.Streams-1)*a.config.Width
+// others returns the streams of the row at a place of the pass from number 1 on, [Streams−1][Width].
+func (a *AltUp) others(at int) []float32 {
+	all := (a.config.Streams - 1) * a.config.Width
 	return a.streams[at*all : (at+1)*all]
 }
 
@@ -71,7 +71,7 @@ func (a *AltUp) Forward(ctx context.Context, x []float32, rows *Rows) error {
 			return err
 		}
 		for i := range n {
-			row := a.others(rows.Pending[i])[j*width : (j+1)*width]
+			row := a.others(rows.Places[i])[j*width : (j+1)*width]
 			copy(row, out[i*width:])
 			a.setMagnitude(row, magnitude(x[i*width:(i+1)*width]))
 		}
@@ -117,7 +117,7 @@ func (m merge) Forward(ctx context.Context, x []float32, rows *Rows) error {
 	}
 	for j, unembed := range m.unembed {
 		for i := range n {
-			copy(in[i*width:], m.others(rows.Pending[i])[j*width:(j+1)*width])
+			copy(in[i*width:], m.others(rows.Places[i])[j*width:(j+1)*width])
 		}
 		if err := unembed.Forward(ctx, out, ws.Input(in, n, width)); err != nil {
 			return err
@@ -282,7 +282,7 @@ func (b *AltUpBlock) predictStreams(_, i int) {
 	for j := range coefficients {
 		coefficients[j] = float32(sumProducts(b.predict.values[j*n:(j+1)*n], routed))
 	}
-	others := b.a.others(b.rows.Pending[i])
+	others := b.a.others(b.rows.Places[i])
 	var sums [maxStreams]float32
 	for e := range width {
 		for to := range n {
@@ -321,7 +321,7 @@ func (b *AltUpBlock) correctStreams(_, i int) {
 	for e, v := range active {
 		active[e] = v - x[e]
 	}
-	others := b.a.others(b.rows.Pending[i])
+	others := b.a.others(b.rows.Places[i])
 	for to := 1; to < n; to++ {
 		stream := others[(to-1)*width : to*width]
 		for e, v := range active {
@@ -338,7 +338,7 @@ func (b *AltUpBlock) correctStreams(_, i int) {
 // addGated adds what the gate has made of row i of the pass to all streams but the residual one.
 func (b *AltUpBlock) addGated(_, i int) {
 	width, set := b.a.config.Width, b.a.ws.Kernels()
-	others := b.a.others(b.rows.Pending[i])
+	others := b.a.others(b.rows.Places[i])
 	for ; len(others) > 0; others = others[width:] {
 		set.Add(others[:width], b.a.ws.out[i*width:(i+1)*width])
 	}

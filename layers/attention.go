@@ -214,7 +214,7 @@ func (a *Attention) storeRow(_, i int) {
 			set.RMSNorm(v[h:h+c.HeadDim], v[h:h+c.HeadDim], a.ones, c.Norm.Eps)
 		}
 	}
-	c.Cache.Put(c.Layer, a.rows.Slots[i], k, v)
+	a.rows.Caches[i].Put(c.Layer, a.rows.Slots[i], k, v)
 }
 
 // attendGroup computes, for one row, the query heads that share one key and value head.
@@ -226,6 +226,6 @@ func (a *Attention) attendGroup(worker, i int) {
 	if a.window > 0 {
 		visible = visible.Last(a.window)
 	}
-	a.ws.Kernels().AttentionWith(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], c.Cache.KV(c.Layer),
+	a.ws.Kernels().AttentionWith(a.ws.mixed[row*qDim:(row+1)*qDim], a.ws.q[row*qDim:(row+1)*qDim], a.rows.Caches[row].KV(c.Layer),
 		kvHead*group, group, kvHead, visible, a.options, &a.ws.attention[worker])
 }

@@ -28,28 +28,38 @@ type DecoderConfig struct {
 // rows is how many rows it computed, and began is when it began. The time since then includes reading the weights and waiting for them.
 type Trace func(part string, rows int, began time.Time)
 
-// Decoder is a transformer with its cache. Rows that Forward computes are pending until Commit makes one path of them part of the
-// text. A Decoder is not safe for concurrent use.
+// Decoder runs the layers of a model over one or more sequences, each with a text and a tree of rows that may continue it. The first sequence
+// is there from the start: its methods are the Decoder's too, so that a Decoder alone is one text. Neither Decoder nor sequences are safe for
+// concurrent use.
 type Decoder struct {
-	model DecoderConfig
-	cache *KVCache
-	ws    *Workspace
-	width int
+	*Sequence // the first
 
+	model  DecoderConfig
+	ws     *Workspace
+	width  int
+	names  []string // of the layers, for the trace
+	states []State  // of the layers
+	unsaid error    // about the first layer that does not say what it keeps, if there is one
+	closed bool
+
+	sequences []*Sequence // by number; nil where one was closed
+	taken     []bool      // by number of a pending row: some sequence has it
+
+	// Of the pass at work.
+	one     [1]Part // of a pass for one sequence
+	spans   []span
 	rows    Rows
-	text    []int32   // tokens of the committed rows
-	pending []int32   // and of the pending ones
-	live    []int     // pending rows of the pass at its start
-	tokens  []int32   // theirs
+	tokens  []int32
 	offered []int     // what a hook gets to see
 	x       []float32 // [MaxRows][width], the residual stream
-	hidden  []float32 // [MaxRows][width]; that of pending row r lies at r mod MaxRows
-	holds   []int     // the pending row whose hidden state each row of hidden is
-	names   []string  // of the layers, for the trace
-	states  []State   // of the layers
-	unsaid  error     // about the first layer that does not say what it keeps, if there is one
+}
 
-	closed bool
+// span is a run of rows of a pass that are of one batch: entries from..to−1 of the batch, of which the rows of the residual stream before end, and
+// from the end of the span before on, are left.
+type span struct {
+	part     *Part
+	from, to int
+	end      int
 }
 
 // NewDecoder returns the decoder that runs the parts of m. The error wraps [ErrWiring] if parts do not fit each other, those inside
@@ -59,12 +69,7 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 		return nil, fmt.Errorf("layers: new decoder: %w", err)
 	}
 	n, width := m.Workspace.maxRows, m.Embedding.Width()
-	d := &Decoder{
-		model: m, cache: m.Cache, ws: m.Workspace, width: width,
-		x:      make([]float32, n*width),
-		hidden: make([]float32, n*width),
-		holds:  make([]int, n),
-	}
+	d := &Decoder{model: m, ws: m.Workspace, width: width, x: make([]float32, n*width)}
 	for i, layer := range m.Layers {
 		d.names = append(d.names, fmt.Sprintf("block.%d", i))
 		states, says := statesOf(layer)
@@ -73,6 +78,7 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 			d.unsaid = fmt.Errorf("layers: %w: layer %d, a %T, does not say what it keeps; give it the method States", ErrStateful, i, layer)
 		}
 	}
+	d.Sequence = d.add(m.Cache)
 	return d, nil
 }
 
@@ -97,114 +103,145 @@ type Batch = struct {
 // projected nor committed. A batch larger than the workspace runs in pieces, and the hook sees them one by one.
 type Hook = func(layer int, rows []int, hidden []float32) (keep []int, err error)
 
-// Len returns the number of committed rows.
-func (d *Decoder) Len() int { return d.cache.Len() }
+// Part is what one pass computes of one sequence.
+type Part struct {
+	Sequence *Sequence
+	Batch    Batch
+	First    int   // the pending index of the first row, when Err is nil
+	Err      error // about Batch or Sequence, for which nothing was computed
+}
 
-// Tokens returns the tokens of the committed rows. The slice is valid until the next Commit or Truncate.
-func (d *Decoder) Tokens() []int32 { return d.text }
-
-// Pending returns the number of rows forwarded since the last Commit.
-func (d *Decoder) Pending() int { return d.cache.Pending() }
-
-// Context returns the number of positions of the longest text.
-func (d *Decoder) Context() int { return d.cache.Context() }
-
-// Vocab returns the number of logits of a row.
-func (d *Decoder) Vocab() int { return d.model.Head.Out() }
-
-// Width returns the number of elements of a hidden state.
-func (d *Decoder) Width() int { return d.width }
-
-// Forward computes the rows of b and adds them to the pending rows; first is the pending index of the first, the others follow.
-// More rows than [Workspace].MaxRows are computed in pieces of that size.
+// ForwardAll computes a batch of each of several sequences in one pass, which reads weights once for all of them: what it does for each is what
+// [Sequence.Forward] does, to the bit. What is wrong with one part is told in its Err, and the others are computed; an error of the pass is returned,
+// and leaves all sequences as they were. A hook sees the rows of its part alone. A sequence has one part at most.
 //
-// After an error there are the pending rows of before and no others: the text is intact, and Forward may be called again. A
-// token whose position lies outside the context gives an error that wraps [ErrContextFull].
-func (d *Decoder) Forward(ctx context.Context, b Batch) (first int, err error) {
+// More rows than [Workspace].MaxRows are computed in as many passes as they need.
+func (d *Decoder) ForwardAll(ctx context.Context, parts []Part) error {
 	if d.closed {
-		return 0, errClosed
+		return errClosed
 	}
-	if len(b.Tokens) == 0 {
-		return 0, errors.New("layers: forward: no tokens")
-	}
-	if err := d.model.Embedding.Check(b.Tokens); err != nil {
-		return 0, err
-	}
-	first, err = d.cache.Append(len(b.Tokens), b.Parents)
-	if err != nil {
-		return 0, err
-	}
-	before, done := first, false
-	d.ws.cold = d.ws.cold[:min(first, len(d.ws.cold))]
+	done, begun := false, 0
 	defer func() { // also when a worker panics
-		if !done {
-			d.drop(before)
+		for i := range parts[:begun] {
+			if p := &parts[i]; p.Err == nil {
+				if p.Sequence.forwarding = false; !done {
+					p.Sequence.drop(p.First)
+				}
+			}
 		}
+		clear(d.spans)
 	}()
-	d.pending = append(d.pending, b.Tokens...)
-	for from := 0; from < len(b.Tokens); from += d.ws.maxRows {
-		to := min(from+d.ws.maxRows, len(b.Tokens))
-		if err := d.pass(ctx, &b, first, from, to); err != nil {
-			return 0, err
+	for i := range parts {
+		p := &parts[i]
+		p.First, p.Err = d.begin(p)
+		begun++
+	}
+	d.spans = d.spans[:0]
+	room := d.ws.maxRows
+	for i := range parts {
+		p := &parts[i]
+		if p.Err != nil {
+			continue
 		}
+		for from, n := 0, len(p.Batch.Tokens); from < n; {
+			// What a hook looks at is better seen whole.
+			if room == 0 || p.Batch.Hook != nil && n <= d.ws.maxRows && n > room {
+				if err := d.pass(ctx); err != nil {
+					return err
+				}
+				d.spans, room = d.spans[:0], d.ws.maxRows
+			}
+			to := min(from+room, n)
+			d.spans = append(d.spans, span{part: p, from: from, to: to})
+			room -= to - from
+			from = to
+		}
+	}
+	if err := d.pass(ctx); err != nil {
+		return err
 	}
 	done = true
+	return nil
+}
+
+// begin adds the rows of a part to the pending rows of its sequence.
+func (d *Decoder) begin(p *Part) (first int, err error) {
+	s, tokens := p.Sequence, p.Batch.Tokens
+	switch {
+	case s.closed:
+		return 0, errClosed
+	case s.d != d:
+		return 0, errors.New("layers: forward: a sequence of another decoder")
+	case s.forwarding:
+		return 0, errors.New("layers: forward: a sequence with two parts")
+	case len(tokens) == 0:
+		return 0, errors.New("layers: forward: no tokens")
+	}
+	if err := d.model.Embedding.Check(tokens); err != nil {
+		return 0, err
+	}
+	if first, err = s.cache.Append(len(tokens), p.Batch.Parents); err != nil {
+		return 0, err
+	}
+	s.forwarding = true
+	s.pending = append(s.pending, tokens...)
+	s.number(len(tokens))
 	return first, nil
 }
 
-// drop gives up the pending rows from n on.
-func (d *Decoder) drop(n int) {
-	d.cache.pending, d.pending = d.cache.pending[:n], d.pending[:n]
-	for _, s := range d.states {
-		s.Rollback(n)
-	}
-}
-
-// pass computes rows from..to−1 of the batch, whose first row is the pending row first.
-func (d *Decoder) pass(ctx context.Context, b *Batch, first, from, to int) error {
-	d.live, d.tokens = d.live[:0], d.tokens[:0]
-	for i := from; i < to; i++ {
-		if !d.cache.inheritDrop(first + i) {
-			d.live, d.tokens = append(d.live, first+i), append(d.tokens, b.Tokens[i])
+// pass computes the rows of d.spans.
+func (d *Decoder) pass(ctx context.Context) error {
+	d.rows.cut(0)
+	d.tokens = d.tokens[:0]
+	for i := range d.spans {
+		sp := &d.spans[i]
+		s, tokens := sp.part.Sequence, sp.part.Batch.Tokens
+		for at := sp.from; at < sp.to; at++ {
+			if row := sp.part.First + at; !s.cache.inheritDrop(row) {
+				d.rows.add(s.cache, row, s.numbers[row], s.parent(row), tokens[at])
+				d.tokens = append(d.tokens, tokens[at])
+			}
 		}
+		sp.end = d.rows.Len()
 	}
-	d.rows.Fill(d.cache, d.live, d.tokens)
+	if d.rows.Len() == 0 {
+		return nil
+	}
 	x := d.x[:d.rows.Len()*d.width]
-	began := d.begin()
+	began := d.now()
 	if err := d.model.Embedding.Forward(ctx, x, d.tokens); err != nil {
 		return err
 	}
 	d.traced("embedding", d.rows.Len(), began)
 	for i, layer := range d.model.Layers {
-		if d.rows.Len() == 0 {
-			return nil
-		}
-		began := d.begin()
+		began := d.now()
 		d.ws.quarter = 4 * i / len(d.model.Layers)
 		if err := layer.Forward(ctx, x, &d.rows); err != nil {
 			return err
 		}
 		d.traced(d.names[i], d.rows.Len(), began)
-		if b.Hook != nil && slices.Contains(b.HookAfter, i) {
-			if err := d.prune(b.Hook, i, x); err != nil {
-				return err
-			}
-			x = x[:d.rows.Len()*d.width]
+		if err := d.prune(i, x); err != nil {
+			return err
+		}
+		if x = x[:d.rows.Len()*d.width]; len(x) == 0 {
+			return nil
 		}
 	}
 	if err := d.model.Norm.Forward(ctx, x, x); err != nil {
 		return err
 	}
-	for i, row := range d.rows.Pending {
-		at := row % d.ws.maxRows
-		copy(d.hidden[at*d.width:(at+1)*d.width], x[i*d.width:])
-		d.holds[at] = row
+	i := 0
+	for _, sp := range d.spans {
+		for ; i < sp.end; i++ {
+			s := sp.part.Sequence
+			s.keep(d.rows.Slots[i]-s.Len(), x[i*d.width:(i+1)*d.width])
+		}
 	}
 	return nil
 }
 
-// begin returns the time if there is a trace.
-func (d *Decoder) begin() time.Time {
+// now returns the time if there is a trace.
+func (d *Decoder) now() time.Time {
 	if d.model.Trace == nil {
 		return time.Time{}
 	}
@@ -217,144 +254,69 @@ func (d *Decoder) traced(part string, rows int, began time.Time) {
 	}
 }
 
-// prune asks the hook which rows go on, drops the others, and closes the gaps they leave in x and d.rows.
-func (d *Decoder) prune(hook Hook, layer int, x []float32) error {
-	d.offered = append(d.offered[:0], d.rows.Pending...)
-	keep, err := hook(layer, d.offered, x)
-	if err != nil {
-		return fmt.Errorf("layers: hook after layer %d: %w", layer, err)
-	}
-	kept := 0
-	for i, row := range d.rows.Pending {
-		if len(keep) == 0 || keep[0] != row {
-			d.cache.Drop(row)
-			continue
+// prune asks the hooks of the parts which rows go on after a layer, drops the others, and closes the gaps they leave in x and d.rows.
+func (d *Decoder) prune(layer int, x []float32) error {
+	begin, kept := 0, 0
+	for i := range d.spans {
+		sp := &d.spans[i]
+		end := sp.end
+		b := &sp.part.Batch
+		asks := b.Hook != nil && begin < end && slices.Contains(b.HookAfter, layer)
+		if asks {
+			if err := d.ask(sp, layer, begin, x); err != nil {
+				return err
+			}
 		}
-		keep = keep[1:]
-		if d.cache.inheritDrop(row) {
-			continue
+		for row := begin; row < end; row++ {
+			if asks && sp.part.Sequence.cache.Dropped(d.rows.Slots[row]-sp.part.Sequence.Len()) {
+				continue
+			}
+			if kept != row {
+				copy(x[kept*d.width:(kept+1)*d.width], x[row*d.width:(row+1)*d.width])
+				d.rows.move(kept, row)
+			}
+			kept++
 		}
-		copy(x[kept*d.width:(kept+1)*d.width], x[i*d.width:(i+1)*d.width])
-		d.rows.move(kept, i)
-		kept++
-	}
-	if len(keep) > 0 {
-		return fmt.Errorf("layers: hook after layer %d: row %d to keep is not a live row, or not in ascending order", layer, keep[0])
+		begin, sp.end = end, kept
 	}
 	d.rows.cut(kept)
 	return nil
 }
 
-// Cold returns, of a pending row, how many experts had to be read for it that no row before it in its pass had chosen, by quarter of the layers. It
-// is 0 where the weights are not a [Prefetcher].
-func (d *Decoder) Cold(row int) [4]int {
-	if row < 0 || row >= len(d.ws.cold) {
-		return [4]int{}
+// ask asks the hook of a span, whose rows begin at a row of x, which of them go on, and drops the others.
+func (d *Decoder) ask(sp *span, layer, begin int, x []float32) error {
+	s := sp.part.Sequence
+	d.offered = d.offered[:0]
+	for _, slot := range d.rows.Slots[begin:sp.end] {
+		d.offered = append(d.offered, slot-s.Len())
 	}
-	return d.ws.cold[row]
-}
-
-// Hidden returns the hidden state of a pending row after the final norm, [Width], which the head turns into logits. It is valid until
-// the next Forward. It is nil where there is none: see [Decoder.Project].
-func (d *Decoder) Hidden(row int) []float32 {
-	h, err := d.state(row)
+	keep, err := sp.part.Batch.Hook(layer, d.offered, x[begin*d.width:sp.end*d.width])
 	if err != nil {
-		return nil
+		return fmt.Errorf("layers: hook after layer %d: %w", layer, err)
 	}
-	return h
-}
-
-func (d *Decoder) state(row int) ([]float32, error) {
-	if row < 0 || row >= d.Pending() {
-		return nil, fmt.Errorf("layers: row %d is not one of %d pending rows", row, d.Pending())
-	}
-	if d.cache.Dropped(row) {
-		return nil, fmt.Errorf("layers: row %d was dropped", row)
-	}
-	at := row % d.ws.maxRows
-	if d.holds[at] != row {
-		return nil, fmt.Errorf("layers: the hidden state of row %d is gone: those of the latest %d rows are kept", row, d.ws.maxRows)
-	}
-	return d.hidden[at*d.width : (at+1)*d.width], nil
-}
-
-// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. The hidden states of the latest [Workspace].MaxRows pending rows are
-// kept; an older row, or one that a hook dropped, is an error.
-func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error {
-	if d.closed {
-		return errClosed
-	}
-	vocab := d.Vocab()
-	if len(dst) != len(rows)*vocab {
-		return fmt.Errorf("layers: project: %d logits do not hold %d rows of %d", len(dst), len(rows), vocab)
-	}
-	for part := range slices.Chunk(rows, d.ws.maxRows) {
-		for i, row := range part {
-			h, err := d.state(row)
-			if err != nil {
-				return err
-			}
-			copy(d.x[i*d.width:], h)
+	for _, slot := range d.rows.Slots[begin:sp.end] {
+		row := slot - s.Len()
+		if len(keep) == 0 || keep[0] != row {
+			s.cache.Drop(row)
+			continue
 		}
-		began := d.begin()
-		if err := d.model.Head.Forward(ctx, dst[:len(part)*vocab], d.ws.Input(d.x, len(part), d.width)); err != nil {
-			return err
-		}
-		d.traced("head", len(part), began)
-		dst = dst[len(part)*vocab:]
+		keep = keep[1:]
+		s.cache.inheritDrop(row)
+	}
+	if len(keep) > 0 {
+		return fmt.Errorf("layers: hook after layer %d: row %d to keep is not a live row, or not in ascending order", layer, keep[0])
 	}
 	return nil
 }
 
-// Commit makes the pending rows of path, from a child of the last committed row down the tree, part of the text and drops the other
-// pending rows. An empty path drops all. After an error nothing has changed.
-func (d *Decoder) Commit(path []int) error {
-	if err := d.cache.Commit(path); err != nil {
-		return err
-	}
-	for _, row := range path {
-		d.text = append(d.text, d.pending[row])
-	}
-	d.pending = d.pending[:0]
-	for _, s := range d.states {
-		s.Commit(path)
-	}
-	return nil
-}
+var errClosed = errors.New("layers: the decoder, or the sequence, is closed")
 
-// Rollback keeps the first n pending rows and drops the others.
-func (d *Decoder) Rollback(n int) error {
-	if err := d.cache.Rollback(n); err != nil {
-		return err
-	}
-	d.drop(n)
-	return nil
-}
-
-// Truncate shortens the text to its first n rows and drops all pending rows. If the layers no longer keep what rows at position n need, it fails
-// with an error that wraps [ErrNotKept], and nothing has changed; Truncate(0) always works.
-func (d *Decoder) Truncate(n int) error {
-	if n > 0 && n < d.Len() {
-		for _, s := range d.states {
-			if !s.Keeps(n) {
-				return fmt.Errorf("layers: truncate to %d of %d rows: %w: a layer keeps a state, a %T, of the last rows alone", n, d.Len(), ErrNotKept, s)
-			}
-		}
-	}
-	if err := d.cache.Truncate(n); err != nil {
-		return err
-	}
-	d.text, d.pending = d.text[:n], d.pending[:0]
-	for _, s := range d.states {
-		s.Truncate(n)
-	}
-	return nil
-}
-
-var errClosed = errors.New("layers: the decoder is closed")
-
-// Close gives up the cache. Pool and weights stay open: they are the caller's.
+// Close gives up the caches of all sequences. Pool and weights stay open: they are the caller's.
 func (d *Decoder) Close() {
+	for _, s := range d.sequences {
+		if s != nil {
+			s.Close()
+		}
+	}
 	d.closed = true
-	d.cache.release(0)
 }

@@ -38,6 +38,11 @@
 // A row of a tree sees what it would see in plain decoding, in the same order, and kernels compute a row without regard to the
 // others: its logits are those of plain decoding bit for bit, and so is what follows a Commit.
 //
+// # Sequences
+//
+// A Decoder may hold several sequences, [Decoder.NewSequence] and [Sequence.Fork], and compute rows of any of them in one pass, [Decoder.ForwardAll]:
+// weights are read once for all, and each row has the bits that it has alone.
+//
 // # Devices
 //
 // With [Workspace.Offload], projections are computed beside the CPU where that is faster. Whatever can't be, the CPU computes.
@@ -56,7 +61,7 @@
 //   - [ErrContextFull]: the cache has no room for the rows. Nothing was added.
 //   - [ErrWiring]: the parts of a model do not fit each other.
 //   - [ErrNotKept]: a text can't be shortened because layers have given up what is before. Nothing has changed; it can be emptied.
-//   - [ErrStateful]: layers keep, or may keep, what can't be saved.
+//   - [ErrStateful]: layers keep, or may keep, what can't be saved or forked.
 //   - [ErrState]: a saved state is of a decoder of another shape.
 //
 // Errors of the [Weights] come through wrapped, with the name of the tensor. After an error in a pass its rows are not there.

@@ -50,14 +50,15 @@ func UniformKV(n int, l KVLayer) []KVLayer { return slices.Repeat([]KVLayer{l}, 
 // order of their Append and form a tree: a row sees all committed rows, its ancestors among the pending ones, and itself, and
 // stands at position Len + number of pending ancestors. Commit moves the rows of one path down to continue the text and drops the rest.
 //
-// Memory is taken in pages of 256 slots as slots are used, and given up when rows are committed where a window has left them behind. A KVCache is not safe for concurrent use, except that Put may run
-// concurrently for different slots.
+// Memory is taken in pages of 256 slots as slots are used, and given up when rows are committed where a window has left them behind. A KVCache is
+// not safe for concurrent use, except that Put may run concurrently for different slots.
 type KVCache struct {
 	config    KVConfig
 	layers    []kernels.KV
 	taken     []string // the part that writes to each layer, for the wiring check
 	pages     int      // per layer, those given up included
 	gone      []int    // pages of each layer that a window has left behind, from the first on
+	shared    int      // pages, from the first on, that other caches may hold too: they are full and are not written
 	committed int
 	pending   []pendingRow
 }
@@ -108,6 +109,34 @@ func (c *KVCache) Bytes() int64 {
 	}
 	return int64(c.config.Type.RowBytes(elems))
 }
+
+// fork returns a cache of the same text, which shares full pages with c.
+func (c *KVCache) fork() *KVCache {
+	f := &KVCache{config: c.config, layers: slices.Clone(c.layers), gone: slices.Clone(c.gone), pages: pagesOf(c.committed), committed: c.committed}
+	f.shared = c.committed / kvPageLen
+	c.shared = max(c.shared, f.shared)
+	for i := range f.layers {
+		kv := &f.layers[i]
+		kv.K, kv.V = forkPages(kv.K, f.pages, f.shared), forkPages(kv.V, f.pages, f.shared)
+		kv.K32, kv.V32 = forkPages(kv.K32, f.pages, f.shared), forkPages(kv.V32, f.pages, f.shared)
+	}
+	return f
+}
+
+// forkPages returns the first n pages: the same up to shared, then copies.
+func forkPages[T any](pages [][]T, n, shared int) [][]T {
+	if pages == nil {
+		return nil
+	}
+	pages = slices.Clone(pages[:n])
+	for i := shared; i < n; i++ {
+		pages[i] = slices.Clone(pages[i])
+	}
+	return pages
+}
+
+// pagesOf returns the number of pages of n slots.
+func pagesOf(n int) int { return (n + kvPageLen - 1) / kvPageLen }
 
 // Append adds n pending rows and returns the index of the first among the pending rows. parents[i] is the parent of the i-th:
 // the index of an earlier pending row, or −1 for the last committed row. Nil parents are a chain that continues the last
@@ -345,7 +374,15 @@ func (c *KVCache) Truncate(n int) error {
 		return err
 	}
 	c.committed, c.pending = n, c.pending[:0]
-	c.release((n + kvPageLen - 1) / kvPageLen)
+	c.release(pagesOf(n))
+	if full := n / kvPageLen; c.shared > full { // rows to come are written to the page after them
+		for i := range c.layers {
+			kv := &c.layers[i]
+			kv.K, kv.V = forkPages(kv.K, c.pages, full), forkPages(kv.V, c.pages, full)
+			kv.K32, kv.V32 = forkPages(kv.K32, c.pages, full), forkPages(kv.V32, c.pages, full)
+		}
+		c.shared = full
+	}
 	return nil
 }
 

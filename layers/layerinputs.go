@@ -29,7 +29,7 @@ type LayerInputs struct {
 	table  *Embedding
 	proj   *Linear
 	norm   *Norm
-	inputs []float32 // [MaxRows][Layers][Dim]; those of pending row r lie at r mod MaxRows
+	inputs []float32 // [MaxRows][Layers][Dim]; by the place of the row
 
 	token [1]int32 // that is looked up
 	rows  *Rows    // of the Forward under way
@@ -68,7 +68,7 @@ func (l *LayerInputs) Forward(ctx context.Context, x []float32, rows *Rows) erro
 		if l.token[0] = rows.Tokens[i]; int(l.token[0]) >= l.config.Vocab {
 			l.token[0] = 0
 		}
-		if err := l.table.Forward(ctx, l.row(rows.Pending[i]), l.token[:]); err != nil {
+		if err := l.table.Forward(ctx, l.row(rows.Places[i]), l.token[:]); err != nil {
 			return err
 		}
 	}
@@ -84,15 +84,15 @@ func (l *LayerInputs) Forward(ctx context.Context, x []float32, rows *Rows) erro
 	return nil
 }
 
-// row returns the inputs of a pending row, [Layers][Dim].
-func (l *LayerInputs) row(pending int) []float32 {
-	at, all := pending%l.ws.maxRows, l.config.Layers*l.config.Dim
+// row returns the inputs of the row at a place of the pass, [Layers][Dim].
+func (l *LayerInputs) row(at int) []float32 {
+	all := l.config.Layers * l.config.Dim
 	return l.inputs[at*all : (at+1)*all]
 }
 
 // addProjected adds what is projected of row i of the pass to what its token has in the table.
 func (l *LayerInputs) addProjected(_, i int) {
-	set, input := l.ws.Kernels(), l.row(l.rows.Pending[i])
+	set, input := l.ws.Kernels(), l.row(l.rows.Places[i])
 	projected := l.ws.projected[i*len(input) : (i+1)*len(input)]
 	set.Scale(projected, float32(1/math.Sqrt(float64(l.config.Width))))
 	l.norm.applyAll(projected)
@@ -170,5 +170,5 @@ func (g *InputGate) applyRow(_, i int) {
 	dim, set := g.inputs.config.Dim, g.ws.Kernels()
 	gate := g.ws.inner[i*dim : (i+1)*dim]
 	g.activation.apply(set, gate, gate)
-	set.Mul(gate, g.inputs.row(g.rows.Pending[i])[g.layer*dim:(g.layer+1)*dim])
+	set.Mul(gate, g.inputs.row(g.rows.Places[i])[g.layer*dim:(g.layer+1)*dim])
 }

@@ -3,43 +3,52 @@ package layers
 import "github.com/lever-go/lever/kernels"
 
 // Rows says for each row of a pass where it stands. Entry i of each field belongs to row i of the residual stream. A row comes after its parent,
-// which is of this pass or of an earlier one.
+// which is of this pass or of an earlier one. A pass may have rows of several sequences; those of each lie side by side.
 type Rows struct {
-	Pending   []int             // index among the pending rows of the cache
-	Parents   []int             // index of the parent among the pending rows, or −1 for the last committed row
-	Slots     []int             // slot in the cache
+	Pending   []int             // number of the row, which no other pending row of any sequence has: of the only sequence, its index among the pending rows
+	Parents   []int             // number of the parent; −1−s for the last committed row of sequence s, which is −1 of the only one
+	Caches    []*KVCache        // of the row's sequence
+	Slots     []int             // slot in that cache
 	Positions []int             // position in the text
-	Visible   []kernels.Visible // keys that the row attends to
+	Visible   []kernels.Visible // keys in that cache that the row attends to
 	Tokens    []int32           // of which the row is
+	Places    []int             // index of the row in the pass before hooks dropped others, below [Workspace].MaxRows
 	paths     []int32           // holds the Path of every Visible
 }
 
 // Len returns the number of rows.
 func (r *Rows) Len() int { return len(r.Pending) }
 
-// Fill sets r to the given pending rows of c, which are of these tokens, reusing its memory.
+// Fill sets r to the given pending rows of c, the only sequence, which are of these tokens, reusing its memory.
 func (r *Rows) Fill(c *KVCache, pending []int, tokens []int32) {
-	r.Pending, r.Tokens = append(r.Pending[:0], pending...), append(r.Tokens[:0], tokens...)
-	r.Parents, r.Slots, r.Positions = r.Parents[:0], r.Slots[:0], r.Positions[:0]
-	r.Visible, r.paths = r.Visible[:0], r.paths[:0]
-	for _, row := range pending {
-		var v kernels.Visible
-		v, r.paths = c.Visible(row, r.paths)
-		r.Parents = append(r.Parents, c.Parent(row))
-		r.Slots = append(r.Slots, c.Slot(row))
-		r.Positions = append(r.Positions, c.Position(row))
-		r.Visible = append(r.Visible, v)
+	r.cut(0)
+	for i, row := range pending {
+		r.add(c, row, row, c.Parent(row), tokens[i])
 	}
+}
+
+// add appends the pending row of c, whose number and whose parent's number are given.
+func (r *Rows) add(c *KVCache, row, number, parent int, token int32) {
+	var v kernels.Visible
+	v, r.paths = c.Visible(row, r.paths)
+	r.Places = append(r.Places, len(r.Pending))
+	r.Pending, r.Parents = append(r.Pending, number), append(r.Parents, parent)
+	r.Caches, r.Slots = append(r.Caches, c), append(r.Slots, c.Slot(row))
+	r.Positions, r.Visible = append(r.Positions, c.Position(row)), append(r.Visible, v)
+	r.Tokens = append(r.Tokens, token)
 }
 
 // move makes row dst what row src was.
 func (r *Rows) move(dst, src int) {
-	r.Pending[dst], r.Parents[dst], r.Slots[dst] = r.Pending[src], r.Parents[src], r.Slots[src]
-	r.Positions[dst], r.Visible[dst], r.Tokens[dst] = r.Positions[src], r.Visible[src], r.Tokens[src]
+	r.Pending[dst], r.Parents[dst], r.Caches[dst], r.Slots[dst] = r.Pending[src], r.Parents[src], r.Caches[src], r.Slots[src]
+	r.Positions[dst], r.Visible[dst], r.Tokens[dst], r.Places[dst] = r.Positions[src], r.Visible[src], r.Tokens[src], r.Places[src]
 }
 
 // cut keeps the first n rows.
 func (r *Rows) cut(n int) {
-	r.Pending, r.Parents, r.Slots = r.Pending[:n], r.Parents[:n], r.Slots[:n]
-	r.Positions, r.Visible, r.Tokens = r.Positions[:n], r.Visible[:n], r.Tokens[:n]
+	r.Pending, r.Parents, r.Caches, r.Slots = r.Pending[:n], r.Parents[:n], r.Caches[:n], r.Slots[:n]
+	r.Positions, r.Visible, r.Tokens, r.Places = r.Positions[:n], r.Visible[:n], r.Tokens[:n], r.Places[:n]
+	if n == 0 {
+		r.paths = r.paths[:0]
+	}
 }

@@ -6,26 +6,28 @@ import (
 	"io"
 )
 
-// State is what a layer keeps of the text beside keys and values, as convolutions and recurrences do. A [Decoder] tells it what becomes of
-// the rows that the layer has computed, which are the pending rows of its [KVCache]. [RowStates] is the usual one.
+// State is what a layer keeps of texts beside keys and values, as convolutions and recurrences do. A [Decoder] tells it what becomes of
+// the rows that the layer has computed. Sequences and pending rows have small numbers, which are used again; see [Rows]. [RowStates] is the usual one.
 type State interface {
-	// Commit makes the pending rows of path, from a child of the last committed row down the tree, part of the text and drops the others.
-	// An empty path drops all.
-	Commit(path []int)
-	// Rollback keeps the first n pending rows and drops the others. Rows may be dropped of which the layer has seen nothing.
-	Rollback(n int)
-	// Keeps reports whether the text, which is longer, can be shortened to n rows, n > 0.
-	Keeps(n int) bool
-	// Truncate shortens the text to n rows and drops all pending rows: none of the text, all of it, or a number that it Keeps.
-	Truncate(n int)
-	// WriteState writes what is kept of the text. If that can't be saved, the error wraps ErrStateful.
-	WriteState(w io.Writer) error
-	// ReadState replaces the text by one of n rows, of which WriteState wrote what was kept. After an error Truncate(0) follows.
-	ReadState(r io.Reader, n int) error
+	// Commit makes the pending rows of path, by their numbers from a child of the last committed row down the tree, part of the text of a
+	// sequence. Its other pending rows are dropped. An empty path drops all.
+	Commit(sequence int, path []int)
+	// Keeps reports whether the text of a sequence, which is longer, can be shortened to n rows, n > 0.
+	Keeps(sequence, n int) bool
+	// Truncate shortens the text of a sequence to n rows and drops its pending rows: none of the text, all of it, or a number that it Keeps.
+	// Of a sequence that is new to it, n is 0.
+	Truncate(sequence, n int)
+	// Fork gives a sequence, which may be new, the text of another.
+	Fork(sequence, from int)
+	// WriteState writes what is kept of the text of a sequence. If that can't be saved, the error wraps ErrStateful.
+	WriteState(w io.Writer, sequence int) error
+	// ReadState replaces the text of a sequence by one of n rows, of which WriteState wrote what was kept. After an error Truncate(sequence, 0)
+	// follows.
+	ReadState(r io.Reader, sequence, n int) error
 }
 
 // Stateful is a [Layer] or a [Sublayer] that says what it keeps of the text beside keys and values: States returns the same values whenever it
-// is called, and none if it keeps nothing. The layer of one's own returns those of its parts too. A text with a layer that says nothing can't be saved.
+// is called, and none if it keeps nothing. The layer of one's own returns those of its parts too. A text with a layer that says nothing can't be saved, and no other sequence be added.
 type Stateful interface {
 	States() []State
 }
@@ -56,7 +58,7 @@ func statesOfAll[P any](parts ...P) (states []State, says bool) {
 }
 
 // RowStates is a [State] of one vector per row, which stands for the text up to the row. It keeps those of the pending rows, so that rows of a
-// tree can follow any of them, and that of the last row of the text, so that a text can't be shortened, except to nothing.
+// tree can follow any of them, and that of the last row of each text, so that a text can't be shortened, except to nothing.
 //
 // A layer computes the vector of row i of a pass from that of the row's parent, and parents come first:
 //
@@ -65,71 +67,85 @@ func statesOfAll[P any](parts ...P) (states []State, says bool) {
 //		next(states.At(rows.Pending[i]), states.At(rows.Parents[i]), x[i*width:(i+1)*width])
 //	}
 //
-// It is not safe for concurrent use, except that At may be called concurrently after Grow. The memory of the most pending rows that there were
-// is kept.
+// It is not safe for concurrent use, except that At may be called concurrently after Grow. The memory of the most pending rows and of the most
+// sequences that there were is kept.
 type RowStates struct {
-	text []float32   // of the last row of the text; zeros if there is none
-	rows [][]float32 // of the pending rows
+	size  int
+	texts [][]float32 // by sequence: of the last row of its text; zeros if there is none
+	rows  [][]float32 // by the number of a pending row
 }
 
-// NewRowStates returns a state of size elements for each row.
-func NewRowStates(size int) *RowStates { return &RowStates{text: make([]float32, max(size, 0))} }
+// NewRowStates returns a state of size elements for each row, with a sequence.
+func NewRowStates(size int) *RowStates {
+	s := &RowStates{size: max(size, 0)}
+	s.Truncate(0, 0)
+	return s
+}
 
 // Grow makes At ready for the rows of a pass.
 func (s *RowStates) Grow(rows *Rows) {
 	for _, row := range rows.Pending {
-		for len(s.rows) <= row {
-			s.rows = append(s.rows, make([]float32, len(s.text)))
-		}
+		s.rows = s.grown(s.rows, row)
 	}
 }
 
-// At returns the vector of a pending row, or of the last row of the text for −1; before the text begins it is zero. The vector of a pending row
-// holds anything until the layer writes it, and is valid until the next call of a method other than At and Grow.
-func (s *RowStates) At(pending int) []float32 {
-	if pending < 0 {
-		return s.text
+// grown returns vectors that have an element i.
+func (s *RowStates) grown(vectors [][]float32, i int) [][]float32 {
+	for len(vectors) <= i {
+		vectors = append(vectors, make([]float32, s.size))
 	}
-	return s.rows[pending]
+	return vectors
+}
+
+// At returns the vector of a pending row, or of the last row of a text, by an element of [Rows].Pending or [Rows].Parents; before a text begins it
+// is zero. The vector of a pending row holds anything until the layer writes it, and is valid until the next call of a method other than At and Grow.
+func (s *RowStates) At(row int) []float32 {
+	if row < 0 {
+		return s.texts[-1-row]
+	}
+	return s.rows[row]
 }
 
 // Commit makes the vector of the last row of path that of the text.
-func (s *RowStates) Commit(path []int) {
+func (s *RowStates) Commit(sequence int, path []int) {
 	if len(path) > 0 {
 		last := path[len(path)-1]
-		s.text, s.rows[last] = s.rows[last], s.text
+		s.texts[sequence], s.rows[last] = s.rows[last], s.texts[sequence]
 	}
 }
 
-// Rollback does nothing: rows to come overwrite those that are dropped.
-func (s *RowStates) Rollback(int) {}
-
 // Keeps reports false.
-func (s *RowStates) Keeps(int) bool { return false }
+func (s *RowStates) Keeps(int, int) bool { return false }
 
-// Truncate empties the state if n is 0.
-func (s *RowStates) Truncate(n int) {
-	if n == 0 {
-		clear(s.text)
+// Truncate empties the state of a text if n is 0.
+func (s *RowStates) Truncate(sequence, n int) {
+	if s.texts = s.grown(s.texts, sequence); n == 0 {
+		clear(s.texts[sequence])
 	}
+}
+
+// Fork copies the vector of a text.
+func (s *RowStates) Fork(sequence, from int) {
+	s.texts = s.grown(s.texts, sequence)
+	copy(s.texts[sequence], s.texts[from])
 }
 
 // WriteState writes the number of elements, as uint32, and the vector of the text, little-endian.
-func (s *RowStates) WriteState(w io.Writer) error {
-	if err := binary.Write(w, binary.LittleEndian, uint32(len(s.text))); err != nil {
+func (s *RowStates) WriteState(w io.Writer, sequence int) error {
+	if err := binary.Write(w, binary.LittleEndian, uint32(s.size)); err != nil {
 		return err
 	}
-	return binary.Write(w, binary.LittleEndian, s.text)
+	return binary.Write(w, binary.LittleEndian, s.texts[sequence])
 }
 
 // ReadState reads what WriteState wrote. If it has another number of elements, the error wraps [ErrState].
-func (s *RowStates) ReadState(r io.Reader, _ int) error {
+func (s *RowStates) ReadState(r io.Reader, sequence, _ int) error {
 	var size uint32
 	if err := binary.Read(r, binary.LittleEndian, &size); err != nil {
 		return err
 	}
-	if int(size) != len(s.text) {
-		return fmt.Errorf("layers: %w: it has %d elements for a row where there are %d", ErrState, size, len(s.text))
+	if int(size) != s.size {
+		return fmt.Errorf("layers: %w: it has %d elements for a row where there are %d", ErrState, size, s.size)
 	}
-	return binary.Read(r, binary.LittleEndian, s.text)
+	return binary.Read(r, binary.LittleEndian, s.texts[sequence])
 }

@@ -13,7 +13,8 @@ import (
 // ErrState is wrapped by the error about a state that is not one of a decoder like the one that reads it.
 var ErrState = errors.New("state of another decoder")
 
-// ErrStateful is wrapped by the error about a text that can't be saved, because layers keep, or may keep, what can't be.
+// ErrStateful is wrapped by the error about a text that can't be saved, or of which there can't be several, because layers keep, or may keep, what
+// can't be saved.
 var ErrStateful = errors.New("layers keep what is not saved")
 
 // stateHeader begins a state. All its parts are little-endian:
@@ -35,15 +36,15 @@ type stateLayer struct {
 
 // WriteState writes the text: its tokens, their keys and values in all layers, and what else layers keep. Pending rows are left out. If a layer
 // keeps, or may keep, what can't be saved, it fails with an error that wraps [ErrStateful]; see [Stateful] and [State].
-func (d *Decoder) WriteState(w io.Writer) error {
-	if d.closed {
-		return errClosed
+func (s *Sequence) WriteState(w io.Writer) error {
+	if err := s.check(); err != nil {
+		return err
 	}
-	if d.unsaid != nil {
-		return d.unsaid
+	if s.d.unsaid != nil {
+		return s.d.unsaid
 	}
-	c := d.cache
-	for _, part := range []any{c.stateHeader(uint32(c.committed)), c.stateLayers(), d.text} {
+	c := s.cache
+	for _, part := range []any{c.stateHeader(uint32(c.committed)), c.stateLayers(), s.text} {
 		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
 			return err
 		}
@@ -51,8 +52,8 @@ func (d *Decoder) WriteState(w io.Writer) error {
 	if err := c.eachRun(func(values any) error { return binary.Write(w, binary.LittleEndian, values) }); err != nil {
 		return err
 	}
-	for _, s := range d.states {
-		if err := s.WriteState(w); err != nil {
+	for _, state := range s.d.states {
+		if err := state.WriteState(w, s.index); err != nil {
 			return err
 		}
 	}
@@ -76,24 +77,24 @@ func (c *KVCache) stateLayers() []stateLayer {
 // ReadState replaces the text by one that WriteState wrote for a decoder of the same shape and type of keys and values; whether the weights are
 // the same is the caller's care. After an error, which wraps [ErrState] where the state does not fit, the text is empty; if a layer does not say
 // what it keeps, the error wraps [ErrStateful], and the text is as before.
-func (d *Decoder) ReadState(r io.Reader) error {
-	if d.closed {
-		return errClosed
-	}
-	if d.unsaid != nil {
-		return d.unsaid
-	}
-	if err := d.Truncate(0); err != nil {
+func (s *Sequence) ReadState(r io.Reader) error {
+	if err := s.check(); err != nil {
 		return err
 	}
-	if err := d.readState(r); err != nil {
-		return errors.Join(err, d.Truncate(0))
+	if s.d.unsaid != nil {
+		return s.d.unsaid
+	}
+	if err := s.Truncate(0); err != nil {
+		return err
+	}
+	if err := s.readState(r); err != nil {
+		return errors.Join(err, s.Truncate(0))
 	}
 	return nil
 }
 
-func (d *Decoder) readState(r io.Reader) error {
-	c := d.cache
+func (s *Sequence) readState(r io.Reader) error {
+	c := s.cache
 	var h stateHeader
 	if err := binary.Read(r, binary.LittleEndian, &h); err != nil {
 		return err
@@ -116,14 +117,14 @@ func (d *Decoder) readState(r io.Reader) error {
 		return fmt.Errorf("layers: a state of %d tokens: %w: it holds %d", h.Rows, ErrContextFull, c.config.Context)
 	}
 	// Memory grows with what arrives, not with what the header claims.
-	for len(d.text) < int(h.Rows) {
-		tokens := make([]int32, min(kvPageLen, int(h.Rows)-len(d.text)))
+	for len(s.text) < int(h.Rows) {
+		tokens := make([]int32, min(kvPageLen, int(h.Rows)-len(s.text)))
 		if err := binary.Read(r, binary.LittleEndian, tokens); err != nil {
 			return err
 		}
-		d.text = append(d.text, tokens...)
+		s.text = append(s.text, tokens...)
 	}
-	if err := d.model.Embedding.Check(d.text); err != nil {
+	if err := s.d.model.Embedding.Check(s.text); err != nil {
 		return fmt.Errorf("layers: %w: %w", ErrState, err)
 	}
 	c.committed = int(h.Rows)
@@ -132,8 +133,8 @@ func (d *Decoder) readState(r io.Reader) error {
 	if err := c.eachRun(func(values any) error { return binary.Read(r, binary.LittleEndian, values) }); err != nil {
 		return err
 	}
-	for _, s := range d.states {
-		if err := s.ReadState(r, c.committed); err != nil {
+	for _, state := range s.d.states {
+		if err := state.ReadState(r, s.index, c.committed); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ type Workspace struct {
 	gathered    []float32 // Experts: rows that have chosen the expert at work
 	expert      []float32 // Experts: what they make of them
 
-	cold    [][4]int // by pending row: see Decoder.Cold
+	cold    [][4]int // by the number of a pending row: see Sequence.Cold
 	quarter int      // of the layers, which is at work
 }
 
