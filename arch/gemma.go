@@ -15,15 +15,17 @@ var Gemma2 = &Architecture{
 		"attention.sliding_window": "sliding_window", "attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping",
 	},
 	FromGGUF: gemmaFromGGUF(46),
-	Parse: func(v *Values) (*Model, error) {
-		v.Default("head_dim", 256)
-		v.Default("sliding_window", 4096)
-		t := v.gemma("")
-		t.SoftCap, t.HeadSoftCap = 50, 30
-		v.gemmaSoftCaps(&t)
-		v.Windows(&t, 2)
-		return gemmaModel(&t)
-	},
+	Parse:    parseGemma2,
+}
+
+func parseGemma2(v *Values) (*Model, error) {
+	v.Default("head_dim", 256)
+	v.Default("sliding_window", 4096)
+	t := v.gemma("")
+	t.SoftCap, t.HeadSoftCap = 50, 30
+	v.gemmaSoftCaps(&t)
+	v.Windows(&t, 2)
+	return gemmaModel(&t)
 }
 
 // Gemma3Text is the architecture of the Gemma 3 models for text alone: as Gemma 2 with norms of queries and keys instead of limits, a window in

@@ -11,52 +11,56 @@ var Granite = &Architecture{
 	GGUFKeys: map[string]string{
 		"embedding_scale": "embedding_multiplier", "attention.scale": "attention_multiplier", "residual_scale": "residual_multiplier", "logit_scale": "logits_scaling",
 	},
-	Parse: func(v *Values) (*Model, error) {
-		t := v.Transformer()
-		v.multipliers(&t)
-		return t.Model()
-	},
+	Parse: parseGranite,
+}
+
+func parseGranite(v *Values) (*Model, error) {
+	t := v.Transformer()
+	v.multipliers(&t)
+	return t.Model()
 }
 
 // GraniteHybrid is the architecture of Granite 4, of which the dense models without state space layers are Granites, too. GGUF files call them so.
 var GraniteHybrid = &Architecture{
 	Name: "granitemoehybrid", Class: "GraniteMoeHybridForCausalLM",
-	Parse: func(v *Values) (*Model, error) {
-		types := []string{}
-		v.Decode("layer_types", &types, "a list of names")
-		for i, kind := range types {
-			if kind != "attention" {
-				return nil, Unsupported("layer_types with %q for layer %d", kind, i)
-			}
+	Parse: parseGraniteHybrid,
+}
+
+func parseGraniteHybrid(v *Values) (*Model, error) {
+	types := []string{}
+	v.Decode("layer_types", &types, "a list of names")
+	for i, kind := range types {
+		if kind != "attention" {
+			return nil, Unsupported("layer_types with %q for layer %d", kind, i)
 		}
-		delete(v.values, "layer_types")
-		experts := 0
-		if v.Int("num_local_experts", &experts); experts != 0 {
-			return nil, Unsupported("num_local_experts = %d", experts)
-		}
-		positions := "nope"
-		if v.Text("position_embedding_type", &positions); positions != "rope" {
-			return nil, Unsupported("position_embedding_type = %q", positions)
-		}
-		norm := "rmsnorm"
-		if v.Text("normalization_function", &norm); norm != "rmsnorm" {
-			return nil, Unsupported("normalization_function = %q", norm)
-		}
-		for _, key := range []string{"num_experts_per_tok", "mamba_chunk_size", "mamba_conv_bias", "mamba_d_conv", "mamba_d_head", "mamba_d_state", "mamba_expand", "mamba_n_groups", "mamba_n_heads",
-			"mamba_proj_bias", "router_aux_loss_coef"} {
-			v.Has(key) // of layers that there are none of
-		}
-		t := v.Transformer()
-		v.Need("shared_intermediate_size", &t.FFN)
-		v.multipliers(&t)
-		m, err := t.Model()
-		if err != nil {
-			return nil, err
-		}
-		m.Fuse("shared_mlp.input_linear", "", "gate", "up")
-		m.Rename("mlp.down_proj", "shared_mlp.output_linear")
-		return m, nil
-	},
+	}
+	delete(v.values, "layer_types")
+	experts := 0
+	if v.Int("num_local_experts", &experts); experts != 0 {
+		return nil, Unsupported("num_local_experts = %d", experts)
+	}
+	positions := "nope"
+	if v.Text("position_embedding_type", &positions); positions != "rope" {
+		return nil, Unsupported("position_embedding_type = %q", positions)
+	}
+	norm := "rmsnorm"
+	if v.Text("normalization_function", &norm); norm != "rmsnorm" {
+		return nil, Unsupported("normalization_function = %q", norm)
+	}
+	for _, key := range []string{"num_experts_per_tok", "mamba_chunk_size", "mamba_conv_bias", "mamba_d_conv", "mamba_d_head", "mamba_d_state", "mamba_expand", "mamba_n_groups", "mamba_n_heads",
+		"mamba_proj_bias", "router_aux_loss_coef"} {
+		v.Has(key) // of layers that there are none of
+	}
+	t := v.Transformer()
+	v.Need("shared_intermediate_size", &t.FFN)
+	v.multipliers(&t)
+	m, err := t.Model()
+	if err != nil {
+		return nil, err
+	}
+	m.Fuse("shared_mlp.input_linear", "", "gate", "up")
+	m.Rename("mlp.down_proj", "shared_mlp.output_linear")
+	return m, nil
 }
 
 // GraniteMoE is the architecture of the sparse Granite 3 models: as Granite, with experts in place of the MLP of every block.
@@ -66,19 +70,21 @@ var GraniteMoE = &Architecture{
 		"embedding_scale": "embedding_multiplier", "attention.scale": "attention_multiplier", "residual_scale": "residual_multiplier", "logit_scale": "logits_scaling",
 		"expert_count": "num_local_experts", "expert_used_count": "num_experts_per_tok",
 	},
-	Parse: func(v *Values) (*Model, error) {
-		t := v.Transformer()
-		v.multipliers(&t)
-		v.Need("num_local_experts", &t.Experts)
-		v.Need("num_experts_per_tok", &t.Chosen)
-		m, err := t.Model()
-		if err != nil {
-			return nil, err
-		}
-		m.joinExperts()
-		m.Rename("mlp.gate.weight", "block_sparse_moe.router.layer.weight")
-		return m, nil
-	},
+	Parse: parseGraniteMoE,
+}
+
+func parseGraniteMoE(v *Values) (*Model, error) {
+	t := v.Transformer()
+	v.multipliers(&t)
+	v.Need("num_local_experts", &t.Experts)
+	v.Need("num_experts_per_tok", &t.Chosen)
+	m, err := t.Model()
+	if err != nil {
+		return nil, err
+	}
+	m.joinExperts()
+	m.Rename("mlp.gate.weight", "block_sparse_moe.router.layer.weight")
+	return m, nil
 }
 
 // joinExperts names the tensors of experts as files of Granite do: one has gate and up of all experts of a block, one down.

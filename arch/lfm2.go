@@ -9,20 +9,22 @@ import (
 var LFM2 = &Architecture{
 	Name: "lfm2", Class: "Lfm2ForCausalLM", GGUF: "lfm2",
 	GGUFKeys: map[string]string{"attention.head_count_kv": "kv_heads", "shortconv.l_cache": "conv_L_cache"},
-	FromGGUF: func(config map[string]any, _ func(string) bool) {
-		config["norm_eps"], config["block_auto_adjust_ff_dim"] = config["rms_norm_eps"], false
-		if heads, ok := config["kv_heads"].([]int32); ok { // 0 says that a layer has a convolution
-			var attentions []int
-			for i, n := range heads {
-				if n != 0 {
-					attentions = append(attentions, i)
-				}
+	FromGGUF: lfm2FromGGUF,
+	Parse:    parseLFM2,
+}
+
+func lfm2FromGGUF(config map[string]any, _ func(string) bool) {
+	config["norm_eps"], config["block_auto_adjust_ff_dim"] = config["rms_norm_eps"], false
+	if heads, ok := config["kv_heads"].([]int32); ok { // 0 says that a layer has a convolution
+		var attentions []int
+		for i, n := range heads {
+			if n != 0 {
+				attentions = append(attentions, i)
 			}
-			config["full_attn_idxs"] = attentions
 		}
-		delete(config, "kv_heads")
-	},
-	Parse: parseLFM2,
+		config["full_attn_idxs"] = attentions
+	}
+	delete(config, "kv_heads")
 }
 
 // LFM2VL is the architecture of the LFM2-VL models, which are for images and text.

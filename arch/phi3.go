@@ -4,19 +4,21 @@ package arch
 var Phi3 = &Architecture{
 	Name: "phi3", Class: "Phi3ForCausalLM", GGUF: "phi3",
 	GGUFKeys: map[string]string{"attention.sliding_window": "sliding_window"},
-	Parse: func(v *Values) (*Model, error) {
-		t := v.Dense("")
-		v.Windows(&t, 0)
-		every := 1
-		if v.Int("full_attn_mod", &every); every != 1 {
-			v.Fail(Unsupported("full_attn_mod = %d", every))
-		}
-		m, err := t.Model()
-		if err != nil {
-			return nil, err
-		}
-		m.Fuse("self_attn.qkv_proj", "attn_qkv", "q", "k", "v")
-		m.Fuse("mlp.gate_up_proj", "ffn_up", "gate", "up")
-		return m, nil
-	},
+	Parse:    parsePhi3,
+}
+
+func parsePhi3(v *Values) (*Model, error) {
+	t := v.Dense("")
+	v.Windows(&t, 0)
+	every := 1
+	if v.Int("full_attn_mod", &every); every != 1 {
+		v.Fail(Unsupported("full_attn_mod = %d", every))
+	}
+	m, err := t.Model()
+	if err != nil {
+		return nil, err
+	}
+	m.Fuse("self_attn.qkv_proj", "attn_qkv", "q", "k", "v")
+	m.Fuse("mlp.gate_up_proj", "ffn_up", "gate", "up")
+	return m, nil
 }

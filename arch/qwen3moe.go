@@ -7,23 +7,25 @@ var Qwen3MoE = &Architecture{
 		"expert_count": "num_experts", "expert_used_count": "num_experts_per_tok", "expert_feed_forward_length": "moe_intermediate_size",
 	},
 	FromGGUF: func(config map[string]any, _ func(string) bool) { config["norm_topk_prob"] = true },
-	Parse: func(v *Values) (*Model, error) {
-		t := v.Transformer()
-		t.QKNorm = true
-		v.Need("num_experts", &t.Experts)
-		v.Need("num_experts_per_tok", &t.Chosen)
-		v.Need("moe_intermediate_size", &t.FFN)
-		scaled := false
-		v.Bool("norm_topk_prob", &scaled)
-		t.KeepShares = !scaled
-		step := 1
-		if v.Int("decoder_sparse_step", &step); step != 1 {
-			v.Fail(Unsupported("decoder_sparse_step = %d", step))
-		}
-		var dense []int
-		if v.Decode("mlp_only_layers", &dense, "a list of layers"); len(dense) > 0 {
-			v.Fail(Unsupported("mlp_only_layers = %v", dense))
-		}
-		return t.Model()
-	},
+	Parse:    parseQwen3MoE,
+}
+
+func parseQwen3MoE(v *Values) (*Model, error) {
+	t := v.Transformer()
+	t.QKNorm = true
+	v.Need("num_experts", &t.Experts)
+	v.Need("num_experts_per_tok", &t.Chosen)
+	v.Need("moe_intermediate_size", &t.FFN)
+	scaled := false
+	v.Bool("norm_topk_prob", &scaled)
+	t.KeepShares = !scaled
+	step := 1
+	if v.Int("decoder_sparse_step", &step); step != 1 {
+		v.Fail(Unsupported("decoder_sparse_step = %d", step))
+	}
+	var dense []int
+	if v.Decode("mlp_only_layers", &dense, "a list of layers"); len(dense) > 0 {
+		v.Fail(Unsupported("mlp_only_layers = %v", dense))
+	}
+	return t.Model()
 }
