@@ -31,7 +31,7 @@ import (
 var own = &arch.Architecture{
 	Name: "own", Class: "OwnForCausalLM",
 	Parse: func(v *arch.Values) (*arch.Model, error) {
-		m := &arch.Model{Width: 64, Positions: 512, NormEps: 1e-5}
+		m := &arch.Model{Width: 64, MaxPositions: 512, NormEps: 1e-5}
 		v.Need("depth", &m.Layers)
 		v.Need("vocab_size", &m.Vocab)
 		if m.Layers < 1 || m.Layers > 9 || m.Vocab < 1 {

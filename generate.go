@@ -93,7 +93,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
 	options := e.SpecOptions()
-	options.Policy, options.MaxNodes = req.Policy, req.Budget
+	options.Policy, options.Budget = req.Policy, req.Budget
 	if options.Policy == nil {
 		options.Policy = e.policy
 	}

@@ -81,7 +81,7 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	}
 	positions := cfg.Context
 	if positions == 0 {
-		positions = min(described.Positions, defaultContextLimit)
+		positions = min(described.MaxPositions, defaultContextLimit)
 	}
 	if m.parallel, err = parallel(described, cfg.DraftMask); err != nil {
 		return err

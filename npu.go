@@ -19,23 +19,23 @@ import (
 // Placement says which stage of a generation runs on the CPU and which on the device. The zero value leaves it to what products cost.
 type Placement struct {
 	Draft, Verify offload.Place // projections of the draft model, and of the target's blocks
-	Head          HeadPlace
+	Head          HeadMode
 }
 
-// HeadPlace says how the target's logits are computed.
-type HeadPlace uint8
+// HeadMode says where the target's logits are computed, and whether for a whole tree or along the accepted path alone.
+type HeadMode uint8
 
 // Ways to compute logits.
 const (
-	HeadAuto    HeadPlace = iota // along the accepted path, or for the whole tree where the head is streamed; where it is faster
-	EagerNPU                     // of the whole tree, on the device
-	OnDemandNPU                  // row by row along the accepted path, on the device
-	OnDemandCPU                  // row by row along the accepted path, on the CPU
+	HeadAuto        HeadMode = iota // along the accepted path, or for the whole tree where the head is streamed; where it is faster
+	HeadEagerNPU                    // of the whole tree, on the device
+	HeadOnDemandNPU                 // row by row along the accepted path, on the device
+	HeadOnDemandCPU                 // row by row along the accepted path, on the CPU
 )
 
 var (
-	placeNames = []string{offload.Auto: "auto", offload.CPU: "cpu", offload.NPU: "npu"}
-	headNames  = []string{HeadAuto: "auto", EagerNPU: "eager-npu", OnDemandNPU: "ondemand-npu", OnDemandCPU: "ondemand-cpu"}
+	placeNames = []string{offload.Auto.String(), offload.CPU.String(), offload.NPU.String()}
+	headNames  = []string{HeadAuto: "auto", HeadEagerNPU: "eager-npu", HeadOnDemandNPU: "ondemand-npu", HeadOnDemandCPU: "ondemand-cpu"}
 )
 
 // ParsePlacement reads a list such as "draft=cpu,verify=npu,head=ondemand-cpu"; what it does not name is auto.
@@ -59,7 +59,7 @@ func ParsePlacement(text string) (p Placement, err error) {
 			p.Verify = offload.Place(i)
 		case "head":
 			i, err = choose(stage, value, headNames)
-			p.Head = HeadPlace(i)
+			p.Head = HeadMode(i)
 		default:
 			err = fmt.Errorf("lever: placement: no stage %q: choose from draft, verify, head", stage)
 		}
@@ -76,17 +76,17 @@ func (p Placement) String() string {
 }
 
 // eager reports whether the logits of a whole tree are computed at once whatever that costs.
-func (p Placement) eager() bool { return p.Head == EagerNPU }
+func (p Placement) eager() bool { return p.Head == HeadEagerNPU }
 
 // onDemand reports whether they are not.
-func (p Placement) onDemand() bool { return p.Head == OnDemandNPU || p.Head == OnDemandCPU }
+func (p Placement) onDemand() bool { return p.Head == HeadOnDemandNPU || p.Head == HeadOnDemandCPU }
 
 // place returns where the target's head is computed.
-func (h HeadPlace) place() offload.Place {
+func (h HeadMode) place() offload.Place {
 	switch h {
-	case EagerNPU, OnDemandNPU:
+	case HeadEagerNPU, HeadOnDemandNPU:
 		return offload.NPU
-	case OnDemandCPU:
+	case HeadOnDemandCPU:
 		return offload.CPU
 	}
 	return offload.Auto
@@ -158,7 +158,7 @@ type group struct {
 	bytes int
 	count int // of equal ones
 
-	experts, chosen int // see [layers.Product]
+	experts, chosen int // see [layers.ProductGroup]
 }
 
 // findProducts lists the model's groups of projections.

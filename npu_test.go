@@ -29,9 +29,9 @@ func TestParsePlacement(t *testing.T) {
 	for text, want := range map[string]lever.Placement{
 		"draft=cpu":                                {Draft: offload.CPU},
 		"verify=npu,draft=auto":                    {Verify: offload.NPU},
-		"draft=cpu,verify=npu,head=eager-npu":      {Draft: offload.CPU, Verify: offload.NPU, Head: lever.EagerNPU},
-		"head=ondemand-npu":                        {Head: lever.OnDemandNPU},
-		"draft=npu,verify=cpu,head=ondemand-cpu":   {Draft: offload.NPU, Verify: offload.CPU, Head: lever.OnDemandCPU},
+		"draft=cpu,verify=npu,head=eager-npu":      {Draft: offload.CPU, Verify: offload.NPU, Head: lever.HeadEagerNPU},
+		"head=ondemand-npu":                        {Head: lever.HeadOnDemandNPU},
+		"draft=npu,verify=cpu,head=ondemand-cpu":   {Draft: offload.NPU, Verify: offload.CPU, Head: lever.HeadOnDemandCPU},
 		"draft=auto,verify=auto,head=auto":         {},
 		"draft=cpu,draft=npu,head=auto,verify=cpu": {Draft: offload.NPU, Verify: offload.CPU},
 	} {

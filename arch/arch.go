@@ -36,11 +36,11 @@ type Architecture struct {
 type Model struct {
 	Architecture *Architecture // that has parsed it
 
-	Width     int     // elements of a row of the residual stream
-	Layers    int     // of the decoder
-	Vocab     int     // rows of the embedding, those that pad it included
-	Positions int     // that the model was made for
-	NormEps   float32 // of the norm before the head
+	Width        int     // elements of a row of the residual stream
+	Layers       int     // of the decoder
+	Vocab        int     // rows of the embedding, those that pad it included
+	MaxPositions int     // that the model was made for
+	NormEps      float32 // of the norm before the head
 
 	// Tied says whether the embedding is the head; nil if the configuration does not, and the tensors decide. A store's configuration always says it.
 	Tied *bool

@@ -176,7 +176,7 @@ const altUp = "altup"
 func (g *Gemma3nTransformer) model() *Model {
 	all, n := g.InputDim*g.Layers, g.Streams
 	m := &Model{
-		Width: g.Width, Layers: g.Layers, Vocab: g.Vocab, Positions: g.MaxPositions, NormEps: g.NormEps, Tied: &g.Tied, Build: g.build, Config: g,
+		Width: g.Width, Layers: g.Layers, Vocab: g.Vocab, MaxPositions: g.MaxPositions, NormEps: g.NormEps, Tied: &g.Tied, Build: g.build, Config: g,
 		Steps: [][]Tensor{append(g.embedding(), matrix(inputTable, "model.embed_tokens_per_layer", "per_layer_token_embd", g.Inputs, all))},
 	}
 	for i := range g.Layers {

@@ -219,7 +219,7 @@ func (g *Gemma4Transformer) writer(i int) int { return writerOf(g.Global, g.Shar
 // model returns the model that g describes.
 func (g *Gemma4Transformer) model() *Model {
 	m := &Model{
-		Width: g.Width, Layers: g.Layers, Vocab: g.Vocab, Positions: g.MaxPositions, NormEps: g.NormEps, Tied: &g.Tied,
+		Width: g.Width, Layers: g.Layers, Vocab: g.Vocab, MaxPositions: g.MaxPositions, NormEps: g.NormEps, Tied: &g.Tied,
 		Steps: [][]Tensor{g.embedding()}, Build: g.build, Config: g,
 	}
 	all := g.InputDim * g.Layers

@@ -34,7 +34,7 @@ func (o Options) withDefaults(m *Model) (Options, error) {
 		value         *int
 		zero, maximum int
 	}{
-		{"context", &o.Context, m.Positions, m.Positions},
+		{"context", &o.Context, m.MaxPositions, m.MaxPositions},
 		{"vocabulary", &o.Vocab, m.Vocab, m.Vocab},
 		{"batch", &o.MaxBatch, defaultMaxBatch, maxMaxBatch},
 	} {

@@ -177,7 +177,7 @@ func (t *Transformer) Model() (*Model, error) {
 		return nil, err
 	}
 	return &Model{
-		Width: t.Width, Layers: t.Layers, Vocab: t.Vocab, Positions: t.MaxPositions, NormEps: t.NormEps, Tied: &t.Tied,
+		Width: t.Width, Layers: t.Layers, Vocab: t.Vocab, MaxPositions: t.MaxPositions, NormEps: t.NormEps, Tied: &t.Tied,
 		Steps: t.steps(), Build: t.build, Config: t,
 	}, nil
 }

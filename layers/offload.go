@@ -48,8 +48,8 @@ func newGroup(g ...*Linear) group {
 	return g
 }
 
-// Product names matrices that multiply the same rows, and so are computed in one place.
-type Product struct {
+// ProductGroup names matrices that multiply the same rows, and so are computed in one place.
+type ProductGroup struct {
 	Tensors []string
 	Head    bool // they are the output head
 	// Experts, if it is not 0, says that they are of the first of so many alike, of which each row takes Chosen.
@@ -57,11 +57,11 @@ type Product struct {
 }
 
 // Products returns what a pass multiplies, in the order in which its parts were built. Whole matrices are named.
-func (d *Decoder) Products() []Product { return d.ws.Products() }
+func (d *Decoder) Products() []ProductGroup { return d.ws.Products() }
 
 // Products returns what the layers that were built on ws multiply.
-func (ws *Workspace) Products() []Product {
-	var all []Product
+func (ws *Workspace) Products() []ProductGroup {
+	var all []ProductGroup
 	at := map[*Linear]int{}
 	for _, l := range ws.linears {
 		if l.alike {
@@ -71,7 +71,7 @@ func (ws *Workspace) Products() []Product {
 		if !ok {
 			i = len(all)
 			at[l.first] = i
-			all = append(all, Product{Head: l.head, Experts: l.experts, Chosen: l.chosen})
+			all = append(all, ProductGroup{Head: l.head, Experts: l.experts, Chosen: l.chosen})
 		}
 		all[i].Tensors = append(all[i].Tensors, l.Name())
 	}

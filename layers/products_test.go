@@ -17,7 +17,7 @@ func TestProducts(t *testing.T) {
 	if cfg.Tied {
 		head = "embedding"
 	}
-	want := []layers.Product{
+	want := []layers.ProductGroup{
 		{Tensors: []string{head}, Head: true},
 		{Tensors: []string{"block.0.q", "block.0.k", "block.0.v"}},
 		{Tensors: []string{"block.0.o"}},
@@ -33,7 +33,7 @@ func TestProducts(t *testing.T) {
 func TestProductsOfExperts(t *testing.T) {
 	ws := layers.NewWorkspace(&layers.Memory{}, nil, 1)
 	layers.NewExperts(ws, "moe", layers.ExpertsConfig{Experts: 8, Chosen: 2, MLP: layers.MLPConfig{Width: 32, FFN: 32}})
-	want := []layers.Product{
+	want := []layers.ProductGroup{
 		{Tensors: []string{"moe.router"}},
 		{Tensors: []string{"moe.expert.0.gate", "moe.expert.0.up"}, Experts: 8, Chosen: 2},
 		{Tensors: []string{"moe.expert.0.down"}, Experts: 8, Chosen: 2},

@@ -237,7 +237,7 @@ func measureModel(ctx context.Context, store *weights.Store, model *arch.Model, 
 	}
 	settle(m.Block)
 	settle(m.Projection)
-	if m.Attention, err = b.attention(ctx, model.Positions, m.Block, each); err != nil {
+	if m.Attention, err = b.attention(ctx, model.MaxPositions, m.Block, each); err != nil {
 		return bad(err)
 	}
 	report(steps, steps)

@@ -31,7 +31,7 @@ type Decoder interface {
 	// the pending rows as they were.
 	Forward(ctx context.Context, b Batch) (first int, err error)
 	// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. It can do so at least for the last
-	// [Options].MaxNodes + 1 rows of the latest Forward.
+	// [Options].Budget + 1 rows of the latest Forward.
 	Project(ctx context.Context, dst []float32, rows []int) error
 	// Commit makes the pending rows in path, from a child of the last committed token downwards, part of the sequence, and
 	// drops all other pending rows.

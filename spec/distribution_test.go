@@ -173,7 +173,7 @@ func TestSampledDistributionIsTheTargets(t *testing.T) {
 	for _, sampling := range jointSamplings {
 		probs := enumerate(t, target, sampling)
 		for _, c := range policies {
-			o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, c.noise), Policy: c.policy, MaxNodes: c.maxNodes, Pruner: c.pruner}
+			o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, c.noise), Policy: c.policy, Budget: c.maxNodes, Pruner: c.pruner}
 			counts, accepted := jointCounts(t, o, sampling, seed)
 			seed += jointRuns
 			if p := chiSquare(counts, probs); p <= 0.001 {

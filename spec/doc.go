@@ -35,7 +35,7 @@
 //
 // Usage:
 //
-//	policy, err := gaincost.NewLever(gaincost.LeverOptions{Nodes: 32})
+//	policy, err := gaincost.NewLever(gaincost.LeverOptions{Budget: 32})
 //	g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy})
 //	result, err := g.Generate(ctx, spec.Request{
 //		Prompt: ids, MaxTokens: 256, StopTokens: eos, TextDecoder: tokenizer.NewStream(),

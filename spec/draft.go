@@ -163,7 +163,7 @@ func (d *Draft) offer(node int, logits []float32) error {
 // draw adds children drawn from logits, and their candidate set. How many depends on how many nodes there are already, not on
 // what is drawn here: else verification would be wrong.
 func (d *Draft) draw(node int, logits []float32, k int, how Draw) error {
-	k = min(k, d.tree.Limit()+1-d.tree.Len())
+	k = min(k, d.tree.Budget()+1-d.tree.Len())
 	if d.tree.Full(node) {
 		k = 0
 	}

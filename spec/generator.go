@@ -24,13 +24,13 @@ type Options struct {
 	// Parallel says whether the draft model predicts several tokens in one forward.
 	Parallel Parallel
 	Policy   Policy // the default is None
-	// MaxNodes is the largest number of nodes that a tree has besides its root; the default is 64. Target and
-	// Draft must be able to project MaxNodes + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
-	MaxNodes int
+	// Budget is the most nodes that a tree has besides its root; the default is 64. Target and
+	// Draft must be able to project Budget + 1 rows of a forward; a layers.Decoder is, if its MaxBatch is no smaller.
+	Budget int
 	// MaxBatch is the largest number of prompt tokens in a forward. The default is 128.
 	MaxBatch int
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
-	// projection reads the output head from flash. It takes memory for MaxNodes + 1 rows of logits.
+	// projection reads the output head from flash. It takes memory for Budget + 1 rows of logits.
 	ProjectTree bool
 	// ProjectAhead is, without ProjectTree, the number of nodes whose logits are computed at once: of one on the accepted path, and of
 	// those below it that are likeliest to come next. A few take hardly longer than one where the weights of the output head come from
@@ -144,22 +144,22 @@ func NewGenerator(o Options) (*Generator, error) {
 	if o.Target == nil {
 		return nil, errors.New("spec: no target model")
 	}
-	if o.MaxNodes < 0 || o.MaxBatch < 0 || o.ProjectAhead < 0 {
-		return nil, fmt.Errorf("spec: negative option: MaxNodes %d, MaxBatch %d, ProjectAhead %d", o.MaxNodes, o.MaxBatch, o.ProjectAhead)
+	if o.Budget < 0 || o.MaxBatch < 0 || o.ProjectAhead < 0 {
+		return nil, fmt.Errorf("spec: negative option: Budget %d, MaxBatch %d, ProjectAhead %d", o.Budget, o.MaxBatch, o.ProjectAhead)
 	}
 	if o.Policy == nil {
 		o.Policy = None{}
 	}
-	if o.MaxNodes == 0 {
-		o.MaxNodes = 64
+	if o.Budget == 0 {
+		o.Budget = 64
 	}
 	if o.MaxBatch == 0 {
 		o.MaxBatch = 128
 	}
 	g := &Generator{options: o, target: o.Target, pruning: pruning{pruner: o.Pruner}}
-	rows := min(max(1, o.ProjectAhead), 1+o.MaxNodes)
+	rows := min(max(1, o.ProjectAhead), 1+o.Budget)
 	if o.ProjectTree {
-		rows = 1 + o.MaxNodes
+		rows = 1 + o.Budget
 	}
 	g.logits = make([]float32, rows*o.Target.Vocab())
 	if o.Draft != nil {
@@ -408,7 +408,7 @@ func (g *Generator) grow(ctx context.Context) error {
 	if left := g.output.left(); left > 0 {
 		depth = min(depth, left-1)
 	}
-	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.MaxNodes, depth)
+	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, depth)
 	g.tree.constrain(g.constraint, g.state)
 	if g.draft != nil {
 		g.draft.Start(g.sequence, &g.tree)
@@ -419,8 +419,8 @@ func (g *Generator) grow(ctx context.Context) error {
 	if err := g.tree.addForced(); err != nil {
 		return err
 	}
-	if n := g.tree.Len() - 1; n > g.options.MaxNodes {
-		return fmt.Errorf("policy left %d nodes to verify, at most %d can be", n, g.options.MaxNodes)
+	if n := g.tree.Len() - 1; n > g.options.Budget {
+		return fmt.Errorf("policy left %d nodes to verify, at most %d can be", n, g.options.Budget)
 	}
 	for node, token := range g.tree.Tokens() {
 		if int(token) >= g.target.Vocab() {

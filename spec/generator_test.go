@@ -38,7 +38,7 @@ func TestChainEqualsPlain(t *testing.T) {
 		o := spec.Options{
 			Target: target, Draft: draft,
 			Policy:      mustChain(t, rapid.IntRange(1, 16).Draw(t, "k"), rapid.Float32Range(0, 1).Draw(t, "minProb")),
-			MaxNodes:    rapid.IntRange(1, 20).Draw(t, "maxNodes"),
+			Budget:      rapid.IntRange(1, 20).Draw(t, "maxNodes"),
 			MaxBatch:    rapid.IntRange(1, 20).Draw(t, "maxBatch"),
 			ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		}
@@ -128,7 +128,7 @@ func FuzzTreeVerify(f *testing.F) {
 		for _, projectTree := range []bool{false, true} {
 			for _, pruner := range []spec.Pruner{nil, chancePruner{0.3}, chancePruner{1}} {
 				result := spectest.Generate(t, spec.Options{
-					Target: target, Policy: &spectest.TreePolicy{Oracle: target, Shape: shape}, MaxNodes: int(maxNodes), ProjectTree: projectTree, Pruner: pruner,
+					Target: target, Policy: &spectest.TreePolicy{Oracle: target, Shape: shape}, Budget: int(maxNodes), ProjectTree: projectTree, Pruner: pruner,
 				}, req, nil)
 				spectest.CheckResult(t, result, tokens, finish)
 			}
@@ -399,7 +399,7 @@ func TestErrors(t *testing.T) {
 	for name, o := range map[string]spec.Options{
 		"no target":  {},
 		"vocabulary": {Target: target, Draft: spectest.NewHashModel(1, 11, 8)},
-		"max nodes":  {Target: target, MaxNodes: -1},
+		"max nodes":  {Target: target, Budget: -1},
 		"max batch":  {Target: target, MaxBatch: -1},
 	} {
 		if _, err := spec.NewGenerator(o); err == nil || name == "vocabulary" && !errors.Is(err, spec.ErrVocabulary) {

@@ -68,7 +68,7 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 	g, err := spec.NewGenerator(spec.Options{
 		Target: target, Draft: draft,
 		Policy:      &spectest.Checked{Policy: p, T: t, Budget: budget},
-		MaxNodes:    rapid.IntRange(1, 70).Draw(t, "maxNodes"),
+		Budget:      rapid.IntRange(1, 70).Draw(t, "maxNodes"),
 		MaxBatch:    rapid.IntRange(1, 20).Draw(t, "maxBatch"),
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 
@@ -124,13 +124,13 @@ func TestNewPolicyErrors(t *testing.T) {
 		"no widths": func() (spec.Policy, error) { return baseline.NewSpecInfer(baseline.SpecInferOptions{}) },
 		"sequoia":   func() (spec.Policy, error) { return baseline.NewSequoia(baseline.SequoiaOptions{}) },
 		"opttree": func() (spec.Policy, error) {
-			return baseline.NewOPTTree(baseline.OPTTreeOptions{Nodes: 3, Threshold: -1})
+			return baseline.NewOPTTree(baseline.OPTTreeOptions{Budget: 3, Threshold: -1})
 		},
 		"powerserve": func() (spec.Policy, error) {
-			return baseline.NewPowerServe(baseline.PowerServeOptions{Nodes: 3, Base: -1})
+			return baseline.NewPowerServe(baseline.PowerServeOptions{Budget: 3, Base: -1})
 		},
 		"pard":   func() (spec.Policy, error) { return baseline.NewPARD(0) },
-		"eagle2": func() (spec.Policy, error) { return baseline.NewEAGLE2(baseline.EAGLE2Options{Nodes: 3, Depth: -1}) },
+		"eagle2": func() (spec.Policy, error) { return baseline.NewEAGLE2(baseline.EAGLE2Options{Budget: 3, Depth: -1}) },
 	} {
 		if _, err := make(); err == nil {
 			t.Errorf("%s: no error", name)
@@ -139,7 +139,7 @@ func TestNewPolicyErrors(t *testing.T) {
 	for _, kind := range lever.Policies {
 		var tree spec.Tree
 		tree.Reset(1, 8, 8)
-		err := mustPolicy(t, kind.Name, kind.Budget).Grow(ctx, []int32{1}, &tree, nil)
+		err := mustPolicy(t, kind.Name, max(1, kind.Budget)).Grow(ctx, []int32{1}, &tree, nil)
 		if (kind.Draft == spec.DraftRequired) != errors.Is(err, spec.ErrNoDraft) {
 			t.Errorf("%s without a draft model: %v", kind.Name, err)
 		}

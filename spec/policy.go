@@ -20,7 +20,7 @@ type Policy interface {
 // PolicyKind is what programs need to know of a policy in order to offer it by name.
 type PolicyKind struct {
 	Name   string
-	Budget int // number of tree nodes besides the root that suits it where nothing else is asked for
+	Budget int // that suits it where nothing else is asked for: the most nodes of a tree besides the root; 0 if it grows none
 	Draft  DraftUse
 	// New returns a policy of this kind, set up as its source recommends, whose trees have at most budget nodes besides the root. The budget is
 	// at least 1.
@@ -37,7 +37,7 @@ const (
 )
 
 // NoneKind describes [None].
-var NoneKind = PolicyKind{Name: "none", Budget: 64, Draft: DraftUnused, New: func(int) (Policy, error) { return None{}, nil }}
+var NoneKind = PolicyKind{Name: "none", Draft: DraftUnused, New: func(int) (Policy, error) { return None{}, nil }}
 
 // None proposes nothing: plain decoding, one token per pass.
 type None struct{}

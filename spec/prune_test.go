@@ -38,7 +38,7 @@ func TestPrunedEqualsPlain(t *testing.T) {
 		o := spec.Options{
 			Target: target, Pruner: pruner,
 			Policy:      &spectest.TreePolicy{Oracle: target, Shape: rapid.SliceOfN(rapid.Byte(), 1, 30).Draw(t, "shape")},
-			MaxNodes:    rapid.IntRange(1, 20).Draw(t, "maxNodes"),
+			Budget:      rapid.IntRange(1, 20).Draw(t, "maxNodes"),
 			ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		}
 		result := spectest.Generate(t, o, req, nil)

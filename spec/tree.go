@@ -42,21 +42,21 @@ type Tree struct {
 	constraint Constraint // may be nil
 	states     []int      // of the constraint after each node, or forbidden
 
-	maxNodes, maxDepth int
-	exploring          bool // maxNodes does not hold until Select
+	budget, maxDepth int
+	exploring        bool // the budget does not hold until Select
 
 	renumbered []int32 // scratch of Select: new index of each node, or -1
 }
 
-// Reset empties the tree and gives it a root. It will take at most maxNodes nodes besides the root, none deeper than maxDepth;
+// Reset empties the tree and gives it a root. It will take at most budget nodes besides the root, none deeper than maxDepth;
 // the root has depth 0.
-func (t *Tree) Reset(root int32, maxNodes, maxDepth int) {
+func (t *Tree) Reset(root int32, budget, maxDepth int) {
 	t.tokens, t.parents, t.depths = t.tokens[:0], t.parents[:0], t.depths[:0]
 	t.probs, t.weights, t.drafted = t.probs[:0], t.weights[:0], t.drafted[:0]
 	t.first, t.next = t.first[:0], t.next[:0]
 	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
 	t.offered, t.chances, t.from = t.offered[:0], t.chances[:0], t.from[:0]
-	t.maxNodes, t.maxDepth, t.exploring = maxNodes, maxDepth, false
+	t.budget, t.maxDepth, t.exploring = budget, maxDepth, false
 	t.constraint = nil
 	t.push(root, -1, 0, 1, 1)
 }
@@ -261,11 +261,11 @@ func (t *Tree) SetsOf(node int) iter.Seq[*CandidateSet] {
 
 // Full reports whether a child of node would exceed the tree's limits.
 func (t *Tree) Full(node int) bool {
-	return t.Len() > t.maxNodes && !t.exploring || int(t.depths[node]) >= t.maxDepth
+	return t.Len() > t.budget && !t.exploring || int(t.depths[node]) >= t.maxDepth
 }
 
-// Limit returns how many nodes besides the root can be verified.
-func (t *Tree) Limit() int { return t.maxNodes }
+// Budget returns the most nodes besides the root that can be verified.
+func (t *Tree) Budget() int { return t.budget }
 
 // MaxDepth returns the depth of the deepest node that the tree may have.
 func (t *Tree) MaxDepth() int { return t.maxDepth }
@@ -281,7 +281,7 @@ func (t *Tree) Select(nodes []int) error {
 	if len(t.from) > 0 {
 		return errors.New("spec: tree: select: candidates were drawn")
 	}
-	if len(nodes) > t.maxNodes {
+	if len(nodes) > t.budget {
 		return fmt.Errorf("spec: tree: select: %d nodes: %w", len(nodes), ErrTreeFull)
 	}
 	t.renumbered = resize(t.renumbered, t.Len())

@@ -47,7 +47,7 @@ func FuzzTree(f *testing.F) {
 				}
 			}
 		}
-		if exploring && tree.Len()-1 > tree.Limit() {
+		if exploring && tree.Len()-1 > tree.Budget() {
 			if err := tree.Select(nil); err != nil || tree.Len() != 1 {
 				t.Fatalf("select nothing: %d nodes, %v", tree.Len(), err)
 			}
@@ -59,7 +59,7 @@ func FuzzTree(f *testing.F) {
 func fuzzAdd(t *testing.T, tree *spec.Tree, exploring bool, parent int, b byte) {
 	token, before := int32(int8(b)), tree.Len()
 	inside := parent >= 0 && parent < before
-	fits := inside && (exploring || before <= tree.Limit()) && int(tree.Depths()[parent]) < tree.MaxDepth()
+	fits := inside && (exploring || before <= tree.Budget()) && int(tree.Depths()[parent]) < tree.MaxDepth()
 	node, err := tree.Add(parent, token, float32(b)/255)
 	switch {
 	case err == nil:
@@ -121,7 +121,7 @@ func fuzzSelect(t *testing.T, tree *spec.Tree, keep byte) bool {
 	}
 	before := tree.Len()
 	err := tree.Select(nodes)
-	if (err == nil) != (closed && len(nodes) <= tree.Limit()) {
+	if (err == nil) != (closed && len(nodes) <= tree.Budget()) {
 		t.Fatalf("select %v of %d: %v", nodes, before, err)
 	}
 	if err != nil {

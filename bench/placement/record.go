@@ -74,7 +74,7 @@ func newPolicy(p *phone, nodes int, r *recorder) (*policy, error) {
 		costs.Compute.Points = append(costs.Compute.Points, gaincost.Point{Rows: rows, Seconds: p.blocks(llama8B, rows, offload.Auto)})
 		costs.Draft.Points = append(costs.Draft.Points, gaincost.Point{Rows: rows, Seconds: p.forward(llama1B, rows, offload.Auto)})
 	}
-	l, err := gaincost.NewLever(gaincost.LeverOptions{Costs: costs, Nodes: nodes, NoLookup: true})
+	l, err := gaincost.NewLever(gaincost.LeverOptions{Costs: costs, Budget: nodes, NoLookup: true})
 	return &policy{l, p, r}, err
 }
 
@@ -156,7 +156,7 @@ func answer(ctx context.Context, engine *lever.Engine, p *phone, nodes int, prom
 		return nil, 0, err
 	}
 	options := engine.SpecOptions()
-	options.Policy, options.MaxNodes, options.ProjectTree, options.ProjectAhead = policy, nodes, false, projectAhead
+	options.Policy, options.Budget, options.ProjectTree, options.ProjectAhead = policy, nodes, false, projectAhead
 	options.Target, options.Draft = target{options.Target, r}, draft{options.Draft, r}
 	g, err := spec.NewGenerator(options)
 	if err != nil {

@@ -176,7 +176,7 @@ func (c *check) share(ctx context.Context, pair Pair, set, mode string, first, s
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	answerAll := func(policy string, budget int) error {
 		options := engine.SpecOptions()
-		options.MaxNodes = budget
+		options.Budget = budget
 		var err error
 		if options.Policy, err = lever.NewPolicy(policy, budget); err != nil {
 			return err

@@ -271,7 +271,7 @@ func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set st
 	options := engine.SpecOptions()
 	draft := &timedModel{Decoder: options.Draft}
 	e := &entrant{Variant: c, target: &scripted{Decoder: options.Target}, recorder: &recorder{policy: policy, draft: draft, trees: r.Trees}}
-	options.Target, options.Draft, options.Policy, options.MaxNodes = e.target, draft, e.recorder, c.Budget
+	options.Target, options.Draft, options.Policy, options.Budget = e.target, draft, e.recorder, c.Budget
 	if r.scripted() {
 		options.Pruner = nil // hidden states know nothing of a script
 	}

@@ -63,7 +63,7 @@ func chain(n int) Variant {
 
 func (c Variant) new() (spec.Policy, error) {
 	if c.NoLookup {
-		return gaincost.NewLever(gaincost.LeverOptions{Nodes: c.Budget, NoLookup: true})
+		return gaincost.NewLever(gaincost.LeverOptions{Budget: c.Budget, NoLookup: true})
 	}
 	return lever.NewPolicy(c.Policy, c.Budget)
 }

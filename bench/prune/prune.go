@@ -154,7 +154,7 @@ func (r *run) step() {
 // answer lets a policy answer all prompts, and adds up the statistics.
 func (r *run) answer(ctx context.Context, policy spec.Policy, draft spec.Decoder, pruner spec.Pruner) (sum spec.Stats, err error) {
 	options := r.engine.SpecOptions()
-	options.Policy, options.Pruner, options.MaxNodes = policy, pruner, Budget
+	options.Policy, options.Pruner, options.Budget = policy, pruner, Budget
 	if draft != nil {
 		options.Draft = draft
 	}

@@ -1,7 +1,7 @@
 // Package simulate draws the paper's figures for phones and models that are not at hand: what a policy drafts and how much of it is accepted is
 // real, what that takes is computed.
 //
-// Acceptance comes from a real pair of models. A [Recording] asks them once for the tokens after every path that any policy asks for, and
+// Acceptance comes from a real pair of models. A [RecordedModel] asks them once for the tokens after every path that any policy asks for, and
 // answers from memory afterwards, so that all policies run unmodified, on the same text, thousands of times. The pair is small; larger ones accept
 // more or less, and the ratio between policies changes with that.
 //

@@ -62,7 +62,7 @@ func (s *simulation) firstRate(ctx context.Context, h *hardware, set tracedSet, 
 		draft := &countedDraft{Decoder: s.pair.draft}
 		clock := newClock(policy, draft, h, 1)
 		generator, err := spec.NewGenerator(spec.Options{
-			Target: s.pair.target, Draft: draft, Policy: clock, MaxNodes: c.Budget,
+			Target: s.pair.target, Draft: draft, Policy: clock, Budget: c.Budget,
 			Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Positions: s.pair.Draft.Positions},
 		})
 		if err != nil {

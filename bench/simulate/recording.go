@@ -9,10 +9,10 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-// Recording is a model that remembers the tokens after every path it was asked for. It implements [spec.Decoder]: a pass computes nothing unless its
+// RecordedModel is a model that remembers the tokens after every path it was asked for. It implements [spec.Decoder]: a pass computes nothing unless its
 // logits are asked for and not known yet. Logits are those of the kept tokens; the others share the rest of the probability evenly.
 // It is not safe for concurrent use.
-type Recording struct {
+type RecordedModel struct {
 	model spec.Decoder // if nil, what is not known yet stays so
 	about tracedModel
 	known map[uint64]outlook
@@ -38,13 +38,13 @@ type row struct {
 	state  uint64
 }
 
-// NewRecording returns a recording of model, which nobody else may use, with the keep likeliest tokens of each path.
-func NewRecording(model spec.Decoder, keep int) *Recording {
+// NewRecordedModel returns a recording of model, which nobody else may use, with the keep likeliest tokens of each path.
+func NewRecordedModel(model spec.Decoder, keep int) *RecordedModel {
 	return newRecording(model, tracedModel{Vocab: model.Vocab(), Context: model.Context(), Kept: min(keep, model.Vocab())})
 }
 
-func newRecording(model spec.Decoder, about tracedModel) *Recording {
-	return &Recording{model: model, about: about, known: map[uint64]outlook{}, states: []uint64{1}}
+func newRecording(model spec.Decoder, about tracedModel) *RecordedModel {
+	return &RecordedModel{model: model, about: about, known: map[uint64]outlook{}, states: []uint64{1}}
 }
 
 // next returns the state after another token: a hash of the path.
@@ -57,7 +57,7 @@ func next(state uint64, token int32) uint64 {
 }
 
 // Forward adds pending rows.
-func (r *Recording) Forward(_ context.Context, b spec.Batch) (first int, err error) {
+func (r *RecordedModel) Forward(_ context.Context, b spec.Batch) (first int, err error) {
 	first = len(r.pending)
 	for i, token := range b.Tokens {
 		parent := len(r.pending) - 1
@@ -77,7 +77,7 @@ func (r *Recording) Forward(_ context.Context, b spec.Batch) (first int, err err
 }
 
 // Project writes logits, [len(rows)][Vocab].
-func (r *Recording) Project(ctx context.Context, dst []float32, rows []int) error {
+func (r *RecordedModel) Project(ctx context.Context, dst []float32, rows []int) error {
 	if err := r.learn(ctx, rows); err != nil {
 		return fmt.Errorf("simulate: %w", err)
 	}
@@ -96,7 +96,7 @@ func (r *Recording) Project(ctx context.Context, dst []float32, rows []int) erro
 }
 
 // learn computes what is not known after rows, in one forward with their ancestors.
-func (r *Recording) learn(ctx context.Context, rows []int) error {
+func (r *RecordedModel) learn(ctx context.Context, rows []int) error {
 	place := map[int]int32{} // of pending rows in the batch
 	var batch spec.Batch
 	var unknown, project []int
@@ -144,7 +144,7 @@ func (r *Recording) learn(ctx context.Context, rows []int) error {
 }
 
 // look keeps the likeliest tokens. It overwrites logits.
-func (r *Recording) look(logits []float32) outlook {
+func (r *RecordedModel) look(logits []float32) outlook {
 	o := outlook{tokens: make([]int32, r.about.Kept), probs: make([]float32, r.about.Kept)}
 	kernels.Default().TopK(o.tokens, o.probs, logits)
 	kernels.Default().Softmax(logits)
@@ -159,7 +159,7 @@ func (r *Recording) look(logits []float32) outlook {
 }
 
 // catchUp brings the model to the committed text.
-func (r *Recording) catchUp(ctx context.Context) error {
+func (r *RecordedModel) catchUp(ctx context.Context) error {
 	const maxBatch = 128
 	held := r.model.Tokens()
 	n := 0
@@ -187,7 +187,7 @@ func (r *Recording) catchUp(ctx context.Context) error {
 }
 
 // Commit keeps the pending rows of path.
-func (r *Recording) Commit(path []int) error {
+func (r *RecordedModel) Commit(path []int) error {
 	for _, at := range path {
 		r.committed = append(r.committed, r.pending[at].token)
 		r.states = append(r.states, r.pending[at].state)
@@ -197,19 +197,19 @@ func (r *Recording) Commit(path []int) error {
 }
 
 // Truncate keeps the first n committed tokens.
-func (r *Recording) Truncate(n int) error {
+func (r *RecordedModel) Truncate(n int) error {
 	r.committed, r.states, r.pending = r.committed[:n], r.states[:n+1], r.pending[:0]
 	return nil
 }
 
 // Len returns the number of committed tokens.
-func (r *Recording) Len() int { return len(r.committed) }
+func (r *RecordedModel) Len() int { return len(r.committed) }
 
 // Tokens returns the committed tokens.
-func (r *Recording) Tokens() []int32 { return r.committed }
+func (r *RecordedModel) Tokens() []int32 { return r.committed }
 
 // Context returns the number of positions.
-func (r *Recording) Context() int { return r.about.Context }
+func (r *RecordedModel) Context() int { return r.about.Context }
 
 // Vocab returns the number of tokens.
-func (r *Recording) Vocab() int { return r.about.Vocab }
+func (r *RecordedModel) Vocab() int { return r.about.Vocab }

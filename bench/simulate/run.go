@@ -232,7 +232,7 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	clock := newClock(policy, draft, h, 1)
 	clock.meanReads = meanReads
 	generator, err := spec.NewGenerator(spec.Options{
-		Target: s.pair.target, Draft: draft, Policy: clock, MaxNodes: c.Budget,
+		Target: s.pair.target, Draft: draft, Policy: clock, Budget: c.Budget,
 		Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Positions: s.pair.Draft.Positions},
 	})
 	if err != nil {

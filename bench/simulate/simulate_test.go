@@ -40,7 +40,7 @@ func TestRecordingIsTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy, MaxNodes: 24})
+		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: policy, Budget: 24})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestRecordingIsTheModel(t *testing.T) {
 		return r
 	}
 	want := generate(models.Target, models.Draft)
-	target, draft := NewRecording(models.Target, 1), NewRecording(models.Draft, keptTokens)
+	target, draft := NewRecordedModel(models.Target, 1), NewRecordedModel(models.Draft, keptTokens)
 	for range 2 {
 		asked := draft.asked + target.asked
 		got := generate(target, draft)

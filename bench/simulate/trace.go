@@ -32,7 +32,7 @@ const (
 // trace is a recorded pair, with what it was asked.
 type trace struct {
 	traceHeader
-	target, draft *Recording
+	target, draft *RecordedModel
 }
 
 // traceHeader is the first line of a file; see the package documentation.
@@ -142,7 +142,7 @@ func (t *trace) write(out io.Writer) error {
 	if err := lines.Encode(&t.traceHeader); err != nil {
 		return err
 	}
-	for _, r := range []*Recording{t.target, t.draft} {
+	for _, r := range []*RecordedModel{t.target, t.draft} {
 		for _, state := range slices.Sorted(maps.Keys(r.known)) {
 			o := r.known[state]
 			if err := lines.Encode(tracedPath{strconv.FormatUint(state, 16), o.tokens, o.probs, o.rest}); err != nil {

@@ -358,7 +358,7 @@ func (c *typeComparison) measureWay(ctx context.Context, engine *lever.Engine, n
 			return result{}, err
 		}
 		options := engine.SpecOptions()
-		options.Policy, options.MaxNodes = policy, budget
+		options.Policy, options.Budget = policy, budget
 		generator, err := spec.NewGenerator(options)
 		if err != nil {
 			return result{}, err

@@ -86,7 +86,7 @@ func (s *simulation) real(ctx context.Context, engine *lever.Engine, c policies.
 	if err != nil {
 		return 0, err
 	}
-	options.Policy, options.MaxNodes = policy, c.Budget
+	options.Policy, options.Budget = policy, c.Budget
 	g, err := spec.NewGenerator(options)
 	if err != nil {
 		return 0, err

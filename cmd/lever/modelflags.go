@@ -179,10 +179,10 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 	case gaincost.LeverKind.Name:
 		var costs gaincost.Costs
 		if costs, err = profiledCosts(f.device, engine); err == nil {
-			req.Policy, err = engine.NewLever(gaincost.LeverOptions{Costs: costs, Nodes: req.Budget})
+			req.Policy, err = engine.NewLever(gaincost.LeverOptions{Costs: costs, Budget: req.Budget})
 		}
 	case gaincost.NGramKind.Name:
-		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Nodes: req.Budget, Lookup: gaincost.LookupOptions{Answers: engine.Answers()}})
+		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Budget: req.Budget, Lookup: gaincost.LookupOptions{Answers: engine.Answers()}})
 	case baseline.ChainKind.Name:
 		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
 	default:

@@ -129,7 +129,7 @@ func open(ctx context.Context, path string, dram int64, plain bool, pool *kernel
 	}
 	m.decoder, err = config.Decoder(source, arch.Options{
 		Pool: pool, Vocab: min(m.tokenizer.Size(), config.Vocab), // without the rows that only pad the matrix
-		Context: min(config.Positions, 8192), // Llama-3.1 could do 131,072; keys and values of 8,192 take 1 GiB
+		Context: min(config.MaxPositions, 8192), // Llama-3.1 could do 131,072; keys and values of 8,192 take 1 GiB
 	})
 	if err != nil {
 		return nil, errors.Join(err, source.Close())

@@ -121,9 +121,9 @@ func CheckResult(t rapid.TB, got spec.Result, tokens []int32, finish spec.Finish
 func CheckTree(t rapid.TB, tree *spec.Tree) {
 	t.Helper()
 	tokens, parents, depths, probs, weights := tree.Tokens(), tree.Parents(), tree.Depths(), tree.Probs(), tree.Weights()
-	if n := tree.Len(); len(tokens) != n || len(parents) != n || len(depths) != n || len(probs) != n || len(weights) != n || n > tree.Limit()+1 {
+	if n := tree.Len(); len(tokens) != n || len(parents) != n || len(depths) != n || len(probs) != n || len(weights) != n || n > tree.Budget()+1 {
 		t.Fatalf("%d nodes, at most %d below the root: %d tokens, %d parents, %d depths, %d probabilities, %d weights",
-			n, tree.Limit(), len(tokens), len(parents), len(depths), len(probs), len(weights))
+			n, tree.Budget(), len(tokens), len(parents), len(depths), len(probs), len(weights))
 	}
 	for node := range tree.Len() {
 		parent := int(parents[node])

@@ -87,11 +87,11 @@ func TestBeamPoliciesAreWhatTheirSourcesSay(t *testing.T) {
 		n, k := rapid.IntRange(1, 12).Draw(t, "nodes"), rapid.IntRange(1, 6).Draw(t, "k")
 		depth, threshold := rapid.IntRange(1, 5).Draw(t, "depth"), rapid.Float64Range(0.01, 0.9).Draw(t, "threshold")
 		sequence := []int32{1, 0, 1}
-		eagle, err := NewEAGLE2(EAGLE2Options{Nodes: n, TopK: k, Depth: depth})
+		eagle, err := NewEAGLE2(EAGLE2Options{Budget: n, TopK: k, Depth: depth})
 		if err != nil {
 			t.Fatal(err)
 		}
-		opt, err := NewOPTTree(OPTTreeOptions{Nodes: n, MaxDepth: depth, Threshold: threshold})
+		opt, err := NewOPTTree(OPTTreeOptions{Budget: n, MaxDepth: depth, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestSequoiaLearns(t *testing.T) {
 		noise uint64
 		depth int // at least for a draft that is right, at most for one that is not
 	}{{0, 15}, {256, 6}} {
-		s, err := NewSequoia(SequoiaOptions{Nodes: 16})
+		s, err := NewSequoia(SequoiaOptions{Budget: 16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestSequoiaLearns(t *testing.T) {
 
 // A sure draft is followed in a chain; one that doubts gives a bush.
 func TestPowerServeSplitsWhereInDoubt(t *testing.T) {
-	p, err := NewPowerServe(PowerServeOptions{Nodes: 11})
+	p, err := NewPowerServe(PowerServeOptions{Budget: 11})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func (b *beam) gain(end int) float64 {
 // finish reduces the tree to the heaviest among the first end candidates.
 func (b *beam) finish(tree *spec.Tree, end int) error {
 	b.keep = b.keep[:0]
-	for _, id := range b.heaviest(min(b.nodes, tree.Limit()), b.weights[:end]) {
+	for _, id := range b.heaviest(min(b.nodes, tree.Budget()), b.weights[:end]) {
 		node, err := b.add(tree, int(id))
 		if err != nil {
 			return err

@@ -9,12 +9,12 @@ import (
 
 // EAGLE2Kind describes [EAGLE2].
 var EAGLE2Kind = spec.PolicyKind{Name: "eagle2", Budget: 59, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
-	return NewEAGLE2(EAGLE2Options{Nodes: budget})
+	return NewEAGLE2(EAGLE2Options{Budget: budget})
 }}
 
 // EAGLE2Options describe an [EAGLE2].
 type EAGLE2Options struct {
-	Nodes int // of the tree besides the root
+	Budget int // the most nodes of a tree besides the root
 	// TopK is the number of nodes expanded on each level and of candidates of each. The default is 10, but at most Nodes.
 	TopK int
 	// Depth is the number of levels expanded below the root. The default is 7, but less than Nodes.
@@ -33,16 +33,16 @@ type EAGLE2 struct {
 
 // NewEAGLE2 returns the policy.
 func NewEAGLE2(o EAGLE2Options) (*EAGLE2, error) {
-	if o.Nodes < 1 || o.TopK < 0 || o.Depth < 0 {
-		return nil, fmt.Errorf("baseline: EAGLE-2: %d nodes, top %d, depth %d", o.Nodes, o.TopK, o.Depth)
+	if o.Budget < 1 || o.TopK < 0 || o.Depth < 0 {
+		return nil, fmt.Errorf("baseline: EAGLE-2: budget %d, top %d, depth %d", o.Budget, o.TopK, o.Depth)
 	}
 	if o.TopK == 0 {
-		o.TopK = min(10, o.Nodes)
+		o.TopK = min(10, o.Budget)
 	}
 	if o.Depth == 0 {
-		o.Depth = min(7, o.Nodes-1)
+		o.Depth = min(7, o.Budget-1)
 	}
-	return &EAGLE2{beam{nodes: o.Nodes, width: o.TopK, branch: o.TopK}, o.Depth}, nil
+	return &EAGLE2{beam{nodes: o.Budget, width: o.TopK, branch: o.TopK}, o.Depth}, nil
 }
 
 // Grow drafts all levels.

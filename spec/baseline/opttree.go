@@ -9,12 +9,12 @@ import (
 
 // OPTTreeKind describes [OPTTree].
 var OPTTreeKind = spec.PolicyKind{Name: "opttree", Budget: 50, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
-	return NewOPTTree(OPTTreeOptions{Nodes: budget})
+	return NewOPTTree(OPTTreeOptions{Budget: budget})
 }}
 
 // OPTTreeOptions describe an [OPTTree].
 type OPTTreeOptions struct {
-	Nodes int // of the tree besides the root, and of each level while drafting
+	Budget int // the most nodes of a tree besides the root, and of each level while drafting
 	// MaxDepth is the number of levels. The default is 10.
 	MaxDepth int
 	// Threshold is how many more accepted tokens must be expected for one more level. The default is 0.5.
@@ -34,8 +34,8 @@ type OPTTree struct {
 
 // NewOPTTree returns the policy.
 func NewOPTTree(o OPTTreeOptions) (*OPTTree, error) {
-	if o.Nodes < 1 || o.MaxDepth < 0 || !(o.Threshold >= 0) {
-		return nil, fmt.Errorf("baseline: OPT-Tree: %d nodes, maximum depth %d, threshold %v", o.Nodes, o.MaxDepth, o.Threshold)
+	if o.Budget < 1 || o.MaxDepth < 0 || !(o.Threshold >= 0) {
+		return nil, fmt.Errorf("baseline: OPT-Tree: budget %d, maximum depth %d, threshold %v", o.Budget, o.MaxDepth, o.Threshold)
 	}
 	if o.MaxDepth == 0 {
 		o.MaxDepth = 10
@@ -43,7 +43,7 @@ func NewOPTTree(o OPTTreeOptions) (*OPTTree, error) {
 	if o.Threshold == 0 {
 		o.Threshold = 0.5
 	}
-	return &OPTTree{beam{nodes: o.Nodes, width: o.Nodes, branch: o.Nodes}, o.MaxDepth, o.Threshold}, nil
+	return &OPTTree{beam{nodes: o.Budget, width: o.Budget, branch: o.Budget}, o.MaxDepth, o.Threshold}, nil
 }
 
 // Grow drafts until a level is not worth it. That level, by which the one before proved its worth, is not used.

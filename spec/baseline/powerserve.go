@@ -11,12 +11,12 @@ import (
 
 // PowerServeKind describes [PowerServe].
 var PowerServeKind = spec.PolicyKind{Name: "powerserve", Budget: 11, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
-	return NewPowerServe(PowerServeOptions{Nodes: budget})
+	return NewPowerServe(PowerServeOptions{Budget: budget})
 }}
 
 // PowerServeOptions describe a [PowerServe].
 type PowerServeOptions struct {
-	Nodes int // of the tree besides the root
+	Budget int // the most nodes of a tree besides the root
 	// TopK is the number of candidates of a node. The default is 15.
 	TopK int
 	// Temperature of the probabilities of these. The default is 1.5.
@@ -51,7 +51,7 @@ type PowerServe struct {
 
 // NewPowerServe returns the policy.
 func NewPowerServe(o PowerServeOptions) (*PowerServe, error) {
-	if o.Nodes < 1 || o.TopK < 0 || o.FanOut < 0 || !(o.Temperature >= 0) || !(o.Base >= 0) || !(o.MinProb >= 0) {
+	if o.Budget < 1 || o.TopK < 0 || o.FanOut < 0 || !(o.Temperature >= 0) || !(o.Base >= 0) || !(o.MinProb >= 0) {
 		return nil, fmt.Errorf("baseline: PowerServe: %+v", o)
 	}
 	if o.TopK == 0 {
@@ -79,7 +79,7 @@ func (p *PowerServe) Grow(ctx context.Context, _ []int32, tree *spec.Tree, draft
 	}
 	p.parents, p.tokens, p.probs = p.parents[:0], p.tokens[:0], p.probs[:0]
 	p.inner, p.leaf, p.waiting = p.inner[:0], p.leaf[:0], 0
-	nodes := 1 + min(p.options.Nodes, tree.Limit())
+	nodes := 1 + min(p.options.Budget, tree.Budget())
 	node, prob, expandable := 0, float32(1), true
 	for {
 		// Half of those that wait to be expanded will need room as well.

@@ -11,12 +11,12 @@ import (
 
 // SequoiaKind describes [Sequoia].
 var SequoiaKind = spec.PolicyKind{Name: "sequoia", Budget: 64, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
-	return NewSequoia(SequoiaOptions{Nodes: budget})
+	return NewSequoia(SequoiaOptions{Budget: budget})
 }}
 
 // SequoiaOptions describe a [Sequoia].
 type SequoiaOptions struct {
-	Nodes int // of the tree besides the root
+	Budget int // the most nodes of a tree besides the root
 	// MaxDepth is the number of levels below the root. The default is 16, but at most Nodes.
 	MaxDepth int
 	// MaxChildren is the largest number of children of a node. The default is 8, but at most Nodes.
@@ -54,8 +54,8 @@ const sequoiaRebuild = 1.25
 
 // NewSequoia returns the policy.
 func NewSequoia(o SequoiaOptions) (*Sequoia, error) {
-	if o.Nodes < 1 || o.MaxDepth < 0 || o.MaxChildren < 0 {
-		return nil, fmt.Errorf("baseline: Sequoia: %d nodes, maximum depth %d, %d children", o.Nodes, o.MaxDepth, o.MaxChildren)
+	if o.Budget < 1 || o.MaxDepth < 0 || o.MaxChildren < 0 {
+		return nil, fmt.Errorf("baseline: Sequoia: budget %d, maximum depth %d, %d children", o.Budget, o.MaxDepth, o.MaxChildren)
 	}
 	if o.MaxDepth == 0 {
 		o.MaxDepth = 16
@@ -63,7 +63,7 @@ func NewSequoia(o SequoiaOptions) (*Sequoia, error) {
 	if o.MaxChildren == 0 {
 		o.MaxChildren = 8
 	}
-	o.MaxDepth, o.MaxChildren = min(o.MaxDepth, o.Nodes), min(o.MaxChildren, o.Nodes)
+	o.MaxDepth, o.MaxChildren = min(o.MaxDepth, o.Budget), min(o.MaxChildren, o.Budget)
 	s := &Sequoia{options: o, seen: sequoiaPrior, hits: make([]float64, o.MaxChildren)}
 	for k := range s.hits {
 		s.hits[k] = sequoiaPrior * 0.55 / float64((k+1)*(k+1)) // all ranks together: about 0.9
@@ -78,7 +78,7 @@ func (s *Sequoia) build() {
 	for _, hits := range s.hits {
 		s.acceptance = append(s.acceptance, hits/s.seen)
 	}
-	s.search.run(s.acceptance, s.options.Nodes+1, s.options.MaxDepth+1)
+	s.search.run(s.acceptance, s.options.Budget+1, s.options.MaxDepth+1)
 	s.shape = s.search.shape(s.shape[:0], s.options.Cost)
 	s.rebuild = s.seen * sequoiaRebuild
 }

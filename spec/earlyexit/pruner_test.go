@@ -71,7 +71,7 @@ func mustExit(t rapid.TB, o Options) *Pruner {
 
 func eagle2(t rapid.TB, nodes int) spec.Policy {
 	t.Helper()
-	policy, err := baseline.NewEAGLE2(baseline.EAGLE2Options{Nodes: nodes})
+	policy, err := baseline.NewEAGLE2(baseline.EAGLE2Options{Budget: nodes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +81,9 @@ func eagle2(t rapid.TB, nodes int) spec.Policy {
 // policies returns one of each kind: with a price, without one, of one shape, a chain, and without a draft.
 func policies(t rapid.TB, nodes int) []spec.Policy {
 	t.Helper()
-	lever, err1 := gaincost.NewLever(gaincost.LeverOptions{Nodes: nodes})
-	ngram, err2 := gaincost.NewNGram(gaincost.NGramOptions{Nodes: nodes})
-	sequoia, err3 := baseline.NewSequoia(baseline.SequoiaOptions{Nodes: nodes})
+	lever, err1 := gaincost.NewLever(gaincost.LeverOptions{Budget: nodes})
+	ngram, err2 := gaincost.NewNGram(gaincost.NGramOptions{Budget: nodes})
+	sequoia, err3 := baseline.NewSequoia(baseline.SequoiaOptions{Budget: nodes})
 	chain, err4 := baseline.NewChain(nodes, 0)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestPrunerEqualsPlain(t *testing.T) {
 		maxNodes := rapid.IntRange(1, 20).Draw(t, "maxNodes")
 		policy := rapid.SampledFrom(policies(t, maxNodes)).Draw(t, "policy")
 		o := spec.Options{
-			Target: target, Draft: draft, Policy: policy, MaxNodes: maxNodes, Pruner: mustExit(t, Options{Predictors: predictors, Loss: loss}),
+			Target: target, Draft: draft, Policy: policy, Budget: maxNodes, Pruner: mustExit(t, Options{Predictors: predictors, Loss: loss}),
 			ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		}
 		for range 2 { // the second time with what was learned in the first
@@ -155,7 +155,7 @@ func TestPrunerSavesAsMuchAsThePredictorKnows(t *testing.T) {
 	req := spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 1500}
 	tokens, finish := spectest.Plain(t, target, req)
 	measure := func(pruner spec.Pruner) spec.Stats {
-		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: eagle2(t, 40), MaxNodes: 40, Pruner: pruner}
+		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: eagle2(t, 40), Budget: 40, Pruner: pruner}
 		result := spectest.Generate(t, o, req, nil)
 		spectest.CheckResult(t, result, tokens, finish)
 		return result.Stats
@@ -203,7 +203,7 @@ func TestPrunerFollowsThePrice(t *testing.T) {
 	prices := []float64{0, 0.01, 0.1, 1}
 	for _, price := range prices {
 		exit := mustExit(t, Options{Predictors: []Predictor{&hashPredictor{target: target, layer: 1, noise: 60}}})
-		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: fixedPrice{eagle2(t, 40), price}, MaxNodes: 40, Pruner: exit}
+		o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: fixedPrice{eagle2(t, 40), price}, Budget: 40, Pruner: exit}
 		result := spectest.Generate(t, o, req, nil)
 		spectest.CheckResult(t, result, tokens, finish)
 		kept[price] = float64(result.Stats.Verified) / float64(result.Stats.Drafted)
@@ -211,7 +211,7 @@ func TestPrunerFollowsThePrice(t *testing.T) {
 	if kept[0] != 1 || !(kept[0.01] < 1 && kept[0.1] < kept[0.01] && kept[1] < kept[0.1]) {
 		t.Errorf("parts of the nodes that went on, by price: %v", kept)
 	}
-	o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: eagle2(t, 40), MaxNodes: 40,
+	o := spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 90), Policy: eagle2(t, 40), Budget: 40,
 		Pruner: mustExit(t, Options{Predictors: []Predictor{&hashPredictor{target: target, layer: 1}}})}
 	if s := spectest.Generate(t, o, req, nil).Stats; s.Pruned > 0 {
 		t.Errorf("pruned %d nodes for a policy that knows no price", s.Pruned)

@@ -49,7 +49,7 @@ type grower struct {
 // start begins a tree that has its root only.
 func (g *grower) start(sequence []int32, tree *spec.Tree) {
 	tree.Explore()
-	g.sequence, g.tree, g.limit = sequence, tree, tree.Limit()
+	g.sequence, g.tree, g.limit = sequence, tree, tree.Budget()
 	if g.nodes > 0 {
 		g.limit = min(g.limit, g.nodes)
 	}
@@ -315,7 +315,7 @@ var reaches = [...]int{2, 4, 8, 16}
 func (g *grower) reach(hits, masks []float64) int {
 	best, most := 1, g.waveByWave(hits, len(masks))
 	for _, reach := range reaches {
-		if reach > 1+len(masks) || reach > 1+g.tree.Limit() {
+		if reach > 1+len(masks) || reach > 1+g.tree.Budget() {
 			break
 		}
 		g.outlook = append(g.outlook[:0], g.best...)

@@ -10,7 +10,7 @@ import (
 
 // LeverKind describes [Lever]. Its trees seldom use the whole budget.
 var LeverKind = spec.PolicyKind{Name: "lever", Budget: 64, Draft: spec.DraftOptional, New: func(budget int) (spec.Policy, error) {
-	return NewLever(LeverOptions{Nodes: budget})
+	return NewLever(LeverOptions{Budget: budget})
 }}
 
 // LeverOptions describe a [Lever]. The zero value has no profile of the device and looks up n-grams.
@@ -20,8 +20,8 @@ type LeverOptions struct {
 	// Quantile, if above 0, makes trees for passes that read as slowly as at most this part of them does not exceed, instead of
 	// for the average over fast and slow ones. Near 1 it favours a steady pace over a high one.
 	Quantile float64
-	// Nodes is the largest number of nodes of a tree besides its root. If it is 0, as many as can be verified.
-	Nodes int
+	// Budget is the most nodes of a tree besides its root. If it is 0, as many as can be verified.
+	Budget int
 	// Candidates of each node that the draft model expands. The default is 8.
 	Candidates int
 	// NoLookup turns off look-up, else done as Lookup says.
@@ -86,8 +86,8 @@ func NewLever(o LeverOptions) (*Lever, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gaincost: lever: %w", err)
 	}
-	if o.Candidates < 0 || o.Nodes < 0 {
-		return nil, fmt.Errorf("gaincost: lever: %d nodes, %d candidates", o.Nodes, o.Candidates)
+	if o.Candidates < 0 || o.Budget < 0 {
+		return nil, fmt.Errorf("gaincost: lever: budget %d, %d candidates", o.Budget, o.Candidates)
 	}
 	if o.Candidates == 0 {
 		o.Candidates = 8
@@ -97,7 +97,7 @@ func NewLever(o LeverOptions) (*Lever, error) {
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
 		expected: priorTokens, accepted: priorTokens,
 	}
-	l.grower = grower{model: model, learned: &l.learned, nodes: o.Nodes}
+	l.grower = grower{model: model, learned: &l.learned, nodes: o.Budget}
 	if !o.NoLookup {
 		if l.grower.lookup, err = NewLookup(o.Lookup); err != nil {
 			return nil, fmt.Errorf("gaincost: lever: %w", err)

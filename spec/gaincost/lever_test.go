@@ -31,11 +31,11 @@ func fixed(t testing.TB, name string, budget int) (policy spec.Policy) {
 	case "specinfer":
 		policy, err = baseline.NewSpecInfer(baseline.SpecInferOptions{Widths: baseline.SpecInferWidths(budget)})
 	case "sequoia":
-		policy, err = baseline.NewSequoia(baseline.SequoiaOptions{Nodes: budget})
+		policy, err = baseline.NewSequoia(baseline.SequoiaOptions{Budget: budget})
 	case "opttree":
-		policy, err = baseline.NewOPTTree(baseline.OPTTreeOptions{Nodes: budget})
+		policy, err = baseline.NewOPTTree(baseline.OPTTreeOptions{Budget: budget})
 	case "eagle2":
-		policy, err = baseline.NewEAGLE2(baseline.EAGLE2Options{Nodes: budget})
+		policy, err = baseline.NewEAGLE2(baseline.EAGLE2Options{Budget: budget})
 	default:
 		t.Fatalf("no policy %q", name)
 	}
@@ -350,7 +350,7 @@ func (g *grown) pass(t testing.TB) {
 
 func TestLeverDoesNotAllocate(t *testing.T) {
 	for name, policy := range map[string]spec.Policy{
-		"lever": mustLever(t, LeverOptions{Nodes: 64}), "lever ahead": mustLever(t, LeverOptions{Nodes: 64}), "ngram": mustNGram(t, 64),
+		"lever": mustLever(t, LeverOptions{Budget: 64}), "lever ahead": mustLever(t, LeverOptions{Budget: 64}), "ngram": mustNGram(t, 64),
 	} {
 		g := newGrown(t, policy, spectest.NewFreeModel(200))
 		if name == "lever ahead" {
@@ -449,7 +449,7 @@ func BenchmarkCostModel(b *testing.B) {
 func TestLeverErrors(t *testing.T) {
 	for name, o := range map[string]LeverOptions{
 		"candidates": {Candidates: -1},
-		"nodes":      {Nodes: -1},
+		"nodes":      {Budget: -1},
 		"quantile":   {Quantile: 1},
 		"lookup":     {Lookup: LookupOptions{Window: -1}},
 		"ring":       {Costs: Costs{Ring: -1}},

@@ -313,7 +313,7 @@ func (m *copyModel) Project(_ context.Context, dst []float32, rows []int) error 
 // Text that repeats itself takes few passes, and no more nodes than it needs.
 func mustNGram(t testing.TB, nodes int) *NGram {
 	t.Helper()
-	policy, err := NewNGram(NGramOptions{Nodes: nodes})
+	policy, err := NewNGram(NGramOptions{Budget: nodes})
 	if err != nil {
 		t.Fatal(err)
 	}

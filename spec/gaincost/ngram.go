@@ -9,12 +9,12 @@ import (
 
 // NGramKind describes [NGram].
 var NGramKind = spec.PolicyKind{Name: "ngram", Budget: 64, Draft: spec.DraftUnused, New: func(budget int) (spec.Policy, error) {
-	return NewNGram(NGramOptions{Nodes: budget})
+	return NewNGram(NGramOptions{Budget: budget})
 }}
 
 // NGramOptions describe an [NGram].
 type NGramOptions struct {
-	Nodes  int // of the tree besides the root
+	Budget int // the most nodes of a tree besides the root
 	Lookup LookupOptions
 }
 
@@ -30,15 +30,15 @@ type NGram struct {
 
 // NewNGram returns the policy.
 func NewNGram(o NGramOptions) (*NGram, error) {
-	if o.Nodes < 1 {
-		return nil, fmt.Errorf("gaincost: n-gram: %d nodes", o.Nodes)
+	if o.Budget < 1 {
+		return nil, fmt.Errorf("gaincost: n-gram: budget %d", o.Budget)
 	}
 	lookup, err := NewLookup(o.Lookup)
 	if err != nil {
 		return nil, fmt.Errorf("gaincost: n-gram: %w", err)
 	}
 	n := &NGram{}
-	n.grower = grower{learned: &n.learned, lookup: lookup, nodes: o.Nodes}
+	n.grower = grower{learned: &n.learned, lookup: lookup, nodes: o.Budget}
 	return n, nil
 }
 

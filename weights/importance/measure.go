@@ -45,9 +45,9 @@ func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o O
 	for _, tokens := range sequences {
 		longest = max(longest, len(tokens))
 	}
-	d, err := m.Decoder(stream, arch.Options{Pool: o.Pool, Context: min(longest, m.Positions), MaxBatch: piece, KV: tensor.F32, Observer: s.add})
+	d, err := m.Decoder(stream, arch.Options{Pool: o.Pool, Context: min(longest, m.MaxPositions), MaxBatch: piece, KV: tensor.F32, Observer: s.add})
 	if err == nil {
-		err = measure(ctx, d, cut(sequences, m.Positions), o.Progress)
+		err = measure(ctx, d, cut(sequences, m.MaxPositions), o.Progress)
 		d.Close()
 	}
 	if err = errors.Join(err, stream.Close()); err != nil {
