@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -26,6 +27,27 @@ type fetch struct {
 	drop   bool // nobody wants the result: its memory is given back when the last user is done
 	done   bool
 	err    error
+}
+
+// newFetch returns a fetch to fill in: one that nobody uses any more, if there is one.
+func (r *Streamer) newFetch() *fetch {
+	n := len(r.spare)
+	if n == 0 {
+		return &fetch{}
+	}
+	l := r.spare[n-1]
+	r.spare = r.spare[:n-1]
+	return l
+}
+
+// recycle lets a fetch that is done, and that nobody uses, be filled in anew.
+func (r *Streamer) recycle(l *fetch) {
+	for _, queue := range []*[]*fetch{&r.urgent, &r.begun} {
+		if i := slices.Index(*queue, l); i >= 0 {
+			*queue = slices.Delete(*queue, i, i+1)
+		}
+	}
+	r.spare = append(r.spare, l)
 }
 
 // piece is a read of dst[from:to] of a fetch.
@@ -82,7 +104,7 @@ func (r *Streamer) takeUnchecked() *fetch {
 	for !r.closed {
 		if len(r.unchecked) > 0 {
 			l := r.unchecked[0]
-			r.unchecked = r.unchecked[1:]
+			r.unchecked = slices.Delete(r.unchecked, 0, 1)
 			return l
 		}
 		r.wakeChecker.Wait()
@@ -98,7 +120,7 @@ func (r *Streamer) nextFetch() *fetch {
 			if l := (*queue)[0]; l.issued < len(l.dst) {
 				return l
 			}
-			*queue = (*queue)[1:]
+			*queue = slices.Delete(*queue, 0, 1)
 		}
 	}
 	l := r.begin()
@@ -118,15 +140,35 @@ func (r *Streamer) readSize(l *fetch) int {
 	return r.plan.ReadSize
 }
 
+// lookAgain is the time after which the file of a chunk is looked at again, whether it is still there.
+const lookAgain = 10 * time.Second
+
 // read does one read.
 func (r *Streamer) read(lane string, p piece) error {
-	if p.newChunk && p.from == 0 {
+	if p.newChunk && p.from == 0 && r.isDue(p.chunk) {
 		if err := r.store.checkFile(p.chunk); err != nil {
 			return err
 		}
+		r.sawFile(p.chunk, time.Now())
 	}
-	defer r.trace(lane, "read "+p.kind(), time.Now())
+	if r.opts.Trace != nil {
+		defer r.trace(lane, "read "+p.kind(), time.Now())
+	}
 	return readFull(r.files[p.chunk], p.dst[p.from:p.to], p.offset+int64(p.from))
+}
+
+// isDue reports whether it is time to look at the file of a chunk.
+func (r *Streamer) isDue(chunk int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.looked[chunk]) >= lookAgain
+}
+
+// sawFile notes that the file of a chunk was there at a time.
+func (r *Streamer) sawFile(chunk int, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looked[chunk] = at
 }
 
 // kind names what is loaded in a trace: viewers give events of one name one colour.
@@ -163,7 +205,9 @@ func (r *Streamer) check(lane string, l *fetch) error {
 	started := time.Now()
 	err := checkCRC(l.data, l.crc)
 	took := time.Since(started)
-	r.trace(lane, "check "+l.kind(), started)
+	if r.opts.Trace != nil {
+		r.trace(lane, "check "+l.kind(), started)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats.CheckTime += took
@@ -177,6 +221,7 @@ func (r *Streamer) readAgain(lane string, l *fetch) error {
 	r.clock.start()
 	r.mu.Unlock()
 	l.newChunk = true // perhaps the file is not what it was
+	r.sawFile(l.chunk, time.Time{})
 	err := r.read(lane, piece{l, 0, len(l.dst)})
 	r.mu.Lock()
 	r.clock.stop()

@@ -46,12 +46,12 @@ func (r *Streamer) beginWanted(ringFull *bool) *fetch {
 		place := r.next[0]
 		if r.fetches[place] == nil && r.wanted[place] {
 			if l := r.provide(place, ringFull); l != nil {
-				r.next = r.next[1:]
+				r.next = slices.Delete(r.next, 0, 1)
 				return l
 			}
 			return nil
 		}
-		r.next = r.next[1:]
+		r.next = slices.Delete(r.next, 0, 1)
 	}
 	return nil
 }
@@ -74,7 +74,8 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	if !ok {
 		return nil
 	}
-	l := &fetch{
+	l := r.newFetch()
+	*l = fetch{
 		address: e.address, offset: e.Offset, dst: mem.bytes[:e.Size], data: mem.bytes[:e.Size], crc: e.CRC32C,
 		newChunk: e.chunk != r.last, place: place, mem: mem, inRing: !r.pinned[place] && !kept, kept: kept,
 	}
@@ -135,6 +136,7 @@ func (r *Streamer) buffer(place int) (pages, bool) {
 	if r.pinned[victim.place] {
 		r.missing++
 	}
+	r.recycle(victim)
 	return victim.mem, true
 }
 
@@ -181,6 +183,7 @@ func (r *Streamer) giveBack(l *fetch) {
 		r.unmap(l.mem)
 	}
 	l.mem = pages{}
+	r.recycle(l)
 }
 
 // unmap gives memory back to the system.

@@ -43,13 +43,16 @@ func (r *Streamer) learn(place int) {
 
 // replan makes a plan for what was learnt, if that is news.
 func (r *Streamer) replan() {
-	sparse, news := make([]bool, len(r.leftOut)), false
+	news := false
 	for i, n := range r.leftOut[:r.scan.pass] {
-		sparse[i] = n > 0
-		news = news || sparse[i] != r.sparse[i]
+		news = news || n > 0 != r.sparse[i]
 	}
 	if !news {
 		return
+	}
+	sparse := make([]bool, len(r.leftOut))
+	for i, n := range r.leftOut[:r.scan.pass] {
+		sparse[i] = n > 0
 	}
 	if slices.Contains(sparse, true) { // all passes leave out what belongs to none
 		for i := r.scan.pass; i < len(sparse); i++ {
@@ -146,6 +149,7 @@ func (r *Streamer) keep(place, n int) (pages, bool) {
 		}
 		if len(l.mem.bytes) == n {
 			r.fetches[l.place] = nil
+			r.recycle(l)
 			return l.mem, true
 		}
 		r.discard(l)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"reflect"
 	"sync"
 	"time"
 
@@ -86,6 +87,7 @@ type Streamer struct {
 	opts    StreamOptions
 	files   []File // by chunk
 	tensors map[string]*tensorEntry
+	parts   map[string]*streamedParts
 	scan    scan
 	workers sync.WaitGroup
 
@@ -125,6 +127,8 @@ type Streamer struct {
 	urgent    []*fetch              // tiles to read
 	begun     []*fetch              // the segment of which some reads have not begun, if there is one
 	unchecked []*fetch              // read, but not checked
+	spare     []*fetch              // that nobody uses any more
+	looked    []time.Time           // by chunk: when its file was last seen to be there
 	last      int                   // chunk of the last fetch of a segment
 	buffers   int                   // of the ring, wherever they are
 	free      []pages               // those of them that are in no fetch
@@ -149,6 +153,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 	}
 	r := &Streamer{
 		store: s, opts: opts, tensors: s.manifest.tensors(), base: plan.Memory, limit: opts.Memory, last: -1, tiles: map[string]*tileCache{},
+		parts: map[string]*streamedParts{}, looked: make([]time.Time, len(s.manifest.Chunks)),
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}
 	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu
@@ -189,6 +194,12 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 // checkers is the number of goroutines that check. One core computes CRC-32C several times faster than any flash reads.
 const checkers = 2
 
+// streamedParts is the sequence of the parts of a tensor that was asked for last. It is kept, so that a pass does not allocate.
+type streamedParts struct {
+	ctx context.Context
+	all iter.Seq2[tensor.Packed, error]
+}
+
 // Parts yields the parts of a tensor in order. Their data are page-aligned and valid only during their iteration. An error ends the
 // sequence; asking again reads again.
 func (r *Streamer) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error] {
@@ -196,13 +207,24 @@ func (r *Streamer) Parts(ctx context.Context, name string) iter.Seq2[tensor.Pack
 	if !ok {
 		return failed(r.store.unknownTensor(name))
 	}
-	return func(yield func(tensor.Packed, error) bool) {
-		for _, p := range t.Parts {
-			if !r.yieldPart(ctx, t, p, yield) {
-				return
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := r.parts[name]
+	if kept == nil {
+		kept = &streamedParts{}
+		r.parts[name] = kept
+	}
+	// Contexts that are no pointers may be of types that can't be compared.
+	if plain := ctx == context.Background() || reflect.TypeOf(ctx).Kind() == reflect.Pointer; !plain || kept.ctx != ctx {
+		kept.ctx, kept.all = ctx, func(yield func(tensor.Packed, error) bool) {
+			for _, p := range t.Parts {
+				if !r.yieldPart(ctx, t, p, yield) {
+					return
+				}
 			}
 		}
 	}
+	return kept.all
 }
 
 // yieldPart leases the segment of a part for the time of one call of yield, and reports whether to go on.

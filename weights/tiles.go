@@ -1,12 +1,10 @@
 package weights
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
+	"math"
 
 	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/tensor"
@@ -16,6 +14,7 @@ import (
 type tileCache struct {
 	buffer int
 	tiles  map[int]*cachedTile // by index
+	spare  []*cachedTile       // whose memory another has
 }
 
 // cachedTile is a tile in memory. It is on the Go heap, so that it stays valid for a consumer while the Streamer is
@@ -61,11 +60,12 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 	}
 	from := (r.store.manifest.Chunks[at.chunk].Segments[at.segment].Offset + int64(offset)) / alignment * alignment
 	skip := int(r.store.manifest.Chunks[at.chunk].Segments[at.segment].Offset + int64(offset) - from)
-	l := &fetch{
+	r.mu.Lock()
+	l := r.newFetch()
+	*l = fetch{
 		address: at, offset: from, dst: mem[:alignUp(skip+size)], data: mem[skip:][:size:size], crc: t.TileCRC32C[index],
 		newChunk: true, place: -1,
 	}
-	r.mu.Lock()
 	r.urgent = append(r.urgent, l)
 	r.wake.Signal()
 	r.mu.Unlock()
@@ -82,8 +82,10 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 		r.count(-cache.buffer)
 		return nil, err
 	}
-	r.keepTile(cache, index, mem, l.data)
-	return l.data, nil
+	data = l.data
+	r.recycle(l)
+	r.keepTile(cache, index, mem, data)
+	return data, nil
 }
 
 // findTile returns a tile that is in memory: in the cache, or in a segment, from which it is copied. Otherwise it returns memory to read it
@@ -123,9 +125,10 @@ func (r *Streamer) tileMemory(c *tileCache) []byte {
 		return offheap.FromHeap(c.buffer - alignment)
 	}
 	oldest := c.oldest()
-	mem := c.tiles[oldest].mem
+	tile := c.tiles[oldest]
 	delete(c.tiles, oldest)
-	return mem
+	c.spare = append(c.spare, tile)
+	return tile.mem
 }
 
 func (r *Streamer) keepTile(c *tileCache, index int, mem, data []byte) {
@@ -134,7 +137,12 @@ func (r *Streamer) keepTile(c *tileCache, index int, mem, data []byte) {
 		return
 	}
 	r.uses++
-	c.tiles[index] = &cachedTile{mem, data, r.uses}
+	if len(c.spare) == 0 {
+		c.spare = append(c.spare, &cachedTile{})
+	}
+	last := len(c.spare) - 1
+	tile := c.spare[last]
+	*tile, c.tiles[index], c.spare = cachedTile{mem, data, r.uses}, tile, c.spare[:last]
 	r.trimTiles(r.plan.TileCount)
 }
 
@@ -150,5 +158,11 @@ func (r *Streamer) trimTiles(n int) {
 
 // oldest returns the index of the tile that was not used for longest.
 func (c *tileCache) oldest() int {
-	return slices.MinFunc(slices.Collect(maps.Keys(c.tiles)), func(a, b int) int { return cmp.Compare(c.tiles[a].lastUse, c.tiles[b].lastUse) })
+	oldest, uses := -1, int64(math.MaxInt64)
+	for index, tile := range c.tiles {
+		if tile.lastUse < uses {
+			oldest, uses = index, tile.lastUse
+		}
+	}
+	return oldest
 }
