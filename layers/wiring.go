@@ -3,6 +3,8 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/lever-go/lever/tensor"
 )
@@ -13,13 +15,43 @@ var ErrWiring = errors.New("parts do not fit")
 // wiring is what the parts on a [Workspace] were built with, for [NewDecoder] to check: constructors return no errors, and a mistake would
 // else show as a panic, or as wrong numbers, in some later pass.
 type wiring struct {
-	faults []error
+	faults []fault
 	caches []*KVCache // of the attentions
+}
+
+// fault says why a part cannot work.
+type fault struct{ part, reason string }
+
+// kind is the same for faults that differ in the numbers in the names of their parts alone, such as those of layers.
+func (f fault) kind() fault {
+	return fault{strings.Join(strings.FieldsFunc(f.part, unicode.IsDigit), "0"), f.reason}
 }
 
 // fault notes that a part cannot work.
 func (w *wiring) fault(part, format string, args ...any) {
-	w.faults = append(w.faults, fmt.Errorf("%s: "+format, append([]any{part}, args...)...))
+	w.faults = append(w.faults, fault{part, fmt.Sprintf(format, args...)})
+}
+
+// err returns the faults as one error, with a line for each kind; nil if there are none.
+func (w *wiring) err() error {
+	kinds := map[fault]int{}
+	for _, f := range w.faults {
+		kinds[f.kind()]++
+	}
+	var lines []string
+	for _, f := range w.faults {
+		switch more := kinds[f.kind()] - 1; {
+		case more > 0:
+			lines = append(lines, fmt.Sprintf("%s, and %d more such parts: %s", f.part, more, f.reason))
+		case more == 0:
+			lines = append(lines, f.part+": "+f.reason)
+		}
+		kinds[f.kind()] = 0
+	}
+	if lines == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrWiring, strings.Join(lines, "\n"))
 }
 
 // positive notes a fault unless all of the sizes are.
@@ -108,7 +140,7 @@ func (w *wiring) cache(part string, c *AttentionConfig) {
 func (w *wiring) block(part string, c *BlockConfig) {
 	w.positive(part, c.Width)
 	if c.NormPosition < NormBefore || c.NormPosition > NormAround {
-		w.fault(part, "there is no Placement %d", c.NormPosition)
+		w.fault(part, "there is no NormPosition %d", c.NormPosition)
 	}
 	w.sublayer(part, "Mixer", c.Mixer, c.Width)
 	w.sublayer(part, "MLP", c.MLP, c.Width)
@@ -144,10 +176,7 @@ func (m *DecoderConfig) check() error {
 			w.fault(fmt.Sprintf("layer %d", i), "is nil")
 		}
 	}
-	if len(w.faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrWiring, errors.Join(w.faults...))
+	return w.err()
 }
 
 // ends notes what is wrong with what comes before and after the layers, as far as it is of this package.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -147,7 +148,7 @@ func TestWiring(t *testing.T) {
 			p.experts = layers.ExpertsConfig{Experts: 1, Chosen: 1, MLP: layers.MLPConfig{Width: 32, FFN: 8, Activation: layers.ClampedSwiGLU, Ungated: true}}
 		},
 		"conv: a size of 0":                                                 func(p *parts) { p.conv = true },
-		"block.0: there is no Placement -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, NormPosition: -1} },
+		"block.0: there is no NormPosition -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, NormPosition: -1} },
 		"block.0: it has no Mixer":                                          func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
 		"block.0: 6 query heads are no multiple of 4 key-value heads":       func(p *parts) { p.attention.Heads = 6 },
 		"block.0: layer 2 of a KVCache of 2 layers":                         func(p *parts) { p.layer = 2 },
@@ -173,6 +174,28 @@ func TestWiring(t *testing.T) {
 		if _, _, err := p.assemble(t); !errors.Is(err, layers.ErrWiring) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestWiringSaysOnceWhatIsWrongWithAllLayers: a wrong name of a tensor is one line, not one for each layer.
+func TestWiringSaysOnceWhatIsWrongWithAllLayers(t *testing.T) {
+	ws := layers.NewWorkspace(&layers.Memory{}, nil, 1)
+	config := layers.DecoderConfig{
+		Workspace: ws, Embedding: layers.NewEmbedding(ws, "embedding", 8, 32), Norm: layers.NewRMSNorm(ws, "norm", 32, 1e-5), Head: layers.NewLinear(ws, "head", 8, 32),
+	}
+	var err error
+	if config.Cache, err = layers.NewKVCache(layers.KVConfig{Context: 8}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		layers.NewLinear(ws, fmt.Sprintf("block.%d.q", i), 0, 32)
+		layers.NewLinear(ws, fmt.Sprintf("block.%d.k", i), 0, 16+16*(i/11))
+	}
+	_, err = layers.NewDecoder(config)
+	const want = "parts do not fit: block.0.q, and 11 more such parts: a size of 0; all of [0 0 32] must be positive\n" +
+		"block.0.k, and 10 more such parts: a size of 0; all of [0 0 16] must be positive\nblock.11.k: a size of 0; all of [0 0 32] must be positive"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }
 
