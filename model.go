@@ -103,9 +103,9 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	return err
 }
 
-// parallelPositions is how many tokens a draft with a mask token is asked for at once, at most: published ones were trained for 8 to 16, of
+// parallelReach is how many tokens a draft with a mask token is asked for at once, at most: published ones were trained for 8 to 16, of
 // which the last are seldom right.
-const parallelPositions = 8
+const parallelReach = 8
 
 // parallel returns how far a model predicts by its mask token: the one given, if it is not 0, or that of its configuration.
 func parallel(m *arch.Model, mask int32) (spec.Parallel, error) {
@@ -118,7 +118,7 @@ func parallel(m *arch.Model, mask int32) (spec.Parallel, error) {
 	case mask < 0 || int(mask) >= m.Vocab:
 		return spec.Parallel{}, fmt.Errorf("the mask token %d is not one of the %d tokens of the embedding", mask, m.Vocab)
 	}
-	return spec.Parallel{Mask: mask, Positions: parallelPositions}, nil
+	return spec.Parallel{Mask: mask, Reach: parallelReach}, nil
 }
 
 // unbounded is more memory than any model takes.

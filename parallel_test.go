@@ -27,7 +27,7 @@ func TestParallelDraftAgreesWithReference(t *testing.T) {
 		TopLogits [][]float64 `json:"top_logits"`
 	}
 	readJSON(t, filepath.Join(testdata.Shared(t, model), "parallel_reference.json"), &cases)
-	if len(cases) == 0 || options.Parallel != (spec.Parallel{Mask: cases[0].Mask, Positions: int(cases[0].K)}) {
+	if len(cases) == 0 || options.Parallel != (spec.Parallel{Mask: cases[0].Mask, Reach: int(cases[0].K)}) {
 		t.Fatalf("%d cases, the draft predicts %+v", len(cases), options.Parallel)
 	}
 	draft := spec.NewDraft(options.Draft, 128)

@@ -148,7 +148,7 @@ func TestWiring(t *testing.T) {
 			p.experts = layers.ExpertsConfig{Experts: 1, Chosen: 1, MLP: layers.MLPConfig{Width: 32, FFN: 8, Activation: layers.ClampedSwiGLU, Ungated: true}}
 		},
 		"conv: a size of 0":                                                 func(p *parts) { p.conv = true },
-		"block.0: there is no NormPosition -1":                                 func(p *parts) { p.block = &layers.BlockConfig{Width: 32, NormPosition: -1} },
+		"block.0: there is no NormPosition -1":                              func(p *parts) { p.block = &layers.BlockConfig{Width: 32, NormPosition: -1} },
 		"block.0: it has no Mixer":                                          func(p *parts) { p.block = &layers.BlockConfig{Width: 32} },
 		"block.0: 6 query heads are no multiple of 4 key-value heads":       func(p *parts) { p.attention.Heads = 6 },
 		"block.0: layer 2 of a KVCache of 2 layers":                         func(p *parts) { p.layer = 2 },

@@ -9,8 +9,8 @@ import (
 // below the one before, and the logits of the i-th mask row are those of the token i+1 places further on, whatever comes between (An et
 // al., PARD, arXiv 2504.18583). The zero value is a model that predicts the next token alone.
 type Parallel struct {
-	Mask      int32 // the token
-	Positions int   // most tokens that one row of a real token is good for, the next one included
+	Mask  int32 // the token
+	Reach int   // most tokens that one row of a real token is good for, the next one included
 }
 
 // aheadRow is what one forward found ahead of a pending row.
@@ -24,7 +24,7 @@ type aheadRow struct {
 func (d *Draft) SetParallel(p Parallel) { d.parallel = p }
 
 // Reach returns the most tokens that one row of a node is good for: 1 for most models, see [Parallel].
-func (d *Draft) Reach() int { return max(1, d.parallel.Positions) }
+func (d *Draft) Reach() int { return max(1, d.parallel.Reach) }
 
 // ExpandAhead expands nodes as [Draft.Expand] does and, with reach above 1 and a model that can, predicts in the same forward what
 // follows up to reach−1 unknown tokens after each of them, as far as context and tree are that long: [Draft.OfferAhead] then offers it to

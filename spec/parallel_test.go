@@ -26,7 +26,7 @@ func TestExpandAhead(t *testing.T) {
 	if draft.Reach() != 1 {
 		t.Errorf("a reach of %d before it is known", draft.Reach())
 	}
-	draft.SetParallel(spec.Parallel{Mask: mask, Positions: 4})
+	draft.SetParallel(spec.Parallel{Mask: mask, Reach: 4})
 	node := func(parent int, token int32) int {
 		t.Helper()
 		n, err := tree.Add(parent, token, 0.5)
@@ -94,7 +94,7 @@ func TestExpandAheadAtTheEnd(t *testing.T) {
 	for _, test := range []struct{ context, depth, rows int }{{100, 64, 8}, {5, 64, 5}, {3, 64, 3}, {100, 3, 5}, {100, 1, 3}} {
 		m := spectest.NewHashModel(3, 30, test.context)
 		draft, tree := spectest.StartDraft(t, m, []int32{4, 5, 6})
-		draft.SetParallel(spec.Parallel{Mask: 29, Positions: 6})
+		draft.SetParallel(spec.Parallel{Mask: 29, Reach: 6})
 		tree.Reset(6, 64, test.depth)
 		if err := draft.ExpandAhead(ctx, []int{0}, 3, 6); err != nil {
 			t.Fatal(err)

@@ -73,7 +73,7 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 
 		ProjectAhead: rapid.IntRange(0, 80).Draw(t, "projectAhead"),
-		Parallel:     spec.Parallel{Mask: int32(draft.VocabSize - 1), Positions: rapid.IntRange(0, 10).Draw(t, "positions")},
+		Parallel:     spec.Parallel{Mask: int32(draft.VocabSize - 1), Reach: rapid.IntRange(0, 10).Draw(t, "positions")},
 	})
 	if err != nil {
 		t.Fatal(err)

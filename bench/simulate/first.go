@@ -63,7 +63,7 @@ func (s *simulation) firstRate(ctx context.Context, h *hardware, set tracedSet, 
 		clock := newClock(policy, draft, h, 1)
 		generator, err := spec.NewGenerator(spec.Options{
 			Target: s.pair.target, Draft: draft, Policy: clock, Budget: c.Budget,
-			Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Positions: s.pair.Draft.Positions},
+			Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Reach: s.pair.Draft.Positions},
 		})
 		if err != nil {
 			return 0, err

@@ -174,7 +174,7 @@ func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, err
 		}
 		*m.about = tracedModel{Name: filepath.Base(m.path), Hash: hash, Vocab: m.model.Vocab(), Context: m.model.Context(), Kept: min(m.keep, m.model.Vocab())}
 	}
-	h.Draft.Mask, h.Draft.Positions = models.Parallel.Mask, models.Parallel.Positions
+	h.Draft.Mask, h.Draft.Positions = models.Parallel.Mask, models.Parallel.Reach
 	var err error
 	if h.Sets, err = s.encode(ctx, engine); err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	clock.meanReads = meanReads
 	generator, err := spec.NewGenerator(spec.Options{
 		Target: s.pair.target, Draft: draft, Policy: clock, Budget: c.Budget,
-		Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Positions: s.pair.Draft.Positions},
+		Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Reach: s.pair.Draft.Positions},
 	})
 	if err != nil {
 		return result{}, err

@@ -354,7 +354,7 @@ func TestLeverDoesNotAllocate(t *testing.T) {
 	} {
 		g := newGrown(t, policy, spectest.NewFreeModel(200))
 		if name == "lever ahead" {
-			g.draft.SetParallel(spec.Parallel{Mask: 7, Positions: 6})
+			g.draft.SetParallel(spec.Parallel{Mask: 7, Reach: 6})
 		}
 		for range 600 {
 			g.pass(t)
@@ -368,7 +368,7 @@ func TestLeverDoesNotAllocate(t *testing.T) {
 // Candidates of masks count until the draft model is asked itself, by how far ahead they are, and with look-up that has them too.
 func TestEstimatesOfMasks(t *testing.T) {
 	draft, tree := spectest.StartDraft(t, spectest.NewHashModel(3, 30, 100), []int32{4, 5, 6})
-	draft.SetParallel(spec.Parallel{Mask: 29, Positions: 3})
+	draft.SetParallel(spec.Parallel{Mask: 29, Reach: 3})
 	a, err := tree.Add(0, 7, 0.5)
 	if err != nil {
 		t.Fatal(err)
