@@ -91,7 +91,7 @@ func BenchmarkStreamedModel(b *testing.B) {
 				b.Fatal(err)
 			}
 			streamer, err := store.Stream(b.Context(), weights.StreamOptions{
-				Memory: least.Total() + least.Pass*share/100, Ring: least.Ring, HeadOnce: true,
+				DRAM: least.Total() + least.Pass*share/100, Ring: least.Ring, HeadOnce: true,
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -145,7 +145,7 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 		return nil
 	}
 	streamer, err := m.store.Stream(ctx, weights.StreamOptions{
-		Memory: dram, ReadSize: cfg.ReadSize, Depth: cfg.ReadDepth, Trace: cfg.reads,
+		DRAM: dram, ReadSize: cfg.ReadSize, Depth: cfg.ReadDepth, Trace: cfg.reads,
 		HeadOnce: cfg.Draft == "", // without a draft, hardly any pass accepts several tokens
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ func TestStreamArguments(t *testing.T) {
 	s := open(t, smallStore(t))
 	for field, o := range map[string]StreamOptions{
 		"ReadSize": {ReadSize: math.MaxInt}, "Depth": {Depth: math.MaxInt}, "Tiles": {Tiles: math.MaxInt}, "Ring": {Ring: math.MaxInt64},
-		"Memory": {Memory: math.MaxInt64}, "ReadSize is -1": {ReadSize: -1}, "Depth is -1": {Depth: -1}, "Memory is -1": {Memory: -1},
+		"DRAM": {DRAM: math.MaxInt64}, "ReadSize is -1": {ReadSize: -1}, "Depth is -1": {Depth: -1}, "DRAM is -1": {DRAM: -1},
 	} {
 		if _, err := s.Stream(t.Context(), o); !errors.Is(err, ErrArgument) || !strings.Contains(err.Error(), field) {
 			t.Errorf("Stream, %s: %v", field, err)

@@ -34,7 +34,7 @@ func TestResidentMemory(t *testing.T) {
 	dir := bigStore(t, true)
 	s := open(t, dir)
 	before := residentMemory(t)
-	r := stream(t, s, StreamOptions{Memory: s.Bytes() * 3 / 4})
+	r := stream(t, s, StreamOptions{DRAM: s.Bytes() * 3 / 4})
 	passes := 200
 	if testing.Short() {
 		passes = 20

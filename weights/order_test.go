@@ -61,7 +61,7 @@ func TestOrderOfRequests(t *testing.T) {
 	} {
 		var traced []string
 		told := make(chan string, passes*3*orderBlocks)
-		r := stream(t, s, StreamOptions{Memory: 14 << 20, Tiles: 1, Trace: func(lane, name string, _, _ time.Time) {
+		r := stream(t, s, StreamOptions{DRAM: 14 << 20, Tiles: 1, Trace: func(lane, name string, _, _ time.Time) {
 			if lane == "out of order" {
 				told <- name
 			}

@@ -122,7 +122,7 @@ func TestPassTakesTheLongerOfReadingAndComputing(t *testing.T) {
 					s := miniature(t, &evenFile{perByte: perByte})
 					all := s.Bytes()
 					r, err := s.Stream(t.Context(), StreamOptions{
-						Memory: all*pinned/100 + miniRing, Ring: miniRing, ReadSize: miniSegment / 2, HeadOnce: headOnce,
+						DRAM: all*pinned/100 + miniRing, Ring: miniRing, ReadSize: miniSegment / 2, HeadOnce: headOnce,
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -179,7 +179,7 @@ func TestExpertsAreComputedAsTheyArrive(t *testing.T) {
 		m.Chunks = append(m.Chunks, chunk)
 		m.addZeros(headName, 1)
 		s := miniStore(t, m, &sharedFile{evenFile{perByte: perByte}})
-		r, err := s.Stream(t.Context(), StreamOptions{Memory: 5*size + miniRing})
+		r, err := s.Stream(t.Context(), StreamOptions{DRAM: 5*size + miniRing})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 
 // Plan says how a [Streamer] uses the memory that it may take. It is plain data.
 type Plan struct {
-	Memory int64 `json:"memory_bytes"` // the limit: Pinned, Ring, Kept and Tiles together are no more
+	DRAM int64 `json:"memory_bytes"` // the limit: Pinned, Ring, Kept and Tiles together are no more
 
 	// Pinned segments stay in memory: first those of the head, unless a pass uses it only once, then others, spread evenly over the
 	// pass, so that computing them hides the reading of those between them, at last those of an embedding that is no head.
@@ -56,7 +56,7 @@ func (p Plan) Total() int64 { return p.Pinned + p.Ring + p.Kept + p.Tiles }
 func (p Plan) ReadsFlash() bool { return p.Streamed > 0 || p.Experts > 0 }
 
 // Plan returns the plan for at most limit bytes of memory and otherwise usual options. Where the limit is too small, the error is a [MemoryError].
-func (s *Store) Plan(limit int64) (Plan, error) { return s.PlanFor(StreamOptions{Memory: limit}) }
+func (s *Store) Plan(limit int64) (Plan, error) { return s.PlanFor(StreamOptions{DRAM: limit}) }
 
 // PlanFor returns the plan of the Streamer with these options.
 func (s *Store) PlanFor(opts StreamOptions) (Plan, error) {
@@ -102,7 +102,7 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 		sparse = s.experts()
 	}
 	p = Plan{
-		Memory: opts.Memory, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
+		DRAM: opts.DRAM, BufferBytes: bufferBytes(s.largest()), ReadSize: opts.ReadSize, Depth: opts.Depth,
 		Pass: s.bytes(0, s.pass) - s.expertBytes(),
 	}
 	p.Tables = s.tableBytes()
@@ -110,26 +110,26 @@ func (m *manifest) planSparse(opts StreamOptions, sparse []bool) (p Plan, pins [
 	all := s.bytes(0, len(s.segments)) - p.Tables
 	pins = make([]bool, len(s.segments))
 	switch buffer := int64(p.BufferBytes); {
-	case opts.Memory >= all+tile:
+	case opts.DRAM >= all+tile:
 		for i, e := range s.segments {
 			pins[i] = !e.table
 		}
 		if p.TileCount = 1; p.Tables > 0 {
-			p.TileCount = int(min(int64(opts.Tiles), (opts.Memory-all)/tile))
+			p.TileCount = int(min(int64(opts.Tiles), (opts.DRAM-all)/tile))
 		}
-	case opts.Memory == 0:
+	case opts.DRAM == 0:
 		p.Buffers = max(fewBuffers, int(positive(opts.Ring, usualRing)/buffer))
 		p.TileCount = opts.Tiles
-		p.Memory = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
+		p.DRAM = int64(p.Buffers)*buffer + int64(p.TileCount)*tile
 	default:
-		if least := m.least(&s); opts.Memory < least {
-			return p, nil, &MemoryError{Need: least, Have: opts.Memory}
+		if least := m.least(&s); opts.DRAM < least {
+			return p, nil, &MemoryError{Need: least, Have: opts.DRAM}
 		}
 		if tile > 0 {
-			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.Memory/tileShare, opts.Memory-fewBuffers*buffer)/tile)))
+			p.TileCount = int(min(int64(opts.Tiles), max(1, min(opts.DRAM/tileShare, opts.DRAM-fewBuffers*buffer)/tile)))
 		}
-		left := opts.Memory - int64(p.TileCount)*tile
-		ring := positive(opts.Ring, UsualRing(opts.Memory))
+		left := opts.DRAM - int64(p.TileCount)*tile
+		ring := positive(opts.Ring, UsualRing(opts.DRAM))
 		p.Buffers = int(min(max(ring/buffer, fewBuffers), left/buffer))
 		if slices.Contains(sparse, true) {
 			p.Buffers, p.Kept = s.pinDense(pins, sparse, left, buffer, p.Buffers, !opts.HeadOnce)

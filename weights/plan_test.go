@@ -43,17 +43,17 @@ func TestPlanUsesTheMemory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		opts := StreamOptions{
-			Memory: rapid.Int64Range(1, s.Bytes()*5/4).Draw(rt, "limit"),
-			Ring:   rapid.Int64Range(0, s.Bytes()).Draw(rt, "ring"),
-			Tiles:  rapid.IntRange(0, 200).Draw(rt, "tiles"),
+			DRAM:  rapid.Int64Range(1, s.Bytes()*5/4).Draw(rt, "limit"),
+			Ring:  rapid.Int64Range(0, s.Bytes()).Draw(rt, "ring"),
+			Tiles: rapid.IntRange(0, 200).Draw(rt, "tiles"),
 
 			HeadOnce: rapid.Bool().Draw(rt, "head once"),
 		}
 		p, pins, err := s.manifest.plan(opts)
 		least := s.manifest.least(&order)
-		if opts.Memory < least {
+		if opts.DRAM < least {
 			if err == nil || !strings.Contains(err.Error(), "the least is") {
-				rt.Fatalf("a memory limit of %d is enough: %v", opts.Memory, err)
+				rt.Fatalf("a memory limit of %d is enough: %v", opts.DRAM, err)
 			}
 			return
 		}
@@ -61,10 +61,10 @@ func TestPlanUsesTheMemory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		all := order.bytes(0, len(order.segments))
-		if p.Total() > p.Memory || p.Pinned < all && p.Buffers < 1 || p.TileCount < 1 {
-			rt.Fatalf("%d bytes of %d: %+v", p.Total(), p.Memory, p)
+		if p.Total() > p.DRAM || p.Pinned < all && p.Buffers < 1 || p.TileCount < 1 {
+			rt.Fatalf("%d bytes of %d: %+v", p.Total(), p.DRAM, p)
 		}
-		if free := p.Memory - p.Total(); p.Pinned < all && opts.Ring == 0 && free > 2*int64(p.BufferBytes) {
+		if free := p.DRAM - p.Total(); p.Pinned < all && opts.Ring == 0 && free > 2*int64(p.BufferBytes) {
 			rt.Fatalf("%d bytes are left over", free)
 		}
 		sum, streamed, inPlan := int64(0), int64(0), 0

@@ -57,7 +57,7 @@ func (r *Streamer) Resize(limit int64) (Plan, error) {
 
 func (r *Streamer) resize(limit int64) (Plan, error) {
 	opts := r.opts
-	opts.Memory = limit
+	opts.DRAM = limit
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	plan, pins, err := r.store.manifest.planSparse(opts, r.sparse)

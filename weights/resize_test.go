@@ -14,7 +14,7 @@ func TestResizeWhileReading(t *testing.T) {
 	for _, tied := range []bool{true, false} {
 		dir := bigStore(t, tied)
 		want := resident(t, dir)
-		r := stream(t, open(t, dir), StreamOptions{Memory: want.store.Bytes() / 2})
+		r := stream(t, open(t, dir), StreamOptions{DRAM: want.store.Bytes() / 2})
 		stop := make(chan struct{})
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -52,7 +52,7 @@ func TestResizeWhileReading(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if held, limit := r.Stats().HeldBytes, r.Plan().Memory; held > limit {
+		if held, limit := r.Stats().HeldBytes, r.Plan().DRAM; held > limit {
 			t.Errorf("%d bytes are held with a memory limit of %d", held, limit)
 		}
 	}
@@ -63,7 +63,7 @@ func TestTrimLevels(t *testing.T) {
 	dir := bigStore(t, true)
 	want := resident(t, dir)
 	limit := want.store.Bytes() * 3 / 4
-	r := stream(t, open(t, dir), StreamOptions{Memory: limit})
+	r := stream(t, open(t, dir), StreamOptions{DRAM: limit})
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, level := range []TrimLevel{TrimModerate, TrimLow, TrimCritical, TrimNone, TrimCritical} {
 		for range 2 {
@@ -86,8 +86,8 @@ func TestTrimLevels(t *testing.T) {
 		if held := r.Stats().HeldBytes; held > p.Total() {
 			t.Errorf("level %d: %d bytes are held, %d planned", level, held, p.Total())
 		}
-		if level == TrimNone && p.Memory != limit {
-			t.Errorf("a memory limit of %d", p.Memory)
+		if level == TrimNone && p.DRAM != limit {
+			t.Errorf("a memory limit of %d", p.DRAM)
 		}
 	}
 	if p := r.Plan(); p.Pinned > int64(p.BufferBytes) || p.Buffers != fewBuffers {
@@ -97,7 +97,7 @@ func TestTrimLevels(t *testing.T) {
 
 func TestResizeRefusals(t *testing.T) {
 	r := stream(t, open(t, smallStore(t)), StreamOptions{})
-	before := r.Plan().Memory
+	before := r.Plan().DRAM
 	for _, limit := range []int64{-1, 0, 1} {
 		if _, err := r.Resize(limit); err == nil {
 			t.Errorf("a memory limit of %d", limit)
@@ -106,7 +106,7 @@ func TestResizeRefusals(t *testing.T) {
 	if _, err := r.Trim(99); err == nil {
 		t.Error("level 99")
 	}
-	if r.Plan().Memory != before {
+	if r.Plan().DRAM != before {
 		t.Error("the limit changed")
 	}
 	if err := r.Close(); err != nil {

@@ -93,7 +93,7 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 
 // allocate takes memory from the system, unless the limit forbids it: while it shrinks, what is still in use counts.
 func (r *Streamer) allocate(n int) (pages, bool) {
-	if r.memory+int64(n) > r.plan.Memory {
+	if r.memory+int64(n) > r.plan.DRAM {
 		return pages{}, false
 	}
 	mem, err := newPages(n)
@@ -174,7 +174,7 @@ func (r *Streamer) giveBack(l *fetch) {
 	switch {
 	case l.mem.bytes == nil: // it has none, or none any more
 		return
-	case l.inRing && r.buffers <= r.plan.Buffers && r.memory <= r.plan.Memory:
+	case l.inRing && r.buffers <= r.plan.Buffers && r.memory <= r.plan.DRAM:
 		r.free = append(r.free, l.mem)
 	default:
 		if l.inRing {

@@ -60,7 +60,7 @@ func (r *Streamer) replan() {
 		}
 	}
 	opts := r.opts
-	opts.Memory = r.limit
+	opts.DRAM = r.limit
 	if plan, pins, err := r.store.manifest.planSparse(opts, sparse); err == nil { // the limit sufficed before
 		r.apply(plan, pins, sparse)
 	}

@@ -114,7 +114,7 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 	passes := route(100, 2)
 	before := int64(1 << 60)
 	for _, limit := range []int64{expertBytes + 40<<10, 3*expertBytes + 40<<10, 5*expertBytes + 40<<10, 8*expertBytes + 40<<10, 12*expertBytes + 40<<10, 15*expertBytes + 40<<10, 1 << 30} {
-		r := stream(t, s, StreamOptions{Memory: limit, Tiles: 1})
+		r := stream(t, s, StreamOptions{DRAM: limit, Tiles: 1})
 		for _, pick := range passes {
 			same(t, want, r, "norm")
 			if prefetch {
@@ -160,7 +160,7 @@ func testExperts(t *testing.T, marked, prefetch bool) {
 func TestExpertsThatAllPassesUse(t *testing.T) {
 	s := expertStore(t, false)
 	want := resident(t, s.Dir())
-	r := stream(t, s, StreamOptions{Memory: 4*expertBytes + 40<<10, Tiles: 1})
+	r := stream(t, s, StreamOptions{DRAM: 4*expertBytes + 40<<10, Tiles: 1})
 	dense := r.Plan()
 	pass := func(pick []int) {
 		same(t, want, r, "norm")
@@ -241,7 +241,7 @@ func TestExpertsAtRandom(t *testing.T) {
 func testExpertsAtRandom(t *testing.T, s *Store) {
 	want := resident(t, s.Dir())
 	rng := rand.New(rand.NewPCG(5, 6))
-	for _, opts := range []StreamOptions{{Memory: 2*expertBytes + 40<<10, Tiles: 1}, {Memory: 6*expertBytes + 40<<10}, {}} {
+	for _, opts := range []StreamOptions{{DRAM: 2*expertBytes + 40<<10, Tiles: 1}, {DRAM: 6*expertBytes + 40<<10}, {}} {
 		r := stream(t, s, opts)
 		for range 60 {
 			if rng.IntN(4) == 0 {
@@ -277,7 +277,7 @@ func testExpertsAtRandom(t *testing.T, s *Store) {
 func TestExpertsOfManyRowsAreKept(t *testing.T) {
 	s := expertStore(t, true)
 	want := resident(t, s.Dir())
-	r := stream(t, s, StreamOptions{Memory: 3*expertBytes + 40<<10, Tiles: 1})
+	r := stream(t, s, StreamOptions{DRAM: 3*expertBytes + 40<<10, Tiles: 1})
 	pass := func(uses int, experts ...int) {
 		same(t, want, r, "norm")
 		var names []string

@@ -9,7 +9,7 @@ import (
 // TestPassDoesNotAllocate: a streamed pass in the steady state allocates nothing, whatever is pinned and however segments are divided into reads.
 func TestPassDoesNotAllocate(t *testing.T) {
 	s := open(t, smallStore(t))
-	for _, opts := range []StreamOptions{{}, {Ring: 1, Depth: 1}, {ReadSize: 4096, Depth: 3}, {Memory: s.Bytes() * 4 / 5}, {Tiles: 2}} {
+	for _, opts := range []StreamOptions{{}, {Ring: 1, Depth: 1}, {ReadSize: 4096, Depth: 3}, {DRAM: s.Bytes() * 4 / 5}, {Tiles: 2}} {
 		r := stream(t, s, opts)
 		names, ctx := passNames(s), t.Context()
 		use := func(p tensor.Packed, err error) bool {

@@ -192,7 +192,7 @@ func benchmarkPass(b *testing.B, s *Store, share int64, balance float64) {
 	}
 	spinRate() // while nothing else runs
 	ring := min(int64(usualRing), usual.Pass/8)
-	r, err := s.Stream(context.Background(), StreamOptions{Memory: usual.Pass*share/100 + ring + usual.Tiles, Ring: ring, HeadOnce: true})
+	r, err := s.Stream(context.Background(), StreamOptions{DRAM: usual.Pass*share/100 + ring + usual.Tiles, Ring: ring, HeadOnce: true})
 	if err != nil {
 		b.Fatal(err)
 	}

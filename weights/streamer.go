@@ -15,10 +15,10 @@ import (
 
 // StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a device.
 type StreamOptions struct {
-	// Memory is the number of bytes for weights: pinned segments, ring and tiles of tables together; see [Plan]. 0 means that
+	// DRAM is the number of bytes for weights: pinned segments, ring and tiles of tables together; see [Plan]. 0 means that
 	// nothing is pinned, and ring and tiles have their usual sizes.
-	Memory int64
-	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of Memory.
+	DRAM int64
+	// Ring is the number of bytes of the ring; 0 means 64 MiB, but no more than a quarter of DRAM.
 	Ring int64
 	// ReadSize is the number of bytes of one read, rounded up to a multiple of 4096; a larger segment is read in pieces, and an expert in as many as
 	// reads are under way at once. 0 means 4 MiB.
@@ -50,7 +50,7 @@ func (o StreamOptions) check() error {
 		name       string
 		value, max int64
 	}{
-		{"Memory", o.Memory, maxStreamBytes}, {"Ring", o.Ring, maxStreamBytes}, {"ReadSize", int64(o.ReadSize), maxReadSize},
+		{"DRAM", o.DRAM, maxStreamBytes}, {"Ring", o.Ring, maxStreamBytes}, {"ReadSize", int64(o.ReadSize), maxReadSize},
 		{"Depth", int64(o.Depth), maxDepth}, {"Tiles", int64(o.Tiles), maxTiles},
 	} {
 		if f.value < 0 || f.value > f.max {
@@ -152,7 +152,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 		return fail(err)
 	}
 	r := &Streamer{
-		store: s, opts: opts, tensors: s.manifest.tensors(), base: plan.Memory, limit: opts.Memory, last: -1, tiles: map[string]*tileCache{},
+		store: s, opts: opts, tensors: s.manifest.tensors(), base: plan.DRAM, limit: opts.DRAM, last: -1, tiles: map[string]*tileCache{},
 		parts: map[string]*streamedParts{}, looked: make([]time.Time, len(s.manifest.Chunks)),
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}

@@ -117,7 +117,7 @@ func TestStreamedPasses(t *testing.T) {
 				t.Errorf("%+v: %d seeks in order, %d out of order", opts, stats.Seeks, stats.OutOfOrder)
 			}
 			least := s.Bytes() - s.manifest.Chunks[0].Size
-			if opts.Memory == 0 && stats.BytesRead < least || stats.ReadTime <= 0 || stats.PeakBytes > r.Plan().Total() {
+			if opts.DRAM == 0 && stats.BytesRead < least || stats.ReadTime <= 0 || stats.PeakBytes > r.Plan().Total() {
 				t.Errorf("%+v: %+v", opts, stats)
 			}
 		}
@@ -128,7 +128,7 @@ func TestStreamedPasses(t *testing.T) {
 func streamVariants(size int64) []StreamOptions {
 	return []StreamOptions{
 		{}, {Ring: 1, Depth: 1}, {Ring: 1 << 40, Depth: 8}, {ReadSize: 1 << 30}, {ReadSize: 100 << 10, Depth: 3}, {Buffered: true},
-		{Memory: 5 << 20}, {Memory: 9 << 20}, {Memory: size / 4}, {Memory: size / 2, Ring: 1}, {Memory: size * 3 / 4, Depth: 1}, {Memory: size}, {Memory: 1 << 40},
+		{DRAM: 5 << 20}, {DRAM: 9 << 20}, {DRAM: size / 4}, {DRAM: size / 2, Ring: 1}, {DRAM: size * 3 / 4, Depth: 1}, {DRAM: size}, {DRAM: 1 << 40},
 	}
 }
 
@@ -138,7 +138,7 @@ func TestAnyOrder(t *testing.T) {
 	s := open(t, dir)
 	names := append(passNames(s), embeddingName)
 	rng := rand.New(rand.NewPCG(3, 4))
-	for _, opts := range []StreamOptions{{Ring: 1}, {Ring: 40 << 20}, {Memory: s.Bytes() / 2}} {
+	for _, opts := range []StreamOptions{{Ring: 1}, {Ring: 40 << 20}, {DRAM: s.Bytes() / 2}} {
 		r := stream(t, s, opts)
 		for range 60 {
 			name := names[rng.IntN(len(names))]
@@ -337,7 +337,7 @@ func TestRandomInterruptions(t *testing.T) {
 	names := passNames(s)
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		r, err := s.Stream(t.Context(), StreamOptions{Memory: 9<<20 + rng.Int64N(s.Bytes()), Depth: 1 + rng.IntN(4), Tiles: 1 + rng.IntN(3)})
+		r, err := s.Stream(t.Context(), StreamOptions{DRAM: 9<<20 + rng.Int64N(s.Bytes()), Depth: 1 + rng.IntN(4), Tiles: 1 + rng.IntN(3)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -404,7 +404,7 @@ func TestUnreliableFlash(t *testing.T) {
 		f := &faults{rng: rand.New(rand.NewPCG(9, uint64(perMille)))}
 		s := f.open(t, dir) // which reads the store without faults, if nobody has yet
 		f.perMille = perMille
-		r := stream(t, s, StreamOptions{Memory: 24 << 20, ReadSize: 256 << 10, Depth: 3, Tiles: 1})
+		r := stream(t, s, StreamOptions{DRAM: 24 << 20, ReadSize: 256 << 10, Depth: 3, Tiles: 1})
 		rng := rand.New(rand.NewPCG(1, 2))
 		failures := int64(0)
 		for f.injected.Load() < total {

@@ -54,7 +54,7 @@ func TestTables(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, memory := range []int64{0, small.Need, all} {
-			r, err := store.Stream(t.Context(), StreamOptions{Memory: memory})
+			r, err := store.Stream(t.Context(), StreamOptions{DRAM: memory})
 			if err != nil {
 				t.Fatal(err)
 			}

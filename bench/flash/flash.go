@@ -118,8 +118,8 @@ func presentReads(out *report.Report, f *profile.Flash) {
 
 // streamed returns how memory for a part of the weights is used, and the median seconds of passes that read the rest as is best.
 func streamed(ctx context.Context, store *weights.Store, share float64, best profile.Reads, passes int) (plan weights.Plan, seconds float64, err error) {
-	options := weights.StreamOptions{Memory: int64(share * float64(store.Bytes())), ReadSize: int(best.Size), Depth: best.Depth}
-	if options.Memory == 0 { // the usual ring would hold all of a small model, of which nothing would then be read
+	options := weights.StreamOptions{DRAM: int64(share * float64(store.Bytes())), ReadSize: int(best.Size), Depth: best.Depth}
+	if options.DRAM == 0 { // the usual ring would hold all of a small model, of which nothing would then be read
 		options.Ring = min(64<<20, store.Bytes()/4)
 	}
 	s, err := store.Stream(ctx, options)

@@ -41,7 +41,7 @@ func (d *dramSize) tooSmall(err error, model string) error {
 // printPlan writes how memory is used for weights as a table.
 func printPlan(out io.Writer, p weights.Plan) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "memory for weights\t%s\tof at most %s\n", cli.FormatBytes(p.Total()), cli.FormatBytes(p.Memory))
+	fmt.Fprintf(table, "memory for weights\t%s\tof at most %s\n", cli.FormatBytes(p.Total()), cli.FormatBytes(p.DRAM))
 	head := "head streamed"
 	if p.HeadPinned {
 		head = "head pinned"

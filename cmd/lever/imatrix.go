@@ -81,7 +81,7 @@ func measureImportance(ctx context.Context, text, src, dir string, bar *cli.Prog
 	pool := kernels.NewPool(host.PerformanceCores())
 	defer pool.Close()
 	return importance.Measure(ctx, store, sequences, importance.Options{
-		Pool: pool, Memory: min(weightMemory(0), 2*store.Bytes()), Progress: func(done, total int) { bar.Update("measuring importance", int64(done), int64(total)) },
+		Pool: pool, DRAM: min(weightMemory(0), 2*store.Bytes()), Progress: func(done, total int) { bar.Update("measuring importance", int64(done), int64(total)) },
 	})
 }
 

@@ -119,7 +119,7 @@ func open(ctx context.Context, path string, dram int64, plain bool, pool *kernel
 		Close() error
 	}
 	if dram > 0 {
-		m.streamer, err = store.Stream(ctx, weights.StreamOptions{Memory: dram, HeadOnce: plain})
+		m.streamer, err = store.Stream(ctx, weights.StreamOptions{DRAM: dram, HeadOnce: plain})
 		source = m.streamer
 	} else {
 		source, err = store.Resident(ctx, nil)

@@ -354,7 +354,7 @@ func TestStreamedTables(t *testing.T) {
 	if _, err := store.Plan(1); !errors.As(err, &small) {
 		t.Fatal(err)
 	}
-	streamer, err := store.Stream(t.Context(), weights.StreamOptions{Memory: small.Need})
+	streamer, err := store.Stream(t.Context(), weights.StreamOptions{DRAM: small.Need})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,10 @@ import (
 // Options says how a model is measured. The zero value is usable.
 type Options struct {
 	Pool *kernels.Pool // workers; if it is nil, the calling goroutine computes. It stays the caller's
-	// Memory is the number of bytes for weights, as in [weights.StreamOptions].
-	Memory   int64
-	Progress func(done, total int) // is called with tokens after each piece of text, unless it is nil
-	Own      []*arch.Architecture  // that the store may be of, beside those of package arch
+	// DRAM is the number of bytes for weights, as in [weights.StreamOptions].
+	DRAM          int64
+	Progress      func(done, total int) // is called with tokens after each piece of text, unless it is nil
+	Architectures []*arch.Architecture  // that the store may be of, beside those of package arch
 }
 
 // piece is the number of tokens that are computed at once, and headRows the number of those that the head is measured with.
@@ -32,11 +32,11 @@ const (
 // than the context are cut.
 func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o Options) (map[string][]float32, error) {
 	fail := func(err error) error { return fmt.Errorf("importance: %w", err) }
-	m, err := arch.Parse(store.Config(), o.Own...)
+	m, err := arch.Parse(store.Config(), o.Architectures...)
 	if err != nil {
 		return nil, fail(err)
 	}
-	stream, err := store.Stream(ctx, weights.StreamOptions{Memory: o.Memory})
+	stream, err := store.Stream(ctx, weights.StreamOptions{DRAM: o.DRAM})
 	if err != nil {
 		return nil, fail(err)
 	}
