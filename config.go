@@ -31,7 +31,7 @@ type Config struct {
 	// as long). It is put back when no engine generates any more.
 	DRAM int64
 	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; if zero, values that suit
-	// most devices. The command lever profile finds those that suit this one.
+	// most machines. The command lever profile finds those that suit this one.
 	ReadSize, ReadDepth int
 	// Threads is the number of workers, at most [MaxThreads]; if zero, one per performance core.
 	Threads int
@@ -41,7 +41,7 @@ type Config struct {
 	// BigCores keeps the workers on the performance cores, on Linux and Android processors that have slower ones too.
 	BigCores bool
 	// Pause is asked after each pass of the target how long to rest before the next one; busy is the time since the last rest. An app
-	// answers by how hot the device is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. If Pause is
+	// answers by how hot the phone is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. If Pause is
 	// nil, the engine never rests.
 	Pause func(busy time.Duration) time.Duration
 	// Context is the largest number of tokens of prompt and answer; if zero, as many as the model was made for, at most 8192.

@@ -1,4 +1,4 @@
-// Package profile measures what a device takes for the parts of a pass: reading from flash, computing blocks and projections, and
+// Package profile measures what a machine takes for the parts of a pass: reading from flash, computing blocks and projections, and
 // moving memory, and multiplying on an NPU. The result is kept as profile.json and is the input of the cost model of package spec/gaincost.
 //
 // # profile.json, version 1

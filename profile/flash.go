@@ -19,7 +19,7 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// Flash is how fast the device reads.
+// Flash is how fast the machine reads.
 type Flash struct {
 	Mode   weights.IOMode `json:"mode"`
 	Origin Origin         `json:"source"`
@@ -131,7 +131,7 @@ func (f *Flash) check() error {
 	return nil
 }
 
-// Emulate returns the device as a profile for [flashsim.Throttle]. The tail of the delays is that of the smallest reads, one at a time. Where
+// Emulate returns the flash device as a profile for [flashsim.Throttle]. The tail of the delays is that of the smallest reads, one at a time. Where
 // a larger or a deeper read came out faster than the one before, which only noise can do, it is taken to be as fast.
 func (f *Flash) Emulate(name string) (*flashsim.Profile, error) {
 	p := &flashsim.Profile{Format: flashsim.Format, Version: flashsim.Version, Name: name}

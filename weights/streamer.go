@@ -13,7 +13,7 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a device.
+// StreamOptions says how a [Streamer] uses memory and storage. The zero value is usable; `lever profile` measures what suits a machine.
 type StreamOptions struct {
 	// DRAM is the number of bytes for weights: pinned segments, ring and tiles of tables together; see [Plan]. 0 means that
 	// nothing is pinned, and ring and tiles have their usual sizes.

@@ -47,7 +47,7 @@ const (
 	ioBound      = "NPU, weights on flash"
 )
 
-// clock tells a policy that passes took what they take on a device, and adds that up.
+// clock tells a policy that passes took what they take on a machine, and adds that up.
 type clock struct {
 	spec.Policy
 	truth *gaincost.CostModel
@@ -68,7 +68,7 @@ func (c *clock) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	return c.Policy.Grow(ctx, sequence, tree, draft)
 }
 
-// Observe passes on a pass with the times of the device.
+// Observe passes on a pass with the times of the machine.
 func (c *clock) Observe(o spec.Observation) {
 	o.DraftSeconds = c.draft.seconds
 	o.VerifySeconds = c.truth.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, float64(len(o.Path))) - o.DraftSeconds
@@ -101,7 +101,7 @@ type pricedClock struct {
 	earlyexit.Pricer
 }
 
-// countedDraft adds up what the forwards of a draft model take on a device.
+// countedDraft adds up what the forwards of a draft model take on a machine.
 type countedDraft struct {
 	spec.Decoder
 	curve   gaincost.Curve

@@ -36,7 +36,7 @@ const Budget = 64
 const (
 	goalRecall = 0.97
 	goalSaved  = 0.40
-	goalTime   = 0.25 // of the verification time on a device that computes slowly
+	goalTime   = 0.25 // of the verification time on a machine that computes slowly
 	goalLength = 0.98 // of the accepted tokens, meanwhile
 	goalOwn    = 0.02 // of the time of a pass, for the predictor
 )
@@ -256,7 +256,7 @@ func layerNames(layers []int) string { return strings.Trim(fmt.Sprint(layers), "
 
 // fixedTrees prunes trees of all nodes more and more.
 func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
-	t := out.AddTable("trees of 64 nodes, pruned for a share of the expected accepted nodes; times on a device that computes slowly",
+	t := out.AddTable("trees of 64 nodes, pruned for a share of the expected accepted nodes; times on a machine that computes slowly",
 		report.Text("share"), report.Number("accepted/pass", 2), report.Number("of unpruned %", 1), report.Number("verify ms/pass", 0), report.Number("less %", 1),
 		report.Number("saved %", 1), report.Number("wrong/pass", 3))
 	var whole spec.Stats
@@ -295,7 +295,7 @@ func (r *run) fixedTrees(ctx context.Context, out *report.Report) error {
 		}
 		t.Add(name, s.AcceptedPerPass, 100*length, 1e3*perPass, 100*less, 100*saved(s), float64(s.WronglyPruned)/float64(s.Passes))
 	}
-	out.Find("trees of %d nodes on a device that computes slowly: verification takes %.1f %% less time at %.0f %% of the accepted tokens or more (goal %.0f %%)",
+	out.Find("trees of %d nodes on a machine that computes slowly: verification takes %.1f %% less time at %.0f %% of the accepted tokens or more (goal %.0f %%)",
 		Budget, 100*best, 100*goalLength, 100*goalTime)
 	return nil
 }

@@ -16,7 +16,7 @@ func newPruneExperiment() *experiment {
 		name:  "prune",
 		short: "Measure what pruning trees half-way through the target saves, and what it costs",
 		long: `Measure what pruning drafted tokens half-way through the target saves: curves of recall against saved work for each predictor in the target's
-store, beside the draft's own probabilities; and what it does for the time of verification on devices of different kinds, whose times are computed
+store, beside the draft's own probabilities; and what it does for the time of verification on machines of different kinds, whose times are computed
 from the rows that really went on. All answers are compared with plain decoding.
 
 Without --model the demo pair runs. Prompts are read from ` + sharedFolder + `/data/prompts; where that is absent, a few of our own take their place.`,

@@ -91,9 +91,9 @@ func showCost(dst string) {
 		return // whoever opens it will say why
 	}
 	text := fmt.Sprintf("a pass uses %s of weights", cli.FormatBytes(info.PassBytes()))
-	if device, known := loadRates(); known {
+	if machine, known := loadRates(); known {
 		memory := weightMemory(0)
-		text += fmt.Sprintf(": %.3g tokens/s without a draft on this device, with %s for them, where reading limits it", device.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
+		text += fmt.Sprintf(": %.3g tokens/s without a draft on this machine, with %s for them, where reading limits it", machine.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
 	}
 	fmt.Fprintln(cli.Stderr, text)
 }

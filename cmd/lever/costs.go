@@ -10,10 +10,10 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// rates say how fast a device reads, in bytes per second.
+// rates say how fast a machine reads, in bytes per second.
 type rates struct{ flash, memory float64 }
 
-// loadRates returns those of the profile that lever profile left on this device; ok is false if there is none that can be used.
+// loadRates returns those of the profile that lever profile left on this machine; ok is false if there is none that can be used.
 func loadRates() (r rates, ok bool) {
 	p, err := loadProfile("")
 	if p == nil || err != nil {
@@ -26,7 +26,7 @@ func ratesOf(p *profile.Profile) rates {
 	return rates{flash: p.Flash.Best().BytesPerSecond, memory: p.Memory}
 }
 
-// tokensPerSecond returns how many passes over so many bytes of weights the device makes in a second, with the given memory for them, if neither computing
+// tokensPerSecond returns how many passes over so many bytes of weights the machine makes in a second, with the given memory for them, if neither computing
 // nor drafts count: what is not kept in memory is read from flash meanwhile.
 func (r rates) tokensPerSecond(pass, memory int64) float64 {
 	kept := memory
@@ -40,12 +40,12 @@ func (r rates) tokensPerSecond(pass, memory int64) float64 {
 type cost struct {
 	Type            string  `json:"type"`
 	PassBytes       int64   `json:"pass_bytes"`
-	TokensPerSecond float64 `json:"tokens_per_second,omitempty"` // of plain decoding; 0 where no profile says how fast the device is
+	TokensPerSecond float64 `json:"tokens_per_second,omitempty"` // of plain decoding; 0 where no profile says how fast the machine is
 }
 
 // costs returns what each type and mix would cost of the model that info describes.
 func costs(info *weights.Info, memory int64) (all []cost) {
-	device, known := loadRates()
+	machine, known := loadRates()
 	var mixes []weights.Mix
 	for _, d := range weights.EncodableTypes() {
 		mixes = append(mixes, weights.Uniform(d))
@@ -53,14 +53,14 @@ func costs(info *weights.Info, memory int64) (all []cost) {
 	for _, m := range append(mixes, weights.Mixes()...) {
 		c := cost{Type: m.Name, PassBytes: info.PassBytesAs(m)}
 		if known {
-			c.TokensPerSecond = device.tokensPerSecond(c.PassBytes, memory)
+			c.TokensPerSecond = machine.tokensPerSecond(c.PassBytes, memory)
 		}
 		all = append(all, c)
 	}
 	return all
 }
 
-// weightMemory returns the memory that a device is taken to have for weights: what was given, or else half of what is available, 0 if
+// weightMemory returns the memory that a machine is taken to have for weights: what was given, or else half of what is available, 0 if
 // the system does not say.
 func weightMemory(given int64) int64 {
 	if given > 0 {
@@ -99,7 +99,7 @@ func printCosts(out io.Writer, all []cost, memory int64) error {
 func printRateNote(out io.Writer, known bool) error {
 	note := "tokens/s are those of plain decoding where reading limits it; a draft gives more"
 	if !known {
-		note = "lever profile measures this device, and then this table says tokens/s, too"
+		note = "lever profile measures this machine, and then this table says tokens/s, too"
 	}
 	_, err := fmt.Fprintln(out, note)
 	return err

@@ -33,7 +33,7 @@ type modelFlags struct {
 	threads      int
 	bigCores     bool
 	profile      string
-	device       *profile.Profile // named by profile, since open; nil without
+	machine      *profile.Profile // named by profile, since open; nil without
 	flash, trace string
 	remember     string
 	throttle     *flashsim.Throttle // of flash, since open; nil without
@@ -104,11 +104,11 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		cfg.OpenFile = f.throttle.Opener(nil)
 	} else {
 		// What was measured of this machine's flash says nothing about another's.
-		if f.device, err = loadProfile(f.profile); err != nil {
+		if f.machine, err = loadProfile(f.profile); err != nil {
 			return nil, err
 		}
-		if f.device != nil {
-			cfg.ReadSize, cfg.ReadDepth = int(f.device.Flash.BestSize), f.device.Flash.BestDepth
+		if f.machine != nil {
+			cfg.ReadSize, cfg.ReadDepth = int(f.machine.Flash.BestSize), f.machine.Flash.BestDepth
 		}
 	}
 	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, f.model, f.draft); err != nil {
@@ -119,8 +119,8 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		cfg.Draft = ""
 	}
 	cfg.NPU, cfg.Placement = f.npu.open(ctx), f.npu.placement
-	if f.device != nil && f.device.NPU != nil && f.device.NPU.Driver == f.npu.device && f.device.Kernels == kernels.Default().Name() {
-		cfg.CPUCosts, cfg.NPUCosts = f.device.NPU.CPU, f.device.NPU.Costs
+	if f.machine != nil && f.machine.NPU != nil && f.machine.NPU.Driver == f.npu.device && f.machine.Kernels == kernels.Default().Name() {
+		cfg.CPUCosts, cfg.NPUCosts = f.machine.NPU.CPU, f.machine.NPU.Costs
 	}
 	defer bar.Close()
 	engine, err := lever.Open(ctx, cfg)
@@ -178,7 +178,7 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 	switch kind.Name {
 	case gaincost.LeverKind.Name:
 		var costs gaincost.Costs
-		if costs, err = profiledCosts(f.device, engine); err == nil {
+		if costs, err = profiledCosts(f.machine, engine); err == nil {
 			req.Policy, err = engine.NewLever(gaincost.LeverOptions{Costs: costs, Budget: req.Budget})
 		}
 	case gaincost.NGramKind.Name:

@@ -32,8 +32,8 @@ func newProfileCommand() *cobra.Command {
 	var flags profileFlags
 	cmd := &cobra.Command{
 		Use:   "profile",
-		Short: "Measure how fast this device reads and computes",
-		Long: `Measure how fast this device reads from flash, by size and number of reads under way, and how long it computes a block and
+		Short: "Measure how fast this machine reads and computes",
+		Long: `Measure how fast this machine reads from flash, by size and number of reads under way, and how long it computes a block and
 the logits of the target and of the draft, by rows. The result is kept as profile.json.
 
 Reads bypass the page cache where the system allows it. They go to the target's chunks where these are at least 512 MiB,

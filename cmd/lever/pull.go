@@ -33,7 +33,7 @@ func newPullCommand() *cobra.Command {
 		Use:   "pull REPOSITORY|URL [FOLDER]",
 		Short: "Download a model that you name from a Hugging Face hub or another address",
 		Long: `Download a model: the safetensors of a repository on a Hugging Face hub with what belongs to them, or its GGUF file, or one file from any
-address. Of a repository with several GGUF files it lists them, with what each would give on this device, for you to choose with --file.
+address. Of a repository with several GGUF files it lists them, with what each would give on this machine, for you to choose with --file.
 Every file of a repository is checked against the hub's checksum. An interrupted download goes on where it stopped when the same
 command is given again. Licences are between you and the model's owner; for private and gated repositories set HF_TOKEN.
 
@@ -227,10 +227,10 @@ func (f *pullFlags) find(ctx context.Context, client *hub.Client, repo, source s
 	return files, err
 }
 
-// printChoices writes a table of GGUF models, and what they would give on this device with the given memory for weights. What a pass uses is about the
+// printChoices writes a table of GGUF models, and what they would give on this machine with the given memory for weights. What a pass uses is about the
 // size of the file.
 func printChoices(out io.Writer, choices []hub.Choice, memory int64) error {
-	device, known := loadRates()
+	machine, known := loadRates()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if known {
 		fmt.Fprintf(table, "--file\tsize\ttokens/s with %s for weights\n", cli.FormatBytes(memory))
@@ -240,7 +240,7 @@ func printChoices(out io.Writer, choices []hub.Choice, memory int64) error {
 	for _, c := range choices {
 		size, rate := "unknown", "?"
 		if c.Size >= 0 {
-			size, rate = cli.FormatBytes(c.Size), fmt.Sprintf("%.3g", device.tokensPerSecond(max(c.Size, 1), memory))
+			size, rate = cli.FormatBytes(c.Size), fmt.Sprintf("%.3g", machine.tokensPerSecond(max(c.Size, 1), memory))
 		}
 		if fmt.Fprintf(table, "%s\t%s", fileerr.Name(c.Pattern), size); known {
 			fmt.Fprintf(table, "\t%s", rate)

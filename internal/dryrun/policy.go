@@ -5,7 +5,7 @@ import (
 	"github.com/lever-go/lever/spec/gaincost"
 )
 
-// Policy is [gaincost.Lever] on a device on which a pass takes the same time whatever its size, as where reading takes longer than computing: its trees
+// Policy is [gaincost.Lever] on a machine on which a pass takes the same time whatever its size, as where reading takes longer than computing: its trees
 // have all the nodes that they may have.
 type Policy struct{ *gaincost.Lever }
 

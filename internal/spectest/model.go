@@ -1,4 +1,4 @@
-// Package spectest has language models, policies and devices that are made up, for tests of what speculates: package spec, its policies and
+// Package spectest has language models, policies and machines that are made up, for tests of what speculates: package spec, its policies and
 // its pruners. They are deterministic, take no time, and refuse whatever real ones refuse.
 package spectest
 

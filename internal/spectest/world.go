@@ -9,7 +9,7 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
-// World is a target, a draft model and a device, simulated: tokens are hashes, and time is computed, so that a run is
+// World is a target, a draft model and a machine, simulated: tokens are hashes, and time is computed, so that a run is
 // deterministic and takes no longer than the policy itself.
 type World struct {
 	Seed uint64

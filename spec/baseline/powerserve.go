@@ -29,7 +29,7 @@ type PowerServeOptions struct {
 }
 
 // PowerServe grows a chain that splits only where the next tokens are about equally probable, one draft forward per expanded
-// node, and fills the rest of the tree with the leaves that this yields at no further cost: trees for devices where verification
+// node, and fills the rest of the tree with the leaves that this yields at no further cost: trees for machines where verification
 // takes the same time for any number of rows up to some limit.
 //
 // Source: PowerServe (2025), https://github.com/powerserve-project/PowerServe. There, unlike here, a node that ends the text is

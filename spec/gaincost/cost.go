@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Costs is what a device takes for the parts of a pass: what a profile of the device measures. Times are in seconds. Parts
+// Costs is what a machine takes for the parts of a pass: what a profile of the machine measures. Times are in seconds. Parts
 // that are left out are measured during the first passes; see [CostModel]. The target's weights are read layer by layer, in
 // the order of use, into a ring of buffers.
 type Costs struct {

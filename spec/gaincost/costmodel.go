@@ -41,7 +41,7 @@ type expectedCuts struct {
 	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; if nil, all of it
 }
 
-// observe takes in what was pruned in a pass of the given rows, on a device where batches take what curve says.
+// observe takes in what was pruned in a pass of the given rows, on a machine where batches take what curve says.
 func (e *expectedCuts) observe(rows int, cuts []spec.Cut, curve Curve) {
 	const keep = 0.9
 	whole := curve.At(rows)
@@ -417,7 +417,7 @@ func (w *workTime) take(f spec.Forwards, seconds, growth float64) {
 
 func (w *workTime) known() bool { return len(w.base.Points) > 0 }
 
-// foreign reports whether a first observation shows that the curve is of another device or model.
+// foreign reports whether a first observation shows that the curve is of another machine or model.
 func (w *workTime) foreign(u, v, y float64) bool {
 	expected := w.predict(u, v)
 	return w.seen == 0 && (y > 2*expected || y < expected/2)

@@ -1,7 +1,7 @@
-// Package gaincost drafts by gain and cost: its policy [Lever] grows the tree that makes the most of a pass on a device, the expected number of
+// Package gaincost drafts by gain and cost: its policy [Lever] grows the tree that makes the most of a pass on a machine, the expected number of
 // accepted tokens against the time of the pass (Lever: Speculative LLM Inference on Smartphones, arXiv 2605.16786).
 //
-//  1. [Costs] is what a profile says of the device: the time to read each layer, to compute rows, and to draft.
+//  1. [Costs] is what a profile says of the machine: the time to read each layer, to compute rows, and to draft.
 //  2. [CostModel] predicts the time of a pass from them, as a pipeline that reads ahead, and corrects itself by what passes took.
 //  3. [Calibration] turns the probabilities that a source gives candidates into how often they are right; [Estimator] has one for each source.
 //  4. [Lookup] finds what followed the latest tokens earlier in the sequence and in [Answers], for nothing; the policy [NGram] drafts with that alone.

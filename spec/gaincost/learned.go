@@ -6,7 +6,7 @@ import (
 )
 
 // learned is what a Lever is stored as: how often candidates are right, which is of the models and texts, and not what passes cost, which is of
-// the device and what else it does.
+// the machine and what else it does.
 type learned struct {
 	Sources  *Estimator            `json:"sources"`
 	Hits     [outlookRanks]float64 `json:"hits"`

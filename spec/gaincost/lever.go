@@ -13,9 +13,9 @@ var LeverKind = spec.PolicyKind{Name: "lever", Budget: 64, Draft: spec.DraftOpti
 	return NewLever(LeverOptions{Budget: budget})
 }}
 
-// LeverOptions describe a [Lever]. The zero value has no profile of the device and looks up n-grams.
+// LeverOptions describe a [Lever]. The zero value has no profile of the machine and looks up n-grams.
 type LeverOptions struct {
-	// Costs are what a profile of the device says; what they leave out is measured during the first passes.
+	// Costs are what a profile of the machine says; what they leave out is measured during the first passes.
 	Costs Costs
 	// Quantile, if above 0, makes trees for passes that read as slowly as at most this part of them does not exceed, instead of
 	// for the average over fast and slow ones. Near 1 it favours a steady pace over a high one.
@@ -30,7 +30,7 @@ type LeverOptions struct {
 }
 
 // Lever is the policy that this module is named after: it grows the tree that makes the most of a pass, by the expected number
-// of accepted tokens against the time of the pass on this device (Lever: Speculative LLM Inference on Smartphones, arXiv
+// of accepted tokens against the time of the pass on this machine (Lever: Speculative LLM Inference on Smartphones, arXiv
 // 2605.16786), with the cost of a pipeline that reads ahead. Candidates come from the draft model, in waves, and from look-up,
 // which takes no time; their probabilities are calibrated by what the target accepts.
 //
