@@ -25,6 +25,8 @@ type Config struct {
 	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]), if it is not zero. It need not be given where
 	// the draft's configuration names it.
 	DraftMask int32
+	// ChatTemplate is a Jinja template that takes the place of the target's own, if not empty.
+	ChatTemplate string
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. If it is zero, all of them are in memory. While a
 	// streamed target generates, GOMAXPROCS of the process is larger by the number of reads under way, unless the environment sets it:
 	// otherwise reads that the scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times

@@ -19,6 +19,7 @@ import (
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -49,6 +50,7 @@ type Engine struct {
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
+	syntax     func() (*toolcall.Syntax, error)    // the same
 }
 
 // Open opens the models of cfg. Cancelling ctx stops a conversion or a load; a store is then left as it was.
@@ -61,6 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		e.npu.scheduler = offload.New(cfg.NPU)
 	}
 	e.vocabulary = sync.OnceValues(e.newVocabulary)
+	e.syntax = sync.OnceValues(func() (*toolcall.Syntax, error) { return toolcall.Find(context.Background(), e.target.tokenizer) }) // which is bounded
 	if err := e.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -226,12 +229,7 @@ func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) {
 
 func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
 	tok := e.target.tokenizer
-	spell := func(token int32) string {
-		if tok.IsSpecial(token) {
-			return ""
-		}
-		return tok.Token(token)
-	}
+	spell := func(token int32) string { return toolcall.Spell(tok, token) }
 	return grammar.NewVocabulary(e.target.decoder.Vocab(), spell, tok.EOS())
 }
 

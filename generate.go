@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -34,6 +35,13 @@ type Request struct {
 	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. Without it any text may come. A thinking model does not
 	// think then: the grammar begins with the answer.
 	Grammar *grammar.Grammar
+	// Tools are functions that the model may ask for, as ToolChoice says: calls are in the Result, with arguments that satisfy the tools' schemas, and not
+	// in the text. They can't stand beside Grammar. The results go into Messages with the next request; [Engine.Converse] does all that. With a model whose
+	// chat template knows no calls the error wraps [toolcall.ErrUnsupported].
+	Tools      []toolcall.Tool
+	ToolChoice toolcall.Choice
+	// Calls is what [Engine.ToolGrammar] made of Tools and ToolChoice, for those who ask for the same tools again and again. If it is nil, Generate makes it.
+	Calls *toolcall.Grammar
 
 	// Policy decides what is drafted. The default is the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
 	// the engine has neither a draft nor earlier answers.
@@ -45,6 +53,8 @@ type Request struct {
 	// Logits, if not nil, is called with each generated token and the logits it was picked from, before the text that the token completes is
 	// emitted. See [spec.Request].
 	Logits func(token int32, logits []float32)
+	// ToolCall, if not nil, is called with what each pass adds to calls, after emit gets its text. An error ends the generation.
+	ToolCall func(toolcall.Delta) error
 	// Piece, if not nil, is called with what each pass adds, before emit gets its text.
 	Piece func(spec.Piece)
 	// Observe, if not nil, is called after each pass with its tree; see [spec.Observation].
@@ -56,7 +66,10 @@ const MaxBudget = residentBatch - 1
 
 // Result is what was generated and what it took. Text leaves out control tokens, such as one that begins another turn; TokenIDs has them.
 type Result struct {
-	Text     string      `json:"text"`
+	Text string `json:"text"`
+	// ToolCalls are the calls that the model asks for, those whose arguments are complete.
+	ToolCalls []tokenizer.ToolCall `json:"tool_calls,omitempty"`
+
 	TokenIDs []int32     `json:"token_ids"`
 	Finish   spec.Finish `json:"finish_reason"`
 	spec.Stats
@@ -89,6 +102,10 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		}
 		templateFault = prompt.Fallback
 	}
+	constraint, decoder, err := e.follow(ctx, &req)
+	if err != nil {
+		return Result{}, err
+	}
 	if req.Budget < 0 || req.Budget > MaxBudget {
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
@@ -105,12 +122,6 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if e.npu.scheduler != nil {
 		before = e.npu.scheduler.Stats()
 	}
-	var constraint spec.Constraint
-	if req.Grammar != nil {
-		constraint = req.Grammar.Matcher(ctx)
-	}
-	stream := e.target.tokenizer.NewStream()
-	stream.SkipSpecial = true
 	rest := e.rests(ctx)
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      req.Tokens,
@@ -118,7 +129,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Sampling:    req.Sampling,
 		StopTokens:  e.stopTokens(req),
 		StopStrings: req.StopStrings,
-		TextDecoder: stream,
+		TextDecoder: decoder,
 		Progress:    req.Prefill,
 		Constraint:  constraint,
 		Logits:      req.Logits,
@@ -132,12 +143,17 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 				return err
 			}
 		}
+		if err := decoder.tell(req.ToolCall); err != nil {
+			return err
+		}
 		return rest(p)
 	})
 	e.remembered.add(generated.Tokens)
 	e.learned.used(options.Policy)
 	return Result{
-		Text:     generated.Text,
+		Text:      generated.Text,
+		ToolCalls: decoder.calls(),
+
 		TokenIDs: generated.Tokens,
 		Finish:   generated.Finish,
 		Stats:    generated.Stats,
@@ -204,7 +220,16 @@ func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error
 	if len(messages) > e.Context() {
 		return tokenizer.Prompt{}, fmt.Errorf("lever: %w: %d messages, room for %d tokens", spec.ErrPromptTooLong, len(messages), e.Context())
 	}
-	return e.target.tokenizer.Chat(ctx, messages, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil})
+	if len(req.Tools) > 0 {
+		if _, err := e.syntax(); err != nil {
+			return tokenizer.Prompt{}, fmt.Errorf("lever: %w", err)
+		}
+	}
+	options := tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil}
+	for _, t := range req.Tools {
+		options.Tools = append(options.Tools, t.JSON())
+	}
+	return e.target.tokenizer.Chat(ctx, messages, options)
 }
 
 // Encode returns the tokens that Generate would begin with. It may be called during a generation.

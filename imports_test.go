@@ -42,6 +42,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"arch", "tensor kernels layers"},
 	{"tokenizer", ""},
 	{"grammar", ""},
+	{"toolcall", "grammar tokenizer"},
 
 	// The decode loop knows neither files nor devices.
 	{"spec", "kernels spec/sampling"},
@@ -51,12 +52,12 @@ var mayImport = []struct{ packages, imports string }{
 	{"spec/earlyexit", "spec spec/gaincost layers"},
 
 	// The engine joins what is above; all else stands on it.
-	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers weights weights/convert tokenizer grammar spec/..."},
-	{"server/...", "lever grammar kernels spec tokenizer"},
+	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers weights weights/convert tokenizer grammar toolcall spec/..."},
+	{"server/...", "lever grammar kernels spec tokenizer toolcall"},
 	{"distill", "arch lever tensor tensor/ops tensor/gorgoniadense kernels layers weights tokenizer spec/..."},
 	{"profile", "flashsim arch tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},
 	{"bench/...", "flashsim arch lever bench/... profile tensor kernels kernels/npu/... layers weights weights/importance tokenizer spec/..."},
-	{"examples/...", "arch lever distill tensor kernels layers weights tokenizer spec/..."},
+	{"examples/...", "arch lever distill tensor kernels layers weights tokenizer toolcall spec/..."},
 	{"cmd/lever", "flashsim arch lever server profile tensor kernels kernels/npu/... layers weights weights/convert weights/importance tokenizer spec/..."},
 	{"cmd/lever-bench", "flashsim lever bench/... kernels tensor weights weights/convert"},
 	{"cmd/lever-distill", "distill"},

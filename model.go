@@ -73,6 +73,9 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	if m.tokenizer, err = tokenizer.Open(m.store.FS()); err != nil {
 		return err
 	}
+	if cfg.ChatTemplate != "" {
+		m.tokenizer = m.tokenizer.WithTemplate(cfg.ChatTemplate)
+	}
 	if err := m.openReader(ctx, cfg, dram); err != nil {
 		return err
 	}

@@ -245,6 +245,23 @@ func (m *Matcher) Next(state int, token int32) int {
 	return m.place(at)
 }
 
+// Follow returns the state after a text, into whichever tokens it is cut, and a negative number if it is not allowed.
+func (m *Matcher) Follow(state int, text string) int {
+	if m.failed() {
+		return dead
+	}
+	at := m.states[state].state
+	if at == 0 {
+		return dead
+	}
+	for i := range len(text) {
+		if at = m.machine.step(at, text[i]); at == dead {
+			return dead
+		}
+	}
+	return m.place(at)
+}
+
 // forced returns the only token that is allowed in a state, or choice.
 func (m *Matcher) forced(state int) int32 {
 	p := m.states[state]

@@ -39,38 +39,33 @@ func (v *Vocabulary) JSONSchema(ctx context.Context, schema []byte) (*Grammar, e
 }
 
 func (v *Vocabulary) schema(w *work, schema []byte) (*Grammar, error) {
-	if len(schema) > maxSchema {
-		return nil, fmt.Errorf("grammar: %w: %d bytes, more than %d", ErrTooLarge, len(schema), maxSchema)
-	}
-	if !json.Valid(schema) {
-		return nil, errors.New("grammar: schema is not JSON")
-	}
-	root, named, err := decode(w, schema)
-	if w.err != nil {
-		return nil, w.err
-	}
+	c, root, err := newCompiler(newBuilder(oneLine, w), schema)
 	if err != nil {
-		return nil, fmt.Errorf("grammar: schema: %w", err)
-	}
-	c := &compiler{
-		builder: newBuilder(oneLine, w), references: newReferences(w, root, named),
-		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{}, schemas: map[string]*value{}, ranges: map[string]int32{},
+		return nil, err
 	}
 	start, err := c.compile(root)
-	if c.work.err != nil {
-		return nil, c.work.err
-	}
 	if err != nil {
-		return nil, fmt.Errorf("grammar: schema: %w", err)
+		return nil, cmp.Or(w.err, fmt.Errorf("grammar: schema: %w", err))
 	}
-	if c.leftRecursive() {
+	return v.finish(c.graph, start, len(c.wide) > 0, func() error { return fmt.Errorf("grammar: schema: %w", c.nothing()) })
+}
+
+// finish returns the grammar of a rule; nothing says why there is no text of it. wide is whether it has choices of many that were merged.
+func (v *Vocabulary) finish(graph *graph, start int32, wide bool, nothing func() error) (*Grammar, error) {
+	w := graph.work
+	switch {
+	case w.err != nil:
+		return nil, w.err
+	case !graph.prune(start):
+		return nil, cmp.Or(w.err, nothing())
+	case graph.leftRecursive():
 		return nil, errors.New("grammar: schema: a $ref leads back to itself with nothing between")
 	}
-	g := v.grammar(c.graph, start)
+	g := v.grammar(graph, start)
 	if w.err != nil {
 		return nil, w.err
 	}
-	if len(c.wide) > 0 {
+	if wide {
 		if err := g.try(w); err != nil {
 			return nil, err
 		}
@@ -102,6 +97,24 @@ type rule struct {
 	node int32
 }
 
+// newCompiler reads a schema, whose rules are to be made by b.
+func newCompiler(b *builder, schema []byte) (c *compiler, root *value, err error) {
+	if len(schema) > maxSchema {
+		return nil, nil, fmt.Errorf("grammar: %w: %d bytes, more than %d", ErrTooLarge, len(schema), maxSchema)
+	}
+	if !json.Valid(schema) {
+		return nil, nil, errors.New("grammar: schema is not JSON")
+	}
+	root, named, err := decode(b.work, schema)
+	if err != nil {
+		return nil, nil, cmp.Or(b.work.err, fmt.Errorf("grammar: schema: %w", err))
+	}
+	return &compiler{
+		builder: b, references: newReferences(b.work, root, named),
+		shapes: map[string][]*shape{}, own: map[*value]*shape{}, rules: map[string]int32{}, languages: map[string]*language{}, schemas: map[string]*value{}, ranges: map[string]int32{},
+	}, root, nil
+}
+
 // compile makes the rules of a schema, and returns the first.
 func (c *compiler) compile(root *value) (start int32, err error) {
 	all, err := c.add(nil, root)
@@ -122,9 +135,6 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 	merger := &choices{graph: c.graph, known: map[string]int32{}, rests: map[text]int32{}, limit: (c.work.steps + c.work.limit) / 2}
 	for _, node := range c.wide {
 		merger.merge(node)
-	}
-	if !c.prune(start) {
-		return 0, cmp.Or(c.work.err, c.nothing())
 	}
 	return start, nil
 }

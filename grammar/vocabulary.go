@@ -25,11 +25,15 @@ type branch struct {
 	last  byte  // the last of them
 }
 
+// noText is a byte that no text has.
+const noText = 0xFF
+
 // maxTokens is far more than any model has.
 const maxTokens = 1 << 24
 
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
-// such as control tokens, which will not be allowed. end are the tokens that end a text; there must be at least one.
+// which will not be allowed. A control token may be spelled with the byte 0xFF, which no text has, before its name: only a [Literal] that has the same
+// allows it. end are the tokens that end a text; there must be at least one.
 func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Vocabulary, error) {
 	if size < 0 || size > maxTokens {
 		return nil, fmt.Errorf("grammar: vocabulary of %d tokens, outside 0 to %d", size, maxTokens)
@@ -62,6 +66,7 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 			single[text[0]] = true
 		}
 	}
+	single[noText] = true
 	if b := slices.Index(single[:], false); b >= 0 {
 		return nil, fmt.Errorf("grammar: vocabulary: no token for the single byte 0x%02X, without which some texts could not be spelled", b)
 	}
@@ -70,6 +75,9 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 	v.plain = v.within(plainRunes.table())
 	return v, nil
 }
+
+// Size returns the number of tokens.
+func (v *Vocabulary) Size() int { return v.size }
 
 // grow makes the trie of tokens in the order of their texts. Of several with one text, the first stands for all.
 func (v *Vocabulary) grow(order []int32) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 )
 
 // question is a request for an answer, of one of the API's kinds.
@@ -21,11 +23,14 @@ type question interface {
 	fields() fields
 	// job returns what the engine is asked for, once all fields were taken.
 	job(base lever.Request) (*job, error)
+	// refusal returns the body that tells of an error.
+	refusal(e *apiError) any
 }
 
 // job is a request that is ready to be answered.
 type job struct {
-	form     form
+	reply    reply
+	prompt   string // the field that has the prompt, for errors
 	options  *sampling
 	request  lever.Request
 	large    bool // it may take longer than most
@@ -48,8 +53,10 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 	if err != nil {
 		return nil, err
 	}
-	j.request.Grammar, err = s.grammar(ctx, &j.options.format)
-	j.large = len(body) > lightBytes || j.request.Grammar != nil
+	if j.request.Grammar, err = s.grammar(ctx, &j.options.format); err == nil {
+		j.request.Calls, err = s.toolGrammar(ctx, &j.request)
+	}
+	j.large = len(body) > lightBytes || j.request.Grammar != nil || j.request.Calls != nil
 	return j, err
 }
 
@@ -65,22 +72,20 @@ func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, er
 		return nil, err
 	}
 	prompt, err := s.options.Engine.Prepare(ctx, &j.request)
-	param := "messages"
-	if !j.form.chat {
-		param = "prompt"
-	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, toolcall.ErrUnsupported):
+		return nil, invalid("tools", "unsupported_parameter", "this model can't call tools: %s", plain(err))
 	case errors.Is(err, spec.ErrPromptTooLong):
-		return nil, invalid(param, "context_length_exceeded", "%s", plain(err))
+		return nil, invalid(j.prompt, "context_length_exceeded", "%s", plain(err))
 	case err != nil:
-		return nil, invalid(param, "", "%s", plain(err))
+		return nil, invalid(j.prompt, "", "%s", plain(err))
 	}
 	if prompt.Fallback != nil {
 		s.fallbacks.tell(s.options.Log, s.options.Model, prompt)
 	}
-	if j.form.chat && !j.options.format.limits() {
+	if !j.request.Raw && !j.options.format.limits() {
 		j.thoughts = tokenizer.NewThoughts(prompt)
 	}
 	return j, nil
@@ -171,7 +176,7 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		}
 		pieces, done := box.take()
 		for _, p := range pieces {
-			all.reasoning, all.text, all.logprobs = all.reasoning+p.reasoning, all.text+p.text, append(all.logprobs, p.logprobs...)
+			all.add(p)
 		}
 		if !done {
 			continue
@@ -179,11 +184,10 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		if box.err != nil {
 			return box.err
 		}
-		out := newResponse(j.form, j.form.object, s.options.Model)
 		if j.logprobs && all.logprobs == nil {
 			all.logprobs = []logprob{}
 		}
-		out.Choices, out.Usage = append(out.Choices, j.form.whole(all, finishReason(box.result.Finish))), newUsage(box.result)
+		out := j.reply.whole(all, box.result)
 		s.deadline(x)
 		writeJSON(x, http.StatusOK, out)
 		return nil
@@ -228,6 +232,10 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox, arrived tim
 	if j.options.trees {
 		req.Observe = func(o spec.Observation) { box.put(piece{tree: newTree(o, tok)}) }
 	}
+	req.ToolCall = func(d toolcall.Delta) error {
+		box.put(piece{calls: []toolcall.Delta{d}})
+		return nil
+	}
 	put := func(reasoning, text string) {
 		if reasoning != "" || text != "" {
 			box.put(piece{reasoning: reasoning, text: text, logprobs: ready})
@@ -250,7 +258,7 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox, arrived tim
 		box.put(piece{logprobs: ready})
 	}
 	s.metrics.count(result, time.Since(arrived), err, ctx.Err() != nil)
-	if from := j.options.format.from; errors.Is(err, grammar.ErrTooLarge) {
+	if from := cmp.Or(j.options.format.from, "tools"); errors.Is(err, grammar.ErrTooLarge) {
 		err = invalid(from, "unsupported_value", "%s: schema is too large, which showed after %d tokens of the answer", from, result.Tokens)
 	}
 	box.finish(result, err)

@@ -19,11 +19,15 @@
 // # Fields of requests
 //
 // Of both kinds of requests it honours model, max_tokens, temperature, top_p, stop, seed, stream, stream_options, logprobs, response_format
-// and n = 1, and of chats messages of text, max_completion_tokens, top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p,
+// and n = 1, and of chats messages of text, tools, tool_choice, parallel_tool_calls, calls and their results among the messages, max_completion_tokens,
+// top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p,
 // chat_template_kwargs {"enable_thinking": false} for a model that thinks, and lever_trees. A schema may also stand beside the type in
 // response_format, or in a field json_schema or guided_json of its own. Fields that have no influence on the text, such as user and
 // metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
-// repeat_penalty 1 or tools with tool_choice "none": what it does not do it does not pass over.
+// repeat_penalty 1: what it does not do it does not pass over.
+//
+// Arguments of calls satisfy the tools' schemas. A schema that can't be enforced is refused if its tool is strict; the arguments of another tool are any
+// object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.
 //
 // What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. usage has an object
 // speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began the text before.

@@ -37,14 +37,15 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		{`"top_k": -1, "min_p": 0.05, "max_tokens": 5.0, "temperature": 0`, "", ""},
 		{`"grammar": null, "nonsense": null`, "", ""},
 		{`"tools": [], "tool_choice": "auto", "parallel_tool_calls": true`, "", ""},
-		{`"tools": [{"type": "function"}], "tool_choice": "none"`, "", ""},
+		{`"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"`, "", ""},
+		{`"tools": [{"type": "function", "function": {"name": "f", "strict": true}}], "tool_choice": {"type": "function", "function": {"name": "f"}}`, "", ""},
+		{`"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}], "parallel_tool_calls": false`, "", ""},
 		{`"reasoning_effort": "none"`, "", ""},
 		{`"stream": true, "stream_options": {"include_usage": true, "include_obfuscation": false}`, "", ""},
 
-		{`"tools": [{"type": "function"}]`, "tools", "unsupported_parameter"},
-		{`"tools": [{"type": "function"}], "tool_choice": "auto"`, "tools", "unsupported_parameter"},
-		{`"tools": 3`, "tools", "unsupported_parameter"},
-		{`"tool_choice": "required"`, "tool_choice", "unsupported_parameter"},
+		{`"tools": [{"type": "web_search"}]`, "tools[0].type", "unsupported_value"},
+		{`"tool_choice": "any"`, "tool_choice", "unsupported_value"},
+		{`"tools": [{"type": "function", "function": {"name": "f"}}], "response_format": {"type": "json_object"}`, "response_format", "unsupported_parameter"},
 		{`"functions": [{}]`, "functions", "unsupported_parameter"},
 		{`"grammar": "root ::= \"yes\""`, "grammar", "unsupported_parameter"},
 		{`"guided_regex": "a+"`, "guided_regex", "unsupported_parameter"},
@@ -67,8 +68,10 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		{`"prompt": "a"`, "prompt", "unsupported_parameter"},
 
 		{`"messages": [{"role": "user", "content": "hi", "name": "Jo"}]`, "messages[0].name", "unsupported_parameter"},
-		{`"messages": [{"role": "user", "content": "hi"}, {"role": "tool", "content": "3", "tool_call_id": "a"}]`, "messages[1].tool_call_id", "unsupported_parameter"},
-		{`"messages": [{"role": "assistant", "tool_calls": [{}]}]`, "messages[0].tool_calls", "unsupported_parameter"},
+		{`"messages": [{"role": "user", "content": "hi"}, {"role": "tool", "content": "3", "tool_call_id": "a"}]`, "messages[1].tool_call_id", ""},
+		{`"messages": [{"role": "assistant", "tool_calls": [{}]}]`, "messages[0].tool_calls[0].function.name", ""},
+		{`"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "3"}}]}]`, "messages[0].tool_calls[0].function.arguments", ""},
+		{`"messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "a", "content": "3"}]`, "", ""},
 		{`"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "data:"}}]}]`, "messages[0].content[1].type", "unsupported_value"},
 		{`"messages": [{"role": "robot", "content": "hi"}]`, "messages[0].role", "unsupported_value"},
 		{`"messages": [` + strings.Repeat(`{"role": "user"},`, 100) + `{"role": "user"}]`, "messages", "context_length_exceeded"},
@@ -77,14 +80,16 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		if !strings.HasPrefix(c.fields, `"messages"`) {
 			body = hello + strings.TrimSuffix(", "+c.fields, ", ")
 		}
-		j, err := decode(t, &chatRequest{context: 100}, body+"}")
+		j, err := decode(t, &chatRequest{conversation: conversation{context: 100}}, body+"}")
 		param, code := "", ""
 		if err != nil {
-			if err.status != http.StatusBadRequest || err.Param == nil || err.Code == nil {
+			if err.status != http.StatusBadRequest || err.Param == nil {
 				t.Errorf("%s: %+v", c.fields, err)
 				continue
 			}
-			param, code = *err.Param, *err.Code
+			if param = *err.Param; err.Code != nil {
+				code = *err.Code
+			}
 		}
 		if param != c.param || code != c.code || (err == nil) != (j != nil) {
 			t.Errorf("%s: %q, %q, want %q, %q: %v", c.fields, param, code, c.param, c.code, err)
@@ -112,7 +117,7 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 func TestWrongKindsAreToldInWordsOfJSON(t *testing.T) {
 	goWords := []string{"server.", "int64", "float", "string:", "[]", "struct", "Go ", "json:", "unmarshal", "slice"}
 	values := []string{`"5"`, `5`, `5.5`, `true`, `[1]`, `{"a": 1}`, `1e999`, `[[]]`, `-1`, `""`, `[{"role": 1}]`, `[{"role": "user", "content": {"a": 1}}]`, `[{"content": [3]}]`}
-	for _, ask := range []func() question{func() question { return &chatRequest{context: 10} }, func() question { return &completionRequest{} }} {
+	for _, ask := range []func() question{func() question { return &chatRequest{conversation: conversation{context: 10}} }, func() question { return &completionRequest{} }} {
 		refused := 0
 		for name := range ask().fields() {
 			for _, value := range values {
@@ -148,7 +153,7 @@ func TestWrongKindsAreToldInWordsOfJSON(t *testing.T) {
 		{`{"messages": [{"role": "user", "role": "user"}]}`, "messages[0].role", "messages[0].role is there twice"},
 		{`{"messages": ["hi"]}`, "messages[0]", "messages[0] must be an object, not a string"},
 	} {
-		_, err := decode(t, &chatRequest{context: 10}, c.body)
+		_, err := decode(t, &chatRequest{conversation: conversation{context: 10}}, c.body)
 		if err == nil || err.Param == nil || *err.Param != c.param || err.Message != c.message {
 			t.Errorf("%s: %v, want %q", c.body, err, c.message)
 		}
@@ -174,7 +179,7 @@ func TestFormats(t *testing.T) {
 		{`"response_format": {"type": "json_object"}, "guided_json": ` + schema, "", "", "guided_json"},
 		{`"guided_json": "{}"`, "", "", "guided_json"},
 	} {
-		for _, q := range []question{&chatRequest{context: 10}, &completionRequest{}} {
+		for _, q := range []question{&chatRequest{conversation: conversation{context: 10}}, &completionRequest{}} {
 			start := hello
 			if _, ok := q.(*completionRequest); ok {
 				start = `{"prompt": "a"`

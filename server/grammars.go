@@ -23,48 +23,51 @@ type schemaKey [sha256.Size]byte
 
 func keyOf(schema []byte) schemaKey { return sha256.Sum256(schema) }
 
+// sized is what the memory of can be asked for.
+type sized interface{ Size() int }
+
 // grammars makes grammars, once for requests with the same schema at the same time, and keeps those that were used last.
-type grammars struct {
-	compile func(ctx context.Context, schema []byte) (*grammar.Grammar, error)
+type grammars[G sized] struct {
+	compile func(ctx context.Context, schema []byte) (G, error)
 	most    int64 // bytes
 
 	mu     sync.Mutex
-	kept   map[schemaKey]*list.Element // of *keptGrammar
+	kept   map[schemaKey]*list.Element // of *keptGrammar[G]
 	used   list.List                   // that used last first
 	bytes  int64
-	making map[schemaKey]*making
+	making map[schemaKey]*making[G]
 	idle   *time.Timer
 }
 
-type keptGrammar struct {
+type keptGrammar[G sized] struct {
 	key     schemaKey
-	grammar *grammar.Grammar
+	grammar G
 	bytes   int64
 }
 
 // making is a grammar that is being made.
-type making struct {
+type making[G sized] struct {
 	done   chan struct{} // closed when the next two are set
-	result *grammar.Grammar
+	result G
 	err    error
 
 	waiting int // requests; the last one to leave cancels
 	cancel  context.CancelFunc
 }
 
-func newGrammars(most int64, compile func(context.Context, []byte) (*grammar.Grammar, error)) *grammars {
-	g := &grammars{compile: compile, most: most, kept: map[schemaKey]*list.Element{}, making: map[schemaKey]*making{}}
+func newGrammars[G sized](most int64, compile func(context.Context, []byte) (G, error)) *grammars[G] {
+	g := &grammars[G]{compile: compile, most: most, kept: map[schemaKey]*list.Element{}, making: map[schemaKey]*making[G]{}}
 	g.idle = time.AfterFunc(maxGrammarIdle, g.drop)
 	return g
 }
 
 // get returns the grammar of a schema, or the error of ctx as soon as it is done.
-func (g *grammars) get(ctx context.Context, schema []byte) (*grammar.Grammar, error) {
+func (g *grammars[G]) get(ctx context.Context, schema []byte) (result G, err error) {
 	key := keyOf(schema)
 	g.mu.Lock()
 	g.idle.Reset(maxGrammarIdle)
 	if e := g.kept[key]; e != nil {
-		kept := e.Value.(*keptGrammar)
+		kept := e.Value.(*keptGrammar[G])
 		g.used.MoveToFront(e)
 		g.weigh(kept)
 		g.mu.Unlock()
@@ -72,7 +75,7 @@ func (g *grammars) get(ctx context.Context, schema []byte) (*grammar.Grammar, er
 	}
 	m := g.making[key]
 	if m == nil {
-		m = &making{done: make(chan struct{})}
+		m = &making[G]{done: make(chan struct{})}
 		var work context.Context
 		work, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		g.making[key] = m
@@ -92,10 +95,10 @@ func (g *grammars) get(ctx context.Context, schema []byte) (*grammar.Grammar, er
 		m.cancel()
 		g.forget(key, m)
 	}
-	return nil, ctx.Err()
+	return result, ctx.Err()
 }
 
-func (g *grammars) make(ctx context.Context, key schemaKey, schema []byte, m *making) {
+func (g *grammars[G]) make(ctx context.Context, key schemaKey, schema []byte, m *making[G]) {
 	defer m.cancel()
 	defer close(m.done)
 	m.result, m.err = g.compile(ctx, schema)
@@ -103,14 +106,14 @@ func (g *grammars) make(ctx context.Context, key schemaKey, schema []byte, m *ma
 	defer g.mu.Unlock()
 	g.forget(key, m)
 	if _, known := g.kept[key]; m.err == nil && !known {
-		kept := &keptGrammar{key: key, grammar: m.result}
+		kept := &keptGrammar[G]{key: key, grammar: m.result}
 		g.kept[key] = g.used.PushFront(kept)
 		g.weigh(kept)
 	}
 }
 
 // forget ends what get waits for, unless another has begun with the same schema.
-func (g *grammars) forget(key schemaKey, m *making) {
+func (g *grammars[G]) forget(key schemaKey, m *making[G]) {
 	if g.making[key] == m {
 		delete(g.making, key)
 	}
@@ -118,19 +121,19 @@ func (g *grammars) forget(key schemaKey, m *making) {
 
 // weigh takes in how large a grammar is now, as it grows while it is used, and drops those that were not used for longest where all are too
 // large together.
-func (g *grammars) weigh(kept *keptGrammar) {
+func (g *grammars[G]) weigh(kept *keptGrammar[G]) {
 	now := int64(kept.grammar.Size())
 	g.bytes += now - kept.bytes
 	kept.bytes = now
 	for g.bytes > g.most {
-		last := g.used.Remove(g.used.Back()).(*keptGrammar)
+		last := g.used.Remove(g.used.Back()).(*keptGrammar[G])
 		delete(g.kept, last.key)
 		g.bytes -= last.bytes
 	}
 }
 
 // drop forgets all grammars.
-func (g *grammars) drop() {
+func (g *grammars[G]) drop() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	clear(g.kept)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 )
 
 // mailbox takes what a generation makes, without ever waiting, until its reader comes for it.
@@ -25,8 +27,27 @@ type mailbox struct {
 // piece is a part of an answer.
 type piece struct {
 	reasoning, text string
+	calls           []toolcall.Delta
 	logprobs        []logprob
 	tree            *tree
+}
+
+// add adds what follows.
+func (p *piece) add(more piece) {
+	p.reasoning, p.text = p.reasoning+more.reasoning, p.text+more.text
+	p.logprobs, p.calls = append(p.logprobs, more.logprobs...), append(p.calls, more.calls...)
+}
+
+// whole returns the calls that the parts make.
+func (p *piece) whole() (calls []tokenizer.ToolCall) {
+	for _, d := range p.calls {
+		if d.ID != "" {
+			calls = append(calls, tokenizer.ToolCall{ID: d.ID, Name: d.Name})
+		}
+		last := &calls[len(calls)-1]
+		last.Arguments = append(last.Arguments, d.Arguments...)
+	}
+	return calls
 }
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }

@@ -11,10 +11,12 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 )
 
 // sampling are the fields that both kinds of requests have.
 type sampling struct {
+	served      string // the name of the model that answers
 	model       string
 	maxTokens   *int64
 	temperature *float64
@@ -152,18 +154,31 @@ func one(at string, raw json.RawMessage) error {
 	return nil
 }
 
+// conversation is the messages of a request.
+type conversation struct {
+	messages []tokenizer.Message
+	context  int // tokens, more messages than which can't fit
+}
+
+// full fails if there is no room for another message.
+func (c *conversation) full() error {
+	if len(c.messages) == c.context {
+		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", c.context)
+	}
+	return nil
+}
+
 // chatRequest is a request for an answer in a conversation.
 type chatRequest struct {
 	sampling
-	messages        []tokenizer.Message
+	conversation
 	logprobs        bool
 	topLogprobs     *int64
 	reasoningEffort string
 	thinking        *bool
-	tools           json.RawMessage
-	toolChoice      json.RawMessage
-
-	context int // tokens, more messages than which can't fit
+	tools           []toolcall.Tool
+	toolChoice      toolChoice
+	parallel        *bool
 }
 
 func (r *chatRequest) fields() fields {
@@ -175,9 +190,9 @@ func (r *chatRequest) fields() fields {
 		"top_logprobs":          integer(&r.topLogprobs, 0, 20),
 		"reasoning_effort":      text(&r.reasoningEffort),
 		"chat_template_kwargs":  object(fields{"enable_thinking": setBoolean(&r.thinking)}),
-		"tools":                 keep(&r.tools),
-		"tool_choice":           keep(&r.toolChoice),
-		"parallel_tool_calls":   harmless, // without tools
+		"tools":                 elements(openAITool(&r.tools)),
+		"tool_choice":           r.toolChoice.openAI,
+		"parallel_tool_calls":   setBoolean(&r.parallel),
 
 		"add_generation_prompt":  only("true"),
 		"continue_final_message": only("false"),
@@ -193,8 +208,8 @@ func (r *chatRequest) fields() fields {
 
 // message takes a message of the conversation.
 func (r *chatRequest) message(at string, raw json.RawMessage) error {
-	if len(r.messages) == r.context {
-		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", r.context)
+	if err := r.full(); err != nil {
+		return err
 	}
 	var m tokenizer.Message
 	err := object(fields{
@@ -204,22 +219,54 @@ func (r *chatRequest) message(at string, raw json.RawMessage) error {
 		"reasoning":         text(&m.Reasoning),
 		"annotations":       harmless,
 		"cache_control":     harmless,
-		"name":              only(`""`),
+		"name":              text(&m.Name),
 		"images":            only("[]"),
-		"tool_calls":        only("[]"),
+		"tool_calls":        elements(openAICall(&m.ToolCalls)),
+		"tool_call_id":      text(&m.ToolCallID),
+		"refusal":           only(`""`),
 	})(at, raw)
 	if err != nil {
 		return err
 	}
+	return r.add(at, m)
+}
+
+// add adds a message.
+func (c *conversation) add(at string, m tokenizer.Message) error {
 	switch m.Role {
-	case "system", "user", "assistant":
+	case "system", "user", "assistant", "tool":
 	case "developer":
 		m.Role = "system"
 	default:
-		return invalid(at+".role", "unsupported_value", "%s has role %q; system, developer, user and assistant are supported", at, m.Role)
+		return invalid(at+".role", "unsupported_value", "%s has role %q; system, developer, user, assistant and tool are supported", at, m.Role)
 	}
-	r.messages = append(r.messages, m)
+	switch {
+	case m.Role == "tool":
+		if m.Name = c.called(m.ToolCallID); m.Name == "" {
+			return invalid(at+".tool_call_id", "", "%s.tool_call_id %q is that of no call before it", at, m.ToolCallID)
+		}
+	case m.Name != "":
+		return unsupported(at + ".name")
+	case m.ToolCallID != "":
+		return invalid(at+".tool_call_id", "", "%s has a tool_call_id, but role %s", at, m.Role)
+	}
+	if len(m.ToolCalls) > 0 && m.Role != "assistant" {
+		return invalid(at+".tool_calls", "", "%s has tool_calls, but role %s", at, m.Role)
+	}
+	c.messages = append(c.messages, m)
 	return nil
+}
+
+// called returns the name of the tool that a call asked for.
+func (c *conversation) called(id string) string {
+	for i := len(c.messages) - 1; i >= 0 && id != ""; i-- {
+		for _, call := range c.messages[i].ToolCalls {
+			if call.ID == id {
+				return call.Name
+			}
+		}
+	}
+	return ""
 }
 
 // content takes a text, or a list of parts of text.
@@ -251,7 +298,7 @@ func content(to *string) field {
 }
 
 func (r *chatRequest) job(base lever.Request) (*job, error) {
-	j := &job{form: chatForm, options: &r.sampling, request: base, logprobs: r.logprobs}
+	j := &job{reply: newOpenAI(chatForm, r.served, r.usage != nil && *r.usage), prompt: "messages", options: &r.sampling, request: base, logprobs: r.logprobs}
 	req := &j.request
 	if r.thinking != nil {
 		req.NoThinking = !*r.thinking
@@ -266,7 +313,7 @@ func (r *chatRequest) job(base lever.Request) (*job, error) {
 	if err := r.apply(req); err != nil {
 		return nil, err
 	}
-	if err := r.checkTools(); err != nil {
+	if err := r.toolChoice.apply(req, r.tools, r.parallel, &r.format); err != nil {
 		return nil, err
 	}
 	if top := r.topLogprobs; top != nil {
@@ -282,25 +329,7 @@ func (r *chatRequest) job(base lever.Request) (*job, error) {
 	return j, nil
 }
 
-// checkTools fails unless the request says that no tool is to be called, or gives none.
-func (r *chatRequest) checkTools() error {
-	choice := string(r.toolChoice)
-	if only("[]")("tools", orNothing(r.tools)) != nil && choice != `"none"` {
-		return invalid("tools", "unsupported_parameter", `tools are not supported by this server, unless tool_choice is "none"`)
-	}
-	if choice != "" && choice != `"none"` && choice != `"auto"` {
-		return unsupported("tool_choice")
-	}
-	return nil
-}
-
-// orNothing returns a list that may be absent.
-func orNothing(raw json.RawMessage) json.RawMessage {
-	if raw == nil {
-		return json.RawMessage("[]")
-	}
-	return raw
-}
+func (r *chatRequest) refusal(e *apiError) any { return openAIRefusal(e) }
 
 // completionRequest is a request to continue a text.
 type completionRequest struct {
@@ -321,6 +350,8 @@ func (r *completionRequest) fields() fields {
 	return all
 }
 
+func (r *completionRequest) refusal(e *apiError) any { return openAIRefusal(e) }
+
 // takePrompt takes a text, or a list with one.
 func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
 	var prompts []string
@@ -332,7 +363,7 @@ func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
 }
 
 func (r *completionRequest) job(base lever.Request) (*job, error) {
-	j := &job{form: completionForm, options: &r.sampling, request: base}
+	j := &job{reply: newOpenAI(completionForm, r.served, r.usage != nil && *r.usage), prompt: "prompt", options: &r.sampling, request: base}
 	if n := r.logprobs; n != nil {
 		j.logprobs, j.top = true, int(*n)
 	}

@@ -42,9 +42,23 @@ type choice struct {
 
 // said is a message, or what a part adds to it.
 type said struct {
-	Role      string  `json:"role,omitempty"`
-	Content   *string `json:"content,omitempty"`
-	Reasoning string  `json:"reasoning_content,omitempty"`
+	Role      string     `json:"role,omitempty"`
+	Content   *string    `json:"content,omitempty"`
+	Reasoning string     `json:"reasoning_content,omitempty"`
+	ToolCalls []saidCall `json:"tool_calls,omitempty"`
+}
+
+// saidCall is a call, or what a part adds to one.
+type saidCall struct {
+	Index    *int         `json:"index,omitempty"` // of a part only
+	ID       string       `json:"id,omitempty"`
+	Type     string       `json:"type,omitempty"`
+	Function saidFunction `json:"function"`
+}
+
+type saidFunction struct {
+	Name      string `json:"name,omitempty"`
+	Arguments string `json:"arguments"`
 }
 
 type usage struct {
@@ -70,32 +84,111 @@ func newResponse(f form, object, model string) response {
 	return response{ID: f.prefix + hex.EncodeToString(id[:]), Object: object, Created: time.Now().Unix(), Model: model, Choices: []choice{}}
 }
 
-// part returns the choice of a part of a streamed answer.
-func (f form) part(p piece) choice {
-	if !f.chat {
+// openAI writes an answer in the words of OpenAI's API: one of its two forms.
+type openAI struct {
+	form
+	response
+	usage  bool // the stream ends with it
+	called bool
+}
+
+func newOpenAI(f form, model string, usage bool) *openAI {
+	return &openAI{form: f, response: newResponse(f, f.object, model), usage: usage}
+}
+
+func (o *openAI) kind() string { return "text/event-stream" }
+
+func (o *openAI) event(out []byte) []byte { return appendEvent(out, "", o.response) }
+
+func (o *openAI) whole(p piece, result lever.Result) any {
+	finish := finishReason(result.Finish, len(p.calls) > 0)
+	c := choice{FinishReason: &finish}
+	if o.chat {
+		c.Message, c.Logprobs = &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, chatLogprobs(p.logprobs)
+		for _, call := range p.whole() {
+			c.Message.ToolCalls = append(c.Message.ToolCalls, saidCall{ID: call.ID, Type: "function", Function: saidFunction{call.Name, string(call.Arguments)}})
+		}
+		if len(p.calls) > 0 && p.text == "" {
+			c.Message.Content = nil
+		}
+	} else {
+		c.Text, c.Logprobs = &p.text, completionLogprobs(p.logprobs)
+	}
+	o.Choices, o.Usage = []choice{c}, newUsage(result)
+	return o.response
+}
+
+func (o *openAI) begin(out []byte) []byte {
+	o.Object = o.chunk
+	if !o.chat {
+		return out
+	}
+	empty := ""
+	o.Choices = []choice{{Delta: &said{Role: "assistant", Content: &empty}}}
+	return o.event(out)
+}
+
+func (o *openAI) part(out []byte, p piece) []byte {
+	o.called = o.called || len(p.calls) > 0
+	o.Choices, o.Tree = []choice{}, p.tree
+	if p.tree == nil {
+		o.Choices = append(o.Choices, o.delta(p))
+	}
+	out = o.event(out)
+	o.Tree = nil
+	return out
+}
+
+// delta returns the choice of a part.
+func (o *openAI) delta(p piece) choice {
+	if !o.chat {
 		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs)}
 	}
 	c := choice{Delta: &said{Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs)}
-	if p.text != "" || p.reasoning == "" {
+	if p.text != "" || p.reasoning == "" && p.calls == nil {
 		c.Delta.Content = &p.text
+	}
+	for _, d := range p.calls {
+		call := saidCall{Index: &d.Index, ID: d.ID, Function: saidFunction{d.Name, d.Arguments}}
+		if d.ID != "" {
+			call.Type = "function"
+		}
+		c.Delta.ToolCalls = append(c.Delta.ToolCalls, call)
 	}
 	return c
 }
 
-// whole returns the choice of a whole answer.
-func (f form) whole(p piece, finish string) choice {
-	if !f.chat {
-		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs), FinishReason: &finish}
+func (o *openAI) end(out []byte, result lever.Result) []byte {
+	last, finish := o.delta(piece{}), finishReason(result.Finish, o.called)
+	last.FinishReason = &finish
+	if last.Delta != nil {
+		last.Delta = &said{}
 	}
-	return choice{Message: &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs), FinishReason: &finish}
+	o.Choices = []choice{last}
+	out = o.event(out)
+	if o.usage {
+		o.Choices, o.Usage = []choice{}, newUsage(result)
+		out = o.event(out)
+	}
+	return append(out, "data: [DONE]\n\n"...)
 }
 
+func (o *openAI) fail(out []byte, e *apiError) []byte { return appendEvent(out, "", openAIRefusal(e)) }
+
+func (o *openAI) busy(out []byte) []byte { return append(out, ": still at work\n\n"...) }
+
+// openAIRefusal returns the body that tells of an error.
+func openAIRefusal(e *apiError) any { return map[string]any{"error": e} }
+
 // finishReason returns OpenAI's word for the end of a text.
-func finishReason(f spec.Finish) string {
-	if f == spec.FinishStop {
-		return "stop"
+func finishReason(f spec.Finish, called bool) string {
+	switch {
+	case f != spec.FinishStop:
+		return "length"
+	case called:
+		return "tool_calls"
 	}
-	return "length"
+	return "stop"
 }
 
 // tree is the tree of one pass, as the page draws it.

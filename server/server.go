@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 	"github.com/minio/sha256-simd"
 )
 
@@ -23,6 +24,7 @@ type Engine interface {
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
 	Prepare(ctx context.Context, req *lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
+	ToolGrammar(ctx context.Context, tools []toolcall.Tool, choice toolcall.Choice) (*toolcall.Grammar, error)
 	Tokenizer() *tokenizer.Tokenizer
 	Context() int
 }
@@ -111,7 +113,8 @@ type Server struct {
 	bodies    bodies
 	clients   chan struct{}
 	preparing *queue // of what takes long before an answer
-	grammars  *grammars
+	grammars  *grammars[*grammar.Grammar]
+	tools     *grammars[*toolcall.Grammar]
 	queue     *queue // for the engine
 	metrics   metrics
 	mux       *http.ServeMux
@@ -131,9 +134,12 @@ func New(o Options) (*Server, error) {
 		preparing: newQueue(o.Waiting), queue: newQueue(o.Waiting), mux: http.NewServeMux(),
 	}
 	s.grammars = newGrammars(maxGrammarBytes, s.compile)
+	s.tools = newGrammars(maxGrammarBytes, s.compileTools)
 	s.metrics.init()
-	s.mux.Handle("POST /v1/chat/completions", s.api(func() question { return &chatRequest{context: o.Engine.Context()} }))
-	s.mux.Handle("POST /v1/completions", s.api(func() question { return &completionRequest{} }))
+	s.mux.Handle("POST /v1/chat/completions", s.api(func() question {
+		return &chatRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+	}))
+	s.mux.Handle("POST /v1/completions", s.api(func() question { return &completionRequest{sampling: sampling{served: o.Model}} }))
 	s.mux.Handle("GET /v1/models", s.keyed(s.listModels))
 	s.mux.Handle("GET /v1/models/{model...}", s.keyed(s.showModel))
 	s.mux.Handle("GET /metrics", s.keyed(s.showMetrics))
@@ -204,8 +210,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // api serves requests for an answer, whose fields go into a new question.
 func (s *Server) api(ask func() question) http.Handler {
 	return s.keyed(func(w http.ResponseWriter, r *http.Request) {
-		x := w.(*exchange)
-		if err := s.serve(x, r, ask()); err != nil {
+		x, q := w.(*exchange), ask()
+		if err := s.serve(x, r, q); err != nil {
 			switch e := s.fault(r.Context(), err); {
 			case x.status != 0, e == errGone: // there is nobody, or no way, to tell
 				x.status = e.status
@@ -214,7 +220,7 @@ func (s *Server) api(ask func() question) http.Handler {
 					x.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))
 				}
 				s.deadline(x)
-				writeError(x, e)
+				writeJSON(x, e.status, q.refusal(e))
 			}
 		}
 		s.metrics.requests.add(strconv.Itoa(x.status))

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 )
@@ -10,27 +9,13 @@ import (
 // quiet is how long a stream may have nothing to say before it says so, that nothing between takes it for dead.
 const quiet = 15 * time.Second
 
-// stream writes a job's answer as it is made, as server-sent events. The headers go out at once, while the request waits for its turn.
+// stream writes a job's answer as it is made, in parts. The headers go out at once, while the request waits for its turn.
 func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) error {
 	h := x.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", j.reply.kind())
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
-	part := newResponse(j.form, j.form.chunk, s.options.Model)
-	var out []byte
-	event := func(v any) {
-		body, err := json.Marshal(v)
-		if err != nil {
-			s.options.Log.Error("stream", "error", err)
-			return
-		}
-		out = append(append(append(out, "data: "...), body...), "\n\n"...)
-	}
-	if j.form.chat {
-		empty := ""
-		part.Choices = []choice{{Delta: &said{Role: "assistant", Content: &empty}}}
-		event(part)
-	}
+	out := j.reply.begin(nil)
 	timer := time.NewTicker(quiet)
 	defer timer.Stop()
 	for {
@@ -41,7 +26,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 		select {
 		case <-box.wake:
 		case <-timer.C:
-			out = append(out, ": still at work\n\n"...)
+			out = j.reply.busy(out)
 		case <-ctx.Done():
 			if !s.ending.Load() {
 				return errGone
@@ -50,13 +35,8 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 		}
 		pieces, done := box.take()
 		for _, p := range pieces {
-			part.Choices, part.Tree = []choice{}, p.tree
-			if p.tree == nil {
-				part.Choices = append(part.Choices, j.form.part(p))
-			}
-			event(part)
+			out = j.reply.part(out, p)
 		}
-		part.Tree = nil
 		if !done {
 			continue
 		}
@@ -65,20 +45,9 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 			if e == errGone {
 				return errGone
 			}
-			event(map[string]any{"error": e})
+			out = j.reply.fail(out, e)
 		} else {
-			last, finish := j.form.part(piece{}), finishReason(box.result.Finish)
-			last.FinishReason = &finish
-			if last.Delta != nil {
-				last.Delta = &said{}
-			}
-			part.Choices = []choice{last}
-			event(part)
-			if j.options.usage != nil && *j.options.usage {
-				part.Choices, part.Usage = []choice{}, newUsage(box.result)
-				event(part)
-			}
-			out = append(out, "data: [DONE]\n\n"...)
+			out = j.reply.end(out, box.result)
 		}
 		if err := s.flush(x, out); err != nil {
 			return errGone

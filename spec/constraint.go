@@ -64,6 +64,9 @@ func restrict(c Constraint, state int, logits []float32) {
 			word = allowed[i/64]
 		}
 		part := logits[i:min(i+64, len(logits))]
+		if word == math.MaxUint64 {
+			continue
+		}
 		if word == 0 {
 			for j := range part {
 				part[j] = never

@@ -18,10 +18,16 @@ type Message struct {
 	Content   string
 	Reasoning string // what the assistant thought before Content, without <think> tags
 	ToolCalls []ToolCall
+
+	// Of a tool's result: the call that it answers, and the function's name.
+	ToolCallID string
+	Name       string
 }
 
 // ToolCall is a function that the assistant asks for.
 type ToolCall struct {
+	// ID tells calls of one conversation apart. Templates see one of nine letters and digits, as Mistral's ask for: another one by its hash.
+	ID        string
 	Name      string
 	Arguments json.RawMessage // a JSON object
 }

@@ -31,10 +31,10 @@ func (t *Tokenizer) quote(s string) string {
 func (t *Tokenizer) quoteMessages(messages []Message) []Message {
 	quoted := make([]Message, len(messages))
 	for i, m := range messages {
-		m.Role, m.Content, m.Reasoning = t.quote(m.Role), t.quote(m.Content), t.quote(m.Reasoning)
+		m.Role, m.Content, m.Reasoning, m.Name = t.quote(m.Role), t.quote(m.Content), t.quote(m.Reasoning), t.quote(m.Name)
 		calls := make([]ToolCall, len(m.ToolCalls))
 		for j, call := range m.ToolCalls {
-			calls[j] = ToolCall{Name: t.quote(call.Name), Arguments: call.Arguments}
+			calls[j] = ToolCall{ID: call.ID, Name: t.quote(call.Name), Arguments: call.Arguments}
 		}
 		m.ToolCalls = calls
 		quoted[i] = m

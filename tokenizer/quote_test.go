@@ -23,7 +23,7 @@ func TestMessagesDoNotForgeControlTokens(t *testing.T) {
 	}{
 		"built-in template": {tiny(t), []Message{{Role: forged, Content: forged}}, ChatOptions{}},
 		"own template": {withTemplate(t, "{{ bos_token }}{{ messages }}{{ tools }}<|start_header_id|>x<|end_header_id|>{{ messages[0].content }}<|eot_id|>"),
-			[]Message{{Role: forged, Content: forged, Reasoning: forged, ToolCalls: []ToolCall{{forged, arguments}}}},
+			[]Message{{Role: forged, Content: forged, Reasoning: forged, ToolCalls: []ToolCall{{ID: forged, Name: forged, Arguments: arguments}}}},
 			ChatOptions{Tools: []json.RawMessage{arguments}}},
 	} {
 		prompt, err := test.tok.Chat(t.Context(), test.messages, test.opts)

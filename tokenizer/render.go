@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/internal/jinja"
+	"github.com/minio/sha256-simd"
 )
 
 // limits are the bounds of a template's run over an input of so many bytes: more than real templates need for conversations of any length.
@@ -98,7 +100,7 @@ func shortened(err error) error {
 // size returns about how many bytes m has.
 func (m Message) size() int {
 	const overhead = 64
-	n := overhead + len(m.Role) + len(m.Content) + len(m.Reasoning)
+	n := overhead + len(m.Role) + len(m.Content) + len(m.Reasoning) + len(m.Name)
 	for _, call := range m.ToolCalls {
 		n += overhead + len(call.Name) + len(call.Arguments)
 	}
@@ -111,6 +113,12 @@ func (m Message) value(quote func(string) string) (jinja.Value, error) {
 	if m.Reasoning != "" {
 		turn.Set("reasoning_content", m.Reasoning)
 	}
+	if m.ToolCallID != "" {
+		turn.Set("tool_call_id", shortID(m.ToolCallID))
+	}
+	if m.Name != "" {
+		turn.Set("name", m.Name)
+	}
 	if len(m.ToolCalls) == 0 {
 		return turn, nil
 	}
@@ -120,10 +128,26 @@ func (m Message) value(quote func(string) string) (jinja.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("arguments of %s: %w", call.Name, err)
 		}
-		calls[i] = object("type", "function", "function", object("name", call.Name, "arguments", arguments))
+		made := object("type", "function", "function", object("name", call.Name, "arguments", arguments))
+		if call.ID != "" {
+			made.Set("id", shortID(call.ID))
+		}
+		calls[i] = made
 	}
 	turn.Set("tool_calls", jinja.List(calls...))
 	return turn, nil
+}
+
+// idLength is that of the ids of calls in Mistral's templates, which refuse all others.
+const idLength = 9
+
+// shortID returns an id of nine letters and digits: the one given, if it is such a one.
+func shortID(id string) string {
+	if len(id) == idLength && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])[:idLength]
 }
 
 // object returns a dictionary in the order of its arguments, key and value in turn.

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // defaultTemplate is the name of the template that serves where no special one is asked for.
@@ -10,6 +11,15 @@ const defaultTemplate = "default"
 
 // namedTemplate is the source of a Jinja template.
 type namedTemplate struct{ name, source string }
+
+// WithTemplate returns a tokenizer that differs in its chat template, which is a Jinja template. The token that it writes after an assistant's words ends
+// a text too.
+func (t *Tokenizer) WithTemplate(source string) *Tokenizer {
+	other := *t
+	other.templates, other.eos = []namedTemplate{{defaultTemplate, source}}, slices.Clone(t.eos)
+	other.addEndOfTurn()
+	return &other
+}
 
 // setTemplate adds a template or replaces the one of the same name.
 func (t *Tokenizer) setTemplate(name, source string) {

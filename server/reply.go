@@ -1,0 +1,33 @@
+package server
+
+import (
+	"encoding/json"
+
+	"github.com/lever-go/lever"
+)
+
+// reply writes an answer in the words of an API. A stream is a beginning, parts, and an end or a failure, each appended to what is sent next.
+type reply interface {
+	// whole returns the body of a whole answer.
+	whole(p piece, result lever.Result) any
+
+	kind() string // of content
+	begin(out []byte) []byte
+	part(out []byte, p piece) []byte
+	end(out []byte, result lever.Result) []byte
+	fail(out []byte, e *apiError) []byte
+	// busy says that there is nothing to say yet.
+	busy(out []byte) []byte
+}
+
+// appendEvent appends a server-sent event, which may have a name.
+func appendEvent(out []byte, name string, v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return out // there is no such value
+	}
+	if name != "" {
+		out = append(append(append(out, "event: "...), name...), '\n')
+	}
+	return append(append(append(out, "data: "...), body...), "\n\n"...)
+}

@@ -1,0 +1,27 @@
+// Package toolcall lets a model call functions of the program that runs it.
+//
+// It is a package of its own because it joins what two others know, the tokens and chat templates of package tokenizer and the automata of package
+// grammar, and needs no model.
+//
+//  1. [Tool] describes a function: its name, what it does, and the JSON Schema of its arguments.
+//  2. [Syntax] is how a model writes a call. [Find] learns it from the model's chat template, by having it render a conversation with a call in it, so that
+//     no list of families is needed.
+//  3. [Grammar] is the calls of some tools in a syntax. It may be used by many generations.
+//  4. [Constraint] follows one generation: text is free until the model opens a call; then the name is one of the tools', and the arguments satisfy that
+//     tool's schema. The fixed parts of a call leave the model no choice, so they cost no pass.
+//  5. [Stream] splits what is generated into text and calls, token by token.
+//
+// # Syntaxes
+//
+// A call opens with a tag, such as <tool_call> or the control token [TOOL_CALLS], anywhere in an answer; or, where the model's syntax has no tag, as that of
+// Llama 3 has none, with the beginning of a JSON object at the beginning of the answer. Then come the name and the arguments, in this order, the latter as
+// a JSON object. After a call more calls may follow, if the template can render several, but no more text. What a model thinks before it answers, between
+// <think> and </think>, is free text in which no call opens.
+//
+// Calls as those of Python and as XML, and arguments before the name, are refused with [ErrUnsupported].
+//
+// # Errors
+//
+//   - [ErrUnsupported]: the model's chat template knows no calls, or writes them in a way that is not known here.
+//   - Those of [grammar.Vocabulary.JSONSchema] about the schema of a tool.
+package toolcall

@@ -1,0 +1,142 @@
+package toolcall
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/lever-go/lever/tokenizer"
+)
+
+// added are tokens that models of several families have and the demo models have not: control tokens, and, from <tool_call> on, those of the text.
+var added = []string{"[TOOL_CALLS]", "[ARGS]", "[/INST]", "<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>", "<|python_tag|>", "<|im_start|>", "<|im_end|>",
+	"<tool_call>", "</tool_call>", "<think>", "</think>"}
+
+// open returns the demo models' tokenizer with those of the added tokens that are asked for, and a chat template.
+func open(t testing.TB, template string, tokens ...string) *tokenizer.Tokenizer {
+	t.Helper()
+	const dir = "../internal/demo/stores/target.lever/"
+	raw, err := os.ReadFile(dir + "tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]json.RawMessage
+	var list []map[string]any
+	if err := errors.Join(json.Unmarshal(raw, &doc), json.Unmarshal(doc["added_tokens"], &list)); err != nil {
+		t.Fatal(err)
+	}
+	for i, token := range tokens {
+		list = append(list, map[string]any{
+			"id": 4096 + i, "content": token, "special": !strings.HasSuffix(token, "tool_call>") && !strings.HasSuffix(token, "think>") || strings.Contains(token, "|"),
+			"single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+		})
+	}
+	doc["added_tokens"], err = json.Marshal(list)
+	if err == nil {
+		raw, err = json.Marshal(doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Open(fstest.MapFS{"tokenizer.json": {Data: raw}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok.WithTemplate(template)
+}
+
+// Templates that write calls as those of the families do.
+const (
+	// llama has no tag, and takes one call.
+	llama = `{{- bos_token }}{% for m in messages %}{% set role = 'ipython' if m.role == 'tool' else m.role %}<|start_header_id|>{{ role }}<|end_header_id|>
+
+{% if loop.first and tools %}Functions: {% for t in tools %}{{ t | tojson }}
+{% endfor %}{% endif %}{% if m.tool_calls %}{% if m.tool_calls | length > 1 %}{{ raise_exception('one call at a time') }}{% endif %}{% set f = m.tool_calls[0].function %}{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}{% else %}{{ m.content }}{% endif %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif %}`
+
+	// qwen has a tag that is a token of the text, and thinks.
+	qwen = `{% if tools %}<|im_start|>system
+{% for t in tools %}{{ t | tojson }}
+{% endfor %}<|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ 'user' if m.role == 'tool' else m.role }}
+{{ m.content }}{% for c in m.tool_calls %}{% if not loop.first or m.content %}{{ '\n' }}{% endif %}<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% if enable_thinking is defined and not enable_thinking %}<think>
+
+</think>
+
+{% endif %}{% endif %}`
+
+	// mistral has a control token before a list, whose calls have ids.
+	mistral = `{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{% if tools %}{{ tools | tojson }}{% endif %}{{ m.content }}[/INST]{% elif m.tool_calls %}[TOOL_CALLS][{% for c in m.tool_calls %}{% if c.id | length != 9 %}{{ raise_exception('ids have nine characters') }}{% endif %}{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}, "id": "{{ c.id }}"}{% if not loop.last %}, {% endif %}{% endfor %}]<|eot_id|>{% else %}{{ m.content }}<|eot_id|>{% endif %}{% endfor %}`
+
+	// named is as later models of Mistral do: control tokens around the name.
+	named = `{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{% if tools %}{{ tools | tojson }}{% endif %}{{ m.content }}[/INST]{% elif m.tool_calls %}{% for c in m.tool_calls %}[TOOL_CALLS]{{ c.function.name }}[ARGS]{{ c.function.arguments | tojson }}{% endfor %}<|eot_id|>{% else %}{{ m.content }}<|eot_id|>{% endif %}{% endfor %}`
+
+	// phi has a control token behind each call, too.
+	phi = `{% for t in tools %}{{ t.function | tojson }}{% endfor %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls %}<|tool_call|>{{ c.function | tojson }}<|/tool_call|>{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
+)
+
+func TestFind(t *testing.T) {
+	for _, c := range []struct {
+		name, template string
+		tokens         []string
+		want           Syntax
+	}{
+		{"llama", llama, nil, Syntax{opens: []string{`{"name": "`}, triggers: []string{`{"name"`}, anchored: true, middle: `", "parameters": `, end: "}"}},
+		{"llama with a tag for programs", llama, []string{"<|python_tag|>"}, Syntax{
+			opens: []string{`{"name": "`, "\xFF<|python_tag|>" + `{"name": "`}, triggers: []string{`{"name"`, "\xFF<|python_tag|>"}, anchored: true, middle: `", "parameters": `, end: "}",
+		}},
+		{"qwen", qwen, []string{"<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"}, Syntax{
+			opens: []string{"<tool_call>\n{\"name\": \""}, triggers: []string{"<tool_call>"}, middle: `", "arguments": `, between: "}\n</tool_call>\n<tool_call>\n{\"name\": \"", end: "}\n</tool_call>", mayThink: true,
+		}},
+		{"hermes: the tag is plain text", qwen, []string{"<|im_start|>", "<|im_end|>"}, Syntax{
+			opens: []string{"<tool_call>\n{\"name\": \""}, triggers: []string{"<tool_call>"}, middle: `", "arguments": `, between: "}\n</tool_call>\n<tool_call>\n{\"name\": \"", end: "}\n</tool_call>",
+		}},
+		{"mistral", mistral, []string{"[TOOL_CALLS]", "[/INST]"}, Syntax{
+			opens: []string{"\xFF[TOOL_CALLS][{\"name\": \""}, triggers: []string{"\xFF[TOOL_CALLS]"}, middle: `", "arguments": `, between: `}, {"name": "`, end: "}]",
+		}},
+		{"later ones of Mistral", named, []string{"[TOOL_CALLS]", "[/INST]", "[ARGS]"}, Syntax{
+			opens: []string{"\xFF[TOOL_CALLS]"}, triggers: []string{"\xFF[TOOL_CALLS]"}, middle: "\xFF[ARGS]", between: "\xFF[TOOL_CALLS]",
+		}},
+		{"phi", phi, []string{"<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>"}, Syntax{
+			opens: []string{"\xFF<|tool_call|>{\"name\": \""}, triggers: []string{"\xFF<|tool_call|>"}, middle: `", "arguments": `,
+			between: "}\xFF<|/tool_call|>\xFF<|tool_call|>{\"name\": \"", end: "}\xFF<|/tool_call|>",
+		}},
+	} {
+		got, err := Find(t.Context(), open(t, c.template, c.tokens...))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if g, w := got.String(), c.want.String(); g != w || got.anchored != c.want.anchored || got.mayThink != c.want.mayThink {
+			t.Errorf("%s: %s\nwant %s", c.name, g, w)
+		}
+	}
+}
+
+// Models that know no calls, or write them otherwise, are told so.
+func TestFindRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ template, want string }{
+		"no tools":      {`{% for m in messages %}{{ m.role }}: {{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`, "does not tell the model of tools"},
+		"no calls":      {`{{ tools | tojson }}{% for m in messages %}{{ m.role }}: {{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`, "as a name and then a JSON object"},
+		"as Python's":   {`{{ tools | tojson }}{% for m in messages %}<|eot_id|>{% for c in m.tool_calls %}[{{ c.function.name }}(probe_argument='first probe')]{% endfor %}<|eot_id|>{% endfor %}`, "as a name and then a JSON object"},
+		"refuses calls": {`{{ tools | tojson }}{% for m in messages %}{% if m.tool_calls %}{{ raise_exception('no') }}{% endif %}<|eot_id|>{% endfor %}`, "can't take calls"},
+		"refuses tools": {`{% if tools %}{{ raise_exception('no') }}{% endif %}`, "can't take tools"},
+		"nothing opens": {`{{ tools | tojson }}{% for m in messages %}{% if not m.tool_calls %}<|eot_id|>{% endif %}{% for c in m.tool_calls %}{{ c.function.name }}({{ c.function.arguments | tojson }}){% endfor %}<|eot_id|>{% endfor %}`, "nothing before the name"},
+		"no end":        {`{{ tools | tojson }}{% for m in messages %}:{% for c in m.tool_calls %}<x>{{ c.function.name }}({{ c.function.arguments | tojson }}){% endfor %}.{% endfor %}`, "no token that ends a turn"},
+		"no template":   {`{% include 'x' %}`, "can't take tools"},
+		"ids of calls":  {`{{ tools | tojson }}{% for m in messages %}<|eot_id|>{% for c in m.tool_calls %}<x>{{ c.function.name }} {{ c.id }}{{ c.function.arguments | tojson }}{% endfor %}<|eot_id|>{% endfor %}`, "with ids"},
+	} {
+		_, err := Find(t.Context(), open(t, c.template))
+		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
