@@ -161,9 +161,8 @@ func (l *Linear) multiply(p tensor.Packed) error {
 	if p.Row >= l.out {
 		return nil
 	}
-	if l.ws.observer != nil && p.Row == 0 {
-		x, n, k := l.in.Rows()
-		l.ws.observer(l.reader.name, x, n, k)
+	if p.Row == 0 {
+		l.ws.observe(l.reader.name, l.in)
 	}
 	if p.Row+p.Rows > l.out {
 		p.Rows = l.out - p.Row

@@ -16,6 +16,7 @@ type Workspace struct {
 	offloader Offloader                  // which may be nil
 	leaser    Leaser                     // the source of weights, or nil if its parts can't be kept
 	observer  Observer                   // which may be nil
+	observed  bool                       // the observer has seen input
 	attention []kernels.AttentionScratch // one per worker
 
 	// Rows of the layer at work, each [maxRows][the largest width asked for].
@@ -54,6 +55,7 @@ func (ws *Workspace) Kernels() *kernels.Set { return ws.pool.Set() }
 // borrows x and is valid until the next call.
 func (ws *Workspace) Input(x []float32, n, k int) *kernels.Input {
 	ws.input.Reset(x, n, k)
+	ws.observed = false
 	return &ws.input
 }
 
@@ -65,11 +67,21 @@ func (ws *Workspace) countCold(row int) {
 	ws.cold[row][ws.quarter]++
 }
 
-// Observer sees x [rows][cols], the rows that a matrix is about to be multiplied with, which it must not change or keep.
-type Observer func(matrix string, x []float32, rows, cols int)
+// Observer sees x [rows][cols], the rows that a matrix is about to be multiplied with, which it must not change or keep. again says that they are those
+// that it saw last: matrices share their input, and which ones do is the same in each pass.
+type Observer func(matrix string, x []float32, rows, cols int, again bool)
 
 // Observe has o called before each product with a whole matrix.
 func (ws *Workspace) Observe(o Observer) { ws.observer = o }
+
+// observe calls the observer, if there is one.
+func (ws *Workspace) observe(matrix string, in *kernels.Input) {
+	if ws.observer != nil {
+		x, n, k := in.Rows()
+		ws.observer(matrix, x, n, k, in == &ws.input && ws.observed)
+		ws.observed = in == &ws.input
+	}
+}
 
 // reserve makes a scratch buffer hold maxRows rows of the given width.
 func (ws *Workspace) reserve(buffer *[]float32, width int) {

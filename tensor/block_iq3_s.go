@@ -12,7 +12,7 @@ var _ = [1]int{}[iq3sBytes-110]
 
 var formatIQ3_S = format{
 	name: "iq3_s", blockElems: superBlock, blockBytes: iq3sBytes,
-	decode: decodeIQ3_S, encodeBlock: encodeIQ3_S,
+	decode: decodeIQ3_S, fitter: newFitterIQ3_S,
 	fields: []Field{
 		{"d", iq3sD, 2, 2}, {"scales", iq3sScales, iq3sBytes - iq3sScales, 1}, {"qh", iq3sQh, iq3sSigns - iq3sQh, 1},
 		{"signs", iq3sSigns, iq3sScales - iq3sSigns, 1}, {"qs", iq3sQs, iq3sQh - iq3sQs, 1},
@@ -32,11 +32,11 @@ func decodeIQ3_S(dst []float32, src []byte) {
 	}
 }
 
-func encodeIQ3_S(dst []byte, x, importance []float32) error {
-	var r gridRuns
-	if err := r.fit(x, importance, gridIQ3_S(), false); err != nil {
-		return err
-	}
+type fitterIQ3_S struct{ gridRuns }
+
+func newFitterIQ3_S() fitter { return &fitterIQ3_S{gridRuns{grid: gridIQ3_S()}} }
+
+func (r *fitterIQ3_S) put(dst []byte) {
 	clear(dst)
 	putF16(dst[iq3sD:], r.unit)
 	for run, s := range r.scales {
@@ -47,5 +47,4 @@ func encodeIQ3_S(dst []byte, x, importance []float32) error {
 		dst[iq3sQs+i] = byte(q)
 		dst[iq3sQh+i/8] |= byte(q>>8) << (i % 8)
 	}
-	return nil
 }

@@ -15,7 +15,7 @@ var _ = [1]int{}[iq3xxsBytes-98]
 
 var formatIQ3_XXS = format{
 	name: "iq3_xxs", blockElems: superBlock, blockBytes: iq3xxsBytes,
-	decode: decodeIQ3_XXS, encodeBlock: encodeIQ3_XXS,
+	decode: decodeIQ3_XXS, fitter: newFitterIQ3_XXS,
 	fields: []Field{{"d", iq3xxsD, 2, 2}, {"qs", iq3xxsQs, iq3xxsSigns - iq3xxsQs, 1}, {"signs", iq3xxsSigns, iq3xxsBytes - iq3xxsSigns, 4}},
 }
 
@@ -48,17 +48,22 @@ func decodeFour(dst []float32, scale float32, magnitudes uint32, signs byte) {
 	}
 }
 
-func encodeIQ3_XXS(dst []byte, x, importance []float32) error {
-	var r gridRuns
-	if err := r.fit(x, importance, gridIQ3_XXS(), true); err != nil {
-		return err
+type fitterIQ3_XXS struct{ gridRuns }
+
+func newFitterIQ3_XXS() fitter { return &fitterIQ3_XXS{gridRuns{grid: gridIQ3_XXS(), even: true}} }
+
+// fit refuses a unit that cannot be stored, which is four times as large.
+func (r *fitterIQ3_XXS) fit(x, importance []float32) error {
+	err := r.gridRuns.fit(x, importance)
+	if err == nil {
+		_, err = roundScale(4 * r.unit)
 	}
-	d, err := roundScale(4 * r.unit)
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+func (r *fitterIQ3_XXS) put(dst []byte) {
 	clear(dst)
-	putF16(dst[iq3xxsD:], d)
+	putF16(dst[iq3xxsD:], 4*r.unit)
 	for run, s := range r.scales {
 		word := uint32(s) << 28
 		for g, signs := range r.signs[4*run:][:4] {
@@ -69,5 +74,4 @@ func encodeIQ3_XXS(dst []byte, x, importance []float32) error {
 	for i, q := range r.quants {
 		dst[iq3xxsQs+i] = byte(q)
 	}
-	return nil
 }

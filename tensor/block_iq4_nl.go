@@ -8,7 +8,7 @@ var _ = [1]int{}[iq4nlBytes-18]
 
 var formatIQ4_NL = format{
 	name: "iq4_nl", blockElems: smallBlock, blockBytes: iq4nlBytes,
-	decode: decodeIQ4_NL, encodeBlock: encodeIQ4_NL,
+	decode: decodeIQ4_NL, fitter: newFitterIQ4_NL,
 	fields: []Field{{"d", iq4nlD, 2, 2}, {"qs", iq4nlQs, iq4nlBytes - iq4nlQs, 4}},
 }
 
@@ -27,20 +27,36 @@ func decodeNibbles(dst []float32, d float32, qs []byte, values *[16]int8) {
 	}
 }
 
-func encodeIQ4_NL(dst []byte, x, importance []float32) error {
+// fitterIQ4_NL fits one scale, of full precision.
+type fitterIQ4_NL struct {
+	d      float32 // as F16 holds it
+	values [smallBlock]int8
+}
+
+func newFitterIQ4_NL() fitter { return &fitterIQ4_NL{} }
+
+func (r *fitterIQ4_NL) fit(x, importance []float32) (err error) {
 	var weights [smallBlock]float32
 	errorWeights(weights[:], x, importance)
-	d, err := roundScale(fitScale(x, weights[:], levelsIQ4))
-	if err != nil {
+	if r.d, err = roundScale(fitScale(x, weights[:], levelsIQ4)); err != nil {
 		return err
 	}
-	var values [smallBlock]int8
-	if d != 0 {
-		for i, v := range x {
-			values[i] = levelsIQ4.of(v / d)
-		}
-	}
-	putF16(dst[iq4nlD:], d)
-	putNibbles(dst[iq4nlQs:iq4nlBytes], values[:], levelsIQ4)
+	var rounded [smallBlock]float32
+	r.round(rounded[:], 0, x, nil)
 	return nil
+}
+
+func (r *fitterIQ4_NL) group() int { return 1 }
+
+func (r *fitterIQ4_NL) run() int { return smallBlock }
+
+func (r *fitterIQ4_NL) nudge(int, int) bool { return false }
+
+func (r *fitterIQ4_NL) round(dst []float32, first int, x, _ []float32) {
+	roundTo(dst, r.values[first:], x, r.d, levelsIQ4)
+}
+
+func (r *fitterIQ4_NL) put(dst []byte) {
+	putF16(dst[iq4nlD:], r.d)
+	putNibbles(dst[iq4nlQs:iq4nlBytes], r.values[:], levelsIQ4)
 }

@@ -15,7 +15,7 @@ var _ = [1]int{}[iq4xsBytes-136]
 
 var formatIQ4_XS = format{
 	name: "iq4_xs", blockElems: superBlock, blockBytes: iq4xsBytes,
-	decode: decodeIQ4_XS, encodeBlock: encodeIQ4_XS,
+	decode: decodeIQ4_XS, fitter: newFitterIQ4_XS,
 	fields: []Field{
 		{"d", iq4xsD, 2, 2}, {"scales_h", iq4xsScalesH, 2, 1}, {"scales_l", iq4xsScalesL, iq4xsQs - iq4xsScalesL, 1},
 		{"qs", iq4xsQs, iq4xsBytes - iq4xsQs, 4},
@@ -36,11 +36,11 @@ func decodeIQ4_XS(dst []float32, src []byte) {
 
 var levelsIQ4 = newLevels(quants.IQ4[:]...)
 
-func encodeIQ4_XS(dst []byte, x, importance []float32) error {
-	var r runs
-	if err := r.fit(x, importance, 32, levelsIQ4, 32); err != nil {
-		return err
-	}
+type fitterIQ4_XS struct{ runs }
+
+func newFitterIQ4_XS() fitter { return &fitterIQ4_XS{runs{size: 32, levels: levelsIQ4, limit: 32}} }
+
+func (r *fitterIQ4_XS) put(dst []byte) {
 	clear(dst)
 	putF16(dst[iq4xsD:], r.d)
 	high := uint16(0)
@@ -50,7 +50,6 @@ func encodeIQ4_XS(dst []byte, x, importance []float32) error {
 		putNibbles(dst[iq4xsQs+16*j:][:16], r.values[32*j:][:32], levelsIQ4)
 	}
 	binary.LittleEndian.PutUint16(dst[iq4xsScalesH:], high)
-	return nil
 }
 
 // putNibbles is the inverse of decodeNibbles.

@@ -9,7 +9,7 @@ var _ = [1]int{}[q3kBytes-110]
 
 var formatQ3_K = format{
 	name: "q3_k", blockElems: superBlock, blockBytes: q3kBytes,
-	decode: decodeQ3_K, encodeBlock: encodeQ3_K,
+	decode: decodeQ3_K, fitter: newFitterQ3_K,
 	fields: []Field{{"d", q3kD, 2, 2}, {"scales", q3kScales, q3kD - q3kScales, 1}, {"qs", q3kQs, q3kScales - q3kQs, 4}, {"hmask", q3kHmask, q3kQs - q3kHmask, 4}},
 }
 
@@ -43,11 +43,11 @@ func decodeQ3_K(dst []float32, src []byte) {
 
 var levelsQ3_K = newLevels(-4, -3, -2, -1, 0, 1, 2, 3)
 
-func encodeQ3_K(dst []byte, x, importance []float32) error {
-	var r runs
-	if err := r.fit(x, importance, 16, levelsQ3_K, 32); err != nil {
-		return err
-	}
+type fitterQ3_K struct{ runs }
+
+func newFitterQ3_K() fitter { return &fitterQ3_K{runs{size: 16, levels: levelsQ3_K, limit: 32}} }
+
+func (r *fitterQ3_K) put(dst []byte) {
 	clear(dst)
 	putF16(dst[q3kD:], r.d)
 	for j, scale := range r.scales[:16] {
@@ -59,5 +59,4 @@ func encodeQ3_K(dst []byte, x, importance []float32) error {
 		dst[q3kQs+32*(run/4)+l] |= q & 3 << (2 * (run % 4))
 		dst[q3kHmask+l] |= q >> 2 << run
 	}
-	return nil
 }

@@ -9,7 +9,7 @@ var _ = [1]int{}[q4kBytes-144]
 
 var formatQ4_K = format{
 	name: "q4_k", blockElems: superBlock, blockBytes: q4kBytes,
-	decode: decodeQ4_K, encodeBlock: encodeQ4_K,
+	decode: decodeQ4_K, fitter: newFitterQ4_K,
 	fields: []Field{{"d", q4kD, 2, 2}, {"dmin", q4kDmin, 2, 2}, {"scales", q4kScales, q4kQs - q4kScales, 1}, {"qs", q4kQs, q4kBytes - q4kQs, 4}},
 }
 
@@ -31,11 +31,11 @@ func decodeQ4_K(dst []float32, src []byte) {
 	}
 }
 
-func encodeQ4_K(dst []byte, x, importance []float32) error {
-	var r shiftedRuns
-	if err := r.fit(x, importance, 15); err != nil {
-		return err
-	}
+type fitterQ4_K struct{ shiftedRuns }
+
+func newFitterQ4_K() fitter { return &fitterQ4_K{shiftedRuns{limit: 15}} }
+
+func (r *fitterQ4_K) put(dst []byte) {
 	clear(dst)
 	putF16(dst[q4kD:], r.d)
 	putF16(dst[q4kDmin:], r.dmin)
@@ -46,5 +46,4 @@ func encodeQ4_K(dst []byte, x, importance []float32) error {
 		run, l := i/32, i%32
 		dst[q4kQs+run/2*32+l] |= q << (run % 2 * 4)
 	}
-	return nil
 }

@@ -9,7 +9,7 @@ var _ = [1]int{}[q5kBytes-176]
 
 var formatQ5_K = format{
 	name: "q5_k", blockElems: superBlock, blockBytes: q5kBytes,
-	decode: decodeQ5_K, encodeBlock: encodeQ5_K,
+	decode: decodeQ5_K, fitter: newFitterQ5_K,
 	fields: []Field{
 		{"d", q5kD, 2, 2}, {"dmin", q5kDmin, 2, 2}, {"scales", q5kScales, q5kQh - q5kScales, 1},
 		{"qs", q5kQs, q5kBytes - q5kQs, 4}, {"qh", q5kQh, q5kQs - q5kQh, 4},
@@ -33,11 +33,11 @@ func decodeQ5_K(dst []float32, src []byte) {
 	}
 }
 
-func encodeQ5_K(dst []byte, x, importance []float32) error {
-	var r shiftedRuns
-	if err := r.fit(x, importance, 31); err != nil {
-		return err
-	}
+type fitterQ5_K struct{ shiftedRuns }
+
+func newFitterQ5_K() fitter { return &fitterQ5_K{shiftedRuns{limit: 31}} }
+
+func (r *fitterQ5_K) put(dst []byte) {
 	clear(dst)
 	putF16(dst[q5kD:], r.d)
 	putF16(dst[q5kDmin:], r.dmin)
@@ -49,5 +49,4 @@ func encodeQ5_K(dst []byte, x, importance []float32) error {
 		dst[q5kQs+run/2*32+l] |= q & 15 << (run % 2 * 4)
 		dst[q5kQh+l] |= q >> 4 << run
 	}
-	return nil
 }

@@ -9,7 +9,7 @@ var _ = [1]int{}[q6kBytes-210]
 
 var formatQ6_K = format{
 	name: "q6_k", blockElems: superBlock, blockBytes: q6kBytes,
-	decode: decodeQ6_K, encodeBlock: encodeQ6_K,
+	decode: decodeQ6_K, fitter: newFitterQ6_K,
 	fields: []Field{{"d", q6kD, 2, 2}, {"scales", q6kScales, q6kD - q6kScales, 1}, {"ql", q6kQl, q6kQh - q6kQl, 4}, {"qh", q6kQh, q6kScales - q6kQh, 4}},
 }
 
@@ -41,11 +41,11 @@ var levelsQ6_K = func() *levels {
 	return newLevels(values...)
 }()
 
-func encodeQ6_K(dst []byte, x, importance []float32) error {
-	var r runs
-	if err := r.fit(x, importance, 16, levelsQ6_K, 128); err != nil {
-		return err
-	}
+type fitterQ6_K struct{ runs }
+
+func newFitterQ6_K() fitter { return &fitterQ6_K{runs{size: 16, levels: levelsQ6_K, limit: 128}} }
+
+func (r *fitterQ6_K) put(dst []byte) {
 	clear(dst)
 	putF16(dst[q6kD:], r.d)
 	for j, scale := range r.scales {
@@ -57,5 +57,4 @@ func encodeQ6_K(dst []byte, x, importance []float32) error {
 		dst[q6kQl+64*half+32*(j%2)+l] |= q & 15 << (j / 2 * 4)
 		dst[q6kQh+32*half+l] |= q >> 4 << (2 * j)
 	}
-	return nil
 }

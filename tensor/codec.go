@@ -31,12 +31,12 @@ func Decode(dst []float32, src []byte, d DType) error {
 // can express is refused with [ErrNotFinite], and dst is then unspecified. dst must not overlap src. Safe for concurrent use on disjoint dst.
 func Encode(dst []byte, src []float32, d DType) error { return EncodeWeighted(dst, src, d, nil) }
 
-// EncodeWeighted is [Encode] of a matrix whose columns matter differently: importance [cols] holds, for each column, the mean square of the
-// activations that it is multiplied with, or any multiple of that. src is whole rows [rows][cols]; cols is a multiple of d.BlockElems(). The error
-// that the searched types (Q3_K, IQ4_XS, IQ3_S, IQ3_XXS, IQ4_NL) keep small is Σ importance·√(σ²+x²)·(x−x')², with σ² the mean square of the block:
-// the expected square of the error of a product, in which large weights count more. If importance is nil, all columns matter alike. Of other
-// types, it has no influence.
-func EncodeWeighted(dst []byte, src []float32, d DType, importance []float32) error {
+// EncodeWeighted is [Encode] of a matrix whose columns matter differently, and whose errors may make up for each other. src is whole rows [rows][cols];
+// cols is a multiple of d.BlockElems(). It concerns the types whose scales are searched for: Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS, IQ4_NL, IQ3_S, IQ3_XXS. Scales are
+// those that keep Σ importance·√(σ²+x²)·(x−x')² small, with σ² the mean square of the block: the expected square of the error of a product, in which
+// large weights count more. Then columns are rounded one after the other, or as many together as a type rounds together, each for what is best given the
+// errors of those before it in its piece of [Moments]. If importance is nil, all columns matter alike, and each element is rounded for itself.
+func EncodeWeighted(dst []byte, src []float32, d DType, importance *Importance) error {
 	if err := checkRun("encode", len(src), len(dst), d); err != nil {
 		return err
 	}
@@ -44,14 +44,19 @@ func EncodeWeighted(dst []byte, src []float32, d DType, importance []float32) er
 		return fmt.Errorf("tensor: encode: %w: %v can only be decoded; encode to %v or %v", ErrType, d, Q4_0, Q8_0)
 	}
 	f := &formats[d]
-	if cols := len(importance); cols > 0 && (len(src)%cols != 0 || cols%f.blockElems != 0) {
-		return fmt.Errorf("tensor: encode: %w: %d elements of %v are no rows of %d columns, which have an importance each", ErrShape, len(src), d, cols)
+	if importance != nil && (len(src)%importance.cols != 0 || importance.cols%f.blockElems != 0) {
+		return fmt.Errorf("tensor: encode: %w: %d elements of %v are no rows of %d columns, which have an importance each", ErrShape, len(src), d, importance.cols)
 	}
 	var err error
-	if f.encode != nil {
+	switch {
+	case f.encode != nil:
 		err = f.encode(dst, src)
-	} else {
-		err = f.encodeBlocks(dst, src, importance)
+	case importance == nil:
+		err = f.encodeBlocks(dst, src, nil)
+	default:
+		for cols := importance.cols; err == nil && len(src) > 0; dst, src = dst[d.RowBytes(cols):], src[cols:] {
+			err = f.encodeBlocks(dst, src[:cols], importance)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("tensor: encode %v: %w", d, err)
@@ -59,27 +64,29 @@ func EncodeWeighted(dst []byte, src []float32, d DType, importance []float32) er
 	return nil
 }
 
-// encodeBlocks encodes block by block.
-func (f *format) encodeBlocks(dst []byte, src, importance []float32) error {
+// encodeBlocks encodes block by block: a row, if there is an importance of its columns.
+func (f *format) encodeBlocks(dst []byte, src []float32, importance *Importance) error {
+	fitter, row := f.fitter(), newFeedback(src, importance)
 	for at := 0; at < len(src); at += f.blockElems {
-		x := src[at:][:f.blockElems]
+		x, of := row.block(at, f.blockElems)
 		if extreme := extremeOf(x); extreme-extreme != 0 {
 			return fmt.Errorf("block at element %d: largest %v: %w", at, extreme, ErrNotFinite)
 		}
-		var of []float32
-		if len(importance) > 0 {
-			of = importance[at%len(importance):][:f.blockElems]
-		}
-		if err := f.encodeBlock(dst[at/f.blockElems*f.blockBytes:][:f.blockBytes], x, of); err != nil {
+		if err := fitter.fit(x, of); err != nil {
 			return fmt.Errorf("block at element %d: largest %v: %w", at, extremeOf(x), err)
 		}
+		row.round(fitter, at, x, of)
+		fitter.put(dst[at/f.blockElems*f.blockBytes:][:f.blockBytes])
 	}
 	return nil
 }
 
+// Weighted reports whether an importance has an influence on what [EncodeWeighted] makes of type d.
+func Weighted(d DType) bool { return d.valid() && formats[d].fitter != nil }
+
 // Encodable reports whether [Encode] can produce elements of type d.
 func Encodable(d DType) bool {
-	return d.valid() && (formats[d].encode != nil || formats[d].encodeBlock != nil)
+	return d.valid() && (formats[d].encode != nil || formats[d].fitter != nil)
 }
 
 // checkRun checks that n elements of type d fill size bytes.

@@ -190,7 +190,7 @@ func TestEncodeWeighted(t *testing.T) {
 		importance[c] = float32(math.Exp(1.5 * rng.NormFloat64()))
 	}
 	// lost returns the error relative to the elements, both weighted by importance or not.
-	lost := func(d tensor.DType, by []float32, weighted bool) float64 {
+	lost := func(d tensor.DType, by *tensor.Importance, weighted bool) float64 {
 		data, got := make([]byte, d.RowBytes(len(row))), make([]float32, len(row))
 		if err := errors.Join(tensor.EncodeWeighted(data, row, d, by), tensor.Decode(got, data, d)); err != nil {
 			t.Fatal(err)
@@ -210,13 +210,13 @@ func TestEncodeWeighted(t *testing.T) {
 		tensor.Q3_K: {0.153, 0.88}, tensor.IQ4_XS: {0.08, 0.88}, tensor.IQ3_S: {0.139, 0.78}, tensor.IQ3_XXS: {0.187, 0.7},
 		tensor.IQ4_NL: {0.08, 0.88}, tensor.Q4_K: {0.073, 0.9}, tensor.Q5_K: {0.037, 0.9}, tensor.Q6_K: {0.019, 0.95},
 	} {
-		plain, without, with := lost(d, nil, false), lost(d, nil, true), lost(d, importance, true)
+		plain, without, with := lost(d, nil, false), lost(d, nil, true), lost(d, importanceOf(t, 1, importance), true)
 		if plain > limit.plain || with > limit.ratio*without {
 			t.Errorf("%v: lost %.4f; of what is important %.4f, and %.4f where the encoder knows", d, plain, without, with)
 		}
 		t.Logf("%v: lost %.4f; of what is important %.4f, and %.4f where the encoder knows", d, plain, without, with)
 	}
-	if err := tensor.EncodeWeighted(make([]byte, 110), row[:256], tensor.Q3_K, importance[:200]); !errors.Is(err, tensor.ErrShape) {
+	if err := tensor.EncodeWeighted(make([]byte, 110), row[:256], tensor.Q3_K, importanceOf(t, 1, importance[:200])); !errors.Is(err, tensor.ErrShape) {
 		t.Errorf("importance of other columns: %v", err)
 	}
 }

@@ -53,10 +53,9 @@ type format struct {
 
 	decode func(dst []float32, src []byte)       // of whole blocks; the caller has checked lengths
 	encode func(dst []byte, src []float32) error // the inverse
-	// encodeBlock is encode for one block whose integers are searched for. Of importance, which may be nil, it takes how much each element
-	// counts. A type with neither can only be decoded.
-	encodeBlock func(dst []byte, x, importance []float32) error
-	fields      []Field // of a block, in the order of the packed form; if there are none, the type has none
+	// fitter makes the fitter of a type whose scales are searched for. A type with neither this nor encode can only be decoded.
+	fitter func() fitter
+	fields []Field // of a block, in the order of the packed form; if there are none, the type has none
 }
 
 // formats is the table of all types.

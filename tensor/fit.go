@@ -69,15 +69,65 @@ func (l *levels) of(x float32) int8 {
 // index returns the integer that stands for a value.
 func (l *levels) index(value int8) uint8 { return l.quantOf[uint8(value)] }
 
+// fitter encodes a block. It may be used for one after the other.
+type fitter interface {
+	// fit chooses scales for x and what integers stand for it. Of importance, which may be nil, it takes how much each element counts.
+	fit(x, importance []float32) error
+	// group is the number of elements whose integers depend on each other.
+	group() int
+	// run is the number of elements that have a scale of their own.
+	run() int
+	// nudge changes the scale of the run that begins with the element first by so many steps. It reports false, and does nothing, if there is no such scale.
+	nudge(first, steps int) bool
+	// round chooses the integers of a group, the elements from first on, anew for x and the scales that fit chose, and writes to dst what they stand for.
+	// importance is how much each of them counts.
+	round(dst []float32, first int, x, importance []float32)
+	// put stores the block.
+	put(dst []byte)
+}
+
 // runs is a block whose elements are d·scale·value, with a scale for each run of elements.
 type runs struct {
+	size   int // of a run
+	limit  int // scales are -limit … limit-1
+	levels *levels
+
 	d      float32 // as F16 holds it
-	scales [16]int // -limit … limit-1
+	scales [16]int
 	values [superBlock]int8
 }
 
-// fit encodes x, of which each size elements have a scale.
-func (r *runs) fit(x, importance []float32, size int, l *levels, limit int) error {
+func (r *runs) group() int { return 1 }
+
+func (r *runs) run() int { return r.size }
+
+func (r *runs) nudge(first, steps int) bool {
+	s := &r.scales[first/r.size]
+	if *s+steps < -r.limit || *s+steps >= r.limit {
+		return false
+	}
+	*s += steps
+	return true
+}
+
+func (r *runs) round(dst []float32, first int, x, _ []float32) {
+	roundTo(dst, r.values[first:], x, r.d*float32(r.scales[first/r.size]), r.levels)
+}
+
+// roundTo chooses the values nearest to x/scale, and writes to dst what they stand for.
+func roundTo(dst []float32, values []int8, x []float32, scale float32, l *levels) {
+	for i, v := range x {
+		values[i] = 0
+		if scale != 0 {
+			values[i] = l.of(v / scale)
+		}
+		dst[i] = scale * float32(values[i])
+	}
+}
+
+func (r *runs) fit(x, importance []float32) error {
+	size, l, limit := r.size, r.levels, r.limit
+	r.d, r.scales, r.values = 0, [16]int{}, [superBlock]int8{}
 	var weights [superBlock]float32
 	errorWeights(weights[:], x, importance)
 	var scales [16]float32

@@ -76,14 +76,41 @@ func (g *grid) quant(x *[4]float32, w []float32) uint16 {
 
 // gridRuns is a block whose elements are unit·(1+2·scale)·magnitude with a sign, with a scale for each 32 elements.
 type gridRuns struct {
+	grid *grid
+	even bool // the number of negative elements of each eight is even
+
 	unit   float32 // as F16 holds it
 	scales [superBlock / 32]uint8
 	signs  [superBlock / 8]uint8 // a bit each, set where the element is negative
 	quants [superBlock / 4]uint16
 }
 
-// fit encodes x. If even, the number of negative elements of each eight is even.
-func (r *gridRuns) fit(x, importance []float32, g *grid, even bool) error {
+func (r *gridRuns) group() int { return 8 }
+
+func (r *gridRuns) run() int { return 32 }
+
+func (r *gridRuns) nudge(first, steps int) bool { return nudge(&r.scales[first/32], steps, 15) }
+
+func (r *gridRuns) round(dst []float32, first int, x, importance []float32) {
+	var size [8]float32
+	signs := takeSigns(size[:], x, importance, r.even)
+	r.signs[first/8] = signs
+	scale := r.unit * float32(1+2*int(r.scales[first/32]))
+	inverse := float32(0)
+	if scale != 0 {
+		inverse = 1 / scale
+	}
+	for i := 0; i < 8; i += 4 {
+		four := scaled(size[i:], inverse)
+		q := r.grid.quant(&four, importance[i:])
+		r.quants[(first+i)/4] = q
+		decodeFour(dst[i:i+4], scale, r.grid.magnitudes[q], signs>>i)
+	}
+}
+
+func (r *gridRuns) fit(x, importance []float32) error {
+	g, even := r.grid, r.even
+	r.unit, r.scales, r.quants = 0, [superBlock / 32]uint8{}, [superBlock / 4]uint16{}
 	var weights, size [superBlock]float32
 	errorWeights(weights[:], x, importance)
 	for i := range r.signs {

@@ -4,19 +4,44 @@ import "math"
 
 // shiftedRuns is a block whose elements are d·scale·q − dmin·min, with a scale and a minimum of six bits for each run of 32.
 type shiftedRuns struct {
+	limit int // integers are 0 … limit
+
 	d, dmin      float32 // as F16 holds them
 	scales, mins [superBlock / 32]uint8
 	q            [superBlock]uint8
 }
 
-// fit encodes x with integers of 0 … limit.
-func (r *shiftedRuns) fit(x, importance []float32, limit int) (err error) {
+func (r *shiftedRuns) group() int { return 1 }
+
+func (r *shiftedRuns) run() int { return 32 }
+
+func (r *shiftedRuns) nudge(first, steps int) bool { return nudge(&r.scales[first/32], steps, 63) }
+
+// nudge changes a scale of 0 … limit.
+func nudge(scale *uint8, steps, limit int) bool {
+	s := int(*scale) + steps
+	if s < 0 || s > limit {
+		return false
+	}
+	*scale = uint8(s)
+	return true
+}
+
+func (r *shiftedRuns) round(dst []float32, first int, x, _ []float32) {
+	scale, shift := r.d*float32(r.scales[first/32]), r.dmin*float32(r.mins[first/32])
+	for i, v := range x {
+		q := nearestMultiple(v+shift, scale, r.limit)
+		r.q[first+i], dst[i] = q, scale*float32(q)-shift
+	}
+}
+
+func (r *shiftedRuns) fit(x, importance []float32) (err error) {
 	const size, sixBits = 32, 63
 	var weights [superBlock]float32
 	errorWeights(weights[:], x, importance)
 	var scales, mins [superBlock / size]float32
 	for j := range scales {
-		scales[j], mins[j] = fitShifted(x[j*size:][:size], weights[j*size:][:size], limit)
+		scales[j], mins[j] = fitShifted(x[j*size:][:size], weights[j*size:][:size], r.limit)
 	}
 	if r.d, err = roundScale(extremeOf(scales[:]) / sixBits); err != nil {
 		return err
@@ -26,10 +51,8 @@ func (r *shiftedRuns) fit(x, importance []float32, limit int) (err error) {
 	}
 	for j := range scales {
 		r.scales[j], r.mins[j] = nearestMultiple(scales[j], r.d, sixBits), nearestMultiple(mins[j], r.dmin, sixBits)
-		scale, shift := r.d*float32(r.scales[j]), r.dmin*float32(r.mins[j])
-		for i := j * size; i < (j+1)*size && scale != 0; i++ {
-			r.q[i] = nearestMultiple(x[i]+shift, scale, limit)
-		}
+		var rounded [size]float32
+		r.round(rounded[:], j*size, x[j*size:][:size], nil)
 	}
 	return nil
 }

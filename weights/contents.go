@@ -55,7 +55,7 @@ type content struct {
 	steps     [][]role
 	tensors   map[string]Tensor
 
-	importance map[string][]float32 // of columns, by tensor
+	importance map[string]*tensor.Moments
 }
 
 // Describe describes the store that [Write] would make of the model, and fails as it would. It reads no weights. dir is the folder that
@@ -110,14 +110,15 @@ func (m Contents) check(opts WriteOptions) (*content, error) {
 }
 
 // checkImportance refuses what was measured for another model.
-func (m Contents) checkImportance(importance map[string][]float32) error {
+func (m Contents) checkImportance(importance map[string]*tensor.Moments) error {
 	for _, name := range slices.Sorted(maps.Keys(importance)) {
 		t, ok := m.Tensors[name]
 		if name == headName && !ok {
 			t, ok = m.Tensors[embeddingName]
 		}
-		if !ok || len(importance[name]) != t.Cols {
-			return Tensor{Name: name}.fault(ErrArgument, "importance of %d columns, of %d; it was measured for another model", len(importance[name]), t.Cols)
+		cols, err := importance[name].Cols()
+		if err != nil || !ok || cols != t.Cols {
+			return Tensor{Name: name}.fault(ErrArgument, "importance of %d columns, of %d; it was measured for another model", cols, t.Cols)
 		}
 	}
 	return nil

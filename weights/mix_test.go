@@ -74,7 +74,7 @@ func TestWriteWithImportance(t *testing.T) {
 			important[c] = 1
 		}
 	}
-	lost := func(of map[string][]float32) (sum float64) {
+	lost := func(of map[string]*tensor.Moments) (sum float64) {
 		dst := filepath.Join(t.TempDir(), "x.lever")
 		if err := Write(t.Context(), m, dst, WriteOptions{Mix: &Mix{Type: tensor.Q3_K}, Importance: of}); err != nil {
 			t.Fatal(err)
@@ -92,11 +92,14 @@ func TestWriteWithImportance(t *testing.T) {
 		}
 		return sum
 	}
-	with, without := lost(map[string][]float32{"block.0.down": important}), lost(nil)
+	with, without := lost(map[string]*tensor.Moments{"block.0.down": {Width: 1, Values: important}}), lost(nil)
 	if with > 0.8*without {
 		t.Errorf("lost %v with importance, %v without", with, without)
 	}
-	for name, of := range map[string]map[string][]float32{"another model": {"block.0.query": important}, "other columns": {"block.0.q": important}} {
+	for name, of := range map[string]map[string]*tensor.Moments{
+		"another model": {"block.0.query": {Width: 1, Values: important}}, "other columns": {"block.0.q": {Width: 1, Values: important}},
+		"of no width": {"block.0.down": {Values: important}},
+	} {
 		err := Write(t.Context(), m, filepath.Join(t.TempDir(), "x.lever"), WriteOptions{Importance: of})
 		if !errors.Is(err, ErrArgument) || !strings.Contains(err.Error(), "another model") {
 			t.Errorf("%s: %v", name, err)

@@ -26,10 +26,9 @@ type WriteOptions struct {
 	// Types are exceptions from Type and Mix, such as a router that stays F16 where the rest is Q4_0; the last that fits a matrix decides. One that
 	// fits none is refused, as is a type whose blocks the rows of a matrix do not fill.
 	Types []TensorType
-	// Importance says how much each column of a matrix matters, by names in the store: the mean squares of the activations that it is multiplied with, as
-	// package importance measures them. Encoders that search for scales use them; see [tensor.EncodeWeighted]. A matrix without any is fitted
-	// with equal weights.
-	Importance map[string][]float32
+	// Importance says what matrices are multiplied with, by their names in the store, as package importance measures it. Encoders that search for scales use
+	// it; see [tensor.EncodeWeighted]. A matrix without any is fitted with equal weights.
+	Importance map[string]*tensor.Moments
 	// Overwrite replaces a store that is already at the destination, once the new one is complete.
 	Overwrite bool
 	// CheckTokenizer is called with the folder of the tokenizer's files before weights are written, which takes long; its error ends the

@@ -36,6 +36,9 @@ type chunkWriter struct {
 
 	packers []packer // one per worker
 	buf     []byte   // a segment
+
+	moments    *tensor.Moments // that importance was made of
+	importance *tensor.Importance
 }
 
 // placed is a part and its tensor.
@@ -104,6 +107,10 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 	t := p.tensor
 	src := w.content.tensors[t.Name]
 	dst := t.packed(p.part, segment)
+	importance, err := w.importanceOf(t.Name, dst.Type, src.Type)
+	if err != nil {
+		return err
+	}
 	tiles := tileCount(dst.Rows)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -116,7 +123,7 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 					}
 					from := tile * tensor.TileRows
 					part := dst.Slice(from, min(from+tensor.TileRows, dst.Rows))
-					if err := w.packers[worker].pack(part, &src, w.content.importance[t.Name]); err != nil {
+					if err := w.packers[worker].pack(part, &src, importance); err != nil {
 						return err
 					}
 					if t.TileCRC32C != nil {
@@ -130,6 +137,23 @@ func (w *chunkWriter) pack(ctx context.Context, p placed, segment []byte) error 
 	return group.Wait()
 }
 
+// importanceOf returns the importance of a tensor's columns, or nil if there is none or it has no influence. Matrices that share moments stand
+// one after the other, so that the last one's are kept.
+func (w *chunkWriter) importanceOf(name string, to, from tensor.DType) (*tensor.Importance, error) {
+	moments := w.content.importance[name]
+	if moments == nil || to == from || !tensor.Weighted(to) {
+		return nil, nil
+	}
+	if w.moments != moments {
+		importance, err := moments.Importance()
+		if err != nil {
+			return nil, fmt.Errorf("weights: write: tensor %s: %w", name, err)
+		}
+		w.moments, w.importance = moments, importance
+	}
+	return w.importance, nil
+}
+
 // packer converts a few rows at a time. Its buffers are reused.
 type packer struct {
 	raw     []byte    // rows as in the source
@@ -138,7 +162,7 @@ type packer struct {
 }
 
 // pack fills dst with the rows of src that it stands for.
-func (k *packer) pack(dst tensor.Packed, src *Tensor, importance []float32) error {
+func (k *packer) pack(dst tensor.Packed, src *Tensor, importance *tensor.Importance) error {
 	elems := dst.Rows * dst.Cols
 	k.raw = resize(k.raw, src.Type.RowBytes(elems))
 	if err := src.readRows(k.raw, dst.Row); err != nil {
@@ -159,7 +183,7 @@ func (k *packer) pack(dst tensor.Packed, src *Tensor, importance []float32) erro
 }
 
 // recode converts src to dst by way of values, and refuses what dst cannot express. importance is that of the columns of its rows, or nil.
-func recode(dst []byte, to tensor.DType, values []float32, src []byte, from tensor.DType, importance []float32) error {
+func recode(dst []byte, to tensor.DType, values []float32, src []byte, from tensor.DType, importance *tensor.Importance) error {
 	if err := tensor.Decode(values, src, from); err != nil {
 		return err
 	}

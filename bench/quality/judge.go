@@ -22,7 +22,7 @@ type judge struct {
 	model            *arch.Model
 	tensors          []weights.TensorInfo
 	values           map[string][]float32
-	importance       map[string][]float32
+	importance       importance.Of
 	measured, judged [][]int32
 	own              *layers.Decoder
 }
@@ -64,7 +64,7 @@ func (j *judge) texts(ctx context.Context, engine *lever.Engine, o Options) erro
 			if n++; n%2 == 0 {
 				to = &j.measured
 			}
-			if o.Tokens > 0 {
+			if o.Tokens > 0 && to == &j.judged {
 				ids = ids[:min(len(ids), max(0, o.Tokens-count(*to)))]
 			}
 			if len(ids) > 1 {
@@ -105,7 +105,7 @@ func read(ctx context.Context, store *weights.Store, tensors []weights.TensorInf
 }
 
 // decoder returns one with matrices of what the types of mix make of them.
-func (j *judge) decoder(mix weights.Mix, importance map[string][]float32) (*layers.Decoder, error) {
+func (j *judge) decoder(mix weights.Mix, of importance.Of) (*layers.Decoder, error) {
 	memory := &layers.Memory{}
 	for _, t := range j.tensors {
 		values, as := j.values[t.Name], tensor.F16
@@ -114,7 +114,7 @@ func (j *judge) decoder(mix weights.Mix, importance map[string][]float32) (*laye
 			as = tensor.F32
 		default:
 			var err error
-			if values, err = j.through(values, t.Cols, mix.TypeOf(t.Name, j.model.Layers), importance[t.Name]); err != nil {
+			if values, err = j.through(values, t.Cols, mix.TypeOf(t.Name, j.model.Layers), of[t.Name]); err != nil {
 				return nil, err
 			}
 		}
@@ -126,13 +126,19 @@ func (j *judge) decoder(mix weights.Mix, importance map[string][]float32) (*laye
 }
 
 // through returns what is left of rows of values in type d.
-func (j *judge) through(values []float32, cols int, d tensor.DType, importance []float32) ([]float32, error) {
+func (j *judge) through(values []float32, cols int, d tensor.DType, moments *tensor.Moments) ([]float32, error) {
 	if !d.Quantized() {
 		return values, nil
 	}
 	padded := (cols + d.BlockElems() - 1) / d.BlockElems() * d.BlockElems()
-	if importance != nil {
-		importance = append(slices.Clone(importance), make([]float32, padded-cols)...)
+	var of *tensor.Importance
+	if moments != nil {
+		var err error
+		filled := tensor.Moments{Width: moments.Width, Values: make([]float32, tensor.MomentsLen(padded, moments.Width))}
+		copy(filled.Values, moments.Values)
+		if of, err = filled.Importance(); err != nil {
+			return nil, err
+		}
 	}
 	rows := len(values) / cols
 	out := make([]float32, len(values))
@@ -140,7 +146,7 @@ func (j *judge) through(values []float32, cols int, d tensor.DType, importance [
 	j.pool.Run(rows, func(_, r int) {
 		row, raw := make([]float32, padded), make([]byte, d.RowBytes(padded))
 		copy(row, values[r*cols:(r+1)*cols])
-		if err := errors.Join(tensor.EncodeWeighted(raw, row, d, importance), tensor.Decode(row, raw, d)); err != nil {
+		if err := errors.Join(tensor.EncodeWeighted(raw, row, d, of), tensor.Decode(row, raw, d)); err != nil {
 			failed.Store(&err)
 		}
 		copy(out[r*cols:], row[:cols])
@@ -169,7 +175,7 @@ const batch = 64
 
 // judge measures one mix.
 func (j *judge) judge(ctx context.Context, mix weights.Mix, withImportance bool) (Result, error) {
-	var of map[string][]float32
+	var of importance.Of
 	if withImportance {
 		of = j.importance
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	Model string // as in [lever.Config]
 	Sets  []bench.Set
 	Types []weights.Mix // of matrices, as [weights.Uniform] gives them for one type; if nil, all types that stores can be converted to, and all mixes
-	// Tokens is the most that are judged, and the most that importance is measured with; if zero, all.
+	// Tokens is the most that are judged; if zero, all. Importance is measured with all of the other prompts.
 	Tokens   int
 	Threads  int                   // if zero, one per performance core
 	Progress func(done, total int) // if not nil, is told of types done
@@ -92,7 +92,7 @@ func (j *judge) all(ctx context.Context, o Options) (results []Result, err error
 		}
 		results = append(results, r)
 		done()
-		if !weighted(d.Type) {
+		if !tensor.Weighted(d.Type) {
 			total--
 			continue
 		}
@@ -104,11 +104,6 @@ func (j *judge) all(ctx context.Context, o Options) (results []Result, err error
 	}
 	slices.SortStableFunc(results, func(a, b Result) int { return int(math.Copysign(1, b.Bits-a.Bits)) })
 	return results, nil
-}
-
-// weighted reports whether importance has an influence on what is encoded to d.
-func weighted(d tensor.DType) bool {
-	return d.Quantized() && d != tensor.Q8_0 && d != tensor.Q4_0
 }
 
 func count(sequences [][]int32) (n int) {

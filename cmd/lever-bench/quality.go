@@ -30,7 +30,7 @@ often the likeliest token is that of the model's own weights, and how far the di
 			flags.StringVar(&f.Model, "model", "", "model: a store, a Hugging Face folder or a GGUF file, best in F16 or BF16 (default: the embedded demo)")
 			flags.StringSliceVar(&f.types, "types", nil, "types of weights, or mixes of them (default: all that stores can be converted to)")
 			flags.IntVar(&f.Threads, "threads", 0, "worker threads (default: one per performance core)")
-			flags.IntVar(&f.Tokens, "tokens", 0, "most tokens that are judged, and most that importance is measured with (default: all prompts)")
+			flags.IntVar(&f.Tokens, "tokens", 0, "most tokens that are judged; importance is measured with all other prompts (default: all)")
 		},
 		run: f.run,
 	}

@@ -31,9 +31,10 @@ smaller than q8_0 keep embedding and output head at q8_0. Types of 256 elements 
 where rows do not fill blocks.
 Mixes of types (` + strings.Join(cli.MixNames(), ", ") + `) give the matrices that suffer most more bits than the rest.
 
-At few bits quality depends on which columns of a matrix matter. --imatrix TEXT runs the model over a text like what it will read and write (its first
-32768 tokens), notes the mean square of what each column is multiplied with, keeps that beside the store, in NAME.imatrix, and has the searched types
-(all that are smaller than q8_0 but q4_0) fitted to it. It takes room for a second store while it measures. --imatrix NAME.imatrix uses it again.
+At few bits quality depends on what matrices are multiplied with. --imatrix TEXT runs the model over a text like what it will read and write (its first
+32768 tokens), notes how its activations vary together, and keeps that beside the store, in NAME.imatrix. The searched types (all that are smaller than
+q8_0 but q4_0) are then fitted to it: columns that matter are kept more exactly, and each column makes up for the errors of those before it, which halves what
+is lost. It takes room for a second store while it measures, 2 GiB of memory at most, and more time. --imatrix NAME.imatrix uses it again.
 
 An f16 store is the precise form: its weights are multiplied with unrounded activations. --tensor-type gives some matrices another
 type than the rest, by their names in the store, which 'lever inspect --tensors SRC' lists.`,
@@ -79,7 +80,7 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 		},
 	}
 	types.addTo(cmd, "type of the matrices: "+strings.Join(cli.StoreTypes(), ", ")+", or a mix: "+strings.Join(cli.MixNames(), ", ")+" (default: q8_0, quantised ones unchanged)")
-	cmd.Flags().Var(cli.PathFlag(&imatrix), "imatrix", "text to measure with how much columns matter, or the NAME.imatrix of an earlier conversion")
+	cmd.Flags().Var(cli.PathFlag(&imatrix), "imatrix", "text to measure with what matrices are multiplied with, or the NAME.imatrix of an earlier conversion")
 	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace DST if it exists, once the new store is complete")
 	return cmd
 }

@@ -31,7 +31,7 @@ const (
 
 // loadImportance returns the importance that path holds: a file of an earlier conversion, or a text, to measure it with the model at src. Measured
 // importance is kept beside the store dst.
-func loadImportance(ctx context.Context, path, src, dst string, bar *cli.Progress) (map[string][]float32, error) {
+func loadImportance(ctx context.Context, path, src, dst string, bar *cli.Progress) (importance.Of, error) {
 	if filepath.Ext(path) == imatrixExt {
 		return importance.Load(ctx, path)
 	}
@@ -55,7 +55,7 @@ func loadImportance(ctx context.Context, path, src, dst string, bar *cli.Progres
 }
 
 // measureImportance makes a store of src in a folder of its own in dir, runs it over text, and removes it.
-func measureImportance(ctx context.Context, text, src, dir string, bar *cli.Progress) (measured map[string][]float32, err error) {
+func measureImportance(ctx context.Context, text, src, dir string, bar *cli.Progress) (measured importance.Of, err error) {
 	temp, remove, err := publish.Temp(dir)
 	if err != nil {
 		return nil, err

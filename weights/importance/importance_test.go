@@ -7,7 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"testing"
 
 	"github.com/lever-go/lever/arch"
@@ -18,6 +18,14 @@ import (
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/importance"
 )
+
+func cols(m *tensor.Moments) int {
+	if m == nil {
+		return 0
+	}
+	n, _ := m.Cols()
+	return n
+}
 
 func draft(t testing.TB) *weights.Store {
 	t.Helper()
@@ -55,19 +63,32 @@ func TestMeasure(t *testing.T) {
 			if name == arch.Head { // the embedding serves as the head
 				name = arch.Embedding
 			}
-			if !x.Vector && len(got[name]) != x.Cols {
-				t.Errorf("%s: %d columns, want %d", name, len(got[name]), x.Cols)
+			if !x.Vector && cols(got[name]) != x.Cols {
+				t.Errorf("%s: %d columns, want %d", name, cols(got[name]), x.Cols)
 			}
 		}
 	}
-	if !slices.Equal(got["block.0.q"], got["block.0.v"]) || slices.Equal(got["block.0.q"], got["block.1.q"]) {
-		t.Error("q and v multiply the same rows, and the blocks do not")
+	if got["block.0.q"] != got["block.0.v"] || got["block.0.gate"] != got["block.0.up"] || got["block.0.q"] == got["block.0.o"] || got["block.0.q"] == got["block.1.q"] {
+		t.Error("q and v multiply the same rows, and the others do not")
 	}
 	want := squares(t, m, store, sequences)
-	for i, x := range got["block.0.q"] {
-		if math.Abs(float64(x)-want[i]) > 1e-4*(want[i]+1e-6) {
-			t.Errorf("column %d of block.0.q: %v, want %v", i, x, want[i])
+	for c := range m.Width {
+		moments, first := got["block.0.q"].Column(c)
+		for i, x := range moments {
+			if want := want[c][first+i]; math.Abs(float64(x)-want) > 1e-4*(math.Abs(want)+1e-3) {
+				t.Fatalf("columns %d and %d of block.0.q: %v, want %v", c, first+i, x, want)
+			}
 		}
+	}
+	narrow, err := importance.Measure(t.Context(), store, sequences, importance.Options{Moments: 1 << 18})
+	bytes, counted := 0, map[*tensor.Moments]bool{}
+	for _, moments := range narrow {
+		if !counted[moments] {
+			counted[moments], bytes = true, bytes+4*len(moments.Values)
+		}
+	}
+	if width := narrow["block.0.q"].Width; err != nil || bytes > 1<<18 || width < 2 || width >= m.Width {
+		t.Errorf("%d bytes in pieces of %d columns: %v", bytes, width, err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -76,8 +97,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// squares are the mean squares of the normalised embeddings of sequences, which are what the first block multiplies q with.
-func squares(t *testing.T, m *arch.Model, store *weights.Store, sequences [][]int32) []float64 {
+// squares are the second moments of the normalised embeddings of sequences, which are what the first block multiplies q with.
+func squares(t *testing.T, m *arch.Model, store *weights.Store, sequences [][]int32) [][]float64 {
 	t.Helper()
 	resident, err := store.Resident(t.Context(), nil)
 	if err != nil {
@@ -86,7 +107,10 @@ func squares(t *testing.T, m *arch.Model, store *weights.Store, sequences [][]in
 	defer resident.Close()
 	gain := read(t, resident, "block.0.attn_norm")
 	embedding, width := read(t, resident, arch.Embedding), m.Width
-	sums, n := make([]float64, width), 0.0
+	sums, n, normed := make([][]float64, width), 0.0, make([]float64, width)
+	for a := range sums {
+		sums[a] = make([]float64, width)
+	}
 	for _, sequence := range sequences {
 		for _, id := range sequence {
 			row, mean := embedding[int(id)*width:][:width], 0.0
@@ -94,14 +118,20 @@ func squares(t *testing.T, m *arch.Model, store *weights.Store, sequences [][]in
 				mean += float64(x) * float64(x) / float64(width)
 			}
 			for i, x := range row {
-				normed := float64(x) / math.Sqrt(mean+1e-5) * float64(gain[i])
-				sums[i] += normed * normed
+				normed[i] = float64(x) / math.Sqrt(mean+1e-5) * float64(gain[i])
+			}
+			for a, x := range normed {
+				for b, y := range normed {
+					sums[a][b] += x * y
+				}
 			}
 			n++
 		}
 	}
-	for i := range sums {
-		sums[i] /= n
+	for a := range sums {
+		for b := range sums {
+			sums[a][b] /= n
+		}
 	}
 	return sums
 }
@@ -123,15 +153,21 @@ func read(t *testing.T, w layers.Weights, name string) (values []float32) {
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.imatrix")
-	want := map[string][]float32{"block.0.q": {1, 2, 3}, "head": {0, 0.5}}
+	q, head := &tensor.Moments{Width: 2, Values: []float32{1, -2, 3, 4}}, &tensor.Moments{Width: 2, Values: []float32{0, 0.5, 1}}
+	want := importance.Of{"block.0.q": q, "block.0.v": q, "head": head}
 	if err := importance.Save(path, want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := importance.Load(t.Context(), path)
-	if err != nil || !maps.EqualFunc(got, want, slices.Equal) {
+	if err != nil || !reflect.DeepEqual(got, want) || got["block.0.q"] != got["block.0.v"] {
 		t.Errorf("got %v, %v", got, err)
 	}
-	good := map[string]string{"format": "lever-importance", "version": "1"}
+	good := map[string]string{"format": "lever-importance", "version": "2", "width": "1"}
+	with := func(key, value string) map[string]string {
+		m := maps.Clone(good)
+		m[key] = value
+		return m
+	}
 	vector := func(values ...float32) map[string]*tensor.Tensor {
 		return map[string]*tensor.Tensor{"x": tensor.Must(tensor.FromFloat32s(values, len(values)))}
 	}
@@ -140,7 +176,12 @@ func TestFile(t *testing.T) {
 		metadata map[string]string
 	}{
 		"another format":  {vector(1), map[string]string{"format": "pt"}},
-		"another version": {vector(1), map[string]string{"format": "lever-importance", "version": "2"}},
+		"another version": {vector(1), with("version", "1")},
+		"no width":        {vector(1), with("width", "0")},
+		"width too large": {vector(1), with("width", "1000000")},
+		"half a piece":    {vector(1, 2), with("width", "3")},
+		"same as none":    {vector(1), with("same.y", "z")},
+		"same as another": {vector(1), with("same.x", "x")},
 		"negative":        {vector(1, -1), good},
 		"no number":       {vector(float32(math.NaN())), good},
 		"infinite":        {vector(float32(math.Inf(1))), good},
@@ -161,7 +202,7 @@ func TestFile(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "x.imatrix")
-	if err := importance.Save(path, map[string][]float32{"block.0.q": {1, 2, 3}, "head": {0, 0.5}}); err != nil {
+	if err := importance.Save(path, importance.Of{"block.0.q": {Width: 2, Values: []float32{1, 2, 3}}, "head": {Width: 2, Values: []float32{0.5}}}); err != nil {
 		f.Fatal(err)
 	}
 	good, err := os.ReadFile(path)
@@ -176,12 +217,10 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := importance.Load(t.Context(), path)
-		for name, mean := range got {
-			for _, x := range mean {
-				if err == nil && !(x >= 0) {
-					t.Fatalf("%s: %v", name, x)
-				}
+		got, _ := importance.Load(t.Context(), path)
+		for name, moments := range got {
+			if err := moments.Check(); err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
 		}
 	})

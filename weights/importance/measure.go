@@ -16,21 +16,28 @@ import (
 type Options struct {
 	Pool *kernels.Pool // workers; if it is nil, the calling goroutine computes. It stays the caller's
 	// DRAM is the number of bytes for weights, as in [weights.StreamOptions].
-	DRAM          int64
+	DRAM int64
+	// Moments is the number of bytes for moments: pieces of columns are as wide as fit, from 1 to [MaxWidth]. The default is 2 GiB, of which usual models, whose
+	// matrices share inputs, take about half.
+	Moments       int64
 	Progress      func(done, total int) // is called with tokens after each piece of text, unless it is nil
 	Architectures []*arch.Architecture  // that the store may be of, beside those of package arch
 }
 
-// piece is the number of tokens that are computed at once, and headRows the number of those that the head is measured with.
 const (
+	// MaxWidth is the most columns of a piece.
+	MaxWidth       = 2048
+	defaultMoments = 2 << 30
+
+	// piece is the number of tokens that are computed at once, and headRows the number of those that the head is measured with.
 	piece    = 64
 	headRows = 8
 )
 
-// Measure runs the model of a store over sequences of tokens, each of which begins a text of its own, and returns the mean square of what each column
-// of each matrix is multiplied with, by the names of the matrices in the store. Experts that no token was routed to are missing. Sequences longer
-// than the context are cut.
-func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o Options) (map[string][]float32, error) {
+// Measure runs the model of a store over sequences of tokens, each of which begins a text of its own, and returns the moments of what each matrix
+// is multiplied with, by the names of the matrices in the store. Matrices with the same input, such as the projections to queries, keys and values, have the same
+// moments. Experts that no token was routed to are missing. Sequences longer than the context are cut.
+func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o Options) (Of, error) {
 	fail := func(err error) error { return fmt.Errorf("importance: %w", err) }
 	m, err := arch.Parse(store.Config(), o.Architectures...)
 	if err != nil {
@@ -40,7 +47,7 @@ func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o O
 	if err != nil {
 		return nil, fail(err)
 	}
-	s := sums{}
+	s := &sums{pool: o.Pool, of: map[string]*sum{}, width: width(m, o.Moments)}
 	longest := 1
 	for _, tokens := range sequences {
 		longest = max(longest, len(tokens))
@@ -53,7 +60,28 @@ func Measure(ctx context.Context, store *weights.Store, sequences [][]int32, o O
 	if err = errors.Join(err, stream.Close()); err != nil {
 		return nil, fail(err)
 	}
-	return s.means(), nil
+	return s.moments(), nil
+}
+
+// width returns the width of pieces with which the moments of a model take at most so many bytes. That matrices share moments is not known yet.
+func width(m *arch.Model, bytes int64) int {
+	if bytes == 0 {
+		bytes = defaultMoments
+	}
+	for w := MaxWidth; w > 1; w /= 2 {
+		values := 0
+		for _, step := range m.Steps[1:] {
+			for _, x := range step {
+				if !x.Vector {
+					values += tensor.MomentsLen(x.Cols, w)
+				}
+			}
+		}
+		if int64(values)*4 <= bytes {
+			return w
+		}
+	}
+	return 1
 }
 
 // cut returns sequences of at most the given number of tokens.
@@ -100,37 +128,68 @@ func measure(ctx context.Context, d *layers.Decoder, sequences [][]int32, progre
 	return nil
 }
 
-// sums are, by matrix, sums of squares.
-type sums map[string]*sum
+// sums adds up products of columns.
+type sums struct {
+	pool  *kernels.Pool
+	width int
+	of    map[string]*sum // by matrix
+	last  *sum
+}
 
 type sum struct {
 	rows    int
-	squares []float64
+	moments tensor.Moments
 }
 
 // add is a [layers.Observer].
-func (s sums) add(matrix string, x []float32, rows, cols int) {
-	of := s[matrix]
-	if of == nil {
-		of = &sum{squares: make([]float64, cols)}
-		s[matrix] = of
+func (s *sums) add(matrix string, x []float32, rows, cols int, again bool) {
+	if again {
+		s.of[matrix] = s.last
+		return
 	}
+	of := s.of[matrix]
+	if of == nil {
+		of = &sum{moments: tensor.Moments{Width: s.width, Values: make([]float32, tensor.MomentsLen(cols, s.width))}}
+		s.of[matrix] = of
+	}
+	s.last = of
 	of.rows += rows
-	for ; rows > 0; rows, x = rows-1, x[cols:] {
-		for i, v := range x[:cols] {
-			of.squares[i] += float64(v) * float64(v)
+	s.pool.Run(cols, func(_, c int) {
+		moments, first := of.moments.Column(c)
+		r := 0
+		for ; r+4 <= rows; r += 4 {
+			addFour(moments, x[r*cols+first:], x[(r+1)*cols+first:], x[(r+2)*cols+first:], x[(r+3)*cols+first:])
 		}
+		for ; r < rows; r++ {
+			row := x[r*cols+first:][:len(moments)]
+			for i, v := range row {
+				moments[i] += row[len(row)-1] * v
+			}
+		}
+	})
+}
+
+// addFour adds the products of four rows with their last element; rows are as long as the sum.
+func addFour(sum, a, b, c, d []float32) {
+	n := len(sum)
+	a, b, c, d = a[:n], b[:n], c[:n], d[:n]
+	lastA, lastB, lastC, lastD := a[n-1], b[n-1], c[n-1], d[n-1]
+	for i, s := range sum {
+		sum[i] = s + lastA*a[i] + lastB*b[i] + (lastC*c[i] + lastD*d[i])
 	}
 }
 
-func (s sums) means() map[string][]float32 {
-	means := map[string][]float32{}
-	for matrix, of := range s {
-		mean := make([]float32, len(of.squares))
-		for i, square := range of.squares {
-			mean[i] = float32(square / float64(of.rows))
+// moments makes means of the sums.
+func (s *sums) moments() Of {
+	of, done := Of{}, map[*sum]*tensor.Moments{}
+	for matrix, sum := range s.of {
+		if done[sum] == nil {
+			done[sum] = &sum.moments
+			for i := range sum.moments.Values {
+				sum.moments.Values[i] /= float32(sum.rows)
+			}
 		}
-		means[matrix] = mean
+		of[matrix] = done[sum]
 	}
-	return means
+	return of
 }
