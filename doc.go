@@ -15,7 +15,8 @@
 //	})
 //
 // This package only joins the packages that do the work, each of which can be used alone: tensor (types and layouts), kernels
-// (arithmetic), weights (the store and its readers), tokenizer, layers (the transformer) and spec (speculative decoding).
+// (arithmetic), weights (the store and its readers), tokenizer, grammar, layers (the parts of models), arch (the models that are known) and spec (speculative
+// decoding).
 //
 // An [Engine] does one generation at a time; another call meanwhile fails with [ErrBusy].
 //

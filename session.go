@@ -109,7 +109,7 @@ func (e *Engine) saveSession(path string, note []byte) error {
 	})
 }
 
-// checkReplaceable reports a file at path that is no session, nor empty: it may be dear to somebody.
+// checkReplaceable reports a file at path that is neither a session nor empty, since it may be wanted.
 func checkReplaceable(path string) error {
 	info, err := os.Stat(path)
 	switch {

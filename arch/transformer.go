@@ -7,7 +7,7 @@ import (
 	"github.com/lever-go/lever/layers"
 )
 
-// Transformer describes a dense decoder of [layers.Block]s: RMSNorm, attention with rotary positions, RMSNorm, a gated MLP. Sizes are in elements.
+// Transformer describes a decoder of [layers.Block]s: RMSNorm, attention with rotary positions, RMSNorm, and a gated MLP or experts. Sizes are in elements.
 // What is zero is as in Llama. It is a plain value; [Transformer.Validate] says whether it is usable.
 type Transformer struct {
 	Width        int // elements of a row of the residual stream (hidden_size)

@@ -189,7 +189,7 @@ type readable struct {
 	remove    func() error // removes it; nil where nothing is left to remove
 }
 
-// openReadable opens the chunks of a store, or a temporary file in dir if they are too few. report is told how much of the file is written.
+// openReadable opens the chunks of a store, or a temporary file in dir if they are too few. report is called with the part of the file that is written.
 func openReadable(ctx context.Context, store *weights.Store, dir string, bytes int64, report func(done, total int64)) (*readable, error) {
 	if store != nil && store.Bytes() >= bytes {
 		paths, err := filepath.Glob(filepath.Join(store.Dir(), "chunks", "*.bin"))

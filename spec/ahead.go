@@ -9,7 +9,7 @@ type ahead struct {
 }
 
 // choose takes node and at most most-1 of the nodes below it that are left, those of the largest weight, and returns their rows. With a
-// node it takes its parent, whose weight is no smaller, or nobody would come by.
+// node it takes its parent, whose weight is no smaller: without it the node would not be reached.
 func (a *ahead) choose(t *Tree, p *pruning, node, most int) []int {
 	a.nodes, a.rows = append(a.nodes[:0], node), a.rows[:0]
 	for _, n := range p.left {

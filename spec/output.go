@@ -27,7 +27,7 @@ func (o *output) reset(req Request, emit func(Piece) error) {
 	o.tokens, o.finish, o.cut = 0, "", false
 }
 
-// left returns how many tokens may follow; negative = any number.
+// left returns how many tokens may follow; a negative number means that any number may.
 func (o *output) left() int {
 	if o.maxTokens == 0 {
 		return -1

@@ -93,7 +93,7 @@
 //
 // Ask for tensors in the order of the store, which is that of [Contents].Steps; the experts that a store marks may come in any. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
-// [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is told of each.
+// [Stats].OutOfOrder counts such requests, FirstOutOfOrder names the tensor, and [StreamOptions].Trace is called for each.
 //
 // With pins that are spread evenly a pass takes as long as reading the rest or as computing, whichever is longer. A head that stays in memory
 // as a whole adds the time in which it is computed to that of reading: whatever is read meanwhile needs memory, and a byte

@@ -37,7 +37,7 @@ type Options struct {
 	Beside []Other
 	// OpenFile opens the target's files; if nil, as they are.
 	OpenFile func(path string) (weights.File, error)
-	// Progress, if not nil, is told of answers done.
+	// Progress, if not nil, is called with the number of answers done.
 	Progress func(done, total int)
 }
 

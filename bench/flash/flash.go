@@ -20,7 +20,7 @@ type Options struct {
 	Model    string        // a store
 	Duration time.Duration // of all reads by size and number together; if zero, 30 s
 	Passes   int           // for each part in memory; if zero, 5
-	// Progress, if not nil, is told of steps done.
+	// Progress, if not nil, is called with the number of steps done.
 	Progress func(done, total int)
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	Flash *flashsim.Profile
 	// PassBytes is what the bytes of a pass count for on the device where nothing is in memory, if they are fewer; if zero, as many as they are.
 	PassBytes int64
-	// Progress, if not nil, is told of points done.
+	// Progress, if not nil, is called with the number of points done.
 	Progress func(done, total int)
 }
 

@@ -24,7 +24,7 @@ type Options struct {
 	Short    bool            // one matrix of each model and one length of text
 	Duration time.Duration   // of each measurement; if zero, 40 ms
 	Memory   int             // bytes that are read, and that weights, keys and values are taken from in turn; if zero, 256 MiB
-	// Progress, if not nil, is told of measurements done.
+	// Progress, if not nil, is called with the number of measurements done.
 	Progress func(done, total int)
 }
 

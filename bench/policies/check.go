@@ -31,7 +31,7 @@ type CheckOptions struct {
 	// Threads is the number of workers of each model; if zero, one. Several models, of a number that keeps all processors busy, share the
 	// prompts.
 	Threads int
-	// Progress, if not nil, is told of answers done. Calls do not overlap.
+	// Progress, if not nil, is called with the number of answers done. Calls do not overlap.
 	Progress func(done, total int)
 }
 

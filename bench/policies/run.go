@@ -40,7 +40,7 @@ type Options struct {
 	// Devices is the number of simulated devices for each set, which share its prompts and work at the same time; if zero, 3.
 	Devices int
 	Trees   bool // record every pass with its tree
-	// Progress, if not nil, is told of work done, in answers. Calls do not overlap.
+	// Progress, if not nil, is called with the number of answers done. Calls do not overlap.
 	Progress func(done, total int)
 }
 

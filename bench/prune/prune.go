@@ -25,7 +25,7 @@ type Options struct {
 	Prompts      int // of each set; if zero, 6
 	Tokens       int // of each answer; if zero, 64
 	Threads      int // if zero, one per performance core
-	// Progress, if not nil, is told of work done, in answers.
+	// Progress, if not nil, is called with the number of answers done.
 	Progress func(done, total int)
 }
 

@@ -25,7 +25,7 @@ type Options struct {
 	// Tokens is the most that are judged; if zero, all. Importance is measured with all of the other prompts.
 	Tokens   int
 	Threads  int                   // if zero, one per performance core
-	Progress func(done, total int) // if not nil, is told of types done
+	Progress func(done, total int) // if not nil, is called with the number of types done
 }
 
 // Result is what one type costs.

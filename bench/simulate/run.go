@@ -34,7 +34,7 @@ type Options struct {
 	SparsePhones []Phone
 	// First are the lengths of answers, in tokens, of which the first of a new process are compared as well; if empty, none are.
 	First []int
-	// Progress, if not nil, is told of figures done.
+	// Progress, if not nil, is called with the number of figures done.
 	Progress func(done, total int)
 }
 

@@ -30,7 +30,7 @@ type Client struct {
 	HTTP  *http.Client // if nil, the package makes one
 	// Progress, if not nil, is called with the bytes of a Download that have arrived.
 	Progress func(Progress)
-	// Failed, if not nil, is told why a try failed, before the wait for the next one.
+	// Failed, if not nil, is called with the reason why a try failed, before the wait for the next one.
 	Failed func(error)
 	// Pause is the wait before the first new try, which doubles with each; if zero, a second.
 	Pause time.Duration

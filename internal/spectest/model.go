@@ -25,8 +25,8 @@ type HashModel struct {
 
 	Committed []HashRow
 	Pending   []HashRow
-	MaxBatch  int // rows of a Forward; 0 = any number
-	Keeps     int // tokens by which a sequence can be shortened; 0 = all
+	MaxBatch  int // rows of a Forward; 0 means any number
+	Keeps     int // tokens by which a sequence can be shortened; 0 means all
 
 	Forwards, Rows, Projections int
 	FailIn                      int // 1 = the next call of a method that may fail does

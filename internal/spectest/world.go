@@ -13,7 +13,7 @@ import (
 // deterministic and takes no longer than the policy itself.
 type World struct {
 	Seed uint64
-	// Right is how often the draft's most probable token is the target's where the draft gives it probability p; nil = p.
+	// Right is how often the draft's most probable token is the target's where the draft gives it probability p. If it is nil, that is p.
 	Right func(p float64, position int) float64
 	// Sure bounds the draft's probability of its most probable token.
 	Sure [2]float64

@@ -40,7 +40,7 @@
 //     [Operands].XUnchanged is set, rows need not be copied or quantised again.
 //  4. Say honestly in [Capabilities].Rounding whether results are the CPU's bits, batch-invariant, or neither.
 //  5. Open libraries at run time (github.com/ebitengine/purego), never link them. [Register] an Opener in init; where the library or the
-//     device is missing it returns an error, and the driver is absent, which stops nobody.
+//     device is missing it returns an error: the driver is absent then, and Lever goes on without it.
 //  6. Run [github.com/lever-go/lever/kernels/npu/nputest.TestDevice], also with -race.
 //
 // Optional upgrades are found by type assertion on the Device: [Coster] gives costs without measuring them.

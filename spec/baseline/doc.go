@@ -7,6 +7,7 @@
 //	OPTTree     most expected tokens by the draft's probabilities; drafts on while a level adds enough
 //	EAGLE2      expands a few nodes on each of a fixed number of levels, then keeps the most probable
 //	PowerServe  a chain that splits where the draft is in doubt, filled up with leaves
+//	PARD        the draft's greedy continuation, of a draft that predicts all of it in one forward
 //
 // Usage:
 //
