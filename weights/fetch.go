@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/lever-go/lever/internal/crc32c"
 )
 
 // fetch brings one segment, or the pages around one tile, into memory. The Streamer's lock guards it until it is done; afterwards
@@ -13,6 +15,7 @@ type fetch struct {
 	offset   int64  // of the bytes to read, in the file
 	dst      []byte // where they go
 	data     []byte // the part of dst that crc is the checksum of
+	skip     int    // bytes of dst before data
 	crc      uint32
 	newChunk bool // the first read from this chunk after another: time to see whether the file is still there
 
@@ -21,10 +24,11 @@ type fetch struct {
 	inRing bool  // mem is a buffer of the ring
 	kept   bool  // in memory as long as others were not used later
 
-	issued int  // bytes of dst whose reads have begun
-	active int  // reads under way
-	leases int  // holds of the consumer
-	drop   bool // nobody wants the result: its memory is given back when the last user is done
+	issued int    // bytes of dst whose reads have begun
+	active int    // pieces that are being read, or wait to be checked
+	sum    uint32 // of the pieces checked, as parts of the checksum of data
+	leases int    // holds of the consumer
+	drop   bool   // nobody wants the result: its memory is given back when the last user is done
 	done   bool
 	err    error
 }
@@ -64,11 +68,17 @@ func (r *Streamer) keepReading(lane string) {
 	}
 }
 
-// keepChecking is a checker: it checks what was read, gives what is not right a second chance, and hands out the result.
+// keepChecking is a checker: it checks what was read, piece by piece, gives what is not right a second chance, and hands out the result.
 func (r *Streamer) keepChecking(lane string) {
-	for l := r.takeUnchecked(); l != nil; l = r.takeUnchecked() {
-		if l.err == nil {
-			l.err = carry(func() error { return r.check(lane, l) })
+	for p, ok := r.takeUnchecked(); ok; p, ok = r.takeUnchecked() {
+		var sum uint32
+		err := carry(func() error { sum = r.checkPiece(lane, p); return nil })
+		if !r.pieceChecked(p, sum, err) {
+			continue
+		}
+		l := p.fetch
+		if l.err == nil && l.sum != l.crc {
+			l.err = wrongSum(l.sum, l.crc)
 		}
 		if l.err != nil && !r.isUnwanted(l) {
 			l.err = carry(func() error { return r.readAgain(lane, l) })
@@ -97,19 +107,19 @@ func (r *Streamer) take() (p piece, ok bool) {
 	return p, false
 }
 
-// takeUnchecked waits for a fetch that was read; nil when the Streamer closes.
-func (r *Streamer) takeUnchecked() *fetch {
+// takeUnchecked waits for a piece that was read; ok is false when the Streamer closes.
+func (r *Streamer) takeUnchecked() (p piece, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for !r.closed {
 		if len(r.unchecked) > 0 {
-			l := r.unchecked[0]
+			p = r.unchecked[0]
 			r.unchecked = slices.Delete(r.unchecked, 0, 1)
-			return l
+			return p, true
 		}
 		r.wakeChecker.Wait()
 	}
-	return nil
+	return piece{}, false
 }
 
 // nextFetch returns the fetch whose next read is most urgent: a tile, for which somebody waits, then a segment that is partly
@@ -179,12 +189,11 @@ func (l *fetch) kind() string {
 	return "chunk " + strconv.Itoa(l.chunk)
 }
 
-// pieceDone notes the end of a read. After the last one of a fetch, that can be checked.
+// pieceDone notes the end of a read. What was read can then be checked, while the rest of the fetch is read.
 func (r *Streamer) pieceDone(p piece, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clock.stop()
-	p.active--
 	if err != nil && p.err == nil {
 		p.err = err
 	}
@@ -194,16 +203,34 @@ func (r *Streamer) pieceDone(p piece, err error) {
 	if err == nil {
 		r.stats.BytesRead += int64(p.to - p.from)
 	}
-	if p.active == 0 && p.issued == len(p.dst) {
-		r.unchecked = append(r.unchecked, p.fetch)
-		r.wakeChecker.Signal()
-	}
+	r.unchecked = append(r.unchecked, p)
+	r.wakeChecker.Signal()
 }
 
-// check compares the checksum of what was read.
-func (r *Streamer) check(lane string, l *fetch) error {
-	started := time.Now()
-	err := checkCRC(l.data, l.crc)
+// checkPiece returns the checksum of the data in a piece as a part of that of all data: these parts add up, in any order.
+func (r *Streamer) checkPiece(lane string, p piece) uint32 {
+	from, to := max(p.from-p.skip, 0), min(p.to-p.skip, len(p.data))
+	if from >= to {
+		return 0
+	}
+	defer r.checked(lane, p.fetch, time.Now())
+	return crc32c.Shift(crc32c.Checksum(p.data[from:to]), len(p.data)-to)
+}
+
+// pieceChecked notes the end of a check, and reports whether it was the last one of the fetch.
+func (r *Streamer) pieceChecked(p piece, sum uint32, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.sum ^= sum
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	p.active--
+	return p.active == 0 && p.issued == len(p.dst)
+}
+
+// checked counts the time of a check.
+func (r *Streamer) checked(lane string, l *fetch, started time.Time) {
 	took := time.Since(started)
 	if r.opts.Trace != nil {
 		r.trace(lane, "check "+l.kind(), started)
@@ -211,7 +238,6 @@ func (r *Streamer) check(lane string, l *fetch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats.CheckTime += took
-	return err
 }
 
 // readAgain gives a fetch that failed a second chance, since errors of a device can be transient.
@@ -229,10 +255,11 @@ func (r *Streamer) readAgain(lane string, l *fetch) error {
 		r.stats.BytesRead += int64(len(l.dst))
 	}
 	r.mu.Unlock()
-	if err == nil {
-		err = r.check(lane, l)
+	if err != nil {
+		return err
 	}
-	return err
+	defer r.checked(lane, l, time.Now())
+	return checkCRC(l.data, l.crc)
 }
 
 // isUnwanted reports whether nobody waits for the result of l any more.

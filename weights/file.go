@@ -79,7 +79,9 @@ func readChecked(f File, buf []byte, offset int64, crc uint32) error {
 
 func checkCRC(data []byte, crc uint32) error {
 	if sum := crc32c.Checksum(data); sum != crc {
-		return corrupt("crc-32c is %08x, not %08x", sum, crc)
+		return wrongSum(sum, crc)
 	}
 	return nil
 }
+
+func wrongSum(sum, crc uint32) error { return corrupt("crc-32c is %08x, not %08x", sum, crc) }

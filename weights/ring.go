@@ -247,7 +247,11 @@ func (r *Streamer) shrinkRing() {
 func (r *Streamer) freeAll() {
 	r.plan.Buffers = 0
 	// What is being read or waits to be checked may be out of the scan.
-	for _, l := range slices.Concat(r.fetches, r.begun, r.unchecked) {
+	all := slices.Concat(r.fetches, r.begun)
+	for _, p := range r.unchecked {
+		all = append(all, p.fetch)
+	}
+	for _, l := range all {
 		if l == nil || l.place < 0 {
 			continue // a tile's memory belongs to the heap
 		}

@@ -126,7 +126,7 @@ type Streamer struct {
 	current   *fetch                // the one that it has
 	urgent    []*fetch              // tiles to read
 	begun     []*fetch              // the segment of which some reads have not begun, if there is one
-	unchecked []*fetch              // read, but not checked
+	unchecked []piece               // read, but not checked
 	spare     []*fetch              // that nobody uses any more
 	looked    []time.Time           // by chunk: when its file was last seen to be there
 	last      int                   // chunk of the last fetch of a segment

@@ -63,7 +63,7 @@ func (r *Streamer) tile(ctx context.Context, t *tensorEntry, p partEntry, index 
 	r.mu.Lock()
 	l := r.newFetch()
 	*l = fetch{
-		address: at, offset: from, dst: mem[:alignUp(skip+size)], data: mem[skip:][:size:size], crc: t.TileCRC32C[index],
+		address: at, offset: from, dst: mem[:alignUp(skip+size)], data: mem[skip:][:size:size], skip: skip, crc: t.TileCRC32C[index],
 		newChunk: true, place: -1,
 	}
 	r.urgent = append(r.urgent, l)

@@ -63,6 +63,22 @@ func TestLarge(t *testing.T) {
 	})
 }
 
+// TestShift compares the checksum of a text with the sum of what its parts contribute.
+func TestShift(t *testing.T) {
+	random := randomBytes(1 << 16)
+	rapid.Check(t, func(t *rapid.T) {
+		data, sum := random[:rapid.IntRange(0, len(random)).Draw(t, "n")], uint32(0)
+		for from := 0; from < len(data); {
+			to := rapid.IntRange(from+1, len(data)).Draw(t, "to")
+			sum ^= Shift(Checksum(data[from:to]), len(data)-to)
+			from = to
+		}
+		if want := crc32.Checksum(data, castagnoli); sum != want {
+			t.Fatalf("checksum is %08x, not %08x", sum, want)
+		}
+	})
+}
+
 func FuzzChecksum(f *testing.F) {
 	for _, n := range []int{0, 1, 255, minFold - 1, minFold, minFold + blockSize + 1} {
 		f.Add(randomBytes(n))
