@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "enc_arm64.h"
 
-// Unpacking of tiles; see table.UnpackedBlockBytes. Bytes of the 16 rows of a tile make one register, their integers of 32 bits
+// Unpacking of tiles; see table.Layout. Bytes of the 16 rows of a tile make one register, their integers of 32 bits
 // four: rows 0-3, 4-7, 8-11, 12-15.
 //
 //	R0  dst, a block of 32 columns    R1  tile    R2  blocks left    R3  table of what quants stand for
