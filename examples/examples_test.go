@@ -116,3 +116,18 @@ func TestDistill(t *testing.T) {
 		t.Errorf("the store has no predictor: %v", err)
 	}
 }
+
+// The demo models were not trained to call anything, but can be made to.
+func TestTools(t *testing.T) {
+	const template = `{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
+
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{{ m.content }}{% for c in m.tool_calls %}<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif %}`
+	out, _ := run(t, "tools", "-model", pair.Target, "-draft", pair.Draft, "-template", template, "-must", question)
+	if !strings.Contains(out, "calls ") || !strings.Contains(out, "user: Tom has") {
+		t.Errorf("%s", out)
+	}
+}

@@ -74,6 +74,9 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) (answered b
 func (s *Server) keyed(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if key := r.Header.Get("X-Api-Key"); key != "" { // as Anthropic's clients send it
+			scheme, token = "Bearer", key
+		}
 		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
 		right := strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], s.key[:]) == 1
 		if s.options.APIKey != "" && !right {

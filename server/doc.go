@@ -1,5 +1,5 @@
-// Package server answers OpenAI's HTTP API with a model of this module, for programs that speak that API, and has a small web
-// page to chat with.
+// Package server answers the HTTP APIs of OpenAI and Anthropic with a model of this module, for programs that speak one of them, and has a small
+// web page to chat with.
 //
 // It is a package of its own so that a program with an engine, not just the command line, can serve it:
 //
@@ -11,6 +11,7 @@
 //
 //	POST /v1/chat/completions   conversations
 //	POST /v1/completions        text that the model continues as it is
+//	POST /v1/messages           conversations, in Anthropic's form
 //	GET  /v1/models             the one model
 //	GET  /healthz               200 while it takes requests, 503 while it shuts down; needs no key
 //	GET  /metrics               counters and times in Prometheus' text format
@@ -25,6 +26,9 @@
 // response_format, or in a field json_schema or guided_json of its own. Fields that have no influence on the text, such as user and
 // metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
 // repeat_penalty 1: what it does not do it does not pass over.
+//
+// Of Anthropic's requests it honours model, max_tokens, system, messages of text, thinking, tool_use and tool_result, stop_sequences, stream, temperature,
+// top_p, top_k, thinking, tools and tool_choice.
 //
 // Arguments of calls satisfy the tools' schemas. A schema that can't be enforced is refused if its tool is strict; the arguments of another tool are any
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"time"
 
 	"github.com/lever-go/lever"
@@ -79,9 +77,7 @@ func newUsage(r lever.Result) *usage {
 
 // newResponse returns an answer of a form, with no choice yet.
 func newResponse(f form, object, model string) response {
-	var id [12]byte
-	rand.Read(id[:]) // never fails
-	return response{ID: f.prefix + hex.EncodeToString(id[:]), Object: object, Created: time.Now().Unix(), Model: model, Choices: []choice{}}
+	return response{ID: newID(f.prefix), Object: object, Created: time.Now().Unix(), Model: model, Choices: []choice{}}
 }
 
 // openAI writes an answer in the words of OpenAI's API: one of its two forms.
@@ -100,8 +96,8 @@ func (o *openAI) kind() string { return "text/event-stream" }
 
 func (o *openAI) event(out []byte) []byte { return appendEvent(out, "", o.response) }
 
-func (o *openAI) whole(p piece, result lever.Result) any {
-	finish := finishReason(result.Finish, len(p.calls) > 0)
+func (o *openAI) whole(p piece, r result) any {
+	finish := finishReason(r.Finish, len(p.calls) > 0)
 	c := choice{FinishReason: &finish}
 	if o.chat {
 		c.Message, c.Logprobs = &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, chatLogprobs(p.logprobs)
@@ -114,11 +110,11 @@ func (o *openAI) whole(p piece, result lever.Result) any {
 	} else {
 		c.Text, c.Logprobs = &p.text, completionLogprobs(p.logprobs)
 	}
-	o.Choices, o.Usage = []choice{c}, newUsage(result)
+	o.Choices, o.Usage = []choice{c}, newUsage(r.Result)
 	return o.response
 }
 
-func (o *openAI) begin(out []byte) []byte {
+func (o *openAI) begin(out []byte, _ int) []byte {
 	o.Object = o.chunk
 	if !o.chat {
 		return out
@@ -158,8 +154,8 @@ func (o *openAI) delta(p piece) choice {
 	return c
 }
 
-func (o *openAI) end(out []byte, result lever.Result) []byte {
-	last, finish := o.delta(piece{}), finishReason(result.Finish, o.called)
+func (o *openAI) end(out []byte, r result) []byte {
+	last, finish := o.delta(piece{}), finishReason(r.Finish, o.called)
 	last.FinishReason = &finish
 	if last.Delta != nil {
 		last.Delta = &said{}
@@ -167,7 +163,7 @@ func (o *openAI) end(out []byte, result lever.Result) []byte {
 	o.Choices = []choice{last}
 	out = o.event(out)
 	if o.usage {
-		o.Choices, o.Usage = []choice{}, newUsage(result)
+		o.Choices, o.Usage = []choice{}, newUsage(r.Result)
 		out = o.event(out)
 	}
 	return append(out, "data: [DONE]\n\n"...)

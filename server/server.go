@@ -36,7 +36,7 @@ type Options struct {
 
 	// Request holds what a request that leaves it out gets: limits, sampling, policy.
 	Request lever.Request
-	// APIKey is asked of requests, as "Authorization: Bearer KEY"; if empty, requests need no key.
+	// APIKey is asked of requests, as "Authorization: Bearer KEY" or "X-Api-Key: KEY"; if empty, requests need no key.
 	APIKey string
 	// Origins are those of web pages that may call, such as "http://localhost:3000"; "*" is all. Pages of this server's own origin always may.
 	Origins []string
@@ -106,7 +106,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Server is an [http.Handler] that answers OpenAI's API. It is safe for concurrent use.
+// Server is an [http.Handler] that answers the APIs. It is safe for concurrent use.
 type Server struct {
 	options   Options
 	key       [sha256.Size]byte
@@ -140,6 +140,9 @@ func New(o Options) (*Server, error) {
 		return &chatRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
 	}))
 	s.mux.Handle("POST /v1/completions", s.api(func() question { return &completionRequest{sampling: sampling{served: o.Model}} }))
+	s.mux.Handle("POST /v1/messages", s.api(func() question {
+		return &messagesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+	}))
 	s.mux.Handle("GET /v1/models", s.keyed(s.listModels))
 	s.mux.Handle("GET /v1/models/{model...}", s.keyed(s.showModel))
 	s.mux.Handle("GET /metrics", s.keyed(s.showMetrics))

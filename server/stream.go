@@ -15,7 +15,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 	h.Set("Content-Type", j.reply.kind())
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
-	out := j.reply.begin(nil)
+	out := j.reply.begin(nil, len(j.request.Tokens))
 	timer := time.NewTicker(quiet)
 	defer timer.Stop()
 	for {
@@ -47,7 +47,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 			}
 			out = j.reply.fail(out, e)
 		} else {
-			out = j.reply.end(out, box.result)
+			out = j.reply.end(out, s.result(j, box))
 		}
 		if err := s.flush(x, out); err != nil {
 			return errGone

@@ -11,11 +11,8 @@ import (
 	"github.com/lever-go/lever/tokenizer"
 )
 
-// added are tokens that models of several families have and the demo models have not: control tokens, and, from <tool_call> on, those of the text.
-var added = []string{"[TOOL_CALLS]", "[ARGS]", "[/INST]", "<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>", "<|python_tag|>", "<|im_start|>", "<|im_end|>",
-	"<tool_call>", "</tool_call>", "<think>", "</think>"}
-
-// open returns the demo models' tokenizer with those of the added tokens that are asked for, and a chat template.
+// open returns the demo models' tokenizer with some more added tokens and a chat template. Those of calls and thoughts without a
+// bar in them are tokens of the text, the others control tokens.
 func open(t testing.TB, template string, tokens ...string) *tokenizer.Tokenizer {
 	t.Helper()
 	const dir = "../internal/demo/stores/target.lever/"

@@ -60,7 +60,7 @@ func Check(tools []Tool) error {
 	for i, t := range tools {
 		switch {
 		case t.Name == "" || len(t.Name) > maxName || strings.Trim(t.Name, nameBytes) != "":
-			return fmt.Errorf("toolcall: tool %d: name %.100q is not 1 to %d letters, digits, _, - and .", i, t.Name, maxName)
+			return fmt.Errorf("toolcall: tool %d: name %.100q is not 1 to %d letters, digits and characters of \"_-.\"", i, t.Name, maxName)
 		case seen[t.Name]:
 			return fmt.Errorf("toolcall: tool %d: there is another one of the name %s", i, t.Name)
 		}
