@@ -1,4 +1,4 @@
-// Package server answers the HTTP APIs of OpenAI and Anthropic with a model of this module, for programs that speak one of them, and has a small
+// Package server answers the HTTP APIs of OpenAI, Anthropic and Ollama with a model of this module, for programs that speak one of them, and has a small
 // web page to chat with.
 //
 // It is a package of its own so that a program with an engine, not just the command line, can serve it:
@@ -12,6 +12,10 @@
 //	POST /v1/chat/completions   conversations
 //	POST /v1/completions        text that the model continues as it is
 //	POST /v1/messages           conversations, in Anthropic's form
+//	POST /api/chat              conversations, in Ollama's form
+//	POST /api/generate          an answer to one message, in Ollama's form
+//	GET  /api/tags, /api/ps, POST /api/show, GET /api/version
+//	POST /tokenize, /detokenize tokens of a text and back, as llama.cpp's server has them
 //	GET  /v1/models             the one model
 //	GET  /healthz               200 while it takes requests, 503 while it shuts down; needs no key
 //	GET  /metrics               counters and times in Prometheus' text format
@@ -28,7 +32,8 @@
 // repeat_penalty 1: what it does not do it does not pass over.
 //
 // Of Anthropic's requests it honours model, max_tokens, system, messages of text, thinking, tool_use and tool_result, stop_sequences, stream, temperature,
-// top_p, top_k, thinking, tools and tool_choice.
+// top_p, top_k, thinking, tools and tool_choice. Of Ollama's it honours messages with their calls, prompt, system, raw, tools, format, think, stream, and of
+// options num_predict, temperature, top_k, top_p, min_p, seed and stop; a name may end with :latest.
 //
 // Arguments of calls satisfy the tools' schemas. A schema that can't be enforced is refused if its tool is strict; the arguments of another tool are any
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.

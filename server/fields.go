@@ -188,6 +188,18 @@ func integer(to **int64, least, most int64) field {
 	}
 }
 
+// tokenID takes the id of one of so many tokens.
+func tokenID(to *[]int32, tokens int) field {
+	return func(at string, raw json.RawMessage) error {
+		var id *int64
+		err := integer(&id, 0, int64(tokens)-1)(at, raw)
+		if err == nil {
+			*to = append(*to, int32(*id))
+		}
+		return err
+	}
+}
+
 // numberOrKind returns a number as it is written, if it is short, and of another value what it is.
 func numberOrKind(raw json.RawMessage) string {
 	if kind := kindOf(raw); kind != "a number" || len(raw) > 24 {

@@ -143,6 +143,16 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("POST /v1/messages", s.api(func() question {
 		return &messagesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
 	}))
+	s.mux.Handle("POST /api/chat", s.api(func() question {
+		return &ollamaChat{ollamaRequest: newOllamaRequest(o.Model), conversation: conversation{context: o.Engine.Context()}}
+	}))
+	s.mux.Handle("POST /api/generate", s.api(func() question { return &ollamaGenerate{ollamaRequest: newOllamaRequest(o.Model)} }))
+	s.mux.Handle("POST /api/show", s.small(ollamaRefusal, s.ollamaShow))
+	s.mux.Handle("GET /api/tags", s.keyed(s.ollamaModels))
+	s.mux.Handle("GET /api/ps", s.keyed(s.ollamaModels))
+	s.mux.Handle("GET /api/version", s.keyed(s.ollamaVersion))
+	s.mux.Handle("POST /tokenize", s.small(openAIRefusal, s.tokenize))
+	s.mux.Handle("POST /detokenize", s.small(openAIRefusal, s.detokenize))
 	s.mux.Handle("GET /v1/models", s.keyed(s.listModels))
 	s.mux.Handle("GET /v1/models/{model...}", s.keyed(s.showModel))
 	s.mux.Handle("GET /metrics", s.keyed(s.showMetrics))

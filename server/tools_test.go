@@ -172,3 +172,28 @@ func TestClientsForNode(t *testing.T) {
 		})
 	}
 }
+
+func TestTokens(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	ask := func(path, body string, status int) string {
+		t.Helper()
+		got, answer := post(t, url+path, "application/json", body, nil)
+		if got != status {
+			t.Errorf("%s %s: %d %s", path, body, got, answer)
+		}
+		return strings.TrimSpace(answer)
+	}
+	tokens := ask("/tokenize", `{"content": "Janet has 3 ducks.<|eot_id|>", "add_special": true}`, 200)
+	if text := ask("/detokenize", tokens, 200); text != `{"content":"\u003c|begin_of_text|\u003eJanet has 3 ducks.\u003c|eot_id|\u003e"}` {
+		t.Errorf("%s: %s", tokens, text)
+	}
+	if pieces := ask("/tokenize", `{"content": "a", "with_pieces": true}`, 200); !strings.Contains(pieces, `"piece":"a"`) {
+		t.Error(pieces)
+	}
+	ask("/tokenize", `{"content": 3}`, 400)
+	ask("/detokenize", `{"tokens": [-1]}`, 400)
+	ask("/detokenize", `{"tokens": [99999999]}`, 400)
+	if got := ask("/tokenize", `{"content": ""}`, 200); got != `{"tokens":[]}` {
+		t.Error(got)
+	}
+}
