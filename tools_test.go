@@ -76,7 +76,7 @@ func TestCallsInTrees(t *testing.T) {
 	}
 	// Free text with tools is what it is without the constraint, as long as no call opens.
 	req := lever.Request{Prompt: "Tom has 3 apples.", MaxTokens: 24, Tools: []toolcall.Tool{order}}
-	prompt, err := engine.Chat(t.Context(), req)
+	tokens, err := engine.Encode(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestCallsInTrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := engine.Generate(t.Context(), lever.Request{Tokens: engine.Tokenizer().EncodePrompt(prompt), MaxTokens: 24}, nil)
+	want, err := engine.Generate(t.Context(), lever.Request{Tokens: tokens, MaxTokens: 24}, nil)
 	if err != nil || !slices.Equal(got.TokenIDs, want.TokenIDs) {
 		t.Errorf("%v: got %q, want %q", err, got.Text, want.Text)
 	}
