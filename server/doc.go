@@ -11,6 +11,7 @@
 //
 //	POST /v1/chat/completions   conversations
 //	POST /v1/completions        text that the model continues as it is
+//	POST /v1/responses          conversations, in the form of OpenAI's Responses API; nothing is kept
 //	POST /v1/messages           conversations, in Anthropic's form
 //	POST /api/chat              conversations, in Ollama's form
 //	POST /api/generate          an answer to one message, in Ollama's form
@@ -31,7 +32,8 @@
 // metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
 // repeat_penalty 1: what it does not do it does not pass over.
 //
-// Of Anthropic's requests it honours model, max_tokens, system, messages of text, thinking, tool_use and tool_result, stop_sequences, stream, temperature,
+// Of the Responses API it honours model, input of messages, calls, their results and thoughts, instructions, max_output_tokens, temperature, top_p, stream,
+// text.format, reasoning.effort none, tools, tool_choice and parallel_tool_calls. Of Anthropic's requests it honours model, max_tokens, system, messages of text, thinking, tool_use and tool_result, stop_sequences, stream, temperature,
 // top_p, top_k, thinking, tools and tool_choice. Of Ollama's it honours messages with their calls, prompt, system, raw, tools, format, think, stream, and of
 // options num_predict, temperature, top_k, top_p, min_p, seed and stop; a name may end with :latest.
 //

@@ -143,6 +143,9 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("POST /v1/messages", s.api(func() question {
 		return &messagesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
 	}))
+	s.mux.Handle("POST /v1/responses", s.api(func() question {
+		return &responsesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+	}))
 	s.mux.Handle("POST /api/chat", s.api(func() question {
 		return &ollamaChat{ollamaRequest: newOllamaRequest(o.Model), conversation: conversation{context: o.Engine.Context()}}
 	}))
