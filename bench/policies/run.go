@@ -264,7 +264,7 @@ func (r *run) scripted() bool {
 
 // enter makes a variant ready.
 func (r *run) enter(ctx context.Context, engine *lever.Engine, c Variant, set string) (*entrant, error) {
-	policy, err := c.new()
+	policy, err := c.New()
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,8 @@ func chain(n int) Variant {
 	return Variant{Name: fmt.Sprintf("chain %d", n), Policy: chainName, Budget: n}
 }
 
-func (c Variant) new() (spec.Policy, error) {
+// New returns the policy, which knows nothing yet.
+func (c Variant) New() (spec.Policy, error) {
 	if c.NoLookup {
 		return gaincost.NewLever(gaincost.LeverOptions{Budget: c.Budget, NoLookup: true})
 	}

@@ -21,6 +21,7 @@ type clock struct {
 	computed []float64 // when each layer was computed last
 
 	passes, tokens, drafted int
+	forwards                int     // of the draft
 	drafting, waiting       float64 // seconds
 	passSeconds             []float64
 }
@@ -78,6 +79,7 @@ func (c *clock) Observe(o spec.Observation) {
 	c.tokens += len(o.Path)
 	c.drafted += o.Tree.Len() - 1
 	c.drafting += drafting
+	c.forwards += len(c.draft.rows)
 	c.waiting += wait
 	c.passSeconds = append(c.passSeconds, c.now-began)
 	if c.meanReads {

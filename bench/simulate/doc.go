@@ -19,6 +19,9 @@
 // where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
 // ones: those of the pair itself on this machine, streamed from a simulated flash device.
 //
+// With a parallel draft it also compares that with the other one: tokens/s and accepted tokens, with look-up and without, and the time of drafting at equal
+// accepted length.
+//
 // [RunTypes] compares types of a target's weights, and measures them with inflated models on this machine.
 //
 // Usage:

@@ -98,6 +98,9 @@ func (t Target) on(d Phone) (*hardware, error) {
 	}
 	h := &hardware{layers: target.Layers, ring: 2, project: head * q8Bytes / d.Memory}
 	h.read = reads(flash, streamed, readBytes)
+	if streamed == 0 {
+		h.read = []sampled{{1, 0}}
+	}
 	h.compute = d.curve(blocks, blocks*q4Bytes, d.NPU)
 	h.draft = d.curve(draftBlocks+draftHead, draftBlocks*q4Bytes+draftHead*q8Bytes, 0)
 	return h, nil

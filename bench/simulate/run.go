@@ -32,6 +32,8 @@ type Options struct {
 	Targets []Target // if nil, Targets
 	// SparsePhones run a target with experts; if nil, the variable SparsePhones.
 	SparsePhones []Phone
+	// Parallel is a draft model that predicts several tokens in one forward, to compare with Draft; if empty, none is.
+	Parallel string
 	// First are the lengths of answers, in tokens, of which the first of a new process are compared as well; if empty, none are.
 	First []int
 	// Progress, if not nil, is called with the number of figures done.
@@ -49,6 +51,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("simulate: no prompts")
 	case min(o.Prompts, o.Tokens, o.WarmTokens) < 0:
 		return o, errors.New("simulate: a negative option")
+	}
+	if o.Replay != "" && o.Parallel != "" {
+		return o, errors.New("simulate: a trace is of one draft; the parallel one can't be asked")
 	}
 	for _, n := range o.First {
 		if n < 1 {
@@ -103,6 +108,9 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.sparse, s.policies, s.tails}
 	if len(o.First) > 0 {
 		figures = append(figures, s.first)
+	}
+	if o.Parallel != "" {
+		figures = append(figures, s.parallel)
 	}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {
@@ -220,11 +228,12 @@ func (s *simulation) encode(ctx context.Context, engine *lever.Engine) (sets []t
 type result struct {
 	rate, accepted, drafted float64 // tokens/s; tokens and nodes of a pass
 	pass                    float64 // median seconds
+	drafting, forwards      float64 // of a pass: seconds, and forwards of the draft
 }
 
 // simulateOne lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
 func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet, c policies.Variant, meanReads bool) (result, error) {
-	policy, err := lever.NewPolicy(c.Policy, c.Budget)
+	policy, err := c.New()
 	if err != nil {
 		return result{}, err
 	}
@@ -256,7 +265,8 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	passes, tokens := float64(clock.passes-before.passes), float64(clock.tokens-before.tokens)
 	return result{
 		rate: tokens / (clock.now - before.now), accepted: tokens / passes, drafted: float64(clock.drafted-before.drafted) / passes,
-		pass: bench.Median(clock.passSeconds[len(before.passSeconds):]),
+		pass:     bench.Median(clock.passSeconds[len(before.passSeconds):]),
+		drafting: (clock.drafting - before.drafting) / passes, forwards: float64(clock.forwards-before.forwards) / passes,
 	}, nil
 }
 
@@ -270,7 +280,9 @@ func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Variant, 
 		}
 		rates, accepted, drafted, passes = append(rates, x.rate), append(accepted, x.accepted), append(drafted, 1+x.drafted), append(passes, x.pass)
 	}
-	return result{bench.GeometricMean(rates), bench.GeometricMean(accepted), bench.GeometricMean(drafted) - 1, bench.GeometricMean(passes)}, nil
+	return result{
+		rate: bench.GeometricMean(rates), accepted: bench.GeometricMean(accepted), drafted: bench.GeometricMean(drafted) - 1, pass: bench.GeometricMean(passes),
+	}, nil
 }
 
 // named returns the variant called name with a budget.

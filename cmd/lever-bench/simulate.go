@@ -24,6 +24,7 @@ once; what it takes is computed from profiles of flash and rates of processors. 
 figures from a trace alone, without models and prompts: the same, but for the comparison with real passes, which is left out.`,
 		example: `  lever-bench simulate
   lever-bench simulate --first 16,32,64
+  lever-bench simulate --parallel-draft parallel.lever
   lever-bench simulate --record pair.trace --prompts-per-set 8
   lever-bench simulate --replay pair.trace`,
 		flags: f.register,
@@ -34,6 +35,7 @@ figures from a trace alone, without models and prompts: the same, but for the co
 func (f *simulateFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Model, "model", "", "target model that acceptance comes from (default: the embedded demo)")
 	flags.StringVar(&f.Draft, "draft", "", "its draft model (default: the demo's)")
+	flags.StringVar(&f.Parallel, "parallel-draft", "", "also compare the draft with one that predicts several tokens in one forward: its store")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
 	flags.IntSliceVar(&f.First, "first", nil, "also compare the first answers of new processes, of so many tokens: a list such as 16,32,64")
@@ -53,8 +55,8 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	}
 	o.Progress = stepProgress("simulate", "figures")
 	if o.Replay != "" {
-		if o.Model != "" || o.Draft != "" || c.prompts != "" || o.Prompts != 0 || o.Tokens != 0 || o.Record != "" {
-			return nil, cli.UsageErrorf("--replay goes with none of --model, --draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
+		if o.Model != "" || o.Draft != "" || c.prompts != "" || o.Prompts != 0 || o.Tokens != 0 || o.Record != "" || o.Parallel != "" {
+			return nil, cli.UsageErrorf("--replay goes with none of --model, --draft, --parallel-draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
 		}
 		return simulate.Run(ctx, o)
 	}
