@@ -313,7 +313,7 @@ func (l *Lever) account(o *spec.Observation) {
 		seconds = min(seconds, 2*usual)
 		passes := seconds / l.model.plain(o) // plain ones in the same time
 		l.credit += tokens - passes
-		l.doubtful = tokens < 1.5*passes
+		l.doubtful = tokens < 1.5*passes && l.credit < startCredit+1.5 // and passes before it gained little
 	}
 	l.credit = min(max(l.credit, minCredit), maxCredit)
 }

@@ -98,3 +98,31 @@ func TestCostModelStart(t *testing.T) {
 		}
 	}
 }
+
+// A pass that brings little is compared with a plain one only where those before it brought little, too.
+func TestLeverDoubts(t *testing.T) {
+	var tree spec.Tree
+	tree.Reset(1, 8, 8)
+	for token := range int32(8) { // a path
+		if _, err := tree.Add(int(token), token, 0.5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		tokens []int // of passes
+		plain  bool  // the next pass
+	}{{[]int{6, 1}, false}, {[]int{1}, true}, {[]int{2, 1}, true}, {[]int{6, 1, 1}, false}} {
+		l := mustLever(t, LeverOptions{NoLookup: true})
+		l.Start(spec.Prefill{Target: spec.Forwards{Batches: 1, Rows: 40, Seconds: 1}, IO: spec.IOStats{BytesRead: 1, IOSeconds: 1, IOWaitSeconds: 0.9}})
+		for _, n := range c.tokens {
+			path := make([]int, n)
+			for i := range path {
+				path[i] = i
+			}
+			l.Observe(spec.Observation{Tree: &tree, Path: path, VerifySeconds: 1, IO: spec.IOStats{BytesRead: 1, IOSeconds: 1, IOWaitSeconds: 0.9}})
+		}
+		if plain := l.measure == 1; plain != c.plain {
+			t.Errorf("passes of %v tokens: a plain one follows: %v", c.tokens, plain)
+		}
+	}
+}
