@@ -52,6 +52,11 @@ type Decoder struct {
 	tokens  []int32
 	offered []int     // what a hook gets to see
 	x       []float32 // [MaxRows][width], the residual stream
+
+	// Of the projection at work.
+	projection [1]Projection // of one sequence
+	projected  []projectedRow
+	logits     [][]float32
 }
 
 // span is a run of rows of a pass that are of one batch: entries from..to−1 of the batch, of which the rows of the residual stream before end, and

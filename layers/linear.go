@@ -40,6 +40,7 @@ type Linear struct {
 
 	// Of the Forward under way.
 	dst       []float32
+	rows      [][]float32 // where each row of the product goes, in place of dst
 	in        *kernels.Input
 	sending   bool // parts to the offloader
 	finishRow func(worker, i int)
@@ -168,8 +169,49 @@ func (l *Linear) multiply(p tensor.Packed) error {
 		p.Rows = l.out - p.Row
 		p.Data = p.Data[:tensor.PackedBytes(p.Type, p.Rows, p.Cols)]
 	}
-	if !l.send(p) {
+	switch {
+	case l.rows != nil:
+		l.scatter(p)
+	case !l.send(p):
 		kernels.MatMul(l.ws.pool, l.dst, l.out, p, l.in)
 	}
 	return nil
+}
+
+// forwardRows is Forward with rows that do not lie side by side: row i goes to rows[i].
+func (l *Linear) forwardRows(ctx context.Context, rows [][]float32, in *kernels.Input) error {
+	l.rows, l.in = rows, in
+	err := l.reader.read(ctx)
+	l.rows, l.in = nil, nil
+	if err == nil && l.bias != nil {
+		err = l.bias.read(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		l.finish(row)
+	}
+	return nil
+}
+
+// scattered is the number of elements of products that are computed before they go where they belong.
+const scattered = 1 << 14
+
+// scatter computes the output elements of one part, stripe by stripe, and copies them to their rows.
+func (l *Linear) scatter(p tensor.Packed) {
+	n := len(l.rows)
+	most := max(1, scattered/(n*tensor.TileRows)) * tensor.TileRows // rows of a stripe
+	if len(l.ws.stripe) < most*n {
+		l.ws.stripe = make([]float32, most*n)
+	}
+	for first := 0; first < p.Rows; first += most {
+		stripe := p
+		stripe.Row, stripe.Rows = 0, min(most, p.Rows-first)
+		stripe.Data = p.Data[tensor.PackedBytes(p.Type, first, p.Cols):tensor.PackedBytes(p.Type, first+stripe.Rows, p.Cols)]
+		kernels.MatMul(l.ws.pool, l.ws.stripe, stripe.Rows, stripe, l.in)
+		for i, row := range l.rows {
+			copy(row[p.Row+first:], l.ws.stripe[i*stripe.Rows:(i+1)*stripe.Rows])
+		}
+	}
 }

@@ -225,34 +225,6 @@ func (s *Sequence) state(row int) ([]float32, error) {
 	return s.hidden[at*width : (at+1)*width], nil
 }
 
-// Project writes the logits of pending rows to dst, [len(rows)][Vocab]. The hidden states of the latest [Workspace].MaxRows pending rows are
-// kept; an older row, or one that a hook dropped, is an error.
-func (s *Sequence) Project(ctx context.Context, dst []float32, rows []int) error {
-	if err := s.check(); err != nil {
-		return err
-	}
-	d, vocab := s.d, s.Vocab()
-	if len(dst) != len(rows)*vocab {
-		return fmt.Errorf("layers: project: %d logits do not hold %d rows of %d", len(dst), len(rows), vocab)
-	}
-	for part := range slices.Chunk(rows, d.ws.maxRows) {
-		for i, row := range part {
-			h, err := s.state(row)
-			if err != nil {
-				return err
-			}
-			copy(d.x[i*d.width:], h)
-		}
-		began := d.now()
-		if err := d.model.Head.Forward(ctx, dst[:len(part)*vocab], d.ws.Input(d.x, len(part), d.width)); err != nil {
-			return err
-		}
-		d.traced("head", len(part), began)
-		dst = dst[len(part)*vocab:]
-	}
-	return nil
-}
-
 // Commit makes the pending rows of path, from a child of the last committed row down the tree, part of the text and drops the other
 // pending rows. An empty path drops all. After an error nothing has changed.
 func (s *Sequence) Commit(path []int) error {

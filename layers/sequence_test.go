@@ -306,6 +306,47 @@ func TestHooksOfParts(t *testing.T) {
 	}
 }
 
+// TestProjectAll: logits of rows of several sequences are those that each has alone, and what is wrong with one leaves the others.
+func TestProjectAll(t *testing.T) {
+	large := small(llama)
+	large.Vocab = 3000 // more than are computed at a time
+	models := scalarModels()
+	for name, d := range map[string]*layers.Decoder{
+		"bias": models["phi"].decoder(t, 16), "soft cap": models["gemma"].decoder(t, 16),
+		"large": newDecoder(t, large, randomWeights(t, large, tensor.Q8_0), arch.Options{MaxBatch: 10}),
+	} {
+		other, err := d.NewSequence()
+		if err != nil {
+			t.Fatal(err)
+		}
+		forward(t, d, []int32{1, 2, 3, 4, 5}, nil)
+		if _, err := other.Forward(ctx, layers.Batch{Tokens: []int32{9, 8, 7, 6, 5, 4}}); err != nil {
+			t.Fatal(err)
+		}
+		all := []layers.Projection{
+			{Sequence: other, Rows: []int{5, 1, 0, 2}}, {Sequence: d.Sequence, Rows: []int{5}}, {Sequence: d.Sequence, Rows: []int{4, 0, 2, 3, 1, 4, 4, 4}},
+			{Sequence: other, Rows: []int{3}},
+		}
+		for i := range all {
+			all[i].Logits = make([]float32, len(all[i].Rows)*d.Vocab())
+		}
+		all[3].Logits = all[3].Logits[1:]
+		if err := d.ProjectAll(ctx, all); err != nil {
+			t.Fatal(err)
+		}
+		if all[0].Err != nil || all[1].Err == nil || all[2].Err != nil || all[3].Err == nil {
+			t.Errorf("%s: %v, %v, %v, %v", name, all[0].Err, all[1].Err, all[2].Err, all[3].Err)
+		}
+		for _, i := range []int{0, 2} {
+			want := make([]float32, len(all[i].Logits))
+			if err := all[i].Sequence.Project(ctx, want, all[i].Rows); err != nil {
+				t.Fatal(err)
+			}
+			sameBits(t, name, all[i].Logits, want)
+		}
+	}
+}
+
 // TestSequenceErrors: what is wrong with one sequence leaves the others as they are.
 func TestSequenceErrors(t *testing.T) {
 	cfg := small(llama)

@@ -28,6 +28,7 @@ type Workspace struct {
 	routed      []float32 // Experts: scores of the router
 	gathered    []float32 // Experts: rows that have chosen the expert at work
 	expert      []float32 // Experts: what they make of them
+	stripe      []float32 // Linear: products on their way to rows that do not lie side by side
 
 	cold    [][4]int // by the number of a pending row: see Sequence.Cold
 	quarter int      // of the layers, which is at work
