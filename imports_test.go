@@ -35,6 +35,7 @@ var mayImport = []struct{ packages, imports string }{
 
 	// Models, their files and their text.
 	{"layers", "tensor kernels"},
+	{"layers/joint", "layers"},
 	{"weights", "tensor"},
 	{"weights/convert", "arch tensor weights"},
 	{"weights/importance", "arch tensor tensor/tensorfile kernels layers weights"},
@@ -52,7 +53,7 @@ var mayImport = []struct{ packages, imports string }{
 	{"spec/earlyexit", "spec spec/gaincost layers"},
 
 	// The engine joins what is above; all else stands on it.
-	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers weights weights/convert tokenizer grammar toolcall spec/..."},
+	{"lever", "arch tensor kernels kernels/npu kernels/npu/offload layers layers/joint weights weights/convert tokenizer grammar toolcall spec/..."},
 	{"server/...", "lever grammar kernels spec tokenizer toolcall"},
 	{"distill", "arch lever tensor tensor/ops tensor/gorgoniadense kernels layers weights tokenizer spec/..."},
 	{"profile", "flashsim arch tensor kernels kernels/npu kernels/npu/offload layers weights spec/gaincost"},

@@ -87,6 +87,9 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 	return d, nil
 }
 
+// MaxRows returns the number of rows of one pass: that of the [Workspace].
+func (d *Decoder) MaxRows() int { return d.ws.maxRows }
+
 // Batch is what one Forward computes. It is an alias of a type without a name, the same as spec's Batch is, so that a [Decoder] is a model for
 // package spec though neither package knows the other.
 type Batch = struct {

@@ -1,0 +1,292 @@
+package joint
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lever-go/lever/layers"
+)
+
+// Group is what shares passes. Its methods, and those of its models and members, may be called from any goroutine.
+type Group struct {
+	mu      sync.Mutex
+	models  []*Model
+	members int
+	calls   []*call // that wait or are being computed, the one that came first before the others
+	busy    bool    // a pass is under way
+}
+
+// NewGroup returns a group without models and members.
+func NewGroup() *Group { return &Group{} }
+
+// Options describe a model of a [Group].
+type Options struct {
+	// Piece is the number of rows of a chain that are computed in a pass in which others have rows; the default is a quarter of what a pass holds.
+	Piece int
+}
+
+// Model is a decoder whose passes are shared.
+type Model struct {
+	group   *Group
+	decoder *layers.Decoder
+	rows    int // of a pass
+	piece   int
+	passes  chan struct{}        // has a value during a pass and whatever else changes sequences
+	took    [kinds]time.Duration // a pass of late, by kind
+	parts   []layers.Part        // of the pass under way
+	heads   []layers.Projection  // of the projection under way
+}
+
+// Add adds a decoder, from whose sequences nothing else may compute from now on. Those whose passes are shorter are added before others, and all
+// before anybody joins.
+func (g *Group) Add(d *layers.Decoder, o Options) *Model {
+	m := &Model{group: g, decoder: d, rows: d.MaxRows(), piece: o.Piece, passes: make(chan struct{}, 1)}
+	if m.piece < 1 {
+		m.piece = max(1, m.rows/4)
+	}
+	g.models = append(g.models, m)
+	return m
+}
+
+// Do calls f while no pass of the model is under way: to make, fork, save or close sequences.
+func (m *Model) Do(f func() error) error {
+	m.passes <- struct{}{}
+	defer func() { <-m.passes }()
+	return f()
+}
+
+// Member is one of those who share passes. It asks for one thing at a time.
+type Member struct {
+	group *Group
+	timer *time.Timer
+	call  call
+	left  bool
+}
+
+// Join adds a member, which the others wait for until it leaves.
+func (g *Group) Join() *Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members++
+	m := &Member{group: g, timer: time.NewTimer(0)}
+	m.timer.Stop()
+	m.call.changed = make(chan struct{}, 1)
+	return m
+}
+
+// Leave ends that. Leaving again does nothing.
+func (m *Member) Leave() {
+	g := m.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !m.left {
+		m.left = true
+		g.members--
+		g.wake()
+	}
+}
+
+// The kinds of a call, in the order in which they are computed.
+const (
+	projection = iota
+	forward
+	kinds
+)
+
+// call is what a member waits for.
+type call struct {
+	ctx   context.Context
+	model *Model
+	kind  int
+	since time.Time // when it began to wait for the others
+
+	part     layers.Part // of a forward: all that is asked for
+	computed int         // rows of it
+	piece    int         // and those of the pass under way
+	head     layers.Projection
+
+	taken   bool // by the pass under way
+	done    bool
+	err     error
+	changed chan struct{} // gets a value when it is time to look again
+}
+
+// do has a call computed, and returns its error.
+func (g *Group) do(m *Member) error {
+	c := &m.call
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.since, c.computed, c.taken, c.done, c.err = time.Now(), 0, false, false, nil
+	g.calls = append(g.calls, c)
+	g.wake()
+	for !c.done {
+		if err := c.ctx.Err(); err != nil && !c.taken {
+			g.finish(c, err)
+		} else if calls := g.next(); len(calls) > 0 {
+			g.run(calls)
+		} else {
+			g.wait(m)
+		}
+	}
+	return c.err
+}
+
+// wake makes all that wait look again.
+func (g *Group) wake() {
+	for _, c := range g.calls {
+		c.wake()
+	}
+}
+
+func (c *call) wake() {
+	select {
+	case c.changed <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// wait waits until something has changed for the call of a member, or has not for too long.
+func (g *Group) wait(m *Member) {
+	c := &m.call
+	cancelled := c.ctx.Done()
+	if c.taken {
+		cancelled = nil // the pass ends before
+	}
+	var overdue <-chan time.Time
+	if !g.busy {
+		m.timer.Reset(c.patience() - time.Since(c.since))
+		overdue = m.timer.C
+	}
+	g.mu.Unlock()
+	select {
+	case <-c.changed:
+	case <-overdue:
+	case <-cancelled:
+	}
+	g.mu.Lock()
+	m.timer.Stop()
+}
+
+// patience returns how long a call waits for members that ask for nothing.
+func (c *call) patience() time.Duration { return c.model.took[c.kind] }
+
+// next returns the calls of the next pass; none if one is under way, or if it is not time for another.
+func (g *Group) next() []*call {
+	if g.busy {
+		return nil
+	}
+	all := len(g.calls) == g.members
+	for kind := range kinds {
+		for _, m := range g.models {
+			ready := func(c *call) bool {
+				return c.isFor(m, kind) && (all || time.Since(c.since) >= c.patience())
+			}
+			if slices.ContainsFunc(g.calls, ready) {
+				return g.fit(m, kind)
+			}
+		}
+	}
+	return nil
+}
+
+// isFor reports whether a call is to be computed in a pass of a model; one that was cancelled is not.
+func (c *call) isFor(m *Model, kind int) bool {
+	return c.model == m && c.kind == kind && c.ctx.Err() == nil
+}
+
+// fit returns the calls of a kind that one pass of a model holds, those that came first before others, and says how many rows of each.
+func (g *Group) fit(m *Model, kind int) (calls []*call) {
+	left, chains := m.rows, 0
+	for _, c := range g.calls {
+		if c.isFor(m, kind) {
+			calls = append(calls, c)
+			if c.isChain() {
+				chains++
+			}
+		}
+	}
+	if kind == projection {
+		return calls
+	}
+	if chains == len(calls) {
+		return divide(calls, left, chains)
+	}
+	if chains > 0 {
+		left -= m.piece
+	}
+	first := true
+	calls = slices.DeleteFunc(calls, func(c *call) bool {
+		if c.isChain() {
+			return false
+		}
+		if c.piece = c.size(); c.piece > left && !first {
+			return true
+		}
+		left, first = max(0, left-c.piece), false
+		return false
+	})
+	return divide(calls, m.piece, chains)
+}
+
+// divide shares rows out over chains, of which there are so many among calls.
+func divide(calls []*call, rows, chains int) []*call {
+	return slices.DeleteFunc(calls, func(c *call) bool {
+		if !c.isChain() {
+			return false
+		}
+		c.piece = min(c.size(), (rows+chains-1)/chains)
+		rows -= c.piece
+		chains--
+		return c.piece == 0
+	})
+}
+
+// size returns the number of rows that are not computed yet.
+func (c *call) size() int { return len(c.part.Batch.Tokens) - c.computed }
+
+// isChain reports whether a forward may be computed in pieces.
+func (c *call) isChain() bool {
+	b := &c.part.Batch
+	return c.kind == forward && b.Parents == nil && b.Hook == nil && len(b.Tokens) > 1
+}
+
+// finish ends a call.
+func (g *Group) finish(c *call, err error) {
+	c.done, c.err = true, err
+	g.wake()
+	g.calls = slices.DeleteFunc(g.calls, func(other *call) bool { return other == c })
+}
+
+// run computes calls in one pass, without the lock.
+func (g *Group) run(calls []*call) {
+	m, kind := calls[0].model, calls[0].kind
+	g.busy = true
+	for _, c := range calls {
+		c.taken, c.err = true, errPanicked
+	}
+	began := time.Now()
+	defer func() { // also when a worker panics
+		g.busy = false
+		const weight = 0.3
+		m.took[kind] += time.Duration(weight * float64(time.Since(began)-m.took[kind]))
+		for _, c := range calls {
+			c.taken, c.since = false, time.Now()
+			if c.err != nil || kind == projection || c.size() == 0 {
+				g.finish(c, c.err)
+			}
+		}
+		g.wake()
+	}()
+	g.mu.Unlock()
+	defer g.mu.Lock()
+	m.passes <- struct{}{}
+	defer func() { <-m.passes }()
+	if m.compute(calls, kind) == nil || len(calls) == 1 {
+		return
+	}
+	for i := range calls { // one of them, or the device, is at fault
+		m.compute(calls[i:i+1], kind)
+	}
+}
