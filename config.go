@@ -10,6 +10,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -46,6 +47,13 @@ type Config struct {
 	// answers by how hot the phone is: busy itself halves the work. Reading ahead goes on meanwhile, until its buffers are full. If Pause is
 	// nil, the engine never rests.
 	Pause func(busy time.Duration) time.Duration
+	// Parallel is how many generations the engine does at once, at most [MaxParallel]; if zero, one. They share passes over the models, so that several
+	// take little longer than one where weights are read from flash, and each gets the text that it would get alone. As many conversations are
+	// kept: a prompt that begins as one of them did is not taken in again as far as that goes. Each takes memory for its keys and values.
+	Parallel int
+	// NewPolicy makes what decides what is drafted for requests that name no policy: one for each conversation that is kept, as policies learn and serve
+	// one generation at a time. If it is nil, it is [Engine.NewLever], or nothing is drafted where there is neither a draft nor a file to remember.
+	NewPolicy func(e *Engine) (spec.Policy, error)
 	// Context is the largest number of tokens of prompt and answer; if zero, as many as the model was made for, at most 8192.
 	Context int
 	// KV is the type of the cached keys and values: tensor.F16, also by default, or tensor.F32.

@@ -18,7 +18,7 @@
 // (arithmetic), weights (the store and its readers), tokenizer, grammar, layers (the parts of models), arch (the models that are known) and spec (speculative
 // decoding).
 //
-// An [Engine] does one generation at a time; another call meanwhile fails with [ErrBusy].
+// An [Engine] does one generation at a time, or as many as [Config].Parallel says, which share passes; another call meanwhile fails with [ErrBusy].
 //
 // # Errors
 //

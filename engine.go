@@ -16,37 +16,36 @@ import (
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
 	"github.com/lever-go/lever/weights"
 )
 
-// ErrBusy says that an [Engine] is in the middle of a generation, or of saving or loading a session: it does one of these at a time.
+// ErrBusy says that an [Engine] is in the middle of as many generations as it does at once, or of saving or loading a session, which it does alone.
 // The same call succeeds once that has ended.
 var ErrBusy = errors.New("the engine is busy")
 
 var errNoContext = errors.New("lever: the context is nil; context.Background() never ends")
 
-// Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It does one thing at a time, and calls
-// that come meanwhile fail with [ErrBusy]; those that may be made from any goroutine at any time say so. It must be closed.
+// Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It does one thing at a time, or [Config].Parallel
+// generations, and calls that come meanwhile fail with [ErrBusy]; those that may be made from any goroutine at any time say so. It must be closed.
 type Engine struct {
-	turn   sync.Mutex  // held by what uses the models; never waited for
-	closed atomic.Bool // set while turn is held
+	turns  turns
+	closed atomic.Bool // set while nobody else has a turn
 
 	pool   *kernels.Pool
 	target *model
-	draft  *model            // nil without a draft
-	policy spec.Policy       // of requests that name none; nil without a draft and remembered answers
-	exit   *earlyexit.Pruner // prunes trees; nil where nothing does, and noPruning says why
-	prune  float64           // as configured
+	draft  *model  // nil without a draft
+	prune  float64 // as configured
 	trace  *tracer
 	npu    offloading
 	pause  func(busy time.Duration) time.Duration // or nil
 
 	remembered *remembered  // nil where nothing is
 	learned    *keptLearned // the same
+
+	conversations conversations
 
 	noPruning  string
 	vocabulary func() (*grammar.Vocabulary, error) // made when it is first asked for
@@ -77,6 +76,9 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	if err := kernels.EnvError(); err != nil {
 		return err
 	}
+	if cfg.Parallel < 0 || cfg.Parallel > MaxParallel {
+		return fmt.Errorf("lever: %d generations at once are outside 0..%d", cfg.Parallel, MaxParallel)
+	}
 	if cfg.Threads < 0 || cfg.Threads > MaxThreads {
 		return fmt.Errorf("lever: %d threads are outside 0..%d", cfg.Threads, MaxThreads)
 	}
@@ -103,9 +105,6 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	e.prune = cfg.Prune
-	if err := e.openExit(cfg); err != nil {
-		return fmt.Errorf("lever: target: %w", err)
-	}
 	if cfg.Draft != "" {
 		if err := e.openDraft(ctx, cfg); err != nil {
 			return err
@@ -124,10 +123,18 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
-	if e.draft != nil || e.remembered != nil {
-		e.policy, err = e.NewLever(gaincost.LeverOptions{})
+	return e.openConversations(cfg)
+}
+
+// newPolicy returns what decides for a conversation what is drafted, where requests do not; nil if there is nothing to draft from.
+func (e *Engine) newPolicy() (spec.Policy, error) {
+	if e.conversations.newPolicy != nil {
+		return e.conversations.newPolicy(e)
 	}
-	return err
+	if e.draft == nil && e.remembered == nil {
+		return nil, nil
+	}
+	return e.NewLever(gaincost.LeverOptions{})
 }
 
 // openDraft opens the draft model, which must fit the target.
@@ -156,19 +163,41 @@ func (e *Engine) models() (open []*model) {
 	return open
 }
 
-// begin takes the engine's turn, which end gives back.
-func (e *Engine) begin() error {
-	if !e.turn.TryLock() {
+// turns counts who uses the models.
+type turns struct {
+	mu    sync.Mutex
+	taken int
+}
+
+// begin takes the whole engine, which end gives back.
+func (e *Engine) begin() error { return e.beginWith(0, e.conversations.most) }
+
+func (e *Engine) end() { e.turns.give(e.conversations.most) }
+
+// beginOne takes part of the engine for a generation, which endOne gives back.
+func (e *Engine) beginOne() error { return e.beginWith(e.conversations.most-1, 1) }
+
+func (e *Engine) endOne() { e.turns.give(1) }
+
+// beginWith takes n turns if others have no more than a number of them.
+func (e *Engine) beginWith(others, n int) error {
+	e.turns.mu.Lock()
+	defer e.turns.mu.Unlock()
+	switch {
+	case e.turns.taken > others:
 		return ErrBusy
-	}
-	if e.closed.Load() {
-		e.turn.Unlock()
+	case e.closed.Load():
 		return os.ErrClosed
 	}
+	e.turns.taken += n
 	return nil
 }
 
-func (e *Engine) end() { e.turn.Unlock() }
+func (t *turns) give(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken -= n
+}
 
 // check returns the error of a call without a context, or on a closed engine, of a method that does not take a turn.
 func (e *Engine) check(ctx context.Context) error {
@@ -278,8 +307,8 @@ func (e *Engine) SpecOptions() spec.Options {
 	if e.target.streamer != nil && e.target.streamer.Plan().Experts > 0 {
 		options.Cold = e.target.decoder.Cold
 	}
-	if e.exit != nil {
-		options.Pruner = e.exit
+	if exit := e.conversations.all[0].exit; exit != nil {
+		options.Pruner = exit
 	}
 	e.trace.models(&options)
 	return options

@@ -46,7 +46,8 @@ type Request struct {
 	// Policy decides what is drafted. The default is the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when
 	// the engine has neither a draft nor earlier answers.
 	Policy spec.Policy
-	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64.
+	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64. Generations that share passes share what these hold,
+	// and so draft fewer.
 	Budget int
 	// Prefill, if not nil, is called with how many tokens of the prompt are done.
 	Prefill func(done, total int)
@@ -63,6 +64,8 @@ type Request struct {
 
 // MaxBudget is the largest number of tokens drafted for one pass: with the token before them, a decoder can still project all.
 const MaxBudget = residentBatch - 1
+
+const defaultBudget = 64
 
 // Result is what was generated and what it took. Text leaves out control tokens, such as one that begins another turn; TokenIDs has them.
 type Result struct {
@@ -84,16 +87,16 @@ type Result struct {
 }
 
 // Generate answers req. emit, which may be nil, gets the text piece by piece, whole characters at a time; an error of emit ends
-// the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error. While another generation is
-// under way, even one that calls emit, the error is [ErrBusy].
+// the generation. When ctx is cancelled, the Result holds what was generated until then, beside the error. While as many generations as
+// [Config].Parallel says are under way, those that call emit included, the error is [ErrBusy]. Up to so many may be called from any goroutines.
 func (e *Engine) Generate(ctx context.Context, req Request, emit func(text string) error) (Result, error) {
 	if ctx == nil {
 		return Result{}, errNoContext
 	}
-	if err := e.begin(); err != nil {
+	if err := e.beginOne(); err != nil {
 		return Result{}, fmt.Errorf("lever: generate: %w", err)
 	}
-	defer e.end()
+	defer e.endOne()
 	var templateFault error
 	if len(req.Tokens) == 0 {
 		prompt, err := e.Prepare(ctx, &req)
@@ -109,10 +112,16 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if req.Budget < 0 || req.Budget > MaxBudget {
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
-	options := e.SpecOptions()
-	options.Policy, options.Budget = req.Policy, req.Budget
+	text, err := e.take(req.Tokens)
+	if err != nil {
+		return Result{}, err
+	}
+	defer e.conversations.release(text)
+	options, leave := e.options(text)
+	defer leave()
+	options.Policy, options.Budget = req.Policy, e.budget(req.Budget)
 	if options.Policy == nil {
-		options.Policy = e.policy
+		options.Policy = text.policy
 	}
 	generator, err := spec.NewGenerator(options)
 	if err != nil {
@@ -148,6 +157,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		}
 		return rest(p)
 	})
+	leave()
 	e.remembered.add(generated.Tokens)
 	e.learned.used(options.Policy)
 	return Result{

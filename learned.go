@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/internal/regular"
@@ -15,8 +16,10 @@ import (
 
 // keptLearned is the file that keeps what policies have learned of a pair of models.
 type keptLearned struct {
-	path   string
-	pair   modelPair
+	path string
+	pair modelPair
+
+	mu     sync.Mutex
 	latest *gaincost.Lever // that generated last, or nil
 }
 
@@ -68,6 +71,8 @@ func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 // used notes that a policy has generated.
 func (k *keptLearned) used(policy any) {
 	if l, ok := policy.(*gaincost.Lever); ok && k != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		k.latest = l
 	}
 }

@@ -57,22 +57,20 @@ func (e *Engine) NewPredictor(s *weights.StoredPredictor) (earlyexit.Predictor, 
 	return p, nil
 }
 
-// openExit makes what prunes trees, unless there are no predictors or none are wanted.
-func (e *Engine) openExit(cfg Config) error {
-	if e.noPruning = noPruningOff; cfg.Prune == PruneOff {
-		return nil
+// newExit returns what prunes trees; nil if there are no predictors or none are wanted, and why.
+func (e *Engine) newExit() (exit *earlyexit.Pruner, why string, err error) {
+	if e.prune == PruneOff {
+		return nil, noPruningOff, nil
 	}
 	predictors, err := e.Predictors()
 	if err != nil { // it saves time and never changes the text, so that one can do without
-		e.noPruning = err.Error()
-		return nil
+		return nil, err.Error(), nil
 	}
-	if e.noPruning = noPruningPredictor; len(predictors) == 0 {
-		return nil
+	if len(predictors) == 0 {
+		return nil, noPruningPredictor, nil
 	}
-	e.noPruning = ""
-	e.exit, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: e.target.described.Layers, Loss: cfg.Prune})
-	return err
+	exit, err = earlyexit.New(earlyexit.Options{Predictors: predictors, Layers: e.target.described.Layers, Loss: e.prune})
+	return exit, "", err
 }
 
 // whyNotPruned returns why a policy's trees are not pruned; empty if they are, or if there are none.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/internal/regular"
@@ -39,7 +40,9 @@ type remembered struct {
 	path       string
 	vocabulary [sha256.Size]byte
 	answers    *gaincost.Answers
-	changed    bool // since the file was read or written
+
+	mu      sync.Mutex
+	changed bool // since the file was read or written
 }
 
 // openRemembered reads the file at path, if there is one.
@@ -101,6 +104,8 @@ func (r *remembered) read() error {
 // add remembers an answer.
 func (r *remembered) add(tokens []int32) {
 	if r != nil && len(tokens) > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.answers.Add(tokens)
 		r.changed = true
 	}

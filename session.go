@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/lever-go/lever/internal/publish"
+	"github.com/lever-go/lever/layers"
 	"github.com/minio/sha256-simd"
 )
 
@@ -52,7 +53,7 @@ func (e *Engine) sessionHeader() (h sessionHeader, err error) {
 	return h, err
 }
 
-// SaveSession writes the tokens that the models hold, with their keys and values, and a note of the caller's to a file: a generation whose
+// SaveSession writes the tokens that the models hold of the latest generation, with their keys and values, and a note of the caller's to a file: a generation whose
 // prompt begins with them need not take them in again, in this or a later process. A file at path that is
 // neither a session nor empty is kept: the error wraps [io/fs.ErrExist]. An error leaves what was at path before; during a generation it is
 // [ErrBusy].
@@ -95,9 +96,10 @@ func (e *Engine) saveSession(path string, note []byte) error {
 				return err
 			}
 		}
-		for _, m := range []*model{e.target, e.draft} {
-			if m != nil {
-				if err := m.decoder.WriteState(out); err != nil {
+		latest := e.conversations.latest()
+		for _, s := range []*layers.Sequence{latest.target, latest.draft} {
+			if s != nil {
+				if err := s.WriteState(out); err != nil {
 					return err
 				}
 			}
@@ -183,13 +185,14 @@ func (e *Engine) loadSession(path string) (note []byte, err error) {
 	case header.Kernels != mine.Kernels:
 		return note, fmt.Errorf("%w: kernels were %s, not %s", ErrSessionForeign, header.Kernels, mine.Kernels)
 	}
-	if err := e.target.decoder.ReadState(in); err != nil {
+	latest := e.conversations.latest()
+	if err := latest.target.ReadState(in); err != nil {
 		return note, fmt.Errorf("%w: target: %w", ErrSessionForeign, err)
 	}
 	if e.draft == nil || header.Draft != mine.Draft {
 		return note, nil // a draft reads the text anew when it is asked
 	}
-	if err := e.draft.decoder.ReadState(in); err != nil {
+	if err := latest.draft.ReadState(in); err != nil {
 		return note, fmt.Errorf("%w: draft: %w", ErrSessionForeign, err)
 	}
 	return note, nil

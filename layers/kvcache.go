@@ -138,6 +138,19 @@ func forkPages[T any](pages [][]T, n, shared int) [][]T {
 // pagesOf returns the number of pages of n slots.
 func pagesOf(n int) int { return (n + kvPageLen - 1) / kvPageLen }
 
+// MaxBytes returns the memory that keys and values take when the text is as long as the context, pending rows left out.
+func (c *KVCache) MaxBytes() int64 {
+	elems := 0
+	for _, l := range c.config.Layers {
+		pages := pagesOf(c.config.Context)
+		if l.Window > 0 {
+			pages = min(pages, pagesOf(l.Window)+1)
+		}
+		elems += 2 * pages * kvPageLen * l.KVHeads * l.HeadDim
+	}
+	return int64(c.config.Type.RowBytes(elems))
+}
+
 // Append adds n pending rows and returns the index of the first among the pending rows. parents[i] is the parent of the i-th:
 // the index of an earlier pending row, or −1 for the last committed row. Nil parents are a chain that continues the last
 // pending row. After an error, which wraps [ErrContextFull] where a position lies outside the context, nothing has changed.

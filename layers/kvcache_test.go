@@ -376,3 +376,26 @@ func TestNewKVCacheErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestMaxBytes: no text takes more.
+func TestMaxBytes(t *testing.T) {
+	for _, window := range []int{0, 1, 255, 256, 257, 700} {
+		c, err := layers.NewKVCache(layers.KVConfig{Layers: []layers.KVLayer{{KVHeads: 1, HeadDim: 4, Window: window}}, Context: 2000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		most := int64(0)
+		for range 2000 {
+			if _, err := c.Append(1, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Commit([]int{0}); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, c.Bytes())
+		}
+		if most != c.MaxBytes() {
+			t.Errorf("window %d: a text takes up to %d bytes, want %d", window, most, c.MaxBytes())
+		}
+	}
+}

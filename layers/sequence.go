@@ -94,6 +94,9 @@ func (d *Decoder) Memory() int64 {
 	return int64(d.model.Cache.config.Type.RowBytes(elems))
 }
 
+// MaxMemory returns the bytes that keys and values of one sequence take when its text is as long as the context.
+func (d *Decoder) MaxMemory() int64 { return d.model.Cache.MaxBytes() }
+
 // elemsOf returns the elements of the pages that were not seen yet.
 func elemsOf[T any](pages [][]T, seen map[any]bool) (n int) {
 	for _, page := range pages {

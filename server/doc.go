@@ -41,13 +41,13 @@
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.
 //
 // What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. usage has an object
-// speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began the text before.
+// speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
 // Log-probabilities are those of the model restricted to what response_format allows, before temperature and the other steps of sampling, for
 // the tokens of the text: where a stop string ends it within a token, that one is spelled as far as the text goes.
 //
 // # Load
 //
-// One request is answered at a time; a bounded number waits, in the order of arrival, and what comes beyond gets status 429 and
+// As many requests are answered at once as the engine does at a time; a bounded number waits, in the order of arrival, and what comes beyond gets status 429 and
 // the time after which it may be worth another try. A request of more than 16 KiB or with a format waits as if it had come a second later, and half
 // of the places are closed to such. A stream has its headers while it waits. Generation does not wait for readers: what a
 // client has not read yet is kept, and a client that reads nothing for a while is dropped. A client that leaves ends its work.

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// queue lets one request after the other use what there is one of, and keeps a bounded number waiting. Small requests come first, but no large one
+// queue lets a number of requests at once use what there is so much of, and keeps a bounded number waiting. Small requests come first, but no large one
 // waits for those that come much later.
 type queue struct {
-	most int // requests that may wait or run
+	most     int // requests that may wait or run
+	parallel int // requests that may run
 
 	mu       sync.Mutex
 	admitted int
-	running  bool
+	running  int
 	waiting  []*turn // by when they are due
 	seconds  float64 // that a request took of late
 }
@@ -26,7 +27,9 @@ type turn struct {
 	came chan struct{} // closed when it may run
 }
 
-func newQueue(waiting int) *queue { return &queue{most: waiting + 1} }
+func newQueue(waiting, parallel int) *queue {
+	return &queue{most: waiting + parallel, parallel: parallel}
+}
 
 // enter admits a request, or reports that there is no room. Large ones have half of the room.
 func (q *queue) enter(large bool) bool {
@@ -66,8 +69,8 @@ func (q *queue) wait(ctx context.Context, later time.Duration) error {
 		return err
 	}
 	q.mu.Lock()
-	if !q.running {
-		q.running = true
+	if q.running < q.parallel {
+		q.running++
 		q.mu.Unlock()
 		return nil
 	}
@@ -105,25 +108,24 @@ func (q *queue) next(took time.Duration) {
 		const weight = 0.2
 		q.seconds += weight * (took.Seconds() - q.seconds)
 	}
-	if q.running = len(q.waiting) > 0; q.running {
-		close(q.waiting[0].came)
-		q.waiting = slices.Delete(q.waiting, 0, 1)
+	if len(q.waiting) == 0 {
+		q.running--
+		return
 	}
+	close(q.waiting[0].came)
+	q.waiting = slices.Delete(q.waiting, 0, 1)
 }
 
 // lengths returns how many requests wait, and how many run.
 func (q *queue) lengths() (waiting, running int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.running {
-		running = 1
-	}
-	return max(0, q.admitted-running), running
+	return max(0, q.admitted-q.running), q.running
 }
 
 // retryAfter returns the whole seconds after which there may be room.
 func (q *queue) retryAfter() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return int(min(max(math.Ceil(q.seconds), 1), 600))
+	return int(min(max(math.Ceil(q.seconds/float64(q.parallel)), 1), 600))
 }

@@ -12,7 +12,7 @@ import (
 // Small requests come first, but not before large ones that came much earlier; else the order is that of arrival. Who leaves gives up its turn.
 func TestQueueOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(8)
+		q := newQueue(8, 1)
 		var mu sync.Mutex
 		var order []string
 		ended := func(name string) {
@@ -60,7 +60,7 @@ func TestQueueOrder(t *testing.T) {
 
 // Large requests leave half of the room to others.
 func TestQueueRoom(t *testing.T) {
-	q := newQueue(5)
+	q := newQueue(5, 1)
 	for n := range 3 {
 		if !q.enter(true) {
 			t.Errorf("no room for large request %d", n)
@@ -81,4 +81,38 @@ func TestQueueRoom(t *testing.T) {
 	if !q.enter(false) {
 		t.Error("no room although one left")
 	}
+}
+
+// As many requests run at once as may, and no more.
+func TestQueueParallel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 3)
+		var group sync.WaitGroup
+		for range 5 {
+			if !q.enter(false) {
+				t.Fatal("there is no room")
+			}
+			group.Go(func() {
+				defer q.leave()
+				if err := q.run(t.Context(), 0, func() { time.Sleep(time.Minute) }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if q.enter(false) {
+			t.Error("there is more room than there should be")
+		}
+		synctest.Wait()
+		if waiting, running := q.lengths(); waiting != 2 || running != 3 {
+			t.Errorf("%d wait and %d run", waiting, running)
+		}
+		began := time.Now()
+		group.Wait()
+		if took := time.Since(began); took != 2*time.Minute {
+			t.Errorf("5 requests of a minute took %v", took)
+		}
+		if waiting, running := q.lengths(); waiting != 0 || running != 0 {
+			t.Errorf("%d wait and %d run in the end", waiting, running)
+		}
+	})
 }

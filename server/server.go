@@ -19,8 +19,9 @@ import (
 	"github.com/minio/sha256-simd"
 )
 
-// Engine generates text, one request at a time; *lever.Engine is one. The other methods are called during a generation, too.
+// Engine generates text, as many requests at a time as Parallel says; *lever.Engine is one. The other methods are called during a generation, too.
 type Engine interface {
+	Parallel() int
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
 	Prepare(ctx context.Context, req *lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
@@ -44,7 +45,7 @@ type Options struct {
 	// "host.docker.internal".
 	Hosts []string
 
-	Waiting   int           // requests that may wait while another one is answered, half of them large, and again to be prepared; if zero, 16
+	Waiting   int           // requests that may wait while others are answered, half of them large, and again to be prepared; if zero, 16
 	Clients   int           // requests that may be open at once, those included whose answer is complete but not yet read; if zero, 256
 	MaxBody   int64         // bytes of a request; if zero, 4 MiB
 	ReadTime  time.Duration // that a client may take to send a request; if zero, 30 s
@@ -131,7 +132,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, key: sha256.Sum256([]byte(o.APIKey)), bodies: bodies{most: o.MaxBody, limit: o.ReadTime}, clients: make(chan struct{}, o.Clients),
-		preparing: newQueue(o.Waiting), queue: newQueue(o.Waiting), mux: http.NewServeMux(),
+		preparing: newQueue(o.Waiting, 1), queue: newQueue(o.Waiting, o.Engine.Parallel()), mux: http.NewServeMux(),
 	}
 	s.grammars = newGrammars(maxGrammarBytes, s.compile)
 	s.tools = newGrammars(maxGrammarBytes, s.compileTools)

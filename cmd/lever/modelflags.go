@@ -29,6 +29,7 @@ type modelFlags struct {
 	draftMask    int32
 	dram         dramSize
 	context      int
+	parallel     int // generations at once; 0 where there is no such flag
 	kv           string
 	threads      int
 	bigCores     bool
@@ -88,6 +89,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		Threads:  f.threads,
 		BigCores: f.bigCores,
 		Context:  f.context,
+		Parallel: f.parallel,
 		KV:       kvTypes[f.kv],
 		Trace:    f.trace,
 		Remember: f.remember,
@@ -95,6 +97,15 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		KeepLearned: true,
 		Prune:       float64(f.prune),
 		Progress:    func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+	}
+	if f.parallel > 0 {
+		cfg.NewPolicy = func(e *lever.Engine) (spec.Policy, error) {
+			kind, err := f.policyKind(e)
+			if err != nil {
+				return nil, err
+			}
+			return f.newPolicy(e, kind, cmp.Or(f.budget, kind.Budget))
+		}
 	}
 	var err error
 	if f.flash != "" {
@@ -160,13 +171,9 @@ func (f *modelFlags) check() error {
 
 // request returns the request that the flags describe for an engine.
 func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy string, err error) {
-	kind := spec.NoneKind
-	if f.policy != "" {
-		if kind, err = lever.FindPolicy(f.policy); err != nil {
-			return req, "", err
-		}
-	} else if engine.HasDraft() || engine.Answers() != nil {
-		kind = gaincost.LeverKind
+	kind, err := f.policyKind(engine)
+	if err != nil {
+		return req, "", err
 	}
 	req = lever.Request{
 		NoThinking:  f.noThink,
@@ -175,20 +182,38 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		StopStrings: f.stop,
 		Budget:      cmp.Or(f.budget, kind.Budget),
 	}
-	switch kind.Name {
-	case gaincost.LeverKind.Name:
-		var costs gaincost.Costs
-		if costs, err = profiledCosts(f.machine, engine); err == nil {
-			req.Policy, err = engine.NewLever(gaincost.LeverOptions{Costs: costs, Budget: req.Budget})
-		}
-	case gaincost.NGramKind.Name:
-		req.Policy, err = gaincost.NewNGram(gaincost.NGramOptions{Budget: req.Budget, Lookup: gaincost.LookupOptions{Answers: engine.Answers()}})
-	case baseline.ChainKind.Name:
-		req.Policy, err = baseline.NewChain(req.Budget, f.minProb)
-	default:
-		req.Policy, err = kind.New(req.Budget)
+	if f.parallel == 0 {
+		req.Policy, err = f.newPolicy(engine, kind, req.Budget)
 	}
 	return req, kind.Name, err
+}
+
+// policyKind returns the kind of policy that the flags ask for.
+func (f *modelFlags) policyKind(engine *lever.Engine) (spec.PolicyKind, error) {
+	switch {
+	case f.policy != "":
+		return lever.FindPolicy(f.policy)
+	case engine.HasDraft() || engine.Answers() != nil:
+		return gaincost.LeverKind, nil
+	}
+	return spec.NoneKind, nil
+}
+
+// newPolicy makes a policy of a kind.
+func (f *modelFlags) newPolicy(engine *lever.Engine, kind spec.PolicyKind, budget int) (spec.Policy, error) {
+	switch kind.Name {
+	case gaincost.LeverKind.Name:
+		costs, err := profiledCosts(f.machine, engine)
+		if err != nil {
+			return nil, err
+		}
+		return engine.NewLever(gaincost.LeverOptions{Costs: costs, Budget: budget})
+	case gaincost.NGramKind.Name:
+		return gaincost.NewNGram(gaincost.NGramOptions{Budget: budget, Lookup: gaincost.LookupOptions{Answers: engine.Answers()}})
+	case baseline.ChainKind.Name:
+		return baseline.NewChain(budget, f.minProb)
+	}
+	return kind.New(budget)
 }
 
 // samplingError returns an error about a number of the sampling, which is called like its flag.

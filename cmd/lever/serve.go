@@ -30,8 +30,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Answer OpenAI's HTTP API, and a web page to chat with",
 		Long: `Answer OpenAI's HTTP API (/v1/chat/completions, /v1/completions, /v1/models), and a web page to chat with, on ` + defaultListen + `.
 
-Requests are answered one at a time; some wait, and further ones are sent away with status 429. Flags of generation are what a request
-gets that does not say otherwise. Other machines reach the server only if --listen names an address that they can reach; set a key
+Up to --parallel requests are answered at once, and share what is read from flash; some wait, and further ones are sent away with status 429.
+Flags of generation are what a request gets that does not say otherwise. Other machines reach the server only if --listen names an address that they can reach; set a key
 then, in $` + apiKeyVariable + ` or with --api-key-file: there is no encryption.
 
 Pages of other origins, such as one that you develop on http://localhost:3000, may call only if --allow-origin lists them. Containers
@@ -47,6 +47,9 @@ that reach this machine by a name need --allow-host for it.`,
 			}
 			if min(options.Waiting, options.Clients) < 1 || max(options.Waiting, options.Clients) > 1<<16 {
 				return cli.UsageErrorf("--queue and --clients are numbers from 1 to %d", 1<<16)
+			}
+			if flags.parallel < 1 || flags.parallel > lever.MaxParallel {
+				return cli.UsageErrorf("--parallel is a number from 1 to %d", lever.MaxParallel)
 			}
 			var err error
 			if options.APIKey, err = readKey(keyFile); err != nil {
@@ -70,6 +73,7 @@ that reach this machine by a name need --allow-host for it.`,
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address and port to listen on")
 	cmd.Flags().StringVar(&name, "name", "", "name by which requests call the model (default: that of its folder or file)")
 	cmd.Flags().StringVar(&keyFile, "api-key-file", "", "file with the key that clients must send (default: $"+apiKeyVariable+", or none)")
+	cmd.Flags().IntVar(&flags.parallel, "parallel", 4, "requests that are answered at once; each takes memory for its conversation, which is kept for the next turn")
 	cmd.Flags().IntVar(&options.Waiting, "queue", 16, "requests that may wait")
 	cmd.Flags().IntVar(&options.Clients, "clients", 256, "requests that may be open at once")
 	cmd.Flags().StringSliceVar(&options.Origins, "allow-origin", nil, "origins of web pages that may call, such as http://localhost:3000; * is all")
@@ -125,6 +129,9 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 	if err := prepare(ctx, cli.Stderr, engine, &lever.Request{Prompt: "?"}); err != nil {
 		fmt.Fprintf(cli.Stderr, "lever: the chat template: %s\n", cli.ErrorText(err)) // of another conversation it may be otherwise
 	}
+	_, caches := engine.CacheMemory()
+	fmt.Fprintf(cli.Stderr, "lever: %d conversations of up to %d tokens take at most %s beside the weights\n",
+		engine.Parallel(), engine.Context(), cli.FormatBytes(caches))
 	fmt.Fprintf(cli.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
 	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
 		fmt.Fprintf(cli.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)

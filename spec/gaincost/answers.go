@@ -4,13 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 )
 
-// Answers hold the tokens of earlier answers for look-up in later sequences: see [LookupOptions]. Their number is bounded: the oldest are forgotten. They are not
-// safe for concurrent use, look-up included.
+// Answers hold the tokens of earlier answers for look-up in later sequences: see [LookupOptions]. Their number is bounded: the oldest are forgotten.
+// They are safe for concurrent use: look-ups under way go on with what there was.
 type Answers struct {
-	text    automaton
-	version int // changes with the text
+	adding sync.Mutex
+	text   atomic.Pointer[automaton] // which does not change any more
 }
 
 // NewAnswers returns Answers that remember at most window tokens, and no fewer than half of it; if it is 0, 65,536.
@@ -19,7 +22,20 @@ func NewAnswers(window int) (*Answers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gaincost: answers: %w", err)
 	}
-	return &Answers{text: text}, nil
+	a := &Answers{}
+	a.text.Store(&text)
+	return a, nil
+}
+
+// change replaces the text by one that f has changed.
+func (a *Answers) change(f func(text *automaton)) {
+	a.adding.Lock()
+	defer a.adding.Unlock()
+	text := *a.text.Load()
+	text.text, text.states = slices.Clone(text.text), slices.Clone(text.states)
+	text.edges, text.slots = slices.Clone(text.edges), slices.Clone(text.slots)
+	f(&text)
+	a.text.Store(&text)
 }
 
 // Add remembers an answer.
@@ -27,21 +43,22 @@ func (a *Answers) Add(tokens []int32) {
 	if len(tokens) <= minMatch { // nothing can be looked up in it
 		return
 	}
-	a.version++
-	if len(a.text.text) > 0 {
-		a.text.append(endOfText)
-	}
-	for _, token := range tokens {
-		a.text.append(token)
-	}
+	a.change(func(text *automaton) {
+		if len(text.text) > 0 {
+			text.append(endOfText)
+		}
+		for _, token := range tokens {
+			text.append(token)
+		}
+	})
 }
 
 // Len returns the number of tokens that are remembered.
-func (a *Answers) Len() int { return len(a.text.text) }
+func (a *Answers) Len() int { return len(a.text.Load().text) }
 
 // AppendBinary appends the answers to b: their tokens plus 1 as unsigned variable-length integers, with a zero between two answers.
 func (a *Answers) AppendBinary(b []byte) ([]byte, error) {
-	for _, token := range a.text.text {
+	for _, token := range a.text.Load().text {
 		b = binary.AppendUvarint(b, uint64(int64(token)+1))
 	}
 	return b, nil
@@ -57,12 +74,13 @@ func (a *Answers) UnmarshalBinary(data []byte) error {
 		}
 		tokens, data = append(tokens, int32(int64(v)-1)), data[n:]
 	}
-	a.version++
-	for i, token := range tokens {
-		if i == 0 && len(a.text.text) > 0 {
-			a.text.append(endOfText)
+	a.change(func(text *automaton) {
+		for i, token := range tokens {
+			if i == 0 && len(text.text) > 0 {
+				text.append(endOfText)
+			}
+			text.append(token)
 		}
-		a.text.append(token)
-	}
+	})
 	return nil
 }

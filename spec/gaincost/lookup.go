@@ -24,9 +24,9 @@ type Lookup struct {
 	followed int       // tokens of the sequence that are indexed
 	first    [16]int32 // of the sequence
 
-	answers *Answers // or nil
-	version int      // of the answers
-	suffix  Suffix   // at the end of the sequence
+	answers *Answers   // or nil
+	known   *automaton // the answers that suffix refers to
+	suffix  Suffix     // at the end of the sequence
 }
 
 // Suffix is where a context stands in what a [Lookup] has indexed. It holds until the sequence goes on.
@@ -89,13 +89,13 @@ func (l *Lookup) Follow(sequence []int32) Suffix {
 	l.followed = len(sequence)
 	l.suffix.text = l.text.end()
 	if l.answers != nil {
-		if l.version != l.answers.version {
+		if now := l.answers.text.Load(); l.known != now {
 			const enough = 64 // tokens that a match is worth looking for
-			l.version, l.suffix.answers = l.answers.version, match{}
+			l.known, l.suffix.answers = now, match{}
 			unseen = sequence[max(0, len(sequence)-enough):]
 		}
 		for _, token := range unseen {
-			l.suffix.answers = l.answers.text.after(l.suffix.answers, token)
+			l.suffix.answers = l.known.after(l.suffix.answers, token)
 		}
 	}
 	return l.suffix
@@ -114,8 +114,8 @@ func (l *Lookup) goesOn(sequence []int32) bool {
 // After returns the suffix of a context that goes on with a token.
 func (l *Lookup) After(p Suffix, token int32) Suffix {
 	p.text = l.text.after(p.text, token)
-	if l.answers != nil {
-		p.answers = l.answers.text.after(p.answers, token)
+	if l.known != nil {
+		p.answers = l.known.after(p.answers, token)
 	}
 	return p
 }
@@ -125,11 +125,11 @@ func (l *Lookup) After(p Suffix, token int32) Suffix {
 func (l *Lookup) Next(dst []Continuation, p Suffix) []Continuation {
 	start := len(dst)
 	dst = l.text.followers(dst, p.text, spec.FromNGram)
-	if l.answers == nil {
+	if l.known == nil {
 		return dst
 	}
 	own := len(dst)
-	dst = l.answers.text.followers(dst, p.answers, spec.FromHistory)
+	dst = l.known.followers(dst, p.answers, spec.FromHistory)
 	for i := own; i < len(dst); i++ {
 		same := func(c Continuation) bool { return c.Token == dst[i].Token }
 		at := slices.IndexFunc(dst[start:own], same)

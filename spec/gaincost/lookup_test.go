@@ -235,8 +235,8 @@ func TestAnswersBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []int32{9, 9, 9, endOfText, 1, 2, 3, 1<<31 - 1, endOfText, 0, 300, 70_000}
-	if !slices.Equal(b.text.text, want) || b.Len() != len(want) {
-		t.Errorf("%v, want %v", b.text.text, want)
+	if !slices.Equal(b.text.Load().text, want) || b.Len() != len(want) {
+		t.Errorf("%v, want %v", b.text.Load().text, want)
 	}
 	for _, bad := range [][]byte{{0x80}, {1, 0x80}, {0xff, 0xff, 0xff, 0xff, 0x7f}} {
 		if err := b.UnmarshalBinary(bad); err == nil || b.Len() != len(want) {

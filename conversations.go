@@ -1,0 +1,254 @@
+package lever
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/layers/joint"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
+)
+
+// MaxParallel is the largest number of generations that an [Engine] does at once.
+const MaxParallel = 64
+
+// conversation is a text that the engine keeps, with what one generation at a time needs to continue it.
+type conversation struct {
+	target, draft *layers.Sequence  // draft is nil without a draft model
+	policy        spec.Policy       // of requests that name none; nil without a draft and remembered answers
+	exit          *earlyexit.Pruner // prunes trees; nil where nothing does
+	busy          bool
+	used          int // number of the latest generation
+}
+
+// conversations are those that an engine keeps: as many as generations may be under way.
+type conversations struct {
+	most      int
+	newPolicy func(e *Engine) (spec.Policy, error) // as configured
+	group     *joint.Group                         // shares their passes; nil if there is one conversation alone
+	// The models in the group; the draft is nil where there is none.
+	target, draft *joint.Model
+
+	mu   sync.Mutex
+	all  []*conversation // those of which there was need, the first from the start
+	used int             // generations so far
+}
+
+// openConversations makes the first conversation, and what more of them share.
+func (e *Engine) openConversations(cfg Config) error {
+	c := &e.conversations
+	c.newPolicy = cfg.NewPolicy
+	if c.most = max(cfg.Parallel, 1); c.most > 1 {
+		c.group = joint.NewGroup()
+		if e.draft != nil {
+			c.draft = c.group.Add(e.draft.decoder, joint.Options{})
+		}
+		c.target = c.group.Add(e.target.decoder, joint.Options{})
+	}
+	first := &conversation{target: e.target.decoder.Sequence}
+	if e.draft != nil {
+		first.draft = e.draft.decoder.Sequence
+	}
+	c.all = []*conversation{first}
+	why, err := e.equip(first)
+	e.noPruning = why
+	return err
+}
+
+// equip gives a conversation a policy and a pruner of its own, or says why it has none.
+func (e *Engine) equip(c *conversation) (noPruning string, err error) {
+	if c.exit, noPruning, err = e.newExit(); err != nil {
+		return "", fmt.Errorf("lever: target: %w", err)
+	}
+	c.policy, err = e.newPolicy()
+	return noPruning, err
+}
+
+// Parallel returns how many generations the engine does at once.
+func (e *Engine) Parallel() int { return e.conversations.most }
+
+// CacheMemory returns the bytes that keys and values of all conversations take now, and the most that they may take, when every one of
+// [Config].Parallel conversations fills the context. It may be called during a generation, and waits for a pass that is under way.
+func (e *Engine) CacheMemory() (now, most int64) {
+	_ = e.conversations.between(func() error {
+		for _, m := range e.models() {
+			now += m.decoder.Memory()
+			most += int64(e.conversations.most) * m.decoder.MaxMemory()
+		}
+		return nil
+	})
+	return now, most
+}
+
+// latest returns the conversation that was used last.
+func (c *conversations) latest() *conversation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.all[0]
+	for _, other := range c.all {
+		if other.used > last.used {
+			last = other
+		}
+	}
+	return last
+}
+
+// take returns a conversation for a prompt: the idle one that holds most of it. Where taking that would give up more than a fifth of it, or another
+// generation has it, the part in common is copied to the one that was not used for longest. There is one that is idle, as no more generations
+// are under way than there are conversations.
+func (e *Engine) take(prompt []int32) (*conversation, error) {
+	c := &e.conversations
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var taken *conversation
+	err := c.between(func() (err error) {
+		taken, err = e.choose(prompt)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lever: another conversation: %w", err)
+	}
+	c.used++
+	taken.busy, taken.used = true, c.used
+	return taken, nil
+}
+
+// release lets others take a conversation.
+func (c *conversations) release(taken *conversation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken.busy = false
+}
+
+// between calls f while no pass is under way.
+func (c *conversations) between(f func() error) error {
+	if c.group == nil {
+		return f()
+	}
+	return c.target.Do(func() error {
+		if c.draft == nil {
+			return f()
+		}
+		return c.draft.Do(f)
+	})
+}
+
+// worthCopying is the number of tokens from which on a common part of a prompt is copied.
+const worthCopying = 16
+
+func (e *Engine) choose(prompt []int32) (*conversation, error) {
+	all := e.conversations.all
+	var best, oldest *conversation // oldest of the idle ones
+	inCommon := 0
+	for _, c := range all {
+		if n := common(c.target.Tokens(), prompt); best == nil || n > inCommon || n == inCommon && best.busy {
+			best, inCommon = c, n
+		}
+		if !c.busy && (oldest == nil || c.used < oldest.used) {
+			oldest = c
+		}
+	}
+	if !best.busy && 5*inCommon >= 4*best.target.Len() { // little of it is given up
+		return best, nil
+	}
+	if len(all) < e.conversations.most {
+		added, err := e.addConversation()
+		if err != nil {
+			return nil, err
+		}
+		oldest = added
+	}
+	if oldest == nil {
+		return nil, errors.New("all are taken")
+	}
+	if best != oldest && inCommon >= worthCopying && inCommon > common(oldest.target.Tokens(), prompt) {
+		return oldest, e.copyCommon(oldest, best, prompt)
+	}
+	return oldest, nil
+}
+
+// common returns the number of tokens with which both begin.
+func common(a, b []int32) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// addConversation adds an empty conversation.
+func (e *Engine) addConversation() (*conversation, error) {
+	added := &conversation{}
+	if _, err := e.equip(added); err != nil {
+		return nil, err
+	}
+	var err error
+	if added.target, err = e.target.decoder.NewSequence(); err != nil {
+		return nil, err
+	}
+	if e.draft != nil {
+		if added.draft, err = e.draft.decoder.NewSequence(); err != nil {
+			added.target.Close()
+			return nil, err
+		}
+	}
+	e.conversations.all = append(e.conversations.all, added)
+	return added, nil
+}
+
+// copyCommon makes the sequences of to hold what those of from have in common with a prompt, as far as layers keep it.
+func (e *Engine) copyCommon(to, from *conversation, prompt []int32) error {
+	for _, s := range []struct{ to, from **layers.Sequence }{{&to.target, &from.target}, {&to.draft, &from.draft}} {
+		if *s.from == nil {
+			continue
+		}
+		n := common((*s.from).Tokens(), prompt)
+		fork, err := (*s.from).Fork()
+		if err != nil {
+			return err
+		}
+		if fork.Truncate(n) != nil { // what is before is no longer kept
+			fork.Close()
+			continue
+		}
+		(*s.to).Close()
+		*s.to = fork
+	}
+	return nil
+}
+
+// options returns the models as a generation with a conversation takes them, and what ends its part in common passes.
+func (e *Engine) options(c *conversation) (options spec.Options, leave func()) {
+	options, leave = e.SpecOptions(), func() {}
+	options.Pruner = nil
+	if c.exit != nil {
+		options.Pruner = c.exit
+	}
+	if group := e.conversations.group; group != nil {
+		member := group.Join()
+		leave = member.Leave
+		target := member.Decoder(e.conversations.target, c.target)
+		options.Target = target
+		if options.Cold != nil {
+			options.Cold = target.Cold
+		}
+		if c.draft != nil {
+			options.Draft = member.Decoder(e.conversations.draft, c.draft)
+		}
+		e.trace.models(&options)
+	}
+	return options, leave
+}
+
+// budget returns the most tokens to draft for a pass that others share.
+func (e *Engine) budget(asked int) int {
+	if e.conversations.most == 1 {
+		return asked
+	}
+	if asked == 0 {
+		asked = defaultBudget
+	}
+	return max(1, min(asked, e.target.maxBatch/e.conversations.most-1))
+}

@@ -1,0 +1,143 @@
+package lever_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
+)
+
+// conversationRequests are requests of every kind.
+func conversationRequests(t *testing.T, e *lever.Engine) (requests []lever.Request) {
+	t.Helper()
+	vocabulary, err := e.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 {
+		r := lever.Request{Prompt: "Tell me about " + strings.Repeat("the sea and ", i) + "stones.", MaxTokens: 12 + 3*i}
+		switch i % 4 {
+		case 1:
+			r.Sampling = sampling.Options{Temperature: 0.9, TopP: 0.95, Seed: uint64(i)}
+		case 2:
+			r.Grammar = vocabulary.JSON()
+		case 3:
+			if r.Policy, err = lever.NewPolicy("specinfer", 8); err != nil {
+				t.Fatal(err)
+			}
+		}
+		requests = append(requests, r)
+	}
+	return requests
+}
+
+// TestConversationsAtOnce: each gets the text that it gets alone, and one more than there may be is told that the engine is busy.
+func TestConversationsAtOnce(t *testing.T) {
+	pair := demoPair(t)
+	config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 4 << 20, Context: 512, Remember: t.TempDir() + "/answers"}
+	alone := open(t, config)
+	var want []lever.Result
+	for _, r := range conversationRequests(t, alone) {
+		result, err := alone.Generate(t.Context(), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, result)
+	}
+	config.Parallel, config.Remember = 3, t.TempDir()+"/answers"
+	e := open(t, config)
+	if e.Parallel() != 3 || alone.Parallel() != 1 {
+		t.Errorf("%d and %d at once", e.Parallel(), alone.Parallel())
+	}
+	requests := conversationRequests(t, e)
+	turns := make(chan struct{}, 3)
+	var group sync.WaitGroup
+	for i, r := range slices.Concat(requests, requests) {
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if i == 5 {
+				cancel()
+			}
+			got, err := e.Generate(ctx, r, nil)
+			if i == 5 {
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("a cancelled request: %v", err)
+				}
+				return
+			}
+			if w := want[i%len(want)]; err != nil || !slices.Equal(got.TokenIDs, w.TokenIDs) || got.Text != w.Text || got.Finish != w.Finish {
+				t.Errorf("request %d: %v, %q, alone %q", i, err, got.Text, w.Text)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// TestOneConversationTooMany: it is refused, as is what needs the engine alone.
+func TestOneConversationTooMany(t *testing.T) {
+	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 128, Parallel: 2})
+	request := lever.Request{Prompt: "one two", Raw: true, MaxTokens: 4}
+	asked := 0
+	_, err := e.Generate(t.Context(), request, func(string) error {
+		if asked++; asked > 1 {
+			return nil
+		}
+		if err := e.SaveSession(t.TempDir()+"/session", nil); !errors.Is(err, lever.ErrBusy) {
+			t.Errorf("a session is saved: %v", err)
+		}
+		_, err := e.Generate(t.Context(), request, func(string) error {
+			if _, err := e.Generate(t.Context(), request, nil); !errors.Is(err, lever.ErrBusy) {
+				t.Errorf("a third generation: %v", err)
+			}
+			return nil
+		})
+		return err
+	})
+	if err != nil || asked == 0 {
+		t.Errorf("%v; %d pieces", err, asked)
+	}
+	if err := e.SaveSession(t.TempDir()+"/session", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := lever.Open(t.Context(), lever.Config{Model: demoPair(t).Draft, Parallel: lever.MaxParallel + 1}); err == nil {
+		t.Error("more at once than there may be")
+	}
+}
+
+// TestKeptConversations: a prompt uses the longest of the texts that are kept, which stays as it is where another goes on from its middle.
+func TestKeptConversations(t *testing.T) {
+	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 512, Parallel: 3})
+	say := func(prompt string, least int) {
+		t.Helper()
+		got, err := e.Generate(t.Context(), lever.Request{Prompt: prompt, Raw: true, MaxTokens: 4, Policy: spec.None{}}, nil)
+		if err != nil || got.ReusedTokens < least || least == 0 && got.ReusedTokens > 1 {
+			t.Errorf("%v; %d tokens of %d are used again, want %d", err, got.ReusedTokens, got.PromptTokens, least)
+		}
+	}
+	count := func(prompt string) int {
+		tokens, err := e.Encode(t.Context(), lever.Request{Prompt: prompt, Raw: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(tokens)
+	}
+	common := strings.Repeat("The sea is wide and the stones are grey. ", 6)
+	a, b, other := common+strings.Repeat("Ships come and go. ", 10), common+"Birds sing.", strings.Repeat("A list of numbers: one, two, three. ", 8)
+	say(a, 0)
+	say(other, 0)
+	say(b, count(common)-2) // copied from a
+	say(a, count(a)-1)      // which is still there
+	say(other, count(other)-1)
+	say(b+" They sing.", count(b)-2)
+	say("Something else. "+a, 0) // in place of a, which was not used for longest
+	say(other, count(other)-1)
+}
