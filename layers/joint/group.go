@@ -76,6 +76,13 @@ func (g *Group) Join() *Member {
 	return m
 }
 
+// Members returns how many have joined and not left.
+func (g *Group) Members() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.members
+}
+
 // Leave ends that. Leaving again does nothing.
 func (m *Member) Leave() {
 	g := m.group

@@ -24,6 +24,9 @@ type LeverOptions struct {
 	Budget int
 	// Candidates of each node that the draft model expands. The default is 8.
 	Candidates int
+	// Sharers returns how many generations share each pass, this one included; if it is nil, one. Time that a tree takes is then taken from all of them,
+	// so that a node has to be worth what all would generate in it.
+	Sharers func() int
 	// NoLookup turns off look-up, else done as Lookup says.
 	NoLookup bool
 	Lookup   LookupOptions
@@ -44,6 +47,7 @@ type Lever struct {
 	model      *CostModel
 	learned    Estimator
 	candidates int
+	sharers    func() int
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
@@ -93,7 +97,7 @@ func NewLever(o LeverOptions) (*Lever, error) {
 		o.Candidates = 8
 	}
 	l := &Lever{
-		model: model, candidates: o.Candidates,
+		model: model, candidates: o.Candidates, sharers: o.Sharers,
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
 		expected: priorTokens, accepted: priorTokens,
 	}
@@ -121,6 +125,9 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	plain := l.model.chainPass(1, 0)
 	g.most = plain * (1 + max(0, l.credit))
 	g.rate = l.rate(plain)
+	if l.sharers != nil {
+		g.rate *= float64(max(1, l.sharers()))
+	}
 	if err := g.lookUp(); err != nil {
 		return err
 	}
