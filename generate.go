@@ -201,12 +201,15 @@ func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Pr
 	tok := e.target.tokenizer
 	if req.Raw && !req.empty() {
 		prompt.Text = req.Prompt
-		req.Tokens = tok.Encode(req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()})
+		req.Tokens, err = tok.EncodeContext(ctx, req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()})
 	} else {
 		if prompt, err = e.Chat(ctx, *req); err != nil {
 			return prompt, err
 		}
-		req.Tokens = tok.EncodePrompt(prompt)
+		req.Tokens, err = tok.EncodePrompt(ctx, prompt)
+	}
+	if err != nil {
+		return prompt, err
 	}
 	if n := len(req.Tokens); n > e.Context() {
 		return prompt, fmt.Errorf("lever: %w: %d tokens, room for %d", spec.ErrPromptTooLong, n, e.Context())

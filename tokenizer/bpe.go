@@ -28,8 +28,8 @@ type symbol struct {
 }
 
 // appendMerged appends the tokens of piece to ids: starting from single bytes or characters, the pair of lowest rank merges, the
-// leftmost of several, until no pair merges (Sennrich et al. 2016). Takes O(n log n) for n bytes.
-func (m *merger) appendMerged(ids []int32, piece string, t *Tokenizer) []int32 {
+// leftmost of several, until no pair merges (Sennrich et al. 2016). Takes O(n log n) for n bytes. It may end before all have merged, as c says.
+func (m *merger) appendMerged(c *checks, ids []int32, piece string, t *Tokenizer) []int32 {
 	m.symbols = m.symbols[:0]
 	if t.pieces == nil {
 		for i := range len(piece) {
@@ -44,11 +44,11 @@ func (m *merger) appendMerged(ids []int32, piece string, t *Tokenizer) []int32 {
 	}
 	m.symbols[n-1].next = -1
 	m.queue = m.queue[:0]
-	for i := range n - 1 {
+	for i := int32(0); i < n-1 && c.look(1); i++ {
 		m.offer(t, i)
 	}
 
-	for len(m.queue) > 0 {
+	for len(m.queue) > 0 && c.look(1) {
 		top := m.pop()
 		i := int32(uint32(top))
 		left := &m.symbols[i]

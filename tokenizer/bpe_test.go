@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,7 +51,7 @@ func TestMergeEqualsDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tok := randomMerges(t)
 		piece := rapid.StringMatching(`[abc]{1,60}`).Draw(t, "piece")
-		if got, want := m.appendMerged(nil, piece, tok), naiveMerge(tok, piece); !slices.Equal(got, want) {
+		if got, want := m.appendMerged(&checks{ctx: context.Background()}, nil, piece, tok), naiveMerge(tok, piece); !slices.Equal(got, want) {
 			t.Fatalf("%q merges into %v, want %v", piece, got, want)
 		}
 	})

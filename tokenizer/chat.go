@@ -62,7 +62,10 @@ type Prompt struct {
 // A message that spells a control token, such as "<|eot_id|>", does not forge it: see [Tokenizer.EncodePrompt].
 // Rendering ends with ctx, whose error it then wraps.
 func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptions) (Prompt, error) {
-	messages = t.quoteMessages(messages)
+	messages, err := t.quoteMessages(ctx, messages)
+	if err != nil {
+		return Prompt{}, err
+	}
 	source, ok := t.template(len(opts.Tools) > 0)
 	var fallback error
 	if ok {
@@ -84,7 +87,7 @@ func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptio
 }
 
 // EncodePrompt returns the tokens of a conversation that [Tokenizer.Chat] rendered. Control tokens are those that the template wrote; where a message
-// spells one, it is text like any other.
-func (t *Tokenizer) EncodePrompt(p Prompt) []int32 {
-	return t.encode(p.quoted, EncodeOptions{ParseSpecial: true}, unquote)
+// spells one, it is text like any other. It ends with ctx, as EncodeContext does.
+func (t *Tokenizer) EncodePrompt(ctx context.Context, p Prompt) ([]int32, error) {
+	return t.encode(ctx, p.quoted, EncodeOptions{ParseSpecial: true}, unquote)
 }

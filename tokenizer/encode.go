@@ -1,6 +1,9 @@
 package tokenizer
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // EncodeOptions says what [Tokenizer.Encode] does beyond splitting text. The zero value treats all text as plain.
 type EncodeOptions struct {
@@ -13,30 +16,41 @@ type EncodeOptions struct {
 }
 
 // Encode returns the token ids of text. Bytes that are not UTF-8 are kept as they are, unless the model normalises its input.
-// The time is O(n log n) in the length of the text, whatever it holds.
+// The time is O(n log n) in the length of the text, whatever it holds: about a second for some megabytes, which [Tokenizer.EncodeContext] ends
+// earlier.
 func (t *Tokenizer) Encode(text string, opts EncodeOptions) []int32 {
-	return t.encode(text, opts, func(s string) string { return s })
+	ids, _ := t.EncodeContext(context.Background(), text, opts) // there is no other error than the context's
+	return ids
+}
+
+// EncodeContext is Encode for long texts: it ends with the context's error when ctx is done, and lets other goroutines go first now and then.
+func (t *Tokenizer) EncodeContext(ctx context.Context, text string, opts EncodeOptions) ([]int32, error) {
+	return t.encode(ctx, text, opts, func(s string) string { return s })
 }
 
 // workPerByte is how many characters splitters may look at for each byte of a text. Real patterns need fewer than ten.
 const workPerByte = 64
 
 // encode encodes text as Encode does, and applies plain to what lies between added tokens.
-func (t *Tokenizer) encode(text string, opts EncodeOptions, plain func(string) string) []int32 {
-	e := encoder{t: t, ids: make([]int32, 0, len(text)/4+2), work: workPerByte * (len(text) + 64)}
+func (t *Tokenizer) encode(ctx context.Context, text string, opts EncodeOptions, plain func(string) string) ([]int32, error) {
+	e := encoder{t: t, checks: checks{ctx: ctx}, ids: make([]int32, 0, len(text)/4+2), work: workPerByte * (len(text) + 64)}
 	if opts.AddBOS && t.bos >= 0 {
 		e.ids = append(e.ids, t.bos)
 	}
-	t.rawAdded.cut(text, opts.ParseSpecial, e.token, func(s string) {
+	t.rawAdded.cut(&e.checks, text, opts.ParseSpecial, e.token, func(s string) {
 		s = t.normal.apply(s)
-		t.normalAdded.cut(s, opts.ParseSpecial, e.token, func(s string) { e.text(plain(s)) })
+		t.normalAdded.cut(&e.checks, s, opts.ParseSpecial, e.token, func(s string) { e.text(plain(s)) })
 	})
-	return e.ids
+	if e.checks.err != nil {
+		return nil, e.checks.err
+	}
+	return e.ids, nil
 }
 
 // encoder collects the tokens of one text.
 type encoder struct {
 	t        *Tokenizer
+	checks   checks
 	ids      []int32
 	m        merger
 	v        viterbi
@@ -67,7 +81,7 @@ func (e *encoder) split(s string, with []splitter) {
 		e.piece(s)
 		return
 	}
-	for s != "" {
+	for s != "" && e.checks.err == nil {
 		n := with[0].next(s, &e.work)
 		e.split(s[:n], with[1:])
 		s = s[n:]
@@ -76,7 +90,7 @@ func (e *encoder) split(s string, with []splitter) {
 
 func (e *encoder) piece(s string) {
 	t := e.t
-	if s == "" {
+	if s == "" || !e.checks.look(len(s)) {
 		return
 	}
 	if len(s) == 1 && t.pieces == nil {
@@ -97,8 +111,9 @@ func (e *encoder) piece(s string) {
 		return
 	}
 	from := len(e.ids)
-	e.uncached(s)
-	slot.Store(newCachedPiece(s, e.ids[from:]))
+	if e.uncached(s); e.checks.err == nil {
+		slot.Store(newCachedPiece(s, e.ids[from:]))
+	}
 	e.fuse(from)
 }
 
@@ -121,8 +136,8 @@ func (e *encoder) uncached(s string) {
 		}
 	}
 	if e.t.unigram != nil {
-		e.ids = e.v.appendBest(e.ids, s, e.t)
+		e.ids = e.v.appendBest(&e.checks, e.ids, s, e.t)
 		return
 	}
-	e.ids = e.m.appendMerged(e.ids, s, e.t)
+	e.ids = e.m.appendMerged(&e.checks, e.ids, s, e.t)
 }

@@ -58,7 +58,11 @@ func ExampleTokenizer_EncodePrompt() {
 	if err != nil {
 		panic(err)
 	}
-	for _, id := range tok.EncodePrompt(prompt) {
+	ids, err := tok.EncodePrompt(context.Background(), prompt)
+	if err != nil {
+		panic(err)
+	}
+	for _, id := range ids {
 		if tok.IsSpecial(id) {
 			fmt.Println(tok.Token(id)) // <|eot_id|> only where the template ends the message
 		}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -34,7 +35,10 @@ func TestMessagesDoNotForgeControlTokens(t *testing.T) {
 			t.Errorf("%s: the text is %q", name, prompt.Text)
 		}
 		var control []string
-		ids := test.tok.EncodePrompt(prompt)
+		ids, err := test.tok.EncodePrompt(t.Context(), prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, id := range ids {
 			if test.tok.IsSpecial(id) {
 				control = append(control, test.tok.Token(id))
@@ -52,7 +56,7 @@ func TestQuote(t *testing.T) {
 	parts := rapid.SampledFrom([]string{"<", "<|eot_id|>", "<|eot", "_id|>", "|>", "<|begin_of_text|>", "<think>", "é", "\xff", " a"})
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOf(parts).Draw(t, "parts"), "")
-		quoted := tok.quote(text)
+		quoted := tok.quote(&checks{ctx: context.Background()}, text)
 		if unquote(quoted) != text {
 			t.Fatalf("%q became %q", text, quoted)
 		}
@@ -62,7 +66,7 @@ func TestQuote(t *testing.T) {
 			}
 		}
 		plain := tok.Encode(text, EncodeOptions{})
-		if got := tok.EncodePrompt(Prompt{quoted: quoted}); !slices.Equal(got, plain) {
+		if got, err := tok.EncodePrompt(context.Background(), Prompt{quoted: quoted}); err != nil || !slices.Equal(got, plain) {
 			t.Fatalf("%q: tokens %v, want %v", text, got, plain)
 		}
 	})

@@ -26,9 +26,11 @@ func (t *Tokenizer) renderTemplate(ctx context.Context, source string, messages 
 		return "", shortened(err)
 	}
 	size := len(source)
+	c := checks{ctx: ctx}
+	quote := func(s string) string { return t.quote(&c, s) }
 	turns := make([]jinja.Value, len(messages))
 	for i, m := range messages {
-		if turns[i], err = m.value(t.quote); err != nil {
+		if turns[i], err = m.value(quote); err != nil {
 			return "", fmt.Errorf("message %d: %w", i, err)
 		}
 		size += m.size()
@@ -62,7 +64,7 @@ func (t *Tokenizer) renderTemplate(ctx context.Context, source string, messages 
 	if len(opts.Tools) > 0 {
 		tools := make([]jinja.Value, len(opts.Tools))
 		for i, raw := range opts.Tools {
-			if tools[i], err = jsonValue(raw, t.quote); err != nil {
+			if tools[i], err = jsonValue(raw, quote); err != nil {
 				return "", fmt.Errorf("tool %d: %w", i, err)
 			}
 			size += len(raw)

@@ -60,9 +60,10 @@ func (t *trie) spellsControl(s string) bool {
 }
 
 // cut calls token for the tokens found in s and text for what lies between them, in order; empty texts are left out.
-func (t *trie) cut(s string, control bool, token func(id int32), text func(s string)) {
+// It may end before the end of s, as c says.
+func (t *trie) cut(c *checks, s string, control bool, token func(id int32), text func(s string)) {
 	start := 0
-	for i := 0; i < len(s) && len(t.found) > 0; {
+	for i := 0; i < len(s) && len(t.found) > 0 && c.look(1); {
 		if !t.first[s[i]] {
 			i++
 			continue
@@ -89,7 +90,7 @@ func (t *trie) cut(s string, control bool, token func(id int32), text func(s str
 		token(a.id)
 		start, i = to, max(i, to)
 	}
-	if start < len(s) {
+	if start < len(s) && c.err == nil {
 		text(s[start:])
 	}
 }

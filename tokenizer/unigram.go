@@ -49,12 +49,16 @@ type bestToken struct {
 }
 
 // appendBest appends the tokens of piece to ids. Of several sequences with the same score the one with the longest last token counts.
-func (v *viterbi) appendBest(ids []int32, piece string, t *Tokenizer) []int32 {
+// It may end before it has found them, as c says; then it appends nothing.
+func (v *viterbi) appendBest(c *checks, ids []int32, piece string, t *Tokenizer) []int32 {
 	u := t.unigram
 	v.best = append(v.best[:0], make([]bestToken, len(piece)+1)...)
 	v.best[0].known = true
 	for at := 0; at < len(piece); {
 		_, size := utf8.DecodeRuneInString(piece[at:])
+		if !c.look(size) {
+			return ids
+		}
 		score, single := v.best[at].score, false
 		for node, i := int32(0), at; i < len(piece); i++ {
 			var more bool

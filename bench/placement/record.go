@@ -142,7 +142,11 @@ func encode(ctx context.Context, tok *tokenizer.Tokenizer, o Options) (prompts [
 			if err != nil {
 				return nil, err
 			}
-			prompts = append(prompts, tok.EncodePrompt(chat))
+			ids, err := tok.EncodePrompt(ctx, chat)
+			if err != nil {
+				return nil, err
+			}
+			prompts = append(prompts, ids)
 		}
 	}
 	return prompts, nil

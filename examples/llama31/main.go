@@ -76,8 +76,12 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 	if err != nil {
 		return err
 	}
+	ids, err := target.tokenizer.EncodePrompt(ctx, chat) // what the user spells like a control token stays text
+	if err != nil {
+		return err
+	}
 	result, err := generator.Generate(ctx, spec.Request{
-		Prompt:      target.tokenizer.EncodePrompt(chat), // what the user spells like a control token stays text
+		Prompt:      ids,
 		MaxTokens:   maxTokens,
 		StopTokens:  target.tokenizer.EOS(),
 		TextDecoder: target.tokenizer.NewStream(),
