@@ -58,6 +58,7 @@ const (
 	plainSet  // plainRunes, as they are
 	stringSet // all that a string of JSON can have; of the characters, only those that it has as they are
 	rawSet    // the same without escapes
+	letterSet // letters
 	firstSet  // of those that patterns have
 )
 

@@ -5,13 +5,32 @@ import (
 	"unicode/utf8"
 )
 
-// class are the tokens that spell characters of one set only.
+// class are the tokens below a branch of the trie that spell, from there on, characters of one set only.
 type class struct {
-	// tokens are masks, by the most characters that a token may have.
+	// tokens are masks, by the most characters that a token may have from there on.
 	tokens [mostCharacters + 1][]uint64
-	// extents are, by branch of the trie, what the tokens there and below have of the class.
+	root   int32 // the branch
+	// extents are, by branch from the root on, what the tokens there and below have of the class.
 	extents []extent
 	table   [][256]int16 // that spells the set
+}
+
+// classes are those of one set.
+type classes struct {
+	all *class
+	// blank is the one of the tokens that begin with a blank, which are about half of all, after that.
+	blank *class
+}
+
+// from returns the class below a branch, or nil.
+func (c *classes) from(branch int32) *class {
+	switch branch {
+	case c.all.root:
+		return c.all
+	case c.blank.root:
+		return c.blank
+	}
+	return nil
 }
 
 const (
@@ -58,39 +77,48 @@ type settled struct {
 func has(known []settled, branch int32) bool {
 	for i := range known {
 		k := &known[i]
-		if e := k.class.extents[branch]; e&(unplain-1) <= k.run && e&k.taken == 0 {
+		if e := k.class.extents[branch-k.class.root]; e&(unplain-1) <= k.run && e&k.taken == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// within returns the class of a set that table spells.
-func (v *Vocabulary) within(table [][256]int16) *class {
-	c := &class{extents: make([]extent, len(v.trie)), table: table}
-	for n := range c.tokens {
-		c.tokens[n] = make([]uint64, (v.size+63)/64)
-	}
+// classes returns those of a set that table spells.
+func (v *Vocabulary) classes(table [][256]int16) *classes {
+	return &classes{v.within(table, 0), v.within(table, v.blank)}
+}
+
+// within returns the class, below a branch, of a set that table spells.
+func (v *Vocabulary) within(table [][256]int16, root int32) *class {
 	type place struct {
 		state, count int16
 		branch       int32
+		extent       extent // of the tokens here and below, so far
 	}
-	path := make([]place, v.depth+1) // by depth, up to the present branch
-	// reach says of the branch at a depth, and of those above it, that there is a token of such an extent.
-	reach := func(depth int32, e extent) {
-		for ; depth >= 0; depth-- {
-			at := &c.extents[path[depth].branch]
-			if at.and(e) == *at {
-				break
-			}
-			*at = at.and(e)
+	base := v.trie[root].depth
+	c := &class{root: root, extents: make([]extent, v.trie[root].after-root), table: table}
+	words := (v.size + 63) / 64
+	bits := make([]uint64, words*len(c.tokens))
+	for n := range c.tokens {
+		c.tokens[n] = bits[n*words : (n+1)*words : (n+1)*words]
+	}
+	path := make([]place, v.depth-base+1) // by depth, up to the present branch
+	depth := int32(0)
+	// leave ends the places below a depth.
+	leave := func(to int32) {
+		for ; depth > to; depth-- {
+			p, above := &path[depth], &path[depth-1]
+			c.extents[p.branch-root] = p.extent
+			above.extent = above.extent.and(p.extent)
 		}
 	}
-	for i := int32(1); int(i) < len(v.trie); {
+	for i := root + 1; i < v.trie[root].after; {
 		b := &v.trie[i]
-		before := path[b.depth-1]
-		at := before
-		if at.state = table[at.state][b.last]; at.state == 0 {
+		leave(b.depth - base - 1)
+		before := &path[depth]
+		at := place{state: table[before.state][b.last], count: before.count, branch: i}
+		if at.state == 0 {
 			at.count++
 		}
 		if at.state == dead || at.count > mostCharacters {
@@ -98,28 +126,29 @@ func (v *Vocabulary) within(table [][256]int16) *class {
 			if at.state == dead {
 				e = extent(before.count) | leaving(before.state, b.last)
 			}
-			reach(b.depth-1, e)
-			for ; i < b.after; i++ {
-				c.extents[i] = e
+			before.extent = before.extent.and(e)
+			for below := c.extents[i-root : b.after-root]; len(below) > 0; below = below[1:] {
+				below[0] = e
 			}
+			i = b.after
 			continue
 		}
-		at.branch = i
-		path[b.depth] = at
-		switch {
-		case b.token < 0:
-		case at.state == 0:
-			reach(b.depth, extent(at.count))
-			c.tokens[at.count][b.token/64] |= 1 << (b.token % 64)
-		default:
-			reach(b.depth, extent(at.count)|unplain)
+		if b.token >= 0 {
+			at.extent = extent(at.count)
+			if at.state == 0 {
+				c.tokens[at.count][b.token/64] |= 1 << (b.token % 64)
+			} else {
+				at.extent |= unplain
+			}
 		}
+		depth++
+		path[depth] = at
 		i++
 	}
+	leave(0)
+	c.extents[0] = path[0].extent
 	for n := 1; n < len(c.tokens); n++ {
-		for i, word := range c.tokens[n-1] {
-			c.tokens[n][i] |= word
-		}
+		unite(c.tokens[n], c.tokens[n-1])
 	}
 	return c
 }
@@ -128,39 +157,98 @@ func (v *Vocabulary) within(table [][256]int16) *class {
 const (
 	// fewCharacters are in few tokens, of which no class needs to be made.
 	fewCharacters = 16
-	// mostClasses bounds their memory: about two megabytes each, for 128,000 tokens.
+	// mostClasses bounds the sets that have them, and so their memory: about three megabytes each, for 128,000 tokens.
 	mostClasses = 16
 )
 
-// size returns the bytes of memory that a class takes.
-func (c *class) size() int { return 2*len(c.extents) + 8*len(c.tokens)*len(c.tokens[0]) }
+// size returns the bytes of memory that the classes of a set take.
+func (c *classes) size() int {
+	return 2*(len(c.all.extents)+len(c.blank.extents)) + 2*8*len(c.all.tokens)*len(c.all.tokens[0])
+}
 
 // classify makes the classes of the automaton's large sets, as far as half of the work that there may be is not done.
 func (g *Grammar) classify(w *work) {
-	g.classes = map[int32]*class{}
+	g.classes = map[int32]*classes{}
 	a := g.automaton
 	for set := firstSet; set < len(a.sets) && len(g.classes) < mostClasses && w.steps < w.limit/2; set++ {
-		if runes := a.sets[set].runes; runes.size() > fewCharacters && !runes.covers(plainRunes) && w.do(len(g.vocabulary.trie)/classBranches) {
-			g.classes[int32(set)] = g.vocabulary.within(a.sets[set].table)
+		if ofItsOwn(a.sets[set].runes) && w.do(len(g.vocabulary.trie)/classBranches) {
+			g.classes[int32(set)] = g.vocabulary.classes(a.sets[set].table)
 		}
 	}
 }
 
-// class returns the tokens that can follow at a node, not within a character, as they spell only characters of the node's set, or of one that
-// it covers: all up to a number of characters. It returns nil if there is no class.
-func (g *Grammar) class(f frame) (c *class, run int8) {
-	set := g.automaton.nodes[f.node].set
+// ofItsOwn reports whether a set should have a class of its own: if it has many characters beyond those of a class of the vocabulary.
+func ofItsOwn(set runeSet) bool {
+	beyond := set.size()
 	switch {
-	case set == noSet || f.within != 0:
+	case set.covers(plainRunes):
+		beyond = 0
+	case set.covers(letters) && !set.has(' '): // with which half of all tokens begin
+		beyond -= letters.size()
+	}
+	return beyond > fewCharacters
+}
+
+// class returns the tokens below a branch that can follow at a node, not within a character, as they spell only characters of the node's set, or
+// of one that it covers: all up to a number of characters. It returns nil if there is no class.
+func (g *Grammar) class(f frame, branch int32) (c *class, run int8) {
+	set := g.automaton.nodes[f.node].set
+	if set == noSet || f.within != 0 {
 		return nil, 0
+	}
+	of := g.classes[set]
+	switch {
+	case of != nil:
 	case g.covers(set, plainSet):
-		set, c = plainSet, g.vocabulary.plain
+		set, of = plainSet, g.vocabulary.plain
+	case g.covers(set, letterSet):
+		set, of = letterSet, g.vocabulary.letters
 	default:
-		if c = g.classes[set]; c == nil {
-			return nil, 0
-		}
+		return nil, 0
+	}
+	if c = of.from(branch); c == nil {
+		return nil, 0
 	}
 	return c, g.automaton.run(f.node, func(other int32) bool { return g.covers(other, set) })
+}
+
+// mostAsked is the number of frames of which a class is looked for.
+const mostAsked = 16
+
+// known returns the tokens below a branch that are known at a spot of a machine, by the classes of the frames that come first.
+func (g *Grammar) known(m *machine, at spot, branch int32) (known []settled) {
+	tops := m.states[at.state].tops // none for a simple node, which has no set
+	for _, top := range tops[:min(len(tops), mostAsked)] {
+		class, run := g.class(m.stacks[top].frame, branch)
+		if class == nil || !m.work.do(knownSteps) {
+			continue
+		}
+		i := slices.IndexFunc(known, func(k settled) bool { return k.class == class })
+		if i < 0 {
+			known = append(known, settled{class, extent(run), anyByte})
+		} else {
+			known[i].run = max(known[i].run, extent(run))
+		}
+	}
+	for i := range known {
+		known[i].taken = g.takenBy(m, tops, known[i].class)
+	}
+	return known
+}
+
+// takenBy returns the bytes at which a token that has begun with characters of a class need not be dead at any of some frames.
+func (g *Grammar) takenBy(m *machine, tops []int32, c *class) (bytes extent) {
+	if len(tops) > mostAsked {
+		return anyByte
+	}
+	for _, top := range tops {
+		f := m.stacks[top].frame
+		if f.within != 0 || !m.work.do(knownSteps) {
+			return anyByte
+		}
+		bytes |= g.taken(f.node, c)
+	}
+	return bytes
 }
 
 // covers reports whether a set of the automaton has all characters of another one.
@@ -178,8 +266,8 @@ func (g *Grammar) covers(set, other int32) bool {
 	return covers
 }
 
-// taken returns the bytes at which a token that has begun with characters of a class need not be dead, from a node with a set of these on: those
-// that something takes which can be reached by such characters.
+// taken returns the bytes at which a token that has begun with characters of a class need not be dead, from a node on: those that something
+// takes which can be reached by such characters.
 func (g *Grammar) taken(node int32, c *class) (bytes extent) {
 	a := g.automaton
 	nodes := []int32{node}

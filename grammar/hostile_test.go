@@ -223,6 +223,7 @@ func TestMaskOfPatterns(t *testing.T) {
 	_, v := llama3(t)
 	for _, pattern := range []string{
 		`^[^e]*0$`, `^[^e]*e?0$`, `^[^,]+,[^,]+$`, `^[A-Z][a-z]+ [^x]*$`, `^[^é]*é$`, `^[^é]*[é-ü]$`, `^[^e]{0,3}e$`, `^[^e]*\n"[^f]*$`, `^([^e]*the|[^f]*f|\p{L}+)$`, `^[^e]*ende$`,
+		`^ [^e]*0$`, `^\p{L}+( \p{L}+)*$`, `^( ?[a-z]{0,2}){2}x`, `^( [^e]*d|[a-f ]+g| \p{Lu}\p{Ll}*)$`, `^[ a]\p{L}{2,3}$`, `^ [^e]*( [^f]*)?$`,
 	} {
 		schema, err := json.Marshal(map[string]string{"pattern": pattern})
 		if err != nil {

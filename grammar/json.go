@@ -240,7 +240,7 @@ var commonSets = sync.OnceValue(func() []characters {
 		b.spellCharacter(from, to, escapes)
 		return b.table(from, to)
 	}
-	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table()}, stringSet: {plainRunes, table(true)}, rawSet: {plainRunes, table(false)}}
+	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table()}, stringSet: {plainRunes, table(true)}, rawSet: {plainRunes, table(false)}, letterSet: {letters, letters.table()}}
 })
 
 // spellCharacter takes one character of a string, escaped or not, by its bytes.

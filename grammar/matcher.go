@@ -14,7 +14,7 @@ type Grammar struct {
 	vocabulary *Vocabulary
 	automaton  *automaton
 	start      int32
-	classes    map[int32]*class // by set of the automaton
+	classes    map[int32]*classes // by set of the automaton
 
 	mu      sync.Mutex // guards what follows
 	learned *learned
@@ -76,14 +76,21 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	c := &continuations{}
 	v := g.vocabulary
 	var known []settled
-	if class, run := g.class(f); class != nil {
+	if class, run := g.class(f, 0); class != nil {
 		c.class = class.tokens[run]
 		known = []settled{{class, extent(run), g.taken(f.node, class)}}
+	}
+	blank := func(at spot) []settled {
+		known := g.known(l.inside, at, v.blank)
+		for _, k := range known {
+			c.add(v, k.class.tokens[k.run])
+		}
+		return known
 	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
 	from := l.inside.spotOf(l.inside.alone(f))
 	tokens := l.tokens[:0]
-	l.spots = v.walk(l.inside, 0, from, known, l.spots, func(at int32, done bool) bool {
+	l.spots = v.walk(l.inside, 0, from, known, blank, l.spots, func(at int32, done bool) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
@@ -93,8 +100,8 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 		}
 		return true
 	})
-	if len(tokens) >= manyTokens {
-		c.bits = make([]uint64, (v.size+63)/64)
+	if c.bits != nil || len(tokens) >= manyTokens {
+		c.add(v, nil)
 		for _, token := range tokens {
 			c.bits[token/64] |= 1 << (token % 64)
 		}
@@ -107,6 +114,14 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 		l.bytes += 200 + 8*len(c.bits) + 4*len(c.tokens) + 4*len(c.beyond)
 	}
 	return c
+}
+
+// add adds to the bits.
+func (c *continuations) add(v *Vocabulary, tokens []uint64) {
+	if c.bits == nil {
+		c.bits = make([]uint64, (v.size+63)/64)
+	}
+	unite(c.bits, tokens)
 }
 
 // Matcher follows a text of a [Grammar], token by token, from any state that it has seen: states are numbers that stay valid,
@@ -146,7 +161,7 @@ const (
 
 // Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
-	w := newWork(ctx, g.vocabulary.matchSteps())
+	w := newMatch(ctx, g.vocabulary.matchSteps())
 	m := &Matcher{grammar: g, machine: newMachine(g.automaton, w), work: w, ids: map[int32]int{}, masks: map[int][]uint64{}}
 	m.end = m.mask()
 	for _, token := range g.vocabulary.end {
@@ -211,7 +226,7 @@ const mostMatched = 256 << 20
 
 // failed begins a call, and reports whether the matcher has ended.
 func (m *Matcher) failed() bool {
-	m.work.steps, m.work.asked = 0, 0
+	m.work.begin()
 	if m.work.do(1) && m.machine.bytes > mostMatched {
 		m.work.err = fmt.Errorf("grammar: %w: the states of the text take more than %d MiB", ErrTooLarge, mostMatched>>20)
 	}
@@ -300,7 +315,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, m.walked, func(at int32, _ bool) bool {
+	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, nil, m.walked, func(at int32, _ bool) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -366,18 +381,18 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		return true
 	}
 	v := m.grammar.vocabulary
+	// over walks over the tokens below a branch.
+	over := func(branch int32, from spot) {
+		blank := func(at spot) []settled { return m.known(mask, at, v.blank) }
+		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, m.walked, add)
+	}
 	tops := m.machine.states[at].tops
 	for i, top := range tops {
 		m.work.do(len(mask) / 16)
 		f := m.machine.stacks[top].frame
 		c := m.grammar.at(f, m.work)
 		if c == nil {
-			known := m.known(tops[i:])
-			for _, k := range known {
-				unite(mask, k.class.tokens[k.run])
-			}
-			rest := m.machine.spotOf(m.machine.state(slices.Clone(tops[i:]), false))
-			m.walked = v.walk(m.machine, 0, rest, known, m.walked, add)
+			over(0, m.machine.spotOf(m.machine.state(slices.Clone(tops[i:]), false)))
 			break
 		}
 		unite(mask, c.class)
@@ -392,12 +407,25 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		if back == dead {
 			continue
 		}
-		from := m.machine.spotOf(back)
 		for _, branch := range c.beyond {
-			m.walked = v.walk(m.machine, branch, from, nil, m.walked, add)
+			over(branch, m.machine.spotOf(back))
 		}
 	}
 	return mask
+}
+
+// known adds the tokens below a branch that are known at a spot to a mask, and returns them.
+func (m *Matcher) known(mask []uint64, at spot, branch int32) []settled {
+	if branch != 0 && branch != m.grammar.vocabulary.blank {
+		return nil
+	}
+	m.grammar.mu.Lock()
+	defer m.grammar.mu.Unlock()
+	known := m.grammar.known(m.machine, at, branch)
+	for _, k := range known {
+		unite(mask, k.class.tokens[k.run])
+	}
+	return known
 }
 
 // unite adds what is in another mask.
@@ -406,25 +434,3 @@ func unite(mask, other []uint64) {
 		mask[i] |= word
 	}
 }
-
-// known returns the tokens of the classes of some stacks, of those that come first.
-func (m *Matcher) known(tops []int32) (known []settled) {
-	m.grammar.mu.Lock()
-	defer m.grammar.mu.Unlock()
-	for _, top := range tops[:min(len(tops), mostAsked)] {
-		class, run := m.grammar.class(m.machine.stacks[top].frame)
-		if class == nil {
-			continue
-		}
-		i := slices.IndexFunc(known, func(k settled) bool { return k.class == class })
-		if i < 0 {
-			known = append(known, settled{class, extent(run), anyByte})
-		} else {
-			known[i].run = max(known[i].run, extent(run))
-		}
-	}
-	return known
-}
-
-// mostAsked is the number of stacks of which a class is looked for.
-const mostAsked = 16

@@ -22,6 +22,7 @@ var (
 	lineEnds = runeSet{{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}
 	// plainRunes are the characters that a string of JSON has as they are, but for two that "." is not.
 	plainRunes = runeSet{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x2028, 0x2029}, {0xD800, 0xDFFF}}.complement()
+	letters    = setOf(unicode.L)
 )
 
 // setOf returns the characters of a table.

@@ -14,7 +14,9 @@ type Vocabulary struct {
 	text  []string
 	trie  []branch // in depth-first order, children by byte; the first is the root
 	depth int32    // of the trie
-	plain *class   // of plainRunes
+	blank int32    // branch of the token that is a blank
+
+	plain, letters *classes // of plainRunes and letters
 }
 
 // branch is a node of the trie of all tokens.
@@ -72,7 +74,8 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(v.text[a], v.text[b]) })
 	v.grow(order)
-	v.plain = v.within(plainRunes.table())
+	v.blank = v.child(0, ' ')
+	v.plain, v.letters = v.classes(plainRunes.table()), v.classes(letters.table())
 	return v, nil
 }
 
@@ -126,15 +129,19 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 }
 
 // walk visits the branches below a branch, at which m is at a spot, as far as m takes them, until visit returns false, which also learns whether
-// the rule may have ended. It leaves out those that are on the way only to known tokens. It borrows spots, which it returns for
-// the next walk.
-func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, spots []spot, visit func(at int32, done bool) bool) []spot {
+// the rule may have ended. It leaves out those that are on the way only to tokens that are known: below there, and, as blank says of a spot,
+// after a blank. It borrows spots, which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, spots []spot, visit func(at int32, done bool) bool) []spot {
 	base, end := v.trie[below].depth, v.trie[below].after
 	spots = append(spots[:0], from)
+	all := known
 	for i := below + 1; i < end; {
 		b := &v.trie[i]
-		if !m.work.do(1) {
+		if !m.work.do(1 + len(known)/4) {
 			break
+		}
+		if i == v.trie[v.blank].after {
+			known = all
 		}
 		if len(known) > 0 && has(known, i) {
 			i = b.after
@@ -154,6 +161,9 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, s
 			break
 		}
 		spots = append(spots[:b.depth-base], at)
+		if i == v.blank && blank != nil {
+			known = append(known[:len(known):len(known)], blank(at)...)
+		}
 		i++
 	}
 	return spots

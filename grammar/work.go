@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // ErrTooLarge is wrapped by errors about a schema that would take too much work or memory: [Vocabulary.JSONSchema] returns it for most of
@@ -16,41 +17,70 @@ type work struct {
 	ctx   context.Context
 	steps int // so far
 	limit int
-	asked int   // the steps at which the context is asked again
+	asks  int   // the number of steps after which the context is asked, and other goroutines go first
+	asked int   // the steps at which that is due
+	rests int   // the number of steps after which the work sleeps instead; 0 if it does not
+	slept int   // the steps after which it slept last
 	err   error // why the work must end
 }
 
 const (
 	// compileSteps bound a compile: to 200 ms on a core on which a step takes 5 to 30 ns, by what the schema is, as measured on one of 2023.
 	compileSteps = 6 << 20
-	// askSteps is the number of steps after which the context is asked.
-	askSteps = 1 << 14
+	compileAsks  = 1 << 12
+	compileRests = 1 << 15
+	// matchAsks is more, as an answer waits for the matcher, and others for the answer.
+	matchAsks = 1 << 14
 )
 
-// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over three quarters of them.
-func (v *Vocabulary) matchSteps() int { return len(v.trie)*3/4 + 1<<15 }
+// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over half of them.
+func (v *Vocabulary) matchSteps() int { return len(v.trie)/2 + 1<<14 }
 
-func newWork(ctx context.Context, limit int) *work { return &work{ctx: ctx, limit: limit} }
+// newWork returns the work of a compile.
+func newWork(ctx context.Context, limit int) *work {
+	return &work{ctx: ctx, limit: limit, asks: compileAsks, rests: compileRests}
+}
+
+// newMatch returns the work of a matcher, which begins anew for each question.
+func newMatch(ctx context.Context, limit int) *work { return &work{ctx: ctx, limit: limit, asks: matchAsks} }
+
+// begin begins anew.
+func (w *work) begin() {
+	w.steps, w.slept = 0, 0
+	w.ask()
+}
 
 // do counts n steps, and reports whether the work may go on.
 func (w *work) do(n int) bool {
 	w.steps += n
 	if w.steps >= w.asked && w.err == nil {
+		w.yield()
 		w.ask()
 	}
 	return w.err == nil
 }
 
-// ask ends the work where it must end, and else lets other goroutines go first: it may keep one core busy, but nobody waiting.
+// ask ends the work where it must end.
 func (w *work) ask() {
-	runtime.Gosched()
-	w.asked = min(w.steps+askSteps, w.limit+1)
+	w.asked = min(w.steps+w.asks, w.limit+1)
 	switch {
+	case w.err != nil:
 	case w.ctx.Err() != nil:
 		w.err = fmt.Errorf("grammar: %w", w.ctx.Err())
 	case w.steps > w.limit:
 		w.err = fmt.Errorf("grammar: %w", ErrTooLarge)
 	}
+}
+
+// yield lets other goroutines go first: work may keep one core busy, but nobody waiting. Sleeping lets those go first, too, that wait for the
+// network, at which the scheduler looks only every 10 ms while goroutines are ready on all cores.
+func (w *work) yield() {
+	if w.rests > 0 && w.steps-w.slept >= w.rests {
+		w.slept = w.steps
+		time.Sleep(time.Microsecond)
+		return
+	}
+	runtime.Gosched()
 }
 
 // What takes more than one step: so many that a step takes about as long everywhere.
@@ -81,4 +111,5 @@ const (
 	takerSteps     = 32    // and one that takes a character
 	rowSteps       = 384   // a row of how the characters of a set are spelled
 	spanSteps      = 16    // a span of them
+	knownSteps     = 256   // what is known at a node of tokens
 )

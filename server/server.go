@@ -14,6 +14,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
+	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
 	"github.com/minio/sha256-simd"
@@ -184,11 +185,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Serve answers requests on a listener, which it closes, until ctx is done. Those under way then have DrainTime to end, and are
-// cancelled after it. It returns nil if that is how it ended.
+// cancelled after it. It returns nil if that is how it ended. While it serves, GOMAXPROCS of the process is larger by one, unless the environment sets
+// it: while goroutines are ready on all of a smaller number, the scheduler looks at the network only every 10 ms.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.local.Store(a.IP.IsLoopback())
 	}
+	defer host.Raise(1)()
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	h := &http.Server{
