@@ -47,7 +47,7 @@ type digitWays struct {
 const nowhere = -1
 
 // digitSteps are those of a state.
-const digitSteps = 32
+const digitSteps = 64
 
 // digits returns those of a bound that is not negative. Where two numbers could be the same 64-bit float, a bound that is left out itself moves, up
 // or down, to one of few digits: those who check may compare floats.

@@ -54,6 +54,12 @@ func hostile() (schemas map[string]string, large []string) {
 	pattern("any counted", `^(.|\n){4096}$`)
 	pattern("ambiguous", `^(a|a|a|a)*(a|aa|aaa)*$`)
 	pattern("look-ahead", list(20, "", func(i int) string { return fmt.Sprintf(`(?=.*[%c-z])`, 'a'+i) }))
+	// Half of all tokens begin with a blank.
+	pattern("of blanks and sets", `^(`+list(40, "|", func(i int) string { return fmt.Sprintf(` [a-z\u%04x]+%d`, 0x400+i, i) })+`)$`)
+	pattern("of counts modulo others", `^(([^a]*a){11}|([^b]*b){13})*$`)
+	pattern("without some letters", `^`+list(300, "", func(i int) string { return fmt.Sprintf("[^%c]", 'a'+i%26) })+`$`)
+	schemas["multiples"] = `{"anyOf": [` + list(300, ", ", func(i int) string { return fmt.Sprintf(`{"type": "integer", "multipleOf": %d}`, i+2) }) + `]}`
+	schemas["names of patterns"] = `{"type": "object", "minProperties": 30, "propertyNames": {"pattern": "^( [^a]*|[^b]*x|\\p{L}{3,40})$"}}`
 	schemas["pattern and maxLength"] = `{"pattern": "(a|b)*c(a|b){20}", "maxLength": 4096}`
 	schemas["pattern and minLength"] = `{"pattern": "` + strings.Repeat("[a-z]*", 100) + `", "minLength": 4096}`
 	schemas["lengths"] = `{"type": "string", "minLength": 4096, "maxLength": 4096}`
@@ -192,7 +198,7 @@ func TestHostileMasks(t *testing.T) {
 	}
 	_, v := llama3(t)
 	schemas, _ := hostile()
-	for _, name := range []string{"all to all", "many classes at once", "many classes of many"} {
+	for _, name := range []string{"all to all", "many classes of many", "pattern of blanks and sets"} {
 		g, err := v.JSONSchema(t.Context(), []byte(schemas[name]))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -222,8 +228,8 @@ func TestMaskOfPatterns(t *testing.T) {
 	}
 	_, v := llama3(t)
 	for _, pattern := range []string{
-		`^[^e]*0$`, `^[^e]*e?0$`, `^[^,]+,[^,]+$`, `^[A-Z][a-z]+ [^x]*$`, `^[^é]*é$`, `^[^é]*[é-ü]$`, `^[^e]{0,3}e$`, `^[^e]*\n"[^f]*$`, `^([^e]*the|[^f]*f|\p{L}+)$`, `^[^e]*ende$`,
-		`^ [^e]*0$`, `^\p{L}+( \p{L}+)*$`, `^( ?[a-z]{0,2}){2}x`, `^( [^e]*d|[a-f ]+g| \p{Lu}\p{Ll}*)$`, `^[ a]\p{L}{2,3}$`, `^ [^e]*( [^f]*)?$`,
+		`^[^k]*0$`, `^[^k]*k?0$`, `^[^,]+,[^,]+$`, `^[A-Z][a-z]+ [^x]*$`, `^[^é]*é$`, `^[^é]*[é-ü]$`, `^[^k]{0,3}k$`, `^[^k]*\n"[^f]*$`, `^([^k]*thk|[^q]*q|\p{L}+)$`, `^[^k]*kende$`,
+		`^ [^k]*0$`, `^\p{L}+( \p{L}+)*$`, `^( ?[a-z]{0,2}){2}x`, `^( [^k]*k|[a-f ]+g| \p{Lu}\p{Ll}*)$`, `^[ a]\p{L}{2,3}$`, `^ [^k]*( [^f]*)?$`,
 	} {
 		schema, err := json.Marshal(map[string]string{"pattern": pattern})
 		if err != nil {

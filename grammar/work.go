@@ -33,8 +33,8 @@ const (
 	matchAsks = 1 << 14
 )
 
-// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over half of them.
-func (v *Vocabulary) matchSteps() int { return len(v.trie)/2 + 1<<14 }
+// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over a third of them.
+func (v *Vocabulary) matchSteps() int { return max(1<<16, len(v.trie)/3+1<<14) }
 
 // newWork returns the work of a compile.
 func newWork(ctx context.Context, limit int) *work {
@@ -42,7 +42,9 @@ func newWork(ctx context.Context, limit int) *work {
 }
 
 // newMatch returns the work of a matcher, which begins anew for each question.
-func newMatch(ctx context.Context, limit int) *work { return &work{ctx: ctx, limit: limit, asks: matchAsks} }
+func newMatch(ctx context.Context, limit int) *work {
+	return &work{ctx: ctx, limit: limit, asks: matchAsks}
+}
 
 // begin begins anew.
 func (w *work) begin() {
@@ -111,5 +113,5 @@ const (
 	takerSteps     = 32    // and one that takes a character
 	rowSteps       = 384   // a row of how the characters of a set are spelled
 	spanSteps      = 16    // a span of them
-	knownSteps     = 256   // what is known at a node of tokens
+	knownSteps     = 64    // what is known at a node of tokens
 )

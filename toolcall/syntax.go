@@ -98,8 +98,12 @@ func probe(ctx context.Context, tok *tokenizer.Tokenizer, values ...string) (str
 	if prompt.Fallback != nil {
 		return "", prompt.Fallback
 	}
+	ids, err := tok.EncodePrompt(ctx, prompt)
+	if err != nil {
+		return "", err
+	}
 	var spelled strings.Builder
-	for _, id := range tok.EncodePrompt(prompt) {
+	for _, id := range ids {
 		spelled.WriteString(Spell(tok, id))
 	}
 	return spelled.String(), nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -361,6 +362,21 @@ func TestFP8Folders(t *testing.T) {
 			sameValues(t, m, makeStore(t, m.writeHF(t, ts, 1), tensor.F16))
 		})
 	}
+}
+
+// A matrix without scales is what it says, also where settings say that others are quantised: no value of it could mean another one.
+func TestFP8FoldersWithoutScales(t *testing.T) {
+	m := newModel(small, false)
+	var left []string
+	for i := range 400 {
+		left = append(left, fmt.Sprintf("model.layers.%d.mlp", i))
+	}
+	m.config["quantization_config"] = map[string]any{"quant_method": "fp8", "modules_to_not_convert": left}
+	sameValues(t, m, makeStore(t, m.writeHF(t, m.hf(t, tensor.F32), 1), tensor.F16))
+
+	ts := m.hf(t, tensor.BF16)
+	ts["model.layers.0.mlp.down_proj.weight_scale_inv"] = hfTensor{DType: "F32", Shape: []int{1}, data: make([]byte, 4)}
+	refused(t, m.writeHF(t, ts, 1), weights.ErrUnsupported, "with a scale")
 }
 
 // Settings of any kind give an error or a model, and no more memory is taken than the files hold.
