@@ -106,7 +106,7 @@ const (
 // builtIn are the architectures of this package.
 var builtIn = []*Architecture{
 	Llama, Qwen2, Qwen3, Qwen3MoE, Mistral, Ministral, Ministral3, SmolLM3, Gemma2, Gemma3Text, Phi3, Granite, GraniteMoE, GraniteHybrid, GPTOSS,
-	LFM2, LFM2VL, Gemma3, Gemma3nText, Gemma3n, Gemma4Text, Gemma4, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
+	LFM2, LFM2VL, LFM2MoE, Gemma3, Gemma3nText, Gemma3n, Gemma4Text, Gemma4, Mistral3, Qwen2VL, Qwen25VL, Qwen3VL,
 }
 
 // All returns the architectures of this package after own.

@@ -64,7 +64,7 @@ func (t *Transformer) build(ws *layers.Workspace, o Options) (m layers.DecoderCo
 			block.Mixer = layers.NewAttention(ws, name, attention)
 			attention.Layer++
 		}
-		block.MLP = t.mlp(ws, name)
+		block.MLP = t.mlp(ws, name, i)
 		m.Layers = append(m.Layers, layers.NewBlock(ws, name, block))
 	}
 	return m, nil
@@ -91,10 +91,13 @@ func (t *Transformer) caches() (caches []layers.KVLayer) {
 }
 
 // mlp builds the second part of a block.
-func (t *Transformer) mlp(ws *layers.Workspace, name string) layers.Sublayer {
-	c := layers.MLPConfig{Width: t.Width, FFN: t.FFN, Activation: t.Activation, Bias: t.ExpertBias}
-	if t.Experts == 0 {
+func (t *Transformer) mlp(ws *layers.Workspace, name string, layer int) layers.Sublayer {
+	experts, ffn := t.feedForward(layer)
+	c := layers.MLPConfig{Width: t.Width, FFN: ffn, Activation: t.Activation, Bias: t.ExpertBias}
+	if experts == 0 {
 		return layers.NewMLP(ws, name, c)
 	}
-	return layers.NewExperts(ws, name, layers.ExpertsConfig{Experts: t.Experts, Chosen: t.Chosen, MLP: c, RouterBias: t.ExpertBias, KeepShares: t.KeepShares})
+	return layers.NewExperts(ws, name, layers.ExpertsConfig{
+		Experts: experts, Chosen: t.Chosen, MLP: c, RouterBias: t.ExpertBias, KeepShares: t.KeepShares, Sigmoid: t.Sigmoid, ChoiceBias: t.ChoiceBias,
+	})
 }

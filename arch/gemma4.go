@@ -285,7 +285,7 @@ func (g *Gemma4Transformer) build(ws *layers.Workspace, o Options) (m layers.Dec
 			chain = append(chain, inputs)
 		}
 		chain = append(chain, layers.NewBlock(ws, name, layers.BlockConfig{
-			Width: t.Width, Mixer: layers.NewAttention(ws, name, attention), MLP: t.mlp(ws, name), Norm: norm, NormPosition: t.NormPosition,
+			Width: t.Width, Mixer: layers.NewAttention(ws, name, attention), MLP: t.mlp(ws, name, i), Norm: norm, NormPosition: t.NormPosition,
 		}))
 		if inputs != nil {
 			chain = append(chain, inputs.Gate(name, i, t.Activation))

@@ -60,6 +60,11 @@ func parseLFM2(v *Values) (*Model, error) {
 			v.Fail(Unsupported("%s = false", key))
 		}
 	}
+	return lfm2Model(&t)
+}
+
+// lfm2Model returns the model that t describes, with the names of LFM2.
+func lfm2Model(t *Transformer) (*Model, error) {
 	m, err := t.Model()
 	if err != nil {
 		return nil, err
@@ -67,7 +72,7 @@ func parseLFM2(v *Values) (*Model, error) {
 	for old, name := range map[string]string{
 		"input_layernorm": "operator_norm", "post_attention_layernorm": "ffn_norm", "model.norm": "model.embedding_norm",
 		"self_attn.o_proj": "self_attn.out_proj", "self_attn.q_norm": "self_attn.q_layernorm", "self_attn.k_norm": "self_attn.k_layernorm",
-		"mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2",
+		".mlp.": ".feed_forward.", ".gate_proj": ".w1", ".up_proj": ".w3", ".down_proj": ".w2",
 	} {
 		m.Rename(old, name)
 	}

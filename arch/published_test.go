@@ -119,6 +119,17 @@ func TestPublished(t *testing.T) {
 			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, Kernel: 3,
 			Convolutions: []bool{true, true, false, true, true, false, true, true, false, true, false, true, false, true, false, true},
 		}},
+		"LFM2-8B-A1B": {`{
+  "architectures": ["Lfm2MoeForCausalLM"], "bos_token_id": 1, "conv_L_cache": 3, "conv_bias": false, "dtype": "bfloat16", "eos_token_id": 7,
+  "hidden_size": 2048, "initializer_range": 0.02, "intermediate_size": 7168, "layer_types": ["conv", "conv", "full_attention", "conv"],
+  "max_position_embeddings": 128000, "model_type": "lfm2_moe", "moe_intermediate_size": 1792, "norm_eps": 1e-05, "norm_topk_prob": true,
+  "num_attention_heads": 32, "num_dense_layers": 2, "num_experts": 32, "num_experts_per_tok": 4, "num_hidden_layers": 4, "num_key_value_heads": 8,
+  "pad_token_id": 0, "rope_theta": 1000000.0, "routed_scaling_factor": 1.0, "transformers_version": "4.57.0.dev0", "use_cache": true,
+  "use_expert_bias": true, "vocab_size": 65536}`, arch.Transformer{ // the first of its 24 layers
+			Width: 2048, Layers: 4, Heads: 32, KVHeads: 8, HeadDim: 64, FFN: 1792, Vocab: 65536, MaxPositions: 128000, NormEps: 1e-5, Tied: true, QKNorm: true,
+			Rope: layers.Rope{Theta: 1e6, Scaling: layers.RopeDefault}, Kernel: 3, Convolutions: []bool{true, true, false, true},
+			Experts: 32, Chosen: 4, Sigmoid: true, ChoiceBias: true, FirstDense: 2, DenseFFN: 7168,
+		}},
 		"Ministral-3-3B-Instruct-2512-BF16": {`{
   "architectures": ["Mistral3ForConditionalGeneration"], "dtype": "bfloat16", "image_token_index": 10, "model_type": "mistral3",
   "multimodal_projector_bias": false, "projector_hidden_act": "gelu", "spatial_merge_size": 2,

@@ -80,18 +80,22 @@ func (t *Transformer) block(l int) []Tensor {
 		step = append(step, vector(block+"attn_post_norm", hf+"post_attention_layernorm", gguf+"post_attention_norm", t.Width))
 	}
 	step = append(step, vector(block+"mlp_norm", hf+mlpNorm, gguf+"ffn_norm", t.Width))
-	if t.Experts > 0 {
-		router := matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", t.Experts, t.Width)
+	experts, ffn := t.feedForward(l)
+	if experts > 0 {
+		router := matrix(block+"router", hf+"mlp.gate", gguf+"ffn_gate_inp", experts, t.Width)
 		if step = append(step, router); t.ExpertBias {
 			step = append(step, router.bias())
 		}
+		if t.ChoiceBias {
+			step = append(step, Tensor{Name: block + "choice_bias", HF: hf + "mlp.expert_bias", GGUF: gguf + "exp_probs_b.bias", Rows: 1, Cols: experts, Vector: true})
+		}
 	} else {
 		step = append(step,
-			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", t.FFN, t.Width),
-			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", t.FFN, t.Width),
-			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, t.FFN))
+			matrix(block+"gate", hf+"mlp.gate_proj", gguf+"ffn_gate", ffn, t.Width),
+			matrix(block+"up", hf+"mlp.up_proj", gguf+"ffn_up", ffn, t.Width),
+			matrix(block+"down", hf+"mlp.down_proj", gguf+"ffn_down", t.Width, ffn))
 	}
-	for e := range t.Experts {
+	for e := range experts {
 		step = append(step, t.expert(l, e)...)
 	}
 	if t.NormPosition == layers.NormAround {

@@ -43,6 +43,10 @@ type Transformer struct {
 	Chosen     int  // experts of a row
 	KeepShares bool // the weights of the chosen experts are not scaled to sum up to 1
 	ExpertBias bool // router and experts have biases
+	Sigmoid    bool // the weight of an expert is the sigmoid of its score
+	ChoiceBias bool // a vector is added to the weights to choose experts
+	FirstDense int  // so many of the first layers have an MLP of the width DenseFFN in place of experts
+	DenseFFN   int
 
 	Activation     layers.Activation // of the MLP
 	EmbeddingScale float32           // 0 means 1
@@ -139,6 +143,8 @@ func (t *Transformer) Validate() error {
 		return fmt.Errorf("%d elements of heads of %d are to be rotated, which is no even part", t.RotaryDim, t.HeadDim)
 	case t.Experts < 0 || t.Experts > maxExperts || t.Experts > 0 && (t.Chosen < 1 || t.Chosen > t.Experts):
 		return fmt.Errorf("num_experts = %d with num_experts_per_tok = %d: at most %d, of which some are used", t.Experts, t.Chosen, maxExperts)
+	case t.FirstDense < 0 || t.FirstDense > 0 && (t.FirstDense > t.Layers || t.DenseFFN < 1 || t.DenseFFN > maxFFN):
+		return fmt.Errorf("num_dense_layers = %d of %d, with an inner width of %d", t.FirstDense, t.Layers, t.DenseFFN)
 	case t.HeadDim%2 != 0:
 		return fmt.Errorf("head_dim = %d is odd, but rotary pairs need an even size", t.HeadDim)
 	case !(t.NormEps > 0 && t.NormEps < 1):
@@ -166,6 +172,14 @@ func (t *Transformer) Validate() error {
 // convolves reports whether a layer has a convolution in place of attention.
 func (t *Transformer) convolves(layer int) bool {
 	return t.Convolutions != nil && t.Convolutions[layer]
+}
+
+// feedForward returns the number of experts of a layer, 0 if it has none, and their inner width or that of its MLP.
+func (t *Transformer) feedForward(layer int) (experts, ffn int) {
+	if layer < t.FirstDense {
+		return 0, t.DenseFFN
+	}
+	return t.Experts, t.FFN
 }
 
 // rotaryDim returns the elements of a head that are rotated.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -17,14 +18,18 @@ type ExpertsConfig struct {
 	// KeepShares leaves the weights of the chosen experts as they are in the softmax over all experts. Otherwise they are scaled to sum up to 1,
 	// which makes them the softmax over the chosen ones.
 	KeepShares bool
+	// Sigmoid makes each expert's weight the sigmoid of its score in place of the softmax over all. Of these, too, KeepShares leaves those of the chosen as they are.
+	Sigmoid bool
+	// ChoiceBias has experts chosen by their weights plus a vector.
+	ChoiceBias bool
 }
 
 // Experts is a sparse mixture of experts (Shazeer et al., arXiv 1701.06538): of several MLPs a router chooses some for each row.
 //
 //	p = softmax(Wrouter·x); y = Σ p_e·mlp_e(x), over the Chosen largest
 //
-// Of equal experts the one with the lower index is chosen. Its tensors are name.router [Experts][Width], followed by name.router_bias if there is one,
-// and those of each expert, which start with name.expert.N; experts that no row has chosen are not read. A store best marks the tensors
+// Of equal experts the one with the lower index is chosen. Its tensors are name.router [Experts][Width], followed by name.router_bias and name.choice_bias
+// [Experts] if there are such, and those of each expert, which start with name.expert.N; experts that no row has chosen are not read. A store best marks the tensors
 // of an expert. Where weights are a [Prefetcher], the experts of all rows are asked for at once, and those that are in memory are computed
 // while others are read; of a large batch all are computed in order. The sum of a row goes by the index of the experts, whatever other rows have
 // chosen and whatever came first.
@@ -33,6 +38,8 @@ type Experts struct {
 	name    string
 	config  ExpertsConfig
 	router  *Linear
+	bias    *vector   // nil without ChoiceBias
+	ranked  []float32 // scores of a row with it
 	experts []*MLP
 	tensors [][]string // of each expert
 	ahead   Prefetcher // nil if the weights are none
@@ -60,6 +67,9 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 		ws.wiring.fault(name, "%d of %d experts", c.Chosen, c.Experts)
 	}
 	e.router = newLinear(ws, name+".router", c.Experts, c.Experts, c.MLP.Width, c.RouterBias)
+	if c.ChoiceBias {
+		e.bias, e.ranked = newVector(ws, name+".choice_bias", c.Experts), make([]float32, c.Experts)
+	}
 	for i := range c.Experts {
 		before := len(ws.linears)
 		mlp := NewMLP(ws, fmt.Sprintf("%s.expert.%d", name, i), c.MLP)
@@ -96,6 +106,11 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 	if err := e.router.Forward(ctx, ws.routed, ws.Input(x, n, width)); err != nil {
 		return err
 	}
+	if e.bias != nil {
+		if err := e.bias.read(ctx); err != nil {
+			return err
+		}
+	}
 	for i := range n {
 		e.choose(i)
 	}
@@ -128,16 +143,41 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 // keptRows is the most rows for which the outputs of all experts are kept until they are summed up.
 const keptRows = 64
 
+// smallestSum is added to the sum of shares, which is divided by.
+const smallestSum = 1e-6
+
 // choose finds the experts of row i and their shares.
 func (e *Experts) choose(i int) {
 	c, set := &e.config, e.ws.Kernels()
 	scores := e.ws.routed[i*c.Experts : (i+1)*c.Experts]
 	ids, shares := e.ids[i*c.Chosen:(i+1)*c.Chosen], e.shares[i*c.Chosen:(i+1)*c.Chosen]
-	if c.KeepShares {
+	switch {
+	case c.Sigmoid:
+		for j, score := range scores {
+			scores[j] = float32(1 / (1 + math.Exp(-float64(score))))
+		}
+	case c.KeepShares:
 		set.Softmax(scores)
 	}
-	found := set.TopK(ids, shares, scores)
-	if !c.KeepShares {
+	ranked := scores
+	if e.bias != nil {
+		ranked = e.ranked
+		copy(ranked, scores)
+		set.Add(ranked, e.bias.values)
+	}
+	found := set.TopK(ids, shares, ranked)
+	for j, id := range ids[:found] {
+		shares[j] = scores[id]
+	}
+	switch {
+	case c.KeepShares:
+	case c.Sigmoid:
+		sum := float32(smallestSum)
+		for _, share := range shares[:found] {
+			sum += share
+		}
+		set.Scale(shares[:found], 1/sum)
+	default:
 		set.Softmax(shares[:found])
 	}
 	for j := found; j < c.Chosen; j++ { // scores that are no numbers

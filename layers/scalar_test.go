@@ -235,6 +235,9 @@ func (m *scalarModel) newMLP(t fataler, ws *layers.Workspace, name string, c lay
 
 func (m *scalarModel) newExperts(t fataler, ws *layers.Workspace, name string, c layers.ExpertsConfig) *layers.Experts {
 	m.setLinear(t, name+".router", c.Experts, m.width, c.RouterBias)
+	if c.ChoiceBias {
+		m.set(t, name+".choice_bias", true, 1, c.Experts, 0, 0.5)
+	}
 	for e := range c.Experts {
 		m.setMLP(t, fmt.Sprintf("%s.expert.%d", name, e), c.MLP)
 	}
@@ -548,12 +551,22 @@ func (m *scalarModel) mlp(x [][]float64, c *layers.MLPConfig, name string) (out 
 
 func (m *scalarModel) mixture(x [][]float64, c *layers.ExpertsConfig, name string) (out [][]float64) {
 	for _, row := range x {
-		shares := softmax(m.linear(name+".router", row))
+		scores := m.linear(name+".router", row)
+		shares := softmax(slices.Clone(scores))
+		if c.Sigmoid {
+			for e, score := range scores {
+				shares[e] = 1 / (1 + math.Exp(-score))
+			}
+		}
+		ranked := slices.Clone(shares)
+		for e, v := range m.values[name+".choice_bias"] {
+			ranked[e] += v
+		}
 		y, sum := make([]float64, m.width), 0.0
 		for range c.Chosen {
 			best := 0
-			for e, share := range shares {
-				if share > shares[best] {
+			for e, rank := range ranked {
+				if rank > ranked[best] {
 					best = e
 				}
 			}
@@ -561,7 +574,7 @@ func (m *scalarModel) mixture(x [][]float64, c *layers.ExpertsConfig, name strin
 				y[i] += shares[best] * v
 			}
 			sum += shares[best]
-			shares[best] = -1
+			ranked[best] = math.Inf(-1)
 		}
 		if !c.KeepShares {
 			for i := range y {
@@ -720,6 +733,9 @@ func scalarModels() map[string]*scalarModel {
 		"olmoe": model(func(_ *scalarModel, _ int, l *scalarLayer) {
 			l.experts = layers.ExpertsConfig{Experts: 6, Chosen: 2, KeepShares: true}
 			l.attention.QKNorm, l.attention.Norm = layers.FullQKNorm, rms
+		}),
+		"lfm2-moe": model(func(_ *scalarModel, i int, l *scalarLayer) {
+			l.experts = layers.ExpertsConfig{Experts: 6, Chosen: 3, Sigmoid: true, ChoiceBias: true, KeepShares: i == 1}
 		}),
 		"window": model(func(_ *scalarModel, _ int, l *scalarLayer) { l.window = 3 }),
 		"olmo2": model(func(_ *scalarModel, _ int, l *scalarLayer) {
