@@ -6,9 +6,11 @@ var Qwen3MoE = &Architecture{
 	GGUFKeys: map[string]string{
 		"expert_count": "num_experts", "expert_used_count": "num_experts_per_tok", "expert_feed_forward_length": "moe_intermediate_size",
 	},
-	FromGGUF: func(config map[string]any, _ func(string) bool) { config["norm_topk_prob"] = true },
+	FromGGUF: qwen3MoEFromGGUF,
 	Parse:    parseQwen3MoE,
 }
+
+func qwen3MoEFromGGUF(config map[string]any, _ func(string) bool) { config["norm_topk_prob"] = true }
 
 func parseQwen3MoE(v *Values) (*Model, error) {
 	t := v.Transformer()
