@@ -8,7 +8,8 @@
 //  2. accepted tokens per pass, and the seconds of a pass;
 //  3. bytes read per token, and the shares of the time in which reads were under way, the target computed, waited for reads, and the
 //     draft model worked. Reading goes on during the others;
-//  4. the largest resident memory of the process during the answers; where it can't be reset, as on other systems than Linux, so far.
+//  4. for all sets, the parts of the time of a token beside that of reading alone, its bound where flash is the limit, and what keeps lever from gaining more;
+//  5. the largest resident memory of the process during the answers; where it can't be reset, as on other systems than Linux, so far.
 //
 // Usage:
 //

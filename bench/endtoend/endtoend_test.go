@@ -50,7 +50,8 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"gsm8k", "humaneval", "lever ÷ plain decoding from flash", "lever ÷ best chain (chain 3)", "lever from flash ÷ snail, said to reach 0.5 tokens/s: ", "snail (not measured here)", "8 greedy answers compared: 0 differ"} {
+	for _, want := range []string{"gsm8k", "humaneval", "lever ÷ plain decoding from flash", "lever ÷ best chain (chain 3)", "lever from flash ÷ snail, said to reach 0.5 tokens/s: ", "snail (not measured here)", "8 greedy answers compared: 0 differ",
+		"Parts of the time of a token", "over all sets lever ÷ chain 3 is"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text does not say %q:\n%s", want, text.String())
 		}

@@ -141,6 +141,7 @@ func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]
 		l.pass/p.pass, l.accepted, l.accepted)
 	out.Find("of lever's time the target computes %.0f%%, waits for reads %.0f%%, and the draft works %.0f%%; reads are under way during %.0f%%",
 		100*l.computing, 100*l.waiting, 100*l.drafting, 100*l.reading)
+	r.bound(out, ways, chain)
 	compared, different := r.differences()
 	out.Find("%d greedy answers compared: %d differ", compared, different)
 }

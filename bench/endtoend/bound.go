@@ -1,0 +1,82 @@
+package endtoend
+
+import (
+	"math"
+
+	"github.com/lever-go/lever/bench/report"
+)
+
+// part is what a pass spends time on, in seconds.
+type part struct {
+	name    string
+	seconds float64
+}
+
+// parts returns what a pass spends time on. Reads under way while something else is done are not counted.
+func (f *figures) parts() [4]part {
+	return [...]part{
+		{"computing", f.computing * f.pass}, {"waiting for reads", f.waiting * f.pass}, {"drafting", f.drafting * f.pass},
+		{"other work", max(0, 1-f.computing-f.waiting-f.drafting) * f.pass},
+	}
+}
+
+// bandwidth returns the bytes per second of the way that read fastest.
+func (r *run) bandwidth() (best float64) {
+	for way, f := range r.byWay() {
+		if way != residentName && f.io > 0 {
+			best = max(best, f.bytes*f.tokens/f.io)
+		}
+	}
+	return best
+}
+
+// byWay returns what each way reached on all sets.
+func (r *run) byWay() map[string]figures {
+	answers := map[string][]Answer{}
+	for _, a := range r.answers {
+		answers[a.Way] = append(answers[a.Way], a)
+	}
+	all := map[string]figures{}
+	for way, list := range answers {
+		all[way] = sum(list)
+	}
+	return all
+}
+
+// bound compares the time of a token with that of reading alone, its bound where flash is the limit: accepted tokens × bandwidth ÷ bytes of a pass, in tokens/s.
+func (r *run) bound(out *report.Report, ways []string, chain string) {
+	all, bandwidth := r.byWay(), r.bandwidth()
+	number := report.Number
+	t := out.AddTable("Parts of the time of a token, all sets", report.Text("decoding"), number("accepted/pass", 2), number("ms/token", 0), number("computing", 0),
+		number("waiting for reads", 0), number("drafting", 0), number("other work", 0), number("reading alone", 0), number("rate ÷ bound", 2))
+	for _, w := range ways {
+		f := all[w]
+		row := []any{w, f.accepted, 1e3 / f.rate}
+		for _, p := range f.parts() {
+			row = append(row, 1e3*p.seconds/f.accepted)
+		}
+		if w == residentName || bandwidth == 0 {
+			row = append(row, nil, nil)
+		} else {
+			reading := f.bytes / bandwidth
+			row = append(row, 1e3*reading, reading*f.rate)
+		}
+		t.Add(row...)
+	}
+	if chain == "" {
+		return
+	}
+	mine, other := all[leverName], all[chain]
+	most, more := "", 0.0
+	theirs := other.parts()
+	for i, p := range mine.parts() {
+		if d := p.seconds - theirs[i].seconds; d > more {
+			most, more = p.name, d
+		}
+	}
+	ratio := mine.rate / other.rate
+	out.Find("over all sets lever ÷ %s is %.2f: %.2f times the tokens of a pass in %.2f times its time", chain, ratio, mine.accepted/other.accepted, mine.pass/other.pass)
+	if most != "" {
+		out.Find("what lengthens a pass of lever most is %s, by %.3f s; were that as short as with %s, the ratio would be %.2f", most, more, chain, ratio*mine.pass/math.Max(mine.pass-more, 1e-9))
+	}
+}

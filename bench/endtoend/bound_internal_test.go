@@ -1,0 +1,38 @@
+package endtoend
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/spec"
+)
+
+// The parts of a pass are all of it, and the longest difference is named with what it costs.
+func TestBound(t *testing.T) {
+	answer := func(way string, tokens, passes int, seconds, compute, wait, draft float64) Answer {
+		return Answer{Way: way, Stats: spec.Stats{Tokens: tokens, Passes: passes, Seconds: seconds, ComputeSeconds: compute, DraftSeconds: draft,
+			IOStats: spec.IOStats{BytesRead: int64(passes) * 1e9, IOSeconds: seconds / 2, IOWaitSeconds: wait}}}
+	}
+	r := &run{answers: []Answer{answer("chain 4", 20, 10, 10, 2, 6, 1), answer(leverName, 40, 10, 16, 8, 5, 2)}}
+	f := r.byWay()[leverName]
+	for i, want := range []float64{0.8, 0.5, 0.2, 0.1} {
+		if p := f.parts()[i]; p.seconds < want-1e-9 || p.seconds > want+1e-9 {
+			t.Errorf("%s takes %v s of a pass, want %v", p.name, p.seconds, want)
+		}
+	}
+	if b := r.bandwidth(); b < 2e9-1 || b > 2e9+1 { // the chain's: 10 GB in 5 s
+		t.Errorf("%v bytes/s", b)
+	}
+	out := report.New("test", "")
+	r.bound(out, []string{"chain 4", leverName}, "chain 4")
+	text := strings.Join(out.Findings, "\n")
+	for _, want := range []string{"lever ÷ chain 4 is 1.25: 2.00 times the tokens of a pass in 1.60 times its time", "most is computing, by 0.600 s", "the ratio would be 2.00"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the findings do not say %q:\n%s", want, text)
+		}
+	}
+	if got := out.Tables[0].Rows[1][8].(float64); got < 0.31 || got > 0.32 { // 0.5 s of reading in a pass of 1.6
+		t.Errorf("lever reaches %v of the bound", got)
+	}
+}
