@@ -36,8 +36,8 @@ func ExampleEngine_Generate() {
 		_, err := fmt.Print(text)
 		return err
 	})
-	fmt.Printf("\n%s %v, in fewer passes than tokens: %v\n", result.Finish, err, result.Passes < result.Tokens)
+	fmt.Printf("\n%s %v\n", result.Finish, err)
 	// Output:
 	// He has 4 apples because 4 x 2 = <<4*2=8>>8
-	// length <nil>, in fewer passes than tokens: true
+	// length <nil>
 }
