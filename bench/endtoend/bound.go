@@ -47,8 +47,8 @@ func (r *run) byWay() map[string]figures {
 func (r *run) bound(out *report.Report, ways []string, chain string) {
 	all, bandwidth := r.byWay(), r.bandwidth()
 	number := report.Number
-	t := out.AddTable("Parts of the time of a token, all sets", report.Text("decoding"), number("accepted/pass", 2), number("ms/token", 0), number("computing", 0),
-		number("waiting for reads", 0), number("drafting", 0), number("other work", 0), number("reading alone", 0), number("rate ÷ bound", 2))
+	t := out.AddTable("Parts of the time of a token, all sets", report.Text("decoding"), number("accepted/pass", 2), number("ms/token", 1), number("computing", 1),
+		number("waiting for reads", 1), number("drafting", 1), number("other work", 1), number("reading alone", 1), number("rate ÷ bound", 2))
 	for _, w := range ways {
 		f := all[w]
 		row := []any{w, f.accepted, 1e3 / f.rate}
