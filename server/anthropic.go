@@ -28,7 +28,7 @@ func (r *messagesRequest) fields() fields {
 		"max_tokens":     integer(&r.maxTokens, 1, math.MaxInt32),
 		"system":         content(&r.system),
 		"messages":       elements(r.message),
-		"stop_sequences": texts(&r.stop),
+		"stop_sequences": r.takeStop,
 		"stream":         boolean(&r.stream),
 		"temperature":    number(&r.temperature, 0, 2),
 		"top_p":          number(&r.topP, 0, 1),

@@ -117,7 +117,11 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 func TestWrongKindsAreToldInWordsOfJSON(t *testing.T) {
 	goWords := []string{"server.", "int64", "float", "string:", "[]", "struct", "Go ", "json:", "unmarshal", "slice"}
 	values := []string{`"5"`, `5`, `5.5`, `true`, `[1]`, `{"a": 1}`, `1e999`, `[[]]`, `-1`, `""`, `[{"role": 1}]`, `[{"role": "user", "content": {"a": 1}}]`, `[{"content": [3]}]`}
-	for _, ask := range []func() question{func() question { return &chatRequest{conversation: conversation{context: 10}} }, func() question { return &completionRequest{} }} {
+	short := conversation{context: 10}
+	for _, ask := range []func() question{
+		func() question { return &chatRequest{conversation: short} }, func() question { return &completionRequest{} }, func() question { return &messagesRequest{conversation: short} },
+		func() question { return &responsesRequest{conversation: short} }, func() question { return &ollamaChat{conversation: short} }, func() question { return &ollamaGenerate{} },
+	} {
 		refused := 0
 		for name := range ask().fields() {
 			for _, value := range values {
@@ -125,7 +129,7 @@ func TestWrongKindsAreToldInWordsOfJSON(t *testing.T) {
 				if err == nil {
 					continue
 				}
-				if refused++; err.Param != nil && !strings.HasPrefix(*err.Param, name) && *err.Param != "messages" && *err.Param != "prompt" {
+				if refused++; err.Param != nil && !strings.HasPrefix(*err.Param, name) && *err.Param != "messages" && *err.Param != "prompt" && *err.Param != "input" {
 					t.Errorf("%s: %s is told of %s", name, value, *err.Param)
 				}
 				for _, word := range goWords {

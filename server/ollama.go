@@ -48,7 +48,7 @@ func (r *ollamaRequest) options() fields {
 		"top_k":       integer(&r.topK, -1, math.MaxInt32),
 		"min_p":       number(&r.minP, 0, 1),
 		"seed":        integer(&r.seed, math.MinInt64, math.MaxInt64),
-		"stop":        texts(&r.stop),
+		"stop":        r.takeStop,
 	}
 	for _, name := range ollamaHarmless {
 		all[name] = harmless

@@ -41,7 +41,7 @@ func (f *sampling) fields() fields {
 		"min_p":           number(&f.minP, 0, 1),
 		"n":               one,
 		"seed":            integer(&f.seed, math.MinInt64, math.MaxInt64),
-		"stop":            texts(&f.stop),
+		"stop":            f.takeStop,
 		"stream":          boolean(&f.stream),
 		"stream_options":  f.streamOptions,
 		"lever_trees":     boolean(&f.trees),
@@ -104,6 +104,17 @@ func (f *sampling) streamOptions(at string, raw json.RawMessage) error {
 // maxStops bounds the work on each character of the text.
 const maxStops = 16
 
+// takeStop takes a stop string or several.
+func (f *sampling) takeStop(at string, raw json.RawMessage) error {
+	if err := texts(&f.stop)(at, raw); err != nil {
+		return err
+	}
+	if len(f.stop) > maxStops || slices.Contains(f.stop, "") {
+		return invalid(at, "", "%s takes up to %d strings, none of them empty", at, maxStops)
+	}
+	return nil
+}
+
 // apply takes the fields over into a request.
 func (f *sampling) apply(req *lever.Request) error {
 	switch {
@@ -134,9 +145,6 @@ func (f *sampling) apply(req *lever.Request) error {
 		var seed [8]byte
 		rand.Read(seed[:]) // never fails
 		s.Seed = binary.LittleEndian.Uint64(seed[:])
-	}
-	if len(f.stop) > maxStops || slices.Contains(f.stop, "") {
-		return invalid("stop", "", "stop takes up to %d strings, none of them empty", maxStops)
 	}
 	if f.stop != nil {
 		req.StopStrings = f.stop
