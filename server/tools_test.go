@@ -133,9 +133,7 @@ func TestToolsThatAreRefused(t *testing.T) {
 	}
 }
 
-// Clients for Node do what they are for: LEVER_NODE_CLIENTS is a folder in which
-// npm install openai ai @ai-sdk/openai-compatible @ai-sdk/openai @ai-sdk/anthropic @langchain/openai @langchain/core zod @anthropic-ai/sdk ollama
-// was run.
+// Clients for Node do what they are for: LEVER_NODE_CLIENTS is a folder in which npm has installed what testdata/clients/package.json lists.
 func TestClientsForNode(t *testing.T) {
 	clients, node := os.Getenv("LEVER_NODE_CLIENTS"), ""
 	if clients == "" {
