@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/lever-go/lever/internal/fileerr"
 )
 
 // apiError is an error as OpenAI's API tells it.
@@ -17,10 +19,11 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.Message }
 
-// invalid is a fault of a request; param is the field in question, or empty.
+// invalid is a fault of a request; param is the field in question, or empty. What it repeats of a request is cut at a readable length.
 func invalid(param, code, format string, args ...any) *apiError {
-	e := &apiError{status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...), Type: "invalid_request_error"}
+	e := &apiError{status: http.StatusBadRequest, Message: fileerr.Text(fmt.Sprintf(format, args...)), Type: "invalid_request_error"}
 	if param != "" {
+		param = fileerr.Name(param)
 		e.Param = &param
 	}
 	if code != "" {
