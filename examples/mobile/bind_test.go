@@ -38,6 +38,7 @@ func TestGobind(t *testing.T) {
 		"boolean onText(String text) throws Exception", "void trim(long level)", "void cancel()", "void close()",
 		"go_seq_get_exception(env)", // an exception of onText reaches Go
 		"saveSession(String path)", "loadSession(String path)", "double getTokensPerSecond()",
+		"setTools(String list, ToolCaller caller)", "String callTool(String name, String arguments) throws Exception",
 	} {
 		if !strings.Contains(generated, want) {
 			t.Errorf("there is no %s", want)

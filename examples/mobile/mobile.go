@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -23,6 +24,13 @@ type TokenSink interface {
 	// OnText is called with each new piece of text, on the thread that called Generate. False ends the answer. An exception ends it too, and
 	// Generate throws it.
 	OnText(text string) (bool, error)
+}
+
+// ToolCaller does what the model asks for.
+type ToolCaller interface {
+	// CallTool is called with a tool's name and its arguments, a JSON object that satisfies the tool's schema, on the thread that called Generate. The
+	// model is told what it returns, and of an exception its message.
+	CallTool(name, arguments string) (string, error)
 }
 
 // Answer is what was generated and what it took.
@@ -38,6 +46,7 @@ type Answer struct {
 type Engine struct {
 	work     sync.Mutex // held while the models are in use
 	messages []tokenizer.Message
+	tools    []lever.Function
 
 	state  sync.RWMutex       // guards what follows; not held during a generation
 	engine *lever.Engine      // nil once closed, or if made by Java's new instead of Open
@@ -68,7 +77,7 @@ func (e *Engine) Generate(prompt string, maxTokens int, sink TokenSink) (*Answer
 	}
 	defer end()
 	messages := append(e.messages, tokenizer.Message{Role: "user", Content: prompt})
-	result, err := e.engine.Generate(ctx, lever.Request{Messages: messages, MaxTokens: maxTokens}, func(text string) error {
+	messages, result, err := e.engine.Converse(ctx, lever.Request{Messages: messages, MaxTokens: maxTokens}, e.tools, func(text string) error {
 		if sink == nil {
 			return nil
 		}
@@ -83,12 +92,54 @@ func (e *Engine) Generate(prompt string, maxTokens int, sink TokenSink) (*Answer
 	}
 	if err != nil {
 		result.Finish = spec.FinishCancelled
+		messages = append(messages, tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(result.Text)})
 	}
-	e.messages = append(messages, tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(result.Text)})
+	e.messages = messages
 	return &Answer{
 		Text: result.Text, Finish: string(result.Finish), Tokens: result.Tokens,
 		TokensPerSecond: result.TokensPerSecond, TokensPerPass: result.AcceptedPerPass,
 	}, nil
+}
+
+// SetTools says which functions the model may call while it answers, as a JSON list in the form of OpenAI's API; an empty list, or "", is none. It fails with a
+// model whose chat template knows no calls.
+func (e *Engine) SetTools(list string, caller ToolCaller) error {
+	ctx, end, err := e.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
+	var described []struct {
+		Function struct {
+			Name, Description string
+			Parameters        json.RawMessage
+			Strict            bool
+		}
+	}
+	if list != "" {
+		if err := json.Unmarshal([]byte(list), &described); err != nil {
+			return err
+		}
+	}
+	var functions []lever.Function
+	var tools []toolcall.Tool
+	for _, d := range described {
+		tool := toolcall.Tool{Name: d.Function.Name, Description: d.Function.Description, Parameters: d.Function.Parameters, Strict: d.Function.Strict}
+		tools = append(tools, tool)
+		functions = append(functions, lever.Function{Tool: tool, Call: func(_ context.Context, arguments json.RawMessage) (string, error) {
+			return caller.CallTool(tool.Name, string(arguments))
+		}})
+	}
+	if len(tools) > 0 && caller == nil {
+		return errors.New("there are tools, but nothing that calls them")
+	}
+	if len(tools) > 0 {
+		if _, err := e.engine.ToolGrammar(ctx, tools, toolcall.Choice{}); err != nil {
+			return err
+		}
+	}
+	e.tools = functions
+	return nil
 }
 
 // begin takes the models for one piece of work, which ctx ends early.

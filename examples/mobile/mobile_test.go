@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/toolcall"
 )
 
 const question = "Tom has 3 apples and buys 4 more. How many apples does he have?"
@@ -131,5 +133,53 @@ func TestSession(t *testing.T) {
 	}
 	if err := e.LoadSession(file + ".absent"); err == nil {
 		t.Error("a file that is absent was loaded")
+	}
+}
+
+// caller hands calls to a function.
+type caller func(name, arguments string) (string, error)
+
+func (c caller) CallTool(name, arguments string) (string, error) { return c(name, arguments) }
+
+func TestTools(t *testing.T) {
+	const tools = `[{"type": "function", "function": {"name": "get_time", "description": "Tells the time.", "parameters": {"type": "object", "properties": {}}}}]`
+	noon := caller(func(name, arguments string) (string, error) { return name + arguments, nil })
+	e := open(t)
+	if err := e.SetTools(tools, noon); !errors.Is(err, toolcall.ErrUnsupported) {
+		t.Errorf("a model that knows no calls: %v", err)
+	}
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := lever.Open(t.Context(), lever.Config{Model: pair.Target, Draft: pair.Draft, ChatTemplate: `{{ tools | tojson }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
+
+{{ m.content }}{% for c in m.tool_calls %}<tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</tool_call>{% endfor %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif %}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = &Engine{engine: engine}
+	t.Cleanup(func() { e.Close() })
+	for _, wrong := range []string{"{", `[{"function": {"name": "a b"}}]`} {
+		if err := e.SetTools(wrong, noon); err == nil {
+			t.Errorf("%s was taken", wrong)
+		}
+	}
+	if err := e.SetTools(tools, nil); err == nil {
+		t.Error("tools without a caller were taken")
+	}
+	if err := e.SetTools(tools, noon); err != nil {
+		t.Fatal(err)
+	}
+	if told, err := e.tools[0].Call(t.Context(), []byte("{}")); err != nil || told != "get_time{}" {
+		t.Errorf("%q, %v", told, err)
+	}
+	if answer, err := e.Generate(question, 12, nil); err != nil || answer.Tokens != 12 {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if err := e.SetTools("", nil); err != nil || len(e.tools) != 0 {
+		t.Errorf("%v, %d tools are left", err, len(e.tools))
 	}
 }
