@@ -138,24 +138,28 @@ func (c *coldExperts) chain(rows int) (reads float64) {
 
 // pruned returns those that are read for a tree of which, from the places on that cuts tell of, only some rows go on.
 func (c *coldExperts) pruned(t *spec.Tree, cuts []spec.Cut) (reads float64) {
-	for i := range c.quarters {
-		q := &c.quarters[i]
-		first, more := q.first.value, 0.0
-		for node := 1; node < t.Len(); node++ {
-			more += q.row(node, isSibling(t, node))
+	var more [len(c.quarters)]float64 // of all rows but the first
+	for node := 1; node < t.Len(); node++ {
+		sibling := isSibling(t, node)
+		for i := range more {
+			more[i] += c.quarters[i].row(node, sibling)
 		}
-		rows, from, to := t.Len(), float64(i)/4, float64(i+1)/4
-		add := func(until float64) {
-			if share := 4 * (min(until, to) - from); share > 0 {
-				reads += share * (first + more*float64(rows-1)/float64(max(t.Len()-1, 1)))
-				from = min(until, to)
+	}
+	from, going := 0.0, 1.0 // the place that was looked at, and the part of these rows that goes on from there
+	for i := range len(cuts) + 1 {
+		until := 1.0
+		if i < len(cuts) {
+			until = cuts[i].Done
+		}
+		for j := range more {
+			first, last := float64(j)/float64(len(more)), float64(j+1)/float64(len(more))
+			if part := (min(until, last) - max(from, first)) / (last - first); part > 0 {
+				reads += part * (c.quarters[j].first.value + going*more[j])
 			}
 		}
-		for _, cut := range cuts {
-			add(cut.Done)
-			rows = cut.Rows
+		if i < len(cuts) {
+			from, going = until, float64(cuts[i].Rows-1)/float64(max(t.Len()-1, 1))
 		}
-		add(1)
 	}
 	return reads
 }
