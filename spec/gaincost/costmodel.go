@@ -41,10 +41,10 @@ type expectedCuts struct {
 	shares [8][]float64 // of the time that whole trees take, from each place on, by the binary logarithm of the rows; if nil, all of it
 }
 
-// observe takes in what was pruned in a pass of the given rows, on a machine where batches take what curve says.
-func (e *expectedCuts) observe(rows int, cuts []spec.Cut, curve Curve) {
+// observe takes in what was pruned in a pass of the given rows, on a machine where batches take what time says.
+func (e *expectedCuts) observe(rows int, cuts []spec.Cut, time func(rows int) float64) {
 	const keep = 0.9
-	whole := curve.At(rows)
+	whole := time(rows)
 	if rows == 1 || whole == 0 {
 		return
 	}
@@ -62,7 +62,7 @@ func (e *expectedCuts) observe(rows int, cuts []spec.Cut, curve Curve) {
 	for i := range e.done {
 		share := 1.0
 		if len(cuts) > 0 {
-			share = curve.At(cuts[i].Rows) / whole
+			share = time(cuts[i].Rows) / whole
 		}
 		if len(*shares) == i {
 			*shares = append(*shares, 1)
@@ -134,7 +134,7 @@ func (m *CostModel) DraftKnown() bool { return m.draft.known() }
 
 // Forward predicts the seconds of a draft forward.
 func (m *CostModel) Forward(rows int) float64 {
-	return m.draft.predict(1, m.draft.base.At(rows))
+	return m.draft.time(rows)
 }
 
 // Drafted tells the model of a draft forward, one part of what the next observation's DraftSeconds were spent on.
@@ -265,7 +265,7 @@ func (m *CostModel) readBound(o *spec.Observation) bool {
 }
 
 func (m *CostModel) computeTime(rows int) float64 {
-	seconds := m.compute.predict(1, m.compute.base.At(rows))
+	seconds := m.compute.time(rows)
 	if rows < len(m.steps) {
 		seconds *= 1 + m.steps[rows].off
 	}
@@ -273,7 +273,8 @@ func (m *CostModel) computeTime(rows int) float64 {
 }
 
 // Start takes from the first prefill what batches of its size take, and reading. How the time grows with rows is then guessed, or the profile's, until there is
-// a pass of another size. It reports whether the prefill tells something: a few rows do not.
+// a pass of another size. It reports whether the prefill tells what passes take: a few rows do not, nor do many where there are experts, as
+// these use all of them.
 func (m *CostModel) Start(p spec.Prefill) bool {
 	const few = 8 // rows
 	if p.Target.Rows < few {
@@ -282,14 +283,14 @@ func (m *CostModel) Start(p spec.Prefill) bool {
 	if seconds := denseRead(&p.IO) / float64(p.Target.Batches); m.reads == 0 && seconds > 0 {
 		m.observeRead(seconds)
 	}
-	if seconds := p.Target.Seconds - p.IO.IOWaitSeconds; seconds > 0 {
+	if seconds := p.Target.Seconds - p.IO.IOWaitSeconds; seconds > 0 && p.IO.Experts == 0 {
 		m.compute.take(p.Target, seconds, 0.35)
 	}
 	if p.Draft.Rows >= few && p.Draft.Seconds > 0 {
 		m.draft.take(p.Draft, p.Draft.Seconds, 0.2)
 	}
 	m.refresh()
-	return true
+	return p.IO.Experts == 0
 }
 
 // Observe corrects the model by a pass. It drops what a profile says if the first pass takes less than half or more than
@@ -299,7 +300,7 @@ func (m *CostModel) Observe(o spec.Observation) {
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
 		m.observeCompute(rows, o.Cuts, seconds)
 	}
-	m.pruned.observe(rows, o.Cuts, m.compute.base)
+	m.pruned.observe(rows, o.Cuts, m.compute.time)
 	m.cold.observe(&o)
 	if m.forwards > 0 && o.DraftSeconds > 0 {
 		m.observeDraft(o.DraftSeconds)
@@ -324,7 +325,7 @@ func (m *CostModel) observeCompute(rows int, cuts []spec.Cut, seconds float64) {
 		m.steps = append(m.steps, step{})
 	}
 	s := &m.steps[rows]
-	off := seconds/m.compute.predict(1, m.compute.base.At(rows)) - 1
+	off := seconds/m.compute.time(rows) - 1
 	// One pass is believed half, the more that follow the better; what is left out is the regression's.
 	s.off += (min(max(off, -0.5), 0.5) - s.off) / (s.count + 2)
 	s.count = min(s.count+1, 8)
@@ -377,7 +378,8 @@ func (m *CostModel) refresh() {
 // forgotten.
 type workTime struct {
 	base  Curve
-	ridge [2]float64 // weight of a = 0 and b = 1, in observations that fit as well as they usually do
+	prior [2]float64 // of a and b
+	ridge [2]float64 // weights of these, in observations that fit as well as they usually do
 	seen  int        // observations
 	sizes [8]moments // by the binary logarithm of the rows
 	a, b  float64
@@ -393,16 +395,26 @@ const workNoise = 0.1
 func (w *workTime) start(base Curve, doubt float64) {
 	*w = workTime{b: 1}
 	if one := base.At(1); one > 0 {
-		constant, factor := workNoise/(doubt*one), workNoise/(2*doubt)
-		w.base, w.ridge = base, [2]float64{constant * constant, factor * factor}
+		w.base = base
+		w.believe(0, 1, doubt*one, 2*doubt)
 	}
 }
 
+// believe sets the prior of a and b, and by how much they may well differ from it.
+func (w *workTime) believe(a, b, doubtA, doubtB float64) {
+	w.a, w.b, w.prior = a, b, [2]float64{a, b}
+	constant, factor := workNoise/doubtA, workNoise/doubtB
+	w.ridge = [2]float64{constant * constant, factor * factor}
+}
+
 // guess sets a curve on which the given batches of so many rows in total take the given seconds, and each row of a batch after
-// the first adds the part growth of what the first takes.
+// the first adds the part growth of what the first takes. Observations may show any growth up to 1, which is that of a mixture of experts whose rows
+// share none.
 func (w *workTime) guess(batches, rows, seconds, growth float64) {
+	const doubt = 0.5
 	one := seconds / ((1-growth)*batches + growth*rows)
-	w.start(Curve{Points: []Point{{1, one}, {11, one * (1 + 10*growth)}}}, 0.5)
+	w.start(Curve{Points: []Point{{1, one}, {2, 2 * one}}}, doubt)
+	w.believe((1-growth)*one, growth, doubt*one, doubt)
 }
 
 // take sets such a curve, of forwards that are observed, if none is known. A profile is checked by passes: at their size it must be right.
@@ -424,6 +436,9 @@ func (w *workTime) foreign(u, v, y float64) bool {
 }
 
 func (w *workTime) predict(u, v float64) float64 { return w.a*u + w.b*v }
+
+// time predicts that of a batch.
+func (w *workTime) time(rows int) float64 { return w.predict(1, w.base.At(rows)) }
 
 // observe adds work of so many rows that took y.
 func (w *workTime) observe(rows int, u, v, y float64) {
@@ -447,7 +462,7 @@ func (w *workTime) observe(rows int, u, v, y float64) {
 	*m = moments{
 		keep*m.uu + scale*u*u, keep*m.uv + scale*u*v, keep*m.vv + scale*v*v, keep*m.u + scale*u*y, keep*m.v + scale*v*y,
 	}
-	s := moments{uu: w.ridge[0], vv: w.ridge[1], v: w.ridge[1]}
+	s := moments{uu: w.ridge[0], vv: w.ridge[1], u: w.ridge[0] * w.prior[0], v: w.ridge[1] * w.prior[1]}
 	for _, m := range w.sizes {
 		s = moments{s.uu + m.uu, s.uv + m.uv, s.vv + m.vv, s.u + m.u, s.v + m.v}
 	}

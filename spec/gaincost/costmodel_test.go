@@ -49,6 +49,22 @@ func TestCostModelLearns(t *testing.T) {
 	}
 }
 
+// Where each row brings experts of its own, a row adds more than is guessed at first. Passes of one and two rows tell it for others.
+func TestCostModelLearnsSteepRows(t *testing.T) {
+	truth := line(0.1, 0.15)
+	m := mustCosts(t, Costs{}, 0)
+	for range 20 {
+		for rows := 1; rows <= 2; rows++ {
+			observe(m, rows, 0, truth.At(rows), spec.IOStats{})
+		}
+	}
+	for rows := range 8 {
+		if off := math.Abs(m.Pass(rows+1, 0, 1)/truth.At(rows+1) - 1); off > 0.3 {
+			t.Errorf("off by %.2f for %d rows", off, rows+1)
+		}
+	}
+}
+
 func TestCostModelLearnsDraft(t *testing.T) {
 	truth := line(0.03, 0.002)
 	for name, profile := range map[string]Curve{"no profile": {}, "a true one": truth, "half": line(0.016, 0.001), "another device's": line(1, 1)} {

@@ -51,6 +51,8 @@ type Lever struct {
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
+	worth    float64   // tokens that asking the draft model brought of late beyond what the time for it would have brought otherwise
+	missed   float64   // seconds that it took in what it had not seen for, when it was asked last
 	masks    []float64 // how often the first candidate of each mask of a draft is right, given that those before it are
 	tokens   float64   // and seconds: of late, for the rate
 	seconds  float64
@@ -113,6 +115,11 @@ func NewLever(o LeverOptions) (*Lever, error) {
 // Start learns from a prefill what passes cost, where no profile tells, so that the first tree can be as large as pays. What a profile says is
 // measured against a plain pass first.
 func (l *Lever) Start(p spec.Prefill) {
+	// What earlier texts allowed counts as a few tokens: this one may be harder, and a rate that it does not allow would hold back trees that pay here.
+	const few = 8
+	if l.tokens > few {
+		l.tokens, l.seconds = few, l.seconds*few/l.tokens
+	}
 	if l.sizes && l.model.Start(p) && l.seconds == 0 {
 		l.measure, l.sizes = 0, false
 	}
@@ -163,17 +170,23 @@ func (l *Lever) rate(plain float64) float64 {
 func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	g := &l.grower
 	l.mask(draft.Reach())
-	catchUp := draft.Unseen()
-	first := l.model.Forward(1 + catchUp)
-	if l.model.chainPass(1, first) > g.most {
+	if l.model.chainPass(1, l.model.Forward(1+draft.Unseen())) > g.most {
 		return nil
 	}
-	if !l.pays(first, l.hits) {
+	// What the draft model has not seen it takes in once, whatever it is then asked, and so that does not count for or against asking it again.
+	if !l.pays(l.model.Forward(1), l.hits) && l.worth <= 0 {
 		if l.idle < l.patience {
 			return nil
 		}
 		l.probing = true
 	}
+	l.missed = l.model.Forward(1+draft.Unseen()) - l.model.Forward(1)
+	return l.waves(ctx, draft)
+}
+
+// waves asks for them, the first after the root.
+func (l *Lever) waves(ctx context.Context, draft *spec.Draft) error {
+	g := &l.grower
 	wave, reach := l.root[:], 1
 	if len(l.masks) > 0 {
 		reach = g.reach(l.hits[:], l.masks)
@@ -318,8 +331,13 @@ func (l *Lever) account(o *spec.Observation) {
 		// A stall of the machine is not the tree's fault.
 		usual := l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens) + l.model.prunedWait(o.Tree, o.Cuts)
 		seconds = min(seconds, 2*usual)
-		passes := seconds / l.model.plain(o) // plain ones in the same time
+		plain := l.model.plain(o)
+		passes := seconds / plain // plain ones in the same time
 		l.credit += tokens - passes
+		if drafted {
+			const window = 8
+			l.worth += (tokens - 1 - l.grower.rate*max(0, seconds-l.missed-plain) - l.worth) / window
+		}
 		l.doubtful = tokens < 1.5*passes && l.credit < startCredit+1.5 // and passes before it gained little
 	}
 	l.credit = min(max(l.credit, minCredit), maxCredit)

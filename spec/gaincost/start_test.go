@@ -126,3 +126,16 @@ func TestLeverDoubts(t *testing.T) {
 		}
 	}
 }
+
+// The rate of an earlier text does not hold back trees in the next one for long.
+func TestRateOfEarlierTexts(t *testing.T) {
+	l, err := NewLever(LeverOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.tokens, l.seconds = 500, 50 // 10 tokens/s
+	l.Start(spec.Prefill{})
+	if rate := l.rate(0.5); math.Abs(rate-10/1.8) > 1e-9 {
+		t.Errorf("rate %v at the start of a text", rate)
+	}
+}
