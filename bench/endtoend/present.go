@@ -142,6 +142,40 @@ func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]
 	out.Find("of lever's time the target computes %.0f%%, waits for reads %.0f%%, and the draft works %.0f%%; reads are under way during %.0f%%",
 		100*l.computing, 100*l.waiting, 100*l.drafting, 100*l.reading)
 	r.bound(out, ways, chain)
+	if least, ok := r.least(plain); ok {
+		out.Find("a plain pass takes %.3f s, %.2f times the longer of reading and computing; as experts are read once their layer's router has spoken, it takes at least %.3f s, %.2f times that: "+
+			"%.3f s to compute what is no expert, and then the longer of %.3f s of reading and %.3f s of computing experts", p.pass, p.pass/least.longer, least.seconds(), least.seconds()/least.longer,
+			least.dense, least.read, least.experts)
+	}
 	compared, different := r.differences()
 	out.Find("%d greedy answers compared: %d differ", compared, different)
+}
+
+// leastPass bounds the time of a plain pass over a target with experts from below, in seconds: which experts a layer needs is known once its router has
+// spoken, and the next layer's computing needs what they make. So reading experts goes on beside computing those of the same layer, and nothing else.
+type leastPass struct {
+	dense   float64 // of computing what is no expert
+	experts float64 // of computing experts
+	read    float64 // of reading them
+	longer  float64 // of all reading and all computing
+}
+
+func (l leastPass) seconds() float64 { return l.dense + max(l.read, l.experts) }
+
+// least returns the bound for plain answers, which compute a row at a time, so that weights take as long as they are large. It is false without experts.
+func (r *run) least(answers []Answer) (l leastPass, ok bool) {
+	f := sum(answers)
+	if r.plan.Experts == 0 || f.expertReads == 0 {
+		return l, false
+	}
+	var bytes, reads int64
+	for _, a := range answers {
+		bytes, reads = bytes+a.ExpertBytes, reads+a.ExpertReads
+	}
+	experts := f.experts * float64(bytes) / float64(reads) // bytes of a pass
+	compute := f.cpu / f.passes
+	l.dense = compute * float64(r.plan.Pass) / (float64(r.plan.Pass) + experts)
+	l.experts, l.read = compute-l.dense, f.io/f.passes
+	l.longer = max(compute, l.read)
+	return l, true
 }
