@@ -46,6 +46,13 @@ func (e *Engine) openConversations(cfg Config) error {
 			c.draft = c.group.Add(e.draft.decoder, joint.Options{})
 		}
 		c.target = c.group.Add(e.target.decoder, joint.Options{})
+		for _, m := range e.models() { // whose layers may not be made for several
+			s, err := m.decoder.NewSequence()
+			if err != nil {
+				return fmt.Errorf("lever: %d generations at once: %w", c.most, err)
+			}
+			s.Close()
+		}
 	}
 	first := &conversation{target: e.target.decoder.Sequence}
 	if e.draft != nil {

@@ -511,3 +511,19 @@ func ExampleCostModel() {
 	// 17 rows: 0.64 s, after a draft of 0.2 s: 0.79 s
 	// 33 rows: 0.90 s, after a draft of 0.2 s: 1.10 s
 }
+
+// The more generations share a pass, the fewer nodes a tree has: each of them waits for a row of any.
+func TestLeverKnowsWhoShares(t *testing.T) {
+	w := friendly[0].world
+	nodes := []int{}
+	for _, sharers := range []int{0, 1, 4, 16} {
+		o := LeverOptions{Costs: w.costs()}
+		if sharers > 0 {
+			o.Sharers = func() int { return sharers }
+		}
+		nodes = append(nodes, w.run(t, mustLever(t, o), 60, 64).Nodes)
+	}
+	if nodes[0] != nodes[1] || nodes[1] <= nodes[2] || nodes[2] <= nodes[3] {
+		t.Errorf("alone and for 1, 4 and 16 generations %v nodes were drafted", nodes)
+	}
+}
