@@ -54,7 +54,7 @@
 //
 // Before its turn a request is prepared: its prompt is rendered and encoded, and the grammar of a schema made, once for all requests that
 // bring the same. Requests of more than 16 KiB and new schemas are prepared one at a time, with a bounded number waiting, so that others
-// feel little of what they take. The grammars that were used last are kept, up to 64 MiB of them, for ten minutes without use. At most 64
+// feel little of what they take. The grammars that were used last are kept, up to 64 MiB of formats and as much of tools, for ten minutes without use. At most 64
 // requests are read at once; the one that has taken longest gives way to another. Up to 256 connections more than [Options].Clients may be open; the
 // one that has been silent for longest gives way, too.
 //
