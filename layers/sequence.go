@@ -15,6 +15,7 @@ type Sequence struct {
 	pending []int32   // and of the pending ones
 	numbers []int     // of the pending rows, among those of all sequences
 	path    []int     // numbers of the rows that are being committed
+	cold    [][4]int  // of the rows that were pending at the last Commit: see Cold
 	hidden  []float32 // [at most MaxRows][width]; that of pending row r lies at r mod MaxRows
 	holds   []int     // the pending row whose hidden state each row of hidden is
 
@@ -185,9 +186,12 @@ func (s *Sequence) drop(n int) {
 	s.numbers = s.numbers[:n]
 }
 
-// Cold returns, of a pending row, how many experts had to be read for it that no row before it in its pass had chosen, by quarter of the layers. It
+// Cold returns, of a pending row, or of one that was pending at the last Commit if none was computed since, how many experts had to be read for it that no row before it in its pass had chosen, by quarter of the layers. It
 // is 0 where the weights are not a [Prefetcher].
 func (s *Sequence) Cold(row int) [4]int {
+	if len(s.numbers) == 0 && row >= 0 && row < len(s.cold) {
+		return s.cold[row]
+	}
 	if row < 0 || row >= len(s.numbers) || s.numbers[row] >= len(s.d.ws.cold) {
 		return [4]int{}
 	}
@@ -240,6 +244,10 @@ func (s *Sequence) Commit(path []int) error {
 	}
 	for _, state := range s.d.states {
 		state.Commit(s.index, s.path)
+	}
+	s.cold = s.cold[:0]
+	for row := range s.numbers {
+		s.cold = append(s.cold, s.Cold(row))
 	}
 	s.drop(0)
 	return nil
