@@ -296,6 +296,10 @@ func (r *Streamer) move(ctx context.Context, name string, place int) (late bool,
 			r.stats.FirstOutOfOrder = name
 		}
 	}
+	if l := r.fetches[place]; l != nil && l.done && l.err != nil {
+		r.discard(l) // it failed before it was asked for: perhaps the device answers now
+		r.wake.Broadcast()
+	}
 	missing := r.fetches[place] == nil
 	if expert && place != r.using {
 		r.stats.Experts++

@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -451,6 +453,52 @@ func consumePass(t testing.TB, rng *rand.Rand, r *Streamer, want *Resident) erro
 		}
 	}
 	return nil
+}
+
+// silentFile does not answer while its flash is silent.
+type silentFile struct {
+	File
+	silent *atomic.Bool
+}
+
+func (f silentFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.silent.Load() {
+		return 0, errFlash
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// What failed while it was read ahead does not fail once the flash answers.
+func TestReadAheadFails(t *testing.T) {
+	dir := bigStore(t, true)
+	want := resident(t, dir)
+	var silent atomic.Bool
+	s, err := Open(t.Context(), dir, OpenOptions{OpenFile: func(path string) (File, error) {
+		f, err := os.Open(path)
+		return silentFile{f, &silent}, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := stream(t, s, StreamOptions{DRAM: 24 << 20, ReadSize: 256 << 10})
+	names := passNames(s)
+	same(t, want, r, names[0])
+	silent.Store(true)
+	failed := func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.ContainsFunc(r.fetches, func(l *fetch) bool { return l != nil && l.done && l.err != nil })
+	}
+	for i := 1; !failed(); i++ { // what was read before is used up
+		for range r.Parts(t.Context(), names[i%len(names)]) {
+		}
+	}
+	silent.Store(false)
+	for range 2 {
+		for _, name := range names {
+			same(t, want, r, name)
+		}
+	}
 }
 
 // What happens to the files of an open store is an error with a name, or does not matter.
