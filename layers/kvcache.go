@@ -144,7 +144,7 @@ func (c *KVCache) MaxBytes() int64 {
 	for _, l := range c.config.Layers {
 		pages := pagesOf(c.config.Context)
 		if l.Window > 0 {
-			pages = min(pages, pagesOf(l.Window)+1)
+			pages = min(pages, pagesOf(l.Window-1)+1)
 		}
 		elems += 2 * pages * kvPageLen * l.KVHeads * l.HeadDim
 	}

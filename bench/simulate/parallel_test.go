@@ -25,7 +25,7 @@ func TestParallelDraft(t *testing.T) {
 	}
 	pair, engine := openDemo(t)
 	s := &simulation{Options: Options{
-		Model: pair.Target, Draft: pair.Draft, Parallel: store, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 16, WarmTokens: 32, Phones: Phones, Targets: Targets,
+		Model: pair.Target, Draft: pair.Draft, Parallel: store, Sets: bench.BuiltinSets()[:1], Prompts: 2, Tokens: 32, WarmTokens: 64, Phones: Phones, Targets: Targets,
 	}}
 	var err error
 	if s.pair, err = s.ask(t.Context(), engine); err != nil {
