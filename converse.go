@@ -66,6 +66,9 @@ func (e *Engine) Converse(ctx context.Context, req Request, functions []Function
 	byName := map[string]Function{}
 	req.Tools, req.Calls, req.Tokens = nil, nil, nil
 	for _, f := range functions {
+		if f.Call == nil {
+			return nil, Result{}, fmt.Errorf("lever: function %s has no Call", f.Tool.Name)
+		}
 		req.Tools, byName[f.Tool.Name] = append(req.Tools, f.Tool), f
 	}
 	if len(req.Messages) == 0 && req.Prompt != "" {

@@ -129,6 +129,9 @@ func TestConverse(t *testing.T) {
 	if _, err := lever.NewFunction("f", "", func(context.Context, func()) (string, error) { return "", nil }); err == nil {
 		t.Error("a function of functions has a schema")
 	}
+	if _, _, err := engine.Converse(t.Context(), lever.Request{Prompt: "Hello."}, []lever.Function{{Tool: weather.Tool}}, nil); err == nil {
+		t.Error("a function without Call: no error")
+	}
 	_, _, err = engine.Converse(t.Context(), lever.Request{Messages: []tokenizer.Message{}}, []lever.Function{weather}, nil)
 	if !errors.Is(err, spec.ErrEmptyPrompt) {
 		t.Errorf("no prompt: %v", err)
