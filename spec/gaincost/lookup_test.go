@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -221,6 +222,28 @@ func TestLookupInAnswers(t *testing.T) {
 	got = l.Next(nil, l.Follow([]int32{8, 20, 5, 7, 8, 20, 21, 22, 5, 20, 21}))
 	if len(got) != 1 || got[0].Token != 22 {
 		t.Errorf("what both have: %+v", got)
+	}
+}
+
+// Answers are added while others look something up.
+func TestAnswersAtOnce(t *testing.T) {
+	answers := mustAnswers(t)
+	answers.Add([]int32{7, 8, 20, 21})
+	var all sync.WaitGroup
+	for i := range int32(4) {
+		l := mustLookup(t, LookupOptions{Answers: answers})
+		all.Go(func() {
+			for range 50 {
+				answers.Add([]int32{100 + i, 101 + i, 102 + i, 103 + i})
+				if got := l.Next(nil, l.Follow([]int32{5, 7, 8})); len(got) != 1 || got[0].Token != 20 {
+					t.Errorf("%+v", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := answers.Len(); n != 4+4*50*5 {
+		t.Errorf("%d tokens", n)
 	}
 }
 
