@@ -75,6 +75,8 @@ type Result struct {
 
 	TokenIDs []int32     `json:"token_ids"`
 	Finish   spec.Finish `json:"finish_reason"`
+	// StopString is the one that ended the text; empty if none did.
+	StopString string `json:"-"`
 	spec.Stats
 	*NPUStats                // nil without a device
 	IOMode    weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
@@ -164,13 +166,14 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Text:      generated.Text,
 		ToolCalls: decoder.calls(),
 
-		TokenIDs: generated.Tokens,
-		Finish:   generated.Finish,
-		Stats:    generated.Stats,
-		NPUStats: e.npuStats(before),
-		IOMode:   e.target.ioMode(),
-		PeakRSS:  host.PeakMemory(),
-		Kernels:  e.pool.Set().Name(),
+		TokenIDs:   generated.Tokens,
+		Finish:     generated.Finish,
+		StopString: generated.StopString,
+		Stats:      generated.Stats,
+		NPUStats:   e.npuStats(before),
+		IOMode:     e.target.ioMode(),
+		PeakRSS:    host.PeakMemory(),
+		Kernels:    e.pool.Set().Name(),
 
 		NoPruning:     e.whyNotPruned(options.Policy),
 		TemplateFault: templateFault,

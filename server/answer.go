@@ -187,7 +187,7 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		if j.logprobs && all.logprobs == nil {
 			all.logprobs = []logprob{}
 		}
-		out := j.reply.whole(all, s.result(j, box))
+		out := j.reply.whole(all, box.result)
 		s.deadline(x)
 		writeJSON(x, http.StatusOK, out)
 		return nil
@@ -217,11 +217,6 @@ func (s *Server) fault(ctx context.Context, err error) *apiError {
 	}
 	s.options.Log.Error("request failed", "error", err)
 	return refused(http.StatusInternalServerError, "server_error", "", "the model failed; the server's log says how")
-}
-
-// result returns what was generated for a job.
-func (s *Server) result(j *job, box *mailbox) result {
-	return result{box.result, stopString(s.options.Engine.Tokenizer(), j.request.StopStrings, box.result)}
 }
 
 // generate has the engine answer a job, and puts what it makes into box.

@@ -268,20 +268,20 @@ func callBlock(id, name string, input json.RawMessage) block {
 }
 
 // stopReason returns Anthropic's word for the end of an answer, and the stop string that ended it.
-func stopReason(r result, called bool) (reason, sequence *string) {
+func stopReason(r lever.Result, called bool) (reason, sequence *string) {
 	word := "end_turn"
 	switch {
 	case r.Finish != spec.FinishStop:
 		word = "max_tokens"
 	case called:
 		word = "tool_use"
-	case r.stop != "":
-		word, sequence = "stop_sequence", &r.stop
+	case r.StopString != "":
+		word, sequence = "stop_sequence", &r.StopString
 	}
 	return &word, sequence
 }
 
-func (a *anthropic) whole(p piece, r result) any {
+func (a *anthropic) whole(p piece, r lever.Result) any {
 	m := a.message()
 	if p.reasoning != "" {
 		m.Content = append(m.Content, thinkingBlock(p.reasoning))
@@ -293,7 +293,7 @@ func (a *anthropic) whole(p piece, r result) any {
 		m.Content = append(m.Content, callBlock(call.ID, call.Name, call.Arguments))
 	}
 	m.StopReason, m.StopSequence = stopReason(r, len(p.calls) > 0)
-	m.Usage = newAnthropicUsage(r.Result)
+	m.Usage = newAnthropicUsage(r)
 	return m
 }
 
@@ -350,14 +350,14 @@ func (a *anthropic) part(out []byte, p piece) []byte {
 	return out
 }
 
-func (a *anthropic) end(out []byte, r result) []byte {
+func (a *anthropic) end(out []byte, r lever.Result) []byte {
 	if a.index == 0 && a.open == "" {
 		out = a.start(out, textBlock(""))
 	}
 	out = a.stop(out)
 	reason, sequence := stopReason(r, a.calls)
 	out = appendEvent(out, "message_delta", map[string]any{
-		"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": sequence}, "usage": newAnthropicUsage(r.Result),
+		"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": sequence}, "usage": newAnthropicUsage(r),
 	})
 	return appendEvent(out, "message_stop", map[string]string{"type": "message_stop"})
 }

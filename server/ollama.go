@@ -280,7 +280,7 @@ func (o *ollama) answer(p piece) ollamaAnswer {
 	return a
 }
 
-func (o *ollama) whole(p piece, r result) any {
+func (o *ollama) whole(p piece, r lever.Result) any {
 	a := o.answer(p)
 	a.Done = true
 	a.ollamaEnd = &ollamaEnd{
@@ -308,7 +308,7 @@ func (o *ollama) part(out []byte, p piece) []byte {
 	return appendLine(out, o.answer(p))
 }
 
-func (o *ollama) end(out []byte, r result) []byte { return appendLine(out, o.whole(o.calls, r)) }
+func (o *ollama) end(out []byte, r lever.Result) []byte { return appendLine(out, o.whole(o.calls, r)) }
 
 func (o *ollama) fail(out []byte, e *apiError) []byte { return appendLine(out, ollamaRefusal(e)) }
 

@@ -4,51 +4,22 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"strings"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/tokenizer"
 )
 
 // reply writes an answer in the words of an API. A stream is a beginning, parts, and an end or a failure, each appended to what is sent next.
 type reply interface {
 	// whole returns the body of a whole answer.
-	whole(p piece, r result) any
+	whole(p piece, r lever.Result) any
 
 	kind() string                        // of content
 	begin(out []byte, prompt int) []byte // which has so many tokens
 	part(out []byte, p piece) []byte
-	end(out []byte, r result) []byte
+	end(out []byte, r lever.Result) []byte
 	fail(out []byte, e *apiError) []byte
 	// busy says that there is nothing to say yet.
 	busy(out []byte) []byte
-}
-
-// result is what was generated, and the stop string that ended it, if one did.
-type result struct {
-	lever.Result
-	stop string
-}
-
-// stopString returns the stop string of a request that ended its answer; empty if none did.
-func stopString(tok *tokenizer.Tokenizer, stops []string, r lever.Result) string {
-	if r.Finish != spec.FinishStop || len(stops) == 0 {
-		return ""
-	}
-	decoder := tok.NewStream()
-	decoder.SkipSpecial = true
-	var all strings.Builder
-	for _, token := range r.TokenIDs {
-		all.WriteString(decoder.Next(token))
-	}
-	rest, ok := strings.CutPrefix(all.String(), r.Text)
-	for _, stop := range stops {
-		if ok && strings.HasPrefix(rest, stop) {
-			return stop
-		}
-	}
-	return ""
 }
 
 // newID returns an id with a prefix that tells its kind.

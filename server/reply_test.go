@@ -17,7 +17,7 @@ func TestReplies(t *testing.T) {
 		{calls: []toolcall.Delta{{ID: "a1", Name: "get_weather"}}}, {calls: []toolcall.Delta{{Arguments: `{"city": `}}}, {calls: []toolcall.Delta{{Arguments: `"Rome"}`}}},
 		{calls: []toolcall.Delta{{Index: 1, ID: "b2", Name: "get_time"}, {Index: 1, Arguments: `{}`}}},
 	}
-	r := result{Result: lever.Result{Finish: spec.FinishStop}}
+	r := lever.Result{Finish: spec.FinishStop}
 	r.Tokens, r.PromptTokens = 9, 7
 	for name, c := range map[string]struct {
 		reply reply

@@ -96,7 +96,7 @@ func (o *openAI) kind() string { return "text/event-stream" }
 
 func (o *openAI) event(out []byte) []byte { return appendEvent(out, "", o.response) }
 
-func (o *openAI) whole(p piece, r result) any {
+func (o *openAI) whole(p piece, r lever.Result) any {
 	finish := finishReason(r.Finish, len(p.calls) > 0)
 	c := choice{FinishReason: &finish}
 	if o.chat {
@@ -110,7 +110,7 @@ func (o *openAI) whole(p piece, r result) any {
 	} else {
 		c.Text, c.Logprobs = &p.text, completionLogprobs(p.logprobs)
 	}
-	o.Choices, o.Usage = []choice{c}, newUsage(r.Result)
+	o.Choices, o.Usage = []choice{c}, newUsage(r)
 	return o.response
 }
 
@@ -154,7 +154,7 @@ func (o *openAI) delta(p piece) choice {
 	return c
 }
 
-func (o *openAI) end(out []byte, r result) []byte {
+func (o *openAI) end(out []byte, r lever.Result) []byte {
 	last, finish := o.delta(piece{}), finishReason(r.Finish, o.called)
 	last.FinishReason = &finish
 	if last.Delta != nil {
@@ -163,7 +163,7 @@ func (o *openAI) end(out []byte, r result) []byte {
 	o.Choices = []choice{last}
 	out = o.event(out)
 	if o.usage {
-		o.Choices, o.Usage = []choice{}, newUsage(r.Result)
+		o.Choices, o.Usage = []choice{}, newUsage(r)
 		out = o.event(out)
 	}
 	return append(out, "data: [DONE]\n\n"...)

@@ -283,7 +283,7 @@ func (a *responses) itemEvent(out []byte, kind string, fields map[string]any) []
 }
 
 // response returns the answer so far.
-func (a *responses) response(status string, r *result, e *apiError) map[string]any {
+func (a *responses) response(status string, r *lever.Result, e *apiError) map[string]any {
 	output := a.output
 	if output == nil {
 		output = []item{}
@@ -309,7 +309,7 @@ func (a *responses) response(status string, r *result, e *apiError) map[string]a
 	return all
 }
 
-func (a *responses) whole(p piece, r result) any {
+func (a *responses) whole(p piece, r lever.Result) any {
 	a.part(nil, p)
 	if len(a.output) == 0 {
 		a.start(nil, textItem())
@@ -389,7 +389,7 @@ func (a *responses) part(out []byte, p piece) []byte {
 	return out
 }
 
-func (a *responses) end(out []byte, r result) []byte {
+func (a *responses) end(out []byte, r lever.Result) []byte {
 	if len(a.output) == 0 {
 		out = a.start(out, textItem())
 	}

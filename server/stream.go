@@ -47,7 +47,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 			}
 			out = j.reply.fail(out, e)
 		} else {
-			out = j.reply.end(out, s.result(j, box))
+			out = j.reply.end(out, box.result)
 		}
 		if err := s.flush(x, out); err != nil {
 			return errGone

@@ -14,6 +14,7 @@ func (m *StopMatcher) Reset(stops []string)  { m.reset(stops) }
 func (m *StopMatcher) Push(text string) bool { return m.push(text) }
 func (m *StopMatcher) Release()              { m.release() }
 func (m *StopMatcher) Held() string          { return string(m.held) }
+func (m *StopMatcher) Found() string         { return m.found }
 
 // TakeShown returns what is shown since the last call.
 func (m *StopMatcher) TakeShown() string {

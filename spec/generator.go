@@ -101,10 +101,11 @@ type Piece struct {
 
 // Result is what was generated, complete or, beside an error, up to that.
 type Result struct {
-	Tokens []int32
-	Text   string
-	Finish Finish
-	Stats  Stats
+	Tokens     []int32
+	Text       string
+	Finish     Finish
+	StopString string // that ended the text, if one did
+	Stats      Stats
 }
 
 // Generator runs the decode loop: grow a tree, verify it in one pass of the target, keep the accepted path. Its output is
@@ -193,7 +194,7 @@ func (g *Generator) Generate(ctx context.Context, req Request, emit func(Piece) 
 	if err != nil {
 		err = fmt.Errorf("spec: generate: after %d tokens: %w", g.output.tokens, err)
 	}
-	return Result{slices.Clone(g.sequence[len(req.Prompt):]), g.output.text.String(), g.output.finish, g.stats}, err
+	return Result{slices.Clone(g.sequence[len(req.Prompt):]), g.output.text.String(), g.output.finish, g.output.matcher.found, g.stats}, err
 }
 
 // begin checks a request and prepares for it.

@@ -6,12 +6,13 @@ package spec
 // of whole characters, because stop strings consist of such too.
 type stopMatcher struct {
 	stops []string
+	found string // the one that ended the text
 	held  []byte // the longest end of the text that is the start of a stop string
 	shown []byte // the text before, since the caller last emptied it
 }
 
 func (m *stopMatcher) reset(stops []string) {
-	m.stops, m.held, m.shown = stops, m.held[:0], m.shown[:0]
+	m.stops, m.found, m.held, m.shown = stops, "", m.held[:0], m.shown[:0]
 }
 
 // push adds text and reports whether it completed a stop string, which is then dropped together with all that follows it.
@@ -19,6 +20,7 @@ func (m *stopMatcher) push(text string) bool {
 	for i := range len(text) {
 		m.held = append(m.held, text[i])
 		if n := m.longest(true); n > 0 {
+			m.found = string(m.held[len(m.held)-n:])
 			m.show(len(m.held) - n)
 			m.held = m.held[:0]
 			return true

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -56,6 +57,9 @@ func TestStopMatcherAgainstNaiveSearch(t *testing.T) {
 		}
 		if shown != want || found != wantFound {
 			t.Fatalf("shown %q, %v; want %q, %v", shown, found, want, wantFound)
+		}
+		if found != slices.Contains(stops, m.Found()) || !strings.HasPrefix(text, shown+m.Found()) {
+			t.Fatalf("%q ended the text after %q in %q", m.Found(), shown, text)
 		}
 	})
 }
