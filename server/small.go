@@ -33,7 +33,7 @@ func (s *Server) small(refusal func(*apiError) any, f func(r *http.Request, body
 }
 
 // tokenize answers POST /tokenize, as llama.cpp's server does.
-func (s *Server) tokenize(_ *http.Request, body []byte) (any, error) {
+func (s *Server) tokenize(r *http.Request, body []byte) (any, error) {
 	var words string
 	var special, pieces bool
 	parse := true
@@ -44,9 +44,9 @@ func (s *Server) tokenize(_ *http.Request, body []byte) (any, error) {
 		return nil, err
 	}
 	tok := s.options.Engine.Tokenizer()
-	ids := tok.Encode(words, tokenizer.EncodeOptions{AddBOS: special && tok.AddBOS(), ParseSpecial: parse})
-	if ids == nil {
-		ids = []int32{}
+	ids, err := tok.EncodeContext(r.Context(), words, tokenizer.EncodeOptions{AddBOS: special && tok.AddBOS(), ParseSpecial: parse})
+	if err != nil {
+		return nil, err
 	}
 	if !pieces {
 		return map[string]any{"tokens": ids}, nil
