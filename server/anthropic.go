@@ -66,20 +66,12 @@ func (r *messagesRequest) message(at string, raw json.RawMessage) error {
 		if m.Role != "user" {
 			return invalid(at+".content", "", "%s has a tool_result, but role %s", at, m.Role)
 		}
-		if err := r.append(at, result); err != nil {
+		if err := r.add(at, result); err != nil {
 			return err
 		}
 	}
 	if m.Content = said.String(); m.Content == "" && len(results) > 0 {
 		return nil
-	}
-	return r.append(at, m)
-}
-
-// append adds a message, if there is room.
-func (r *messagesRequest) append(at string, m tokenizer.Message) error {
-	if err := r.full(); err != nil {
-		return err
 	}
 	return r.add(at, m)
 }
@@ -87,18 +79,15 @@ func (r *messagesRequest) append(at string, m tokenizer.Message) error {
 // block takes a block of a message's content.
 func (r *messagesRequest) block(at string, raw json.RawMessage, m *tokenizer.Message, said *strings.Builder, results *[]tokenizer.Message) error {
 	var b struct {
-		kind, words, thinking, id, name, answers string
-		input                                    json.RawMessage
-		content                                  string
+		words, thinking, id, name, answers, content string
+		input                                       json.RawMessage
 	}
-	all := fields{"type": text(&b.kind), "cache_control": harmless}
-	var kind struct {
-		Type string `json:"type"`
-	}
-	if json.Unmarshal(raw, &kind) != nil {
+	all := fields{"type": harmless, "cache_control": harmless}
+	kind, ok := typeOf(raw)
+	if !ok {
 		return wrongKind(at, "a block of content", raw)
 	}
-	switch kind.Type {
+	switch kind {
 	case "text":
 		all["text"], all["citations"] = text(&b.words), harmless
 	case "thinking":
@@ -108,14 +97,14 @@ func (r *messagesRequest) block(at string, raw json.RawMessage, m *tokenizer.Mes
 	case "tool_result":
 		all["tool_use_id"], all["content"], all["is_error"] = text(&b.answers), content(&b.content), harmless
 	default:
-		return invalid(at+".type", "unsupported_value", "content of type %.100q is not supported by this server; text, thinking, tool_use and tool_result are", kind.Type)
+		return invalid(at+".type", "unsupported_value", "content of type %.100q is not supported by this server; text, thinking, tool_use and tool_result are", kind)
 	}
 	if err := object(all)(at, raw); err != nil {
 		return err
 	}
 	said.WriteString(b.words)
 	m.Reasoning += b.thinking
-	switch b.kind {
+	switch kind {
 	case "tool_use":
 		arguments, err := callArguments(at+".input", string(b.input))
 		if err != nil || b.name == "" {
@@ -175,10 +164,7 @@ func (r *messagesRequest) job(base lever.Request) (*job, error) {
 	if len(r.messages) == 0 {
 		return nil, invalid("messages", "", "there are no messages")
 	}
-	req.Messages = r.messages
-	if r.system != "" {
-		req.Messages = append([]tokenizer.Message{{Role: "system", Content: r.system}}, r.messages...)
-	}
+	req.Messages = r.after(r.system)
 	return j, nil
 }
 

@@ -55,6 +55,15 @@ func object(f fields) field {
 	}
 }
 
+// typeOf returns the type of an object, by which its other fields are known; ok is false if it is no object or has a type that is no text.
+func typeOf(raw json.RawMessage) (kind string, ok bool) {
+	var typed struct {
+		Type string `json:"type"`
+	}
+	err := json.Unmarshal(raw, &typed)
+	return typed.Type, err == nil
+}
+
 // elements takes a list whose elements f takes.
 func elements(f field) field {
 	return func(at string, raw json.RawMessage) error {

@@ -118,9 +118,6 @@ func (r *ollamaChat) fields() fields {
 }
 
 func (r *ollamaChat) message(at string, raw json.RawMessage) error {
-	if err := r.full(); err != nil {
-		return err
-	}
 	var m tokenizer.Message
 	err := object(fields{
 		"role": text(&m.Role), "content": text(&m.Content), "thinking": text(&m.Reasoning), "images": only("[]"),

@@ -29,6 +29,9 @@ func newID(prefix string) string {
 	return prefix + hex.EncodeToString(id[:])
 }
 
+// stillAtWork is a comment in a stream of events.
+const stillAtWork = ": still at work\n\n"
+
 // appendEvent appends a server-sent event, which may have a name.
 func appendEvent(out []byte, name string, v any) []byte {
 	body, err := json.Marshal(v)

@@ -168,14 +168,6 @@ type conversation struct {
 	context  int // tokens, more messages than which can't fit
 }
 
-// full fails if there is no room for another message.
-func (c *conversation) full() error {
-	if len(c.messages) == c.context {
-		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", c.context)
-	}
-	return nil
-}
-
 // chatRequest is a request for an answer in a conversation.
 type chatRequest struct {
 	sampling
@@ -216,9 +208,6 @@ func (r *chatRequest) fields() fields {
 
 // message takes a message of the conversation.
 func (r *chatRequest) message(at string, raw json.RawMessage) error {
-	if err := r.full(); err != nil {
-		return err
-	}
 	var m tokenizer.Message
 	err := object(fields{
 		"role":              text(&m.Role),
@@ -239,8 +228,11 @@ func (r *chatRequest) message(at string, raw json.RawMessage) error {
 	return r.add(at, m)
 }
 
-// add adds a message.
+// add adds a message, if there is room.
 func (c *conversation) add(at string, m tokenizer.Message) error {
+	if len(c.messages) == c.context {
+		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", c.context)
+	}
 	switch m.Role {
 	case "system", "user", "assistant", "tool":
 	case "developer":
@@ -265,6 +257,14 @@ func (c *conversation) add(at string, m tokenizer.Message) error {
 	return nil
 }
 
+// after returns the messages after a system message, unless that is empty.
+func (c *conversation) after(system string) []tokenizer.Message {
+	if system == "" {
+		return c.messages
+	}
+	return append([]tokenizer.Message{{Role: "system", Content: system}}, c.messages...)
+}
+
 // called returns the name of the tool that a call asked for.
 func (c *conversation) called(id string) string {
 	for i := len(c.messages) - 1; i >= 0 && id != ""; i-- {
@@ -279,6 +279,11 @@ func (c *conversation) called(id string) string {
 
 // content takes a text, or a list of parts of text.
 func content(to *string) field {
+	return textOrParts(to, func(kind string) bool { return kind == "text" }, "cache_control", "annotations")
+}
+
+// textOrParts takes a text, or a list of parts that are text by their type and have some fields without influence.
+func textOrParts(to *string, isText func(kind string) bool, others ...string) field {
 	return func(at string, raw json.RawMessage) error {
 		switch raw[0] {
 		case '"':
@@ -287,14 +292,15 @@ func content(to *string) field {
 			var whole strings.Builder
 			err := elements(func(at string, raw json.RawMessage) error {
 				// A part that is not text has fields of its own; its type is what to tell of it.
-				var part struct {
-					Type string `json:"type"`
-				}
-				if json.Unmarshal(raw, &part) == nil && part.Type != "text" {
-					return invalid(at+".type", "unsupported_value", "content of type %q is not supported by this server; text is", part.Type)
+				if kind, ok := typeOf(raw); ok && !isText(kind) {
+					return invalid(at+".type", "unsupported_value", "content of type %.100q is not supported by this server; text is", kind)
 				}
 				var words string
-				err := object(fields{"type": harmless, "text": text(&words), "cache_control": harmless, "annotations": harmless})(at, raw)
+				all := fields{"type": harmless, "text": text(&words)}
+				for _, name := range others {
+					all[name] = harmless
+				}
+				err := object(all)(at, raw)
 				whole.WriteString(words)
 				return err
 			})(at, raw)

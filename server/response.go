@@ -171,7 +171,7 @@ func (o *openAI) end(out []byte, r lever.Result) []byte {
 
 func (o *openAI) fail(out []byte, e *apiError) []byte { return appendEvent(out, "", openAIRefusal(e)) }
 
-func (o *openAI) busy(out []byte) []byte { return append(out, ": still at work\n\n"...) }
+func (o *openAI) busy(out []byte) []byte { return append(out, stillAtWork...) }
 
 // openAIRefusal returns the body that tells of an error.
 func openAIRefusal(e *apiError) any { return map[string]any{"error": e} }

@@ -92,25 +92,20 @@ func (r *responsesRequest) append(at string, m tokenizer.Message) error {
 	if m.Role == "assistant" {
 		m.Reasoning, r.thought = r.thought, ""
 	}
-	if err := r.full(); err != nil {
-		return err
-	}
 	return r.add(at, m)
 }
 
 // item takes a message, a call, its result or a thought.
 func (r *responsesRequest) item(at string, raw json.RawMessage) error {
-	var kind struct {
-		Type string `json:"type"`
-	}
-	if json.Unmarshal(raw, &kind) != nil {
+	kind, ok := typeOf(raw)
+	if !ok {
 		return wrongKind(at, "an item", raw)
 	}
 	var m tokenizer.Message
 	var call tokenizer.ToolCall
 	var arguments, thought string
 	all := fields{"type": harmless, "id": harmless, "status": harmless}
-	switch kind.Type {
+	switch kind {
 	case "message", "":
 		all["role"], all["content"], all["phase"] = text(&m.Role), parts(&m.Content), harmless
 	case "function_call":
@@ -123,12 +118,12 @@ func (r *responsesRequest) item(at string, raw json.RawMessage) error {
 	case "item_reference":
 		return r.refersToKept(at, raw)
 	default:
-		return invalid(at+".type", "unsupported_value", "%s has type %.100q; message, function_call, function_call_output and reasoning are supported", at, kind.Type)
+		return invalid(at+".type", "unsupported_value", "%s has type %.100q; message, function_call, function_call_output and reasoning are supported", at, kind)
 	}
 	if err := object(all)(at, raw); err != nil {
 		return err
 	}
-	switch kind.Type {
+	switch kind {
 	case "reasoning":
 		if thought != "" {
 			r.thought = thought
@@ -156,43 +151,21 @@ func (r *responsesRequest) call(at string, call tokenizer.ToolCall) error {
 	return r.append(at, tokenizer.Message{Role: "assistant", ToolCalls: []tokenizer.ToolCall{call}})
 }
 
-// parts takes a text, or a list of parts of text.
+// parts takes a text, or a list of parts of text, which has a type for each use.
 func parts(to *string) field {
-	return func(at string, raw json.RawMessage) error {
-		if raw[0] == '"' {
-			return text(to)(at, raw)
-		}
-		var whole strings.Builder
-		err := elements(func(at string, raw json.RawMessage) error {
-			var part struct {
-				Type string `json:"type"`
-			}
-			if json.Unmarshal(raw, &part) == nil && !strings.HasSuffix(part.Type, "text") {
-				return invalid(at+".type", "unsupported_value", "content of type %.100q is not supported by this server; text is", part.Type)
-			}
-			var words string
-			err := object(fields{"type": harmless, "text": text(&words), "annotations": harmless, "logprobs": harmless})(at, raw)
-			whole.WriteString(words)
-			return err
-		})(at, raw)
-		*to = whole.String()
-		return err
-	}
+	return textOrParts(to, func(kind string) bool { return strings.HasSuffix(kind, "text") }, "annotations", "logprobs")
 }
 
 // responsesTool takes a tool as the Responses API describes it.
 func responsesTool(to *[]toolcall.Tool) field {
 	return func(at string, raw json.RawMessage) error {
-		var kind struct {
-			Type string `json:"type"`
-		}
-		if json.Unmarshal(raw, &kind) == nil && kind.Type != "function" {
-			return invalid(at+".type", "unsupported_value", "%s has type %.100q; function is supported", at, kind.Type)
+		if kind, ok := typeOf(raw); ok && kind != "function" {
+			return invalid(at+".type", "unsupported_value", "%s has type %.100q; function is supported", at, kind)
 		}
 		var t toolcall.Tool
-		err := object(fields{
-			"type": harmless, "name": text(&t.Name), "description": text(&t.Description), "parameters": keep(&t.Parameters), "strict": boolean(&t.Strict), "defer_loading": only("false"),
-		})(at, raw)
+		all := functionFields(&t)
+		all["type"], all["defer_loading"] = harmless, only("false")
+		err := object(all)(at, raw)
 		*to = append(*to, t)
 		return err
 	}
@@ -213,10 +186,7 @@ func (r *responsesRequest) job(base lever.Request) (*job, error) {
 	if len(r.messages) == 0 {
 		return nil, invalid("input", "", "there is no input")
 	}
-	req.Messages = r.messages
-	if r.instructions != "" {
-		req.Messages = append([]tokenizer.Message{{Role: "system", Content: r.instructions}}, r.messages...)
-	}
+	req.Messages = r.after(r.instructions)
 	return j, nil
 }
 
@@ -402,4 +372,4 @@ func (a *responses) fail(out []byte, e *apiError) []byte {
 	return a.event(out, "response.failed", map[string]any{"response": a.response("failed", nil, e)})
 }
 
-func (a *responses) busy(out []byte) []byte { return append(out, ": still at work\n\n"...) }
+func (a *responses) busy(out []byte) []byte { return append(out, stillAtWork...) }

@@ -77,13 +77,17 @@ func (c *toolChoice) apply(req *lever.Request, tools []toolcall.Tool, parallel *
 	return nil
 }
 
+// functionFields are those by which OpenAI's APIs describe a function.
+func functionFields(t *toolcall.Tool) fields {
+	return fields{"name": text(&t.Name), "description": text(&t.Description), "parameters": keep(&t.Parameters), "strict": boolean(&t.Strict)}
+}
+
 // openAITool takes a tool as OpenAI's API describes it.
 func openAITool(to *[]toolcall.Tool) field {
 	return func(at string, raw json.RawMessage) error {
 		var kind string
 		var t toolcall.Tool
-		function := fields{"name": text(&t.Name), "description": text(&t.Description), "parameters": keep(&t.Parameters), "strict": boolean(&t.Strict)}
-		if err := object(fields{"type": text(&kind), "function": object(function)})(at, raw); err != nil {
+		if err := object(fields{"type": text(&kind), "function": object(functionFields(&t))})(at, raw); err != nil {
 			return err
 		}
 		if kind != "function" {
