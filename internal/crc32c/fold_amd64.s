@@ -8,6 +8,19 @@
 	VPCLMULQDQ $0x00, Z4, Z, Z      \
 	VPTERNLOGQ $0x96, off(SI), T, Z
 
+// REDUCE returns the checksum of the block on the stack.
+#define REDUCE \
+	VZEROUPPER                   \
+	XORL AX, AX                  \
+	MOVQ $-32, CX                \
+reduce:                          \
+	CRC32Q block-0(SP)(CX*8), AX \
+	INCQ CX                      \
+	JNZ  reduce                  \
+	NOTL AX                      \
+	MOVL AX, ret+32(FP)          \
+	RET
+
 // func fold512(data []byte, by *[2]uint64) uint32
 //
 //	SI data    CX bytes left    Z0-Z3 block    Z4 factors, four times    Z5-Z8 products
@@ -42,18 +55,7 @@ next:
 	VMOVDQU64 Z1, block-192(SP)
 	VMOVDQU64 Z2, block-128(SP)
 	VMOVDQU64 Z3, block-64(SP)
-	VZEROUPPER
-	XORL AX, AX
-	MOVQ $-32, CX
-
-reduce:
-	CRC32Q block-0(SP)(CX*8), AX
-	INCQ CX
-	JNZ  reduce
-
-	NOTL AX
-	MOVL AX, ret+32(FP)
-	RET
+	REDUCE
 
 // FOLD2 moves the two 16 bytes of Y on by one block and adds 32 bytes of data to them.
 #define FOLD2(off, Y, T) \
@@ -105,18 +107,7 @@ next:
 	VMOVDQU Y5, block-96(SP)
 	VMOVDQU Y6, block-64(SP)
 	VMOVDQU Y7, block-32(SP)
-	VZEROUPPER
-	XORL AX, AX
-	MOVQ $-32, CX
-
-reduce:
-	CRC32Q block-0(SP)(CX*8), AX
-	INCQ CX
-	JNZ  reduce
-
-	NOTL AX
-	MOVL AX, ret+32(FP)
-	RET
+	REDUCE
 
 // func hasCarrylessVectors() bool
 TEXT ·hasCarrylessVectors(SB), NOSPLIT, $0-1
