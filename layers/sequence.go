@@ -186,8 +186,8 @@ func (s *Sequence) drop(n int) {
 	s.numbers = s.numbers[:n]
 }
 
-// Cold returns, of a pending row, or of one that was pending at the last Commit if none was computed since, how many experts had to be read for it that no row before it in its pass had chosen, by quarter of the layers. It
-// is 0 where the weights are not a [Prefetcher].
+// Cold returns, of a pending row, or of one that was pending at the last Commit if none was computed since, how many experts had to be read for
+// it that no row before it in its pass had chosen, by quarter of the layers. It is 0 where the weights are not a [Prefetcher].
 func (s *Sequence) Cold(row int) [4]int {
 	if len(s.numbers) == 0 && row >= 0 && row < len(s.cold) {
 		return s.cold[row]

@@ -109,7 +109,7 @@ func probe(ctx context.Context, tok *tokenizer.Tokenizer, values ...string) (str
 	return spelled.String(), nil
 }
 
-// call is where parts of a rendered call are.
+// written is what a template wrote around the name and the arguments of a call.
 type written struct{ before, middle, after string }
 
 // cut finds the first call of a text, with a value.

@@ -166,7 +166,7 @@ func (l *Lever) rate(plain float64) float64 {
 	return (l.tokens + worth) / (l.seconds + worth*plain)
 }
 
-// draft asks the draft model for waves of candidates as long as they pay.
+// draft asks the draft model for candidates if that can be expected to pay, or to see whether it does by now.
 func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	g := &l.grower
 	l.mask(draft.Reach())
@@ -184,7 +184,7 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 	return l.waves(ctx, draft)
 }
 
-// waves asks for them, the first after the root.
+// waves asks the draft model for candidates, wave after wave as long as they pay, first for those of the root.
 func (l *Lever) waves(ctx context.Context, draft *spec.Draft) error {
 	g := &l.grower
 	wave, reach := l.root[:], 1
