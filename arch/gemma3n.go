@@ -74,10 +74,8 @@ func parseGemma3n(v *Values) (*Model, error) {
 		g.Clip = 0
 	}
 	v.Float("altup_coef_clip", &g.Clip)
-	active, scaled := 0, true
-	if v.Int("altup_active_idx", &active); active != 0 {
-		v.Fail(Unsupported("altup_active_idx = %d", active))
-	}
+	v.only("altup_active_idx", 0)
+	scaled := true
 	if v.Bool("altup_correct_scale", &scaled); !scaled {
 		v.Fail(Unsupported("altup_correct_scale = false"))
 	}

@@ -34,10 +34,7 @@ func parseGPTOSS(v *Values) (*Model, error) {
 	v.repeats("experts_per_token", "num_experts_per_tok", t.Chosen)
 	v.Has("initial_context_length") // that of rope_scaling
 	v.Bool("attention_bias", &t.QKVBias)
-	limit := clampLimit
-	if v.Float("swiglu_limit", &limit); limit != clampLimit {
-		v.Fail(Unsupported("swiglu_limit = %v", limit))
-	}
+	v.only("swiglu_limit", clampLimit)
 	t.OutputBias, t.Sinks, t.ExpertBias, t.Activation = t.QKVBias, true, true, layers.ClampedSwiGLU
 	m, err := t.Model()
 	if err != nil {

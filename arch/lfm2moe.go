@@ -50,12 +50,7 @@ func parseLFM2MoE(v *Values) (*Model, error) {
 	scaled := true
 	v.Bool("norm_topk_prob", &scaled)
 	t.KeepShares = !scaled
-	factor, gating := 1.0, sigmoidGating
-	if v.Float("routed_scaling_factor", &factor); factor != 1 {
-		v.Fail(Unsupported("routed_scaling_factor = %v", factor))
-	}
-	if v.Int(gatingKey, &gating); gating != sigmoidGating {
-		v.Fail(Unsupported("%s = %d", gatingKey, gating))
-	}
+	v.only("routed_scaling_factor", 1)
+	v.only(gatingKey, sigmoidGating)
 	return lfm2Model(&t)
 }

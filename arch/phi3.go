@@ -10,10 +10,7 @@ var Phi3 = &Architecture{
 func parsePhi3(v *Values) (*Model, error) {
 	t := v.Dense("")
 	v.Windows(&t, 0)
-	every := 1
-	if v.Int("full_attn_mod", &every); every != 1 {
-		v.Fail(Unsupported("full_attn_mod = %d", every))
-	}
+	v.only("full_attn_mod", 1)
 	m, err := t.Model()
 	if err != nil {
 		return nil, err

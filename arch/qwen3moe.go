@@ -21,10 +21,7 @@ func parseQwen3MoE(v *Values) (*Model, error) {
 	scaled := false
 	v.Bool("norm_topk_prob", &scaled)
 	t.KeepShares = !scaled
-	step := 1
-	if v.Int("decoder_sparse_step", &step); step != 1 {
-		v.Fail(Unsupported("decoder_sparse_step = %d", step))
-	}
+	v.only("decoder_sparse_step", 1)
 	var dense []int
 	if v.Decode("mlp_only_layers", &dense, "a list of layers"); len(dense) > 0 {
 		v.Fail(Unsupported("mlp_only_layers = %v", dense))

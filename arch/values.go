@@ -95,6 +95,14 @@ func (v *Values) Need(key string, into *int) {
 	v.Int(key, into)
 }
 
+// only reads a number of which one value alone, the default, is supported.
+func (v *Values) only(key string, value float64) {
+	x := value
+	if v.Float(key, &x); x != value {
+		v.Fail(Unsupported("%s = %v", key, x))
+	}
+}
+
 // repeats reads a key that says once more what another one says.
 func (v *Values) repeats(key, of string, value int) {
 	again := value
