@@ -2,6 +2,7 @@ package joint
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -129,7 +130,7 @@ func (g *Group) do(m *Member) error {
 	g.calls = append(g.calls, c)
 	g.wake()
 	for !c.done {
-		if err := c.ctx.Err(); err != nil && !c.taken {
+		if err := c.ctx.Err(); err != nil && !g.busy {
 			g.finish(c, err)
 		} else if calls := g.next(); len(calls) > 0 {
 			g.run(calls)
@@ -157,12 +158,10 @@ func (c *call) wake() {
 // wait waits until something has changed for the call of a member, or has not for too long.
 func (g *Group) wait(m *Member) {
 	c := &m.call
-	cancelled := c.ctx.Done()
-	if c.taken {
-		cancelled = nil // the pass ends before
-	}
+	var cancelled <-chan struct{}
 	var overdue <-chan time.Time
-	if !g.busy {
+	if !g.busy { // a pass under way tells of its end
+		cancelled = c.ctx.Done()
 		m.timer.Reset(c.patience() - time.Since(c.since))
 		overdue = m.timer.C
 	}
@@ -259,8 +258,11 @@ func (c *call) isChain() bool {
 	return c.kind == forward && b.Parents == nil && b.Hook == nil && len(b.Tokens) > 1
 }
 
-// finish ends a call.
+// finish ends a call while no pass is under way. Of one that failed no rows stay pending.
 func (g *Group) finish(c *call, err error) {
+	if err != nil && c.kind == forward && c.computed > 0 {
+		err = errors.Join(err, c.model.Do(func() error { return c.part.Sequence.Rollback(c.part.First) }))
+	}
 	c.done, c.err = true, err
 	g.wake()
 	g.calls = slices.DeleteFunc(g.calls, func(other *call) bool { return other == c })
@@ -282,6 +284,11 @@ func (g *Group) run(calls []*call) {
 			c.taken, c.since = false, time.Now()
 			if c.err != nil || kind == projection || c.size() == 0 {
 				g.finish(c, c.err)
+			}
+		}
+		for _, c := range slices.Backward(g.calls) { // before the next pass, which they would wait for
+			if err := c.ctx.Err(); err != nil {
+				g.finish(c, err)
 			}
 		}
 		g.wake()

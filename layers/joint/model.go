@@ -64,9 +64,6 @@ func (d *Decoder) Forward(ctx context.Context, b layers.Batch) (first int, err e
 	c.ctx, c.model, c.kind, c.part = ctx, d.model, forward, layers.Part{Sequence: d.sequence, Batch: b}
 	err = d.member.group.do(d.member)
 	first, c.ctx, c.part = c.part.First, nil, layers.Part{}
-	if err != nil && c.computed > 0 { // the rows of before are pending, and no others
-		err = errors.Join(err, d.model.Do(func() error { return d.sequence.Rollback(first) }))
-	}
 	if err != nil {
 		return 0, err
 	}
