@@ -47,7 +47,7 @@ func TestCompletion(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	first, second := clitest.MustSucceed(t, "version").Stdout, clitest.MustSucceed(t, "--version").Stdout
-	if first != second || !regexp.MustCompile(`^lever \S+.*, go1\.\S+, \w+/\w+, kernels \w+\n$`).MatchString(first) {
+	if first != second || !regexp.MustCompile(`^lever version \S+.*, go1\.\S+, \w+/\w+, kernels \w+\n$`).MatchString(first) {
 		t.Errorf("version prints %q, --version %q", first, second)
 	}
 }

@@ -14,7 +14,7 @@ func newVersionCommand() *cobra.Command {
 		Example: `  lever version`,
 		Args:    cli.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(cli.Stdout, "lever %s\n", cli.VersionText())
+			_, err := fmt.Fprintf(cli.Stdout, "lever version %s\n", cli.VersionText())
 			return err
 		},
 	}

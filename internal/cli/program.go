@@ -59,7 +59,6 @@ func Prepare(root *cobra.Command, what string) {
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetOut(Stdout)
 	root.SetErr(Stderr)
-	root.SetVersionTemplate(root.Name() + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	completeFlags(root)
 }
