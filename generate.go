@@ -23,7 +23,7 @@ type Request struct {
 	Raw    bool
 	// Messages is a conversation; it is used instead of Prompt when it is not empty.
 	Messages []tokenizer.Message
-	// Tokens is a prompt that [Engine.Prepare] has encoded. Unless it is empty, it is used instead of Prompt and Messages.
+	// Tokens is a prompt that is encoded already, by [Engine.Prepare] for instance. Unless it is empty, it is used instead of Prompt and Messages.
 	Tokens []int32
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
@@ -54,6 +54,9 @@ type Request struct {
 	// Logits, if not nil, is called with each generated token and the logits it was picked from, before the text that the token completes is
 	// emitted. See [spec.Request].
 	Logits func(token int32, logits []float32)
+	// PromptLogits, if not nil, is called with each token of the prompt but the first, and the logits that the target has in its place. See
+	// [spec.Request].
+	PromptLogits func(token int32, logits []float32)
 	// ToolCall, if not nil, is called with what each pass adds to calls, after emit gets its text. An error ends the generation.
 	ToolCall func(toolcall.Delta) error
 	// Piece, if not nil, is called with what each pass adds, before emit gets its text.
@@ -145,6 +148,8 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Constraint:  constraint,
 		Logits:      req.Logits,
 		Observe:     req.Observe,
+
+		PromptLogits: req.PromptLogits,
 	}, func(p spec.Piece) error {
 		if req.Piece != nil {
 			req.Piece(p)
@@ -195,14 +200,20 @@ func (e *Engine) stopTokens(req Request) []int32 {
 // empty reports whether a request has nothing to answer.
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
-// Prepare encodes the prompt of a request, in Tokens, and returns it as text. [Engine.Generate] does so itself where it was not done before.
+// Prepare encodes the prompt of a request, in Tokens, and returns it as text; where there are Tokens already, it checks them. [Engine.Generate] does so itself where it was not done before.
 // An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], or is that of [Engine.Chat]. It may be called during a generation.
 func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Prompt, err error) {
 	if err := e.check(ctx); err != nil {
 		return prompt, err
 	}
 	tok := e.target.tokenizer
-	if req.Raw && !req.empty() {
+	if len(req.Tokens) > 0 {
+		for i, token := range req.Tokens {
+			if token < 0 || int(token) >= e.target.decoder.Vocab() {
+				return prompt, fmt.Errorf("lever: prompt token %d is %d, outside the vocabulary of %d", i, token, e.target.decoder.Vocab())
+			}
+		}
+	} else if req.Raw && !req.empty() {
 		prompt.Text = req.Prompt
 		req.Tokens, err = tok.EncodeContext(ctx, req.Prompt, tokenizer.EncodeOptions{AddBOS: tok.AddBOS()})
 	} else {

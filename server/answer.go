@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
@@ -33,10 +31,13 @@ type job struct {
 	prompt   string // the field that has the prompt, for errors
 	options  *sampling
 	request  lever.Request
-	large    bool // it may take longer than most
+	prompts  []prompt        // to continue; if there are none, the request has its prompt
+	choices  []lever.Request // the answers to give, those for a prompt one after the other
+	large    bool            // it may take longer than most
+	echo     bool            // a choice begins with its prompt
 	logprobs bool
-	top      int                 // alternatives of each token
-	thoughts *tokenizer.Thoughts // nil if the model has none
+	top      int               // alternatives of each token
+	thoughts *tokenizer.Prompt // after which thoughts are told from text; nil where they are not
 }
 
 // lightBytes is the length of the longest request that is prepared at once. What longer ones take is noticed by others, so they take turns.
@@ -56,7 +57,10 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 	if j.request.Grammar, err = s.grammar(ctx, &j.options.format); err == nil {
 		j.request.Calls, err = s.toolGrammar(ctx, &j.request)
 	}
-	j.large = len(body) > lightBytes || j.request.Grammar != nil || j.request.Calls != nil
+	for i := range j.choices {
+		j.choices[i].Grammar, j.choices[i].Calls = j.request.Grammar, j.request.Calls
+	}
+	j.large = len(body) > lightBytes || j.request.Grammar != nil || j.request.Calls != nil || len(j.choices) > 1 || j.echo && j.logprobs
 	return j, err
 }
 
@@ -71,24 +75,26 @@ func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, er
 	if err := s.checkModel(j.options.model); err != nil {
 		return nil, err
 	}
-	prompt, err := s.options.Engine.Prepare(ctx, &j.request)
+	return j, s.spread(ctx, j)
+}
+
+// encode encodes the prompt of a request of a job.
+func (s *Server) encode(ctx context.Context, j *job, req *lever.Request) (tokenizer.Prompt, error) {
+	prompt, err := s.options.Engine.Prepare(ctx, req)
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return prompt, ctx.Err()
 	case errors.Is(err, toolcall.ErrUnsupported):
-		return nil, invalid("tools", "unsupported_parameter", "this model can't call tools: %s", plain(err))
+		return prompt, invalid("tools", "unsupported_parameter", "this model can't call tools: %s", plain(err))
 	case errors.Is(err, spec.ErrPromptTooLong):
-		return nil, invalid(j.prompt, "context_length_exceeded", "%s", plain(err))
+		return prompt, invalid(j.prompt, "context_length_exceeded", "%s", plain(err))
 	case err != nil:
-		return nil, invalid(j.prompt, "", "%s", plain(err))
+		return prompt, invalid(j.prompt, "", "%s", plain(err))
 	}
 	if prompt.Fallback != nil {
 		s.fallbacks.tell(s.options.Log, s.options.Model, prompt)
 	}
-	if !j.request.Raw && !j.options.format.limits() {
-		j.thoughts = tokenizer.NewThoughts(prompt)
-	}
-	return j, nil
+	return prompt, nil
 }
 
 // fallbacks tells of conversations that the model's own chat template could not take.
@@ -145,26 +151,19 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 	go func() {
 		defer close(gone)
 		defer s.queue.leave()
-		arrived := time.Now()
-		later := time.Duration(0)
-		if j.large {
-			later = largeLater
-		}
-		if err := s.queue.run(ctx, later, func() { s.generate(ctx, j, box, arrived) }); err != nil {
-			box.finish(lever.Result{}, err)
-		}
+		box.finish(s.generate(ctx, j, box))
 	}()
 	defer func() {
 		cancel()
 		<-gone
 		if box.began {
-			x.waited, x.result = box.waited, &box.result
+			x.waited, x.result = box.waited, &box.total
 		}
 	}()
 	if j.options.stream {
 		return s.stream(ctx, x, j, box)
 	}
-	var all piece
+	all := make([]piece, len(j.choices))
 	for {
 		select {
 		case <-box.wake:
@@ -176,7 +175,7 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		}
 		pieces, done := box.take()
 		for _, p := range pieces {
-			all.add(p)
+			all[p.choice].add(p)
 		}
 		if !done {
 			continue
@@ -184,10 +183,12 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		if box.err != nil {
 			return box.err
 		}
-		if j.logprobs && all.logprobs == nil {
-			all.logprobs = []logprob{}
+		for i := range all {
+			if j.logprobs && all[i].logprobs == nil {
+				all[i].logprobs = []logprob{}
+			}
 		}
-		out := j.reply.whole(all, box.result)
+		out := j.reply.whole(all)
 		s.deadline(x)
 		writeJSON(x, http.StatusOK, out)
 		return nil
@@ -217,51 +218,6 @@ func (s *Server) fault(ctx context.Context, err error) *apiError {
 	}
 	s.options.Log.Error("request failed", "error", err)
 	return refused(http.StatusInternalServerError, "server_error", "", "the model failed; the server's log says how")
-}
-
-// generate has the engine answer a job, and puts what it makes into box.
-func (s *Server) generate(ctx context.Context, j *job, box *mailbox, arrived time.Time) {
-	box.begin(time.Since(arrived))
-	var ready []logprob // whose text was not put into the box yet
-	tok := s.options.Engine.Tokenizer()
-	req := j.request
-	held := newHeldLogprobs(tok)
-	if j.logprobs {
-		req.Logits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
-	}
-	if j.options.trees {
-		req.Observe = func(o spec.Observation) { box.put(piece{tree: newTree(o, tok)}) }
-	}
-	req.ToolCall = func(d toolcall.Delta) error {
-		box.put(piece{calls: []toolcall.Delta{d}})
-		return nil
-	}
-	put := func(reasoning, text string) {
-		if reasoning != "" || text != "" {
-			box.put(piece{reasoning: reasoning, text: text, logprobs: ready})
-			ready = nil
-		}
-	}
-	result, err := s.options.Engine.Generate(ctx, req, func(text string) error {
-		ready = append(ready, held.shown(len(text))...)
-		if j.thoughts != nil {
-			put(j.thoughts.Next(text))
-		} else {
-			put("", text)
-		}
-		return nil
-	})
-	if j.thoughts != nil {
-		put(j.thoughts.Flush())
-	}
-	if ready = append(ready, held.last()...); len(ready) > 0 {
-		box.put(piece{logprobs: ready})
-	}
-	s.metrics.count(result, time.Since(arrived), err, ctx.Err() != nil)
-	if from := cmp.Or(j.options.format.from, "tools"); errors.Is(err, grammar.ErrTooLarge) {
-		err = invalid(from, "unsupported_value", "%s: schema is too large, which showed after %d tokens of the answer", from, result.Tokens)
-	}
-	box.finish(result, err)
 }
 
 func newTree(o spec.Observation, tok *tokenizer.Tokenizer) *tree {

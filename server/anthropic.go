@@ -267,7 +267,8 @@ func stopReason(r lever.Result, called bool) (reason, sequence *string) {
 	return &word, sequence
 }
 
-func (a *anthropic) whole(p piece, r lever.Result) any {
+func (a *anthropic) whole(choices []piece) any {
+	p, r := choices[0], *choices[0].result
 	m := a.message()
 	if p.reasoning != "" {
 		m.Content = append(m.Content, thinkingBlock(p.reasoning))
@@ -336,7 +337,7 @@ func (a *anthropic) part(out []byte, p piece) []byte {
 	return out
 }
 
-func (a *anthropic) end(out []byte, r lever.Result) []byte {
+func (a *anthropic) end(out []byte, _ int, r lever.Result) []byte {
 	if a.index == 0 && a.open == "" {
 		out = a.start(out, textBlock(""))
 	}

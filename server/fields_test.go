@@ -64,7 +64,8 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		{`"reasoning_effort": "high"`, "reasoning_effort", "unsupported_value"},
 		{`"chat_template_kwargs": {"custom": 1}`, "chat_template_kwargs.custom", "unsupported_parameter"},
 		{`"stream": true, "stream_options": {"more": 1}`, "stream_options.more", "unsupported_parameter"},
-		{`"n": 2`, "n", "unsupported_value"},
+		{`"n": 0`, "n", ""},
+		{`"n": 65`, "n", ""},
 		{`"prompt": "a"`, "prompt", "unsupported_parameter"},
 
 		{`"messages": [{"role": "user", "content": "hi", "name": "Jo"}]`, "messages[0].name", "unsupported_parameter"},
@@ -99,9 +100,9 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ fields, param string }{
-		{`"best_of": 1, "echo": false, "suffix": ""`, ""},
+		{`"best_of": 1, "echo": false, "suffix": "", "n": 3`, ""},
 		{`"best_of": 2`, "best_of"},
-		{`"echo": true`, "echo"},
+		{`"echo": "yes"`, "echo"},
 		{`"suffix": "b"`, "suffix"},
 		{`"logprobs": 6`, "logprobs"},
 		{`"messages": []`, "messages"},

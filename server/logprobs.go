@@ -15,6 +15,7 @@ type logprob struct {
 	text  string
 	value float32
 	top   []alternative
+	none  bool // it is the first of a prompt, for which there is none
 
 	start, end int // of what it adds to the text, in bytes
 	offset     int // of that, in characters
@@ -54,6 +55,8 @@ func newLogprob(token int32, logits []float32, top int, spell func(int32) string
 
 // heldLogprobs keeps log-probabilities back until the text of their tokens is shown: that of a stop string never is.
 type heldLogprobs struct {
+	tok        *tokenizer.Tokenizer
+	prompt     int               // tokens of it that are still to be added
 	decoder    *tokenizer.Stream // of all tokens, as the engine decodes them
 	text       strings.Builder
 	characters int
@@ -62,9 +65,15 @@ type heldLogprobs struct {
 }
 
 func newHeldLogprobs(tok *tokenizer.Tokenizer) *heldLogprobs {
-	h := &heldLogprobs{decoder: tok.NewStream()}
-	h.decoder.SkipSpecial = true
+	h := &heldLogprobs{tok: tok}
+	h.decode()
 	return h
+}
+
+// decode begins with a text.
+func (h *heldLogprobs) decode() {
+	h.decoder = h.tok.NewStream()
+	h.decoder.SkipSpecial = true
 }
 
 func (h *heldLogprobs) add(l logprob) {
@@ -74,6 +83,15 @@ func (h *heldLogprobs) add(l logprob) {
 	h.characters += utf8.RuneCountInString(adds)
 	l.end = h.text.Len()
 	h.list = append(h.list, l)
+	if h.prompt--; h.prompt == 0 {
+		h.decode()
+	}
+}
+
+// addPrompt begins with a prompt, of which the log-probabilities of all tokens but the first are still to be added.
+func (h *heldLogprobs) addPrompt(tokens []int32) {
+	h.prompt = len(tokens)
+	h.add(logprob{token: tokens[0], text: h.tok.Token(tokens[0]), none: true})
 }
 
 // shown takes in that n more bytes of the text are shown, and returns the log-probabilities that this releases.
@@ -139,17 +157,21 @@ func completionLogprobs(list []logprob) any {
 	}
 	out := struct {
 		Tokens        []string             `json:"tokens"`
-		TokenLogprobs []float32            `json:"token_logprobs"`
+		TokenLogprobs []*float32           `json:"token_logprobs"`
 		TopLogprobs   []map[string]float32 `json:"top_logprobs"`
 		TextOffset    []int                `json:"text_offset"`
-	}{[]string{}, []float32{}, []map[string]float32{}, []int{}}
+	}{[]string{}, []*float32{}, []map[string]float32{}, []int{}}
 	for _, l := range list {
-		top := map[string]float32{}
+		var top map[string]float32
+		var value *float32
+		if !l.none {
+			top, value = map[string]float32{}, &l.value
+		}
 		for _, a := range l.top {
 			top[valid(a.text)] = a.value
 		}
 		out.Tokens = append(out.Tokens, valid(l.text))
-		out.TokenLogprobs = append(out.TokenLogprobs, l.value)
+		out.TokenLogprobs = append(out.TokenLogprobs, value)
 		out.TopLogprobs = append(out.TopLogprobs, top)
 		out.TextOffset = append(out.TextOffset, l.offset)
 	}

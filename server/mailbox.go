@@ -16,26 +16,29 @@ type mailbox struct {
 	mu     sync.Mutex
 	pieces []piece
 	done   bool
-	result lever.Result
 	err    error
+	total  lever.Result // of the choices that have ended
 
-	// Set by the goroutine that generates, and read when it has ended.
+	// Set by the goroutine that generates the first choice, and read when it has ended.
 	began  bool
 	waited time.Duration
 }
 
-// piece is a part of an answer.
+// piece is a part of a choice, or with a result its end.
 type piece struct {
+	choice          int
 	reasoning, text string
 	calls           []toolcall.Delta
 	logprobs        []logprob
 	tree            *tree
+	result          *lever.Result
 }
 
 // add adds what follows.
 func (p *piece) add(more piece) {
 	p.reasoning, p.text = p.reasoning+more.reasoning, p.text+more.text
 	p.logprobs, p.calls = append(p.logprobs, more.logprobs...), append(p.calls, more.calls...)
+	p.result = more.result
 }
 
 // whole returns the calls that the parts make.
@@ -69,9 +72,18 @@ func (m *mailbox) put(p piece) {
 	m.notify()
 }
 
-func (m *mailbox) finish(result lever.Result, err error) {
+// count adds the result of a choice to the total.
+func (m *mailbox) count(r lever.Result) {
 	m.mu.Lock()
-	m.done, m.result, m.err = true, result, err
+	defer m.mu.Unlock()
+	m.total.Finish = r.Finish
+	addCounts(&m.total.Stats, r.Stats)
+}
+
+// finish ends the answer, with an error or none.
+func (m *mailbox) finish(err error) {
+	m.mu.Lock()
+	m.done, m.err = true, err
 	m.mu.Unlock()
 	m.notify()
 }

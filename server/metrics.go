@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/spec"
 )
 
 // metrics are what GET /metrics shows, in Prometheus' text format 0.0.4.
@@ -92,15 +93,24 @@ func (m *metrics) count(r lever.Result, since time.Duration, err error, left boo
 	if r.TimeToFirstToken > 0 {
 		m.firstToken.observe(since.Seconds() - r.PrefillSeconds - r.Seconds + r.TimeToFirstToken)
 	}
-	s := &m.sums.Stats
+	addCounts(&m.sums.Stats, r.Stats)
+}
+
+// addCounts adds what another generation took.
+func addCounts(s *spec.Stats, r spec.Stats) {
 	s.PromptTokens += r.PromptTokens
 	s.ReusedTokens += r.ReusedTokens
 	s.Tokens += r.Tokens
 	s.Forced += r.Forced
 	s.Passes += r.Passes
 	s.Drafted += r.Drafted
+	s.Verified += r.Verified
+	s.Pruned += r.Pruned
 	s.BytesRead += r.BytesRead
 	s.Seconds += r.Seconds
+	if s.Passes > 0 {
+		s.AcceptedPerPass = float64(s.Tokens) / float64(s.Passes)
+	}
 }
 
 func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {

@@ -277,7 +277,12 @@ func (o *ollama) answer(p piece) ollamaAnswer {
 	return a
 }
 
-func (o *ollama) whole(p piece, r lever.Result) any {
+func (o *ollama) whole(choices []piece) any {
+	return o.last(choices[0], *choices[0].result)
+}
+
+// last returns the part with which an answer ends.
+func (o *ollama) last(p piece, r lever.Result) ollamaAnswer {
 	a := o.answer(p)
 	a.Done = true
 	a.ollamaEnd = &ollamaEnd{
@@ -305,7 +310,9 @@ func (o *ollama) part(out []byte, p piece) []byte {
 	return appendLine(out, o.answer(p))
 }
 
-func (o *ollama) end(out []byte, r lever.Result) []byte { return appendLine(out, o.whole(o.calls, r)) }
+func (o *ollama) end(out []byte, _ int, r lever.Result) []byte {
+	return appendLine(out, o.last(o.calls, r))
+}
 
 func (o *ollama) fail(out []byte, e *apiError) []byte { return appendLine(out, ollamaRefusal(e)) }
 

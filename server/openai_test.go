@@ -218,7 +218,7 @@ func TestErrors(t *testing.T) {
 		param, code string
 	}{
 		{"model", func(p *openai.ChatCompletionNewParams) { p.Model = "gpt" }, 404, "model", "model_not_found"},
-		{"n", func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(2) }, 400, "n", "unsupported_value"},
+		{"n", func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(100) }, 400, "n", ""},
 		{"no messages", func(p *openai.ChatCompletionNewParams) { p.Messages = nil }, 400, "messages", ""},
 		{"temperature", func(p *openai.ChatCompletionNewParams) { p.Temperature = openai.Float(3) }, 400, "temperature", ""},
 		{"penalty", func(p *openai.ChatCompletionNewParams) { p.PresencePenalty = openai.Float(1) }, 400, "presence_penalty", "unsupported_parameter"},

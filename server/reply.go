@@ -8,15 +8,16 @@ import (
 	"github.com/lever-go/lever"
 )
 
-// reply writes an answer in the words of an API. A stream is a beginning, parts, and an end or a failure, each appended to what is sent next.
+// reply writes an answer in the words of an API. A stream is a beginning, parts, and the end of each choice or a failure, each appended to what is sent
+// next. Most APIs have one choice.
 type reply interface {
-	// whole returns the body of a whole answer.
-	whole(p piece, r lever.Result) any
+	// whole returns the body of a whole answer: all of each choice, with its result.
+	whole(choices []piece) any
 
 	kind() string                        // of content
 	begin(out []byte, prompt int) []byte // which has so many tokens
 	part(out []byte, p piece) []byte
-	end(out []byte, r lever.Result) []byte
+	end(out []byte, choice int, r lever.Result) []byte
 	fail(out []byte, e *apiError) []byte
 	// busy says that there is nothing to say yet.
 	busy(out []byte) []byte

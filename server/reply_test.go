@@ -48,7 +48,7 @@ func TestReplies(t *testing.T) {
 			all.add(p)
 			out = c.reply.part(out, p)
 		}
-		rest := string(c.reply.end(out, r))
+		rest := string(c.reply.end(out, 0, r))
 		for _, want := range c.want {
 			before, after, found := strings.Cut(rest, want)
 			if !found {
@@ -60,7 +60,8 @@ func TestReplies(t *testing.T) {
 			}
 			rest = after
 		}
-		body, err := json.Marshal(c.reply.whole(all, r))
+		all.result = &r
+		body, err := json.Marshal(c.reply.whole([]piece{all}))
 		for _, want := range c.whole {
 			if err != nil || !strings.Contains(string(body), want) {
 				t.Errorf("%s: %v, no %s in %s", name, err, want, body)

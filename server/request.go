@@ -24,6 +24,7 @@ type sampling struct {
 	topK        *int64
 	minP        *float64
 	seed        *int64
+	n           *int64 // choices for each prompt
 	stop        []string
 	stream      bool
 	usage       *bool // of stream_options
@@ -39,7 +40,7 @@ func (f *sampling) fields() fields {
 		"top_p":           number(&f.topP, 0, 1),
 		"top_k":           integer(&f.topK, -1, math.MaxInt32),
 		"min_p":           number(&f.minP, 0, 1),
-		"n":               one,
+		"n":               integer(&f.n, 1, maxChoices),
 		"seed":            integer(&f.seed, math.MinInt64, math.MaxInt64),
 		"stop":            f.takeStop,
 		"stream":          boolean(&f.stream),
@@ -151,14 +152,6 @@ func (f *sampling) apply(req *lever.Request) error {
 	}
 	// A thought would not fit the format.
 	req.NoThinking = req.NoThinking || f.format.limits()
-	return nil
-}
-
-// one takes the number of answers.
-func one(at string, raw json.RawMessage) error {
-	if only("1")(at, raw) != nil {
-		return invalid(at, "unsupported_value", "%s must be 1: this server gives one answer to each request", at)
-	}
 	return nil
 }
 
@@ -348,8 +341,10 @@ func (r *chatRequest) refusal(e *apiError) any { return openAIRefusal(e) }
 // completionRequest is a request to continue a text.
 type completionRequest struct {
 	sampling
-	prompt   string
+	vocab    int
+	prompts  []prompt
 	logprobs *int64
+	echo     bool
 }
 
 func (r *completionRequest) fields() fields {
@@ -358,7 +353,7 @@ func (r *completionRequest) fields() fields {
 		"prompt":   r.takePrompt,
 		"logprobs": integer(&r.logprobs, 0, 5),
 		"best_of":  only("1"),
-		"echo":     only("false"),
+		"echo":     boolean(&r.echo),
 		"suffix":   only(`""`),
 	})
 	return all
@@ -366,24 +361,51 @@ func (r *completionRequest) fields() fields {
 
 func (r *completionRequest) refusal(e *apiError) any { return openAIRefusal(e) }
 
-// takePrompt takes a text, or a list with one.
+// takePrompt takes a text, tokens, or a list of either.
 func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
-	var prompts []string
-	if err := texts(&prompts)(at, raw); err != nil || len(prompts) != 1 {
-		return invalid("prompt", "unsupported_value", "prompt must be a string, or a list with one; tokens are not supported by this server")
+	return prompts(&r.prompts, r.vocab)(at, raw)
+}
+
+// prompts takes a text, the tokens of one, or a list of either.
+func prompts(to *[]prompt, vocab int) field {
+	one := func(at string, raw json.RawMessage) error {
+		if len(*to) == maxChoices {
+			return invalid(at, "", "a request may have %d prompts", maxChoices)
+		}
+		var p prompt
+		var err error
+		if raw[0] == '"' {
+			err = text(&p.text)(at, raw)
+		} else {
+			err = elements(tokenID(&p.tokens, vocab))(at, raw)
+		}
+		if err == nil && p.text == "" && p.tokens == nil {
+			return invalid(at, "", "%s is empty", at)
+		}
+		*to = append(*to, p)
+		return err
 	}
-	r.prompt = prompts[0]
-	return nil
+	return func(at string, raw json.RawMessage) error {
+		if raw[0] != '"' && raw[0] != '[' {
+			return wrongKind(at, "a string, tokens, or a list of either", raw)
+		}
+		if first := following(raw[1:]); raw[0] == '[' && (first[0] == '"' || first[0] == '[') {
+			return elements(one)(at, raw)
+		}
+		return one(at, raw)
+	}
 }
 
 func (r *completionRequest) job(base lever.Request) (*job, error) {
-	j := &job{reply: newOpenAI(completionForm, r.served, r.usage != nil && *r.usage), prompt: "prompt", options: &r.sampling, request: base}
+	j := &job{
+		reply: newOpenAI(completionForm, r.served, r.usage != nil && *r.usage), prompt: "prompt", options: &r.sampling, request: base, prompts: r.prompts, echo: r.echo,
+	}
 	if n := r.logprobs; n != nil {
 		j.logprobs, j.top = true, int(*n)
 	}
-	if r.prompt == "" {
+	if len(r.prompts) == 0 {
 		return nil, invalid("prompt", "", "the prompt is empty")
 	}
-	j.request.Prompt, j.request.Raw = r.prompt, true
+	j.request.Raw = true
 	return j, r.apply(&j.request)
 }

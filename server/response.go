@@ -84,21 +84,51 @@ func newResponse(f form, object, model string) response {
 type openAI struct {
 	form
 	response
-	usage  bool // the stream ends with it
-	called bool
+	usage  bool         // the stream ends with it
+	each   int          // choices for a prompt
+	called map[int]bool // choices that call tools
+	left   int          // choices that have not ended
+	total  lever.Result
 }
 
+// newOpenAI returns a reply with one choice, until sizes says otherwise.
 func newOpenAI(f form, model string, usage bool) *openAI {
-	return &openAI{form: f, response: newResponse(f, f.object, model), usage: usage}
+	return &openAI{form: f, response: newResponse(f, f.object, model), usage: usage, each: 1, called: map[int]bool{}, left: 1}
+}
+
+// sizes sets the number of choices for each prompt, and of all.
+func (o *openAI) sizes(each, all int) { o.each, o.left = each, all }
+
+// ended adds the result of a choice to the total. A prompt counts once.
+func (o *openAI) ended(choice int, r lever.Result) {
+	o.left--
+	if choice%o.each > 0 {
+		r.PromptTokens, r.ReusedTokens = 0, 0
+	}
+	if o.total.Tokens == 0 && o.total.PromptTokens == 0 {
+		o.total = r
+	} else {
+		addCounts(&o.total.Stats, r.Stats)
+	}
 }
 
 func (o *openAI) kind() string { return "text/event-stream" }
 
 func (o *openAI) event(out []byte) []byte { return appendEvent(out, "", o.response) }
 
-func (o *openAI) whole(p piece, r lever.Result) any {
-	finish := finishReason(r.Finish, len(p.calls) > 0)
-	c := choice{FinishReason: &finish}
+func (o *openAI) whole(choices []piece) any {
+	for i, p := range choices {
+		o.Choices = append(o.Choices, o.choice(i, p))
+		o.ended(i, *p.result)
+	}
+	o.Usage = newUsage(o.total)
+	return o.response
+}
+
+// choice returns a whole choice.
+func (o *openAI) choice(i int, p piece) choice {
+	finish := finishReason(p.result.Finish, len(p.calls) > 0)
+	c := choice{Index: i, FinishReason: &finish}
 	if o.chat {
 		c.Message, c.Logprobs = &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, chatLogprobs(p.logprobs)
 		for _, call := range p.whole() {
@@ -110,8 +140,7 @@ func (o *openAI) whole(p piece, r lever.Result) any {
 	} else {
 		c.Text, c.Logprobs = &p.text, completionLogprobs(p.logprobs)
 	}
-	o.Choices, o.Usage = []choice{c}, newUsage(r)
-	return o.response
+	return c
 }
 
 func (o *openAI) begin(out []byte, _ int) []byte {
@@ -120,12 +149,17 @@ func (o *openAI) begin(out []byte, _ int) []byte {
 		return out
 	}
 	empty := ""
-	o.Choices = []choice{{Delta: &said{Role: "assistant", Content: &empty}}}
-	return o.event(out)
+	for i := range o.left {
+		o.Choices = []choice{{Index: i, Delta: &said{Role: "assistant", Content: &empty}}}
+		out = o.event(out)
+	}
+	return out
 }
 
 func (o *openAI) part(out []byte, p piece) []byte {
-	o.called = o.called || len(p.calls) > 0
+	if len(p.calls) > 0 {
+		o.called[p.choice] = true
+	}
 	o.Choices, o.Tree = []choice{}, p.tree
 	if p.tree == nil {
 		o.Choices = append(o.Choices, o.delta(p))
@@ -138,9 +172,9 @@ func (o *openAI) part(out []byte, p piece) []byte {
 // delta returns the choice of a part.
 func (o *openAI) delta(p piece) choice {
 	if !o.chat {
-		return choice{Text: &p.text, Logprobs: completionLogprobs(p.logprobs)}
+		return choice{Index: p.choice, Text: &p.text, Logprobs: completionLogprobs(p.logprobs)}
 	}
-	c := choice{Delta: &said{Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs)}
+	c := choice{Index: p.choice, Delta: &said{Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs)}
 	if p.text != "" || p.reasoning == "" && p.calls == nil {
 		c.Delta.Content = &p.text
 	}
@@ -154,19 +188,27 @@ func (o *openAI) delta(p piece) choice {
 	return c
 }
 
-func (o *openAI) end(out []byte, r lever.Result) []byte {
-	last, finish := o.delta(piece{}), finishReason(r.Finish, o.called)
+func (o *openAI) end(out []byte, choice int, r lever.Result) []byte {
+	out = o.endChoice(out, choice, r)
+	if o.ended(choice, r); o.left > 0 {
+		return out
+	}
+	if o.usage {
+		o.Choices, o.Usage = o.Choices[:0], newUsage(o.total)
+		out = o.event(out)
+	}
+	return append(out, "data: [DONE]\n\n"...)
+}
+
+// endChoice says why a choice ended.
+func (o *openAI) endChoice(out []byte, i int, r lever.Result) []byte {
+	last, finish := o.delta(piece{choice: i}), finishReason(r.Finish, o.called[i])
 	last.FinishReason = &finish
 	if last.Delta != nil {
 		last.Delta = &said{}
 	}
 	o.Choices = []choice{last}
-	out = o.event(out)
-	if o.usage {
-		o.Choices, o.Usage = []choice{}, newUsage(r)
-		out = o.event(out)
-	}
-	return append(out, "data: [DONE]\n\n"...)
+	return o.event(out)
 }
 
 func (o *openAI) fail(out []byte, e *apiError) []byte { return appendEvent(out, "", openAIRefusal(e)) }

@@ -279,7 +279,8 @@ func (a *responses) response(status string, r *lever.Result, e *apiError) map[st
 	return all
 }
 
-func (a *responses) whole(p piece, r lever.Result) any {
+func (a *responses) whole(choices []piece) any {
+	p, r := choices[0], *choices[0].result
 	a.part(nil, p)
 	if len(a.output) == 0 {
 		a.start(nil, textItem())
@@ -359,7 +360,7 @@ func (a *responses) part(out []byte, p piece) []byte {
 	return out
 }
 
-func (a *responses) end(out []byte, r lever.Result) []byte {
+func (a *responses) end(out []byte, _ int, r lever.Result) []byte {
 	if len(a.output) == 0 {
 		out = a.start(out, textItem())
 	}

@@ -141,7 +141,9 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("POST /v1/chat/completions", s.api(func() question {
 		return &chatRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
 	}))
-	s.mux.Handle("POST /v1/completions", s.api(func() question { return &completionRequest{sampling: sampling{served: o.Model}} }))
+	s.mux.Handle("POST /v1/completions", s.api(func() question {
+		return &completionRequest{sampling: sampling{served: o.Model}, vocab: o.Engine.Tokenizer().Size()}
+	}))
 	s.mux.Handle("POST /v1/messages", s.api(func() question {
 		return &messagesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
 	}))

@@ -15,7 +15,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 	h.Set("Content-Type", j.reply.kind())
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
-	out := j.reply.begin(nil, len(j.request.Tokens))
+	out := j.reply.begin(nil, len(j.choices[0].Tokens))
 	timer := time.NewTicker(quiet)
 	defer timer.Stop()
 	for {
@@ -35,7 +35,11 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 		}
 		pieces, done := box.take()
 		for _, p := range pieces {
-			out = j.reply.part(out, p)
+			if p.result != nil {
+				out = j.reply.end(out, p.choice, *p.result)
+			} else {
+				out = j.reply.part(out, p)
+			}
 		}
 		if !done {
 			continue
@@ -46,8 +50,6 @@ func (s *Server) stream(ctx context.Context, x *exchange, j *job, box *mailbox) 
 				return errGone
 			}
 			out = j.reply.fail(out, e)
-		} else {
-			out = j.reply.end(out, box.result)
 		}
 		if err := s.flush(x, out); err != nil {
 			return errGone

@@ -25,7 +25,7 @@ func (m *StopMatcher) TakeShown() string {
 
 // Begin prepares for a request, whose passes OnePass runs one by one.
 func (g *Generator) Begin(ctx context.Context, req Request) error {
-	return errors.Join(g.begin(req, nil), g.prefill(ctx, nil))
+	return errors.Join(g.begin(req, nil), g.prefill(ctx, req))
 }
 
 // OnePass runs one pass.

@@ -73,6 +73,9 @@ type Request struct {
 	// allows no token; they are borrowed until it returns. They are nil for a token that was the only one allowed and so was not
 	// picked.
 	Logits func(token int32, logits []float32)
+	// PromptLogits, if it is not nil, is called during prefill with each token of the prompt but the first, and the logits that the target has in its
+	// place, before any constraint; they are borrowed until it returns. Nothing that the target still holds of the prompt is used again then.
+	PromptLogits func(token int32, logits []float32)
 	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
 	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total: all but the
@@ -222,7 +225,11 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if err := g.sampler.Reset(req.Sampling, 0); err != nil {
 		return err
 	}
-	if err := keepPrefix(g.target, req.Prompt); err != nil {
+	keep := req.Prompt
+	if req.PromptLogits != nil {
+		keep = nil
+	}
+	if err := keepPrefix(g.target, keep); err != nil {
 		return err
 	}
 	if g.draft != nil {
@@ -244,7 +251,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 
 // run does prefill and passes until the output is finished.
 func (g *Generator) run(ctx context.Context, req Request, began time.Time) error {
-	err := g.prefill(ctx, req.Progress)
+	err := g.prefill(ctx, req)
 	started, io := time.Now(), g.io()
 	g.stats.PrefillSeconds = started.Sub(began).Seconds()
 	defer func() {
@@ -298,16 +305,19 @@ func (g *Generator) takeForced() error {
 }
 
 // prefill takes in the prompt but its last token, the root of the first tree.
-func (g *Generator) prefill(ctx context.Context, progress func(done, total int)) error {
+func (g *Generator) prefill(ctx context.Context, req Request) error {
 	total := len(g.sequence) - 1
 	report := func() {
-		if progress != nil {
-			progress(g.target.Len(), total)
+		if req.Progress != nil {
+			req.Progress(g.target.Len(), total)
 		}
 	}
 	reads, clock := g.io(), time.Now()
 	var p Prefill
 	p.Target = g.forwards(g.target, total)
+	if err := g.score(ctx, g.sequence, req.PromptLogits, report); err != nil {
+		return err
+	}
 	if err := fill(ctx, g.target, g.sequence[:total], g.options.MaxBatch, report); err != nil {
 		return err
 	}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/grammar"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/toolcall"
+)
+
+// maxChoices bounds the choices of a request: n times the number of its prompts.
+const maxChoices = 64
+
+// prompt is a text to continue, or its tokens.
+type prompt struct {
+	text   string
+	tokens []int32
+}
+
+// spread makes the choices of a job: n for each prompt, the first with the seed of the request and the others with those after it.
+func (s *Server) spread(ctx context.Context, j *job) error {
+	n := 1
+	if j.options.n != nil {
+		n = int(*j.options.n)
+	}
+	if max(1, len(j.prompts))*n > maxChoices {
+		return invalid("n", "", "%d choices for each of %d prompts are too many: a request may have %d in all", n, len(j.prompts), maxChoices)
+	}
+	requests := []lever.Request{j.request}
+	if j.prompts != nil {
+		requests = slices.Repeat(requests, len(j.prompts))
+	}
+	for i := range requests {
+		req := &requests[i]
+		if j.prompts != nil {
+			req.Prompt, req.Tokens = j.prompts[i].text, j.prompts[i].tokens
+		}
+		rendered, err := s.encode(ctx, j, req)
+		if err != nil {
+			return err
+		}
+		if !req.Raw && !j.options.format.limits() {
+			j.thoughts = &rendered
+		}
+		for range n {
+			j.choices = append(j.choices, *req)
+			req.Sampling.Seed++
+		}
+	}
+	if o, ok := j.reply.(*openAI); ok {
+		o.sizes(n, len(j.choices))
+	}
+	return nil
+}
+
+// generate has the engine answer a job when its turn comes, and puts what it makes into box. Each choice has a turn of its own. Those for a prompt that
+// another one takes in follow when it has, and so find it there. An error of one ends all.
+func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	arrived, each := time.Now(), 1
+	if j.options.n != nil {
+		each = int(*j.options.n)
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for first := 0; first < len(j.choices); first += each {
+		known := make(chan struct{})
+		once := sync.OnceFunc(func() { close(known) })
+		for i := first; i < first+each; i++ {
+			all.Go(func() {
+				later := time.Duration(0)
+				if j.large {
+					later = largeLater
+				}
+				taken := func() {}
+				if i == first {
+					defer once()
+					taken = once
+				} else {
+					<-known
+				}
+				err := s.queue.run(ctx, later, func() {
+					if err := s.choose(ctx, j, box, i, arrived, taken); err != nil {
+						cancel(err)
+					}
+				})
+				if err != nil {
+					cancel(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// choose generates a choice, and calls taken when its prompt is taken in.
+func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrived time.Time, taken func()) error {
+	if i == 0 {
+		box.begin(time.Since(arrived))
+	}
+	put := func(p piece) {
+		p.choice = i
+		box.put(p)
+	}
+	var ready []logprob // whose text was not put into the box yet
+	tok := s.options.Engine.Tokenizer()
+	req := j.choices[i]
+	held := newHeldLogprobs(tok)
+	if j.logprobs {
+		req.Logits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
+	}
+	if j.options.trees {
+		req.Observe = func(o spec.Observation) { put(piece{tree: newTree(o, tok)}) }
+	}
+	req.ToolCall = func(d toolcall.Delta) error {
+		put(piece{calls: []toolcall.Delta{d}})
+		return nil
+	}
+	say := func(reasoning, text string) {
+		if reasoning != "" || text != "" {
+			put(piece{reasoning: reasoning, text: text, logprobs: ready})
+			ready = nil
+		}
+	}
+	if j.echo && j.logprobs {
+		held.addPrompt(req.Tokens)
+		req.PromptLogits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
+	}
+	begin := sync.OnceFunc(func() {
+		taken()
+		if j.echo {
+			text := cmp.Or(req.Prompt, textOf(tok, req.Tokens))
+			ready = append(ready, held.shown(len(text))...)
+			say("", text)
+		}
+	})
+	req.Piece = func(spec.Piece) { begin() }
+	var thoughts *tokenizer.Thoughts
+	if j.thoughts != nil {
+		thoughts = tokenizer.NewThoughts(*j.thoughts)
+	}
+	result, err := s.options.Engine.Generate(ctx, req, func(text string) error {
+		ready = append(ready, held.shown(len(text))...)
+		if thoughts != nil {
+			say(thoughts.Next(text))
+		} else {
+			say("", text)
+		}
+		return nil
+	})
+	if thoughts != nil {
+		say(thoughts.Flush())
+	}
+	if ready = append(ready, held.last()...); len(ready) > 0 {
+		put(piece{logprobs: ready})
+	}
+	s.metrics.count(result, time.Since(arrived), err, ctx.Err() != nil)
+	box.count(result)
+	if err == nil {
+		put(piece{result: &result})
+	}
+	if from := cmp.Or(j.options.format.from, "tools"); errors.Is(err, grammar.ErrTooLarge) {
+		return invalid(from, "unsupported_value", "%s: schema is too large, which showed after %d tokens of the answer", from, result.Tokens)
+	}
+	return err
+}
+
+// textOf returns the text of tokens without control tokens.
+func textOf(tok *tokenizer.Tokenizer, tokens []int32) string {
+	var text strings.Builder
+	decoder := tok.NewStream()
+	decoder.SkipSpecial = true
+	for _, token := range tokens {
+		text.WriteString(decoder.Next(token))
+	}
+	text.WriteString(decoder.Flush())
+	return text.String()
+}

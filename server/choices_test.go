@@ -1,0 +1,161 @@
+package server_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/server"
+)
+
+// completion is what these tests look at of an answer, or of all parts of a stream.
+type completion struct {
+	texts    []string
+	finish   []string
+	logprobs []completionLogprobs
+	usage    struct {
+		Prompt     int `json:"prompt_tokens"`
+		Completion int `json:"completion_tokens"`
+	}
+}
+
+type completionLogprobs struct {
+	Tokens        []string
+	TokenLogprobs []*float32 `json:"token_logprobs"`
+	TextOffset    []int      `json:"text_offset"`
+}
+
+// complete asks for choices.
+func complete(t *testing.T, url, path, body string) (all completion) {
+	t.Helper()
+	status, answer := post(t, url+path, "application/json", body, nil)
+	if status != http.StatusOK {
+		t.Fatalf("%s: %s", body, answer)
+	}
+	lines := bufio.NewScanner(strings.NewReader(answer))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := strings.TrimPrefix(lines.Text(), "data: ")
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		var part struct {
+			Choices []struct {
+				Index          int
+				Text           string
+				Message, Delta struct{ Content string }
+				Logprobs       *completionLogprobs
+				FinishReason   *string `json:"finish_reason"`
+			}
+			Usage any
+		}
+		part.Usage = &all.usage
+		if err := json.Unmarshal([]byte(line), &part); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		for _, c := range part.Choices {
+			for len(all.texts) <= c.Index {
+				all.texts, all.finish, all.logprobs = append(all.texts, ""), append(all.finish, ""), append(all.logprobs, completionLogprobs{})
+			}
+			all.texts[c.Index] += c.Text + c.Message.Content + c.Delta.Content
+			if c.FinishReason != nil {
+				all.finish[c.Index] += *c.FinishReason
+			}
+			if l := c.Logprobs; l != nil {
+				to := &all.logprobs[c.Index]
+				to.Tokens, to.TokenLogprobs, to.TextOffset = append(to.Tokens, l.Tokens...), append(to.TokenLogprobs, l.TokenLogprobs...), append(to.TextOffset, l.TextOffset...)
+			}
+		}
+	}
+	return all
+}
+
+// Each choice of a request is what its prompt and its seed get alone, streamed or not, however many are generated at once. Those for one prompt
+// share it.
+func TestChoices(t *testing.T) {
+	prompts := []string{"Once upon a time there was a small boat that went out to sea every morning and", "def add(a, b):"}
+	for _, parallel := range []int{1, 3} {
+		engine, err := lever.Open(t.Context(), lever.Config{Model: models.Target, Draft: models.Draft, Parallel: parallel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		url := start(t, server.Options{Engine: engine})
+		const sampled = `"temperature": 1.1, "max_tokens": 9`
+		var want []string
+		tokens := 0
+		for _, p := range prompts {
+			for seed := range 3 {
+				alone := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": %q, "seed": %d, %s}`, p, 40+seed, sampled))
+				want = append(want, alone.texts[0])
+				if seed == 0 {
+					tokens += alone.usage.Prompt
+				}
+			}
+		}
+		if want[0] == want[1] || want[1] == want[2] {
+			t.Errorf("seeds make no difference: %q", want)
+		}
+		for _, stream := range []string{"", `, "stream": true, "stream_options": {"include_usage": true}`} {
+			got := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": [%q, %q], "n": 3, "seed": 40, %s%s}`, prompts[0], prompts[1], sampled, stream))
+			if !slices.Equal(got.texts, want) || got.usage.Prompt != tokens || got.usage.Completion > 6*9 || got.usage.Completion < 6 {
+				t.Errorf("%d at once: %q, want %q; %+v, want %d", parallel, got.texts, want, got.usage, tokens)
+			}
+			for _, finish := range got.finish {
+				if finish != "length" && finish != "stop" {
+					t.Errorf("choices ended by %q", got.finish)
+				}
+			}
+			chat := complete(t, url, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Why?"}], "n": 2, "seed": 7, "temperature": 1, "max_tokens": 5`+stream+`}`)
+			if len(chat.texts) != 2 || chat.texts[0] == chat.texts[1] || chat.finish[1] == "" {
+				t.Errorf("%d at once: in a conversation %+v", parallel, chat)
+			}
+		}
+		again := complete(t, url, "/v1/completions", `{"prompt": "In the beginning there was a long sentence about ships, stones, the wide sea and grey birds.", "n": 4, "temperature": 1, "max_tokens": 3}`)
+		reused := regexp.MustCompile(`lever_reused_tokens_total (\d+)`).FindStringSubmatch(fetch(t, url+"/metrics"))[1]
+		var before int
+		if fmt.Sscan(reused, &before); before < 3*(again.usage.Prompt-1) {
+			t.Errorf("%d at once: %d tokens of prompts were used again", parallel, before)
+		}
+	}
+}
+
+// Tokens can be a prompt, and an echo has the prompt's text and log-probabilities, which are those that the model gave when it wrote the same tokens.
+func TestEcho(t *testing.T) {
+	engine := openEngine(t)
+	url := start(t, server.Options{Engine: engine})
+	const prompt = "Janet has 3 ducks."
+	ids, err := engine.Encode(t.Context(), lever.Request{Prompt: prompt, Raw: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := engine.Generate(t.Context(), lever.Request{Tokens: ids, MaxTokens: 7}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := complete(t, url, "/v1/completions", `{"prompt": "`+prompt+`", "max_tokens": 7, "logprobs": 1}`)
+	list, _ := json.Marshal(ids)
+	for _, stream := range []string{"", `, "stream": true`} {
+		if got := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": %s, "max_tokens": 7, "echo": true%s}`, list, stream)); got.texts[0] != prompt+result.Text || text.texts[0] != result.Text {
+			t.Errorf("%q and %q, want %q", got.texts[0], text.texts[0], result.Text)
+		}
+		written, _ := json.Marshal(slices.Concat(ids, result.TokenIDs))
+		scored := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": [%s], "max_tokens": 1, "echo": true, "logprobs": 1%s}`, written, stream)).logprobs[0]
+		if n := len(ids) + len(result.TokenIDs); len(scored.Tokens) < n || scored.TokenLogprobs[0] != nil {
+			t.Fatalf("%d tokens of %d, the first with %v", len(scored.Tokens), n, scored.TokenLogprobs)
+		}
+		alone := text.logprobs[0]
+		for i := range alone.Tokens {
+			at := len(ids) + i
+			if scored.Tokens[at] != alone.Tokens[i] || *scored.TokenLogprobs[at] != *alone.TokenLogprobs[i] || scored.TextOffset[at] != len(prompt)+alone.TextOffset[i] {
+				t.Errorf("token %d: %q has %v at %d, and %q %v at %d when it was written", i, scored.Tokens[at], *scored.TokenLogprobs[at], scored.TextOffset[at], alone.Tokens[i], *alone.TokenLogprobs[i], alone.TextOffset[i])
+			}
+		}
+	}
+}
