@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -102,10 +103,13 @@ func (b *chromium) open(url string) (session string) {
 	return attached.SessionID
 }
 
-// resize gives a page the screen of a phone.
-func (b *chromium) resize(session string, width, height int) {
+// resize gives a page a screen, that of a phone or of a desk, and a scheme of colours, "light" or "dark".
+func (b *chromium) resize(session string, width, height int, scheme string) {
 	b.t.Helper()
-	b.call(session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 2, "mobile": true}, nil)
+	phone := width < 800
+	b.call(session, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}, nil)
+	b.call(session, "Emulation.setTouchEmulationEnabled", map[string]any{"enabled": phone}, nil)
+	b.call(session, "Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
 // ask types a question and sends it.
@@ -114,29 +118,60 @@ func (b *chromium) ask(session, question string) {
 	b.evaluate(session, `document.querySelector("#question").value = `+strconv.Quote(question)+`; document.querySelector("#ask").requestSubmit(); ""`)
 }
 
+// press presses a key, of those that have a name.
+func (b *chromium) press(session, name string) {
+	b.t.Helper()
+	code := map[string]int{"Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "Tab": 9}[name]
+	for _, kind := range []string{"rawKeyDown", "keyUp"} {
+		b.call(session, "Input.dispatchKeyEvent", map[string]any{"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code}, nil)
+	}
+}
+
+// click clicks the first button with a text.
+func (b *chromium) click(session, text string) {
+	b.t.Helper()
+	if b.evaluate(session, `const b = [...document.querySelectorAll("button")].find((b) => b.checkVisibility() && (b.ariaLabel ?? b.textContent).startsWith(`+strconv.Quote(text)+`)); b?.click(); String(Boolean(b))`) != "true" {
+		b.t.Errorf("there is no button %q", text)
+	}
+}
+
 // until waits for an expression to be true.
 func (b *chromium) until(session, expression string) {
 	b.t.Helper()
-	until(b.t, expression, func() bool { return b.evaluate(session, "String(Boolean("+expression+"))") == "true" })
+	until(b.t, expression, func() bool { return b.evaluate(session, "try { String(Boolean("+expression+")) } catch {}") == "true" })
 }
 
-// evaluate returns the string that an expression gives in the page.
+// evaluate returns the string that statements give in the page, or a promise that is their value.
 func (b *chromium) evaluate(session, expression string) string {
 	b.t.Helper()
-	var got struct{ Result struct{ Value any } }
-	b.call(session, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &got)
+	var got struct {
+		Result           struct{ Value any }
+		ExceptionDetails *struct {
+			Exception struct{ Description string }
+		}
+	}
+	b.call(session, "Runtime.evaluate", map[string]any{"expression": "{" + expression + "}", "returnByValue": true, "awaitPromise": true}, &got)
+	if e := got.ExceptionDetails; e != nil {
+		b.t.Errorf("%s: %s", expression, e.Exception.Description)
+	}
 	text, _ := got.Result.Value.(string)
 	return text
 }
 
-// screenshot returns a picture of the page.
-func (b *chromium) screenshot(session string) []byte {
+// screenshot keeps a picture of the page in the folder that LEVER_SCREENSHOTS names, if it names one.
+func (b *chromium) screenshot(session, name string) {
 	b.t.Helper()
+	dir := os.Getenv("LEVER_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
 	var got struct{ Data string }
 	b.call(session, "Page.captureScreenshot", nil, &got)
 	picture, err := base64.StdEncoding.DecodeString(got.Data)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644)
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return picture
 }

@@ -126,9 +126,10 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		put(piece{calls: []toolcall.Delta{d}})
 		return nil
 	}
+	drafted, draftedBytes := false, 0 // the text that is said next, and of what a pass adds
 	say := func(reasoning, text string) {
 		if reasoning != "" || text != "" {
-			put(piece{reasoning: reasoning, text: text, logprobs: ready})
+			put(piece{reasoning: reasoning, text: text, drafted: drafted, logprobs: ready})
 			ready = nil
 		}
 	}
@@ -144,17 +145,26 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 			say("", text)
 		}
 	})
-	req.Piece = func(spec.Piece) { begin() }
+	req.Piece = func(p spec.Piece) {
+		begin()
+		if j.options.trees {
+			draftedBytes = p.Drafted
+		}
+	}
 	var thoughts *tokenizer.Thoughts
 	if j.thoughts != nil {
 		thoughts = tokenizer.NewThoughts(*j.thoughts)
 	}
 	result, err := s.options.Engine.Generate(ctx, req, func(text string) error {
 		ready = append(ready, held.shown(len(text))...)
-		if thoughts != nil {
-			say(thoughts.Next(text))
-		} else {
-			say("", text)
+		n := min(draftedBytes, len(text))
+		for i, part := range []string{text[:n], text[n:]} {
+			drafted = i == 0
+			if thoughts != nil {
+				say(thoughts.Next(part))
+			} else {
+				say("", part)
+			}
 		}
 		return nil
 	})

@@ -40,8 +40,8 @@
 // Arguments of calls satisfy the tools' schemas. A schema that can't be enforced is refused if its tool is strict; the arguments of another tool are any
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.
 //
-// What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. usage has an object
-// speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
+// What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. With lever_trees a stream has an event lever_tree
+// for each pass, and lever_drafted beside text that was drafted and accepted. usage has an object speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
 // Log-probabilities are those of the model restricted to what response_format allows, before temperature and the other steps of sampling, for
 // the tokens of the text: where a stop string ends it within a token, that one is spelled as far as the text goes.
 //

@@ -28,6 +28,7 @@ type mailbox struct {
 type piece struct {
 	choice          int
 	reasoning, text string
+	drafted         bool // the text, if trees are asked for
 	calls           []toolcall.Delta
 	logprobs        []logprob
 	tree            *tree

@@ -44,6 +44,7 @@ type said struct {
 	Content   *string    `json:"content,omitempty"`
 	Reasoning string     `json:"reasoning_content,omitempty"`
 	ToolCalls []saidCall `json:"tool_calls,omitempty"`
+	Drafted   bool       `json:"lever_drafted,omitempty"` // and accepted, in a stream with trees
 }
 
 // saidCall is a call, or what a part adds to one.
@@ -174,7 +175,7 @@ func (o *openAI) delta(p piece) choice {
 	if !o.chat {
 		return choice{Index: p.choice, Text: &p.text, Logprobs: completionLogprobs(p.logprobs)}
 	}
-	c := choice{Index: p.choice, Delta: &said{Reasoning: p.reasoning}, Logprobs: chatLogprobs(p.logprobs)}
+	c := choice{Index: p.choice, Delta: &said{Reasoning: p.reasoning, Drafted: p.drafted}, Logprobs: chatLogprobs(p.logprobs)}
 	if p.text != "" || p.reasoning == "" && p.calls == nil {
 		c.Delta.Content = &p.text
 	}
