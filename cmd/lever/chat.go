@@ -29,7 +29,7 @@ func newChatCommand() *cobra.Command {
 		Short: "Talk with a model in the terminal",
 		Long: `Talk with a model. Enter sends a message; a line that ends in \ goes on, and so does all between two lines of """. Lines that are pasted
 together are one message, which can be edited and is sent with Enter. Ctrl-C stops an answer, Ctrl-D or /exit ends the chat; /help lists the
-other commands. Where standard input is no terminal, every line is a message.
+other commands, and Tab completes them. Where standard input is no terminal, every line is a message.
 
 Without --model a pair of tiny demo models, embedded in this program, answers. They have the right shape and the wrong facts.`,
 		Example: `  lever chat
@@ -55,8 +55,12 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
 // chat is a conversation.
 type chat struct {
 	engine   *lever.Engine
+	flags    modelFlags
 	request  lever.Request // without messages
 	policy   string
+	input    *chatInput
+	next     string // a message to answer before another one is read
+	edited   bool   // what comes next takes the place of the last question
 	messages []tokenizer.Message
 	view     *chatView
 	notes    io.Writer // what is not of the conversation
@@ -77,44 +81,54 @@ type chatNote struct {
 const chatKind = "lever chat"
 
 func runChat(ctx context.Context, flags modelFlags, system string, colour bool) (err error) {
-	bar := cli.NewProgress(os.Stderr)
-	engine, err := flags.open(ctx, bar)
-	if err != nil {
+	c := &chat{flags: flags, view: newChatView(os.Stdout, colour), notes: cli.Stderr}
+	if err := c.open(ctx); err != nil {
 		return cli.Interrupted(ctx, err)
 	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	c := &chat{engine: engine, view: newChatView(os.Stdout, colour), notes: cli.Stderr}
-	if c.request, c.policy, err = flags.request(engine); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, c.close()) }()
 	c.setSystem(system)
-	if plan, ok := engine.Plan(); ok {
-		if err := printPlan(cli.Stderr, plan); err != nil {
-			return err
-		}
-	}
 	// From here on an interrupt concerns the answer, so the one that has been set up for the whole program must not count.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
 	defer stop()
-	input, err := newChatInput()
+	if c.input, err = newChatInput(); err != nil {
+		return err
+	}
+	defer c.input.Close()
+	if c.input.shell != nil {
+		fmt.Fprintln(c.notes, "Enter sends, Ctrl-C stops an answer, Ctrl-D ends the chat; /help and Tab show what else there is.")
+	}
+	return c.run(ctx)
+}
+
+// open opens the models that the flags name, and says which and how they use memory.
+func (c *chat) open(ctx context.Context) error {
+	engine, err := c.flags.open(ctx, cli.NewProgress(os.Stderr))
 	if err != nil {
 		return err
 	}
-	defer input.Close()
-	if input.shell != nil {
-		fmt.Fprintf(c.notes, "This is %s. /help lists what else can be written here, Ctrl-D ends the chat.\n", modelName(flags.model))
+	if c.request, c.policy, err = c.flags.request(engine); err != nil {
+		return errors.Join(err, engine.Close())
 	}
-	return c.run(ctx, input)
+	c.engine = engine
+	return c.describe()
+}
+
+func (c *chat) close() error {
+	if c.engine == nil {
+		return nil
+	}
+	return c.engine.Close()
 }
 
 // run reads messages and commands until there are no more.
-func (c *chat) run(ctx context.Context, input *chatInput) error {
+func (c *chat) run(ctx context.Context) error {
 	for {
-		text, err := input.Read(ctx)
+		text, err := c.input.Read(ctx)
 		switch {
 		case errors.Is(err, io.EOF) || ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errNewPrompt):
+			c.edited = false
 			fmt.Fprintln(c.notes, "(Ctrl-D or /exit ends the chat)")
 			continue
 		case err != nil:
@@ -122,14 +136,25 @@ func (c *chat) run(ctx context.Context, input *chatInput) error {
 		}
 		switch text = strings.TrimSpace(text); {
 		case text == "":
+			c.edited = false
 		case c.isCommand(text):
-			if !c.command(text) {
+			if !c.command(ctx, text) {
 				return nil
 			}
-		default:
-			if err := c.answer(ctx, text); err != nil {
-				return err
+			if c.engine == nil {
+				return errors.New("no model is open any more")
 			}
+		default:
+			c.next = text
+		}
+		if text, c.next = c.next, ""; text == "" {
+			continue
+		}
+		if c.edited {
+			c.takeBack()
+		}
+		if err := c.answer(ctx, text); err != nil {
+			return err
 		}
 	}
 }
@@ -190,18 +215,22 @@ func (c *chat) setSystem(text string) {
 // chatCommand is what a line that begins with a slash can say.
 type chatCommand struct {
 	name, argument, help string
-	run                  func(argument string) error // nil ends the chat
+	takesFile            bool
+	run                  func(ctx context.Context, argument string) error // nil ends the chat
 }
 
 func (c *chat) commands() []chatCommand {
 	return []chatCommand{
-		{"/stats", "", "what the latest answer and all answers took", c.stats},
-		{"/save", "FILE", "keep the conversation, with what the models have computed of it", c.save},
-		{"/load", "FILE", "go on with a conversation that was kept", c.load},
-		{"/clear", "", "begin a new conversation", c.clear},
-		{"/system", "TEXT", "begin a new conversation under these instructions", func(text string) error { c.setSystem(text); return nil }},
-		{"/help", "", "this list", c.help},
-		{"/exit", "", "end the chat", nil},
+		{"/retry", "", "answer the last message again", false, c.retry},
+		{"/edit", "[TEXT]", "change the last message, and answer it anew", false, c.edit},
+		{"/system", "[TEXT]", "begin a new conversation under these instructions", false, func(_ context.Context, text string) error { c.setSystem(text); return nil }},
+		{"/clear", "", "begin a new conversation", false, c.clear},
+		{"/model", "[PATH [DRAFT]]", "say which model this is, or go on with another", true, c.changeModel},
+		{"/stats", "", "what the latest answer and all answers took", false, c.stats},
+		{"/save", "FILE", "keep the conversation, with what the models have computed of it", true, c.save},
+		{"/load", "FILE", "go on with a conversation that was kept", true, c.load},
+		{"/help", "", "this list", false, c.help},
+		{"/exit", "", "end the chat", false, nil},
 	}
 }
 
@@ -213,7 +242,7 @@ func (c *chat) isCommand(text string) bool {
 }
 
 // command does what a line says and reports whether the chat goes on.
-func (c *chat) command(line string) bool {
+func (c *chat) command(ctx context.Context, line string) bool {
 	name, argument, _ := strings.Cut(line, " ")
 	argument = strings.TrimSpace(argument)
 	for _, command := range c.commands() {
@@ -224,8 +253,8 @@ func (c *chat) command(line string) bool {
 			return false
 		}
 		err := fmt.Errorf("write %s %s", name, command.argument)
-		if command.name == "/system" || (argument != "") == (command.argument != "") {
-			err = command.run(argument)
+		if strings.HasPrefix(command.argument, "[") || (argument != "") == (command.argument != "") {
+			err = command.run(ctx, argument)
 		}
 		if err != nil {
 			fmt.Fprintf(c.notes, "lever: %s\n", cli.ErrorText(err))
@@ -236,14 +265,14 @@ func (c *chat) command(line string) bool {
 	return true
 }
 
-func (c *chat) help(string) error {
+func (c *chat) help(context.Context, string) error {
 	for _, command := range c.commands() {
-		fmt.Fprintf(c.notes, "%-13s %s\n", command.name+" "+command.argument, command.help)
+		fmt.Fprintf(c.notes, "%-21s %s\n", command.name+" "+command.argument, command.help)
 	}
 	return nil
 }
 
-func (c *chat) stats(string) error {
+func (c *chat) stats(context.Context, string) error {
 	if c.last == nil {
 		return errors.New("there has been no answer yet")
 	}
@@ -253,7 +282,93 @@ func (c *chat) stats(string) error {
 	return nil
 }
 
-func (c *chat) clear(string) error {
+// takeBack takes the last question and its answer out of the conversation, and returns the question; empty if there is none.
+func (c *chat) takeBack() string {
+	c.edited = false
+	for i := len(c.messages) - 1; i >= 0; i-- {
+		if m := c.messages[i]; m.Role == "user" {
+			c.messages = c.messages[:i]
+			return m.Content
+		}
+	}
+	return ""
+}
+
+var errNothingAsked = errors.New("nothing has been asked yet")
+
+func (c *chat) retry(context.Context, string) error {
+	if c.next = c.takeBack(); c.next == "" {
+		return errNothingAsked
+	}
+	c.request.Sampling.Seed++ // else the answer would be the same
+	if c.request.Sampling.Temperature == 0 {
+		fmt.Fprintln(c.notes, "(without --temperature the answer is the same)")
+	}
+	return nil
+}
+
+func (c *chat) edit(_ context.Context, text string) error {
+	messages := c.messages
+	last := c.takeBack()
+	switch c.messages, c.edited = messages, last != ""; {
+	case last == "":
+		return errNothingAsked
+	case text != "":
+		c.next = text
+	case c.input.shell == nil:
+		c.edited = false
+		return errors.New("write /edit TEXT")
+	default:
+		c.input.draft = last
+	}
+	return nil
+}
+
+// changeModel has another model go on with the conversation; without one it says which there is.
+func (c *chat) changeModel(ctx context.Context, paths string) error {
+	if paths == "" {
+		return c.describe()
+	}
+	before := c.flags
+	c.flags.model, c.flags.draft, _ = strings.Cut(paths, " ")
+	if _, err := os.Stat(c.flags.model); err != nil { // before what there is is given up
+		c.flags = before
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	if err := c.close(); err != nil { // there may be no memory for both
+		return err
+	}
+	c.engine, c.noted, c.last = nil, false, nil
+	err := c.open(ctx)
+	if err == nil {
+		return nil
+	}
+	c.flags = before
+	if again := c.open(context.WithoutCancel(ctx)); again != nil {
+		return errors.Join(err, again)
+	}
+	return err
+}
+
+// describe says which models there are and how they use memory.
+func (c *chat) describe() error {
+	draft := ""
+	if c.engine.HasDraft() && c.flags.draft != "" {
+		draft = ", with drafts of " + modelName(c.flags.draft)
+	}
+	fmt.Fprintf(c.notes, "This is %s%s: up to %d tokens of conversation", modelName(c.flags.model), draft, c.engine.Context())
+	plan, streamed := c.engine.Plan()
+	if !streamed {
+		fmt.Fprintln(c.notes, ", all weights in memory.")
+		return nil
+	}
+	fmt.Fprintln(c.notes, ".")
+	return printPlan(cli.Stderr, plan)
+}
+
+func (c *chat) clear(context.Context, string) error {
 	system := ""
 	if len(c.messages) > 0 && c.messages[0].Role == "system" {
 		system = c.messages[0].Content
@@ -262,7 +377,7 @@ func (c *chat) clear(string) error {
 	return nil
 }
 
-func (c *chat) save(file string) error {
+func (c *chat) save(_ context.Context, file string) error {
 	note, err := json.Marshal(chatNote{chatKind, c.messages})
 	if err != nil {
 		return err
@@ -274,7 +389,7 @@ func (c *chat) save(file string) error {
 	return nil
 }
 
-func (c *chat) load(file string) error {
+func (c *chat) load(_ context.Context, file string) error {
 	text, err := c.engine.LoadSession(file)
 	foreign := errors.Is(err, lever.ErrSessionForeign)
 	if err != nil && !foreign {

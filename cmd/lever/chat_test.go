@@ -1,15 +1,19 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/reeflective/readline"
 )
 
 // talk runs a chat with these lines as standard input.
@@ -58,11 +62,64 @@ func TestChatCommandsRefuse(t *testing.T) {
 		{"/save " + other, "no session and is kept"},
 		{"/save " + filepath.Dir(other), "no regular file"},
 		{"/save /dev/null", "no regular file"},
-		{"/help", "/system TEXT"},
+		{"/help", "/system [TEXT]"},
+		{"/retry", "nothing has been asked"},
+		{"/edit What?", "nothing has been asked"},
+		{"/model /dev/null/x", "not a directory"},
 	} {
 		got := talk(t, c.line+"\n")
 		if got.Status != 0 || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
 			t.Errorf("%s: status %d, want it to say %q: %s%s", c.line, got.Status, c.want, got.Stderr, got.Stdout)
+		}
+	}
+}
+
+// The last message can be answered again, changed, and put to another model.
+func TestChatGoesBack(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{"/system Be brief.", "How many apples does Tom have?", "And pears?", "/retry", "/edit And plums?", "/retry", "/model " + pair.Draft, "/retry", "/model " + t.TempDir(), "/retry"}
+	got := talk(t, strings.Join(lines, "\n"))
+	answers := strings.SplitAfter(got.Stdout, "\n")
+	if got.Status != 0 || len(answers) != 8 {
+		t.Fatalf("status %d, stdout %q, stderr %s", got.Status, got.Stdout, got.Stderr)
+	}
+	if answers[1] != answers[2] || answers[3] != answers[4] || answers[5] != answers[6] || answers[1] == answers[3] || answers[4] == answers[5] {
+		t.Errorf("answers are %q; what was asked again has the same answer, other questions and models have others", answers)
+	}
+	if plums := talk(t, "/system Be brief.\nHow many apples does Tom have?\nAnd plums?\n"); !strings.HasSuffix(plums.Stdout, "\n"+answers[3]) {
+		t.Errorf("a question that was changed is answered %q, the same one in its place %q", answers[3], plums.Stdout)
+	}
+	for _, want := range []string{"This is demo: ", "This is draft: ", "neither a store nor"} {
+		if !strings.Contains(got.Stderr, want) {
+			t.Errorf("stderr lacks %q: %s", want, got.Stderr)
+		}
+	}
+}
+
+// Tab completes commands where a line begins, and names of files after those that take one.
+func TestChatCompletions(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"kept/one.session", "kept/two.session", "other", ".hidden"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, want := range map[string]string{
+		"/s": "/save /stats /system", "/load ": "kept/ other", "/load k": "kept/", "/save kept/t": "kept/two.session", "/save .h": ".hidden",
+		"/load nowhere/": "", "/stats ": "", "hello": "", "": "",
+	} {
+		completions := chatCompletions(text)
+		var got []string
+		completions.EachValue(func(c readline.Completion) readline.Completion {
+			got = append(got, c.Value)
+			return c
+		})
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q goes on with %q, want %q", text, got, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/terminal"
 	"github.com/reeflective/readline"
+	"github.com/reeflective/readline/inputrc"
 	"golang.org/x/term"
 )
 
@@ -29,6 +30,7 @@ type chatInput struct {
 	shell  *readline.Shell // nil without a terminal
 	state  *term.State     // of the terminal, to go back to
 	pasted []string        // into the message that is written
+	draft  string          // that the next message begins with, on a terminal
 	lines  *bufio.Reader
 }
 
@@ -43,7 +45,12 @@ func newChatInput() (*chatInput, error) {
 	}
 	in := &chatInput{shell: readline.NewShell(), state: state}
 	shell := in.shell
-	if err := shell.Config.Set("enable-bracketed-paste", true); err != nil { // lines that are pasted don't send what is before them
+	err = errors.Join(
+		shell.Config.Set("enable-bracketed-paste", true),       // lines that are pasted don't send what is before them
+		shell.Config.Set("menu-complete-display-prefix", true), // the first Tab lists, the next ones choose
+		shell.Config.Bind("emacs", inputrc.Unescape(`\C-i`), "menu-complete", false),
+	)
+	if err != nil {
 		return nil, fmt.Errorf("read from the terminal: %w", err)
 	}
 	shell.PasteTransformer = func(text string) string {
@@ -57,6 +64,7 @@ func newChatInput() (*chatInput, error) {
 	if file, err := historyFile(); err == nil { // a chat without a history is one all the same
 		shell.History.AddFromFile("messages", file)
 	}
+	shell.Completer = func(line []rune, cursor int) readline.Completions { return chatCompletions(string(line[:cursor])) }
 	return in, nil
 }
 
@@ -114,6 +122,10 @@ func (in *chatInput) Read(ctx context.Context) (string, error) {
 func (in *chatInput) message() (string, error) {
 	if in.shell != nil {
 		in.pasted = nil
+		if in.draft != "" { // as if it were pasted, so that its lines stay
+			in.shell.Keys.Feed(false, []rune("\x1b[200~"+in.draft+"\x1b[201~")...)
+			in.draft = ""
+		}
 		text, err := in.shell.Readline()
 		if err != nil && errors.Is(err, readline.ErrInterrupt) {
 			return "", errNewPrompt

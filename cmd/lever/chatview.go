@@ -19,12 +19,13 @@ const (
 	greenStyle = "32"
 )
 
-// chatView shows answers as they come: thoughts dimmed, or left out where the output is no terminal, and on request what was drafted in
-// green.
+// chatView shows answers as they come: on a terminal with Markdown rendered and thoughts dimmed, elsewhere as they are and without thoughts. On request
+// what was drafted is green, and Markdown is shown as it is.
 type chatView struct {
 	out      io.Writer
 	terminal bool
 	colour   bool
+	markdown *chatMarkdown // nil to show it as it is
 	split    *tokenizer.Thoughts
 	style    string
 
@@ -34,7 +35,12 @@ type chatView struct {
 
 func newChatView(out *os.File, colour bool) *chatView {
 	isTerminal := term.IsTerminal(int(out.Fd()))
-	return &chatView{out: out, terminal: isTerminal, colour: colour && isTerminal && os.Getenv("NO_COLOR") == ""}
+	styled := isTerminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	v := &chatView{out: out, terminal: isTerminal, colour: colour && styled}
+	if styled && !colour {
+		v.markdown = new(chatMarkdown)
+	}
+	return v
 }
 
 // begin prepares for the answer to a prompt.
@@ -68,7 +74,11 @@ func (v *chatView) add(thought, answer, style string) {
 		if !v.colour {
 			style = plainStyle
 		}
-		v.write(answer, style)
+		if v.markdown != nil {
+			v.raw(v.markdown.next(terminal.Text(answer)), style)
+		} else {
+			v.write(answer, style)
+		}
 	}
 	v.answer.WriteString(answer)
 }
@@ -77,6 +87,11 @@ func (v *chatView) write(text, style string) {
 	if v.terminal {
 		text = terminal.Text(text)
 	}
+	v.raw(text, style)
+}
+
+// raw writes a text that commands the terminal no more than it may.
+func (v *chatView) raw(text, style string) {
 	if style != v.style {
 		text = fmt.Sprintf("\x1b[%s;%sm%s", plainStyle, style, text)
 		v.style = style
@@ -90,6 +105,9 @@ func (v *chatView) write(text, style string) {
 func (v *chatView) end() (thought, answer string, err error) {
 	t, a := v.split.Flush()
 	v.add(t, a, plainStyle)
+	if v.markdown != nil {
+		v.raw(v.markdown.flush(), plainStyle)
+	}
 	if v.style != plainStyle {
 		v.write("", plainStyle)
 	}
