@@ -248,6 +248,10 @@ func (e *Engine) Tokenizer() *tokenizer.Tokenizer { return e.target.tokenizer }
 // Context returns the most tokens of a prompt and its answer together. It may be called from any goroutine.
 func (e *Engine) Context() int { return e.target.decoder.Context() }
 
+// BytesRead returns how many bytes of the target's weights have been read from flash since the engine was opened, for all generations together. It may be called from
+// any goroutine.
+func (e *Engine) BytesRead() int64 { return e.target.ioStats().BytesRead }
+
 // Vocabulary returns the target's vocabulary, which makes grammars for requests. It may be called from any goroutine.
 func (e *Engine) Vocabulary() (*grammar.Vocabulary, error) {
 	if err := e.checkOpen(); err != nil {

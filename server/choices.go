@@ -119,8 +119,12 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	if j.logprobs {
 		req.Logits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
 	}
-	if j.options.trees {
-		req.Observe = func(o spec.Observation) { put(piece{tree: newTree(o, tok)}) }
+	var seen spec.Stats
+	req.Observe = func(o spec.Observation) {
+		s.metrics.progress(spec.Stats{Passes: 1, Drafted: len(o.Tree.Tokens()) - 1}, &seen)
+		if j.options.trees {
+			put(piece{tree: newTree(o, tok)})
+		}
 	}
 	req.ToolCall = func(d toolcall.Delta) error {
 		put(piece{calls: []toolcall.Delta{d}})
@@ -147,6 +151,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	})
 	req.Piece = func(p spec.Piece) {
 		begin()
+		s.metrics.progress(spec.Stats{Tokens: len(p.Tokens)}, &seen)
 		if j.options.trees {
 			draftedBytes = p.Drafted
 		}
@@ -174,7 +179,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	if ready = append(ready, held.last()...); len(ready) > 0 {
 		put(piece{logprobs: ready})
 	}
-	s.metrics.count(result, time.Since(arrived), err, ctx.Err() != nil)
+	s.metrics.count(result, seen, time.Since(arrived), err, ctx.Err() != nil)
 	box.count(result)
 	if err == nil {
 		put(piece{result: &result})

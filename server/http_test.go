@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,48 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	}
 	if got := fetch(t, url+"/healthz"); !strings.Contains(got, "ok") {
 		t.Errorf("healthz: %s", got)
+	}
+}
+
+// Tokens and passes are counted while they are generated, and those of each once.
+func TestMetricsOfAnswerUnderWay(t *testing.T) {
+	engine, err := lever.Open(t.Context(), lever.Config{Model: models.Target, Draft: models.Draft, DRAM: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	url := start(t, server.Options{Engine: engine})
+	figure := func(name string) int {
+		found := regexp.MustCompile(`(?m)^` + name + ` (\d+)$`).FindStringSubmatch(fetch(t, url+"/metrics"))
+		if found == nil {
+			t.Fatalf("there is no %s", name)
+		}
+		value, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	response, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": "1 + 1 =", "max_tokens": 1000, "stream": true, "stream_options": {"include_usage": true}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	until(t, "tokens and passes are counted", func() bool { return figure("lever_tokens_total") > 0 && figure("lever_passes_total") > 0 })
+	if figure("lever_requests_running") == 0 {
+		t.Error("they were counted only when the answer was complete")
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, field := range map[string]string{"lever_tokens_total": "completion_tokens", "lever_passes_total": "passes", "lever_drafted_tokens_total": "drafted"} {
+		if told := regexp.MustCompile(`"` + field + `":(\d+)`).FindSubmatch(body); told == nil || string(told[1]) != strconv.Itoa(figure(name)) {
+			t.Errorf("%s is %d, the answer says %q", name, figure(name), told)
+		}
+	}
+	if figure("lever_flash_read_bytes_total") == 0 || figure("lever_flash_read_bytes_total") != int(engine.BytesRead()) {
+		t.Errorf("%d bytes were read, the engine says %d", figure("lever_flash_read_bytes_total"), engine.BytesRead())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/host"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -80,7 +81,7 @@ func (h *histogram) write(w io.Writer, name, help string) {
 }
 
 // count takes in a generation that ended, perhaps by an error, or as its client had left; the time includes waiting since its request arrived.
-func (m *metrics) count(r lever.Result, since time.Duration, err error, left bool) {
+func (m *metrics) count(r lever.Result, seen spec.Stats, since time.Duration, err error, left bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -93,7 +94,11 @@ func (m *metrics) count(r lever.Result, since time.Duration, err error, left boo
 	if r.TimeToFirstToken > 0 {
 		m.firstToken.observe(since.Seconds() - r.PrefillSeconds - r.Seconds + r.TimeToFirstToken)
 	}
-	addCounts(&m.sums.Stats, r.Stats)
+	rest := r.Stats
+	rest.Tokens -= seen.Tokens
+	rest.Passes -= seen.Passes
+	rest.Drafted -= seen.Drafted
+	addCounts(&m.sums.Stats, rest)
 }
 
 // addCounts adds what another generation took.
@@ -111,6 +116,14 @@ func addCounts(s *spec.Stats, r spec.Stats) {
 	if s.Passes > 0 {
 		s.AcceptedPerPass = float64(s.Tokens) / float64(s.Passes)
 	}
+}
+
+// progress counts what a generation that goes on has made since it was last asked. seen is what was counted of that generation.
+func (m *metrics) progress(more spec.Stats, seen *spec.Stats) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	addCounts(&m.sums.Stats, more)
+	addCounts(seen, more)
 }
 
 func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
@@ -136,7 +149,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
 	one("counter", "lever_passes_total", "Passes over the target model.", sums.Passes)
 	one("counter", "lever_drafted_tokens_total", "Tokens that were proposed for passes.", sums.Drafted)
 	one("counter", "lever_decode_seconds_total", "Time of generations after their prompt was taken in.", sums.Seconds)
-	one("counter", "lever_flash_read_bytes_total", "Bytes of the target model that were read from flash.", sums.BytesRead)
+	one("counter", "lever_flash_read_bytes_total", "Bytes of the target model that were read from flash.", s.options.Engine.BytesRead())
 	m.generation.write(&out, "lever_request_seconds", "Time from the arrival of a request to the end of its generation.")
 	m.firstToken.write(&out, "lever_first_token_seconds", "Time from the arrival of a request to its first token.")
 	m.mu.Unlock()
@@ -146,6 +159,9 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
 	one("gauge", "lever_requests_waiting", "Requests that wait for their turn.", waiting)
 	one("gauge", "lever_requests_preparing", "Requests that wait to be prepared, or are, as they are long or have a new schema.", preparing+prepared)
 	one("gauge", "lever_requests_open", "Requests whose client has not got the whole answer yet.", len(s.clients))
+	if resident := host.ResidentMemory(); resident > 0 {
+		one("gauge", "process_resident_memory_bytes", "Resident memory of the process.", resident)
+	}
 	one("gauge", "go_goroutines", "Goroutines of the process.", runtime.NumGoroutine())
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	io.WriteString(w, out.String()) // a client that is gone needs no answer

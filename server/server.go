@@ -29,6 +29,7 @@ type Engine interface {
 	ToolGrammar(ctx context.Context, tools []toolcall.Tool, choice toolcall.Choice) (*toolcall.Grammar, error)
 	Tokenizer() *tokenizer.Tokenizer
 	Context() int
+	BytesRead() int64
 }
 
 // Options describe a [Server]. Engine and Model must be set.

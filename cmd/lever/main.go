@@ -33,7 +33,7 @@ prompt, 'lever chat' talks. 'lever pull' downloads a model, 'lever convert' make
   lever convert Qwen3-0.6B qwen3-0.6b.lever
   lever chat --model qwen3-0.6b.lever --dram 512MiB`,
 	}
-	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newPullCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(),
+	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newTopCommand(), newPullCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(),
 		newProfileCommand(), newDistillCommand(), newBenchCommand(), newVersionCommand())
 	cli.Prepare(root, "command")
 	return root

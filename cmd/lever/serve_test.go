@@ -51,6 +51,14 @@ func TestServe(t *testing.T) {
 			t.Errorf("with key %s: %s, %s", key, response.Status, body)
 		}
 	}
+	for key, want := range map[string]string{"secret": "tokens a second", "guess": "asks for a key"} {
+		top := clitest.Program(t, "top", strings.TrimPrefix(url, "http://"), "--times", "2", "--interval", "100ms")
+		top.Env = append(top.Env, apiKeyVariable+"="+key)
+		got := clitest.Finish(t, top)
+		if all := got.Stdout + got.Stderr; !strings.Contains(all, want) || key == "secret" && (strings.Count(all, "1 answers, 0 failed") != 2 || !strings.Contains(all, "tiny")) {
+			t.Errorf("top with key %s: %s", key, all)
+		}
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
