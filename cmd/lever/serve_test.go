@@ -66,8 +66,8 @@ func TestServe(t *testing.T) {
 	for lines.Scan() {
 		log.WriteString(lines.Text() + "\n")
 	}
-	if text := log.String(); strings.Count(text, "msg=request") != 2 || strings.Contains(text, "secret") || strings.Contains(text, "1 + 1") {
-		t.Errorf("the log of two requests is\n%s", text)
+	if text := log.String(); strings.Count(text, "method=POST") != 2 || strings.Contains(text, "secret") || strings.Contains(text, "1 + 1") {
+		t.Errorf("the log of two questions is\n%s", text)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v", err)
