@@ -33,8 +33,10 @@ func TestGobind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Engine open(String modelDir, String draftDir, long dramBytes)",
-		"Answer generate(String prompt, long maxTokens, TokenSink sink)",
+		"Engine open(String modelDir, String draftDir, long memoryBytes)",
+		"public Opener(String modelDir, String draftDir)", "Engine open(OpenProgress progress)", "void onProgress(String task, long done, long total)",
+		"Answer generate(String prompt, Options options, TokenSink sink)", "void setJSONSchema(String v)", "void addStop(String text)",
+		"String kindOf(java.lang.Exception err)", "String KindDamaged = ", "Statistics statistics()", "void resize(long memoryBytes)", "void setLoad(long percent)",
 		"boolean onText(String text) throws Exception", "void trim(long level)", "void cancel()", "void close()",
 		"go_seq_get_exception(env)", // an exception of onText reaches Go
 		"saveSession(String path)", "loadSession(String path)", "double getTokensPerSecond()",
