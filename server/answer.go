@@ -121,12 +121,8 @@ func (f *fallbacks) tell(log *slog.Logger, model string, prompt tokenizer.Prompt
 // plain returns an error's text without the name of this module's root package, which says nothing to a client.
 func plain(err error) string { return strings.TrimPrefix(err.Error(), "lever: ") }
 
-const (
-	// largeLater is how much later a small request may come than a large one and still be answered before it.
-	largeLater = time.Second
-	// byteLater is, for each byte more that a request has, how much later another one may come and still be prepared before it.
-	byteLater = time.Microsecond
-)
+// byteLater is, for each byte more that a request has, how much later another one may come and still be prepared before it.
+const byteLater = time.Microsecond
 
 // inTurn calls f, about so many bytes, when it is its turn among what takes long and is not a generation: one at a time, so that it takes one core
 // at most.
@@ -135,7 +131,7 @@ func (s *Server) inTurn(ctx context.Context, bytes int, f func()) error {
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait to be prepared already; try again later", s.options.Waiting)
 	}
 	defer s.preparing.leave()
-	return s.preparing.run(ctx, time.Duration(bytes)*byteLater, f)
+	return s.preparing.run(ctx, false, time.Duration(bytes)*byteLater, f)
 }
 
 // answer has a job's answer generated when its turn comes, and writes it. An error says that nothing was written.

@@ -77,10 +77,6 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
 		once := sync.OnceFunc(func() { close(known) })
 		for i := first; i < first+each; i++ {
 			all.Go(func() {
-				later := time.Duration(0)
-				if j.large {
-					later = largeLater
-				}
 				taken := func() {}
 				if i == first {
 					defer once()
@@ -88,7 +84,7 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
 				} else {
 					<-known
 				}
-				err := s.queue.run(ctx, later, func() {
+				err := s.queue.run(ctx, j.large, 0, func() {
 					if err := s.choose(ctx, j, box, i, arrived, taken); err != nil {
 						cancel(err)
 					}

@@ -9,7 +9,7 @@ import (
 )
 
 // queue lets a number of requests at once use what there is so much of, and keeps a bounded number waiting. Small requests come first, but no large one
-// waits for those that come much later.
+// waits for those that come much later. Where several may run, large ones leave room for one that is not.
 type queue struct {
 	most     int // requests that may wait or run
 	parallel int // requests that may run
@@ -17,14 +17,16 @@ type queue struct {
 	mu       sync.Mutex
 	admitted int
 	running  int
+	large    int     // of those that run
 	waiting  []*turn // by when they are due
 	seconds  float64 // that a request took of late
 }
 
 // turn is a request that waits.
 type turn struct {
-	due  time.Time
-	came chan struct{} // closed when it may run
+	large bool
+	due   time.Time
+	came  chan struct{} // closed when it may run
 }
 
 func newQueue(waiting, parallel int) *queue {
@@ -53,28 +55,29 @@ func (q *queue) leave() {
 	q.admitted--
 }
 
+// largeLater is how much later a small request may come than a large one and still be answered before it.
+const largeLater = time.Second
+
 // run calls f when it is an admitted request's turn, unless ctx is done before. The request waits as if it had come later than it did.
-func (q *queue) run(ctx context.Context, later time.Duration, f func()) error {
-	if err := q.wait(ctx, later); err != nil {
+func (q *queue) run(ctx context.Context, large bool, later time.Duration, f func()) error {
+	if large {
+		later += largeLater
+	}
+	t := &turn{large, time.Now().Add(later), make(chan struct{})}
+	if err := q.wait(ctx, t); err != nil {
 		return err
 	}
 	began := time.Now()
-	defer func() { q.next(time.Since(began)) }()
+	defer func() { q.end(t, time.Since(began)) }()
 	f()
 	return nil
 }
 
-func (q *queue) wait(ctx context.Context, later time.Duration) error {
+func (q *queue) wait(ctx context.Context, t *turn) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	q.mu.Lock()
-	if q.running < q.parallel {
-		q.running++
-		q.mu.Unlock()
-		return nil
-	}
-	t := &turn{time.Now().Add(later), make(chan struct{})}
 	i, _ := slices.BinarySearchFunc(q.waiting, t, func(a, b *turn) int {
 		if a.due.After(b.due) {
 			return 1
@@ -82,6 +85,7 @@ func (q *queue) wait(ctx context.Context, later time.Duration) error {
 		return -1
 	})
 	q.waiting = slices.Insert(q.waiting, i, t)
+	q.next()
 	q.mu.Unlock()
 	select {
 	case <-t.came:
@@ -95,25 +99,39 @@ func (q *queue) wait(ctx context.Context, later time.Duration) error {
 	}
 	q.mu.Unlock()
 	if i < 0 { // its turn came at the same time
-		q.next(0)
+		q.end(t, 0)
 	}
 	return ctx.Err()
 }
 
-// next gives the turn to the request that is due first, after one that took some time, or none.
-func (q *queue) next(took time.Duration) {
+// end gives up the turn of a request that took some time, or none.
+func (q *queue) end(t *turn, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if took > 0 {
 		const weight = 0.2
 		q.seconds += weight * (took.Seconds() - q.seconds)
 	}
-	if len(q.waiting) == 0 {
-		q.running--
-		return
+	q.running--
+	if t.large {
+		q.large--
 	}
-	close(q.waiting[0].came)
-	q.waiting = slices.Delete(q.waiting, 0, 1)
+	q.next()
+}
+
+// next lets those run that are due first, as far as there is room for them.
+func (q *queue) next() {
+	q.waiting = slices.DeleteFunc(q.waiting, func(t *turn) bool {
+		if q.running == q.parallel || t.large && q.large > 0 && q.large >= q.parallel-1 {
+			return false
+		}
+		q.running++
+		if t.large {
+			q.large++
+		}
+		close(t.came)
+		return true
+	})
 }
 
 // lengths returns how many requests wait, and how many run.

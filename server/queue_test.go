@@ -20,13 +20,13 @@ func TestQueueOrder(t *testing.T) {
 			defer mu.Unlock()
 			order = append(order, name)
 		}
-		request := func(name string, ctx context.Context, later time.Duration) {
-			if !q.enter(later > 0) {
+		request := func(name string, ctx context.Context, large bool) {
+			if !q.enter(large) {
 				t.Fatalf("there is no room for %s", name)
 			}
 			go func() {
 				defer q.leave()
-				if err := q.run(ctx, later, func() { time.Sleep(10 * time.Second); ended(name) }); err != nil {
+				if err := q.run(ctx, large, 0, func() { time.Sleep(10 * time.Second); ended(name) }); err != nil {
 					ended(name + " left")
 				}
 			}()
@@ -34,17 +34,17 @@ func TestQueueOrder(t *testing.T) {
 		}
 		leaving, leave := context.WithTimeout(t.Context(), time.Second)
 		defer leave()
-		request("first", t.Context(), 0)
-		request("large", t.Context(), time.Second)
-		request("small", t.Context(), 0)
-		request("leaves", leaving, 0)
-		request("later large", t.Context(), time.Second)
-		request("small too", t.Context(), 0)
+		request("first", t.Context(), false)
+		request("large", t.Context(), true)
+		request("small", t.Context(), false)
+		request("leaves", leaving, false)
+		request("later large", t.Context(), true)
+		request("small too", t.Context(), false)
 		time.Sleep(time.Second)
 		if waiting, running := q.lengths(); waiting != 4 || running != 1 {
 			t.Errorf("%d wait and %d run", waiting, running)
 		}
-		request("much later", t.Context(), 0)
+		request("much later", t.Context(), false)
 		synctest.Wait()
 		time.Sleep(time.Minute + 10*time.Second)
 		mu.Lock()
@@ -94,7 +94,7 @@ func TestQueueParallel(t *testing.T) {
 			}
 			group.Go(func() {
 				defer q.leave()
-				if err := q.run(t.Context(), 0, func() { time.Sleep(time.Minute) }); err != nil {
+				if err := q.run(t.Context(), false, 0, func() { time.Sleep(time.Minute) }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -113,6 +113,35 @@ func TestQueueParallel(t *testing.T) {
 		}
 		if waiting, running := q.lengths(); waiting != 0 || running != 0 {
 			t.Errorf("%d wait and %d run in the end", waiting, running)
+		}
+	})
+}
+
+// A large request never has the last turn, so that a small one need not wait for it; where there is one turn alone, it has that.
+func TestQueueKeepsATurnForSmallRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for parallel, most := range map[int]int{1: 1, 2: 1, 4: 3} {
+			q := newQueue(8, parallel)
+			var group sync.WaitGroup
+			for range 4 {
+				group.Go(func() {
+					if err := q.run(t.Context(), true, 0, func() { time.Sleep(time.Minute) }); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+			if _, running := q.lengths(); running != most {
+				t.Errorf("of %d turns large requests have %d", parallel, running)
+			}
+			began := time.Now()
+			if err := q.run(t.Context(), false, 0, func() {}); err != nil || time.Since(began) > 0 != (parallel == 1) {
+				t.Errorf("with %d turns a small request waits %v: %v", parallel, time.Since(began), err)
+			}
+			group.Wait()
+			if _, running := q.lengths(); running != 0 {
+				t.Errorf("%d run in the end", running)
+			}
 		}
 	})
 }
