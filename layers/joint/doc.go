@@ -14,8 +14,8 @@
 // # What waits for what
 //
 // A pass begins as soon as every member waits for one. Projections come first, then passes of models in the order in which they were added:
-// a pass over the target comes once nobody drafts any more. A member that asks for nothing, as its caller takes time over a piece of text, is not
-// waited for longer than one pass of late took. So what is asked for is computed after the pass under way and one more, at most, as long as
+// a pass over the target comes once nobody drafts any more. A member that asks for nothing, as its caller takes time over a piece of text or its
+// constraint over a mask, is not waited for longer than one pass of late took, by all others together, and not at all the next time. So what is asked for is computed after the pass under way and one more, at most, as long as
 // the members' rows fit into a pass, and a member that joins or leaves does so between two passes.
 //
 // A chain of more rows than [Options].Piece, as a prompt is, is computed in pieces while others have rows in the same passes.

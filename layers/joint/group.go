@@ -14,7 +14,7 @@ import (
 type Group struct {
 	mu      sync.Mutex
 	models  []*Model
-	members int
+	members []*Member
 	calls   []*call // that wait or are being computed, the one that came first before the others
 	busy    bool    // a pass is under way
 }
@@ -63,17 +63,27 @@ type Member struct {
 	group *Group
 	timer *time.Timer
 	call  call
-	left  bool
+
+	since   time.Time // when it got what it asked for last
+	waiting bool      // for a pass under way, or it has asked for nothing so far
+	slow    bool      // it took longer than others wait before it asked last
+}
+
+// setWaiting sets whether a member waits for a pass that is under way.
+func (m *Member) setWaiting(waiting bool) {
+	m.group.mu.Lock()
+	defer m.group.mu.Unlock()
+	m.waiting, m.since = waiting, time.Now()
 }
 
 // Join adds a member, which the others wait for until it leaves.
 func (g *Group) Join() *Member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members++
-	m := &Member{group: g, timer: time.NewTimer(0)}
+	m := &Member{group: g, timer: time.NewTimer(0), waiting: true}
 	m.timer.Stop()
-	m.call.changed = make(chan struct{}, 1)
+	m.call = call{member: m, done: true, changed: make(chan struct{}, 1)}
+	g.members = append(g.members, m)
 	return m
 }
 
@@ -81,7 +91,7 @@ func (g *Group) Join() *Member {
 func (g *Group) Members() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.members
+	return len(g.members)
 }
 
 // Leave ends that. Leaving again does nothing.
@@ -89,11 +99,8 @@ func (m *Member) Leave() {
 	g := m.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !m.left {
-		m.left = true
-		g.members--
-		g.wake()
-	}
+	g.members = slices.DeleteFunc(g.members, func(other *Member) bool { return other == m })
+	g.wake()
 }
 
 // The kinds of a call, in the order in which they are computed.
@@ -105,6 +112,8 @@ const (
 
 // call is what a member waits for.
 type call struct {
+	member *Member
+
 	ctx   context.Context
 	model *Model
 	kind  int
@@ -115,7 +124,6 @@ type call struct {
 	piece    int         // and those of the pass under way
 	head     layers.Projection
 
-	taken   bool // by the pass under way
 	done    bool
 	err     error
 	changed chan struct{} // gets a value when it is time to look again
@@ -126,8 +134,10 @@ func (g *Group) do(m *Member) error {
 	c := &m.call
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c.since, c.computed, c.taken, c.done, c.err = time.Now(), 0, false, false, nil
+	c.since, c.computed, c.done, c.err = time.Now(), 0, false, nil
 	g.calls = append(g.calls, c)
+	m.slow = !m.waiting && c.since.Sub(m.since) > g.longest()
+	m.waiting = false
 	g.wake()
 	for !c.done {
 		if err := c.ctx.Err(); err != nil && !g.busy {
@@ -162,7 +172,7 @@ func (g *Group) wait(m *Member) {
 	var overdue <-chan time.Time
 	if !g.busy { // a pass under way tells of its end
 		cancelled = c.ctx.Done()
-		m.timer.Reset(c.patience() - time.Since(c.since))
+		m.timer.Reset(g.patience(c))
 		overdue = m.timer.C
 	}
 	g.mu.Unlock()
@@ -175,19 +185,39 @@ func (g *Group) wait(m *Member) {
 	m.timer.Stop()
 }
 
-// patience returns how long a call waits for members that ask for nothing.
-func (c *call) patience() time.Duration { return c.model.took[c.kind] }
+// longest returns how long a member may take over what it got and still be waited for: as long as the longest pass.
+func (g *Group) longest() (d time.Duration) {
+	for _, m := range g.models {
+		d = max(d, slices.Max(m.took[:]))
+	}
+	return d
+}
+
+// patience returns how much longer a call waits for members that ask for nothing: not at all for those that take longer than the longest pass over
+// what they got, or did so before they asked last.
+func (g *Group) patience(c *call) (left time.Duration) {
+	longest := g.longest()
+	for _, m := range g.members {
+		switch {
+		case !m.call.done || m.slow:
+		case m.waiting:
+			left = longest
+		default:
+			left = max(left, longest-time.Since(m.since))
+		}
+	}
+	return min(left, c.model.took[c.kind]-time.Since(c.since))
+}
 
 // next returns the calls of the next pass; none if one is under way, or if it is not time for another.
 func (g *Group) next() []*call {
 	if g.busy {
 		return nil
 	}
-	all := len(g.calls) == g.members
 	for kind := range kinds {
 		for _, m := range g.models {
 			ready := func(c *call) bool {
-				return c.isFor(m, kind) && (all || time.Since(c.since) >= c.patience())
+				return c.isFor(m, kind) && g.patience(c) <= 0
 			}
 			if slices.ContainsFunc(g.calls, ready) {
 				return g.fit(m, kind)
@@ -263,7 +293,7 @@ func (g *Group) finish(c *call, err error) {
 	if err != nil && c.kind == forward && c.computed > 0 {
 		err = errors.Join(err, c.model.Do(func() error { return c.part.Sequence.Rollback(c.part.First) }))
 	}
-	c.done, c.err = true, err
+	c.done, c.err, c.member.since = true, err, time.Now()
 	g.wake()
 	g.calls = slices.DeleteFunc(g.calls, func(other *call) bool { return other == c })
 }
@@ -273,15 +303,19 @@ func (g *Group) run(calls []*call) {
 	m, kind := calls[0].model, calls[0].kind
 	g.busy = true
 	for _, c := range calls {
-		c.taken, c.err = true, errPanicked
+		c.err = errPanicked
 	}
 	began := time.Now()
 	defer func() { // also when a worker panics
 		g.busy = false
 		const weight = 0.3
-		m.took[kind] += time.Duration(weight * float64(time.Since(began)-m.took[kind]))
+		if took := time.Since(began); m.took[kind] == 0 {
+			m.took[kind] = took
+		} else {
+			m.took[kind] += time.Duration(weight * float64(took-m.took[kind]))
+		}
 		for _, c := range calls {
-			c.taken, c.since = false, time.Now()
+			c.since = time.Now()
 			if c.err != nil || kind == projection || c.size() == 0 {
 				g.finish(c, c.err)
 			}

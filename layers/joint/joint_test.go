@@ -270,7 +270,8 @@ func TestShortRequestBehindLongOnes(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForThoseWhoAskForNothing: one who takes time over a piece of text is waited for no longer than a pass.
+// TestNobodyWaitsForThoseWhoAskForNothing: one who takes time over a piece of text is waited for no longer than a pass, and if it does so again and
+// again, once.
 func TestNobodyWaitsForThoseWhoAskForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 32)
@@ -283,8 +284,32 @@ func TestNobodyWaitsForThoseWhoAskForNothing(t *testing.T) {
 		if _, err := generate(t.Context(), w.options(t, m, nil), spec.Request{Prompt: prompt(2, 1), MaxTokens: 10}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 21*pass {
+		if took := time.Since(began); took > 11*pass {
 			t.Errorf("10 passes took %v", took)
+		}
+		slow, stop := context.WithCancel(t.Context())
+		asked, ended := 0, make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, err := generate(slow, w.options(t, idle, nil), spec.Request{Prompt: prompt(1, 1), MaxTokens: 100}, func(spec.Piece) error {
+				asked++
+				time.Sleep(3*pass + pass/3)
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		began = time.Now()
+		if _, err := generate(t.Context(), w.options(t, m, nil), spec.Request{Prompt: prompt(2, 1), MaxTokens: 40}, nil); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(began)
+		stop()
+		<-ended
+		if most := time.Duration(40+2+asked) * pass; took > most || asked < 8 {
+			t.Errorf("40 passes took %v, more than %v, beside one who asked for %d", took, most, asked)
 		}
 		idle.Leave()
 		idle.Leave()

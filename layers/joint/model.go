@@ -81,18 +81,25 @@ func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error 
 
 // Commit is [layers.Sequence.Commit]. It waits for a pass that is under way.
 func (d *Decoder) Commit(path []int) error {
-	return d.model.Do(func() error { return d.sequence.Commit(path) })
+	return d.between(func() error { return d.sequence.Commit(path) })
 }
 
 // Truncate is [layers.Sequence.Truncate]. It waits for a pass that is under way.
 func (d *Decoder) Truncate(n int) error {
-	return d.model.Do(func() error { return d.sequence.Truncate(n) })
+	return d.between(func() error { return d.sequence.Truncate(n) })
 }
 
 // Cold is [layers.Sequence.Cold].
 func (d *Decoder) Cold(row int) (cold [4]int) {
-	_ = d.model.Do(func() error { cold = d.sequence.Cold(row); return nil })
+	_ = d.between(func() error { cold = d.sequence.Cold(row); return nil })
 	return cold
+}
+
+// between calls f while no pass of the model is under way. That the member waits for one is not its own delay.
+func (d *Decoder) between(f func() error) error {
+	d.member.setWaiting(true)
+	defer d.member.setWaiting(false)
+	return d.model.Do(f)
 }
 
 // Tokens returns the tokens of the committed rows, until the next Commit or Truncate.
