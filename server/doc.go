@@ -48,8 +48,8 @@
 // # Load
 //
 // As many requests are answered at once as the engine does at a time; a bounded number waits, in the order of arrival, and what comes beyond gets status 429 and
-// the time after which it may be worth another try. A request of more than 16 KiB or with a format waits as if it had come a second later, and half
-// of the places are closed to such. A stream has its headers while it waits. Generation does not wait for readers: what a
+// the time after which it may be worth another try. A request of more than 16 KiB, or with a format, tools or several choices, is large: it waits as if it had
+// come a second later, and half of the places, and one of the answers at once where there are several, are kept for others. A stream has its headers while it waits. Generation does not wait for readers: what a
 // client has not read yet is kept, and a client that reads nothing for a while is dropped. A client that leaves ends its work.
 //
 // Before its turn a request is prepared: its prompt is rendered and encoded, and the grammar of a schema made, once for all requests that
