@@ -38,6 +38,7 @@ type BlockConfig struct {
 type Block struct {
 	ws       *Workspace
 	branches [2]branch // mixer and MLP
+	experts  *Experts  // the MLP, if it is of those that are asked for ahead
 	residual float32
 }
 
@@ -57,6 +58,9 @@ func NewBlock(ws *Workspace, name string, c BlockConfig) *Block {
 		b.residual = 1
 	}
 	b.branches = [2]branch{newBranch(ws, name+".attn", c.Mixer, &c), newBranch(ws, name+".mlp", c.MLP, &c)}
+	if e, ok := c.MLP.(*Experts); ok && e.ahead != nil {
+		b.experts = e
+	}
 	return b
 }
 
@@ -73,33 +77,48 @@ func newBranch(ws *Workspace, name string, s Sublayer, c *BlockConfig) branch {
 
 // Forward adds the block's output to the residual stream x, [rows.Len()][Width].
 func (b *Block) Forward(ctx context.Context, x []float32, rows *Rows) error {
-	set, out := b.ws.Kernels(), b.ws.out[:len(x)]
 	for i := range b.branches {
-		if err := b.branches[i].forward(ctx, b.ws, out, x, rows); err != nil {
+		if err := b.add(ctx, i, 0, x, rows); err != nil {
 			return err
 		}
-		if b.residual != 1 {
-			set.Scale(out, b.residual)
-		}
-		set.Add(x, out)
 	}
 	return nil
 }
 
-// forward writes to out what the branch adds to x.
-func (b *branch) forward(ctx context.Context, ws *Workspace, out, x []float32, rows *Rows) error {
-	in := x
-	if b.before != nil {
-		in = ws.norm[:len(x)]
-		if err := b.before.Forward(ctx, in, x); err != nil {
+// add adds the output of a branch to x, which begins at an element of the rows of a pass: scratch memory of the rows before it is left as it is.
+func (b *Block) add(ctx context.Context, branch, at int, x []float32, rows *Rows) error {
+	br := &b.branches[branch]
+	in, err := br.input(ctx, b.ws.norm[at:], x)
+	if err != nil {
+		return err
+	}
+	out := b.ws.out[:len(x)]
+	if err := br.sublayer.Forward(ctx, out, in, rows); err != nil {
+		return err
+	}
+	return b.sum(ctx, br, x, out)
+}
+
+// sum adds to x what a branch has made, which it may change.
+func (b *Block) sum(ctx context.Context, br *branch, x, out []float32) error {
+	if br.after != nil {
+		if err := br.after.Forward(ctx, out, out); err != nil {
 			return err
 		}
 	}
-	if err := b.sublayer.Forward(ctx, out, in, rows); err != nil {
-		return err
+	set := b.ws.Kernels()
+	if b.residual != 1 {
+		set.Scale(out, b.residual)
 	}
-	if b.after == nil {
-		return nil
+	set.Add(x, out)
+	return nil
+}
+
+// input returns what the sublayer of a branch reads: x, or normalised rows, which it puts into norm.
+func (br *branch) input(ctx context.Context, norm, x []float32) ([]float32, error) {
+	if br.before == nil {
+		return x, nil
 	}
-	return b.after.Forward(ctx, out, out)
+	in := norm[:len(x)]
+	return in, br.before.Forward(ctx, in, x)
 }

@@ -2,6 +2,7 @@ package layers_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -17,16 +18,17 @@ func (coldWeights) Prefetch([]string) {}
 
 func (coldWeights) Ready(string) bool { return false }
 
-// What was read for rows is told while they are pending, and after the Commit that ends their pass, when policies ask.
-func TestColdExperts(t *testing.T) {
-	cfg := small(qwen3)
-	cfg.Experts, cfg.Chosen = 4, 2
+func (coldWeights) Resident() bool { return false }
+
+// randomExperts returns weights for cfg, a mixture of experts.
+func randomExperts(t testing.TB, cfg arch.Transformer) *layers.Memory {
+	t.Helper()
 	w := randomWeights(t, cfg, tensor.Q8_0)
 	rng := rand.New(rand.NewPCG(3, 4))
 	set := func(name string, rows, cols int) {
 		values := make([]float32, rows*cols)
 		for i := range values {
-			values[i] = float32(rng.NormFloat64())
+			values[i] = float32(rng.NormFloat64() / math.Sqrt(float64(cols)))
 		}
 		if err := w.SetMatrix(name, tensor.Q8_0, rows, cols, values); err != nil {
 			t.Fatal(err)
@@ -41,7 +43,14 @@ func TestColdExperts(t *testing.T) {
 			set(expert+"down", cfg.Width, cfg.FFN)
 		}
 	}
-	d := newDecoder(t, cfg, coldWeights{w}, arch.Options{MaxBatch: 4, Context: 16})
+	return w
+}
+
+// What was read for rows is told while they are pending, and after the Commit that ends their pass, when policies ask.
+func TestColdExperts(t *testing.T) {
+	cfg := small(qwen3)
+	cfg.Experts, cfg.Chosen = 4, 2
+	d := newDecoder(t, cfg, coldWeights{randomExperts(t, cfg)}, arch.Options{MaxBatch: 4, Context: 16})
 	cold := func(row int) (sum int) {
 		for _, n := range d.Cold(row) {
 			sum += n

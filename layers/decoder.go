@@ -38,6 +38,7 @@ type Decoder struct {
 	ws     *Workspace
 	width  int
 	names  []string // of the layers, for the trace
+	blocks []*Block // the layers, if rows may take turns
 	states []State  // of the layers
 	unsaid error    // about the first layer that does not say what it keeps, if there is one
 	closed bool
@@ -49,6 +50,7 @@ type Decoder struct {
 	one     [1]Part // of a pass for one sequence
 	spans   []span
 	rows    Rows
+	halves  [groups]Rows // of rows that take turns
 	tokens  []int32
 	offered []int     // what a hook gets to see
 	x       []float32 // [MaxRows][width], the residual stream
@@ -83,6 +85,7 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 			d.unsaid = fmt.Errorf("layers: %w: layer %d, a %T, does not say what it keeps; give it the method States", ErrStateful, i, layer)
 		}
 	}
+	d.blocks = newAlternation(m.Layers)
 	d.Sequence = d.add(m.Cache)
 	return d, nil
 }
@@ -221,6 +224,31 @@ func (d *Decoder) pass(ctx context.Context) error {
 		return err
 	}
 	d.traced("embedding", d.rows.Len(), began)
+	if d.alternates() {
+		if err := d.alternate(ctx, x); err != nil {
+			return err
+		}
+	} else if err := d.layers(ctx, x); err != nil {
+		return err
+	}
+	if x = x[:d.rows.Len()*d.width]; len(x) == 0 {
+		return nil
+	}
+	if err := d.model.Norm.Forward(ctx, x, x); err != nil {
+		return err
+	}
+	i := 0
+	for _, sp := range d.spans {
+		for ; i < sp.end; i++ {
+			s := sp.part.Sequence
+			s.keep(d.rows.Slots[i]-s.Len(), x[i*d.width:(i+1)*d.width])
+		}
+	}
+	return nil
+}
+
+// layers computes all layers of x, until hooks have left no row.
+func (d *Decoder) layers(ctx context.Context, x []float32) error {
 	for i, layer := range d.model.Layers {
 		began := d.now()
 		d.ws.quarter = 4 * i / len(d.model.Layers)
@@ -233,16 +261,6 @@ func (d *Decoder) pass(ctx context.Context) error {
 		}
 		if x = x[:d.rows.Len()*d.width]; len(x) == 0 {
 			return nil
-		}
-	}
-	if err := d.model.Norm.Forward(ctx, x, x); err != nil {
-		return err
-	}
-	i := 0
-	for _, sp := range d.spans {
-		for ; i < sp.end; i++ {
-			s := sp.part.Sequence
-			s.keep(d.rows.Slots[i]-s.Len(), x[i*d.width:(i+1)*d.width])
 		}
 	}
 	return nil

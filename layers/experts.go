@@ -2,7 +2,6 @@ package layers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -44,17 +43,31 @@ type Experts struct {
 	tensors [][]string // of each expert
 	ahead   Prefetcher // nil if the weights are none
 
-	// Of the Forward under way; see [Workspace.reserve]. A use is a row and an expert that it has chosen; uses go by expert, then by row.
-	ids      []int32   // [maxRows][Chosen]
-	shares   []float32 // [maxRows][Chosen]
+	// Of the pass under way.
+	routes   [groups]routes
+	where    []int    // by expert, its place in used
+	wanted   []string // tensors of the experts in used
+	buffered int      // uses whose outputs can be kept
+}
+
+// routes are where the router has sent a group of rows. A use is a row and an expert that it has chosen; uses go by expert, then by row.
+type routes struct {
+	ids      []int32   // [rows][Chosen]
+	shares   []float32 // [rows][Chosen]
 	used     []int32   // experts that some row has chosen, ascending
 	begin    []int     // by element of used, its first use; and the number of uses
 	rows     []int     // by use
 	useShare []float32 // by use
-	where    []int     // by expert, its place in used
-	wanted   []string  // tensors of the experts in used
 	waiting  []int     // elements of used that are to be computed
-	buffered int       // uses whose outputs can be kept
+}
+
+// newRoutes returns those of at most n rows.
+func newRoutes(n int, c *ExpertsConfig) routes {
+	uses, most := n*c.Chosen, min(n*c.Chosen, c.Experts)
+	return routes{
+		ids: make([]int32, uses), shares: make([]float32, uses), rows: make([]int, uses), useShare: make([]float32, uses),
+		used: make([]int32, 0, most), waiting: make([]int, 0, most), begin: make([]int, 0, most+1),
+	}
 }
 
 // NewExperts returns the layer whose tensors start with name.
@@ -80,10 +93,7 @@ func NewExperts(ws *Workspace, name string, c ExpertsConfig) *Experts {
 	}
 	e.ahead, _ = ws.weights.(Prefetcher)
 	n := ws.maxRows
-	e.ids, e.shares = make([]int32, n*c.Chosen), make([]float32, n*c.Chosen)
-	most := min(n*c.Chosen, c.Experts)
-	e.used, e.waiting, e.begin = make([]int32, 0, most), make([]int, 0, most), make([]int, 0, most+1)
-	e.rows, e.useShare, e.where = make([]int, n*c.Chosen), make([]float32, n*c.Chosen), make([]int, c.Experts)
+	e.routes, e.where = [groups]routes{newRoutes(n, &c), newRoutes(min(n, alternating), &c)}, make([]int, c.Experts)
 	e.buffered = min(n, keptRows) * c.Chosen
 	ws.reserve(&ws.routed, c.Experts)
 	ws.reserve(&ws.gathered, c.MLP.Width)
@@ -99,8 +109,16 @@ func (e *Experts) States() []State { return nil }
 
 // Forward writes the output of each row of x to dst, both [rows.Len()][Width]. dst must not overlap x.
 func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) error {
+	if err := e.route(ctx, 0, x, rows); err != nil {
+		return err
+	}
+	return e.mix(ctx, 0, dst, x)
+}
+
+// route finds the experts of each row of x, which are those of a group, and asks for them.
+func (e *Experts) route(ctx context.Context, group int, x []float32, rows *Rows) error {
 	n, ws, width := rows.Len(), e.ws, e.Width()
-	if err := errors.Join(ws.checkRows(e.name, x, n, width), ws.checkRows(e.name, dst, n, width)); err != nil {
+	if err := ws.checkRows(e.name, x, n, width); err != nil {
 		return err
 	}
 	if err := e.router.Forward(ctx, ws.routed, ws.Input(x, n, width)); err != nil {
@@ -111,31 +129,41 @@ func (e *Experts) Forward(ctx context.Context, dst, x []float32, rows *Rows) err
 			return err
 		}
 	}
+	r := &e.routes[group]
 	for i := range n {
-		e.choose(i)
+		e.choose(r, i)
 	}
-	e.collect(n)
-	e.prefetch(rows)
+	e.collect(r, n)
+	e.prefetch(group, rows)
+	return nil
+}
+
+// mix writes to dst the output of each row of x, for which route was called.
+func (e *Experts) mix(ctx context.Context, group int, dst, x []float32) error {
+	if err := e.ws.checkRows(e.name, dst, len(x)/e.Width(), e.Width()); err != nil {
+		return err
+	}
+	r := &e.routes[group]
 	clear(dst)
-	if len(e.rows) > e.buffered {
-		for i := range e.used {
-			if err := e.compute(ctx, i, 0, x); err != nil {
+	if len(r.rows) > e.buffered {
+		for i := range r.used {
+			if err := e.compute(ctx, r, i, 0, x); err != nil {
 				return err
 			}
-			e.add(dst, i, 0)
+			e.add(dst, r, i, 0)
 		}
 		return nil
 	}
-	for len(e.waiting) > 0 {
-		next := e.ready()
-		i := e.waiting[next]
-		e.waiting = slices.Delete(e.waiting, next, next+1)
-		if err := e.compute(ctx, i, e.begin[i], x); err != nil {
+	for len(r.waiting) > 0 {
+		next := e.ready(r)
+		i := r.waiting[next]
+		r.waiting = slices.Delete(r.waiting, next, next+1)
+		if err := e.compute(ctx, r, i, r.begin[i], x); err != nil {
 			return err
 		}
 	}
-	for i := range e.used {
-		e.add(dst, i, e.begin[i])
+	for i := range r.used {
+		e.add(dst, r, i, r.begin[i])
 	}
 	return nil
 }
@@ -147,10 +175,10 @@ const keptRows = 64
 const smallestSum = 1e-6
 
 // choose finds the experts of row i and their shares.
-func (e *Experts) choose(i int) {
+func (e *Experts) choose(r *routes, i int) {
 	c, set := &e.config, e.ws.Kernels()
 	scores := e.ws.routed[i*c.Experts : (i+1)*c.Experts]
-	ids, shares := e.ids[i*c.Chosen:(i+1)*c.Chosen], e.shares[i*c.Chosen:(i+1)*c.Chosen]
+	ids, shares := r.ids[i*c.Chosen:(i+1)*c.Chosen], r.shares[i*c.Chosen:(i+1)*c.Chosen]
 	switch {
 	case c.Sigmoid:
 		for j, score := range scores {
@@ -186,61 +214,62 @@ func (e *Experts) choose(i int) {
 }
 
 // collect finds the uses of experts by n rows.
-func (e *Experts) collect(n int) {
-	ids := e.ids[:n*e.config.Chosen]
+func (e *Experts) collect(r *routes, n int) {
+	ids := r.ids[:n*e.config.Chosen]
 	clear(e.where)
 	for _, id := range ids {
 		if id >= 0 {
 			e.where[id]++ // how many uses it has
 		}
 	}
-	e.used, e.begin, e.waiting = e.used[:0], e.begin[:0], e.waiting[:0]
+	r.used, r.begin, r.waiting = r.used[:0], r.begin[:0], r.waiting[:0]
 	total := 0
 	for id, count := range e.where {
 		if count > 0 {
-			e.where[id] = len(e.used)
-			e.used, e.begin, e.waiting = append(e.used, int32(id)), append(e.begin, total), append(e.waiting, len(e.used))
+			e.where[id] = len(r.used)
+			r.used, r.begin, r.waiting = append(r.used, int32(id)), append(r.begin, total), append(r.waiting, len(r.used))
 			total += count
 		}
 	}
-	e.begin = append(e.begin, total)
-	e.rows, e.useShare = e.rows[:total], e.useShare[:total]
+	r.begin = append(r.begin, total)
+	r.rows, r.useShare = r.rows[:total], r.useShare[:total]
 	for i, id := range ids {
 		if id >= 0 {
-			use := &e.begin[e.where[id]]
-			e.rows[*use], e.useShare[*use] = i/e.config.Chosen, e.shares[i]
+			use := &r.begin[e.where[id]]
+			r.rows[*use], r.useShare[*use] = i/e.config.Chosen, r.shares[i]
 			*use++
 		}
 	}
-	copy(e.begin[1:], e.begin) // which are now the ends
-	e.begin[0] = 0
+	copy(r.begin[1:], r.begin) // which are now the ends
+	r.begin[0] = 0
 }
 
 // mostUses is the number of rows for which those of a large batch count in how often an expert was used: few enough that those after it soon count more.
 const mostUses = 24
 
 // prefetch tells the weights which experts come next and how many rows use them, and counts, by row, those that have to be read.
-func (e *Experts) prefetch(rows *Rows) {
+func (e *Experts) prefetch(group int, rows *Rows) {
 	if e.ahead == nil {
 		return
 	}
+	r := &e.routes[group]
 	e.wanted = e.wanted[:0]
-	for i, expert := range e.used {
-		uses := e.begin[i+1] - e.begin[i]
+	for i, expert := range r.used {
+		uses := r.begin[i+1] - r.begin[i]
 		for range uses*min(rows.Len(), mostUses)/rows.Len() - 1 {
 			e.wanted = append(e.wanted, e.tensors[expert][0])
 		}
 		e.wanted = append(e.wanted, e.tensors[expert]...)
-		if !e.isReady(i) {
-			e.ws.countCold(rows.Pending[e.rows[e.begin[i]]])
+		if !e.isReady(r, i) && !(group > 0 && slices.Contains(e.routes[0].used, expert)) { // which is on its way
+			e.ws.countCold(rows.Pending[r.rows[r.begin[i]]])
 		}
 	}
 	e.ahead.Prefetch(e.wanted)
 }
 
 // isReady reports whether an element of used is in memory.
-func (e *Experts) isReady(i int) bool {
-	for _, name := range e.tensors[e.used[i]] {
+func (e *Experts) isReady(r *routes, i int) bool {
+	for _, name := range e.tensors[r.used[i]] {
 		if !e.ahead.Ready(name) {
 			return false
 		}
@@ -249,9 +278,9 @@ func (e *Experts) isReady(i int) bool {
 }
 
 // ready returns the index in waiting of the first expert that is in memory; if none is, of the first.
-func (e *Experts) ready() int {
+func (e *Experts) ready(r *routes) int {
 	if e.ahead != nil {
-		if i := slices.IndexFunc(e.waiting, e.isReady); i > 0 {
+		if i := slices.IndexFunc(r.waiting, func(i int) bool { return e.isReady(r, i) }); i > 0 {
 			return i
 		}
 	}
@@ -259,22 +288,22 @@ func (e *Experts) ready() int {
 }
 
 // compute has an element of used compute its rows of x, to where the outputs of uses from the given one on are kept.
-func (e *Experts) compute(ctx context.Context, i, from int, x []float32) error {
+func (e *Experts) compute(ctx context.Context, r *routes, i, from int, x []float32) error {
 	width := e.Width()
-	rows := e.rows[e.begin[i]:e.begin[i+1]]
+	rows := r.rows[r.begin[i]:r.begin[i+1]]
 	in, out := e.ws.gathered[:len(rows)*width], e.ws.expert[from*width:][:len(rows)*width]
 	for j, row := range rows {
 		copy(in[j*width:(j+1)*width], x[row*width:])
 	}
-	return e.experts[e.used[i]].forward(ctx, out, in, len(rows))
+	return e.experts[r.used[i]].forward(ctx, out, in, len(rows))
 }
 
 // add adds to dst what compute has put there.
-func (e *Experts) add(dst []float32, i, from int) {
+func (e *Experts) add(dst []float32, r *routes, i, from int) {
 	width, set := e.Width(), e.ws.Kernels()
-	for j, row := range e.rows[e.begin[i]:e.begin[i+1]] {
+	for j, row := range r.rows[r.begin[i]:r.begin[i+1]] {
 		y := e.ws.expert[(from+j)*width:][:width]
-		set.Scale(y, e.useShare[e.begin[i]+j])
+		set.Scale(y, r.useShare[r.begin[i]+j])
 		set.Add(dst[row*width:(row+1)*width], y)
 	}
 }

@@ -38,6 +38,14 @@ func (r *Rows) add(c *KVCache, row, number, parent int, token int32) {
 	r.Tokens = append(r.Tokens, token)
 }
 
+// part returns rows from..to−1, which it shares.
+func (r *Rows) part(from, to int) Rows {
+	return Rows{
+		Pending: r.Pending[from:to], Parents: r.Parents[from:to], Caches: r.Caches[from:to], Slots: r.Slots[from:to],
+		Positions: r.Positions[from:to], Visible: r.Visible[from:to], Tokens: r.Tokens[from:to], Places: r.Places[from:to],
+	}
+}
+
 // move makes row dst what row src was.
 func (r *Rows) move(dst, src int) {
 	r.Pending[dst], r.Parents[dst], r.Caches[dst], r.Slots[dst] = r.Pending[src], r.Parents[src], r.Caches[src], r.Slots[src]

@@ -1104,6 +1104,7 @@ type sometimesReady struct {
 
 func (w *sometimesReady) Prefetch(names []string) { w.told += len(names) }
 func (w *sometimesReady) Ready(string) bool       { return w.random.IntN(3) > 0 }
+func (w *sometimesReady) Resident() bool          { return false }
 
 // Experts that are in memory are computed before others, and the sum has the same bits.
 func TestExpertsInAnyOrder(t *testing.T) {

@@ -42,6 +42,9 @@ type Prefetcher interface {
 	Prefetch(names []string)
 	// Ready reports whether a tensor can be read without waiting.
 	Ready(name string) bool
+	// Resident reports whether all other tensors are in memory. A pass may then ask for them several times, tells of what comes next for two groups
+	// of rows by turns, and what it tells replaces what calls before the last one told.
+	Resident() bool
 }
 
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands

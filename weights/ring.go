@@ -44,7 +44,7 @@ func (r *Streamer) beginWanted(ringFull *bool) *fetch {
 	}
 	for len(r.next) > 0 {
 		place := r.next[0]
-		if r.fetches[place] == nil && r.wanted[place] {
+		if r.fetches[place] == nil && r.wanted[place] != 0 {
 			if l := r.provide(place, ringFull); l != nil {
 				r.next = slices.Delete(r.next, 0, 1)
 				return l

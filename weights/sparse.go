@@ -33,7 +33,8 @@ func (r *Streamer) learn(place int) {
 	r.visit++
 	r.visits[place] = r.visit
 	if place != r.using { // several tensors may lie in a segment
-		r.wanted[r.using], r.using = false, place
+		r.served(r.using)
+		r.using = place
 		r.use(place)
 	}
 	if !head {
@@ -68,7 +69,7 @@ func (r *Streamer) replan() {
 
 // isExpected reports whether a place will be used in this pass, as far as one can tell.
 func (r *Streamer) isExpected(place int) bool {
-	return r.leftOut[place] == 0 || r.wanted[place] || r.needs(place)
+	return r.leftOut[place] == 0 || r.wanted[place] != 0 || r.needs(place)
 }
 
 // needs reports whether the consumer waits for a place or uses it.
@@ -87,6 +88,7 @@ const halfLife = 16
 // pass uses is kept. It is stored as a logarithm, whose order does not change with time.
 func (r *Streamer) use(place int) {
 	now, sum := float64(r.passes)/halfLife, float64(1+r.shared[place])
+	r.shared[place] = 0
 	if r.worth[place] != 0 {
 		sum += math.Exp2(r.worth[place] - now)
 	}
@@ -97,14 +99,17 @@ func (r *Streamer) use(place int) {
 
 // Prefetch tells which tensors the consumer will ask for next, in the order of the store, of those that passes leave out at times: the experts that
 // a layer is routed to. They are read at once, as far as there is memory for them, while the first is used. It replaces what
-// an earlier call told. A name that is there several times in a row will be of use to so many rows: such experts are kept for longer. Tensors that the
-// store does not have are ignored here; asking for them is an error.
+// calls before the last one told: two groups of rows may take turns. A name that is there several times in a row will be of use to so many rows: such
+// experts are kept for longer. Tensors that the store does not have are ignored here; asking for them is an error.
 func (r *Streamer) Prefetch(names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clear(r.wanted)
-	clear(r.shared)
-	r.next = r.next[:0]
+	r.calls++
+	told := &r.told[r.calls&1]
+	for _, place := range *told { // the call before the last one
+		r.forget(place, r.calls)
+	}
+	*told = (*told)[:0]
 	for i, name := range names {
 		t, ok := r.tensors[name]
 		if !ok {
@@ -115,13 +120,39 @@ func (r *Streamer) Prefetch(names []string) {
 			switch place := r.scan.place[address{p.Chunk, p.Segment}]; {
 			case again:
 				r.shared[place]++
-			case !r.wanted[place]:
-				r.wanted[place] = true
-				r.next = append(r.next, place)
+			case r.wanted[place]&callBit(r.calls) == 0:
+				r.wanted[place] |= callBit(r.calls)
+				*told, r.next = append(*told, place), append(r.next, place)
 			}
 		}
 	}
 	r.wake.Broadcast()
+}
+
+// callBit is the bit of a call of Prefetch in what it wants.
+func callBit(call int) uint8 { return 1 << (call & 1) }
+
+// forget takes back what a call of Prefetch told of a place.
+func (r *Streamer) forget(place, call int) {
+	if r.wanted[place] &^= callBit(call); r.wanted[place] == 0 {
+		r.shared[place] = 0
+	}
+}
+
+// served notes that the consumer has used a place, as the earlier of the calls that want it told.
+func (r *Streamer) served(place int) {
+	if r.wanted[place]&callBit(r.calls-1) != 0 {
+		r.forget(place, r.calls-1)
+	} else {
+		r.forget(place, r.calls)
+	}
+}
+
+// Resident reports whether all that Prefetch does not tell of is in memory, so that a pass may ask for it several times, and in any order, at no cost.
+func (r *Streamer) Resident() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan.Kept > 0 && r.plan.Streamed == 0 && r.missing == 0
 }
 
 // Ready reports whether a tensor can be read without waiting for flash.
@@ -165,7 +196,7 @@ func (r *Streamer) keep(place, n int) (pages, bool) {
 // anyhow says so.
 func (r *Streamer) leastWorth(anyhow bool) (least *fetch) {
 	for _, l := range r.fetches {
-		if l == nil || !l.kept || !l.done || l.leases > 0 || r.wanted[l.place] && !anyhow {
+		if l == nil || !l.kept || !l.done || l.leases > 0 || r.wanted[l.place] != 0 && !anyhow {
 			continue
 		}
 		if least == nil || r.lessWorth(l.place, least.place) {
@@ -178,8 +209,8 @@ func (r *Streamer) leastWorth(anyhow bool) (least *fetch) {
 // lessWorth reports whether the segment at place a is given up before that at b: of equals, the one that was not used for longest.
 func (r *Streamer) lessWorth(a, b int) bool {
 	switch {
-	case r.wanted[a] != r.wanted[b]:
-		return r.wanted[b]
+	case (r.wanted[a] != 0) != (r.wanted[b] != 0):
+		return r.wanted[b] != 0
 	case r.worth[a] != r.worth[b]:
 		return r.worth[a] < r.worth[b]
 	}

@@ -305,3 +305,37 @@ func TestExpertsOfManyRowsAreKept(t *testing.T) {
 		t.Errorf("%d experts were read before, and then %d, want %d and none", before, got-before, experts)
 	}
 }
+
+// What two calls have told is read, whichever is used first; an expert of both stays until both have used it, and a third call replaces what the first
+// has told. All else is in memory then.
+func TestPrefetchByTurns(t *testing.T) {
+	s := expertStore(t, true)
+	want := resident(t, s.Dir())
+	r := stream(t, s, StreamOptions{DRAM: 4*expertBytes + 40<<10, Tiles: 1})
+	for range 3 {
+		same(t, want, r, "norm")
+		r.Prefetch(slices.Concat(expertNames(0), expertNames(1)))
+		r.Prefetch(slices.Concat(expertNames(1), expertNames(2)))
+		use := func(experts ...int) {
+			for _, e := range experts {
+				for _, name := range expertNames(e) {
+					same(t, want, r, name)
+				}
+			}
+		}
+		use(0, 1)
+		r.Prefetch(slices.Concat(expertNames(3), expertNames(4))) // for which there is room when expert 0 is given up alone
+		use(1, 2, 3, 4)
+		same(t, want, r, "final_norm")
+	}
+	if !r.Resident() {
+		t.Errorf("not all but experts is in memory: %+v", r.Plan())
+	}
+	stats := r.Stats()
+	if stats.Experts != 3*5 {
+		t.Errorf("%d experts in three passes, want 5 in each", stats.Experts)
+	}
+	if stats.ExpertReads < 5 || stats.ExpertReads > 3*5 || stats.Seeks != 0 {
+		t.Errorf("%d experts read, %d of them unforeseen", stats.ExpertReads, stats.Seeks)
+	}
+}

@@ -106,9 +106,11 @@ type Streamer struct {
 	pinned    []bool
 	sparse    []bool                // places that the plan takes to be left out at times
 	leftOut   []int                 // by place: more than 0 where passes leave it out; see learn
-	wanted    []bool                // by place: see Prefetch
+	wanted    []uint8               // by place: the bits of the calls of Prefetch that told of it
 	shared    []int                 // by place: to how many rows beside the first it will be of use, as Prefetch told
 	next      []int                 // places that Prefetch has told of and that were not looked at yet
+	calls     int                   // of Prefetch
+	told      [2][]int              // places of which the last two calls told
 	passes    int64                 // that have ended
 	worth     []float64             // by place: see use
 	using     int                   // place of the last visit
@@ -163,7 +165,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 	for _, t := range s.manifest.tables() {
 		r.tiles[t.Name] = &tileCache{buffer: t.tileBuffer(), tiles: map[int]*cachedTile{}}
 	}
-	r.fetches, r.leftOut, r.visits, r.wanted = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]bool, len(pins))
+	r.fetches, r.leftOut, r.visits, r.wanted = make([]*fetch, len(pins)), make([]int, len(pins)), make([]int64, len(pins)), make([]uint8, len(pins))
 	r.shared, r.worth = make([]int, len(pins)), make([]float64, len(pins))
 	sparse := r.scan.experts()
 	if sparse == nil {
@@ -301,12 +303,12 @@ func (r *Streamer) move(ctx context.Context, name string, place int) (late bool,
 		r.wake.Broadcast()
 	}
 	missing := r.fetches[place] == nil
-	if expert && place != r.using {
+	if expert && place != r.using && r.visits[place] <= r.ended { // rows that took turns share it
 		r.stats.Experts++
 	}
 	r.learn(place)
 	switch {
-	case missing && expert && !r.wanted[place], missing && !expert && place != r.at:
+	case missing && expert && r.wanted[place] == 0, missing && !expert && place != r.at:
 		r.stats.Seeks++
 	}
 	if expert && r.keeps(place) { // which is read when it is asked for, and the scan goes on with the rest
