@@ -60,15 +60,16 @@
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
 //	i8mm             as neon                                                  without minima; with them as dotprod
-//	avx2             the same                                                 of five layouts, most of unsigned integers
+//	avx2             the same                                                 of five layouts, all of unsigned integers
 //	avx512, amx      as avx2                                                  as avx2
 //
-// The rate of a product with 16 rows, in hundredths of Q4_0's in the same set: measured on amd64, on arm64 as the pipelines of a
-// Cortex-A710 are modelled (TestCost has the bounds of each kernel). avx2 lacks an instruction that sums products of signed bytes, so that Q8_0
-// reaches no more than 63 there. Of unsigned weights below 32, four products fit into 16 bits, of those below 64, two.
+// The rate of a product with 16 rows, in hundredths of Q4_0's in the same set: measured on amd64 (medians, 4096 × 4096), on arm64 as the pipelines of
+// a Cortex-A710 are modelled (TestCost has the bounds of each kernel). avx2 lacks an instruction that sums products of signed bytes: 16 × 32 weights of
+// Q4_0 take 55 vector operations, loads aside, and those of Q8_0 78, so that it reaches 62. IQ4_NL and IQ4_XS, whose unpacked magnitudes and masks
+// take 70, are between. Of unsigned weights below 32, four products fit into 16 bits, of those below 64, two.
 //
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
-//	avx2            59     95      60    72    73       63     68
+//	avx2            72     95      75    88    85       70     73
 //	dotprod         92     88      90    80    79       82     82
 //	i8mm            83     79      81    69    52       72     72
 //

@@ -73,9 +73,15 @@ func checkUnpack(t *testing.T, d tensor.DType, unpack table.Unpacker, portable t
 func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 	const floats, quants = 4 * tensor.TileRows, 32 * tensor.TileRows
 	block := tile[c/32*layout.BlockBytes():][:layout.BlockBytes()]
-	q := int(int8(block[len(block)-quants+c%32/4*4*tensor.TileRows+4*r+c%4]))
+	at := c%32/4*4*tensor.TileRows + 4*r + c%4
+	q := int(int8(block[len(block)-quants+at]))
 	m := float32(0)
 	switch layout {
+	case table.Masked:
+		mask := q
+		if q = int(block[2*floats+at]); mask != 0 {
+			q = -q
+		}
 	case table.Minima:
 		m = floatAt(block, tensor.TileRows+r)
 	case table.Offset16:

@@ -1,7 +1,8 @@
 // Package amd64 holds the kernel sets in amd64 assembly. See "Writing a kernel set" in package kernels.
 //
 //   - avx2 (AVX2, FMA, F16C): activations in the plain form "q8". Dot products are made of VPMADDUBSW, exact because weights
-//     are nibbles, or magnitudes times activations that carry the sign. Tiles are taken with one or two rows of activations.
+//     are nibbles, or magnitudes times activations that carry the sign or, where it is negative, are inverted (-1-a for a). Tiles are taken
+//     with one or two rows of activations.
 //   - avx512 (F, BW, DQ, VL, VNNI): activations in the form "q8x16", groups of 16 rows interleaved block by block. Dot
 //     products are made of VPDPBUSD with broadcast activations: 8 of them and 3 operations for the scales per 32 columns of
 //     16 matrix rows. Tiles are taken with up to 16 rows of activations, whose sums stay in registers over all columns.

@@ -22,30 +22,30 @@ func tileQ4Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 //go:noescape
 func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileSignedAvx2 adds to dst what tileQ4Avx2 computes, for blocks blocks of an unpacked tile of the layout Signed.
-//
-//go:noescape
-func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
-
-// tileMinimaAvx2 is tileSignedAvx2 for the layout Minima.
+// tileMinimaAvx2 adds to dst what tileQ4Avx2 computes, for blocks blocks of an unpacked tile of the layout Minima.
 //
 //go:noescape
 func tileMinimaAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileOffset16Avx2 is tileSignedAvx2 for the layout Offset16.
+// tileOffset16Avx2 is tileMinimaAvx2 for the layout Offset16.
 //
 //go:noescape
 func tileOffset16Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileOffset32Avx2 is tileSignedAvx2 for the layout Offset32.
+// tileOffset32Avx2 is tileMinimaAvx2 for the layout Offset32.
 //
 //go:noescape
 func tileOffset32Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
-// tileRunsAvx2 is tileSignedAvx2 for the layout Runs.
+// tileRunsAvx2 is tileMinimaAvx2 for the layout Runs.
 //
 //go:noescape
 func tileRunsAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+
+// tileMaskedAvx2 is tileMinimaAvx2 for the layout Masked.
+//
+//go:noescape
+func tileMaskedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 
 // tileQ4KAvx2 is tileQ4Avx2 for Q4_K weights, in blocks of 256 columns.
 //
@@ -83,11 +83,11 @@ func productAvx2(d tensor.DType, tile func(dst *float32, ldd int, w, q *byte, ro
 
 // matMulUnpackedAvx2 is table.Kernels.MatMulUnpacked. Products of unsigned weights take fewer instructions than of signed ones.
 var matMulUnpackedAvx2 = map[table.Layout]table.QuantMatMul{
-	table.Signed:   unpackedProductAvx2(table.Signed, tileSignedAvx2),
 	table.Minima:   unpackedProductAvx2(table.Minima, tileMinimaAvx2),
 	table.Offset16: unpackedProductAvx2(table.Offset16, tileOffset16Avx2),
 	table.Offset32: unpackedProductAvx2(table.Offset32, tileOffset32Avx2),
 	table.Runs:     unpackedProductAvx2(table.Runs, tileRunsAvx2),
+	table.Masked:   unpackedProductAvx2(table.Masked, tileMaskedAvx2),
 }
 
 // unpackedProductAvx2 returns the product with parts of unpacked tiles of a layout.

@@ -269,24 +269,6 @@ pair_loop:                  \
 	VMOVUPS (SI), Y8   \
 	VMOVUPS 32(SI), Y9
 
-#define SIGNED1 \
-	ZERO2(Y4, Y5)               \
-	GROUPS(BYTES1, 64)          \
-	SCALES                      \
-	SCALE(R8, Y4, Y5, Y0, Y1)
-
-#define SIGNED2 \
-	ZERO2(Y4, Y5)               \
-	ZERO2(Y6, Y7)               \
-	GROUPS(BYTES2, 64)          \
-	SCALES                      \
-	SCALE(R8, Y4, Y5, Y0, Y1)   \
-	SCALE(R9, Y6, Y7, Y2, Y3)
-
-// func tileSignedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
-TEXT ·tileSignedAvx2(SB), NOSPLIT, $0-56
-	PART(SIGNED1, SIGNED2, 576)
-
 // OFFSET(shift, row, s0, s1) takes what an offset of the weights added off dot products.
 #define OFFSET(shift, row, s0, s1) \
 	VPBROADCASTD 36(row), Y12   \
@@ -554,3 +536,50 @@ TEXT ·tileOffset32Avx2(SB), NOSPLIT, $0-56
 // func tileRunsAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 TEXT ·tileRunsAvx2(SB), NOSPLIT, $64-56
 	PART(RUNS1, RUNS2, 704)
+
+// MASKED_DOT multiplies weights in Y10 and Y11 with activations, those under a mask with -1-a.
+#define MASKED_DOT(i, row, s0, s1) \
+	VPBROADCASTD (4*i)(row), Y12     \
+	VPXOR        (640+64*i)(SI), Y12, Y13 \
+	VPXOR        (672+64*i)(SI), Y12, Y15 \
+	VPMADDUBSW   Y13, Y10, Y13       \
+	VPMADDUBSW   Y15, Y11, Y15       \
+	VPMADDWD     Y14, Y13, Y13       \
+	VPMADDWD     Y14, Y15, Y15       \
+	VPADDD       Y13, s0, s0         \
+	VPADDD       Y15, s1, s1
+
+#define MASKED_WEIGHTS(at, i) \
+	VMOVDQU (at+64*i)(SI), Y10    \
+	VMOVDQU (at+32+64*i)(SI), Y11
+
+#define MASKED_GROUP1(at, i) \
+	MASKED_WEIGHTS(at, i)         \
+	MASKED_DOT(i, R8, Y4, Y5)
+
+#define MASKED_GROUP2(at, i) \
+	MASKED_WEIGHTS(at, i)         \
+	MASKED_DOT(i, R8, Y4, Y5)     \
+	MASKED_DOT(i, R9, Y6, Y7)
+
+// MASKED1 and MASKED2 begin sums with those of the weights under a mask.
+#define MASKED1 \
+	VMOVDQU 64(SI), Y4            \
+	VMOVDQU 96(SI), Y5            \
+	GROUPS(MASKED_GROUP1, 128)    \
+	SCALES                        \
+	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define MASKED2 \
+	VMOVDQU 64(SI), Y4            \
+	VMOVDQU 96(SI), Y5            \
+	VMOVDQU Y4, Y6                \
+	VMOVDQU Y5, Y7                \
+	GROUPS(MASKED_GROUP2, 128)    \
+	SCALES                        \
+	SCALE(R8, Y4, Y5, Y0, Y1)     \
+	SCALE(R9, Y6, Y7, Y2, Y3)
+
+// func tileMaskedAvx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
+TEXT ·tileMaskedAvx2(SB), NOSPLIT, $0-56
+	PART(MASKED1, MASKED2, 1152)

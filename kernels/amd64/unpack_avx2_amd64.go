@@ -10,14 +10,14 @@ import (
 
 // unpackAvx2 is table.Kernels.Unpack. Dequantising and multiplying would see the same numbers: a scale is exact in float32.
 var unpackAvx2 = map[tensor.DType]table.Unpacker{
-	tensor.IQ4_NL: {Run: func(dst, tile []byte) {
-		unpackNibblesAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &quants.IQ4)
+	tensor.IQ4_NL: {Layout: table.Masked, Run: func(dst, tile []byte) {
+		unpackIQ4NLAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_NL, tile), &iq4Magnitudes)
 	}},
 	tensor.MXFP4: {Layout: table.Offset16, Run: func(dst, tile []byte) {
 		unpackMXFP4Avx2(&dst[0], &tile[0], blocksOf(tensor.MXFP4, tile), &e2m1Plus16)
 	}},
-	tensor.IQ4_XS: {Run: func(dst, tile []byte) {
-		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &quants.IQ4)
+	tensor.IQ4_XS: {Layout: table.Masked, Run: func(dst, tile []byte) {
+		unpackIQ4XSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ4_XS, tile), &iq4Magnitudes)
 	}},
 	tensor.Q3_K: {Layout: table.Runs, Run: func(dst, tile []byte) {
 		unpackQ3KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q3_K, tile))
@@ -41,6 +41,14 @@ var e2m1Plus16 = func() (values [16]int8) {
 	return values
 }()
 
+// iq4Magnitudes are those of the quants of IQ4_NL and IQ4_XS, of which the first eight are negative.
+var iq4Magnitudes = func() (magnitudes [16]int8) {
+	for i, v := range quants.IQ4 {
+		magnitudes[i] = max(v, -v)
+	}
+	return magnitudes
+}()
+
 // iq3XXSHalves are half of the magnitudes of IQ3_XXS, which are even.
 var iq3XXSHalves = func() (magnitudes [256]uint32) {
 	for i, m := range quants.IQ3XXS {
@@ -54,20 +62,20 @@ func blocksOf(d tensor.DType, tile []byte) int {
 	return len(tile) / tensor.TileBytes(d, d.BlockElems())
 }
 
-// unpackNibblesAvx2 unpacks blocks blocks of a tile of IQ4_NL, whose quants stand for values.
+// unpackIQ4NLAvx2 unpacks blocks blocks of a tile of IQ4_NL, whose quants have these magnitudes and are negative below 8.
 //
 //go:noescape
-func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
+func unpackIQ4NLAvx2(dst, tile *byte, blocks int, magnitudes *[16]int8)
 
-// unpackMXFP4Avx2 is unpackNibblesAvx2 for MXFP4.
+// unpackMXFP4Avx2 unpacks blocks blocks of a tile of MXFP4, whose quants stand for values.
 //
 //go:noescape
 func unpackMXFP4Avx2(dst, tile *byte, blocks int, values *[16]int8)
 
-// unpackIQ4XSAvx2 is unpackNibblesAvx2 for IQ4_XS, in blocks of 256 columns.
+// unpackIQ4XSAvx2 is unpackIQ4NLAvx2 for IQ4_XS, in blocks of 256 columns.
 //
 //go:noescape
-func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
+func unpackIQ4XSAvx2(dst, tile *byte, blocks int, magnitudes *[16]int8)
 
 // unpackQ3KAvx2 unpacks blocks blocks of a tile of Q3_K.
 //

@@ -5,10 +5,12 @@
 // Unpacking of tiles, two halves of 8 rows at a time; see table.Layout.
 //
 //	DI  dst, a block of 32 columns    SI  tile    CX  blocks left
-//	R8  table of what quants stand for
+//	R8  table of what quants stand for    BX  what is unpacked next, and asked for here
 
 DATA nibble<>+0(SB)/4, $0x0f0f0f0f
 GLOBL nibble<>(SB), RODATA|NOPTR, $4
+DATA eight<>+0(SB)/4, $0x08080808
+GLOBL eight<>(SB), RODATA|NOPTR, $4
 DATA pair<>+0(SB)/4, $0x03030303
 GLOBL pair<>(SB), RODATA|NOPTR, $4
 DATA four<>+0(SB)/4, $0x04040404
@@ -63,6 +65,22 @@ DATA oddBits<>+0(SB)/8, $0x8000008000808000
 DATA oddBits<>+8(SB)/8, $0x0080800080000080
 GLOBL oddBits<>(SB), RODATA|NOPTR, $16
 
+// AHEAD(bytes) has the next part of a tile asked for, PartColumns of bytes bytes, while the products with this one are made. PREFETCH4 and
+// PREFETCH6 ask for what stands for 32 columns.
+#define AHEAD(bytes) LEAQ bytes(SI), BX
+
+#define PREFETCH4(bytes) \
+	PREFETCHT0 (BX)        \
+	PREFETCHT0 64(BX)      \
+	PREFETCHT0 128(BX)     \
+	PREFETCHT0 192(BX)     \
+	ADDQ       $(bytes), BX
+
+#define PREFETCH6(bytes) \
+	PREFETCHT0 256(BX)     \
+	PREFETCHT0 320(BX)     \
+	PREFETCH4(bytes)
+
 #define STORE_SCALES(a, b) \
 	VMOVUPS a, (DI)   \
 	VMOVUPS b, 32(DI)
@@ -90,25 +108,71 @@ GLOBL oddBits<>(SB), RODATA|NOPTR, $16
 	NIBBLES(from+192, 256)  \
 	NIBBLES(from+224, 288)
 
+// MASKED(from, to, sum) writes the magnitudes of 32 bytes of nibbles and the masks of those below 8, and adds the masked magnitudes to sum. Y14 holds
+// the magnitudes, Y15 the mask of nibbles, Y9 eights, Y8 ones.
+#define MASKED(from, to, sum) \
+	VMOVDQU    from(SI), Y2        \
+	VPSRLW     $4, Y2, Y3          \
+	VPAND      Y15, Y2, Y2         \
+	VPAND      Y15, Y3, Y3         \
+	VPCMPGTB   Y2, Y9, Y4          \
+	VPCMPGTB   Y3, Y9, Y5          \
+	VPSHUFB    Y2, Y14, Y2         \
+	VPSHUFB    Y3, Y14, Y3         \
+	VMOVDQU    Y2, (64+to)(DI)     \
+	VMOVDQU    Y3, (320+to)(DI)    \
+	VMOVDQU    Y4, (576+to)(DI)    \
+	VMOVDQU    Y5, (832+to)(DI)    \
+	VPAND      Y2, Y4, Y4          \
+	VPAND      Y3, Y5, Y5          \
+	VPADDB     Y5, Y4, Y4          \
+	VPMADDUBSW Y8, Y4, Y4          \
+	VPADDW     Y4, sum, sum
+
+// MASKED32(from) does so for 32 columns.
+#define MASKED32(from) \
+	VPXOR    Y6, Y6, Y6            \
+	VPXOR    Y7, Y7, Y7            \
+	MASKED(from, 64, Y6)           \
+	MASKED(from+32, 96, Y7)        \
+	MASKED(from+64, 128, Y6)       \
+	MASKED(from+96, 160, Y7)       \
+	MASKED(from+128, 192, Y6)      \
+	MASKED(from+160, 224, Y7)      \
+	MASKED(from+192, 256, Y6)      \
+	MASKED(from+224, 288, Y7)      \
+	VPMADDWD Y10, Y6, Y6           \
+	VPMADDWD Y10, Y7, Y7           \
+	VMOVDQU  Y6, 64(DI)            \
+	VMOVDQU  Y7, 96(DI)
+
+#define MASKED_CONSTANTS \
+	VBROADCASTI128 (R8), Y14           \
+	VPBROADCASTD   nibble<>(SB), Y15   \
+	VPBROADCASTD   eight<>(SB), Y9     \
+	VPBROADCASTD   onesOfBytes<>(SB), Y8 \
+	VPSRLW         $8, Y8, Y10         // ones in words
+
 #define ARGUMENTS \
 	MOVQ dst+0(FP), DI     \
 	MOVQ tile+8(FP), SI    \
 	MOVQ blocks+16(FP), CX \
 	MOVQ table+24(FP), R8
 
-// func unpackNibblesAvx2(dst, tile *byte, blocks int, values *[16]int8)
-TEXT ·unpackNibblesAvx2(SB), NOSPLIT, $0-32
+// func unpackIQ4NLAvx2(dst, tile *byte, blocks int, magnitudes *[16]int8)
+TEXT ·unpackIQ4NLAvx2(SB), NOSPLIT, $0-32
 	ARGUMENTS
-	VBROADCASTI128 (R8), Y14
-	VPBROADCASTD   nibble<>(SB), Y15
+	MASKED_CONSTANTS
+	AHEAD(16*288)
 
 block:
+	PREFETCH6(288)
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
 	STORE_SCALES(Y0, Y1)
-	NIBBLES32(32)
+	MASKED32(32)
 	ADDQ $288, SI
-	ADDQ $576, DI
+	ADDQ $1152, DI
 	SUBQ $1, CX
 	JNZ  block
 	VZEROUPPER
@@ -136,8 +200,10 @@ TEXT ·unpackMXFP4Avx2(SB), NOSPLIT, $0-32
 	VPXOR          Y10, Y10, Y10
 	VPBROADCASTD   number255<>(SB), Y12
 	VPBROADCASTD   nan<>(SB), Y13
+	AHEAD(16*272)
 
 block:
+	PREFETCH6(272)
 	VPMOVZXBD (SI), Y0
 	VPMOVZXBD 8(SI), Y1
 	POWER(Y0)
@@ -166,21 +232,22 @@ block:
 	VMULPS    d, Y2, Y2
 
 #define IQ4XS(s) \
+	PREFETCH6(272)           \
 	IQ4XS_SCALE(s, 0, Y0)    \
 	VMOVUPS Y2, (DI)         \
 	IQ4XS_SCALE(s, 8, Y1)    \
 	VMOVUPS Y2, 32(DI)       \
-	NIBBLES32(128+256*(s))   \
-	ADDQ $576, DI
+	MASKED32(128+256*(s))    \
+	ADDQ $1152, DI
 
-// func unpackIQ4XSAvx2(dst, tile *byte, blocks int, values *[16]int8)
+// func unpackIQ4XSAvx2(dst, tile *byte, blocks int, magnitudes *[16]int8)
 TEXT ·unpackIQ4XSAvx2(SB), NOSPLIT, $0-32
 	ARGUMENTS
-	VBROADCASTI128 (R8), Y14
-	VPBROADCASTD   nibble<>(SB), Y15
+	MASKED_CONSTANTS
 	VPBROADCASTD   fifteen<>(SB), Y13
 	VPBROADCASTD   three<>(SB), Y12
 	VPBROADCASTD   thirtyTwo<>(SB), Y11
+	AHEAD(2*2176)
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -262,6 +329,7 @@ TEXT ·unpackQ3KAvx2(SB), 0, $256-24
 	VPBROADCASTD bytes32<>(SB), Y13
 	VPBROADCASTD pair<>(SB), Y14
 	VPBROADCASTD nibble<>(SB), Y15
+	AHEAD(2*1760)
 
 block:
 	LEAQ scratch-256(SP), R10
@@ -285,6 +353,7 @@ block:
 	VPSRLDQ      $12, X5, X5 // 2 in the lowest lane alone
 
 columns:
+	PREFETCH4(220)
 	STORE_SCALES(Y11, Y12)
 	Q3K_WORDS(0, 64)
 	Q3K_WORDS(8, 96)
@@ -388,6 +457,7 @@ same_half:
 
 // IQ3S_RUN(shift) unpacks 32 columns, whose scale begins at bit shift.
 #define IQ3S_RUN(shift) \
+	PREFETCH4(220)            \
 	IQ3S_SCALE(0, Y0, shift)  \
 	IQ3S_SCALE(8, Y1, shift)  \
 	VMOVDQU (DX), X5          \
@@ -417,6 +487,7 @@ TEXT ·unpackIQ3SAvx2(SB), 0, $256-32
 	VPBROADCASTD lowBits<>(SB), Y13
 	VPBROADCASTD highBits<>(SB), Y14
 	VPBROADCASTD bytes16<>(SB), Y15
+	AHEAD(2*1760)
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -478,6 +549,7 @@ TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $64-32
 	VPBROADCASTD lowBits<>(SB), Y13
 	VPBROADCASTD highBits<>(SB), Y14
 	VPBROADCASTD bytes32<>(SB), Y15
+	AHEAD(2*1568)
 
 block:
 	VCVTPH2PS (SI), Y0
@@ -487,6 +559,7 @@ block:
 	MOVQ $8, R13
 
 columns:
+	PREFETCH4(196)
 	VMOVDQU (R11), Y5
 	VMOVDQU 32(R11), Y6
 	IQ3XXS_SCALE(Y5, Y0)
@@ -553,6 +626,7 @@ columns:
 	VMOVDQU  Y2, (128+at)(DI)
 
 #define Q5K(s, SCALES) \
+	PREFETCH6(352)         \
 	SCALES(s, 0, Y0, Y10)  \
 	SCALES(s, 8, Y1, Y4)   \
 	Q5K_QUANTS(s, 0)       \
@@ -583,6 +657,7 @@ TEXT ·unpackQ5KAvx2(SB), NOSPLIT, $0-24
 	VPBROADCASTD fifteen<>(SB), Y13
 	VPBROADCASTD bytes16<>(SB), Y14
 	VPBROADCASTD nibble<>(SB), Y15
+	AHEAD(2*2816)
 
 block:
 	VCVTPH2PS (SI), Y0

@@ -82,6 +82,7 @@ const (
 	Offset16               // d·(q-16), q in 0 … 31
 	Offset32               // d·(q-32), q in 0 … 63
 	Runs                   // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
+	Masked                 // d·q or, where a mask is -1, -d·q, q in 0 … 127; after d come 16 × int32 sum of the q with a mask; the masks come after the q
 )
 
 // BlockBytes is the size of a block.
@@ -92,6 +93,8 @@ func (l Layout) BlockBytes() int {
 		return 2*floats + quants
 	case Runs:
 		return floats + 2*2*2*tensor.TileRows + quants
+	case Masked:
+		return 2*floats + 2*quants
 	default:
 		return floats + quants
 	}
