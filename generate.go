@@ -23,6 +23,8 @@ type Request struct {
 	Raw    bool
 	// Messages is a conversation; it is used instead of Prompt when it is not empty.
 	Messages []tokenizer.Message
+	// Continue lets the answer go on from the last of Messages, which is the assistant's.
+	Continue bool
 	// Tokens is a prompt that is encoded already, by [Engine.Prepare] for instance. Unless it is empty, it is used instead of Prompt and Messages.
 	Tokens []int32
 	// NoThinking asks a model that can think before it answers not to.
@@ -30,6 +32,8 @@ type Request struct {
 
 	MaxTokens int // of the answer; if it is 0, the answer ends when the model stops or the context is full
 	Sampling  sampling.Options
+	// Penalties make tokens likelier, or less so, by the text so far.
+	Penalties sampling.Penalties
 	// StopStrings end the text before them. One that is the text of a control token, which the text leaves out, means that token.
 	StopStrings []string
 	// Grammar restricts the text, to JSON for instance; [Engine.Vocabulary] makes one. Without it any text may come. A thinking model does not
@@ -141,6 +145,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		Prompt:      req.Tokens,
 		MaxTokens:   req.MaxTokens,
 		Sampling:    req.Sampling,
+		Penalties:   req.Penalties,
 		StopTokens:  e.stopTokens(req),
 		StopStrings: req.StopStrings,
 		TextDecoder: decoder,
@@ -252,7 +257,7 @@ func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error
 			return tokenizer.Prompt{}, fmt.Errorf("lever: %w", err)
 		}
 	}
-	options := tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: req.NoThinking || req.Grammar != nil}
+	options := tokenizer.ChatOptions{AddGenerationPrompt: true, Continue: req.Continue, NoThinking: req.NoThinking || req.Grammar != nil}
 	for _, t := range req.Tools {
 		options.Tools = append(options.Tools, t.JSON())
 	}

@@ -164,7 +164,7 @@ func (r *messagesRequest) job(base lever.Request) (*job, error) {
 	if len(r.messages) == 0 {
 		return nil, invalid("messages", "", "there are no messages")
 	}
-	req.Messages = r.after(r.system)
+	req.Messages, req.Continue = r.after(r.system), r.continuable()
 	return j, nil
 }
 

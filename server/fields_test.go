@@ -32,6 +32,7 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 	for _, c := range []struct{ fields, param, code string }{
 		{``, "", ""},
 		{`"user": "me", "metadata": {"a": 1}, "store": false, "seed": -3, "service_tier": "auto", "prompt_cache_key": "k"`, "", ""},
+		{`"presence_penalty": -2, "frequency_penalty": 1.5, "repetition_penalty": 1.1, "logit_bias": {"3": -100, "99": 1.5}, "repeat_last_n": -1`, "", ""},
 		{`"presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {}, "n": 1, "modalities": ["text"], "stop": null`, "", ""},
 		{`"repeat_penalty": 1.0, "typical_p": 1, "mirostat": 0, "mirostat_tau": 5, "repeat_last_n": 64, "n_predict": -1, "grammar": ""`, "", ""},
 		{`"top_k": -1, "min_p": 0.05, "max_tokens": 5.0, "temperature": 0`, "", ""},
@@ -51,9 +52,12 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		{`"guided_regex": "a+"`, "guided_regex", "unsupported_parameter"},
 		{`"guided_choice": ["a"]`, "guided_choice", "unsupported_parameter"},
 		{`"structured_outputs": {"regex": "a"}`, "structured_outputs", "unsupported_parameter"},
-		{`"repeat_penalty": 1.1`, "repeat_penalty", "unsupported_parameter"},
-		{`"presence_penalty": 0.5`, "presence_penalty", "unsupported_parameter"},
-		{`"logit_bias": {"50256": -100}`, "logit_bias", "unsupported_parameter"},
+		{`"repeat_penalty": 0`, "repeat_penalty", ""},
+		{`"presence_penalty": 2.5`, "presence_penalty", ""},
+		{`"frequency_penalty": "1"`, "frequency_penalty", ""},
+		{`"logit_bias": {"50256": -100}`, "logit_bias", ""},
+		{`"logit_bias": {"1": -101}`, "logit_bias.1", ""},
+		{`"logit_bias": [[1, 2]]`, "logit_bias", ""},
 		{`"typical_p": 0.9`, "typical_p", "unsupported_parameter"},
 		{`"mirostat": 2`, "mirostat", "unsupported_parameter"},
 		{`"n_predict": 8`, "n_predict", "unsupported_parameter"},
@@ -81,7 +85,7 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 		if !strings.HasPrefix(c.fields, `"messages"`) {
 			body = hello + strings.TrimSuffix(", "+c.fields, ", ")
 		}
-		j, err := decode(t, &chatRequest{conversation: conversation{context: 100}}, body+"}")
+		j, err := decode(t, &chatRequest{sampling: sampling{vocab: 100}, conversation: conversation{context: 100}}, body+"}")
 		param, code := "", ""
 		if err != nil {
 			if err.status != http.StatusBadRequest || err.Param == nil {

@@ -40,7 +40,12 @@ func TestMalformedRequests(t *testing.T) {
 		{"/v1/completions", "application/json", `{"prompt": {}}`, 400, "prompt must be a string, tokens, or a list of either, not an object"},
 		{"/v1/completions", "application/json", `{}`, 400, "the prompt is empty"},
 		{"/v1/completions", "application/json", ``, 400, "the request has no body"},
-		{"/v1/embeddings", "application/json", `{}`, 404, "there is no POST /v1/embeddings"},
+		{"/v1/embeddings", "application/json", `{}`, 400, "there is no input"},
+		{"/v1/embeddings", "application/json", `{"input": ["a", ""]}`, 400, "input[1] is empty"},
+		{"/v1/embeddings", "application/json", `{"input": "a", "dimensions": 3}`, 400, "this model's vectors have"},
+		{"/v1/embeddings", "application/json", `{"input": "a", "pooling": "max"}`, 400, "neither mean nor last"},
+		{"/v1/embeddings", "application/json", `{"input": "a", "encoding_format": "int8"}`, 400, "neither float nor base64"},
+		{"/v1/images", "application/json", `{}`, 404, "there is no POST /v1/images"},
 	} {
 		status, body := post(t, url+c.path, c.kind, c.body, nil)
 		var e struct {

@@ -21,8 +21,9 @@ type ollamaRequest struct {
 	think *bool
 }
 
-func newOllamaRequest(served string) ollamaRequest {
-	return ollamaRequest{sampling: sampling{served: served, stream: true}}
+func newOllamaRequest(base sampling) ollamaRequest {
+	base.stream = true
+	return ollamaRequest{sampling: base}
 }
 
 func (r *ollamaRequest) fields() fields {
@@ -38,7 +39,7 @@ func (r *ollamaRequest) fields() fields {
 }
 
 // ollamaHarmless are options of Ollama that have no influence on the text, or only say how, where another one says whether.
-var ollamaHarmless = strings.Fields("num_ctx num_batch num_gpu main_gpu num_thread num_keep numa low_vram use_mmap use_mlock vocab_only f16_kv logits_all penalize_newline repeat_last_n mirostat_eta mirostat_tau")
+var ollamaHarmless = strings.Fields("num_ctx num_batch num_gpu main_gpu num_thread num_keep numa low_vram use_mmap use_mlock vocab_only f16_kv logits_all penalize_newline mirostat_eta mirostat_tau")
 
 func (r *ollamaRequest) options() fields {
 	all := fields{
@@ -53,7 +54,9 @@ func (r *ollamaRequest) options() fields {
 	for _, name := range ollamaHarmless {
 		all[name] = harmless
 	}
-	for _, name := range []string{"repeat_penalty", "presence_penalty", "frequency_penalty", "typical_p", "tfs_z", "mirostat"} {
+	r.penalties.window(64) // as Ollama has it
+	maps.Copy(all, r.penalties.fields(r.vocab))
+	for _, name := range []string{"typical_p", "tfs_z", "mirostat"} {
 		all[name] = only(neutral[name])
 	}
 	return all
@@ -176,7 +179,7 @@ func (r *ollamaChat) job(base lever.Request) (*job, error) {
 	if j.prompt = "messages"; len(r.messages) == 0 {
 		return nil, invalid("messages", "", "there are no messages")
 	}
-	j.request.Messages = r.messages
+	j.request.Messages, j.request.Continue = r.messages, r.continuable()
 	return j, nil
 }
 

@@ -221,7 +221,7 @@ func TestErrors(t *testing.T) {
 		{"n", func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(100) }, 400, "n", ""},
 		{"no messages", func(p *openai.ChatCompletionNewParams) { p.Messages = nil }, 400, "messages", ""},
 		{"temperature", func(p *openai.ChatCompletionNewParams) { p.Temperature = openai.Float(3) }, 400, "temperature", ""},
-		{"penalty", func(p *openai.ChatCompletionNewParams) { p.PresencePenalty = openai.Float(1) }, 400, "presence_penalty", "unsupported_parameter"},
+		{"penalty", func(p *openai.ChatCompletionNewParams) { p.PresencePenalty = openai.Float(3) }, 400, "presence_penalty", ""},
 		{"tokens", func(p *openai.ChatCompletionNewParams) { p.MaxTokens = openai.Int(0) }, 400, "max_tokens", ""},
 		{"top logprobs", func(p *openai.ChatCompletionNewParams) { p.TopLogprobs = openai.Int(2) }, 400, "top_logprobs", ""},
 		{"stop", func(p *openai.ChatCompletionNewParams) {

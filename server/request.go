@@ -17,12 +17,14 @@ import (
 // sampling are the fields that both kinds of requests have.
 type sampling struct {
 	served      string // the name of the model that answers
+	vocab       int    // its tokens
 	model       string
 	maxTokens   *int64
 	temperature *float64
 	topP        *float64
 	topK        *int64
 	minP        *float64
+	penalties   penalties
 	seed        *int64
 	n           *int64 // choices for each prompt
 	stop        []string
@@ -50,6 +52,7 @@ func (f *sampling) fields() fields {
 		"json_schema":     f.format.schema,
 		"guided_json":     f.format.schema,
 	}
+	maps.Copy(all, f.penalties.fields(f.vocab))
 	for _, name := range withoutInfluence {
 		all[name] = harmless
 	}
@@ -63,14 +66,11 @@ func (f *sampling) fields() fields {
 // of [neutral] says whether.
 var withoutInfluence = strings.Fields(`
 	cache_prompt keep_alive metadata priority prompt_cache_key prompt_cache_retention safety_identifier service_tier timings_per_token user
-	dry_allowed_length dry_base dry_penalty_last_n dry_sequence_breakers dynatemp_exponent mirostat_eta mirostat_tau repeat_last_n xtc_threshold`)
+	dry_allowed_length dry_base dry_penalty_last_n dry_sequence_breakers dynatemp_exponent mirostat_eta mirostat_tau penalize_nl xtc_threshold`)
 
 // neutral are fields of such servers that can't be honoured, each with the value that asks for nothing. With another one they are refused.
 var neutral = map[string]string{
-	"frequency_penalty": "0",
-	"logit_bias":        "{}",
-	"presence_penalty":  "0",
-	"store":             "false",
+	"store": "false",
 
 	"dry_multiplier":                "0",
 	"dynatemp_range":                "0",
@@ -85,8 +85,6 @@ var neutral = map[string]string{
 	"n_predict":                     "-1",
 	"n_probs":                       "0",
 	"num_predict":                   "-1",
-	"repeat_penalty":                "1",
-	"repetition_penalty":            "1",
 	"skip_special_tokens":           "true",
 	"spaces_between_special_tokens": "true",
 	"stop_token_ids":                "[]",
@@ -147,6 +145,7 @@ func (f *sampling) apply(req *lever.Request) error {
 		rand.Read(seed[:]) // never fails
 		s.Seed = binary.LittleEndian.Uint64(seed[:])
 	}
+	f.penalties.apply(req)
 	if f.stop != nil {
 		req.StopStrings = f.stop
 	}
@@ -167,6 +166,8 @@ type chatRequest struct {
 	conversation
 	logprobs        bool
 	topLogprobs     *int64
+	continues       bool  // the last message, which is the assistant's
+	begins          *bool // a new one
 	reasoningEffort string
 	thinking        *bool
 	tools           []toolcall.Tool
@@ -187,14 +188,15 @@ func (r *chatRequest) fields() fields {
 		"tool_choice":           r.toolChoice.openAI,
 		"parallel_tool_calls":   setBoolean(&r.parallel),
 
-		"add_generation_prompt":  only("true"),
-		"continue_final_message": only("false"),
-		"documents":              only("[]"),
-		"echo":                   only("false"),
-		"function_call":          only(`"none"`),
-		"functions":              only("[]"),
-		"modalities":             only(`["text"]`, "[]"),
-		"verbosity":              only(`"medium"`),
+		"add_generation_prompt":  setBoolean(&r.begins),
+		"continue_final_message": boolean(&r.continues),
+
+		"documents":     only("[]"),
+		"echo":          only("false"),
+		"function_call": only(`"none"`),
+		"functions":     only("[]"),
+		"modalities":    only(`["text"]`, "[]"),
+		"verbosity":     only(`"medium"`),
 	})
 	return all
 }
@@ -248,6 +250,12 @@ func (c *conversation) add(at string, m tokenizer.Message) error {
 	}
 	c.messages = append(c.messages, m)
 	return nil
+}
+
+// continuable reports whether the last message is the assistant's and can be continued.
+func (c *conversation) continuable() bool {
+	n := len(c.messages)
+	return n > 0 && c.messages[n-1].Role == "assistant" && len(c.messages[n-1].ToolCalls) == 0
 }
 
 // after returns the messages after a system message, unless that is empty.
@@ -332,7 +340,13 @@ func (r *chatRequest) job(base lever.Request) (*job, error) {
 	if len(r.messages) == 0 {
 		return nil, invalid("messages", "", "there are no messages")
 	}
-	req.Messages = r.messages
+	switch {
+	case r.begins != nil && *r.begins == r.continues:
+		return nil, invalid("add_generation_prompt", "unsupported_value", "add_generation_prompt and continue_final_message can't both be %v", r.continues)
+	case r.continues && !r.continuable():
+		return nil, invalid("continue_final_message", "", "continue_final_message asks to continue the last message, which must be the assistant's, without calls")
+	}
+	req.Messages, req.Continue = r.messages, r.continues
 	return j, nil
 }
 
@@ -341,7 +355,6 @@ func (r *chatRequest) refusal(e *apiError) any { return openAIRefusal(e) }
 // completionRequest is a request to continue a text.
 type completionRequest struct {
 	sampling
-	vocab    int
 	prompts  []prompt
 	logprobs *int64
 	echo     bool
@@ -363,14 +376,14 @@ func (r *completionRequest) refusal(e *apiError) any { return openAIRefusal(e) }
 
 // takePrompt takes a text, tokens, or a list of either.
 func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
-	return prompts(&r.prompts, r.vocab)(at, raw)
+	return prompts(&r.prompts, r.vocab, maxChoices)(at, raw)
 }
 
-// prompts takes a text, the tokens of one, or a list of either.
-func prompts(to *[]prompt, vocab int) field {
+// prompts takes a text, the tokens of one, or a list of up to so many of either.
+func prompts(to *[]prompt, vocab, most int) field {
 	one := func(at string, raw json.RawMessage) error {
-		if len(*to) == maxChoices {
-			return invalid(at, "", "a request may have %d prompts", maxChoices)
+		if len(*to) == most {
+			return invalid(at, "", "a request may have %d texts", most)
 		}
 		var p prompt
 		var err error

@@ -26,6 +26,8 @@ type Engine interface {
 	Generate(ctx context.Context, req lever.Request, emit func(text string) error) (lever.Result, error)
 	Prepare(ctx context.Context, req *lever.Request) (tokenizer.Prompt, error)
 	Vocabulary() (*grammar.Vocabulary, error)
+	Embed(ctx context.Context, texts [][]int32, pooling lever.Pooling) ([][]float32, error)
+	Width() int
 	ToolGrammar(ctx context.Context, tools []toolcall.Tool, choice toolcall.Choice) (*toolcall.Grammar, error)
 	Tokenizer() *tokenizer.Tokenizer
 	Context() int
@@ -139,26 +141,30 @@ func New(o Options) (*Server, error) {
 	s.grammars = newGrammars(maxGrammarBytes, s.compile)
 	s.tools = newGrammars(maxGrammarBytes, s.compileTools)
 	s.metrics.init()
+	base, messages := sampling{served: o.Model, vocab: o.Engine.Tokenizer().Size()}, conversation{context: o.Engine.Context()}
 	s.mux.Handle("POST /v1/chat/completions", s.api(func() question {
-		return &chatRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+		return &chatRequest{sampling: base, conversation: messages}
 	}))
 	s.mux.Handle("POST /v1/completions", s.api(func() question {
-		return &completionRequest{sampling: sampling{served: o.Model}, vocab: o.Engine.Tokenizer().Size()}
+		return &completionRequest{sampling: base}
 	}))
 	s.mux.Handle("POST /v1/messages", s.api(func() question {
-		return &messagesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+		return &messagesRequest{sampling: base, conversation: messages}
 	}))
 	s.mux.Handle("POST /v1/responses", s.api(func() question {
-		return &responsesRequest{sampling: sampling{served: o.Model}, conversation: conversation{context: o.Engine.Context()}}
+		return &responsesRequest{sampling: base, conversation: messages}
 	}))
 	s.mux.Handle("POST /api/chat", s.api(func() question {
-		return &ollamaChat{ollamaRequest: newOllamaRequest(o.Model), conversation: conversation{context: o.Engine.Context()}}
+		return &ollamaChat{ollamaRequest: newOllamaRequest(base), conversation: messages}
 	}))
-	s.mux.Handle("POST /api/generate", s.api(func() question { return &ollamaGenerate{ollamaRequest: newOllamaRequest(o.Model)} }))
+	s.mux.Handle("POST /api/generate", s.api(func() question { return &ollamaGenerate{ollamaRequest: newOllamaRequest(base)} }))
 	s.mux.Handle("POST /api/show", s.small(ollamaRefusal, s.ollamaShow))
 	s.mux.Handle("GET /api/tags", s.keyed(s.ollamaModels))
 	s.mux.Handle("GET /api/ps", s.keyed(s.ollamaModels))
 	s.mux.Handle("GET /api/version", s.keyed(s.ollamaVersion))
+	s.mux.Handle("POST /v1/embeddings", s.embeddings(openAIRefusal, openAIEmbedFields, openAIEmbeddings))
+	s.mux.Handle("POST /api/embed", s.embeddings(ollamaRefusal, ollamaEmbedFields, ollamaEmbeddings))
+	s.mux.Handle("POST /api/embeddings", s.embeddings(ollamaRefusal, ollamaEmbedOneFields, ollamaEmbedding))
 	s.mux.Handle("POST /tokenize", s.small(openAIRefusal, s.tokenize))
 	s.mux.Handle("POST /detokenize", s.small(openAIRefusal, s.detokenize))
 	s.mux.Handle("GET /v1/models", s.keyed(s.listModels))
@@ -232,9 +238,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // api serves requests for an answer, whose fields go into a new question.
 func (s *Server) api(ask func() question) http.Handler {
+	refusal := ask().refusal
+	return s.answering(refusal, func(x *exchange, r *http.Request) error { return s.serve(x, r, ask()) })
+}
+
+// answering serves requests by f, whose error says that nothing was written, unless there is a status.
+func (s *Server) answering(refusal func(*apiError) any, f func(x *exchange, r *http.Request) error) http.Handler {
 	return s.keyed(func(w http.ResponseWriter, r *http.Request) {
-		x, q := w.(*exchange), ask()
-		if err := s.serve(x, r, q); err != nil {
+		x := w.(*exchange)
+		if err := f(x, r); err != nil {
 			switch e := s.fault(r.Context(), err); {
 			case x.status != 0, e == errGone: // there is nobody, or no way, to tell
 				x.status = e.status
@@ -243,28 +255,36 @@ func (s *Server) api(ask func() question) http.Handler {
 					x.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))
 				}
 				s.deadline(x)
-				writeJSON(x, e.status, q.refusal(e))
+				writeJSON(x, e.status, refusal(e))
 			}
 		}
 		s.metrics.requests.add(strconv.Itoa(x.status))
 	})
 }
 
-// serve reads a request and answers it. A request that is still being read takes no place of those that may be open.
-func (s *Server) serve(x *exchange, r *http.Request, q question) error {
+// admit reads a request and counts it among those that are open, until leave is called. One that is still being read takes no place of these.
+func (s *Server) admit(x *exchange, r *http.Request) (body []byte, leave func(), err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return refused(http.StatusUnsupportedMediaType, "invalid_request_error", "", "the request must have Content-Type: application/json")
+		return nil, nil, refused(http.StatusUnsupportedMediaType, "invalid_request_error", "", "the request must have Content-Type: application/json")
 	}
-	body, err := s.bodies.read(x, r)
-	if err != nil {
-		return err
+	if body, err = s.bodies.read(x, r); err != nil {
+		return nil, nil, err
 	}
 	select {
 	case s.clients <- struct{}{}:
-		defer func() { <-s.clients }()
+		return body, func() { <-s.clients }, nil
 	default:
-		return refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "%d requests are open already; try again later", s.options.Clients)
+		return nil, nil, refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "%d requests are open already; try again later", s.options.Clients)
 	}
+}
+
+// serve reads a request and answers it.
+func (s *Server) serve(x *exchange, r *http.Request, q question) error {
+	body, leave, err := s.admit(x, r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	j, err := s.prepare(r.Context(), body, q)
 	if err != nil {
 		return err

@@ -111,6 +111,7 @@ func (d *Draft) wave(ctx context.Context, nodes []int, reach int, each func(node
 	}
 	return d.project(ctx, func(i int, logits []float32) error {
 		d.tree.restrict(nodes[i], logits)
+		d.tree.penalise(nodes[i], logits)
 		return each(nodes[i], logits)
 	})
 }

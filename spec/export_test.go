@@ -45,3 +45,6 @@ func (t *Tree) State(node int) int { return t.states[node] }
 
 // DrawnFrom adds a candidate to the distribution from which the set says that it was drawn.
 func (s *CandidateSet) DrawnFrom(c sampling.TokenWeight) { s.from = append(s.from, c) }
+
+// Restrict is restrict.
+var Restrict = restrict

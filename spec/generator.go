@@ -61,6 +61,8 @@ type Request struct {
 	Prompt    []int32
 	MaxTokens int // if it is 0, something else must end the text
 	Sampling  sampling.Options
+	// Penalties change the target's logits by the text so far, after Constraint. The draft's change in the same way, along each path of a tree.
+	Penalties sampling.Penalties
 	// StopTokens end the text; the one that does is among the tokens and not in the text.
 	StopTokens []int32
 	// StopStrings end the text before their first occurrence, wherever the borders of tokens are. They need TextDecoder.
@@ -69,12 +71,12 @@ type Request struct {
 	TextDecoder TextDecoder
 	// Constraint restricts the tokens. If it is nil, all may be generated. It must allow StopTokens where the text may end.
 	Constraint Constraint
-	// Logits, if it is not nil, is called with each generated token and the logits it was picked from: those of the target, -Inf where Constraint
-	// allows no token; they are borrowed until it returns. They are nil for a token that was the only one allowed and so was not
+	// Logits, if it is not nil, is called with each generated token and the logits it was picked from: those of the target, changed by
+	// Penalties, -Inf where Constraint allows no token; they are borrowed until it returns. They are nil for a token that was the only one allowed and so was not
 	// picked.
 	Logits func(token int32, logits []float32)
 	// PromptLogits, if it is not nil, is called during prefill with each token of the prompt but the first, and the logits that the target has in its
-	// place, before any constraint; they are borrowed until it returns. Nothing that the target still holds of the prompt is used again then.
+	// place, before Constraint and Penalties; they are borrowed until it returns. Nothing that the target still holds of the prompt is used again then.
 	PromptLogits func(token int32, logits []float32)
 	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
@@ -124,6 +126,7 @@ type Generator struct {
 	draft   *Draft // nil without a draft model
 
 	sampler  sampling.Sampler
+	history  sampling.History // of the sequence
 	rule     acceptance
 	tree     Tree
 	sequence []int32 // the prompt and what was generated; all but the last token are committed in the target
@@ -225,6 +228,9 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	if err := g.sampler.Reset(req.Sampling, 0); err != nil {
 		return err
 	}
+	if err := g.history.Reset(req.Penalties, req.Prompt, g.target.Vocab()); err != nil {
+		return err
+	}
 	keep := req.Prompt
 	if req.PromptLogits != nil {
 		keep = nil
@@ -282,6 +288,7 @@ func (g *Generator) take(token int32, logits []float32) {
 		g.onLogits(token, logits)
 	}
 	g.sequence = append(g.sequence, token)
+	g.history.Push(token)
 	if g.constraint != nil {
 		g.state = g.constraint.Next(g.state, token)
 	}
@@ -421,6 +428,9 @@ func (g *Generator) grow(ctx context.Context) error {
 	}
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, depth)
 	g.tree.constrain(g.constraint, g.state)
+	if !g.history.None() {
+		g.tree.history = &g.history
+	}
 	if g.draft != nil {
 		g.draft.Start(g.sequence, &g.tree)
 	}
@@ -480,7 +490,7 @@ func (g *Generator) verify(ctx context.Context) error {
 	return g.target.Commit(g.pruning.path(g.path))
 }
 
-// nodeLogits returns the target's logits after a node, restricted to what is allowed there.
+// nodeLogits returns the target's logits after a node, the last of the sequence, restricted to what is allowed there and changed by penalties.
 func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error) {
 	vocab := g.target.Vocab()
 	var at int
@@ -495,6 +505,7 @@ func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error)
 	}
 	logits := g.logits[at*vocab : (at+1)*vocab]
 	g.tree.restrict(node, logits)
+	g.history.Apply(logits)
 	return logits, constraintErr(g.constraint)
 }
 

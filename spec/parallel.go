@@ -85,6 +85,7 @@ func (d *Draft) lookAhead(ctx context.Context, first int) error {
 		}
 	}
 	return d.project(ctx, func(i int, logits []float32) error {
+		d.tree.penalise(0, logits) // what comes before is not known yet
 		found, err := d.likeliest(logits)
 		if err != nil {
 			return err

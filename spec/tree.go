@@ -39,8 +39,9 @@ type Tree struct {
 	chances  []float32
 	from     []sampling.TokenWeight
 
-	constraint Constraint // may be nil
-	states     []int      // of the constraint after each node, or forbidden
+	constraint Constraint        // may be nil
+	states     []int             // of the constraint after each node, or forbidden
+	history    *sampling.History // of the sequence up to the root, between calls; nil where there are no penalties
 
 	budget, maxDepth int
 	exploring        bool // the budget does not hold until Select
@@ -57,7 +58,7 @@ func (t *Tree) Reset(root int32, budget, maxDepth int) {
 	t.sets, t.firstSet, t.nextSet = t.sets[:0], t.firstSet[:0], t.nextSet[:0]
 	t.offered, t.chances, t.from = t.offered[:0], t.chances[:0], t.from[:0]
 	t.budget, t.maxDepth, t.exploring = budget, maxDepth, false
-	t.constraint = nil
+	t.constraint, t.history = nil, nil
 	t.push(root, -1, 0, 1, 1)
 }
 

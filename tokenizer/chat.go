@@ -36,6 +36,9 @@ type ToolCall struct {
 type ChatOptions struct {
 	// AddGenerationPrompt ends the prompt with the beginning of the assistant's answer.
 	AddGenerationPrompt bool
+	// Continue ends the prompt within the last message, which is the assistant's, so that the answer goes on from there. AddGenerationPrompt is ignored
+	// then.
+	Continue bool
 	// NoThinking asks a model that can think before it answers not to.
 	NoThinking bool
 	// Tools are JSON objects that describe functions, in the form that the model was trained on.
@@ -66,10 +69,19 @@ func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptio
 	if err != nil {
 		return Prompt{}, err
 	}
+	if opts.Continue {
+		if messages, err = openLast(messages); err != nil {
+			return Prompt{}, err
+		}
+		opts.AddGenerationPrompt = false
+	}
 	source, ok := t.template(len(opts.Tools) > 0)
 	var fallback error
 	if ok {
 		text, err := t.renderTemplate(ctx, source, messages, opts)
+		if err == nil && opts.Continue {
+			text, err = cutLast(text)
+		}
 		if err == nil {
 			return Prompt{Text: unquote(text), quoted: text}, nil
 		}
@@ -80,6 +92,9 @@ func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptio
 		fallback = err
 	}
 	name, text, err := t.renderBuiltin(messages, opts)
+	if err == nil && opts.Continue {
+		text, err = cutLast(text)
+	}
 	if err != nil {
 		return Prompt{}, errors.Join(fallback, fmt.Errorf("tokenizer: %w", err))
 	}

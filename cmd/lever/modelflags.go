@@ -26,6 +26,7 @@ import (
 // modelFlags are the flags that say which models to use and how to generate with them.
 type modelFlags struct {
 	model, draft string
+	template     string
 	draftMask    int32
 	dram         dramSize
 	context      int
@@ -42,6 +43,7 @@ type modelFlags struct {
 
 	maxTokens int
 	sampling  sampling.Options
+	penalties penaltyFlags
 	stop      []string
 	noThink   bool
 
@@ -54,6 +56,7 @@ type modelFlags struct {
 func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Var(cli.PathFlag(&f.model), "model", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
 	flags.Var(cli.PathFlag(&f.draft), "draft", "draft model, given in the same ways (default: none; the demo brings its own)")
+	flags.Var(cli.PathFlag(&f.template), "chat-template", "file with a Jinja template that takes the place of the model's own chat template")
 	flags.Int32Var(&f.draftMask, "draft-mask-token", 0, "token by which the draft predicts several tokens at once (default: what its configuration names)")
 	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
@@ -70,6 +73,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most likely tokens only; 0 samples from all")
 	flags.Float32Var(&f.sampling.TopP, "top-p", 1, "sample from the most likely tokens that make up this probability")
 	flags.Float32Var(&f.sampling.MinP, "min-p", 0, "leave out tokens less likely than this share of the most likely one")
+	f.penalties.register(flags)
 	flags.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling; the same seed gives the same text")
 	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
@@ -108,6 +112,11 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		}
 	}
 	var err error
+	if f.template != "" {
+		if cfg.ChatTemplate, err = readTemplate(f.template); err != nil {
+			return nil, err
+		}
+	}
 	if f.flash != "" {
 		if f.throttle, err = cli.NewThrottle(f.flash); err != nil {
 			return nil, err
@@ -166,6 +175,9 @@ func (f *modelFlags) check() error {
 	if _, err := sampling.New(f.sampling); err != nil {
 		return samplingError(err)
 	}
+	if err := f.penalties.check(); err != nil {
+		return err
+	}
 	return f.npu.check()
 }
 
@@ -179,6 +191,7 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 		NoThinking:  f.noThink,
 		MaxTokens:   f.maxTokens,
 		Sampling:    f.sampling,
+		Penalties:   f.penalties.Penalties,
 		StopStrings: f.stop,
 		Budget:      cmp.Or(f.budget, kind.Budget),
 	}

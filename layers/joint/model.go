@@ -102,6 +102,9 @@ func (d *Decoder) between(f func() error) error {
 	return d.model.Do(f)
 }
 
+// Hidden is [layers.Sequence.Hidden]: it is valid until the next Forward of this Decoder.
+func (d *Decoder) Hidden(row int) []float32 { return d.sequence.Hidden(row) }
+
 // Tokens returns the tokens of the committed rows, until the next Commit or Truncate.
 func (d *Decoder) Tokens() []int32 { return d.sequence.Tokens() }
 

@@ -1,0 +1,96 @@
+package lever_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
+	"github.com/lever-go/lever/toolcall"
+)
+
+// untaggedTemplate writes calls as Llama 3.1 does.
+var untaggedTemplate = strings.NewReplacer("<tool_call>\n", "", "\n</tool_call>", "", `"arguments"`, `"parameters"`).Replace(toolTemplate)
+
+// randomTool returns a tool with some arguments of some kinds.
+func randomTool(r *rand.Rand) toolcall.Tool {
+	names := []string{"city", "street", "count", "unit", "tags", "date", "note", "price", "urgent"}
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	properties, required := map[string]any{}, names[:2+r.IntN(4)]
+	for _, name := range required {
+		properties[name] = []map[string]any{
+			{"type": "boolean"}, {"type": "integer", "minimum": 0, "maximum": 999}, {"enum": []string{"celsius", "fahrenheit", "kelvin"}},
+			{"type": "string", "maxLength": 16}, {"type": "array", "items": map[string]any{"enum": []string{"red", "green"}}, "maxItems": 3},
+			{"type": "string", "pattern": "^20[0-9]{2}-[01][0-9]-[0-3][0-9]$"},
+		}[r.IntN(6)]
+	}
+	raw, err := json.Marshal(map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+	if err != nil {
+		panic(err) // there is no such value
+	}
+	return toolcall.Tool{Name: "find_" + names[0], Parameters: raw, Strict: true}
+}
+
+// BenchmarkToolCalls has calls of 200 random tools written in two syntaxes by the demo pair, whose target is read at the speed of a phone's flash as if it
+// were so much larger that reading takes all the time. The calls are the same with each policy.
+func BenchmarkToolCalls(b *testing.B) {
+	profile, err := flashsim.Load("ufs-3.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pair, err := demo.Unpack(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	const tools = 200
+	for syntax, template := range map[string]string{"tag": toolTemplate, "none": untaggedTemplate} {
+		calls := make([][]int32, tools)
+		for _, policy := range []string{"none", "lever"} {
+			b.Run(fmt.Sprintf("tag=%s/policy=%s", syntax, policy), func(b *testing.B) {
+				throttle, err := flashsim.NewThrottle(profile, flashsim.Options{Scale: 40})
+				if err != nil {
+					b.Fatal(err)
+				}
+				config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 4 << 20, OpenFile: throttle.Opener(nil), Context: 1024, ChatTemplate: template}
+				if policy == "none" {
+					config.Draft, config.NewPolicy = "", func(*lever.Engine) (spec.Policy, error) { return spec.None{}, nil }
+				}
+				e, err := lever.Open(b.Context(), config)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer e.Close()
+				tokens, passes, seconds := 0, 0, 0.0
+				for b.Loop() {
+					r := rand.New(rand.NewPCG(1, 2))
+					for i := range tools {
+						tool := randomTool(r)
+						request := lever.Request{
+							Prompt: "Find it for Tom, please.", MaxTokens: 300, Tools: []toolcall.Tool{tool}, ToolChoice: toolcall.Choice{Required: true, Single: true},
+							Sampling: sampling.Options{Temperature: 0.7 * float32(i%2), Seed: uint64(i)},
+						}
+						got, err := e.Generate(b.Context(), request, nil)
+						if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0].Arguments) {
+							b.Fatalf("%s: %v, %q, %+v", tool.Parameters, err, got.Text, got.ToolCalls)
+						}
+						if calls[i] != nil && !slices.Equal(calls[i], got.TokenIDs) {
+							b.Fatalf("%s: another call than before: %s", tool.Parameters, got.ToolCalls[0].Arguments)
+						}
+						calls[i] = got.TokenIDs
+						tokens, passes, seconds = tokens+got.Tokens, passes+got.Passes, seconds+got.Seconds
+					}
+				}
+				b.ReportMetric(float64(tokens)/seconds, "tok/s")
+				b.ReportMetric(float64(tokens)/float64(passes), "tok/pass")
+				b.ReportMetric(throttle.Stats().ReadTime.Seconds()/b.Elapsed().Seconds(), "reading")
+			})
+		}
+	}
+}
