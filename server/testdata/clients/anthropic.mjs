@@ -39,6 +39,9 @@ await client.messages.create({
   messages: [...messages, { role: "assistant", content: whole.content }, { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: [{ type: "text", text: "20 degrees" }] }, { type: "text", text: "And?" }] }],
 });
 
+const begun = await client.messages.create({ ...plain, messages: [...messages, { role: "assistant", content: "It is" }] });
+assert.ok(begun.content[0].text.length > 0 && begun.content[0].text !== text.content[0].text);
+
 await assert.rejects(client.messages.create({ ...plain, model: "other" }), (e) => e instanceof Anthropic.NotFoundError && e.error.error.type === "not_found_error");
 await assert.rejects(client.messages.create({ ...plain, messages: [{ role: "user", content: [{ type: "image", source: {} }] }] }), Anthropic.BadRequestError);
 await assert.rejects(new Anthropic({ baseURL: url, apiKey: "wrong", maxRetries: 0 }).messages.create(plain), Anthropic.AuthenticationError);

@@ -30,7 +30,17 @@ const typed = await client.chat({ model: "demo", messages, format, options: { nu
 assert.ok(Number.isInteger(JSON.parse(typed.message.content).eggs));
 
 const tools = [{ type: "function", function: { name: "get_weather", description: "Today's weather.", parameters: { type: "object", properties: { city: { type: "string", enum: ["Rome", "Oslo"] } }, required: ["city"] } } }];
-await client.chat({ model: "demo", messages, tools, options });
+const withTools = await client.chat({ model: "demo", messages, tools, options });
+let parts = "";
+for await (const part of await client.chat({ model: "demo", messages, tools, options, stream: true })) parts += part.message.content + JSON.stringify(part.message.tool_calls ?? "");
+assert.equal(parts.replaceAll('""', ""), withTools.message.content + JSON.stringify(withTools.message.tool_calls ?? "").replaceAll('""', ""));
+
+const begun = [...messages, { role: "assistant", content: "It is" }];
+const continued = await client.chat({ model: "demo", messages: begun, options: { ...options, repeat_penalty: 1.2 } });
+assert.ok(continued.message.content.length > 0);
+const { embeddings } = await client.embed({ model: "demo", input: ["one", "two"] });
+const { embedding } = await client.embeddings({ model: "demo", prompt: "two" });
+assert.deepEqual(embeddings[1], embedding);
 await client.chat({
   model: "demo", tools, options,
   messages: [...messages, { role: "assistant", content: "", tool_calls: [{ function: { name: "get_weather", arguments: { city: "Rome" } } }] }, { role: "tool", tool_name: "get_weather", content: "20 degrees" }],

@@ -43,4 +43,17 @@ let called;
 run.on("functionToolCall", (c) => (called = c));
 await run.done();
 assert.equal(called.name, "get_weather");
+const choices = await client.chat.completions.create({ model: "demo", messages, n: 3, temperature: 1, max_tokens: 5, seed: 1, logit_bias: { 300: -100 }, presence_penalty: 0.5 });
+assert.deepEqual(choices.choices.map((c) => c.index), [0, 1, 2]);
+const texts = ["", ""];
+for await (const part of await client.completions.create({ model: "demo", prompt: ["one", [300, 301]], echo: true, max_tokens: 4, stream: true })) {
+  for (const choice of part.choices) texts[choice.index] += choice.text;
+}
+assert.ok(texts[0].startsWith("one") && texts[1].length > 0);
+
+// The client asks for base64 and decodes it, unless it is told otherwise.
+const packed = await client.embeddings.create({ model: "demo", input: ["one", "two"] });
+const plain = await client.embeddings.create({ model: "demo", input: ["one", "two"], encoding_format: "float" });
+assert.deepEqual(packed.data.map((d) => Array.from(d.embedding, Math.fround)), plain.data.map((d) => d.embedding.map(Math.fround)));
+assert.ok(Math.abs(plain.data[1].embedding.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-4);
 console.log("openai:", call.function.name, call.function.arguments, parts, "parts");
