@@ -23,6 +23,7 @@ const (
 	KindVersion     = "version"     // of the files, or the session, another than this program's
 	KindMemory      = "memory"      // too little memory: give more, or take a smaller model
 	KindStorage     = "storage"     // the device is full
+	KindNetwork     = "network"     // the download did not come to its end: try again later
 	KindTooLong     = "tooLong"     // the conversation fills the context: begin a new one
 	KindUnsupported = "unsupported" // the model can't do that
 	KindOther       = "other"
@@ -47,6 +48,7 @@ var kinds = []struct {
 	{KindVersion, []error{weights.ErrVersion, lever.ErrSessionVersion}},
 	{KindMemory, []error{syscall.ENOMEM}},
 	{KindStorage, []error{syscall.ENOSPC, syscall.EDQUOT}},
+	{KindNetwork, []error{errNetwork}},
 	{KindTooLong, []error{spec.ErrPromptTooLong, layers.ErrContextFull}},
 	{KindUnsupported, []error{weights.ErrUnsupported, layers.ErrUnsupported, toolcall.ErrUnsupported, errors.ErrUnsupported}},
 }
