@@ -4,11 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// gobind generates Java for everything that is exported.
+// gobind generates Java and Objective-C for everything that is exported, and for what the apps use.
 func TestGobind(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: builds gobind")
@@ -17,7 +18,7 @@ func TestGobind(t *testing.T) {
 		t.Skip("skipped: needs the go command")
 	}
 	dir := t.TempDir()
-	if output, err := exec.Command("go", "tool", "gobind", "-lang=java", "-outdir="+dir, ".").CombinedOutput(); err != nil {
+	if output, err := exec.Command("go", "tool", "gobind", "-lang=java,objc", "-outdir="+dir, ".").CombinedOutput(); err != nil {
 		t.Fatalf("gobind: %v: %s", err, output)
 	}
 	generated := ""
@@ -44,6 +45,28 @@ func TestGobind(t *testing.T) {
 	} {
 		if !strings.Contains(generated, want) {
 			t.Errorf("there is no %s", want)
+		}
+	}
+	// The apps use what there is.
+	for pattern, name := range map[string]*regexp.Regexp{
+		"android/app/src/main/kotlin/example/lever/*.kt": regexp.MustCompile(`\bMobile\.(\w+)|\bimport mobile\.(\w+)`),
+		"ios/Sources/LeverChat/*.swift":                  regexp.MustCompile(`\b(Mobile[A-Z]\w*)`),
+	} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) != 3 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, used := range name.FindAllStringSubmatch(string(source), -1) {
+				word := strings.TrimSuffix(strings.Join(used[1:], ""), "Protocol") // which Swift adds where a class has the same name
+				if !regexp.MustCompile(`\b` + word + `\b`).MatchString(generated) {
+					t.Errorf("%s uses %s, which gobind does not make", file, word)
+				}
+			}
 		}
 	}
 	if strings.Contains(generated, "skipped") { // how gobind says that it cannot bind something

@@ -31,10 +31,15 @@ func (e *Engine) rest(busy time.Duration) time.Duration {
 	return e.load.rest(ctx, busy)
 }
 
+// ending is how long a call waits for an answer to end that was cancelled; that takes a layer of the model.
+const ending = 5 * time.Second
+
 // begin takes the models for one piece of work, which ctx ends early.
 func (e *Engine) begin() (ctx context.Context, end func(), err error) {
-	if !e.work.TryLock() {
-		return nil, nil, errBusy
+	for began := time.Now(); !e.work.TryLock(); time.Sleep(time.Millisecond) {
+		if !e.isEnding() || time.Since(began) > ending {
+			return nil, nil, errBusy
+		}
 	}
 	e.state.Lock()
 	defer e.state.Unlock()
@@ -48,6 +53,13 @@ func (e *Engine) begin() (ctx context.Context, end func(), err error) {
 		e.Cancel()
 		e.work.Unlock()
 	}, nil
+}
+
+// isEnding reports whether the work under way was cancelled.
+func (e *Engine) isEnding() bool {
+	e.state.RLock()
+	defer e.state.RUnlock()
+	return e.cancel == nil
 }
 
 // Cancel ends the answer under way, within a layer of the model; without one it does nothing.

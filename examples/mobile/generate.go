@@ -29,7 +29,7 @@ type Answer struct {
 }
 
 // Generate answers the next message of the conversation. options may be null. An answer that Cancel or the sink ended is returned as far as it came. While
-// another one is under way it fails.
+// another one is under way it fails; one that was cancelled it waits for.
 func (e *Engine) Generate(prompt string, options *Options, sink TokenSink) (*Answer, error) {
 	ctx, end, err := e.begin()
 	if err != nil {

@@ -91,9 +91,28 @@ func TestEndsEarly(t *testing.T) {
 	if err != nil || answer.Finish != "cancelled" {
 		t.Errorf("cancelled: %+v, %v", answer, err)
 	}
+	// What follows a cancelled answer waits for its end.
+	begun, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		e.Generate(question, nil, sink(func(string) bool {
+			select {
+			case <-begun:
+			default:
+				close(begun)
+			}
+			return true
+		}))
+	}()
+	<-begun
+	e.Cancel()
+	if answer, err := e.Generate(question, tokens(2), nil); err != nil || answer.Tokens != 2 {
+		t.Errorf("after a cancelled answer: %+v, %v", answer, err)
+	}
+	<-done
 
 	// Close ends an answer, too, from another thread.
-	begun, done := make(chan struct{}), make(chan struct{})
+	begun, done = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		first := true
