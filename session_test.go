@@ -44,7 +44,7 @@ func TestSession(t *testing.T) {
 	for name, cfg := range map[string]lever.Config{
 		"f16":      {Model: pair.Target, Draft: pair.Draft},
 		"f32":      {Model: pair.Target, Draft: pair.Draft, KV: tensor.F32},
-		"no draft": {Model: pair.Target},
+		"no draft": {Model: pair.Target, KV: tensor.Q8_0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.session")
@@ -114,6 +114,7 @@ func TestSessionRefuses(t *testing.T) {
 	binary.LittleEndian.PutUint32(later[14:], 3)
 	try("a later version", engine, resum(later), lever.ErrSessionVersion)
 	try("other keys and values", open(t, lever.Config{Model: pair.Target, KV: tensor.F32}), good, lever.ErrSessionForeign)
+	try("keys and values in bytes", open(t, lever.Config{Model: pair.Target, KV: tensor.Q8_0}), good, lever.ErrSessionForeign)
 	try("another model", open(t, lever.Config{Model: pair.Draft}), good, lever.ErrSessionForeign)
 	try("a smaller context", open(t, lever.Config{Model: pair.Target, Context: 200}), good, nil)
 

@@ -6,11 +6,18 @@ import (
 )
 
 // KV is one layer's cache of keys and values, in pages [KVHeads][PageLen][HeadDim]: slot s is entry s%PageLen of page
-// s/PageLen. Either K and V (F16) or K32 and V32 (float32) are used, the others nil. A page of which no slot is visible may be nil.
+// s/PageLen. Either K and V (F16), or K32 and V32 (float32), or K8, V8 and their scales are used, the others nil. A page of which no slot is
+// visible may be nil.
 type KV struct {
 	HeadDim, KVHeads, PageLen int
 	K, V                      [][]uint16
 	K32, V32                  [][]float32
+
+	// Of a quantised cache HeadDim is a multiple of 32. Each 32 elements of a head share a scale, F16, in pages [KVHeads][HeadDim/32][PageLen].
+	// An element is its scale times q, which K8 holds as it is and V8 as q+128; see [QuantizeBlock].
+	K8               [][]int8
+	V8               [][]uint8
+	KScales, VScales [][]uint16
 }
 
 // Visible is the sequence of slots that a query row sees: First … Prefix-1, then those of Path in order. A row of a token tree
@@ -46,6 +53,7 @@ type AttentionScratch struct {
 	scores     []float32 // [heads][attentionKeys]
 	max, sum   []float32 // [heads]
 	correction [1]float32
+	quantized  quantizedScratch
 }
 
 // attentionKeys is the number of keys, counted along the visible sequence, between two corrections of the running maximum.
@@ -80,26 +88,44 @@ func (s *Set) AttentionWith(dst, q []float32, kv *KV, head0, heads, kvHead int, 
 	if o.Sinks != nil {
 		scratch.sink(o.Sinks[head0 : head0+heads])
 	}
+	if kv.K8 != nil {
+		scratch.quantized.begin(q, heads, dim, o.Scale)
+	}
 
 	total := visible.Len()
 	for first := 0; first < total; first += attentionKeys {
 		keys := min(attentionKeys, total-first)
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			s.scores(kv, scratch.scores[j:], q, heads, kvHead, slot, run, o.Scale)
+			s.scores(kv, scratch, j, q, heads, kvHead, slot, run, o.Scale)
 			j += run
 		}
 		for h := range heads {
+			if kv.K8 != nil {
+				s.k.Scale(scratch.scores[h*attentionKeys:h*attentionKeys+keys], scratch.quantized.queryScales[h])
+			}
 			if o.SoftCap != 0 {
 				s.SoftCap(scratch.scores[h*attentionKeys:h*attentionKeys+keys], o.SoftCap)
 			}
-			s.weigh(scratch, h, keys, dst[h*dim:(h+1)*dim])
+			if correction := s.weigh(scratch, h, keys); correction != 1 {
+				s.k.Scale(dst[h*dim:(h+1)*dim], correction)
+				if kv.K8 != nil {
+					s.k.Scale(scratch.quantized.sumsOf(h, dim), correction)
+				}
+			}
+		}
+		if kv.K8 != nil {
+			s.weighBlocks(kv, scratch, heads, kvHead, visible, first, keys)
 		}
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			s.values(kv, dst, scratch.scores[j:], heads, kvHead, slot, run)
+			s.values(kv, dst, scratch, j, keys, heads, kvHead, slot, run)
 			j += run
 		}
+	}
+	if kv.K8 != nil {
+		s.endQuantized(dst, scratch, heads, dim)
+		return
 	}
 	for h := range heads {
 		s.k.Scale(dst[h*dim:(h+1)*dim], 1/scratch.sum[h])
@@ -124,20 +150,21 @@ func (s *AttentionScratch) sink(scores []float32) {
 	}
 }
 
-// weigh turns the next keys scores of head h in the scratch into weights relative to the largest score so far, to which it also scales
-// what has been summed up before.
-func (s *Set) weigh(scratch *AttentionScratch, h, keys int, acc []float32) {
+// weigh turns the next keys scores of head h in the scratch into weights relative to the largest score so far, and returns the factor that makes
+// what has been summed up before relative to it too.
+func (s *Set) weigh(scratch *AttentionScratch, h, keys int) (correction float32) {
 	scores := scratch.scores[h*attentionKeys : h*attentionKeys+keys]
+	correction = 1
 	if m := s.k.Max(scores); m > scratch.max[h] {
 		if scratch.sum[h] != 0 {
 			scratch.correction[0] = scratch.max[h]
-			correction := s.k.ExpSum(scratch.correction[:], m)
-			s.k.Scale(acc, correction)
+			correction = s.k.ExpSum(scratch.correction[:], m)
 			scratch.sum[h] *= correction
 		}
 		scratch.max[h] = m
 	}
 	scratch.sum[h] += s.k.ExpSum(scores, scratch.max[h])
+	return correction
 }
 
 // run returns the slot of element i of the sequence and how many of the n elements from there lie in consecutive slots of
@@ -153,24 +180,34 @@ func (v Visible) run(i, n, pageLen int) (slot, run int) {
 	return slot, run
 }
 
-// scores computes the scores of run keys from slot on.
-func (s *Set) scores(kv *KV, dst, q []float32, heads, kvHead, slot, run int, scale float32) {
+// scores computes the scores of run keys from slot on, which are those from number j on of the stretch.
+func (s *Set) scores(kv *KV, scratch *AttentionScratch, j int, q []float32, heads, kvHead, slot, run int, scale float32) {
 	page, first, last := kv.locate(kvHead, slot, run)
-	if kv.K != nil {
+	dst := scratch.scores[j:]
+	switch {
+	case kv.K8 != nil:
+		x := &scratch.quantized
+		s.blockScales(x.scales, run, kv, kv.KScales[page], kvHead, slot, run)
+		s.k.AttentionScoresQ8(dst, attentionKeys, x.queries, heads, kv.HeadDim, kv.K8[page][first:last], run, x.scales, run)
+	case kv.K != nil:
 		s.k.AttentionScoresF16(dst, attentionKeys, q, heads, kv.HeadDim, kv.K[page][first:last], run, scale)
-		return
+	default:
+		s.k.AttentionScoresF32(dst, attentionKeys, q, heads, kv.HeadDim, kv.K32[page][first:last], run, scale)
 	}
-	s.k.AttentionScoresF32(dst, attentionKeys, q, heads, kv.HeadDim, kv.K32[page][first:last], run, scale)
 }
 
-// values adds run values from slot on, weighted by p.
-func (s *Set) values(kv *KV, acc, p []float32, heads, kvHead, slot, run int) {
+// values adds run values from slot on, which are those from number j on of the keys of the stretch, times their weights.
+func (s *Set) values(kv *KV, acc []float32, scratch *AttentionScratch, j, keys, heads, kvHead, slot, run int) {
 	page, first, last := kv.locate(kvHead, slot, run)
-	if kv.V != nil {
+	p := scratch.scores[j:]
+	switch {
+	case kv.V8 != nil:
+		s.k.AttentionValuesQ8(acc, scratch.quantized.weights[j:], keys, heads, kv.HeadDim, kv.V8[page][first:last], run)
+	case kv.V != nil:
 		s.k.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
-		return
+	default:
+		s.k.AttentionValuesF32(acc, p, attentionKeys, heads, kv.HeadDim, kv.V32[page][first:last], run)
 	}
-	s.k.AttentionValuesF32(acc, p, attentionKeys, heads, kv.HeadDim, kv.V32[page][first:last], run)
 }
 
 // locate returns the page of run slots from slot on and the bounds of their entries of one head in it.
@@ -187,10 +224,20 @@ func checkAttention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible 
 		panic(fmt.Sprintf("kernels: Attention: heads %d..%d of %d need more than %d elements of q and %d of dst", head0, head0+heads-1, kv.HeadDim, len(q), len(dst)))
 	case visible.First < 0 || visible.First > visible.Prefix || visible.Len() == 0:
 		panic(fmt.Sprintf("kernels: Attention: no visible key (prefix %d, from %d on)", visible.Prefix, visible.First))
-	case (kv.K == nil) == (kv.K32 == nil) || len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32):
-		panic(fmt.Sprintf("kernels: Attention: needs either F16 or F32 pages, got %d+%d and %d+%d", len(kv.K), len(kv.V), len(kv.K32), len(kv.V32)))
+	case len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32) || len(kv.K8) != len(kv.V8) || len(kv.K8) != len(kv.KScales) || len(kv.K8) != len(kv.VScales):
+		panic(fmt.Sprintf("kernels: Attention: %d, %d and %d pages of keys and %d, %d and %d of values; %d and %d of scales",
+			len(kv.K), len(kv.K32), len(kv.K8), len(kv.V), len(kv.V32), len(kv.V8), len(kv.KScales), len(kv.VScales)))
+	case kv.K8 != nil && kv.HeadDim%quantBlock != 0:
+		panic(fmt.Sprintf("kernels: Attention: quantised heads of %d elements, no multiple of %d", kv.HeadDim, quantBlock))
 	}
-	slots := (len(kv.K) + len(kv.K32)) * kv.PageLen
+	slots, kinds := 0, 0
+	for _, pages := range []int{len(kv.K), len(kv.K32), len(kv.K8)} {
+		slots += pages * kv.PageLen
+		kinds += min(pages, 1)
+	}
+	if kinds != 1 {
+		panic(fmt.Sprintf("kernels: Attention: needs pages of one type, got %d F16, %d F32 and %d quantised", len(kv.K), len(kv.K32), len(kv.K8)))
+	}
 	if visible.Prefix > slots {
 		panic(fmt.Sprintf("kernels: Attention: prefix %d of %d slots", visible.Prefix, slots))
 	}

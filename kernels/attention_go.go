@@ -54,6 +54,43 @@ func attentionValuesF32Go(acc []float32, p []float32, ldp int, heads, headDim in
 	}
 }
 
+func attentionScoresQ8Go(s []float32, lds int, q []int8, heads, headDim int, k []int8, keys int, d []float32, ldd int) {
+	for h := range heads {
+		for j := range keys {
+			sum := float32(0)
+			for c := 0; c < headDim; c += quantBlock {
+				sum += float32(d[c/quantBlock*ldd+j] * float32(dotBlockGo(q[h*headDim+c:], k[j*headDim+c:])))
+			}
+			s[h*lds+j] = sum
+		}
+	}
+}
+
+// dotBlockGo multiplies two blocks.
+func dotBlockGo(x, y []int8) int32 {
+	x, y = x[:quantBlock], y[:quantBlock]
+	var a, b int32
+	for i := 0; i < quantBlock; i += 2 {
+		a += int32(x[i]) * int32(y[i])
+		b += int32(x[i+1]) * int32(y[i+1])
+	}
+	return a + b
+}
+
+func attentionValuesQ8Go(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
+	var value [quantBlock]float32
+	for j := range keys {
+		for c := 0; c < headDim; c += quantBlock {
+			for i, b := range v[j*headDim+c:][:quantBlock] {
+				value[i] = float32(b)
+			}
+			for h := range heads {
+				addScaledGo(acc[h*headDim+c:][:quantBlock], w[(h*headDim+c)/quantBlock*ldw+j], value[:])
+			}
+		}
+	}
+}
+
 // addScaledGo adds s·x to dst. The product is rounded before the addition in the unrolled part and in the tail alike.
 func addScaledGo(dst []float32, s float32, x []float32) {
 	for len(dst) >= 4 && len(x) >= 4 {

@@ -45,3 +45,29 @@ func attentionValuesF32Ref(acc []float32, p []float32, ldp int, heads, headDim i
 		}
 	}
 }
+
+func attentionScoresQ8Ref(s []float32, lds int, q []int8, heads, headDim int, k []int8, keys int, d []float32, ldd int) {
+	for h := range heads {
+		for j := range keys {
+			sum := float32(0)
+			for b := range headDim / quantBlock {
+				dot := int32(0)
+				for c := b * quantBlock; c < (b+1)*quantBlock; c++ {
+					dot += int32(q[h*headDim+c]) * int32(k[j*headDim+c])
+				}
+				sum += d[b*ldd+j] * float32(dot)
+			}
+			s[h*lds+j] = sum
+		}
+	}
+}
+
+func attentionValuesQ8Ref(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
+	for h := range heads {
+		for j := range keys {
+			for c := range headDim {
+				acc[h*headDim+c] += w[(h*headDim+c)/quantBlock*ldw+j] * float32(v[j*headDim+c])
+			}
+		}
+	}
+}

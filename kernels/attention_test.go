@@ -11,54 +11,94 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
 )
 
-// cache is a KV in both element types, with every slot's keys and values at hand as numbers.
+// kinds are the types of keys and values.
+var kinds = []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0}
+
+// cache is a KV with every slot's keys and values at hand as numbers.
 type cache struct {
-	kv   kernels.KV  // F16 and float32 pages both set; as says which to use
+	kv   kernels.KV
+	kind tensor.DType
 	k, v [][]float32 // [slot][KVHeads*HeadDim]
 }
 
-func newCache(rng *rand.Rand, slots, pageLen, kvHeads, headDim int) *cache {
-	c := &cache{kv: kernels.KV{HeadDim: headDim, KVHeads: kvHeads, PageLen: pageLen}}
+func newCache(rng *rand.Rand, kind tensor.DType, slots, pageLen, kvHeads, headDim int) *cache {
+	c := &cache{kv: kernels.KV{HeadDim: headDim, KVHeads: kvHeads, PageLen: pageLen}, kind: kind}
 	for range (slots + pageLen - 1) / pageLen {
-		n := kvHeads * pageLen * headDim
-		c.kv.K, c.kv.V = append(c.kv.K, make([]uint16, n)), append(c.kv.V, make([]uint16, n))
-		c.kv.K32, c.kv.V32 = append(c.kv.K32, make([]float32, n)), append(c.kv.V32, make([]float32, n))
-	}
-	for range len(c.kv.K) * pageLen {
-		c.k, c.v = append(c.k, nil), append(c.v, nil)
-		c.set(len(c.k)-1, normal(rng, kvHeads*headDim), normal(rng, kvHeads*headDim))
+		c.addPage()
+		for range pageLen {
+			c.k, c.v = append(c.k, nil), append(c.v, nil)
+			c.set(len(c.k)-1, c.numbers(rng, kvHeads*headDim), c.numbers(rng, kvHeads*headDim))
+		}
 	}
 	return c
 }
 
+// addPage adds a page of zeros.
+func (c *cache) addPage() {
+	kv, n := &c.kv, c.kv.KVHeads*c.kv.PageLen*c.kv.HeadDim
+	switch c.kind {
+	case tensor.F16:
+		kv.K, kv.V = append(kv.K, make([]uint16, n)), append(kv.V, make([]uint16, n))
+	case tensor.F32:
+		kv.K32, kv.V32 = append(kv.K32, make([]float32, n)), append(kv.V32, make([]float32, n))
+	default:
+		kv.K8, kv.V8 = append(kv.K8, make([]int8, n)), append(kv.V8, make([]uint8, n))
+		kv.KScales, kv.VScales = append(kv.KScales, make([]uint16, n/32)), append(kv.VScales, make([]uint16, n/32))
+	}
+}
+
+// numbers returns n numbers that a cache of this kind keeps as they are, up to rounding to F16, and of which a quantised one's queries may
+// be: multiples of one of their absolute value's 127th part.
+func (c *cache) numbers(rng *rand.Rand, n int) []float32 {
+	if c.kind != tensor.Q8_0 {
+		return normal(rng, n)
+	}
+	x := make([]float32, n)
+	for i := range x {
+		if x[i] = float32(rng.IntN(255)-127) / 64; i%32 == 5 {
+			x[i] = 127. / 64
+		}
+	}
+	return x
+}
+
 // set stores keys and values of all heads in a slot, rounded to F16.
 func (c *cache) set(slot int, k, v []float32) {
-	half := make([]uint16, len(k))
-	store := func(x []float32, pages [][]uint16, pages32 [][]float32) []float32 {
+	kv, half := &c.kv, make([]uint16, len(k))
+	round := func(x []float32) []float32 {
 		x = slices.Clone(x)
 		kernels.Default().F32ToF16(half, x)
 		kernels.Default().F16ToF32(x, half)
-		for h := range c.kv.KVHeads {
-			at := (h*c.kv.PageLen + slot%c.kv.PageLen) * c.kv.HeadDim
-			copy(pages[slot/c.kv.PageLen][at:], half[h*c.kv.HeadDim:(h+1)*c.kv.HeadDim])
-			copy(pages32[slot/c.kv.PageLen][at:], x[h*c.kv.HeadDim:(h+1)*c.kv.HeadDim])
-		}
 		return x
 	}
-	c.k[slot], c.v[slot] = store(k, c.kv.K, c.kv.K32), store(v, c.kv.V, c.kv.V32)
-}
-
-// as returns the cache with F16 or float32 pages.
-func (c *cache) as(f16 bool) *kernels.KV {
-	kv := c.kv
-	if f16 {
-		kv.K32, kv.V32 = nil, nil
-	} else {
-		kv.K, kv.V = nil, nil
+	k, v = round(k), round(v)
+	c.k[slot], c.v[slot] = k, v
+	page, at, dim := slot/kv.PageLen, slot%kv.PageLen, kv.HeadDim
+	for h := range kv.KVHeads {
+		from := (h*kv.PageLen + at) * dim
+		for c0, number := range k[h*dim : (h+1)*dim] {
+			i := from + c0
+			switch c.kind {
+			case tensor.F16:
+				kv.K[page][i], kv.V[page][i] = tensor.F32ToF16(number), tensor.F32ToF16(v[h*dim+c0])
+			case tensor.F32:
+				kv.K32[page][i], kv.V32[page][i] = number, v[h*dim+c0]
+			case tensor.Q8_0:
+				if c0%32 == 0 {
+					scale := (h*dim+c0)/32*kv.PageLen + at
+					kv.KScales[page][scale] = kernels.QuantizeBlock(kv.K8[page][i:], k[h*dim+c0:])
+					var q [32]int8
+					kv.VScales[page][scale] = kernels.QuantizeBlock(q[:], v[h*dim+c0:])
+					for j, b := range q {
+						kv.V8[page][i+j] = uint8(b) + 128
+					}
+				}
+			}
+		}
 	}
-	return &kv
 }
 
 // want computes one head in float64, and for each element the bound of a float32 computation's error.
@@ -105,35 +145,38 @@ func TestAttention(t *testing.T) {
 		for _, headDim := range []int{1, 4, 24, 64, 128, 300} {
 			for _, group := range []int{1, 3, 4} {
 				const kvHeads = 2
-				c := newCache(rng, 720, 48, kvHeads, headDim)
-				for _, f16 := range []bool{true, false} {
+				for _, kind := range kinds {
+					if kind == tensor.Q8_0 && headDim%32 != 0 {
+						continue
+					}
+					c := newCache(rng, kind, 720, 48, kvHeads, headDim)
 					n := lengths[rng.IntN(len(lengths))]
 					path := rng.Perm(min(n, 20))
 					visible := kernels.Visible{Prefix: n - rng.IntN(len(path)+1)}
 					for i := range n - visible.Prefix {
 						visible.Path = append(visible.Path, int32(700+path[i]))
 					}
-					checkAttention(t, set, c, f16, group, visible, &scratch)
+					checkAttention(t, set, c, group, visible, &scratch)
 				}
 			}
 		}
-		c := newCache(rng, 720, 64, 2, 64)
-		for _, n := range lengths {
-			checkAttention(t, set, c, n%2 == 0, 4, kernels.Visible{Prefix: n}, &scratch)
+		for i, n := range lengths {
+			c := newCache(rng, kinds[i%len(kinds)], 720, 64, 2, 64)
+			checkAttention(t, set, c, 4, kernels.Visible{Prefix: n}, &scratch)
 		}
 	})
 }
 
 // checkAttention runs all heads of one row, one group at a time, with guards.
-func checkAttention(t *testing.T, set *kernels.Set, c *cache, f16 bool, group int, visible kernels.Visible, scratch *kernels.AttentionScratch) {
+func checkAttention(t *testing.T, set *kernels.Set, c *cache, group int, visible kernels.Visible, scratch *kernels.AttentionScratch) {
 	t.Helper()
 	dim, heads := c.kv.HeadDim, c.kv.KVHeads*group
-	q := normal(newRand(), heads*dim)
+	q := c.numbers(newRand(), heads*dim)
 	scale := float32(1 / math.Sqrt(float64(dim)))
 	dst, check := guardedFloats(t, heads*dim, 5)
 	before := slices.Clone(q)
 	for kvHead := range c.kv.KVHeads {
-		set.Attention(dst, q, c.as(f16), kvHead*group, group, kvHead, visible, scale, scratch)
+		set.Attention(dst, q, &c.kv, kvHead*group, group, kvHead, visible, scale, scratch)
 	}
 	check()
 	if !slices.Equal(before, q) {
@@ -143,8 +186,8 @@ func checkAttention(t *testing.T, set *kernels.Set, c *cache, f16 bool, group in
 		want, bound := c.want(q[h*dim:(h+1)*dim], h/group, visible, scale)
 		for i := range want {
 			if got := dst[h*dim+i]; !near(got, want[i], bound[i]) {
-				t.Fatalf("dim=%d group=%d f16=%v %d+%d keys: head %d element %d: %v, want %v ± %.2g",
-					dim, group, f16, visible.Prefix, len(visible.Path), h, i, got, want[i], bound[i])
+				t.Fatalf("dim=%d group=%d %v %d+%d keys: head %d element %d: %v, want %v ± %.2g",
+					dim, group, c.kind, visible.Prefix, len(visible.Path), h, i, got, want[i], bound[i])
 			}
 		}
 	}
@@ -162,11 +205,14 @@ func TestAttentionSequence(t *testing.T) {
 			}
 			headDim := rapid.IntRange(1, 70).Draw(t, "dim")
 			group := rapid.IntRange(1, 5).Draw(t, "group")
-			f16 := rapid.Bool().Draw(t, "f16")
-			plain := newCache(rng, n, rapid.IntRange(1, 64).Draw(t, "page"), 1, headDim)
+			kind := rapid.SampledFrom(kinds).Draw(t, "kind")
+			if kind == tensor.Q8_0 {
+				headDim = 32 * (1 + headDim%3)
+			}
+			plain := newCache(rng, kind, n, rapid.IntRange(1, 64).Draw(t, "page"), 1, headDim)
 			prefix := n - rapid.IntRange(0, min(n, 30)).Draw(t, "path")
 			spare := n - prefix + 9
-			other := newCache(rng, n+spare, rapid.IntRange(1, 64).Draw(t, "otherPage"), 1, headDim)
+			other := newCache(rng, kind, n+spare, rapid.IntRange(1, 64).Draw(t, "otherPage"), 1, headDim)
 			for s := range prefix {
 				other.set(s, plain.k[s], plain.v[s])
 			}
@@ -179,13 +225,13 @@ func TestAttentionSequence(t *testing.T) {
 			q := normal(rng, group*headDim)
 			want, got := make([]float32, len(q)), make([]float32, len(q))
 			var scratch, second kernels.AttentionScratch
-			set.Attention(want, q, plain.as(f16), 0, group, 0, kernels.Visible{Prefix: n}, 0.3, &scratch)
-			set.Attention(got, q, other.as(f16), 0, group, 0, kernels.Visible{Prefix: prefix, Path: path}, 0.3, &scratch)
+			set.Attention(want, q, &plain.kv, 0, group, 0, kernels.Visible{Prefix: n}, 0.3, &scratch)
+			set.Attention(got, q, &other.kv, 0, group, 0, kernels.Visible{Prefix: prefix, Path: path}, 0.3, &scratch)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d keys, %d of them on a path: the slots change the result", n, len(path))
 			}
 			for h := range group {
-				set.Attention(got, q, plain.as(f16), h, 1, 0, kernels.Visible{Prefix: n}, 0.3, &second)
+				set.Attention(got, q, &plain.kv, h, 1, 0, kernels.Visible{Prefix: n}, 0.3, &second)
 			}
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d heads: the result of one depends on the others", group)
@@ -200,33 +246,35 @@ func TestAttentionWith(t *testing.T) {
 	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		rng := newRand()
 		const dim, group, slots = 32, 4, 700
-		c := newCache(rng, slots, 64, 1, dim)
-		q := normal(rng, group*dim)
-		got, want := make([]float32, len(q)), make([]float32, len(q))
-		var scratch kernels.AttentionScratch
-		visible := kernels.Visible{Prefix: 600, Path: []int32{610, 602, 699}}
-		for _, o := range []kernels.AttentionOptions{
-			{Scale: 0.7, SoftCap: 1.5},
-			{Scale: 0.3, Sinks: []float32{5, -3, 0, 40}},
-			{Scale: 0.3, SoftCap: 2, Sinks: []float32{1, 2, 3, 4}},
-		} {
-			for _, n := range []int{1, 2, 3, 4, 300, 602, 603, 900} {
-				last := visible.Last(n)
-				set.AttentionWith(got, q, c.as(true), 0, group, 0, last, o, &scratch)
-				for h := range group {
-					for i, w := range c.weighed(q[h*dim:(h+1)*dim], last, o, h) {
-						if !near(got[h*dim+i], w, 1e-4) {
-							t.Fatalf("%+v: last %d: head %d element %d: %v, want %v", o, n, h, i, got[h*dim+i], w)
+		for _, kind := range kinds {
+			c := newCache(rng, kind, slots, 64, 1, dim)
+			q := c.numbers(rng, group*dim)
+			got, want := make([]float32, len(q)), make([]float32, len(q))
+			var scratch kernels.AttentionScratch
+			visible := kernels.Visible{Prefix: 600, Path: []int32{610, 602, 699}}
+			for _, o := range []kernels.AttentionOptions{
+				{Scale: 0.7, SoftCap: 1.5},
+				{Scale: 0.3, Sinks: []float32{5, -3, 0, 40}},
+				{Scale: 0.3, SoftCap: 2, Sinks: []float32{1, 2, 3, 4}},
+			} {
+				for _, n := range []int{1, 2, 3, 4, 300, 602, 603, 900} {
+					last := visible.Last(n)
+					set.AttentionWith(got, q, &c.kv, 0, group, 0, last, o, &scratch)
+					for h := range group {
+						for i, w := range c.weighed(q[h*dim:(h+1)*dim], last, o, h) {
+							if !near(got[h*dim+i], w, 1e-4) {
+								t.Fatalf("%+v: last %d: head %d element %d: %v, want %v", o, n, h, i, got[h*dim+i], w)
+							}
 						}
 					}
-				}
-				moved := newCache(rng, last.Len(), 64, 1, dim)
-				for j, s := range slotsOf(last) {
-					moved.set(j, c.k[s], c.v[s])
-				}
-				set.AttentionWith(want, q, moved.as(true), 0, group, 0, kernels.Visible{Prefix: last.Len()}, o, &scratch)
-				if !slices.Equal(got, want) {
-					t.Fatalf("%+v: last %d: other bits than the same keys alone", o, n)
+					moved := newCache(rng, kind, last.Len(), 64, 1, dim)
+					for j, s := range slotsOf(last) {
+						moved.set(j, c.k[s], c.v[s])
+					}
+					set.AttentionWith(want, q, &moved.kv, 0, group, 0, kernels.Visible{Prefix: last.Len()}, o, &scratch)
+					if !slices.Equal(got, want) {
+						t.Fatalf("%+v: last %d: other bits than the same keys alone", o, n)
+					}
 				}
 			}
 		}
@@ -269,20 +317,45 @@ func (c *cache) weighed(q []float32, visible kernels.Visible, o kernels.Attentio
 	return out
 }
 
+// TestAttentionQuantised: with keys, values and queries that bytes can't hold, what is rounded shifts the result no further than it should.
+func TestAttentionQuantised(t *testing.T) {
+	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
+		const dim, slots, group = 64, 600, 3
+		rng := newRand()
+		exact, quantised := newCache(rng, tensor.F32, slots, 64, 1, dim), newCache(rng, tensor.Q8_0, slots, 64, 1, dim)
+		for s := range slots {
+			quantised.set(s, exact.k[s], exact.v[s])
+		}
+		q := normal(rng, group*dim)
+		want, got := make([]float32, len(q)), make([]float32, len(q))
+		var scratch kernels.AttentionScratch
+		set.Attention(want, q, &exact.kv, 0, group, 0, kernels.Visible{Prefix: slots}, 0.125, &scratch)
+		set.Attention(got, q, &quantised.kv, 0, group, 0, kernels.Visible{Prefix: slots}, 0.125, &scratch)
+		size, apart := 0.0, 0.0
+		for i := range got {
+			size += float64(want[i] * want[i])
+			apart += float64((got[i] - want[i]) * (got[i] - want[i]))
+		}
+		if share := math.Sqrt(apart / size); !(share > 0 && share < 0.02) {
+			t.Errorf("the result is %.4f of its size away", share)
+		}
+	})
+}
+
 func TestAttentionNotFinite(t *testing.T) {
 	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const dim, n = 32, 50
 		var scratch kernels.AttentionScratch
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			for _, f16 := range []bool{true, false} {
-				c := newCache(newRand(), n, 16, 1, dim)
-				q, dst := normal(newRand(), dim), make([]float32, dim)
+			for _, kind := range kinds {
+				c := newCache(newRand(), kind, n, 16, 1, dim)
+				q, dst := c.numbers(newRand(), dim), make([]float32, dim)
 				v := slices.Clone(c.v[7])
 				v[3] = float32(bad)
 				c.set(7, c.k[7], v)
-				set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				set.Attention(dst, q, &c.kv, 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 				for i, got := range dst {
-					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3) {
+					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3 || kind == tensor.Q8_0) { // a block is bad as a whole
 						t.Fatalf("%v in a value gave %v at %d", bad, got, i)
 					}
 				}
@@ -291,13 +364,13 @@ func TestAttentionNotFinite(t *testing.T) {
 					k := slices.Clone(c.k[7])
 					k[3] = float32(bad)
 					c.set(7, k, v)
-					set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+					set.Attention(dst, q, &c.kv, 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 					if i := slices.IndexFunc(dst, func(v float32) bool { return v == v }); i >= 0 {
 						t.Fatalf("%v in a key gave %v", bad, dst[i])
 					}
 				}
 				q[5] = float32(bad)
-				set.Attention(dst, q, c.as(f16), 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
+				set.Attention(dst, q, &c.kv, 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 				if i := slices.IndexFunc(dst, func(v float32) bool { return v == v }); i >= 0 {
 					t.Fatalf("%v in the query gave %v", bad, dst[i])
 				}
@@ -307,9 +380,11 @@ func TestAttentionNotFinite(t *testing.T) {
 }
 
 func TestAttentionMisuse(t *testing.T) {
-	c := newCache(newRand(), 32, 16, 2, 8)
+	c, c32 := newCache(newRand(), tensor.F16, 32, 16, 2, 8), newCache(newRand(), tensor.F32, 32, 16, 2, 8)
 	q, dst := make([]float32, 32), make([]float32, 32)
-	both := c.kv
+	both, short := c.kv, newCache(newRand(), tensor.Q8_0, 32, 16, 2, 32).kv
+	both.K32, both.V32 = c32.kv.K32, c32.kv.V32
+	short.HeadDim, short.KVHeads = 8, 4
 	run := func(dst, q []float32, kv *kernels.KV, head0, heads, kvHead int, visible kernels.Visible) func() {
 		return func() {
 			var scratch kernels.AttentionScratch
@@ -318,21 +393,22 @@ func TestAttentionMisuse(t *testing.T) {
 	}
 	one := kernels.Visible{Prefix: 1}
 	for name, f := range map[string]func(){
-		"head of the cache": run(dst, q, c.as(true), 0, 1, 2, one),
-		"short q":           run(dst, q[:31], c.as(true), 2, 2, 0, one),
-		"short dst":         run(dst[:31], q, c.as(true), 2, 2, 0, one),
-		"no heads":          run(dst, q, c.as(true), 0, 0, 0, one),
-		"nothing visible":   run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{}),
-		"first":             run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{First: 2, Prefix: 1, Path: []int32{1, 2}}),
-		"negative first":    run(dst, q, c.as(true), 0, 1, 0, kernels.Visible{First: -1, Prefix: 1}),
+		"head of the cache": run(dst, q, &c.kv, 0, 1, 2, one),
+		"short q":           run(dst, q[:31], &c.kv, 2, 2, 0, one),
+		"short dst":         run(dst[:31], q, &c.kv, 2, 2, 0, one),
+		"no heads":          run(dst, q, &c.kv, 0, 0, 0, one),
+		"nothing visible":   run(dst, q, &c.kv, 0, 1, 0, kernels.Visible{}),
+		"first":             run(dst, q, &c.kv, 0, 1, 0, kernels.Visible{First: 2, Prefix: 1, Path: []int32{1, 2}}),
+		"negative first":    run(dst, q, &c.kv, 0, 1, 0, kernels.Visible{First: -1, Prefix: 1}),
 		"few sinks": func() {
 			var scratch kernels.AttentionScratch
-			kernels.Default().AttentionWith(dst, q, c.as(true), 2, 2, 0, one, kernels.AttentionOptions{Scale: 1, Sinks: q[:3]}, &scratch)
+			kernels.Default().AttentionWith(dst, q, &c.kv, 2, 2, 0, one, kernels.AttentionOptions{Scale: 1, Sinks: q[:3]}, &scratch)
 		},
-		"long prefix":   run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Prefix: 33}),
-		"slot":          run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{32}}),
-		"negative slot": run(dst, q, c.as(false), 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
+		"long prefix":   run(dst, q, &c32.kv, 0, 1, 0, kernels.Visible{Prefix: 33}),
+		"slot":          run(dst, q, &c32.kv, 0, 1, 0, kernels.Visible{Path: []int32{32}}),
+		"negative slot": run(dst, q, &c32.kv, 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
 		"two kinds":     run(dst, q, &both, 0, 1, 0, one),
+		"part of block": run(dst, q, &short, 0, 1, 0, one),
 	} {
 		if panicOf(f) == nil {
 			t.Errorf("%s: accepted", name)
@@ -344,24 +420,20 @@ func TestAttentionMisuse(t *testing.T) {
 func TestAttentionDoesNotAllocate(t *testing.T) {
 	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const slots, dim, heads, pageLen = 640, 64, 4, 64
-		kv := kernels.KV{HeadDim: dim, KVHeads: 1, PageLen: pageLen}
-		for page := range slots / pageLen {
-			keys := make([]float32, pageLen*dim)
-			for i := range keys {
-				keys[i] = float32(page)
+		for _, kind := range kinds {
+			c := newCache(newRand(), kind, slots, pageLen, 1, dim)
+			for slot := range slots {
+				key := slices.Repeat([]float32{float32(slot / pageLen)}, dim)
+				c.set(slot, key, key)
 			}
-			kv.K32, kv.V32 = append(kv.K32, keys), append(kv.V32, keys)
-		}
-		q, dst := make([]float32, heads*dim), make([]float32, heads*dim)
-		for i := range q {
-			q[i] = 1
-		}
-		var scratch kernels.AttentionScratch
-		visible := kernels.Visible{Prefix: slots - 10, Path: []int32{slots - 9, slots - 5}}
-		if allocs := testing.AllocsPerRun(5, func() {
-			set.Attention(dst, q, &kv, 0, heads, 0, visible, 0.125, &scratch)
-		}); allocs != 0 {
-			t.Errorf("%v allocations", allocs)
+			q, dst := slices.Repeat([]float32{1}, heads*dim), make([]float32, heads*dim)
+			var scratch kernels.AttentionScratch
+			visible := kernels.Visible{Prefix: slots - 10, Path: []int32{slots - 9, slots - 5}}
+			if allocs := testing.AllocsPerRun(5, func() {
+				set.Attention(dst, q, &c.kv, 0, heads, 0, visible, 0.125, &scratch)
+			}); allocs != 0 {
+				t.Errorf("%v: %v allocations", kind, allocs)
+			}
 		}
 	})
 }

@@ -19,6 +19,8 @@ var goSet = table.Kernels{
 	AttentionScoresF32: attentionScoresF32Go,
 	AttentionValuesF16: attentionValuesF16Go,
 	AttentionValuesF32: attentionValuesF32Go,
+	AttentionScoresQ8:  attentionScoresQ8Go,
+	AttentionValuesQ8:  attentionValuesQ8Go,
 
 	RMSNorm:      rmsNormGo,
 	SiLU:         siluGo,

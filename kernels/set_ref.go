@@ -16,6 +16,9 @@ var refSet = table.Kernels{
 	AttentionScoresF32: attentionScoresF32Ref,
 	AttentionValuesF16: attentionValuesF16Ref,
 	AttentionValuesF32: attentionValuesF32Ref,
+	AttentionScoresQ8:  attentionScoresQ8Ref,
+	AttentionValuesQ8:  attentionValuesQ8Ref,
+	ByteUnit:           1,
 
 	RMSNorm:      rmsNormRef,
 	Add:          addRef,

@@ -23,7 +23,7 @@ const kvPageLen = 256
 type KVConfig struct {
 	Layers  []KVLayer    // may be empty: the cache then keeps track of text and tree alone
 	Context int          // positions
-	Type    tensor.DType // F16 or F32; the zero value means F16
+	Type    tensor.DType // F16, F32 or Q8_0, with heads of a multiple of 32 elements; the zero value means F16
 }
 
 // KVLayer describes the keys and values of one layer.
@@ -75,7 +75,7 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 	if config.Type == tensor.Invalid {
 		config.Type = tensor.F16
 	}
-	if config.Type != tensor.F16 && config.Type != tensor.F32 {
+	if config.Type != tensor.F16 && config.Type != tensor.F32 && config.Type != tensor.Q8_0 {
 		return nil, fmt.Errorf("layers: KV cache: %w: keys and values of type %v", ErrUnsupported, config.Type)
 	}
 	if config.Context < 1 {
@@ -86,6 +86,10 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 	for i, l := range config.Layers {
 		if l.KVHeads < 1 || l.HeadDim < 1 || l.Window < 0 {
 			return nil, fmt.Errorf("layers: KV cache: layer %d: %d heads of %d, a window of %d", i, l.KVHeads, l.HeadDim, l.Window)
+		}
+		if config.Type == tensor.Q8_0 && l.HeadDim%tensor.Q8_0.BlockElems() != 0 {
+			return nil, fmt.Errorf("layers: KV cache: layer %d: %w: heads of %d elements in %v, which takes a multiple of %d; use F16", i,
+				ErrUnsupported, l.HeadDim, config.Type, tensor.Q8_0.BlockElems())
 		}
 		c.layers = append(c.layers, kernels.KV{HeadDim: l.HeadDim, KVHeads: l.KVHeads, PageLen: kvPageLen})
 	}
@@ -116,11 +120,17 @@ func (c *KVCache) fork() *KVCache {
 	f.shared = c.committed / kvPageLen
 	c.shared = max(c.shared, f.shared)
 	for i := range f.layers {
-		kv := &f.layers[i]
-		kv.K, kv.V = forkPages(kv.K, f.pages, f.shared), forkPages(kv.V, f.pages, f.shared)
-		kv.K32, kv.V32 = forkPages(kv.K32, f.pages, f.shared), forkPages(kv.V32, f.pages, f.shared)
+		forkKV(&f.layers[i], f.pages, f.shared)
 	}
 	return f
+}
+
+// forkKV keeps the first n pages of a layer: the same up to shared, then copies.
+func forkKV(kv *kernels.KV, n, shared int) {
+	kv.K, kv.V = forkPages(kv.K, n, shared), forkPages(kv.V, n, shared)
+	kv.K32, kv.V32 = forkPages(kv.K32, n, shared), forkPages(kv.V32, n, shared)
+	kv.K8, kv.V8 = forkPages(kv.K8, n, shared), forkPages(kv.V8, n, shared)
+	kv.KScales, kv.VScales = forkPages(kv.KScales, n, shared), forkPages(kv.VScales, n, shared)
 }
 
 // forkPages returns the first n pages: the same up to shared, then copies.
@@ -197,20 +207,36 @@ func (c *KVCache) child(parent int) (pendingRow, error) {
 func (c *KVCache) grow(n int) {
 	for ; c.pages*kvPageLen < n; c.pages++ {
 		for i := range c.layers {
-			kv := &c.layers[i]
-			elems := kv.KVHeads * kvPageLen * kv.HeadDim
-			switch behind := c.pages < c.config.Layers[i].first(c.committed)/kvPageLen; {
-			case behind && c.config.Type == tensor.F32: // of a state that is being read
-				kv.K32, kv.V32 = append(kv.K32, nil), append(kv.V32, nil)
-			case behind:
-				kv.K, kv.V = append(kv.K, nil), append(kv.V, nil)
-			case c.config.Type == tensor.F32:
-				kv.K32, kv.V32 = append(kv.K32, make([]float32, elems)), append(kv.V32, make([]float32, elems))
-			default:
-				kv.K, kv.V = append(kv.K, make([]uint16, elems)), append(kv.V, make([]uint16, elems))
-			}
+			// Pages are left behind already where a state is read.
+			c.addPage(&c.layers[i], c.pages < c.config.Layers[i].first(c.committed)/kvPageLen)
 		}
 	}
+}
+
+// addPage adds a page to a layer, without memory if it is left behind.
+func (c *KVCache) addPage(kv *kernels.KV, behind bool) {
+	elems := kv.KVHeads * kvPageLen * kv.HeadDim
+	if behind {
+		elems = 0
+	}
+	switch c.config.Type {
+	case tensor.F32:
+		kv.K32, kv.V32 = append(kv.K32, newPage[float32](elems)), append(kv.V32, newPage[float32](elems))
+	case tensor.Q8_0:
+		scales := elems / tensor.Q8_0.BlockElems()
+		kv.K8, kv.V8 = append(kv.K8, newPage[int8](elems)), append(kv.V8, newPage[uint8](elems))
+		kv.KScales, kv.VScales = append(kv.KScales, newPage[uint16](scales)), append(kv.VScales, newPage[uint16](scales))
+	default:
+		kv.K, kv.V = append(kv.K, newPage[uint16](elems)), append(kv.V, newPage[uint16](elems))
+	}
+}
+
+// newPage returns a page of n elements, or nil.
+func newPage[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, n)
 }
 
 // leave gives up the pages of each layer that no row sees any more.
@@ -219,9 +245,12 @@ func (c *KVCache) leave() {
 		kv := &c.layers[i]
 		for first := c.config.Layers[i].first(c.committed) / kvPageLen; c.gone[i] < first; c.gone[i]++ {
 			page := c.gone[i]
-			if c.config.Type == tensor.F32 {
+			switch c.config.Type {
+			case tensor.F32:
 				kv.K32[page], kv.V32[page] = nil, nil
-			} else {
+			case tensor.Q8_0:
+				kv.K8[page], kv.V8[page], kv.KScales[page], kv.VScales[page] = nil, nil, nil, nil
+			default:
 				kv.K[page], kv.V[page] = nil, nil
 			}
 		}
@@ -276,13 +305,35 @@ func (c *KVCache) Put(layer, slot int, key, value []float32) {
 	for h := range kv.KVHeads {
 		at := (h*kvPageLen + slot%kvPageLen) * dim
 		k, v := key[h*dim:(h+1)*dim], value[h*dim:(h+1)*dim]
-		if c.config.Type == tensor.F32 {
+		switch c.config.Type {
+		case tensor.F32:
 			copy(kv.K32[page][at:], k)
 			copy(kv.V32[page][at:], v)
-		} else {
+		case tensor.Q8_0:
+			putBlocks(kv, page, at, scaleAt(kv, h, slot), k, v)
+		default:
 			kernels.Default().F32ToF16(kv.K[page][at:at+dim], k)
 			kernels.Default().F32ToF16(kv.V[page][at:at+dim], v)
 		}
+	}
+}
+
+// scaleAt returns the index in its page of the first scale of a head of a slot; those of further blocks follow kvPageLen apart.
+func scaleAt(kv *kernels.KV, head, slot int) int {
+	return head*kv.HeadDim/tensor.Q8_0.BlockElems()*kvPageLen + slot%kvPageLen
+}
+
+// putBlocks quantises a head of a key and of a value, whose elements begin at index at and whose scales at index scale of a page.
+func putBlocks(kv *kernels.KV, page, at, scale int, key, value []float32) {
+	block := tensor.Q8_0.BlockElems()
+	for i := 0; i < len(key); i += block {
+		kv.KScales[page][scale] = kernels.QuantizeBlock(kv.K8[page][at+i:], key[i:])
+		var q [32]int8
+		kv.VScales[page][scale] = kernels.QuantizeBlock(q[:], value[i:])
+		for j, b := range q {
+			kv.V8[page][at+i+j] = uint8(b) + 128
+		}
+		scale += kvPageLen
 	}
 }
 
@@ -294,10 +345,18 @@ func (c *KVCache) Get(layer, slot int, key, value []float32) {
 	for h := range kv.KVHeads {
 		at := (h*kvPageLen + slot%kvPageLen) * dim
 		k, v := key[h*dim:(h+1)*dim], value[h*dim:(h+1)*dim]
-		if c.config.Type == tensor.F32 {
+		switch c.config.Type {
+		case tensor.F32:
 			copy(k, kv.K32[page][at:])
 			copy(v, kv.V32[page][at:])
-		} else {
+		case tensor.Q8_0:
+			scale := scaleAt(kv, h, slot)
+			for i := range k {
+				from := scale + i/tensor.Q8_0.BlockElems()*kvPageLen
+				k[i] = tensor.F16ToF32(kv.KScales[page][from]) * float32(kv.K8[page][at+i])
+				v[i] = tensor.F16ToF32(kv.VScales[page][from]) * (float32(kv.V8[page][at+i]) - 128)
+			}
+		default:
 			kernels.Default().F16ToF32(k, kv.K[page][at:at+dim])
 			kernels.Default().F16ToF32(v, kv.V[page][at:at+dim])
 		}
@@ -350,21 +409,29 @@ func (c *KVCache) Commit(path []int) error {
 func (c *KVCache) move(dst, src int) {
 	for i := range c.layers {
 		kv := &c.layers[i]
-		if c.config.Type == tensor.F32 {
-			moveSlot(kv, kv.K32, dst, src)
-			moveSlot(kv, kv.V32, dst, src)
-		} else {
-			moveSlot(kv, kv.K, dst, src)
-			moveSlot(kv, kv.V, dst, src)
+		switch c.config.Type {
+		case tensor.F32:
+			moveSlot(kv.K32, kv.KVHeads, kv.HeadDim, dst, src)
+			moveSlot(kv.V32, kv.KVHeads, kv.HeadDim, dst, src)
+		case tensor.Q8_0:
+			moveSlot(kv.K8, kv.KVHeads, kv.HeadDim, dst, src)
+			moveSlot(kv.V8, kv.KVHeads, kv.HeadDim, dst, src)
+			blocks := kv.KVHeads * kv.HeadDim / tensor.Q8_0.BlockElems()
+			moveSlot(kv.KScales, blocks, 1, dst, src)
+			moveSlot(kv.VScales, blocks, 1, dst, src)
+		default:
+			moveSlot(kv.K, kv.KVHeads, kv.HeadDim, dst, src)
+			moveSlot(kv.V, kv.KVHeads, kv.HeadDim, dst, src)
 		}
 	}
 }
 
-func moveSlot[T any](kv *kernels.KV, pages [][]T, dst, src int) {
-	for h := range kv.KVHeads {
-		to := (h*kvPageLen + dst%kvPageLen) * kv.HeadDim
-		from := (h*kvPageLen + src%kvPageLen) * kv.HeadDim
-		copy(pages[dst/kvPageLen][to:to+kv.HeadDim], pages[src/kvPageLen][from:from+kv.HeadDim])
+// moveSlot copies slot src to slot dst in pages [n][kvPageLen][dim].
+func moveSlot[T any](pages [][]T, n, dim, dst, src int) {
+	for h := range n {
+		to := (h*kvPageLen + dst%kvPageLen) * dim
+		from := (h*kvPageLen + src%kvPageLen) * dim
+		copy(pages[dst/kvPageLen][to:to+dim], pages[src/kvPageLen][from:from+dim])
 	}
 }
 
@@ -390,9 +457,7 @@ func (c *KVCache) Truncate(n int) error {
 	c.release(pagesOf(n))
 	if full := n / kvPageLen; c.shared > full { // rows to come are written to the page after them
 		for i := range c.layers {
-			kv := &c.layers[i]
-			kv.K, kv.V = forkPages(kv.K, c.pages, full), forkPages(kv.V, c.pages, full)
-			kv.K32, kv.V32 = forkPages(kv.K32, c.pages, full), forkPages(kv.V32, c.pages, full)
+			forkKV(&c.layers[i], c.pages, full)
 		}
 		c.shared = full
 	}
@@ -406,6 +471,8 @@ func (c *KVCache) release(pages int) {
 		kv := &c.layers[i]
 		kv.K, kv.V = cutPages(kv.K, c.pages), cutPages(kv.V, c.pages)
 		kv.K32, kv.V32 = cutPages(kv.K32, c.pages), cutPages(kv.V32, c.pages)
+		kv.K8, kv.V8 = cutPages(kv.K8, c.pages), cutPages(kv.V8, c.pages)
+		kv.KScales, kv.VScales = cutPages(kv.KScales, c.pages), cutPages(kv.VScales, c.pages)
 		c.gone[i] = min(c.gone[i], c.pages)
 	}
 }

@@ -3,6 +3,8 @@ package layers_test
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -47,15 +49,9 @@ func marks(t *rapid.T, c *layers.KVCache, v kernels.Visible) []int {
 		for layer := range cacheLayers {
 			kv := c.KV(layer)
 			for h := range kv.KVHeads {
-				at := (h*kv.PageLen + s%kv.PageLen) * kv.HeadDim
 				for i := range kv.HeadDim {
-					var k, v float32
-					if kv.K32 != nil {
-						k, v = kv.K32[s/kv.PageLen][at+i], kv.V32[s/kv.PageLen][at+i]
-					} else {
-						k, v = tensor.F16ToF32(kv.K[s/kv.PageLen][at+i]), tensor.F16ToF32(kv.V[s/kv.PageLen][at+i])
-					}
-					key, value := int(k)-layer-h-i, -int(v)-layer-h-i
+					k, v := stored(kv, h, s, i)
+					key, value := int(k)-layer-h, -int(v)-layer-h
 					if mark == -1 {
 						mark = key
 					}
@@ -70,24 +66,53 @@ func marks(t *rapid.T, c *layers.KVCache, v kernels.Visible) []int {
 	return got
 }
 
-const cacheLayers, cacheHeads, cacheDim = 2, 2, 2
+// stored returns what a key and a value of a head have at element i, without what putFactor multiplied it by.
+func stored(kv *kernels.KV, h, slot, i int) (key, value float32) {
+	page, at := slot/kv.PageLen, (h*kv.PageLen+slot%kv.PageLen)*kv.HeadDim+i
+	switch {
+	case kv.K32 != nil:
+		key, value = kv.K32[page][at], kv.V32[page][at]
+	case kv.K8 != nil:
+		scale := (h*kv.HeadDim+i)/32*kv.PageLen + slot%kv.PageLen
+		key = tensor.F16ToF32(kv.KScales[page][scale]) * float32(kv.K8[page][at])
+		value = tensor.F16ToF32(kv.VScales[page][scale]) * (float32(kv.V8[page][at]) - 128)
+	default:
+		key, value = tensor.F16ToF32(kv.K[page][at]), tensor.F16ToF32(kv.V[page][at])
+	}
+	return key / putFactor(kv.HeadDim, i), value / putFactor(kv.HeadDim, i)
+}
+
+// putFactor tells elements of a head apart in such a way that every type of cache keeps them as they are: of 127 times an integer and smaller
+// multiples of it, that is the scale.
+func putFactor(dim, i int) float32 {
+	if dim < 32 {
+		return float32(1 + i%2)
+	}
+	return float32(127 - i%32)
+}
+
+const cacheLayers, cacheHeads = 2, 2
+
+// cacheDim is the number of elements of a head.
+func cacheDim(d tensor.DType) int { return d.BlockElems() * 2 }
 
 // put stores keys and values that tell mark, layer, head and element.
 func put(c *layers.KVCache, slot, mark int) {
-	var k, v [cacheHeads * cacheDim]float32
+	dim := c.KV(0).HeadDim
+	k, v := make([]float32, cacheHeads*dim), make([]float32, cacheHeads*dim)
 	for layer := range cacheLayers {
 		for h := range cacheHeads {
-			for i := range cacheDim {
-				k[h*cacheDim+i] = float32(mark + layer + h + i)
-				v[h*cacheDim+i] = -k[h*cacheDim+i]
+			for i := range dim {
+				k[h*dim+i] = float32(mark+layer+h) * putFactor(dim, i)
+				v[h*dim+i] = -k[h*dim+i]
 			}
 		}
-		c.Put(layer, slot, k[:], v[:])
+		c.Put(layer, slot, k, v)
 	}
 }
 
 func TestKVCacheRandomWalk(t *testing.T) {
-	for _, d := range []tensor.DType{tensor.F16, tensor.F32} {
+	for _, d := range []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0} {
 		for _, window := range []int{0, 100} {
 			t.Run(fmt.Sprintf("%v window %d", d, window), func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) { walkCache(t, d, window) })
@@ -113,10 +138,11 @@ func walkCache(t *rapid.T, d tensor.DType, window int) {
 	longest := 0 // text since it was last empty
 	top := 0     // rows since a truncation gave memory back
 	naive := &naiveCache{context: rapid.IntRange(1, 600).Draw(t, "context")}
-	c, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(cacheLayers, layers.KVLayer{KVHeads: cacheHeads, HeadDim: cacheDim, Window: window}), Context: naive.context, Type: d})
+	c, err := layers.NewKVCache(layers.KVConfig{Layers: layers.UniformKV(cacheLayers, layers.KVLayer{KVHeads: cacheHeads, HeadDim: cacheDim(d), Window: window}), Context: naive.context, Type: d})
 	if err != nil {
 		t.Fatal(err)
 	}
+	pageBytes := int64(d.RowBytes(256 * cacheLayers * cacheHeads * cacheDim(d) * 2)) // of all layers
 	mark := 0
 	add := func(n int, parents []int32) {
 		first, err := c.Append(n, parents)
@@ -226,7 +252,7 @@ func walkCache(t *rapid.T, d tensor.DType, window int) {
 				longest = 0
 			}
 			naive.text, naive.pending, top = naive.text[:n], nil, n
-			if limit := int64((n+255)/256) * 256 * cacheLayers * cacheHeads * cacheDim * 2 * int64(d.RowBytes(1)); c.Bytes() > limit {
+			if limit := int64((n+255)/256) * pageBytes; c.Bytes() > limit {
 				t.Fatalf("%d bytes for %d rows, want at most %d", c.Bytes(), n, limit)
 			}
 		},
@@ -239,7 +265,7 @@ func walkCache(t *rapid.T, d tensor.DType, window int) {
 			}
 			top = max(top, len(naive.text)+len(naive.pending)) // memory for pending rows stays
 			pages := int64((top+255)/256 - max(len(naive.text)-window+1, 0)/256)
-			if most := pages * 256 * cacheLayers * cacheHeads * cacheDim * 2 * int64(d.RowBytes(1)); window > 0 && c.Bytes() > most {
+			if most := pages * pageBytes; window > 0 && c.Bytes() > most {
 				t.Fatalf("%d bytes behind a window of %d, want at most %d", c.Bytes(), window, most)
 			}
 			if len(naive.pending) == 0 {
@@ -360,6 +386,56 @@ func TestKVCacheGet(t *testing.T) {
 	}
 }
 
+// TestKVCacheQuantised: a quantised cache keeps rows to half a step of their block, not further apart than the largest element says, whatever
+// is put beside them, and takes 17/32 of the memory of F16.
+func TestKVCacheQuantised(t *testing.T) {
+	const heads, dim, rows = 2, 64, 3
+	rng := rand.New(rand.NewPCG(1, 2))
+	numbers := func() []float32 {
+		x := make([]float32, heads*dim)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64() * math.Exp(4*rng.NormFloat64()))
+		}
+		return x
+	}
+	config := layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: heads, HeadDim: dim}), Context: 400, Type: tensor.Q8_0}
+	c, err := layers.NewKVCache(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Append(rows, nil); err != nil {
+		t.Fatal(err)
+	}
+	for slot := range rows {
+		want, gotK, gotV := numbers(), make([]float32, heads*dim), make([]float32, heads*dim)
+		c.Put(0, slot, want, want)
+		c.Get(0, slot, gotK, gotV)
+		for b := 0; b < len(want); b += 32 {
+			largest := 0.0
+			for _, v := range want[b : b+32] {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			for i := b; i < b+32; i++ {
+				// Half a step, and 127 times the rounding of the scale to F16.
+				if d := math.Abs(float64(gotK[i] - want[i])); d > largest*(0.5/127+1.0/2048)+1e-7 || gotV[i] != gotK[i] {
+					t.Fatalf("element %d: %v and %v, want %v; the largest is %v", i, gotK[i], gotV[i], want[i], largest)
+				}
+			}
+		}
+	}
+	config.Type = tensor.F16
+	half, err := layers.NewKVCache(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Append(rows, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.Bytes()*32 != half.Bytes()*17 || c.MaxBytes()*32 != half.MaxBytes()*17 {
+		t.Errorf("%d and at most %d bytes; in F16 %d and %d", c.Bytes(), c.MaxBytes(), half.Bytes(), half.MaxBytes())
+	}
+}
+
 func TestNewKVCacheErrors(t *testing.T) {
 	good := layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: 1, HeadDim: 2}), Context: 1}
 	for _, change := range []func(*layers.KVConfig){
@@ -367,7 +443,8 @@ func TestNewKVCacheErrors(t *testing.T) {
 		func(c *layers.KVConfig) { c.Layers = layers.UniformKV(2, layers.KVLayer{KVHeads: 1}) },
 		func(c *layers.KVConfig) { c.Layers = []layers.KVLayer{{KVHeads: 1, HeadDim: 2, Window: -1}} },
 		func(c *layers.KVConfig) { c.Context = 0 },
-		func(c *layers.KVConfig) { c.Type = tensor.Q8_0 },
+		func(c *layers.KVConfig) { c.Type = tensor.Q8_0 }, // with heads of 2
+		func(c *layers.KVConfig) { c.Type = tensor.Q4_0 },
 	} {
 		config := good
 		change(&config)

@@ -90,6 +90,7 @@ func (d *Decoder) Memory() int64 {
 		}
 		for _, kv := range s.cache.layers {
 			elems += elemsOf(kv.K, seen) + elemsOf(kv.V, seen) + elemsOf(kv.K32, seen) + elemsOf(kv.V32, seen)
+			elems += elemsOf(kv.K8, seen) + elemsOf(kv.V8, seen)
 		}
 	}
 	return int64(d.model.Cache.config.Type.RowBytes(elems))

@@ -31,11 +31,15 @@ func sequenceModels(t testing.TB) (models []sequenceModel) {
 	for _, name := range []string{"gpt-oss", "lfm2", "gemma3n"} { // windows and experts, convolution, streams and inputs of layers
 		models = append(models, sequenceModel{name, scalar[name].decoder})
 	}
-	cfg := small(qwen3)
-	w := randomWeights(t, cfg, tensor.Q8_0)
-	return append(models, sequenceModel{"f16", func(t testing.TB, maxRows int) *layers.Decoder {
-		return newDecoder(t, cfg, w, arch.Options{Context: 512, MaxBatch: maxRows})
-	}})
+	for _, kv := range []tensor.DType{tensor.F16, tensor.Q8_0} {
+		cfg := small(qwen3)
+		cfg.HeadDim = 32
+		w := randomWeights(t, cfg, tensor.Q8_0)
+		models = append(models, sequenceModel{kv.String(), func(t testing.TB, maxRows int) *layers.Decoder {
+			return newDecoder(t, cfg, w, arch.Options{Context: 512, MaxBatch: maxRows, KV: kv})
+		}})
+	}
+	return models
 }
 
 // pair is a sequence and a decoder that has this sequence alone.

@@ -23,7 +23,8 @@ var ErrStateful = errors.New("layers keep what is not saved")
 //  2. for each layer of the cache, its shape;
 //  3. the tokens of the text, int32 each;
 //  4. for each layer, page of [kvPageLen] rows that its window has not left behind, and head: the keys of the page's rows, [rows][HeadDim],
-//     then their values;
+//     then their values; of quantised ones, as bytes, these followed for each block of 32 elements by the scales of the keys, [rows], and of the
+//     values;
 //  5. what each [State] of the layers writes.
 type stateHeader struct {
 	Layers, Type, Rows uint32
@@ -148,8 +149,7 @@ func (c *KVCache) eachRun(f func(values any) error) error {
 			rows := min(kvPageLen, c.committed-page*kvPageLen)
 			kv := &c.layers[i]
 			for head := range kv.KVHeads {
-				from := head * kvPageLen * kv.HeadDim
-				for _, values := range pageRuns(kv, page, from, from+rows*kv.HeadDim) {
+				for _, values := range pageRuns(kv, page, head, rows) {
 					if err := f(values); err != nil {
 						return err
 					}
@@ -160,10 +160,20 @@ func (c *KVCache) eachRun(f func(values any) error) error {
 	return nil
 }
 
-// pageRuns returns elements from..to−1 of a page of keys, and of values.
-func pageRuns(kv *kernels.KV, page, from, to int) [2]any {
-	if kv.K32 != nil {
-		return [2]any{kv.K32[page][from:to], kv.V32[page][from:to]}
+// pageRuns returns the first rows of a head in a page: of keys, of values, and of their scales if they have any.
+func pageRuns(kv *kernels.KV, page, head, rows int) []any {
+	from := head * kvPageLen * kv.HeadDim
+	to := from + rows*kv.HeadDim
+	switch {
+	case kv.K32 != nil:
+		return []any{kv.K32[page][from:to], kv.V32[page][from:to]}
+	case kv.K8 != nil:
+		runs := []any{kv.K8[page][from:to], kv.V8[page][from:to]}
+		for at := scaleAt(kv, head, 0); at < scaleAt(kv, head+1, 0); at += kvPageLen {
+			runs = append(runs, kv.KScales[page][at:at+rows], kv.VScales[page][at:at+rows])
+		}
+		return runs
+	default:
+		return []any{kv.K[page][from:to], kv.V[page][from:to]}
 	}
-	return [2]any{kv.K[page][from:to], kv.V[page][from:to]}
 }

@@ -60,7 +60,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Int32Var(&f.draftMask, "draft-mask-token", 0, "token by which the draft predicts several tokens at once (default: what its configuration names)")
 	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
-	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16, or f32 for twice the memory and no rounding")
+	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16; q8_0 for about half the memory, rounded to bytes; or f32 for twice and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
 	flags.BoolVar(&f.bigCores, "big-cores", false, "keep the workers on the performance cores, where the processor has slower ones too")
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
@@ -84,7 +84,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 }
 
 // kvTypes are the values of --kv.
-var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
+var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32, "q8_0": tensor.Q8_0}
 
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine, error) {
@@ -168,7 +168,7 @@ func (f *modelFlags) check() error {
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != baseline.ChainKind.Name:
 		return cli.UsageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
-		return cli.UsageErrorf("unknown type %q of keys and values; choose f16 or f32", f.kv)
+		return cli.UsageErrorf("unknown type %q of keys and values; choose f16, q8_0 or f32", f.kv)
 	case slices.Contains(f.stop, ""):
 		return cli.UsageErrorf("--stop needs a string that is not empty")
 	}

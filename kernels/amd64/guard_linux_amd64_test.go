@@ -76,7 +76,7 @@ func guardFloatMatMuls(t *testing.T, set table.Kernels) {
 }
 
 func guardAttention(t *testing.T, set table.Kernels) {
-	for _, headDim := range []int{3, 8, 24, 64, 80, 128} {
+	for _, headDim := range []int{3, 8, 24, 64, 80, 96, 128} {
 		for heads := 1; heads <= 5; heads++ {
 			for keys := 1; keys <= 5; keys++ {
 				s, q := guarded[float32](t, heads*keys), guarded[float32](t, heads*headDim)
@@ -85,6 +85,13 @@ func guardAttention(t *testing.T, set table.Kernels) {
 				set.AttentionScoresF32(s, keys, q, heads, headDim, kv32, keys, 1)
 				set.AttentionValuesF16(q, s, keys, heads, headDim, kv, keys)
 				set.AttentionValuesF32(q, s, keys, heads, headDim, kv32, keys)
+				if set.AttentionScoresQ8 == nil || headDim%32 != 0 {
+					continue
+				}
+				blocks := headDim / 32
+				q8, scales := guarded[int8](t, heads*headDim), guarded[float32](t, blocks*keys+3)
+				set.AttentionScoresQ8(s, keys, q8, heads, headDim, guarded[int8](t, keys*headDim), keys, scales, keys)
+				set.AttentionValuesQ8(q, guarded[float32](t, heads*blocks*keys), keys, heads, headDim, guarded[uint8](t, keys*headDim), keys)
 			}
 		}
 	}

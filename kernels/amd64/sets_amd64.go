@@ -43,6 +43,8 @@ var avx2 = table.Kernels{
 	AttentionScoresF32: attentionScoresF32Avx2,
 	AttentionValuesF16: attentionValuesF16Avx2,
 	AttentionValuesF32: attentionValuesF32Avx2,
+	AttentionScoresQ8:  attentionScoresQ8Avx2,
+	AttentionValuesQ8:  attentionValuesQ8Avx2,
 
 	RMSNorm:      rmsNormAvx2,
 	Add:          addAvx2,

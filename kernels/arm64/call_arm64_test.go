@@ -71,6 +71,11 @@ func TestCall(t *testing.T) {
 			f(rng, make([]uint16, 64*128), normal(rng, 64*128))
 		}
 	}
+	scoresQ8 := func(f func([]float32, int, []int8, int, int, []int8, int, []float32, int)) func(t *testing.T) {
+		return func(*testing.T) {
+			f(make([]float32, 4*64), 64, make([]int8, 4*128), 4, 128, make([]int8, 64*128), 64, make([]float32, 4*64+3), 64)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		call func(t *testing.T)
@@ -131,6 +136,11 @@ func TestCall(t *testing.T) {
 		})},
 		{"valuesF32x4Neon", attention(func(rng *rand.Rand, _ []uint16, float []float32) {
 			attentionValuesF32Neon(normal(rng, 4*128), normal(rng, 4*64), 64, 4, 128, float, 64)
+		})},
+		{"scoresQ8x4Neon", scoresQ8(attentionScoresQ8Neon)},
+		{"scoresQ8x4Dotprod", scoresQ8(attentionScoresQ8Dotprod)},
+		{"valuesQ8x4Neon", attention(func(rng *rand.Rand, _ []uint16, _ []float32) {
+			attentionValuesQ8Neon(normal(rng, 4*128), normal(rng, 4*4*64), 64, 4, 128, make([]uint8, 64*128), 64)
 		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -74,6 +74,9 @@ var costs = []struct {
 	{kernel: "scoresF32x4Neon", cycle: 7.84, optimistic: 7.84, instr: 0.5359},
 	{kernel: "valuesF16x4Neon", cycle: 5.22, optimistic: 6.27, instr: 0.5544},
 	{kernel: "valuesF32x4Neon", cycle: 7.84, optimistic: 7.84, instr: 0.5067},
+	{kernel: "scoresQ8x4Neon", cycle: 7.27, optimistic: 7.27, instr: 0.3396},
+	{kernel: "scoresQ8x4Dotprod", cycle: 13.56, optimistic: 13.56, instr: 0.2121},
+	{kernel: "valuesQ8x4Neon", cycle: 6.27, optimistic: 6.27, instr: 0.5561},
 }
 
 // wholeBlocks makes the tool take the loop over blocks for the hot one, which turns more often than 20 times, in place of the

@@ -12,6 +12,7 @@
 
 // Dot products of four bytes for each 32-bit lane: Vd += Vn·Vm. USDOT takes Vn as unsigned bytes.
 #define SDOTE(m, i, n, d)  ENCE(0x4f80e000, m, i, n, d) // Vm's four bytes of lane i for all lanes
+#define SDOT16(m, n, d)    ENC3(0x4e809400, m, n, d)
 #define USDOTE(m, i, n, d) ENCE(0x4f80f000, m, i, n, d)
 
 // Matrix products of bytes: Vd, 2×2 row-major, += Vn, 2×8, times the transpose of Vm, 2×8. USMMLA takes Vn as unsigned.
@@ -108,6 +109,7 @@
 #define BIT16(m, n, d)  ENC3(0x6ea01c00, m, n, d) // the bits of Vn where those of Vm are set
 #define ADD4(m, n, d)   ENC3(0x4ea08400, m, n, d)
 #define ZERO(d)         ENC3(0x6e201c00, d, d, d)
+#define MOVI0(d)        WORD $(0x6f00e400 | (d)) // Vd = 0, of which renaming takes care
 #define SHL16(s, n, d)  WORD $(0x4f085400 | ((s)<<16) | ((n)<<5) | (d))
 #define USHR16(s, n, d) WORD $(0x6f000400 | ((16-(s))<<16) | ((n)<<5) | (d))
 #define USHR4(s, n, d)  WORD $(0x6f000400 | ((64-(s))<<16) | ((n)<<5) | (d))

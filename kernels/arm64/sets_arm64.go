@@ -52,6 +52,9 @@ var neonSet = table.Kernels{
 	AttentionScoresF32: attentionScoresF32Neon,
 	AttentionValuesF16: attentionValuesF16Neon,
 	AttentionValuesF32: attentionValuesF32Neon,
+	AttentionScoresQ8:  attentionScoresQ8Neon,
+	AttentionValuesQ8:  attentionValuesQ8Neon,
+	ByteUnit:           byteUnit,
 
 	RMSNorm:      rmsNormNeon,
 	Add:          addNeon,
@@ -84,6 +87,8 @@ var dotprodSet = table.Kernels{
 		table.Signed: {Form: &rowForm, Run: unpackedDotprod.run},
 		table.Minima: {Form: &rowForm, Run: minimaDotprod.run},
 	},
+
+	AttentionScoresQ8: attentionScoresQ8Dotprod,
 }
 
 var i8mmSet = table.Kernels{

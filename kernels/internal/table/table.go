@@ -47,6 +47,17 @@ type Kernels struct {
 	AttentionValuesF16 func(acc []float32, p []float32, ldp int, heads, headDim int, v []uint16, keys int)
 	AttentionValuesF32 func(acc []float32, p []float32, ldp int, heads, headDim int, v []float32, keys int)
 
+	// Of a quantised cache headDim is a multiple of 32, and block b of a key or value is its columns 32b … 32b+31.
+	//
+	// AttentionScoresQ8: s[h*lds+j] = Σ_b d[b*ldd+j]·(Σ_c q[h*headDim+c]·k[j*headDim+c], c in block b), the inner sum exact, blocks in
+	// their order. No q is -128. d holds 3 elements more than that needs.
+	AttentionScoresQ8 func(s []float32, lds int, q []int8, heads, headDim int, k []int8, keys int, d []float32, ldd int)
+	// AttentionValuesQ8 is AttentionValues for bytes: acc[h*headDim+c] += w[(h*headDim/32+b)*ldw+j]·(v[j*headDim+c]·ByteUnit), c in block b.
+	AttentionValuesQ8 func(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int)
+	// ByteUnit is what AttentionValuesQ8 takes a byte of one for, a power of two: where it is 2^-133, a byte becomes a float by being put in
+	// its place. Weights are so large that this does no harm.
+	ByteUnit float32
+
 	RMSNorm func(dst, x, gain []float32, eps float32) // dst[i] = x[i]·gain[i] / √(mean(x²)+eps); dst may be x
 	Add     func(dst, x []float32)                    // dst[i] += x[i]
 	Mul     func(dst, x []float32)                    // dst[i] *= x[i]
