@@ -33,6 +33,10 @@ type Config struct {
 	// otherwise reads that the scheduler takes for running code keep workers waiting (passes of an 8B model on two cores took 1.1 times
 	// as long). It is put back when no engine generates any more.
 	DRAM int64
+	// Memory, if it is not zero, takes the place of DRAM: it bounds what the target's weights take together with its keys and values. These get what
+	// they need once all conversations fill the context, at most half, so that a longer context, or a larger type of keys and values, leaves
+	// less to weights.
+	Memory int64
 	// ReadSize and ReadDepth are the bytes of one read of a streamed target and the number of reads under way at once; if zero, values that suit
 	// most machines. The command lever profile finds those that suit this one.
 	ReadSize, ReadDepth int

@@ -101,7 +101,11 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	cfg.queue = e.npu.queues(e.npu.target(), e.pool)
 	target := cfg
 	target.DraftMask = 0
-	if e.target, err = openModel(ctx, target, cfg.Model, cfg.DRAM, e.pool); err != nil {
+	dram := cfg.DRAM
+	if cfg.Memory > 0 {
+		dram = -1 // what the caches leave
+	}
+	if e.target, err = openModel(ctx, target, cfg.Model, dram, e.pool); err != nil {
 		return fmt.Errorf("lever: target: %w", err)
 	}
 	e.prune = cfg.Prune

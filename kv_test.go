@@ -68,3 +68,23 @@ func meanNLL(t *testing.T, decoder *layers.Decoder, ids []int32) float64 {
 	}
 	return sum / float64(len(ids)-1)
 }
+
+// A bound of all memory leaves to weights what keys and values do not take, and no less than half.
+func TestMemoryIsShared(t *testing.T) {
+	const memory = 12 << 20
+	pair := demoPair(t)
+	for _, c := range []struct {
+		kv                tensor.DType
+		parallel, context int
+		caches            int64
+	}{
+		{tensor.F16, 1, 1000, 4 << 20}, // 8 layers, 2, 1,024 positions, 128 elements, 2 bytes
+		{tensor.Q8_0, 2, 1000, 4 << 20 * 17 / 16},
+		{tensor.F16, 4, 2048, memory / 2},
+	} {
+		engine := open(t, lever.Config{Model: pair.Target, Memory: memory, KV: c.kv, Parallel: c.parallel, Context: c.context})
+		if plan, bounded := engine.Plan(); !bounded || plan.DRAM != memory-c.caches {
+			t.Errorf("%d conversations of %d tokens in %v: %d bytes for weights, want %d", c.parallel, c.context, c.kv, plan.DRAM, memory-c.caches)
+		}
+	}
+}

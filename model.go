@@ -76,22 +76,21 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	if cfg.ChatTemplate != "" {
 		m.tokenizer = m.tokenizer.WithTemplate(cfg.ChatTemplate)
 	}
+	if dram, err = weightsShare(cfg, described, dram); err != nil {
+		return err
+	}
 	if err := m.openReader(ctx, cfg, dram); err != nil {
 		return err
 	}
 	if described.Vocab*described.Width >= largeHead {
 		m.projectAhead = largeHeadRows
 	}
-	positions := cfg.Context
-	if positions == 0 {
-		positions = min(described.MaxPositions, defaultContextLimit)
-	}
 	if m.parallel, err = parallel(described, cfg.DraftMask); err != nil {
 		return err
 	}
 	options := arch.Options{
 		Pool:     pool,
-		Context:  positions,
+		Context:  cfg.positions(described),
 		KV:       cfg.KV,
 		Vocab:    min(m.tokenizer.Size(), described.Vocab),
 		Mask:     int(m.parallel.Mask),
@@ -104,6 +103,27 @@ func (m *model) open(ctx context.Context, cfg Config, dram int64, pool *kernels.
 	}
 	m.decoder, err = described.Decoder(m.reader, options)
 	return err
+}
+
+// positions returns the length of the context of a model.
+func (c Config) positions(described *arch.Model) int {
+	if c.Context == 0 {
+		return min(described.MaxPositions, defaultContextLimit)
+	}
+	return c.Context
+}
+
+// weightsShare returns the bound of the memory of a model's weights: dram, or, if it is negative, what keys and values leave of cfg.Memory.
+func weightsShare(cfg Config, described *arch.Model, dram int64) (int64, error) {
+	if dram >= 0 {
+		return dram, nil
+	}
+	parts, err := described.DecoderConfig(&layers.Memory{}, arch.Options{Context: cfg.positions(described), KV: cfg.KV, MaxBatch: 1})
+	if err != nil {
+		return 0, err
+	}
+	caches := int64(max(cfg.Parallel, 1)) * parts.Cache.MaxBytes()
+	return max(cfg.Memory-min(caches, cfg.Memory/2), 1), nil
 }
 
 // parallelReach is how many tokens a draft with a mask token is asked for at once, at most: published ones were trained for 8 to 16, of

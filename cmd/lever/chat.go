@@ -359,13 +359,12 @@ func (c *chat) describe() error {
 		draft = ", with drafts of " + modelName(c.flags.draft)
 	}
 	fmt.Fprintf(c.notes, "This is %s%s: up to %d tokens of conversation", modelName(c.flags.model), draft, c.engine.Context())
-	plan, streamed := c.engine.Plan()
-	if !streamed {
+	if _, streamed := c.engine.Plan(); !streamed {
 		fmt.Fprintln(c.notes, ", all weights in memory.")
 		return nil
 	}
 	fmt.Fprintln(c.notes, ".")
-	return printPlan(cli.Stderr, plan)
+	return printMemory(cli.Stderr, c.engine)
 }
 
 func (c *chat) clear(context.Context, string) error {

@@ -7,18 +7,22 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/weights"
 )
 
 // dramSize is a flag value: a size, or auto for half of the memory that is available.
-type dramSize struct{ cli.ByteSize }
+type dramSize struct {
+	cli.ByteSize
+	auto bool
+}
 
 const dramHelp = "memory for the target's weights, such as 2GiB; what does not fit is streamed from flash. auto: half of what the system " +
-	"says is available (on Linux and Android MemAvailable, within the limits of control groups)"
+	"says is available (on Linux and Android MemAvailable, within the limits of control groups), less what keys and values may take"
 
 func (d *dramSize) Set(text string) error {
-	if text != "auto" {
+	if d.auto = text == "auto"; !d.auto {
 		return d.ByteSize.Set(text)
 	}
 	available, err := weights.AvailableMemory()
@@ -36,6 +40,24 @@ func (d *dramSize) tooSmall(err error, model string) error {
 		return nil
 	}
 	return fmt.Errorf("--dram %s is too little for %s; the least is %dKiB", d.String(), filepath.Base(model), (limit.Need+1<<10-1)>>10)
+}
+
+// printMemory writes how an engine whose weights have a bound uses memory.
+func printMemory(out io.Writer, e *lever.Engine) error {
+	plan, bounded := e.Plan()
+	if !bounded {
+		return nil
+	}
+	if err := printPlan(out, plan); err != nil {
+		return err
+	}
+	conversations := "one conversation"
+	if n := e.Parallel(); n > 1 {
+		conversations = fmt.Sprintf("%d conversations", n)
+	}
+	_, caches := e.CacheMemory()
+	_, err := fmt.Fprintf(out, "keys and values     at most %s, for %s of up to %d tokens\n", cli.FormatBytes(caches), conversations, e.Context())
+	return err
 }
 
 // printPlan writes how memory is used for weights as a table.

@@ -89,7 +89,6 @@ var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32, "q8_
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine, error) {
 	cfg := lever.Config{
-		DRAM:     int64(f.dram.ByteSize),
 		Threads:  f.threads,
 		BigCores: f.bigCores,
 		Context:  f.context,
@@ -101,6 +100,11 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		KeepLearned: true,
 		Prune:       float64(f.prune),
 		Progress:    func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
+	}
+	if f.dram.auto {
+		cfg.Memory = int64(f.dram.ByteSize)
+	} else {
+		cfg.DRAM = int64(f.dram.ByteSize)
 	}
 	if f.parallel > 0 {
 		cfg.NewPolicy = func(e *lever.Engine) (spec.Policy, error) {

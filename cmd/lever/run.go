@@ -70,10 +70,8 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	}
 	if asJSON {
 		emit = nil
-	} else if plan, ok := engine.Plan(); ok {
-		if err := printPlan(cli.Stderr, plan); err != nil {
-			return errors.Join(err, engine.Close())
-		}
+	} else if err := printMemory(cli.Stderr, engine); err != nil {
+		return errors.Join(err, engine.Close())
 	}
 	if err := prepare(ctx, cli.Stderr, engine, &req); err != nil {
 		return errors.Join(cli.Interrupted(ctx, err), engine.Close())
