@@ -101,6 +101,8 @@ func (e *teller) Generate(ctx context.Context, req lever.Request, emit func(stri
 		return lever.Result{Finish: spec.FinishStop}, emit("<think>They want to see all of it.</think>" + document)
 	case "long":
 		return lever.Result{Finish: spec.FinishLength}, emit("Once upon a")
+	case "Once upon a":
+		return lever.Result{Finish: spec.FinishStop}, emit(" time.")
 	default:
 		return lever.Result{Finish: spec.FinishStop}, emit("answer to " + question)
 	}
@@ -183,6 +185,10 @@ func pageAnswer(t *testing.T, b *chromium) {
 	}
 	b.click(session, "Speculation")
 	b.evaluate(session, `document.querySelector("#tint").click(); ""`)
+	b.resize(session, 1280, 800, "light")
+	b.screenshot(session, "answer-desk")
+	b.resize(session, 390, 844, "light")
+	b.screenshot(session, "answer-phone")
 	for what, want := range map[string]string{
 		`document.querySelector("#model").textContent`:                                                         "demo",
 		`document.querySelector(".assistant .text").textContent`:                                               want.Text,
@@ -238,7 +244,10 @@ func pageConversations(t *testing.T, b *chromium) {
 		t.Errorf("after a failure the page shows %q", got)
 	}
 	answers(sends("long"), "user: three, assistant: answer to three, user: long")
-	answers(func() { b.click(session, "Go on") }, "user: three, assistant: answer to three, user: long, assistant: Once upon a, user: Please go on.")
+	answers(func() { b.click(session, "Go on") }, "user: three, assistant: answer to three, user: long, assistant: Once upon a")
+	if got := b.evaluate(session, `[...document.querySelectorAll(".text")].at(-1).textContent`); got != "Once upon a time." {
+		t.Errorf("an answer that goes on is %q", got)
+	}
 	b.click(session, "Edit")
 	answers(sends("four"), "user: four")
 	answers(func() { b.click(session, "Try again") }, "user: four")
@@ -323,6 +332,9 @@ func pageScreens(t *testing.T, b *chromium) {
 		check("markdown-desk-" + scheme)
 		b.resize(session, 390, 844, scheme)
 		check("markdown-phone-" + scheme)
+		if scheme == "light" {
+			b.click(session, "Speculation")
+		}
 	}
 	b.click(session, "Conversations")
 	check("list")

@@ -80,7 +80,13 @@ const acts = {
     dropFrom(turn);
     ask(turn.question);
   },
-  goOn() { ask("Please go on."); },
+  goOn(turn) {
+    if (running) return;
+    const next = conversation.turns[conversation.turns.indexOf(turn) + 1];
+    if (next) dropFrom(next);
+    const before = conversation.turns.slice(0, -1);
+    generate(turn, [...messages(before, turn.question), { role: "assistant", content: turn.answer }], { continue_final_message: true });
+  },
 };
 
 function cancelEdit() {
@@ -105,21 +111,28 @@ function messages(turns, question) {
   return [...all, { role: "user", content: question }];
 }
 
-async function ask(question) {
+function ask(question) {
   if (running) return;
-  const turn = { question, answer: "", thought: "", drafted: [0], state: "running" };
-  const mine = { abort: new AbortController(), turn, conversation };
+  const turn = { question, answer: "", thought: "", drafted: [0] };
   const asked = messages(conversation.turns, question);
   conversation.title ||= question.slice(0, 60);
   conversation.turns.push(turn);
-  keep(conversation);
   history.replaceState(null, "", "#" + conversation.id);
-  const view = new TurnView(turn, acts);
   log.querySelector(".welcome")?.remove();
-  views.push(view);
-  log.append(view.element);
+  views.push(new TurnView(turn, acts));
+  log.append(views.at(-1).element);
   following = true;
+  generate(turn, asked, {});
+}
+
+// generate has the model answer the latest turn, or go on with its answer.
+async function generate(turn, asked, options) {
+  const mine = { abort: new AbortController(), turn, conversation };
+  const view = views.at(-1);
+  turn.state = "running";
+  view.update();
   follow();
+  keep(conversation);
   running = mine;
   busy(true);
   let drawn = 0, kept = Date.now(), fault = null;
@@ -130,8 +143,8 @@ async function ask(question) {
     follow();
   };
   try {
-    const options = settings.temperature === "" ? {} : { temperature: Number(settings.temperature) };
-    for await (const event of answer(asked, options, mine.abort.signal)) {
+    const sampling = settings.temperature === "" ? {} : { temperature: Number(settings.temperature) };
+    for await (const event of answer(asked, { ...sampling, ...options }, mine.abort.signal)) {
       take(turn, event);
       drawn ||= requestAnimationFrame(draw);
       if (Date.now() - kept > 3000) { // a phone may end the page at any time

@@ -64,12 +64,13 @@ export class TurnView {
       return;
     }
     if (turn.state === "failed") state.append(element("p", { className: "fault", textContent: turn.fault }));
-    if (turn.state in states) state.append(element("p", { className: "note", textContent: states[turn.state] }));
+    const note = turn.full && turn.state === "cut" ? "The answer was cut: the conversation is as long as the model can take." : states[turn.state];
+    if (note) state.append(element("p", { className: "note", textContent: note }));
     if (turn.state === "failed" || !turn.answer) {
       state.append(element("p", { className: "note", textContent: "This question is not part of the conversation unless you try again." }));
     }
     if (turn.answer) actions.append(button("Copy", () => copy(turn.answer)));
-    if (turn.answer && (turn.state === "cut" || turn.state === "stopped")) actions.append(button("Go on", () => act.goOn(turn)));
+    if (turn.answer && !turn.full && (turn.state === "cut" || turn.state === "stopped")) actions.append(button("Go on", () => act.goOn(turn)));
     if (turn.full) actions.append(button("New conversation", act.begin));
     else actions.append(button("Try again", () => act.retry(turn)));
     state.append(actions);
