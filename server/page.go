@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"path"
 )
 
 //go:embed page
@@ -25,5 +26,11 @@ var page http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Req
 		http.NotFound(w, r)
 		return
 	}
+	if kind := pageTypes[path.Ext(r.URL.Path)]; kind != "" {
+		h.Set("Content-Type", kind)
+	}
 	http.ServeFileFS(w, r, pageFiles, r.URL.Path[1:])
 })
+
+// pageTypes are the types of the page's files. A browser runs no module of another type, and what a system's own table says may be wrong.
+var pageTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

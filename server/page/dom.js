@@ -20,8 +20,16 @@ export function svg(name, attributes, ...children) {
   return e;
 }
 
-// say has screen readers say a text.
-export function say(text) { $("status").textContent = text; }
+let hiding = 0;
+
+// say has screen readers say a text, and shows it for a while to all if it is not on the page already.
+export function say(text, visibly = true) {
+  const status = $("status");
+  clearTimeout(hiding);
+  status.className = visibly ? "" : "unseen";
+  status.textContent = text;
+  hiding = setTimeout(() => { status.className = "unseen"; }, 5000);
+}
 
 // copy puts a text on the clipboard.
 export async function copy(text) {

@@ -63,7 +63,7 @@ function welcome() {
 }
 
 function keep(c) {
-  if (!store.keep(c)) say("This browser has no room for the conversation; delete or export older ones.");
+  if (!store.keep(c)) say("This browser does not keep the conversation. If it has no room, delete older ones.");
 }
 
 // What the buttons of a turn do.
@@ -163,11 +163,12 @@ async function generate(turn, asked, options) {
   } else if (turn.state === "running") turn.state = "complete";
   cancelAnimationFrame(drawn);
   draw();
+  if (running === mine) { // no other conversation began
+    running = null;
+    busy(false);
+    say({ complete: "The answer is complete.", cut: "The answer was cut.", stopped: "Stopped.", failed: turn.fault }[turn.state], false);
+  }
   if (store.load(mine.conversation.id)) keep(mine.conversation); // unless it was deleted
-  if (running !== mine) return; // another conversation began
-  running = null;
-  busy(false);
-  say({ complete: "The answer is complete.", cut: "The answer was cut.", stopped: "Stopped.", failed: turn.fault }[turn.state]);
 }
 
 // take takes an event of the stream into a turn.
@@ -270,7 +271,7 @@ $("tint").addEventListener("change", () => {
 });
 $("tint").checked = settings.tint;
 
-$("open-list").addEventListener("click", () => showList(conversation.id, (id) => { if (id !== conversation.id) open(store.load(id)); }, (id, changed) => {
+$("open-list").addEventListener("click", () => showList(conversation.id, (id) => { if (id !== conversation.id) open(store.load(id) ?? store.newConversation()); }, (id, changed) => {
   if (id !== conversation.id) return;
   if (changed) document.title = (conversation.title = changed.title) + " – Lever";
   else open(store.newConversation());
