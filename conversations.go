@@ -93,6 +93,10 @@ func (e *Engine) CacheMemory() (now, most int64) {
 func (c *conversations) latest() *conversation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.newest()
+}
+
+func (c *conversations) newest() *conversation {
 	last := c.all[0]
 	for _, other := range c.all {
 		if other.used > last.used {
@@ -100,6 +104,25 @@ func (c *conversations) latest() *conversation {
 		}
 	}
 	return last
+}
+
+// forgetIdle empties the conversations that no generation has, but for the latest one.
+func (c *conversations) forgetIdle() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.newest()
+	return c.between(func() (err error) {
+		for _, other := range c.all {
+			if other.busy || other == last {
+				continue
+			}
+			err = errors.Join(err, other.target.Truncate(0))
+			if other.draft != nil {
+				err = errors.Join(err, other.draft.Truncate(0))
+			}
+		}
+		return err
+	})
 }
 
 // take returns a conversation for a prompt: the idle one that holds most of it. Where taking that would give up more than a fifth of it, or another

@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/sampling"
+	"github.com/lever-go/lever/weights"
 )
 
 // conversationRequests are requests of every kind.
@@ -140,4 +141,41 @@ func TestKeptConversations(t *testing.T) {
 	say(b+" They sing.", count(b)-2)
 	say("Something else. "+a, 0) // in place of a, which was not used for longest
 	say(other, count(other)-1)
+}
+
+// TestTrimForgetsIdleConversations: under pressure the keys and values of the latest conversation alone are kept.
+func TestTrimForgetsIdleConversations(t *testing.T) {
+	e := open(t, lever.Config{Model: demoPair(t).Target, Draft: demoPair(t).Draft, Context: 512, Parallel: 3})
+	prompts := []string{"One, two, three. ", "The sea is wide. ", "Birds sing. "}
+	say := func(i int) lever.Result {
+		t.Helper()
+		got, err := e.Generate(t.Context(), lever.Request{Prompt: strings.Repeat(prompts[i], 9), Raw: true, MaxTokens: 4}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	var want []lever.Result
+	for i := range prompts {
+		want = append(want, say(i))
+	}
+	all, _ := e.CacheMemory()
+	if err := e.Trim(weights.TrimModerate); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := e.CacheMemory(); now != all {
+		t.Errorf("%d bytes after moderate trimming, want %d", now, all)
+	}
+	if err := e.Trim(weights.TrimLow); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := e.CacheMemory(); now != all/3 {
+		t.Errorf("%d bytes after trimming, want a third of %d", now, all)
+	}
+	for _, i := range []int{2, 0, 1} {
+		got := say(i)
+		if got.Text != want[i].Text || (got.ReusedTokens > 1) != (i == 2) {
+			t.Errorf("conversation %d: %q with %d tokens used again, want %q", i, got.Text, got.ReusedTokens, want[i].Text)
+		}
+	}
 }

@@ -18,7 +18,8 @@ func (e *Engine) Plan() (plan weights.Plan, ok bool) {
 }
 
 // Trim gives memory of the target's weights back to the system, or takes it again when the pressure is over; a generation under way goes on.
-// Where memory has no bound it does nothing. It may be called from any goroutine. The error of a level that there is not wraps
+// Where their memory has no bound it does not. From [weights.TrimLow] on, conversations that nobody generates in are forgotten, but for the latest:
+// prompts that go on with them are taken in anew. It may be called from any goroutine. The error of a level that there is not wraps
 // [weights.ErrArgument].
 func (e *Engine) Trim(level weights.TrimLevel) error {
 	if err := e.checkOpen(); err != nil {
@@ -26,6 +27,11 @@ func (e *Engine) Trim(level weights.TrimLevel) error {
 	}
 	if level < weights.TrimNone || level > weights.TrimCritical {
 		return fmt.Errorf("lever: trim: there is no level %d: %w", level, weights.ErrArgument)
+	}
+	if level >= weights.TrimLow {
+		if err := e.conversations.forgetIdle(); err != nil {
+			return fmt.Errorf("lever: trim: %w", err)
+		}
 	}
 	if e.target.streamer == nil {
 		return nil
