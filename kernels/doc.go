@@ -42,7 +42,7 @@
 // # Sets
 //
 // A set is one implementation of all inner kernels: ref (the definition: short, never tuned), go (tuned, portable), and
-// those in assembly that the processor can run: neon, dotprod, i8mm, fp16 on arm64, avx2, avx512, amx on amd64. The last of
+// those in assembly that the processor can run: neon, dotprod, i8mm, sme2, fp16 on arm64, avx2, avx512, amx on amd64. The last of
 // [Sets] but fp16 is the default, unless the environment variable LEVER_KERNELS names another. A [Pool] uses the default until
 // [Pool.Use] gives it a set, so that two pools of a process may differ. Build tag purego leaves ref and go.
 //
@@ -59,7 +59,7 @@
 //	go               IQ4_NL, MXFP4, IQ4_XS, Q3_K, Q5_K, IQ3_S, IQ3_XXS        without and with minima (Q5_K)
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
-//	i8mm             as neon                                                  without minima; with them as dotprod
+//	i8mm, sme2       as neon                                                  without minima; with them as dotprod
 //	avx2             the same                                                 of five layouts, all of unsigned integers
 //	avx512, amx      as avx2                                                  as avx2
 //

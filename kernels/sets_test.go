@@ -60,7 +60,7 @@ func TestFormats(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	order := []string{"ref", "go", "neon", "dotprod", "i8mm", "fp16", "avx2", "avx512", "amx"}
+	order := []string{"ref", "go", "neon", "dotprod", "i8mm", "sme2", "fp16", "avx2", "avx512", "amx"}
 	last := -1
 	for _, name := range kernels.Sets() {
 		at := slices.Index(order, name)

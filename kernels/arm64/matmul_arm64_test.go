@@ -136,7 +136,7 @@ func TestBatchInvariance(t *testing.T) {
 
 // TestForms holds what forms store to the values that they stand for.
 func TestForms(t *testing.T) {
-	for _, form := range []*table.Form{&rowForm, &pairForm, &crossForm, &wideForm} {
+	for _, form := range []*table.Form{&rowForm, &pairForm, &crossForm, &wideForm, &outerForm, &outerCrossForm, &outerWideForm} {
 		t.Run(form.Name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, 6))
 			const k = 96

@@ -16,6 +16,9 @@ func Sets() []table.Kernels {
 		sets = append(sets, dotprodSet)
 		if hasI8mm() {
 			sets = append(sets, i8mmSet)
+			if hasSME2() {
+				sets = append(sets, sme2Set)
+			}
 		}
 	}
 	if cpu.ARM64.HasASIMDHP {
@@ -103,6 +106,19 @@ var i8mmSet = table.Kernels{
 	MatMulUnpacked: map[table.Layout]table.QuantMatMul{table.Signed: {Form: &pairForm, Run: unpackedI8mm.run}},
 
 	MatMulF16F32: matMulF16F32I8mm,
+}
+
+var sme2Set = table.Kernels{
+	Name: "sme2",
+
+	MatMul: map[tensor.DType]table.QuantMatMul{
+		tensor.Q4_0: {Form: &outerCrossForm, Run: q4SME2.run},
+		tensor.Q8_0: {Form: &outerForm, Run: q8SME2.run},
+		tensor.Q4_K: {Form: &outerWideForm, Run: q4KSME2.run},
+		tensor.Q6_K: {Form: &outerWideForm, Run: q6KSME2.run},
+	},
+
+	MatMulF16F32: matMulF16F32SME2,
 }
 
 var fp16Set = table.Kernels{

@@ -11,7 +11,7 @@ import "github.com/lever-go/lever/tensor"
 const GroupRows = 16
 
 // Kernels is one implementation of every inner operation. An entry left zero, or a format left out, is taken from the set before it in the
-// registry (go ← neon ← dotprod ← i8mm ← fp16, go ← avx2 ← avx512 ← amx).
+// registry (go ← neon ← dotprod ← i8mm ← sme2 ← fp16, go ← avx2 ← avx512 ← amx).
 //
 // Batch invariance: what an entry computes for one row (or head, or key) must not depend on n, tiles, heads, keys or on
 // any other row: the same roundings in the same order in the gemv and the gemm path of one set.
@@ -19,7 +19,7 @@ const GroupRows = 16
 // Throughout, tile and w are in the layout of [github.com/lever-go/lever/tensor.Packed], n counts activation rows, k
 // columns; k is a multiple of the weight format's block.
 type Kernels struct {
-	Name string // "ref", "go", "neon", "dotprod", "i8mm", "fp16", "avx2", "avx512" or "amx"
+	Name string // "ref", "go", "neon", "dotprod", "i8mm", "sme2", "fp16", "avx2", "avx512" or "amx"
 	// ByName keeps the set from being taken unless it is asked for: it gives up precision for speed.
 	ByName bool
 

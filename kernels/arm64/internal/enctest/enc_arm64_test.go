@@ -141,6 +141,42 @@ var encodings = []struct {
 	{"shl v28.16b, v21.16b, #0", 0x4f0856bc},
 	{"uzp1 v28.16b, v21.16b, v26.16b", 0x4e1a1abc},
 	{"uzp1 v28.8h, v21.8h, v26.8h", 0x4e5a1abc},
+	{"smstart", 0xd503477f},
+	{"smstop", 0xd503467f},
+	{"rdsvl x28, #1", 0x04bf583c},
+	{"ptrue p5.b", 0x2518e3e5},
+	{"zero {za1.s}", 0xc0080022},
+	{"zero {za0.s, za2.s}", 0xc0080055},
+	{"ld1b {z28.b}, p0/z, [x21, x26]", 0xa41a42bc},
+	{"ld1w {z28.s}, p0/z, [x21, x26, lsl #2]", 0xa55a42bc},
+	{"ld1w {z28.s}, p0/z, [x21]", 0xa540a2bc},
+	{"ld1h {z28.s}, p0/z, [x21]", 0xa4c0a2bc},
+	{"mov z28.s, w21", 0x05a03abc},
+	{"fcvt z28.s, p0/m, z21.h", 0x6589a2bc},
+	{"lsl z28.b, z21.b, #4", 0x042c9ebc},
+	{"scvtf {z28.s - z31.s}, {z20.s - z23.s}", 0xc132e29c},
+	{"smopa za3.s, p0/m, p0/m, z21.b, z26.b", 0xa09a02a3},
+	{"usmopa za3.s, p0/m, p0/m, z21.b, z26.b", 0xa19a02a3},
+	{"smopa za3.s, p0/m, p0/m, z21.h, z26.h", 0xa09a02ab},
+	{"fmopa za3.s, p0/m, p0/m, z21.s, z26.s", 0x809a02a3},
+	{"mov {z28.d - z31.d}, za.d[w11, 7, vgx4]", 0xc0066cfc},
+	{"fmla za.s[w11, 7, vgx4], {z20.s - z23.s}, {z24.s - z27.s}", 0xc1b97a87},
+	{"st1w {za3v.s[w15, 0]}, p0, [x21]", 0xe0bfe2ac},
+	{"whilelt p5.s, xzr, x21", 0x25b517e5},
+	{"ld1w {za3h.s[w15, 0]}, p5/z, [x21]", 0xe09f76ac},
+	{"mov z28.s, p0/m, za3v.s[w15, 0]", 0xc082e19c},
+	{"ld1sb {z28.h}, p0/z, [x21, x26]", 0xa5da42bc},
+	{"ld1sb {z28.h}, p0/z, [x21]", 0xa5c0a2bc},
+	{"ld1b {z28.s}, p0/z, [x21]", 0xa440a2bc},
+	{"ld1sb {z28.s}, p0/z, [x21]", 0xa5a0a2bc},
+	{"lsr z28.s, z21.s, #12", 0x047496bc},
+	{"lsl z28.s, z21.s, #16", 0x04709ebc},
+	{"and z28.d, z21.d, z26.d", 0x043a32bc},
+	{"orr z28.d, z21.d, z26.d", 0x047a32bc},
+	{"mul z28.h, z21.h, z26.h", 0x047a62bc},
+	{"sub z28.h, z21.h, z26.h", 0x047a06bc},
+	{"fmls za.s[w11, 7, vgx4], {z20.s - z23.s}, {z24.s - z27.s}", 0xc1b97a8f},
+	{"fmla za.s[w11, 7, vgx4], {z20.s - z23.s}, z14.s", 0xc13e7a87},
 }
 
 func TestMacros(t *testing.T) {
@@ -185,7 +221,7 @@ func TestEncodings(t *testing.T) {
 		w := e.word
 		fmt.Fprintf(&want, "0x%02x,0x%02x,0x%02x,0x%02x\n", w&255, w>>8&255, w>>16&255, w>>24)
 	}
-	cmd := exec.Command(path, "-triple=aarch64", "-mattr=+dotprod,+i8mm,+fullfp16,+fp16fml", "-show-encoding")
+	cmd := exec.Command(path, "-triple=aarch64", "-mattr=+dotprod,+i8mm,+fullfp16,+fp16fml,+sme2", "-show-encoding")
 	cmd.Stdin = strings.NewReader(source.String())
 	out, err := cmd.Output()
 	if err != nil {
