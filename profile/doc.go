@@ -11,7 +11,9 @@
 //  3. memory_bytes_per_second, read by all threads together;
 //  4. npu, if there is one: what a submit takes, and how fast device and CPU multiply, by type of weights and rows;
 //  5. target and draft: the hash of the store, the number of blocks, the time of one block and of the projection by rows,
-//     and how much attention adds for each position of the text.
+//     and how much attention adds for each position of the text;
+//  6. device, in the report of an examination: processor, features, memory, which device files could be opened, how fast it generated
+//     text for a minute and how hot it became, and the flash after that.
 //
 // # Usage
 //

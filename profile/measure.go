@@ -71,13 +71,7 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 		o.Duration = defaultDuration
 	}
 	part := func(share float64) time.Duration { return time.Duration(share * float64(o.Duration)) }
-	report := func(task string) func(done, total int64) {
-		return func(done, total int64) {
-			if o.Progress != nil {
-				o.Progress(Progress{task, done, total})
-			}
-		}
-	}
+	report := o.reporter()
 	p := &Profile{
 		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
 		Machine: thisMachine(o.Pool.Workers()), Kernels: o.Pool.Set().Name(),
@@ -114,6 +108,17 @@ func Measure(ctx context.Context, o Options) (*Profile, error) {
 		report("computing on the NPU")(1, 1)
 	}
 	return p, p.check()
+}
+
+// reporter returns what makes the function that a step reports its progress to.
+func (o *Options) reporter() func(task string) func(done, total int64) {
+	return func(task string) func(done, total int64) {
+		return func(done, total int64) {
+			if o.Progress != nil {
+				o.Progress(Progress{task, done, total})
+			}
+		}
+	}
 }
 
 // sourceBytes returns how much there is to read: too much for caches in the drive, where the duration allows it.

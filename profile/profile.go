@@ -40,6 +40,8 @@ type Profile struct {
 	Target *ModelTimes `json:"target,omitempty"`
 	Draft  *ModelTimes `json:"draft,omitempty"`
 	NPU    *NPU        `json:"npu,omitempty"`
+	// Device is what else is known of the machine. Most profiles are without.
+	Device *Device `json:"device,omitempty"`
 }
 
 // Machine is where a profile was measured.
@@ -139,6 +141,11 @@ func (p *Profile) check() error {
 	}
 	if p.NPU != nil {
 		if err := p.NPU.check(); err != nil {
+			return err
+		}
+	}
+	if p.Device != nil {
+		if err := p.Device.check(); err != nil {
 			return err
 		}
 	}

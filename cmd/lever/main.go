@@ -34,7 +34,7 @@ prompt, 'lever chat' talks. 'lever pull' downloads a model, 'lever convert' make
   lever chat --model qwen3-0.6b.lever --dram 512MiB`,
 	}
 	root.AddCommand(newRunCommand(), newChatCommand(), newServeCommand(), newTopCommand(), newPullCommand(), newConvertCommand(), newInspectCommand(), newVerifyCommand(),
-		newProfileCommand(), newDistillCommand(), newBenchCommand(), newVersionCommand())
+		newProfileCommand(), newDoctorCommand(), newDistillCommand(), newBenchCommand(), newVersionCommand())
 	cli.Prepare(root, "command")
 	return root
 }

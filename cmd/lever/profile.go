@@ -17,6 +17,7 @@ import (
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // profileFlags are the flags of lever profile.
@@ -52,14 +53,19 @@ otherwise to a temporary file of that size beside the target. Close other progra
 			return cli.Interrupted(cmd.Context(), runProfile(cmd.Context(), flags))
 		},
 	}
-	cmd.Flags().StringVar(&flags.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
-	cmd.Flags().StringVar(&flags.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
-	flags.npu.registerDevice(cmd.Flags(), "measure this device too: ")
+	flags.register(cmd.Flags())
 	cmd.Flags().StringVar(&flags.out, "out", "", "file to write (default: profile.json in the cache folder)")
-	cmd.Flags().IntVar(&flags.threads, "threads", 0, "worker threads (default: one per performance core)")
-	cmd.Flags().DurationVar(&flags.duration, "duration", 30*time.Second, "time for all measurements together")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print the profile as one JSON object instead of a table")
 	return cmd
+}
+
+// register adds the flags that say what is measured.
+func (f *profileFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.model, "model", "", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
+	flags.StringVar(&f.draft, "draft", "", "draft model, given in the same ways (default: none; the demo brings its own)")
+	f.npu.registerDevice(flags, "measure this device too: ")
+	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
+	flags.DurationVar(&f.duration, "duration", 30*time.Second, "time for all measurements together")
 }
 
 func runProfile(ctx context.Context, flags profileFlags) (err error) {

@@ -3,16 +3,27 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/profile"
 )
 
-// LoadFlash returns a built-in flash profile, or that in a file, which may be one that lever profile wrote.
+// hotSuffix after the name of a file with the profile of a machine means its flash after a minute of work.
+const hotSuffix = ":hot"
+
+// LoadFlash returns a built-in flash profile, or that in a file, which may be one that lever profile or lever doctor wrote.
 func LoadFlash(nameOrFile string) (*flashsim.Profile, error) {
-	flash, err := flashsim.Load(nameOrFile)
-	if measured, loadErr := profile.Load(nameOrFile); err != nil && loadErr == nil {
-		flash, err = measured.Flash.Emulate(nameOrFile)
+	file, hot := strings.CutSuffix(nameOrFile, hotSuffix)
+	flash, err := flashsim.Load(file)
+	measured, loadErr := profile.Load(file)
+	switch {
+	case loadErr == nil && !hot:
+		return measured.Flash.Emulate(file)
+	case loadErr == nil && measured.Device != nil && measured.Device.Hot != nil:
+		return measured.Device.Hot.Emulate(nameOrFile)
+	case hot && (loadErr == nil || err == nil):
+		return nil, fmt.Errorf("%s says nothing of hot flash; lever doctor measures it", file)
 	}
 	return flash, err
 }

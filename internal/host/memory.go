@@ -25,6 +25,18 @@ func AvailableMemory() (int64, error) {
 	return availableMemory(os.DirFS("/"))
 }
 
+// TotalMemory returns how many bytes of memory the machine has, or 0 where the system does not tell as Linux and Android do.
+func TotalMemory() int64 { return totalMemory(os.DirFS("/")) }
+
+func totalMemory(root fs.FS) int64 {
+	info, err := fs.ReadFile(root, "proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	kilobytes, _ := entry(info, "MemTotal:")
+	return kilobytes << 10
+}
+
 // availableMemory reads what the files below root say.
 func availableMemory(root fs.FS) (int64, error) {
 	info, err := fs.ReadFile(root, "proc/meminfo")

@@ -84,3 +84,13 @@ func TestAvailableMemory(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 }
+
+func TestTotalMemory(t *testing.T) {
+	meminfo := fstest.MapFS{"proc/meminfo": &fstest.MapFile{Data: []byte("MemTotal:       1000000 kB\n")}}
+	if got := totalMemory(meminfo); got != 1024000000 {
+		t.Errorf("%d bytes", got)
+	}
+	if got := totalMemory(fstest.MapFS{}); got != 0 {
+		t.Errorf("%d bytes where nothing is told", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/spec/baseline"
 )
 
 // TestText generates with the demo pair. As products are rounded as the scalar reference's, speculation does not change the text of plain decoding; with
@@ -29,7 +30,13 @@ func TestText(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer engine.Close()
-		result, err := engine.Generate(t.Context(), lever.Request{Prompt: "Tom has 4 boxes of 6 pens.", MaxTokens: tokens}, nil)
+		request := lever.Request{Prompt: "Tom has 4 boxes of 6 pens.", MaxTokens: tokens}
+		if cfg.Draft != "" { // whether it pays here is not the question
+			if request.Policy, err = baseline.NewChain(4, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		result, err := engine.Generate(t.Context(), request, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

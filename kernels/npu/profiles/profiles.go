@@ -83,6 +83,9 @@ func Names() []string {
 	return names
 }
 
+// measured is the format of profiles of machines, which may have an NPU that was measured; see package profile.
+const measured = "lever-profile"
+
 // Load returns a built-in profile by its name, or else the profile in the file of that name.
 func Load(nameOrFile string) (*Profile, error) {
 	if text, err := builtin.ReadFile(nameOrFile + ".json"); err == nil {
@@ -104,16 +107,50 @@ func Load(nameOrFile string) (*Profile, error) {
 	return p, nil
 }
 
-// Parse reads a profile from JSON and checks it. The error wraps [ErrInvalid].
+// measurement is what the profile of a machine says of its NPU.
+type measurement struct {
+	Format string `json:"format"`
+	NPU    *struct {
+		Device string    `json:"device"`
+		Costs  npu.Costs `json:"costs"`
+		CPU    npu.Costs `json:"cpu"`
+	} `json:"npu"`
+}
+
+// profile returns the same as a phone's. What was not measured, such as the most memory, is taken to have no limit.
+func (m *measurement) profile() Profile {
+	p := Profile{
+		Format: Format, Version: Version, Name: m.NPU.Device, Description: "a machine that was measured",
+		NPU: NPU{Device: m.NPU.Device + " (simulated)", Alignment: 128, Costs: m.NPU.Costs}, CPU: m.NPU.CPU,
+	}
+	for _, r := range m.NPU.Costs.Rates {
+		if !slices.Contains(p.NPU.Batches, r.Rows) {
+			p.NPU.Batches = append(p.NPU.Batches, r.Rows)
+		}
+	}
+	slices.Sort(p.NPU.Batches)
+	return p
+}
+
+// Parse reads a profile from JSON and checks it: one of this package's, or that of a machine whose NPU was measured. The error wraps
+// [ErrInvalid].
 func Parse(text []byte) (*Profile, error) {
 	if len(text) > maxBytes {
 		return nil, invalid("more than %d bytes", maxBytes)
 	}
 	var p Profile
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		return nil, invalid("%v", err)
+	var m measurement
+	if err := json.Unmarshal(text, &m); err == nil && m.Format == measured {
+		if m.NPU == nil {
+			return nil, invalid("no NPU was measured for it; 'lever profile --npu DRIVER' does so")
+		}
+		p = m.profile()
+	} else {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&p); err != nil {
+			return nil, invalid("%v", err)
+		}
 	}
 	if p.Format != Format || p.Version != Version {
 		return nil, invalid("format %q version %d, this program reads %q version %d", p.Format, p.Version, Format, Version)

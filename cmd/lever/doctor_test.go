@@ -1,0 +1,58 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/profile"
+)
+
+// A report names nothing of the user's, and serves as a profile of the flash, cold and hot, and of the NPU.
+func TestDoctor(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "mine.json")
+	got := clitest.MustSucceed(t, "doctor", "--duration", "300ms", "--decode", "200ms", "--npu", "host", "--out", out)
+	for _, word := range []string{"kernel sets", "memory", "absent", "tokens/s", "flash: best"} {
+		if !strings.Contains(got.Stdout, word) {
+			t.Errorf("standard output lacks %q: %s", word, got.Stdout)
+		}
+	}
+	p, err := profile.Load(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Target.Name != "target" || p.Draft.Name != "draft" || p.Date.Hour() != 0 {
+		t.Errorf("it names %s and %s of %v", p.Target.Name, p.Draft.Name, p.Date)
+	}
+	if p.Device == nil || p.Device.Decoding.Tokens == 0 || len(p.Device.Hot.Reads) == 0 {
+		t.Errorf("%+v", p.Device)
+	}
+	for _, name := range []string{out, out + ":hot"} {
+		if r := runJSON(t, "--max-tokens", "4", "--dram", "2MiB", "--flash-profile", name, ducks); r.BytesRead == 0 {
+			t.Errorf("nothing was read through %s", name)
+		}
+	}
+	clitest.MustSucceed(t, "run", "--max-tokens", "4", "--npu", "sim:"+out, ducks)
+}
+
+func TestDoctorErrors(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "profile.json")
+	clitest.MustSucceed(t, "profile", "--duration", "100ms", "--out", plain)
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no time":        {[]string{"doctor", "--decode", "0s"}, "--decode"},
+		"too much time":  {[]string{"doctor", "--decode", "13h"}, "12h"},
+		"too little":     {[]string{"doctor", "--duration", "10ms", "--dram", "1KiB", "--out", filepath.Join(t.TempDir(), "d.json")}, "the least is"},
+		"no hot flash":   {[]string{"run", "--dram", "2MiB", "--flash-profile", plain + ":hot", ducks}, "lever doctor"},
+		"no NPU in it":   {[]string{"run", "--npu", "sim:" + plain, ducks}, "--npu DRIVER"},
+		"no phone is so": {[]string{"run", "--dram", "2MiB", "--flash-profile", "ufs-4.0:hot", ducks}, "lever doctor"},
+	} {
+		got := clitest.Execute(t, test.args...)
+		if !strings.Contains(got.Stderr, test.want) {
+			t.Errorf("%s: %s", name, got.Stderr)
+		}
+	}
+}
