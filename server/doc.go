@@ -16,6 +16,7 @@
 //	POST /api/chat              conversations, in Ollama's form
 //	POST /api/generate          an answer to one message, in Ollama's form
 //	GET  /api/tags, /api/ps, POST /api/show, GET /api/version
+//	POST /v1/embeddings         vectors of texts; POST /api/embed, /api/embeddings the same in Ollama's form
 //	POST /tokenize, /detokenize tokens of a text and back, as llama.cpp's server has them
 //	GET  /v1/models             the one model
 //	GET  /healthz               200 while it takes requests, 503 while it shuts down; needs no key
@@ -24,25 +25,25 @@
 //
 // # Fields of requests
 //
-// Of both kinds of requests it honours model, max_tokens, temperature, top_p, stop, seed, stream, stream_options, logprobs, response_format
-// and n = 1, and of chats messages of text, tools, tool_choice, parallel_tool_calls, calls and their results among the messages, max_completion_tokens,
-// top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p,
+// Of both kinds of requests it honours model, max_tokens, temperature, top_p, presence_penalty, frequency_penalty, logit_bias, stop, seed, stream,
+// stream_options, logprobs, response_format and n, of completions lists of prompts and of tokens, and echo, and of chats messages of text, tools, tool_choice, parallel_tool_calls, calls and their results among the messages, max_completion_tokens,
+// top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p, repeat_penalty, repetition_penalty, repeat_last_n, continue_final_message,
 // chat_template_kwargs {"enable_thinking": false} for a model that thinks, and lever_trees. A schema may also stand beside the type in
 // response_format, or in a field json_schema or guided_json of its own. Fields that have no influence on the text, such as user and
 // metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
-// repeat_penalty 1: what it does not do it does not pass over.
+// typical_p 1: what it does not do it does not pass over.
 //
 // Of the Responses API it honours model, input of messages, calls, their results and thoughts, instructions, max_output_tokens, temperature, top_p, stream,
 // text.format, reasoning.effort none, tools, tool_choice and parallel_tool_calls. Of Anthropic's requests it honours model, max_tokens, system, messages of text, thinking, tool_use and tool_result, stop_sequences, stream, temperature,
-// top_p, top_k, thinking, tools and tool_choice. Of Ollama's it honours messages with their calls, prompt, system, raw, tools, format, think, stream, and of
-// options num_predict, temperature, top_k, top_p, min_p, seed and stop; a name may end with :latest.
+// top_p, top_k, thinking, tools and tool_choice, and continues a last message of the assistant. Of Ollama's, which does so too, it honours messages with their calls, prompt, system, raw, tools, format, think, stream, and of
+// options num_predict, temperature, top_k, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, repeat_last_n, seed and stop; a name may end with :latest.
 //
 // Arguments of calls satisfy the tools' schemas. A schema that can't be enforced is refused if its tool is strict; the arguments of another tool are any
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.
 //
 // What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. With lever_trees a stream has an event lever_tree
 // for each pass, and lever_drafted beside text that was drafted and accepted. usage has an object speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
-// Log-probabilities are those of the model restricted to what response_format allows, before temperature and the other steps of sampling, for
+// Log-probabilities are those of the model with penalties, restricted to what response_format allows, before temperature and the other steps of sampling, for
 // the tokens of the text: where a stop string ends it within a token, that one is spelled as far as the text goes.
 //
 // # Load

@@ -359,7 +359,8 @@ func (s *Server) ollamaShow(r *http.Request, body []byte) (any, error) {
 	if _, err := s.options.Engine.ToolGrammar(r.Context(), []toolcall.Tool{{Name: "any"}}, toolcall.Choice{}); err == nil {
 		can = append(can, "tools")
 	}
-	if _, ok := s.options.Engine.Tokenizer().Special("<think>"); ok {
+	tok := s.options.Engine.Tokenizer()
+	if _, ok := tok.Special("<think>"); ok || tok.HasChannels() {
 		can = append(can, "thinking")
 	}
 	shown := s.ollamaModel()

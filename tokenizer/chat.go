@@ -39,7 +39,7 @@ type ChatOptions struct {
 	// Continue ends the prompt within the last message, which is the assistant's, so that the answer goes on from there. AddGenerationPrompt is ignored
 	// then.
 	Continue bool
-	// NoThinking asks a model that can think before it answers not to.
+	// NoThinking asks a model that can think before it answers not to. For one that writes in channels, the prompt ends with the beginning of the last one.
 	NoThinking bool
 	// Tools are JSON objects that describe functions, in the form that the model was trained on.
 	Tools []json.RawMessage
@@ -83,6 +83,9 @@ func (t *Tokenizer) Chat(ctx context.Context, messages []Message, opts ChatOptio
 			text, err = cutLast(text)
 		}
 		if err == nil {
+			if opts.NoThinking && opts.AddGenerationPrompt && t.HasChannels() {
+				text += finalChannel
+			}
 			return Prompt{Text: unquote(text), quoted: text}, nil
 		}
 		err = fmt.Errorf("tokenizer: chat template: %w", err)

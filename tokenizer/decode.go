@@ -30,29 +30,43 @@ func (t *Tokenizer) Decode(ids []int32) string {
 // Stream decodes tokens one by one, as the continuation of a text. The concatenation of everything it returns is what [Tokenizer.Decode]
 // returns for all the tokens, but that a space at the beginning stays. A Stream is for one goroutine.
 type Stream struct {
-	// SkipSpecial leaves control tokens out of the text, but for the tags of thoughts, which [Thoughts] looks for. Set it before the
-	// first call of Next.
+	// SkipSpecial leaves control tokens out of the text, but for the tags of thoughts, which [Thoughts] looks for. Of a model that writes in channels it leaves
+	// headers out and writes the tags. Set it before the first call of Next.
 	SkipSpecial bool
 
-	t       *Tokenizer
+	t        *Tokenizer
+	channels *channels // nil if the model has none
+
 	pending []byte // the beginning of a character, at most three bytes between calls
 	text    []byte
 }
 
 // NewStream returns a Stream at the beginning of a text.
-func (t *Tokenizer) NewStream() *Stream { return &Stream{t: t} }
+func (t *Tokenizer) NewStream() *Stream {
+	s := &Stream{t: t}
+	if t.HasChannels() {
+		s.channels = &channels{}
+	}
+	return s
+}
 
 // Next returns the text that token id completes: whole characters, or nothing while the last one is incomplete. Bytes that
 // can no longer become a character come out as U+FFFD at once.
 func (s *Stream) Next(id int32) string {
 	token := s.t.Token(id)
 	if s.SkipSpecial && s.t.IsSpecial(id) && token != thinkStart && token != thinkEnd {
+		if s.channels != nil {
+			return s.channels.control(token)
+		}
 		return ""
 	}
 	s.pending = append(s.pending, token...)
 	text, rest := appendText(s.text[:0], s.pending)
 	s.text = text
 	s.pending = append(s.pending[:0], rest...)
+	if s.channels != nil && s.SkipSpecial {
+		return s.channels.word(string(text))
+	}
 	return string(text)
 }
 

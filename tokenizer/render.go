@@ -33,6 +33,9 @@ func (t *Tokenizer) renderTemplate(ctx context.Context, source string, messages 
 		if turns[i], err = m.value(quote); err != nil {
 			return "", fmt.Errorf("message %d: %w", i, err)
 		}
+		if m.Reasoning != "" && t.HasChannels() && (m.Content == "" || len(m.ToolCalls) == 0) {
+			turns[i].(*jinja.Dict).Set("thinking", m.Reasoning) // as templates of such models call it; they refuse it beside content and calls
+		}
 		size += m.size()
 	}
 	vars := map[string]jinja.Value{

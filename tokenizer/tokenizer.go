@@ -168,7 +168,7 @@ func (t *Tokenizer) guessEnds() {
 		}
 	}
 	for _, name := range []string{"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<|end|>", "<end_of_turn>", "<turn|>", "<eos>", "</s>"} {
-		if id, ok := t.Special(name); ok && t.control[id] {
+		if id, ok := t.Special(name); ok && t.control[id] && !(name == endMessage && t.HasChannels()) {
 			t.addEOS(id)
 		}
 	}

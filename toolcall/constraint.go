@@ -12,6 +12,7 @@ import (
 // a spec.Constraint. It is not safe for concurrent use.
 type Constraint struct {
 	grammar *Grammar
+	lexer   *lexer
 	ctx     context.Context
 	matcher *grammar.Matcher // nil before the first call
 
@@ -37,10 +38,13 @@ const (
 
 // Constraint returns a constraint at the beginning of the answer to a prompt, of which the end will do. When ctx is done, it ends.
 func (g *Grammar) Constraint(ctx context.Context, prompt string) *Constraint {
-	c := &Constraint{grammar: g, ctx: ctx, ids: map[place]int{}, masks: map[int16][]uint64{}}
+	c := &Constraint{grammar: g, lexer: g.syntax.lexer, ctx: ctx, ids: map[place]int{}, masks: map[int16][]uint64{}}
 	c.end = c.mask()
 	for _, token := range g.end {
 		set(c.end, token)
+	}
+	if g.syntax.channels && g.choice.Required {
+		c.lexer = g.syntax.mustCall
 	}
 	state := g.syntax.begin(prompt)
 	if g.choice.Required && (g.syntax.lexer.states[state].phase == replies || !g.syntax.mayThink) {
@@ -59,6 +63,8 @@ func (s *Syntax) begin(prompt string) int16 {
 		return s.lexer.find(thinks)
 	case strings.HasSuffix(text, thinkEnd):
 		return s.lexer.find(replies)
+	case s.channels && strings.HasSuffix(text, channelsMessage):
+		return s.lexer.find(answers)
 	}
 	return 0
 }
@@ -127,7 +133,7 @@ func (c *Constraint) after(state int16, token int32) place {
 		}
 		return place{inCall, c.calls().Next(0, token)}
 	}
-	to, trigger, rest := s.lexer.run(state, text)
+	to, trigger, rest := c.lexer.run(state, text)
 	if trigger >= 0 {
 		return place{inCall, c.calls().Follow(0, s.triggers[trigger]+rest)}
 	}
@@ -136,6 +142,9 @@ func (c *Constraint) after(state int16, token int32) place {
 
 // mustCall reports whether in a state of the lexer only a call may follow, or a thought.
 func (c *Constraint) mustCall(state int16) bool {
+	if c.grammar.syntax.channels {
+		return false // the lexer knows
+	}
 	return c.grammar.choice.Required && c.grammar.syntax.lexer.states[state].phase != thinks
 }
 
@@ -152,7 +161,9 @@ func (c *Constraint) Allowed(state int) []uint64 {
 	at := int16(p.state)
 	mask, ok := c.masks[at]
 	if !ok {
-		if c.mustCall(at) {
+		if c.grammar.syntax.channels {
+			mask = c.channelMask(at)
+		} else if c.mustCall(at) {
 			mask = c.onlyCalls(at)
 		} else {
 			mask = c.free(at)

@@ -47,6 +47,7 @@ func models(t testing.TB) map[string]*model {
 		"hermes":  newModel(t, qwen, "<|im_start|>", "<|im_end|>"),
 		"mistral": newModel(t, mistral, "[TOOL_CALLS]", "[/INST]"),
 		"named":   newModel(t, named, "[TOOL_CALLS]", "[/INST]", "[ARGS]"),
+		"harmony": newModel(t, harmony, harmonyTokens...),
 		"phi":     newModel(t, phi, "<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>"),
 	}
 }
@@ -133,6 +134,8 @@ func (m *model) follow(c *Constraint, spelled string, end bool) (tokens []int32,
 func TestAnswers(t *testing.T) {
 	all := models(t)
 	const city = `{"city": "Rome", "days": 3}`
+	const think = "\xFF<|channel|>analysis\xFF<|message|>Hm.\xFF<|end|>\xFF<|start|>assistant"
+	const callOf, withJSON = "\xFF<|channel|>commentary to=functions.", " \xFF<|constrain|>json\xFF<|message|>"
 	for _, c := range []struct {
 		model, prompt, text string
 		choice              Choice
@@ -161,6 +164,20 @@ func TestAnswers(t *testing.T) {
 		{"llama", "", "\n{\"name\": \"get_time\", \"parameters\": {}}", Choice{}, " get_time{}"},
 		{"mistral", "", "\xFF[TOOL_CALLS]" + `[{"name": "get_time", "arguments": {}}, {"name": "stop", "arguments": {"now": true}}]`, Choice{}, ` get_time{} stop{"now": true}`},
 		{"named", "", "So: \xFF[TOOL_CALLS]get_weather\xFF[ARGS]" + `{"city": "\"}{"}` + "\xFF[TOOL_CALLS]get_time\xFF[ARGS]{}", Choice{Required: false}, `So: get_weather{"city": "\"}{"} get_time{}`},
+		{"harmony", "", think + "\xFF<|channel|>final\xFF<|message|>It is late.", Choice{}, "<think>\nHm.\n</think>\n\nIt is late."},
+		{"harmony", "", "\xFF<|channel|>final\xFF<|message|>It is late.", Choice{}, "It is late."},
+		{"harmony", "", think + "\xFF<|channel|>analysis\xFF<|message|>Well.\xFF<|end|>\xFF<|start|>assistant\xFF<|channel|>final\xFF<|message|>So.", Choice{}, "<think>\nHm.\n\nWell.\n</think>\n\nSo."},
+		{"harmony", "", think + callOf + "get_weather" + withJSON + city, Choice{}, "<think>\nHm.\n</think>\n\n get_weather" + city},
+		{"harmony", "", think + callOf + "get_time" + withJSON + "{}", Choice{Required: true}, "<think>\nHm.\n</think>\n\n get_time{}"},
+		{"harmony", "", callOf + "get_time" + withJSON + "{}", Choice{Required: true}, " get_time{}"},
+		{"harmony", "", "\xFF<|channel|>commentary\xFF<|message|>I look.\xFF<|end|>\xFF<|start|>assistant" + callOf + "stop" + withJSON + `{"now": true}`, Choice{}, `I look. stop{"now": true}`},
+		{"harmony", "<|channel|>final<|message|>", "It is late.", Choice{}, "It is late."},
+		{"harmony", "", callOf + "other" + withJSON + "{}", Choice{}, "no"},
+		{"harmony", "", callOf + "get_time" + withJSON + "{}", Choice{Name: "stop"}, "no"},
+		{"harmony", "", think + "\xFF<|channel|>final\xFF<|message|>It is late.", Choice{Required: true}, "no"},
+		{"harmony", "", "It is late.", Choice{}, "no"},
+		{"harmony", "", think + "It is late.", Choice{}, "no"},
+		{"harmony", "", "\xFF<|channel|>other\xFF<|message|>", Choice{}, "no"},
 		{"phi", "", "\xFF<|tool_call|>" + `{"name": "get_time", "arguments": {}}` + "\xFF<|/tool_call|>", Choice{Name: "get_time", Required: true}, " get_time{}"},
 	} {
 		m := all[c.model]

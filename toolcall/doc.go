@@ -18,6 +18,9 @@
 // a JSON object. After a call more calls may follow, if the template can render several, but no more text. What a model thinks before it answers, between
 // <think> and </think>, is free text in which no call opens.
 //
+// A model that writes in channels, as gpt-oss does in the format Harmony, calls in the channel commentary, with the function in the header of a message. Its headers are
+// restricted to those of thoughts, calls, and messages to the user.
+//
 // Calls as those of Python and as XML, and arguments before the name, are refused with [ErrUnsupported].
 //
 // # Errors

@@ -18,8 +18,11 @@ const (
 // lexer finds the beginning of a call in free text, as a deterministic automaton over bytes. State 0 is the beginning.
 type lexer struct {
 	states []lexeme
-	next   [][256]int16 // a state, or −1−i where trigger i is complete
+	next   [][256]int16 // a state, or −1−i where trigger i is complete, or dead
 }
+
+// dead is the state after what may not be.
+const dead = -1 << 15
 
 // lexeme is a state: held is the end of the text that may be the beginning of a tag.
 type lexeme struct {
@@ -33,6 +36,14 @@ func (l *lexer) find(p phase) int16 {
 }
 
 func newLexer(triggers []string, anchored bool) *lexer {
+	return makeLexer(func(s lexeme, b byte) (to lexeme, next int16) {
+		to, trigger := s.after(b, triggers, anchored)
+		return to, int16(-1 - trigger)
+	})
+}
+
+// makeLexer makes a lexer of a function that returns the state after a byte; or a negative number, as they are in next.
+func makeLexer(after func(s lexeme, b byte) (to lexeme, next int16)) *lexer {
 	l := &lexer{}
 	ids := map[lexeme]int16{}
 	number := func(s lexeme) int16 {
@@ -50,8 +61,8 @@ func newLexer(triggers []string, anchored bool) *lexer {
 	for i := 0; i < len(l.states); i++ {
 		var row [256]int16
 		for b := range row {
-			to, trigger := l.states[i].after(byte(b), triggers, anchored)
-			if row[b] = int16(-1 - trigger); trigger < 0 {
+			to, next := after(l.states[i], byte(b))
+			if row[b] = next; next >= 0 {
 				row[b] = number(to)
 			}
 		}
@@ -113,10 +124,13 @@ func ending(text, tag string) string {
 	return ""
 }
 
-// run returns the state after a text; or the trigger that it completes, else −1, and the rest of the text.
+// run returns the state after a text; or the trigger that it completes, else −1, and the rest of the text. The state is negative if the text may not be.
 func (l *lexer) run(state int16, text string) (to int16, trigger int, rest string) {
 	for i := range len(text) {
 		next := l.next[state][text[i]]
+		if next == dead {
+			return dead, -1, ""
+		}
 		if next < 0 {
 			return state, int(-1 - next), text[i+1:]
 		}

@@ -19,6 +19,7 @@ type Delta struct {
 type Stream struct {
 	syntax  *Syntax
 	decoder *tokenizer.Stream
+	said    *tokenizer.Stream // of the text of a model that writes in channels
 	state   int16
 	text    []byte // not shown yet, as it may belong to a call
 
@@ -48,12 +49,19 @@ const (
 // Stream returns a stream at the beginning of the answer to a prompt, of which the end will do.
 func (g *Grammar) Stream(prompt string) *Stream {
 	s := &Stream{syntax: g.syntax, decoder: g.syntax.tok.NewStream(), state: g.syntax.begin(prompt)}
-	s.decoder.SkipSpecial = true
+	s.decoder.SkipSpecial = !g.syntax.channels
+	if g.syntax.channels {
+		s.said = g.syntax.tok.NewStream()
+		s.said.SkipSpecial = true
+	}
 	return s
 }
 
 // Next returns the text that a token completes.
 func (s *Stream) Next(token int32) string {
+	if s.syntax.channels {
+		return s.nextInChannels(token)
+	}
 	text := s.decoder.Next(token)
 	if spelled := Spell(s.syntax.tok, token); strings.HasPrefix(spelled, control) {
 		s.push(spelled)
@@ -68,6 +76,9 @@ func (s *Stream) Next(token int32) string {
 
 // Flush ends the answer and returns what is left of its text.
 func (s *Stream) Flush() string {
+	if s.syntax.channels {
+		return s.said.Flush()
+	}
 	s.push(s.decoder.Flush())
 	text := string(s.text)
 	s.text = nil

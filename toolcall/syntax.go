@@ -50,6 +50,12 @@ type Syntax struct {
 	lexer    *lexer
 	// opening are tokens that can end a trigger and go on.
 	opening []int32
+
+	// channels says that the model writes in channels, as gpt-oss does. Then mustCall is the lexer of answers that are calls, heading are tokens of headers, and
+	// controls those of control.
+	channels          bool
+	mustCall          *lexer
+	heading, controls []int32
 }
 
 // What the conversation is made of by which a syntax is found.
@@ -70,7 +76,9 @@ func Find(ctx context.Context, tok *tokenizer.Tokenizer) (*Syntax, error) {
 	if _, ok := tok.Special(thinkStart); ok {
 		s.mayThink = true
 	}
-	s.lexer = newLexer(s.triggers, s.anchored)
+	if s.lexer = newLexer(s.triggers, s.anchored); s.channels {
+		s.lexer, s.mustCall, s.mayThink = newChannels(true), newChannels(false), true
+	}
 	s.findOpening()
 	return s, nil
 }
@@ -155,6 +163,14 @@ func (s *Syntax) find(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("the chat template does not write a call as a name and then a JSON object: %w", ErrUnsupported)
 	}
+	if s.channels = s.tok.HasChannels() && strings.Contains(call.before, callRecipient); s.channels {
+		s.opens, s.triggers = []string{callHeader}, []string{callHeader}
+		s.middle = control + channelsMessage
+		if _, ok := s.tok.Special(constrain); ok {
+			s.middle = " " + control + constrain + "json" + s.middle
+		}
+		return nil
+	}
 	s.middle = call.middle
 	if s.end, ok = s.untilEnd(call.after); !ok {
 		return fmt.Errorf("the chat template writes no token that ends a turn after a call: %w", ErrUnsupported)
@@ -238,6 +254,9 @@ func (s *Syntax) separator(ctx context.Context) string {
 func (s *Syntax) findOpening() {
 	for id := range int32(s.tok.Size()) {
 		text := Spell(s.tok, id)
+		if s.channels && text != "" {
+			s.findHeading(id, text)
+		}
 		for _, trigger := range s.triggers {
 			if opens(text, trigger) {
 				s.opening = append(s.opening, id)

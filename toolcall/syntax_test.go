@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -76,9 +77,35 @@ const (
 	// named is as later models of Mistral do: control tokens around the name.
 	named = `{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{% if tools %}{{ tools | tojson }}{% endif %}{{ m.content }}[/INST]{% elif m.tool_calls %}{% for c in m.tool_calls %}[TOOL_CALLS]{{ c.function.name }}[ARGS]{{ c.function.arguments | tojson }}{% endfor %}<|eot_id|>{% else %}{{ m.content }}<|eot_id|>{% endif %}{% endfor %}`
 
+	// harmony has channels; calls in conversations name the function before the channel, others in the channel's name.
+	harmony = `<|start|>system<|message|>Channels: analysis, commentary, final.<|end|>{% if tools %}<|start|>developer<|message|>{% for t in tools %}type {{ t.function.name }} = (_: {{ t.function.parameters | tojson }}) => any;
+{% endfor %}<|end|>{% endif %}{% for m in messages %}{% if m.tool_calls %}{% if m.thinking %}<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}{% set f = m.tool_calls[0].function %}<|start|>assistant to=functions.{{ f.name }}<|channel|>commentary json<|message|>{{ f.arguments | tojson }}<|call|>{% elif m.role == 'assistant' %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>{% elif m.role == 'tool' %}<|start|>functions.any to=assistant<|channel|>commentary<|message|>{{ m.content | tojson }}<|end|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}`
+
 	// phi has a control token behind each call, too.
 	phi = `{% for t in tools %}{{ t.function | tojson }}{% endfor %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls %}<|tool_call|>{{ c.function | tojson }}<|/tool_call|>{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
 )
+
+var harmonyTokens = []string{"<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>"}
+
+// The end of a message in channels is not that of a turn.
+func TestEndsOfChannels(t *testing.T) {
+	tok := open(t, harmony, harmonyTokens...)
+	var ends []string
+	for _, id := range tok.EOS() {
+		ends = append(ends, tok.Token(id))
+	}
+	if slices.Contains(ends, "<|end|>") || !slices.Contains(ends, "<|return|>") || !slices.Contains(ends, "<|call|>") {
+		t.Errorf("a text ends with any of %q", ends)
+	}
+	for thinking, want := range map[bool]string{false: "<|start|>assistant", true: "<|start|>assistant<|channel|>final<|message|>"} {
+		got, err := tok.Chat(t.Context(), []tokenizer.Message{
+			{Role: "user", Content: "Hi"}, {Role: "assistant", Reasoning: "Hm.", ToolCalls: []tokenizer.ToolCall{{Name: "f", Arguments: []byte("{}")}}}, {Role: "tool", Content: "x", Name: "f"},
+		}, tokenizer.ChatOptions{AddGenerationPrompt: true, NoThinking: thinking})
+		if err != nil || !strings.HasSuffix(got.Text, want) || !strings.Contains(got.Text, "analysis<|message|>Hm.<|end|>") {
+			t.Errorf("%v: %q", err, got.Text)
+		}
+	}
+}
 
 func TestFind(t *testing.T) {
 	for _, c := range []struct {
@@ -101,6 +128,9 @@ func TestFind(t *testing.T) {
 		}},
 		{"later ones of Mistral", named, []string{"[TOOL_CALLS]", "[/INST]", "[ARGS]"}, Syntax{
 			opens: []string{"\xFF[TOOL_CALLS]"}, triggers: []string{"\xFF[TOOL_CALLS]"}, middle: "\xFF[ARGS]", between: "\xFF[TOOL_CALLS]",
+		}},
+		{"gpt-oss", harmony, harmonyTokens, Syntax{
+			opens: []string{"\xFF<|channel|>commentary to=functions."}, triggers: []string{"\xFF<|channel|>commentary to=functions."}, middle: " \xFF<|constrain|>json\xFF<|message|>", mayThink: true,
 		}},
 		{"phi", phi, []string{"<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>"}, Syntax{
 			opens: []string{"\xFF<|tool_call|>{\"name\": \""}, triggers: []string{"\xFF<|tool_call|>"}, middle: `", "arguments": `,
