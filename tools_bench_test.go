@@ -38,7 +38,7 @@ func randomTool(r *rand.Rand) toolcall.Tool {
 	return toolcall.Tool{Name: "find_" + names[0], Parameters: raw, Strict: true}
 }
 
-// BenchmarkToolCalls has calls of 200 random tools written in two syntaxes by the demo pair, whose target is read at the speed of a phone's flash as if it
+// BenchmarkToolCalls has calls of random tools written in two syntaxes by the demo pair, whose target is read at the speed of a phone's flash as if it
 // were so much larger that reading takes all the time. The calls are the same with each policy.
 func BenchmarkToolCalls(b *testing.B) {
 	profile, err := flashsim.Load("ufs-3.1")
@@ -49,7 +49,7 @@ func BenchmarkToolCalls(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	const tools = 200
+	const tools = 40
 	for syntax, template := range map[string]string{"tag": toolTemplate, "none": untaggedTemplate} {
 		calls := make([][]int32, tools)
 		for _, policy := range []string{"none", "lever"} {
