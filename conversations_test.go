@@ -3,6 +3,8 @@ package lever_test
 import (
 	"context"
 	"errors"
+	"flag"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/sampling"
+	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -178,4 +181,57 @@ func TestTrimForgetsIdleConversations(t *testing.T) {
 			t.Errorf("conversation %d: %q with %d tokens used again, want %q", i, got.Text, got.ReusedTokens, want[i].Text)
 		}
 	}
+}
+
+var randomRequests = flag.Int("requests", 6, "requests of the test of random requests")
+
+// TestRandomRequests: whatever is asked, cancelled and trimmed at once, each request gets the text that it gets alone, as far as it goes.
+func TestRandomRequests(t *testing.T) {
+	pair := demoPair(t)
+	config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 4 << 20, Context: 512, KV: tensor.Q8_0}
+	alone := open(t, config)
+	var want []string
+	for _, r := range conversationRequests(t, alone)[:5] {
+		result, err := alone.Generate(t.Context(), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, result.Text)
+	}
+	config.Parallel = 3
+	e := open(t, config)
+	steps := make(chan uint64)
+	var group sync.WaitGroup
+	for range config.Parallel {
+		requests := conversationRequests(t, e) // with policies of their own, which serve one generation at a time
+		group.Go(func() {
+			for step := range steps {
+				rng := rand.New(rand.NewPCG(step, 1))
+				if rng.IntN(6) == 0 {
+					if err := e.Trim(weights.TrimLevel(rng.IntN(4))); err != nil {
+						t.Error(err)
+					}
+				}
+				i, left := rng.IntN(len(want)), 1000
+				if rng.IntN(3) == 0 {
+					left = rng.IntN(6)
+				}
+				stop := errors.New("enough")
+				got, err := e.Generate(t.Context(), requests[i], func(string) error {
+					if left--; left < 0 {
+						return stop
+					}
+					return nil
+				})
+				if err == nil && got.Text != want[i] || err != nil && !(errors.Is(err, stop) && strings.HasPrefix(want[i], got.Text)) {
+					t.Errorf("step %d, request %d: %v, %q, alone %q", step, i, err, got.Text, want[i])
+				}
+			}
+		})
+	}
+	for step := range uint64(*randomRequests) {
+		steps <- step
+	}
+	close(steps)
+	group.Wait()
 }
