@@ -39,7 +39,7 @@ public final class Lever: @unchecked Sendable {
 
     /// Downloads the store at a URL to a folder. Who iterates no longer ends it; what has come stays, and the next download goes on with it.
     public static func download(_ url: URL, to folder: URL) -> AsyncThrowingStream<Step<Void>, Error> {
-        let downloader = Unchecked(MobileDownloader(url.absoluteString, dir: folder.path)!)
+        let downloader = Unchecked(MobileNewDownloader(url.absoluteString, folder.path)!)
         return work(cancel: { downloader.value.cancel() }) { yield in
             try downloader.value.download(ProgressSink { yield(.progress(task: $0, done: $1, total: $2)) })
             yield(.done(()))
@@ -48,7 +48,7 @@ public final class Lever: @unchecked Sendable {
 
     /// Opens a model and its draft, which may be missing, with so much memory for the model's weights. Who iterates no longer ends it.
     public static func open(_ model: URL, draft: URL? = nil, memoryBytes: Int64, cache: URL? = nil) -> AsyncThrowingStream<Step<Lever>, Error> {
-        let opener = Unchecked(MobileOpener(model.path, draftDir: draft?.path ?? "")!)
+        let opener = Unchecked(MobileNewOpener(model.path, draft?.path ?? "")!)
         opener.value.memoryBytes = memoryBytes
         opener.value.cacheDir = cache?.path ?? ""
         return work(cancel: { opener.value.cancel() }) { yield in
@@ -60,7 +60,7 @@ public final class Lever: @unchecked Sendable {
     /// Answers the next message of the conversation. Who iterates no longer ends the answer.
     public func answer(_ prompt: String, maxTokens: Int = 0, temperature: Double = 0, jsonSchema: String = "", stop: [String] = []) -> AsyncThrowingStream<Part, Error> {
         Lever.work(cancel: { self.engine.cancel() }) { yield in
-            let options = MobileOptions()!
+            let options = MobileNewOptions()!
             options.maxTokens = maxTokens
             options.temperature = temperature
             options.jsonSchema = jsonSchema
