@@ -34,7 +34,8 @@
 //     of a signal stack of the runtime. macOS does not (bsd/dev/arm/unix_signal.c of xnu), so that sme2 is not used there.
 //
 // In Go's assembly all vector registers are the caller's to save. Go's compiler knows neither predicates nor the parts of Z
-// registers beyond V registers, and SMSTART and SMSTOP zero all of them.
+// registers beyond V registers, and SMSTART and SMSTOP zero all of them. A C function that calls Go while it keeps ZA for itself
+// (a dormant ZA of AAPCS64) would lose it: no binding of this module is called so.
 //
 // # Cost
 //

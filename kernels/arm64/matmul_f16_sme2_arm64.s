@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "enc_sme2_arm64.h"
 
 // Products of F16 weights with float32 activations by outer products: a sum is one chain of fused multiply-adds over the
 // columns in their order, as in matmul_float_arm64.s.

@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "enc_sme2_arm64.h"
 
 // Products of Q4_K and Q6_K weights with activations in outerWideForm, by outer products of 16-bit numbers: weights times their
 // scales in integers with activations. The integers and the operations on floats are those of matmul_q4k_arm64.s and

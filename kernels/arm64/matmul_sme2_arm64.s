@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "enc_sme2_arm64.h"
 
 // Products of Q4_0 weights with activations in outerCrossForm, and of Q8_0 weights with activations in outerForm, by outer
 // products: the same integers and the same operations on floats as in matmul_i8mm_arm64.s.

@@ -3,8 +3,10 @@ package arm64
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -16,6 +18,9 @@ import (
 func needSME2(t *testing.T) {
 	t.Helper()
 	if !hasSME2() {
+		if strings.Contains(os.Getenv("LEVER_EXPECT_KERNELS"), sme2Set.Name) {
+			t.Fatal("SME2 is expected (LEVER_EXPECT_KERNELS) and absent")
+		}
 		t.Skip("the processor lacks SME2")
 	}
 	t.Logf("vectors of %d bits", 8*streamingBytes())

@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "../../enc_arm64.h"
+#include "../../enc_sme2_arm64.h"
 
 // func words()
 // Never called: the test reads its instructions, which stand in the order of the test's list.
