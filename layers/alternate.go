@@ -1,21 +1,34 @@
 package layers
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Which experts a layer needs is known once its router has spoken, and the next layer needs what they make of the rows. So a pass that computes what is no
 // expert has nothing to read. Two groups of rows can take turns instead, the second a layer behind the first: while the experts of one group are read, the
 // other group is computed. A row sees no row after it, and its bits do not depend on the rows that are computed with it, so the result is the same.
+//
+// Let a pass read for R seconds, and compute for D seconds what is no expert and for E experts. It takes D + max(E, R), and by turns, where all but experts
+// is computed twice, max(2·D + E, R). So turns pay where R is above D + E.
 
 const (
 	// groups of rows take turns.
 	groups = 2
-	// alternating is the most rows that do. Computing more of them takes longer than reading their experts, and going twice through the weights that are
-	// in memory then costs more than it saves.
+	// alternating is the most rows that do: of many rows, experts take longer to compute than to read.
 	alternating = 16
 )
 
-// newAlternation returns the layers as blocks if some of them have experts that are asked for ahead and all are blocks; else nil.
-func newAlternation(layers []Layer) (blocks []*Block) {
+// alternation decides whether rows take turns.
+type alternation struct {
+	blocks []*Block      // the layers; nil if rows can't take turns
+	halves [groups]Rows  // of the pass at work
+	dense  time.Duration // of the pass at work: D of both groups
+	spare  float64       // R − D − E in seconds, of late
+}
+
+// blocksOf returns the layers if some of them have experts that are asked for ahead and all are blocks; else nil.
+func blocksOf(layers []Layer) (blocks []*Block) {
 	some := false
 	for _, layer := range layers {
 		b, ok := layer.(*Block)
@@ -31,9 +44,9 @@ func newAlternation(layers []Layer) (blocks []*Block) {
 	return blocks
 }
 
-// alternates reports whether the rows of the pass take turns.
-func (d *Decoder) alternates() bool {
-	if n := d.rows.Len(); d.blocks == nil || n < groups || n > alternating || d.ws.observer != nil || d.ws.offloader != nil {
+// mayAlternate reports whether the rows of the pass can take turns.
+func (d *Decoder) mayAlternate() bool {
+	if n := d.rows.Len(); d.turns.blocks == nil || n < groups || n > alternating || d.ws.observer != nil || d.ws.offloader != nil {
 		return false
 	}
 	for _, sp := range d.spans {
@@ -44,31 +57,60 @@ func (d *Decoder) alternates() bool {
 	return d.ws.weights.(Prefetcher).Resident()
 }
 
+// layersByTurns computes all layers of x, by turns if that is faster.
+func (d *Decoder) layersByTurns(ctx context.Context, x []float32) error {
+	if !d.mayAlternate() {
+		return d.layers(ctx, x)
+	}
+	t, ahead := &d.turns, d.ws.weights.(Prefetcher)
+	reading, waiting := ahead.Times()
+	began, turns := time.Now(), t.spare >= 0
+	var err error
+	if turns {
+		err = d.alternate(ctx, x)
+	} else {
+		err = d.layers(ctx, x)
+	}
+	readingNow, waitingNow := ahead.Times()
+	computing := time.Since(began) - (waitingNow - waiting)
+	if turns {
+		computing -= t.dense / groups
+	} else {
+		const shared = 1.2 // some experts would be computed for both groups
+		computing = time.Duration(shared * float64(computing))
+	}
+	const window = 4 // passes
+	t.spare += ((readingNow - reading - computing).Seconds() - t.spare) / window
+	return err
+}
+
 // alternate computes all layers of x, two groups of rows by turns.
 func (d *Decoder) alternate(ctx context.Context, x []float32) error {
-	n := d.rows.Len()
+	t, n := &d.turns, d.rows.Len()
 	bounds := [groups + 1]int{0, n / groups, n}
 	for g := range groups {
-		d.halves[g] = d.rows.part(bounds[g], bounds[g+1])
+		t.halves[g] = d.rows.part(bounds[g], bounds[g+1])
 	}
-	for i := range len(d.blocks) + 1 {
+	t.dense = 0
+	for i := range len(t.blocks) + 1 {
 		for g := range groups {
-			from, to := bounds[g], bounds[g+1]
-			rows, half := &d.halves[g], x[from*d.width:to*d.width]
+			from, to := bounds[g]*d.width, bounds[g+1]*d.width
+			rows, half := &t.halves[g], x[from:to]
+			began := time.Now()
 			if i > 0 {
-				began := d.now()
-				if err := d.blocks[i-1].finish(ctx, g, from*d.width, half); err != nil {
+				if err := t.blocks[i-1].finish(ctx, g, from, half); err != nil {
 					return err
 				}
 				d.traced(d.names[i-1], rows.Len(), began)
+				began = time.Now()
 			}
-			if i < len(d.blocks) {
-				began := d.now()
-				d.ws.quarter = 4 * i / len(d.blocks)
-				if err := d.blocks[i].start(ctx, g, from*d.width, half, rows); err != nil {
+			if i < len(t.blocks) {
+				d.ws.quarter = 4 * i / len(t.blocks)
+				if err := t.blocks[i].start(ctx, g, from, half, rows); err != nil {
 					return err
 				}
 				d.traced(d.names[i], rows.Len(), began)
+				t.dense += time.Since(began)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package layers_test
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -14,14 +15,21 @@ import (
 // onlyDense are a Prefetcher that has all in memory but experts, and counts the groups of rows that told what comes next.
 type onlyDense struct {
 	*layers.Memory
-	told *int
+	told    int
+	reading time.Duration // so far, and of each pass
+	pass    time.Duration
 }
 
-func (w onlyDense) Prefetch([]string) { *w.told++ }
+func (w *onlyDense) Prefetch([]string) { w.told++ }
 
-func (onlyDense) Ready(string) bool { return false }
+func (*onlyDense) Ready(string) bool { return false }
 
-func (onlyDense) Resident() bool { return true }
+func (*onlyDense) Resident() bool { return true }
+
+func (w *onlyDense) Times() (reading, waiting time.Duration) {
+	w.reading += w.pass
+	return w.reading, 0
+}
 
 // Rows that take turns with others have, bit for bit, the logits of plain decoding.
 func TestAlternatingRowsEqualPlainDecoding(t *testing.T) {
@@ -29,8 +37,7 @@ func TestAlternatingRowsEqualPlainDecoding(t *testing.T) {
 	cfg.Experts, cfg.Chosen = 6, 2
 	w := randomExperts(t, cfg)
 	kerneltest.Each(t, "experts", func(t *testing.T, set *kernels.Set) {
-		told := 0
-		tree := newDecoder(t, cfg, onlyDense{w, &told}, arch.Options{Pool: kerneltest.Pool(t, set, 3), MaxBatch: 7})
+		tree := newDecoder(t, cfg, &onlyDense{Memory: w, pass: time.Hour}, arch.Options{Pool: kerneltest.Pool(t, set, 3), MaxBatch: 7})
 		ref := newDecoder(t, cfg, w, arch.Options{Pool: kerneltest.Pool(t, set, 1)})
 		rapid.Check(t, func(t *rapid.T) {
 			truncate(t, tree, 0)
@@ -40,20 +47,39 @@ func TestAlternatingRowsEqualPlainDecoding(t *testing.T) {
 	})
 }
 
+// Rows do not take turns where reading is not what passes wait for.
+func TestRowsAlternateWhileReadsTakeLonger(t *testing.T) {
+	cfg := small(qwen3)
+	cfg.Experts, cfg.Chosen = 4, 2
+	w := &onlyDense{Memory: randomExperts(t, cfg)}
+	d := newDecoder(t, cfg, w, arch.Options{MaxBatch: 4, Context: 64})
+	for i, c := range []struct {
+		read   time.Duration
+		groups int
+	}{{0, 2}, {0, 1}, {time.Hour, 1}, {time.Hour, 2}, {0, 2}} {
+		w.told, w.pass = 0, c.read
+		forward(t, d, []int32{1, 2}, nil)
+		commit(t, d)
+		if w.told != c.groups*cfg.Layers {
+			t.Errorf("pass %d: told %d times of experts in %d layers, want %d groups", i, w.told, cfg.Layers, c.groups)
+		}
+	}
+}
+
 // Several rows take turns, in two groups, unless somebody looks at all of them after a layer or they are many; one row has nobody to take turns with. An
 // expert that the first group asks for is not counted as read for a row of the second.
 func TestWhichRowsAlternate(t *testing.T) {
 	cfg := small(qwen3)
 	cfg.Experts, cfg.Chosen = 4, 2
-	told := 0
-	d := newDecoder(t, cfg, onlyDense{randomExperts(t, cfg), &told}, arch.Options{MaxBatch: 32, Context: 64})
+	w := &onlyDense{Memory: randomExperts(t, cfg), pass: time.Hour}
+	d := newDecoder(t, cfg, w, arch.Options{MaxBatch: 32, Context: 64})
 	look := func(_ int, rows []int, _ []float32) ([]int, error) { return rows, nil }
 	for _, c := range []struct {
 		rows   int
 		hook   layers.Hook
 		groups int
 	}{{1, nil, 1}, {2, nil, 2}, {5, nil, 2}, {16, nil, 2}, {17, nil, 1}, {5, look, 1}} {
-		told = 0
+		w.told = 0
 		b := layers.Batch{Tokens: make([]int32, c.rows)}
 		if c.hook != nil {
 			b.Hook, b.HookAfter = c.hook, []int{0}
@@ -61,8 +87,8 @@ func TestWhichRowsAlternate(t *testing.T) {
 		if _, err := d.Forward(ctx, b); err != nil {
 			t.Fatal(err)
 		}
-		if told != c.groups*cfg.Layers {
-			t.Errorf("%d rows, watched: %v: told %d times of experts in %d layers, want %d groups", c.rows, c.hook != nil, told, cfg.Layers, c.groups)
+		if w.told != c.groups*cfg.Layers {
+			t.Errorf("%d rows, watched: %v: told %d times of experts in %d layers, want %d groups", c.rows, c.hook != nil, w.told, cfg.Layers, c.groups)
 		}
 		cold := 0
 		for row := range c.rows {

@@ -38,9 +38,9 @@ type Decoder struct {
 	ws     *Workspace
 	width  int
 	names  []string // of the layers, for the trace
-	blocks []*Block // the layers, if rows may take turns
-	states []State  // of the layers
-	unsaid error    // about the first layer that does not say what it keeps, if there is one
+	turns  alternation
+	states []State // of the layers
+	unsaid error   // about the first layer that does not say what it keeps, if there is one
 	closed bool
 
 	sequences []*Sequence // by number; nil where one was closed
@@ -50,7 +50,6 @@ type Decoder struct {
 	one     [1]Part // of a pass for one sequence
 	spans   []span
 	rows    Rows
-	halves  [groups]Rows // of rows that take turns
 	tokens  []int32
 	offered []int     // what a hook gets to see
 	x       []float32 // [MaxRows][width], the residual stream
@@ -85,7 +84,7 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 			d.unsaid = fmt.Errorf("layers: %w: layer %d, a %T, does not say what it keeps; give it the method States", ErrStateful, i, layer)
 		}
 	}
-	d.blocks = newAlternation(m.Layers)
+	d.turns.blocks = blocksOf(m.Layers)
 	d.Sequence = d.add(m.Cache)
 	return d, nil
 }
@@ -224,11 +223,7 @@ func (d *Decoder) pass(ctx context.Context) error {
 		return err
 	}
 	d.traced("embedding", d.rows.Len(), began)
-	if d.alternates() {
-		if err := d.alternate(ctx, x); err != nil {
-			return err
-		}
-	} else if err := d.layers(ctx, x); err != nil {
+	if err := d.layersByTurns(ctx, x); err != nil {
 		return err
 	}
 	if x = x[:d.rows.Len()*d.width]; len(x) == 0 {

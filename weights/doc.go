@@ -89,7 +89,7 @@
 // keeps those segments that were used most and last: a use counts half after 16 passes. (Keeping those used last alone finds nothing again where less
 // than what one pass uses is kept.) [Streamer.Prefetch] tells which experts come next and how many rows use each, so that they are read one
 // by one, each with as many reads as can be under way, and [Streamer.Ready] which
-// of them are in memory, to be used first. [Stats] counts how many experts passes asked for, and how many were read.
+// of them are in memory, to be used first. Two groups of rows may take turns: what the last two calls of Prefetch told is read. [Stats] counts how many experts passes asked for, and how many were read.
 //
 // Ask for tensors in the order of the store, which is that of [Contents].Steps; the experts that a store marks may come in any. Another order gives the same values but costs
 // reads in every pass: the stream then starts anew behind each tensor that came late, and what it had read ahead is read again.
@@ -103,7 +103,7 @@
 // Only the tiles are on the Go heap. Readers keep a fixed number of reads under way and do nothing else; checkers compute CRC-32C beside
 // them. Buffers of 2 MiB and more are backed by huge pages where the system has them: a device fills a huge page with a piece of one
 // request but small pages with many, which made direct reads 2.6 times as fast on a virtual machine's NVMe disk (2.2 instead of 0.83 GB/s for 4
-// reads of 4 MiB). Files that refuse direct reads are read through the page cache, which is told to forget them.
+// reads of 4 MiB). Experts share allocations of 64 MiB, as most are not of whole huge pages. Files that refuse direct reads are read through the page cache, which is told to forget them.
 //
 // A segment that does not arrive or is not right is read once more, then it is an error that names it. Files that are deleted or replaced
 // while they are read give [ErrReplaced] when the next segment of theirs is read from flash. [Streamer.Resize] and [Streamer.Trim]

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"github.com/lever-go/lever/internal/offheap"
@@ -20,6 +21,56 @@ func newPages(n int) (pages, error) {
 		return pages{}, fmt.Errorf("weights: %w", err)
 	}
 	return pages{mem, free}, nil
+}
+
+// slab is memory that experts share, as each alone would not end where a huge page does: their reads would then be slower, and cost more processor time.
+type slab struct {
+	mem  []byte
+	free func() error
+	next int // offset of what was not handed out yet
+	live int // parts that are in use
+}
+
+const (
+	slabBytes = 64 << 20
+	// leastInSlab is the size from which on memory comes from a slab: what is smaller would leave much of one unused.
+	leastInSlab = 512 << 10
+)
+
+// take returns n bytes of the slab, or false if it has not so many left.
+func (s *slab) take(n int) (pages, bool) {
+	page := os.Getpagesize()
+	whole := (n + page - 1) / page * page
+	if s.next+whole > len(s.mem) {
+		return pages{}, false
+	}
+	part := s.mem[s.next : s.next+whole : s.next+whole]
+	s.next += whole
+	s.live++
+	return pages{part[:n], func() error {
+		if s.live--; s.live > 0 {
+			return offheap.Discard(part)
+		}
+		s.mem = nil
+		return s.free()
+	}}, true
+}
+
+// newKept returns memory for an expert of n bytes: of the newest slab, which is replaced when it is used up.
+func (r *Streamer) newKept(n int) (pages, error) {
+	if n < leastInSlab || !offheap.CanDiscard {
+		return newPages(n)
+	}
+	if mem, ok := r.slab.take(n); ok {
+		return mem, nil
+	}
+	mem, free, err := offheap.Alloc(max(slabBytes, n+offheap.HugePage))
+	if err != nil {
+		return pages{}, fmt.Errorf("weights: %w", err)
+	}
+	r.slab = &slab{mem: mem, free: free}
+	kept, _ := r.slab.take(n)
+	return kept, nil
 }
 
 // isAligned reports whether a direct read may begin at data.

@@ -103,3 +103,38 @@ func TestBufferedFallBack(t *testing.T) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
+
+// Experts that are not of whole huge pages share memory, which goes back to the system with the last of them.
+func TestSlab(t *testing.T) {
+	r := &Streamer{slab: &slab{}}
+	const n = 3*leastInSlab + 4096
+	var all []pages
+	for i := range 2 * slabBytes / n {
+		mem, err := r.newKept(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(mem.bytes) != n || !isAligned(mem.bytes) {
+			t.Fatalf("expert %d has %d bytes, aligned: %v", i, len(mem.bytes), isAligned(mem.bytes))
+		}
+		mem.bytes[0], mem.bytes[n-1] = byte(i), byte(i)
+		all = append(all, mem)
+	}
+	for i, mem := range all {
+		if mem.bytes[0] != byte(i) || mem.bytes[n-1] != byte(i) {
+			t.Fatalf("expert %d was overwritten", i)
+		}
+	}
+	first := r.slab
+	for _, mem := range all {
+		if err := mem.free(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if first.mem != nil {
+		t.Error("memory that nobody uses is kept")
+	}
+	if mem, err := r.newKept(n); err != nil || mem.free() != nil {
+		t.Errorf("no memory after all was given back: %v", err)
+	}
+}

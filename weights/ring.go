@@ -92,11 +92,14 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 }
 
 // allocate takes memory from the system, unless the limit forbids it: while it shrinks, what is still in use counts.
-func (r *Streamer) allocate(n int) (pages, bool) {
+func (r *Streamer) allocate(n int) (pages, bool) { return r.allocateFrom(newPages, n) }
+
+// allocateFrom takes it as newMemory does.
+func (r *Streamer) allocateFrom(newMemory func(n int) (pages, error), n int) (pages, bool) {
 	if r.memory+int64(n) > r.plan.DRAM {
 		return pages{}, false
 	}
-	mem, err := newPages(n)
+	mem, err := newMemory(n)
 	if err != nil {
 		r.broken = err
 		r.announce()

@@ -3,6 +3,7 @@ package weights
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // Some segments are used in some passes only: those of experts, which the store marks, and others, which are told by what passes ask for,
@@ -155,6 +156,13 @@ func (r *Streamer) Resident() bool {
 	return r.plan.Kept > 0 && r.plan.Streamed == 0 && r.missing == 0
 }
 
+// Times returns the times that [Stats] has, of reading and of waiting.
+func (r *Streamer) Times() (reading, waiting time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.clock.sum(), r.stats.WaitTime + r.stats.ExpertWait
+}
+
 // Ready reports whether a tensor can be read without waiting for flash.
 func (r *Streamer) Ready(name string) bool {
 	t, ok := r.tensors[name]
@@ -185,7 +193,7 @@ func (r *Streamer) keep(place, n int) (pages, bool) {
 		}
 		r.discard(l)
 	}
-	mem, ok := r.allocate(n)
+	mem, ok := r.allocateFrom(r.newKept, n)
 	if ok {
 		r.kept += int64(n)
 	}

@@ -134,6 +134,7 @@ type Streamer struct {
 	last      int                   // chunk of the last fetch of a segment
 	buffers   int                   // of the ring, wherever they are
 	free      []pages               // those of them that are in no fetch
+	slab      *slab                 // that the next expert gets memory from
 	memory    int64                 // that is held now
 	tiles     map[string]*tileCache // by table
 	uses      int64                 // of tiles
@@ -159,6 +160,7 @@ func (s *Store) Stream(ctx context.Context, opts StreamOptions) (*Streamer, erro
 		closing: make(chan struct{}), partArrived: make(chan struct{}, 1), tileArrived: make(chan struct{}, 1),
 	}
 	r.wake.L, r.wakeChecker.L = &r.mu, &r.mu
+	r.slab = &slab{}
 	if r.scan, err = newScan(s.manifest); err != nil {
 		return fail(err)
 	}

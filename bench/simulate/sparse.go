@@ -56,21 +56,37 @@ func share(before int) float64 {
 	return shares[last] * math.Pow(float64(last)/float64(before), 0.6)
 }
 
-// pass returns how many experts have to be read for each row of a pass, how long they are waited for, and how long all experts take to compute. In each
-// layer those that are in memory are computed while others are read.
-func (e *experts) pass(rows, layers int, random *rand.Rand) (cold [][4]int, wait, compute float64) {
-	total, used := 0, 0.0
+// pass returns how many experts have to be read for each row of a pass, how long they are waited for, and how long it takes to compute them. In each
+// layer those that are in memory are computed while others are read. Of several rows, one half is computed while experts of the other half are read, if that is
+// faster: what dense says of the rest is then computed for each half, and compute contains what that adds.
+func (e *experts) pass(rows, layers int, dense func(rows int) float64, random *rand.Rand) (cold [][4]int, wait, compute float64) {
+	total := 0
 	for before := range rows {
-		asked := e.used * share(before)
-		n := int(asked*(1-e.hits)*(0.75+random.Float64()/2) + 0.5)
-		cold, total, used = append(cold, [4]int{n / 4, (n + 1) / 4, (n + 2) / 4, (n + 3) / 4}), total+n, used+asked
+		n := int(e.used*share(before)*(1-e.hits)*(0.75+random.Float64()/2) + 0.5)
+		cold, total = append(cold, [4]int{n / 4, (n + 1) / 4, (n + 2) / 4, (n + 3) / 4}), total+n
 	}
-	compute = used * e.compute
-	read := float64(total) * e.read
+	read, compute := float64(total)*e.read, e.computing(rows)
+	last := 0.0 // the time after the last read of each layer
 	if total > 0 {
-		read += float64(layers) * e.compute // of the last one of each layer
+		last = float64(layers) * e.compute
 	}
-	return cold, max(0, read-compute), compute
+	wait = max(0, read+last-compute)
+	if half := rows / 2; half > 0 {
+		rest := dense(rows)
+		byTurns := e.computing(half) + e.computing(rows-half) + dense(half) + dense(rows-half) - rest
+		if waitByTurns := max(0, read-byTurns-rest); byTurns+waitByTurns < compute+wait {
+			compute, wait = byTurns, waitByTurns
+		}
+	}
+	return cold, wait, compute
+}
+
+// computing returns how long it takes to compute the experts of so many rows.
+func (e *experts) computing(rows int) (seconds float64) {
+	for before := range rows {
+		seconds += e.used * share(before) * e.compute
+	}
+	return seconds
 }
 
 // sparseOn returns how a phone runs the target with experts, of which a part is in memory, as is all else.
@@ -105,7 +121,7 @@ func (c *clock) routed(o *spec.Observation) (io, wait float64) {
 	if e == nil {
 		return 0, 0
 	}
-	cold, wait, compute := e.pass(o.Tree.Len(), c.h.layers, c.random)
+	cold, wait, compute := e.pass(o.Tree.Len(), c.h.layers, c.h.compute.At, c.random)
 	c.now += wait + compute
 	o.Cold = cold
 	for _, quarters := range cold {
