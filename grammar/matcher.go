@@ -161,7 +161,7 @@ const (
 
 // Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
-	w := newMatch(ctx, g.vocabulary.matchSteps())
+	w := newMatch(ctx, lateSteps*g.vocabulary.matchSteps())
 	m := &Matcher{grammar: g, machine: newMachine(g.automaton, w), work: w, ids: map[int32]int{}, masks: map[int][]uint64{}}
 	m.end = m.mask()
 	for _, token := range g.vocabulary.end {
@@ -177,6 +177,7 @@ const triedTokens = 4
 // try follows a text of some tokens, and fails if that takes too much work: where it shows at once, it is better said before there is a text.
 func (g *Grammar) try(w *work) error {
 	m := g.Matcher(w.ctx)
+	m.work.limit /= lateSteps
 	for state, n := 0, 0; n < triedTokens && state >= 0; n++ {
 		mask := m.Allowed(state)
 		if m.Err() != nil || !w.do(m.work.steps) {

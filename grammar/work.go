@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"time"
+
+	"github.com/lever-go/lever/internal/giveway"
 )
 
 // ErrTooLarge is wrapped by errors about a schema that would take too much work or memory: [Vocabulary.JSONSchema] returns it for most of
@@ -17,10 +17,8 @@ type work struct {
 	ctx   context.Context
 	steps int // so far
 	limit int
-	asks  int   // the number of steps after which the context is asked, and other goroutines go first
+	asks  int   // the number of steps after which the context is asked, and others go first
 	asked int   // the steps at which that is due
-	rests int   // the number of steps after which the work sleeps instead; 0 if it does not
-	slept int   // the steps after which it slept last
 	err   error // why the work must end
 }
 
@@ -28,17 +26,19 @@ const (
 	// compileSteps bound a compile: to 200 ms on a core on which a step takes 5 to 30 ns, by what the schema is, as measured on one of 2023.
 	compileSteps = 6 << 20
 	compileAsks  = 1 << 12
-	compileRests = 1 << 15
 	// matchAsks is more, as an answer waits for the matcher, and others for the answer.
 	matchAsks = 1 << 14
 )
 
-// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over a third of them.
+// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over a third of them. In the middle of a text,
+// where an end would lose what there is, it may take lateSteps times as many.
 func (v *Vocabulary) matchSteps() int { return max(1<<16, len(v.trie)/3+1<<14) }
+
+const lateSteps = 2
 
 // newWork returns the work of a compile.
 func newWork(ctx context.Context, limit int) *work {
-	return &work{ctx: ctx, limit: limit, asks: compileAsks, rests: compileRests}
+	return &work{ctx: ctx, limit: limit, asks: compileAsks}
 }
 
 // newMatch returns the work of a matcher, which begins anew for each question.
@@ -46,25 +46,27 @@ func newMatch(ctx context.Context, limit int) *work {
 	return &work{ctx: ctx, limit: limit, asks: matchAsks}
 }
 
-// begin begins anew.
+// begin begins anew, but for the steps after which others go first.
 func (w *work) begin() {
-	w.steps, w.slept = 0, 0
-	w.ask()
+	due := w.asked - w.steps
+	w.steps = 0
+	w.check()
+	w.asked = min(max(due, 1), w.limit+1)
 }
 
 // do counts n steps, and reports whether the work may go on.
 func (w *work) do(n int) bool {
 	w.steps += n
 	if w.steps >= w.asked && w.err == nil {
-		w.yield()
-		w.ask()
+		giveway.Now(w.ctx) // the work may keep one core busy, but nobody waiting
+		w.check()
+		w.asked = min(w.steps+w.asks, w.limit+1)
 	}
 	return w.err == nil
 }
 
-// ask ends the work where it must end.
-func (w *work) ask() {
-	w.asked = min(w.steps+w.asks, w.limit+1)
+// check ends the work where it must end.
+func (w *work) check() {
 	switch {
 	case w.err != nil:
 	case w.ctx.Err() != nil:
@@ -72,17 +74,6 @@ func (w *work) ask() {
 	case w.steps > w.limit:
 		w.err = fmt.Errorf("grammar: %w", ErrTooLarge)
 	}
-}
-
-// yield lets other goroutines go first: work may keep one core busy, but nobody waiting. Sleeping lets those go first, too, that wait for the
-// network, at which the scheduler looks only every 10 ms while goroutines are ready on all cores.
-func (w *work) yield() {
-	if w.rests > 0 && w.steps-w.slept >= w.rests {
-		w.slept = w.steps
-		time.Sleep(time.Microsecond)
-		return
-	}
-	runtime.Gosched()
 }
 
 // What takes more than one step: so many that a step takes about as long everywhere.

@@ -45,9 +45,9 @@ const lightBytes = 16 << 10
 
 // prepare makes a job of a request's body: its fields, its prompt, its grammar.
 func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, err error) {
-	read := func() { j, err = s.readJob(ctx, body, q) }
+	read := func(ctx context.Context) { j, err = s.readJob(ctx, body, q) }
 	if len(body) <= lightBytes {
-		read()
+		read(ctx)
 	} else if busy := s.inTurn(ctx, len(body), read); busy != nil {
 		return nil, busy
 	}
@@ -125,19 +125,23 @@ func plain(err error) string { return strings.TrimPrefix(err.Error(), "lever: ")
 const byteLater = time.Microsecond
 
 // inTurn calls f, about so many bytes, when it is its turn among what takes long and is not a generation: one at a time, so that it takes one core
-// at most.
-func (s *Server) inTurn(ctx context.Context, bytes int, f func()) error {
+// at most. With the context that f gets, it gives way.
+func (s *Server) inTurn(ctx context.Context, bytes int, f func(ctx context.Context)) error {
 	if !s.preparing.enter(false) {
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait to be prepared already; try again later", s.options.Waiting)
 	}
 	defer s.preparing.leave()
-	return s.preparing.run(ctx, false, time.Duration(bytes)*byteLater, f)
+	return s.preparing.run(ctx, false, time.Duration(bytes)*byteLater, func() { f(s.light.givesWay(ctx)) })
 }
 
 // answer has a job's answer generated when its turn comes, and writes it. An error says that nothing was written.
 func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 	if s.ending.Load() {
 		return errEnding
+	}
+	if !j.large {
+		s.light.Add(1)
+		defer s.light.Add(-1)
 	}
 	if !s.queue.enter(j.large) {
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait already; try again later", s.options.Waiting)

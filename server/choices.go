@@ -156,7 +156,11 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	if j.thoughts != nil {
 		thoughts = tokenizer.NewThoughts(*j.thoughts)
 	}
-	result, err := s.options.Engine.Generate(ctx, req, func(text string) error {
+	work := ctx
+	if j.large {
+		work = s.light.givesWay(ctx)
+	}
+	result, err := s.options.Engine.Generate(work, req, func(text string) error {
 		ready = append(ready, held.shown(len(text))...)
 		n := min(draftedBytes, len(text))
 		for i, part := range []string{text[:n], text[n:]} {

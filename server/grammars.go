@@ -166,7 +166,7 @@ func (s *Server) compile(ctx context.Context, schema []byte) (g *grammar.Grammar
 	if schema == nil {
 		return vocabulary.JSON(), nil
 	}
-	if busy := s.inTurn(ctx, len(schema), func() { g, err = vocabulary.JSONSchema(ctx, schema) }); busy != nil {
+	if busy := s.inTurn(ctx, len(schema), func(ctx context.Context) { g, err = vocabulary.JSONSchema(ctx, schema) }); busy != nil {
 		return nil, busy
 	}
 	return g, err

@@ -38,9 +38,12 @@ func TestMain(m *testing.M) {
 
 const key = "sk-test"
 
-func openEngine(t testing.TB) *lever.Engine {
+func openEngine(t testing.TB) *lever.Engine { return openParallel(t, 1) }
+
+// openParallel opens an engine for so many requests at once.
+func openParallel(t testing.TB, n int) *lever.Engine {
 	t.Helper()
-	engine, err := lever.Open(t.Context(), lever.Config{Model: models.Target, Draft: models.Draft})
+	engine, err := lever.Open(t.Context(), lever.Config{Model: models.Target, Draft: models.Draft, Parallel: n})
 	if err != nil {
 		t.Fatal(err)
 	}

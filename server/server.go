@@ -121,6 +121,7 @@ type Server struct {
 	grammars  *grammars[*grammar.Grammar]
 	tools     *grammars[*toolcall.Grammar]
 	queue     *queue // for the engine
+	light     light
 	metrics   metrics
 	mux       *http.ServeMux
 	ending    atomic.Bool

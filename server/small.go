@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/lever-go/lever/tokenizer"
@@ -11,11 +12,11 @@ func (s *Server) small(refusal func(*apiError) any, f func(r *http.Request, body
 	return s.keyed(func(w http.ResponseWriter, r *http.Request) {
 		body, err := s.bodies.read(w, r)
 		var answer any
-		run := func() { answer, err = f(r, body) }
+		run := func(ctx context.Context) { answer, err = f(r.WithContext(ctx), body) }
 		switch {
 		case err != nil:
 		case len(body) <= lightBytes:
-			run()
+			run(r.Context())
 		default:
 			if busy := s.inTurn(r.Context(), len(body), run); busy != nil {
 				err = busy

@@ -162,7 +162,7 @@ func (s *Server) compileTools(ctx context.Context, what []byte) (g *toolcall.Gra
 	if err := json.Unmarshal(what, &t); err != nil {
 		return nil, err
 	}
-	if busy := s.inTurn(ctx, len(what), func() { g, err = s.options.Engine.ToolGrammar(ctx, t.Tools, t.Choice) }); busy != nil {
+	if busy := s.inTurn(ctx, len(what), func(ctx context.Context) { g, err = s.options.Engine.ToolGrammar(ctx, t.Tools, t.Choice) }); busy != nil {
 		return nil, busy
 	}
 	return g, err

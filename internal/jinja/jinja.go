@@ -12,8 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
+
+	"github.com/lever-go/lever/internal/giveway"
 )
 
 // ErrLimit is wrapped by errors of templates that are too large, or whose run exceeds one of its [Limits].
@@ -100,7 +101,7 @@ type run struct {
 	piped     Value // what the filters of a block get
 }
 
-// step counts n steps. It lets other goroutines go first now and then: a run may keep one core busy, but nobody waiting.
+// step counts n steps. It lets others go first now and then: a run may keep one core busy, but nobody waiting.
 func (r *run) step(n int64) error {
 	const checkEvery = 1024
 	r.steps -= n
@@ -109,7 +110,7 @@ func (r *run) step(n int64) error {
 	}
 	if r.unchecked += n; r.unchecked >= checkEvery {
 		r.unchecked = 0
-		runtime.Gosched()
+		giveway.Now(r.ctx)
 		return r.ctx.Err()
 	}
 	return nil
