@@ -140,9 +140,9 @@ func (s *Server) embeddings(refusal func(*apiError) any, fields func(*embedReque
 		}
 		defer leave()
 		q := &embedRequest{s: s, pooling: lever.PoolMean}
-		read := func() { err = q.read(r.Context(), body, fields(q)) }
+		read := func(ctx context.Context) { err = q.read(ctx, body, fields(q)) }
 		if len(body) <= lightBytes {
-			read()
+			read(r.Context())
 		} else if busy := s.inTurn(r.Context(), len(body), read); busy != nil {
 			return busy
 		}
