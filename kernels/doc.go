@@ -59,7 +59,7 @@
 //	go               IQ4_NL, MXFP4, IQ4_XS, Q3_K, Q5_K, IQ3_S, IQ3_XXS        without and with minima (Q5_K)
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
-//	i8mm, sme2       as neon                                                  without minima; with them as dotprod
+//	i8mm, sme2       as neon                                                  without and with minima
 //	avx2             the same                                                 of five layouts, all of unsigned integers
 //	avx512, amx      as avx2                                                  as avx2
 //
@@ -71,7 +71,7 @@
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
 //	avx2            72     95      75    88    85       70     73
 //	dotprod         92     88      90    80    79       82     82
-//	i8mm            83     79      81    69    52       72     72
+//	i8mm            83     79      81    69    67       72     72
 //
 // With one row, unpacking takes most of the time. A core at 2.5 GHz of that kind unpacks and multiplies Q3_K at 9.4 and IQ3_XXS at 10.3 billion elements
 // a second, 4.0 and 3.9 GB/s: faster than the flash of a phone reads (2.6 GB/s).

@@ -106,6 +106,7 @@ func TestCall(t *testing.T) {
 		{"gemvMinimaDotprod", unpacked(&dotprodSet, table.Minima, 1)},
 		{"gemmMinimaDotprod16", unpacked(&dotprodSet, table.Minima, 16)},
 		{"gemmUnpackedI8mm16", unpacked(&i8mmSet, table.Signed, 16)},
+		{"gemmMinimaI8mm16", unpacked(&i8mmSet, table.Minima, 16)},
 		{"unpackNibblesNeon", unpack(tensor.IQ4_NL)},
 		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
 		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},

@@ -51,6 +51,7 @@ var costs = []struct {
 	{kernel: "gemmUnpackedI8mm16", cycle: 32.90, optimistic: 32.90, instr: 0.0882},
 	{kernel: "gemvMinimaDotprod", cycle: 20.90, optimistic: 20.90, instr: 0.1561},
 	{kernel: "gemmMinimaDotprod16", cycle: 20.90, optimistic: 20.90, instr: 0.1275},
+	{kernel: "gemmMinimaI8mm16", cycle: 28.27, optimistic: 28.27, instr: 0.1067},
 	{kernel: "unpackNibblesNeon", instr: 0.2493, options: elements},
 	{kernel: "unpackMXFP4Neon", instr: 0.3252, options: elements},
 	{kernel: "unpackIQ4XSNeon", instr: 0.2782, options: elements},

@@ -114,6 +114,7 @@
 #define USHR16(s, n, d) WORD $(0x6f000400 | ((16-(s))<<16) | ((n)<<5) | (d))
 #define USHR4(s, n, d)  WORD $(0x6f000400 | ((64-(s))<<16) | ((n)<<5) | (d))
 #define FMLA4(m, n, d)  ENC3(0x4e20cc00, m, n, d)
+#define FMLS4(m, n, d)  ENC3(0x4ea0cc00, m, n, d) // Vd -= Vn·Vm
 #define UZP1B(m, n, d)  ENC3(0x4e001800, m, n, d) // even bytes of Vn, then of Vm
 #define UZP18(m, n, d)  ENC3(0x4e401800, m, n, d) // even halfwords
 #define UZP14(m, n, d)  ENC3(0x4e801800, m, n, d) // even lanes of Vn, then of Vm

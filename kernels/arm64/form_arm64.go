@@ -30,12 +30,13 @@ var (
 	// that the float reads as that number plus the sum as long as the sum is below 2^22) less what the offset of unsigned
 	// weights adds: one float subtraction then replaces a conversion.
 	rowLayout = layout{elems: 32, alone: 64, paired: 64}
-	// A block of two rows a, b together, interleaved as the operands of SMMLA are, takes 96 bytes:
+	// A block of two rows a, b together, interleaved as the operands of SMMLA are, takes 112 bytes:
 	//
-	//	a[0..7] b[0..7] a[8..15] b[8..15] … b[24..31]; int32 start of a, b, a, b; float32 d of a, b, a, b
+	//	a[0..7] b[0..7] a[8..15] b[8..15] … b[24..31]; int32 start of a, b, a, b; float32 d of a, b, a, b; float32 d·Σq of a, b, a, b
 	//
-	// and a last row that stands alone the same as in rowLayout.
-	pairLayout = layout{elems: 32, alone: 64, paired: 48}
+	// and a last row that stands alone the same as in rowLayout. crossLayout lacks the last 16 bytes.
+	pairLayout  = layout{elems: 32, alone: 64, paired: 56}
+	crossLayout = layout{elems: 32, alone: 64, paired: 48}
 	// K-quants have 8 or 16 scales of their own in 256 columns. To multiply by those in integers, there is one scale in 64
 	// columns here, in blocks of 144 bytes:
 	//
@@ -64,7 +65,7 @@ var (
 	//	16·l·c0 + (l+16h)·a1 = 16·(h·a1 + l·(c0 + a1/16))
 	//
 	// where c0 + a1/16 is x0/s with the rounding error of c0 alone; d is s/16.
-	crossForm = table.Form{Name: "q8cross", RowBytes: pairLayout.rowBytes, Quantize: quantizeCross, Block: crossFormBlock}
+	crossForm = table.Form{Name: "q8cross", RowBytes: crossLayout.rowBytes, Quantize: quantizeCross, Block: crossFormBlock}
 	// wideForm rounds as the plain form would with blocks of 64 columns; columns missing in the last block count as 0.
 	wideForm = table.Form{Name: "q8wide", Elems: 64, RowBytes: wideLayout.rowBytes, Quantize: quantizeWide, Block: wideFormBlock}
 	// halfForm rounds to float16, after scaling by the power of two that brings the largest magnitude among 128 columns to
@@ -91,13 +92,13 @@ func quantizePairs(q []byte, x []float32, rows, k int) {
 }
 
 func quantizeCross(q []byte, x []float32, rows, k int) {
-	stride, blocks := pairLayout.stride(rows), k/pairLayout.elems
+	stride, blocks := crossLayout.stride(rows), k/crossLayout.elems
 	for r := range rows &^ 1 {
-		block := q[r/2*2*pairLayout.paired:]
+		block := q[r/2*2*crossLayout.paired:]
 		quantizeCrossPair(&block[r%2*8], &block[64+r%2*4], stride, &x[r*k], blocks)
 	}
 	if last := rows - 1; rows%2 == 1 {
-		quantizeCrossRow(&q[last*pairLayout.paired], stride, &x[last*k], blocks)
+		quantizeCrossRow(&q[last*crossLayout.paired], stride, &x[last*k], blocks)
 	}
 }
 
@@ -138,7 +139,12 @@ func rowFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 }
 
 func pairFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
-	b := q[block*pairLayout.stride(rows)+row&^1*pairLayout.paired:]
+	return pairBlock(&pairLayout, q, rows, row, block)
+}
+
+// pairBlock is table.Form.Block of a layout of pairs.
+func pairBlock(l *layout, q []byte, rows, row, block int) (d float32, v [32]int32) {
+	b := q[block*l.stride(rows)+row&^1*l.paired:]
 	if row == rows-1 && rows%2 == 1 {
 		return rowFormBlock(b, 1, 0, 0, 0)
 	}
@@ -148,8 +154,8 @@ func pairFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
 	return float32At(b, 80+row%2*4), v
 }
 
-func crossFormBlock(q []byte, rows, k, row, block int) (d float32, v [32]int32) {
-	d, v = pairFormBlock(q, rows, k, row, block)
+func crossFormBlock(q []byte, rows, _, row, block int) (d float32, v [32]int32) {
+	d, v = pairBlock(&crossLayout, q, rows, row, block)
 	for i := range 16 {
 		a1 := v[16+i]
 		v[i], v[16+i] = 16*v[i]+a1, 16*a1

@@ -5,7 +5,7 @@ import "github.com/lever-go/lever/tensor"
 // With one row of Q8_0, SDOT does as much in an instruction as matrices could: that is the kernel of the dotprod set.
 var (
 	q4I8mm = blocked{
-		dtype: tensor.Q4_0, x: &pairLayout,
+		dtype: tensor.Q4_0, x: &crossLayout,
 		gemv: gemvQ4I8mm,
 		gemm: []gemm{{16, gemmQ4I8mm16}, {8, gemmQ4I8mm8}, {4, gemmQ4I8mm4}, {2, gemmQ4I8mm2}},
 	}
@@ -18,6 +18,11 @@ var (
 		dtype: unpackedType, x: &pairLayout,
 		gemv: gemvUnpackedDotprod,
 		gemm: []gemm{{16, gemmUnpackedI8mm16}, {8, gemmUnpackedI8mm8}, {4, gemmUnpackedI8mm4}, {2, gemmUnpackedI8mm2}},
+	}
+	minimaI8mm = blocked{
+		dtype: unpackedType, x: &pairLayout,
+		gemv: gemvMinimaDotprod,
+		gemm: []gemm{{16, gemmMinimaI8mm16}, {8, gemmMinimaI8mm8}, {4, gemmMinimaI8mm4}, {2, gemmMinimaI8mm2}},
 	}
 )
 
@@ -61,3 +66,15 @@ func gemmUnpackedI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks i
 
 //go:noescape
 func gemmUnpackedI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+
+//go:noescape
+func gemmMinimaI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)

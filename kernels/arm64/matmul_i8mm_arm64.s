@@ -32,7 +32,7 @@
 //	V12, V13 activations, then 1.5·2^23 and a product of scales    V14 scales a, b, a, b    V15 product of scales
 //	V16-V31  sums of the rows, two registers for each pair a, b of rows of activations
 
-// UNPACKQ4, UNPACKQ8 and LOADUNPACKED make one block of 4 rows of weights ready.
+// UNPACKQ4, UNPACKQ8, LOADUNPACKED and LOADMINIMA make one block of 4 rows of weights ready.
 #define UNPACKQ4 \
 	FMOVD (R9), F8 \
 	FMOVQ (R11), F0 \
@@ -77,7 +77,18 @@
 	VZIP1 V13.S4, V12.S4, V6.S4 \
 	VZIP2 V13.S4, V12.S4, V7.S4
 
-#define LOADUNPACKED \
+#define LOADUNPACKED LOADINTEGERS(576)
+
+// LOADMINIMA is LOADUNPACKED for weights with minima, of which it leaves those of rows 0, 0, 1, 1 and 2, 2, 3, 3 at R14.
+#define LOADMINIMA \
+	MOVD  $minima-32(SP), R14 \
+	FMOVQ 64(R9), F10 \
+	VZIP2 V10.S4, V10.S4, V11.S4 \
+	VZIP1 V10.S4, V10.S4, V10.S4 \
+	FSTPQ (F10, F11), (R14) \
+	LOADINTEGERS(640)
+
+#define LOADINTEGERS(bytes) \
 	FMOVQ (R9), F8 \
 	FMOVQ (R11), F10 \
 	FMOVQ 64(R11), F11 \
@@ -93,15 +104,15 @@
 	FMOVQ 320(R11), F11 \
 	FMOVQ 384(R11), F12 \
 	FMOVQ 448(R11), F13 \
-	ADD   $576, R9 \
-	ADD   $576, R11 \
+	ADD   $bytes, R9 \
+	ADD   $bytes, R11 \
 	VZIP1 V11.S4, V10.S4, V4.S4 \
 	VZIP2 V11.S4, V10.S4, V5.S4 \
 	VZIP1 V13.S4, V12.S4, V6.S4 \
 	VZIP2 V13.S4, V12.S4, V7.S4
 
-// PAIR adds the block's products with the next two rows of activations to V(a), V(b); MMLA is SMMLA or USMMLA.
-#define PAIR(MMLA, a, b) \
+// SUMS makes the block's products with the next two rows of activations, which take bytes; MMLA is SMMLA or USMMLA.
+#define SUMS(MMLA, bytes) \
 	FLDPQ   64(R6), (F10, F14) \
 	FMOVQ   64(R6), F11 \
 	FLDPQ   32(R6), (F12, F13) \
@@ -109,11 +120,14 @@
 	MMLA(12, 5, 11) \
 	MMLA(13, 6, 10) \
 	MMLA(13, 7, 11) \
-	FLDPQ.P 96(R6), (F12, F13) \
+	FLDPQ.P bytes(R6), (F12, F13) \
 	MMLA(12, 0, 10) \
 	MMLA(12, 1, 11) \
 	MMLA(13, 2, 10) \
-	MMLA(13, 3, 11) \
+	MMLA(13, 3, 11)
+
+// ADDSUMS adds them to V(a), V(b).
+#define ADDSUMS(a, b) \
 	FMOVQ   (R8), F12 \
 	FMUL4(14, 8, 15) \
 	FMUL4(14, 9, 13) \
@@ -122,8 +136,18 @@
 	FMLA4(15, 10, a) \
 	FMLA4(13, 11, b)
 
-#define PAIRQ4(a, b) PAIR(USMMLA, a, b)
-#define PAIRQ8(a, b) PAIR(SMMLA, a, b)
+#define PAIRQ4(a, b) SUMS(USMMLA, 96) \
+	ADDSUMS(a, b)
+#define PAIRQ8(a, b) SUMS(SMMLA, 112) \
+	ADDSUMS(a, b)
+
+// PAIRMINIMA is PAIRQ8, and first subtracts minima times the sums of the activations, the last 16 bytes of their block.
+#define PAIRMINIMA(a, b) SUMS(SMMLA, 112) \
+	FMOVQ   -16(R6), F12 \
+	FLDPQ   (R14), (F13, F15) \
+	FMLS4(13, 12, a) \
+	FMLS4(15, 12, b) \
+	ADDSUMS(a, b)
 
 #define ZERO2(a, b) \
 	ZERO(a) \
@@ -151,8 +175,8 @@
 	OP(28, 29) \
 	OP(30, 31)
 
-// GEMM is the body for the rows of PAIRS, whose activations take bytes a block. A scale of weights takes scale bytes.
-#define GEMM(PAIRS, bytes, scale, UNPACK, PRODUCTS) \
+// GEMM is the body for the rows of PAIRS, whose activations take bytes a block. A scale of weights takes scale bytes, the integers begin at byte at.
+#define GEMM(PAIRS, bytes, scale, at, UNPACK, PRODUCTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  ldd+8(FP), R1 \
 	MOVD  w+16(FP), R12 \
@@ -161,7 +185,7 @@
 	MOVD  blocks+40(FP), R5 \
 	LSL   $2, R1 \
 	SUB   $bytes, R4 \
-	ADD   $(16*scale), R12, R2 \
+	ADD   $at, R12, R2 \
 	MOVD  $4, R13 \
 	MOVD  $·start(SB), R8 \
 group_loop: \
@@ -271,48 +295,64 @@ block_loop:
 
 // func gemmQ4I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, 2, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS8, 768, 2, 32, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, 2, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS4, 384, 2, 32, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, 2, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS2, 192, 2, 32, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, 2, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS1, 96, 2, 32, UNPACKQ4, PAIRQ4)
 
 // func gemmQ8I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, 2, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS8, 896, 2, 32, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, 2, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS4, 448, 2, 32, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, 2, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS2, 224, 2, 32, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, 2, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS1, 112, 2, 32, UNPACKQ8, PAIRQ8)
 
 // func gemmUnpackedI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, 4, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS8, 896, 4, 64, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, 4, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS4, 448, 4, 64, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, 4, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS2, 224, 4, 64, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, 4, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS1, 112, 4, 64, LOADUNPACKED, PAIRQ8)
+
+// func gemmMinimaI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaI8mm16(SB), NOSPLIT, $32-48
+	GEMM(PAIRS8, 896, 4, 128, LOADMINIMA, PAIRMINIMA)
+
+// func gemmMinimaI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaI8mm8(SB), NOSPLIT, $32-48
+	GEMM(PAIRS4, 448, 4, 128, LOADMINIMA, PAIRMINIMA)
+
+// func gemmMinimaI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaI8mm4(SB), NOSPLIT, $32-48
+	GEMM(PAIRS2, 224, 4, 128, LOADMINIMA, PAIRMINIMA)
+
+// func gemmMinimaI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
+TEXT ·gemmMinimaI8mm2(SB), NOSPLIT, $32-48
+	GEMM(PAIRS1, 112, 4, 128, LOADMINIMA, PAIRMINIMA)

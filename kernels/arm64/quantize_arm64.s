@@ -188,6 +188,11 @@ scaled:
 	FMOVS  F31, 52(R0) \
 	ADD    R1, R0
 
+// SCALED_SUM makes d times the sum, R7, in F31: exact until this product.
+#define SCALED_SUM \
+	SCVTFWS R7, F31 \
+	FMULS   F30, F31, F31
+
 // PAIRED stores one row's part of a block of two rows.
 #define PAIRED \
 	FMOVD  F0, (R0) \
@@ -215,8 +220,7 @@ TEXT ·quantizeRow(SB), NOSPLIT, $0-32
 
 block_loop:
 	PLAIN
-	SCVTFWS R7, F31 // d·sum, exact until this product
-	FMULS   F30, F31, F31
+	SCALED_SUM
 	SUBW    R7<<3, R12, R7
 	ROW
 	SUBS $1, R3
@@ -236,7 +240,10 @@ TEXT ·quantizePair(SB), NOSPLIT, $0-40
 
 block_loop:
 	PLAIN
-	MOVD R12, R7
+	SCALED_SUM
+	FMOVS F31, 32(R4)
+	FMOVS F31, 40(R4)
+	MOVD  R12, R7
 	PAIRED
 	SUBS $1, R3
 	BNE  block_loop
