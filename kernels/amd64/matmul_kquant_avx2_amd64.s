@@ -112,15 +112,8 @@ GLOBL masks<>(SB), RODATA|NOPTR, $12
 //
 //	R11  16·sub-block    R12  its nibbles    R13  its shift count    R10  shifts    R14  the frame    AX  rows
 TEXT ·tileQ4KAvx2(SB), NOSPLIT, $256-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
+	TILE_ARGUMENTS
 	MOVQ rows+32(FP), AX
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
 	LEAQ scales-256(SP), R14
 	LEAQ shifts<>(SB), R10
 	VPBROADCASTD ones<>(SB), Y14
@@ -232,14 +225,7 @@ done:
 //	R10  16·run    R12  lower 4 bits    R13  their shift count    DX  0, or 16 in the second run of a block of activations
 //	AX             R14  upper 2 bits    R11  their shift count
 TEXT ·tileQ6KAvx2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
+	TILE_ARGUMENTS
 	CMPQ rows+32(FP), $2
 	CMOVQLT R8, R9
 	VPBROADCASTD ones<>(SB), Y14

@@ -11,11 +11,67 @@ GLOBL ones16<>(SB), RODATA|NOPTR, $32
 DATA fours<>+0(SB)/4, $0x04040404
 GLOBL fours<>(SB), RODATA|NOPTR, $4
 
-// Tiles of Q4_0 and Q8_0, and unpacked ones; tile_avx2_amd64.h has the frame. A row of activations undergoes, block after block,
+// Tiles of Q4_0 and Q8_0, and parts of unpacked ones; tile_avx2_amd64.h has the registers. A row of activations undergoes, block after block,
 //
 //	acc = fma(float(dot), dw·da, acc)
 //
 //	Y8-Y11  weights
+
+// FRAME multiplies a tile whose blocks take bytes, BLOCK1 a block with one row, BLOCK2 with two. BEGIN makes constants and the accumulators of the first
+// row, BEGIN2 those of the second.
+#define FRAME(BEGIN, BEGIN2, BLOCK1, BLOCK2, bytes) \
+	TILE_ARGUMENTS          \
+	BEGIN                   \
+	CMPQ rows+32(FP), $2    \
+	JEQ  pair               \
+single:                     \
+	BLOCK1                  \
+	ADDQ $bytes, SI         \
+	ADDQ $40, R8            \
+	SUBQ $1, CX             \
+	JNZ  single             \
+	STORE2(Y0, Y1)          \
+	VZEROUPPER              \
+	RET                     \
+pair:                       \
+	BEGIN2                  \
+pair_loop:                  \
+	BLOCK2                  \
+	ADDQ $bytes, SI         \
+	ADDQ $40, R8            \
+	ADDQ $40, R9            \
+	SUBQ $1, CX             \
+	JNZ  pair_loop          \
+	STORE2(Y0, Y1)          \
+	ADDQ BX, DI             \
+	STORE2(Y2, Y3)          \
+	VZEROUPPER              \
+	RET
+
+// WHOLE is FRAME for a product that is all of a tile.
+#define WHOLE(BLOCK1, BLOCK2, bytes) FRAME(WHOLE_BEGIN, ZERO2(Y2, Y3), BLOCK1, BLOCK2, bytes)
+
+#define WHOLE_BEGIN \
+	VPBROADCASTD ones<>(SB), Y14    \
+	VPBROADCASTD nibbles<>(SB), Y15 \
+	ZERO2(Y0, Y1)
+
+// PART is FRAME for one that adds to dst.
+#define PART(BLOCK1, BLOCK2, bytes) FRAME(PART_BEGIN, PART_BEGIN2, BLOCK1, BLOCK2, bytes)
+
+#define PART_BEGIN \
+	VPBROADCASTD ones<>(SB), Y14 \
+	VMOVUPS (DI), Y0             \
+	VMOVUPS 32(DI), Y1
+
+#define PART_BEGIN2 \
+	VMOVUPS (DI)(BX*1), Y2   \
+	VMOVUPS 32(DI)(BX*1), Y3
+
+// HALF_SCALES loads scales that are float16, at the head of a block, SCALES such that are float32.
+#define HALF_SCALES \
+	VCVTPH2PS (SI), Y8   \
+	VCVTPH2PS 16(SI), Y9
 
 // NIBBLES(j) unpacks the j-th group of a Q4_0 block: q+8 of columns 4j … in Y8 (upper half of the tile: Y10), of columns
 // 16+4j … in Y9 (Y11).
@@ -67,66 +123,34 @@ GLOBL fours<>(SB), RODATA|NOPTR, $4
 	NIBBLE_DOT(j, R8, Y4, Y5) \
 	NIBBLE_DOT(j, R9, Y6, Y7)
 
+#define Q4_1 \
+	PREFETCH_Q4                 \
+	ZERO2(Y4, Y5)               \
+	NIBBLES1(0)                 \
+	NIBBLES1(1)                 \
+	NIBBLES1(2)                 \
+	NIBBLES1(3)                 \
+	HALF_SCALES                 \
+	NIBBLE_SUM(R8, Y4, Y5)      \
+	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define Q4_2 \
+	PREFETCH_Q4                 \
+	ZERO2(Y4, Y5)               \
+	ZERO2(Y6, Y7)               \
+	NIBBLES2(0)                 \
+	NIBBLES2(1)                 \
+	NIBBLES2(2)                 \
+	NIBBLES2(3)                 \
+	HALF_SCALES                 \
+	NIBBLE_SUM(R8, Y4, Y5)      \
+	SCALE(R8, Y4, Y5, Y0, Y1)   \
+	NIBBLE_SUM(R9, Y6, Y7)      \
+	SCALE(R9, Y6, Y7, Y2, Y3)
+
 // func tileQ4Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 TEXT ·tileQ4Avx2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
-	VPBROADCASTD ones<>(SB), Y14
-	VPBROADCASTD nibbles<>(SB), Y15
-	ZERO2(Y0, Y1)
-	ZERO2(Y2, Y3)
-	CMPQ rows+32(FP), $2
-	JEQ  pair
-
-single:
-	PREFETCH_Q4
-	ZERO2(Y4, Y5)
-	NIBBLES1(0)
-	NIBBLES1(1)
-	NIBBLES1(2)
-	NIBBLES1(3)
-	VCVTPH2PS (SI), Y8
-	VCVTPH2PS 16(SI), Y9
-	NIBBLE_SUM(R8, Y4, Y5)
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	ADDQ $288, SI
-	ADDQ $40, R8
-	SUBQ $1, CX
-	JNZ  single
-	STORE2(Y0, Y1)
-	VZEROUPPER
-	RET
-
-pair:
-	PREFETCH_Q4
-	ZERO2(Y4, Y5)
-	ZERO2(Y6, Y7)
-	NIBBLES2(0)
-	NIBBLES2(1)
-	NIBBLES2(2)
-	NIBBLES2(3)
-	VCVTPH2PS (SI), Y8
-	VCVTPH2PS 16(SI), Y9
-	NIBBLE_SUM(R8, Y4, Y5)
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	NIBBLE_SUM(R9, Y6, Y7)
-	SCALE(R9, Y6, Y7, Y2, Y3)
-	ADDQ $288, SI
-	ADDQ $40, R8
-	ADDQ $40, R9
-	SUBQ $1, CX
-	JNZ  pair
-	STORE2(Y0, Y1)
-	ADDQ BX, DI
-	STORE2(Y2, Y3)
-	VZEROUPPER
-	RET
+	WHOLE(Q4_1, Q4_2, 288)
 
 // BYTES(at, i) loads columns 4i … of a block whose integers begin at byte at: q in Y8 and Y9, |q| in Y10 and Y11.
 #define BYTES(at, i) \
@@ -174,96 +198,25 @@ pair:
 	PREFETCHT0 (PREFETCH_AHEAD+448)(SI) \
 	PREFETCHT0 (PREFETCH_AHEAD+512)(SI)
 
+#define Q8_1 \
+	PREFETCH_Q8                 \
+	ZERO2(Y4, Y5)               \
+	GROUPS(BYTES1, 32)          \
+	HALF_SCALES                 \
+	SCALE(R8, Y4, Y5, Y0, Y1)
+
+#define Q8_2 \
+	PREFETCH_Q8                 \
+	ZERO2(Y4, Y5)               \
+	ZERO2(Y6, Y7)               \
+	GROUPS(BYTES2, 32)          \
+	HALF_SCALES                 \
+	SCALE(R8, Y4, Y5, Y0, Y1)   \
+	SCALE(R9, Y6, Y7, Y2, Y3)
+
 // func tileQ8Avx2(dst *float32, ldd int, w, q *byte, rows, blocks, ldq int)
 TEXT ·tileQ8Avx2(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
-	MOVQ ldd+8(FP), BX
-	SHLQ $2, BX
-	MOVQ w+16(FP), SI
-	MOVQ q+24(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ R8, R9
-	ADDQ ldq+48(FP), R9
-	VPBROADCASTD ones<>(SB), Y14
-	ZERO2(Y0, Y1)
-	ZERO2(Y2, Y3)
-	CMPQ rows+32(FP), $2
-	JEQ  pair
-
-single:
-	PREFETCH_Q8
-	ZERO2(Y4, Y5)
-	GROUPS(BYTES1, 32)
-	VCVTPH2PS (SI), Y8
-	VCVTPH2PS 16(SI), Y9
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	ADDQ $544, SI
-	ADDQ $40, R8
-	SUBQ $1, CX
-	JNZ  single
-	STORE2(Y0, Y1)
-	VZEROUPPER
-	RET
-
-pair:
-	PREFETCH_Q8
-	ZERO2(Y4, Y5)
-	ZERO2(Y6, Y7)
-	GROUPS(BYTES2, 32)
-	VCVTPH2PS (SI), Y8
-	VCVTPH2PS 16(SI), Y9
-	SCALE(R8, Y4, Y5, Y0, Y1)
-	SCALE(R9, Y6, Y7, Y2, Y3)
-	ADDQ $544, SI
-	ADDQ $40, R8
-	ADDQ $40, R9
-	SUBQ $1, CX
-	JNZ  pair
-	STORE2(Y0, Y1)
-	ADDQ BX, DI
-	STORE2(Y2, Y3)
-	VZEROUPPER
-	RET
-
-// The products with parts of unpacked tiles add to dst. BLOCK1 and BLOCK2 multiply a block of bytes bytes with one row and with two.
-#define PART(BLOCK1, BLOCK2, bytes) \
-	MOVQ    dst+0(FP), DI   \
-	MOVQ    ldd+8(FP), BX   \
-	SHLQ    $2, BX          \
-	MOVQ    w+16(FP), SI    \
-	MOVQ    q+24(FP), R8    \
-	MOVQ    blocks+40(FP), CX \
-	MOVQ    R8, R9          \
-	ADDQ    ldq+48(FP), R9  \
-	VPBROADCASTD ones<>(SB), Y14 \
-	VMOVUPS (DI), Y0        \
-	VMOVUPS 32(DI), Y1      \
-	CMPQ    rows+32(FP), $2 \
-	JEQ     pair            \
-single:                     \
-	BLOCK1                  \
-	ADDQ    $bytes, SI      \
-	ADDQ    $40, R8         \
-	SUBQ    $1, CX          \
-	JNZ     single          \
-	STORE2(Y0, Y1)          \
-	VZEROUPPER              \
-	RET                     \
-pair:                       \
-	VMOVUPS (DI)(BX*1), Y2  \
-	VMOVUPS 32(DI)(BX*1), Y3 \
-pair_loop:                  \
-	BLOCK2                  \
-	ADDQ    $bytes, SI      \
-	ADDQ    $40, R8         \
-	ADDQ    $40, R9         \
-	SUBQ    $1, CX          \
-	JNZ     pair_loop       \
-	STORE2(Y0, Y1)          \
-	ADDQ    BX, DI          \
-	STORE2(Y2, Y3)          \
-	VZEROUPPER              \
-	RET
+	WHOLE(Q8_1, Q8_2, 544)
 
 #define SCALES \
 	VMOVUPS (SI), Y8   \

@@ -34,3 +34,13 @@ GLOBL ones<>(SB), RODATA|NOPTR, $4
 #define STORE2(a0, a1) \
 	VMOVUPS a0, (DI)   \
 	VMOVUPS a1, 32(DI)
+
+#define TILE_ARGUMENTS \
+	MOVQ dst+0(FP), DI     \
+	MOVQ ldd+8(FP), BX     \
+	SHLQ $2, BX            \
+	MOVQ w+16(FP), SI      \
+	MOVQ q+24(FP), R8      \
+	MOVQ blocks+40(FP), CX \
+	MOVQ R8, R9            \
+	ADDQ ldq+48(FP), R9
