@@ -104,6 +104,9 @@ func outerFormBlock(q []byte, rows, k, row, block int) (d float32, v [32]int32) 
 }
 
 func outerCrossFormBlock(q []byte, rows, k, row, block int) (d float32, v [32]int32) {
+	if rows < outerRows {
+		return crossFormBlock(q, rows, k, row, block)
+	}
 	d, v = outerFormBlock(q, rows, k, row, block)
 	for i := range 16 {
 		a1 := v[16+i]
