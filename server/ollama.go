@@ -355,7 +355,7 @@ func (s *Server) ollamaShow(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	can := []string{"completion"}
+	can := []string{"completion", "embedding"}
 	if _, err := s.options.Engine.ToolGrammar(r.Context(), []toolcall.Tool{{Name: "any"}}, toolcall.Choice{}); err == nil {
 		can = append(can, "tools")
 	}

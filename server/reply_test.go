@@ -72,3 +72,12 @@ func TestReplies(t *testing.T) {
 		}
 	}
 }
+
+// A client looks for content, which is null, where a whole answer has calls alone.
+func TestContentBesideCalls(t *testing.T) {
+	r := lever.Result{Finish: spec.FinishStop}
+	body, err := json.Marshal(newOpenAI(chatForm, "demo", false).whole([]piece{{calls: []toolcall.Delta{{ID: "a1", Name: "f"}, {Arguments: "{}"}}, result: &r}}))
+	if err != nil || !strings.Contains(string(body), `"content":null`) {
+		t.Errorf("%v, %s", err, body)
+	}
+}

@@ -30,15 +30,21 @@ type response struct {
 }
 
 type choice struct {
-	Index        int     `json:"index"`
-	Message      *said   `json:"message,omitempty"`
-	Delta        *said   `json:"delta,omitempty"`
-	Text         *string `json:"text,omitempty"` // of a completion
-	Logprobs     any     `json:"logprobs"`
-	FinishReason *string `json:"finish_reason"`
+	Index        int      `json:"index"`
+	Message      *message `json:"message,omitempty"`
+	Delta        *said    `json:"delta,omitempty"`
+	Text         *string  `json:"text,omitempty"` // of a completion
+	Logprobs     any      `json:"logprobs"`
+	FinishReason *string  `json:"finish_reason"`
 }
 
-// said is a message, or what a part adds to it.
+// message is a whole message, whose content is null where there are calls alone.
+type message struct {
+	said
+	Content *string `json:"content"`
+}
+
+// said is what a message has, or what a part adds to it.
 type said struct {
 	Role      string     `json:"role,omitempty"`
 	Content   *string    `json:"content,omitempty"`
@@ -131,7 +137,7 @@ func (o *openAI) choice(i int, p piece) choice {
 	finish := finishReason(p.result.Finish, len(p.calls) > 0)
 	c := choice{Index: i, FinishReason: &finish}
 	if o.chat {
-		c.Message, c.Logprobs = &said{Role: "assistant", Content: &p.text, Reasoning: p.reasoning}, chatLogprobs(p.logprobs)
+		c.Message, c.Logprobs = &message{said{Role: "assistant", Reasoning: p.reasoning}, &p.text}, chatLogprobs(p.logprobs)
 		for _, call := range p.whole() {
 			c.Message.ToolCalls = append(c.Message.ToolCalls, saidCall{ID: call.ID, Type: "function", Function: saidFunction{call.Name, string(call.Arguments)}})
 		}

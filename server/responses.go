@@ -22,6 +22,25 @@ type responsesRequest struct {
 	toolChoice   toolChoice
 	parallel     *bool
 	thought      string // before the assistant's next message
+	repeated     map[string]json.RawMessage
+}
+
+// repeatedFields are those that an answer repeats, unless they are long.
+var repeatedFields = []string{
+	"instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "reasoning", "temperature", "text", "tool_choice", "tools", "top_p",
+}
+
+// maxRepeated are the bytes of a field that an answer repeats: a stream does so three times.
+const maxRepeated = 8 << 10
+
+// repeat has a field repeated.
+func (r *responsesRequest) repeat(f field) field {
+	return func(at string, raw json.RawMessage) error {
+		if len(raw) <= maxRepeated {
+			r.repeated[at] = raw
+		}
+		return f(at, raw)
+	}
 }
 
 func (r *responsesRequest) fields() fields {
@@ -51,6 +70,10 @@ func (r *responsesRequest) fields() fields {
 	for _, name := range withoutInfluence {
 		all[name] = harmless
 	}
+	r.repeated = map[string]json.RawMessage{}
+	for _, name := range repeatedFields {
+		all[name] = r.repeat(all[name])
+	}
 	return all
 }
 
@@ -78,8 +101,12 @@ func (r *responsesRequest) takeFormat(at string, raw json.RawMessage) error {
 
 // input takes a text, or a list of items.
 func (r *responsesRequest) input(at string, raw json.RawMessage) error {
-	if raw[0] != '"' {
+	switch raw[0] {
+	case '[':
 		return elements(r.item)(at, raw)
+	case '"':
+	default:
+		return wrongKind(at, "a string or a list of items", raw)
 	}
 	m := tokenizer.Message{Role: "user"}
 	if err := text(&m.Content)(at, raw); err != nil {
@@ -172,7 +199,7 @@ func responsesTool(to *[]toolcall.Tool) field {
 }
 
 func (r *responsesRequest) job(base lever.Request) (*job, error) {
-	j := &job{reply: &responses{model: r.served, created: time.Now().Unix(), id: newID("resp_")}, prompt: "input", options: &r.sampling, request: base}
+	j := &job{reply: &responses{model: r.served, created: time.Now().Unix(), id: newID("resp_"), repeated: r.repeated}, prompt: "input", options: &r.sampling, request: base}
 	req := &j.request
 	if r.effort != "" {
 		req.NoThinking = r.effort == "none"
@@ -199,6 +226,8 @@ type responses struct {
 	output    []item
 	open      bool // the last item is being added to
 	number    int  // of the next event
+	// repeated are fields of the request.
+	repeated map[string]json.RawMessage
 }
 
 // item is a part of an answer. Which of the fields it has depends on its type.
@@ -263,6 +292,9 @@ func (a *responses) response(status string, r *lever.Result, e *apiError) map[st
 		"instructions": nil, "metadata": map[string]string{}, "parallel_tool_calls": true, "previous_response_id": nil, "store": false, "temperature": nil, "top_p": nil,
 		"tool_choice": "auto", "tools": []any{}, "text": map[string]any{"format": map[string]string{"type": "text"}}, "truncation": "disabled", "max_output_tokens": nil,
 		"reasoning": map[string]any{"effort": nil, "summary": nil},
+	}
+	for name, value := range a.repeated {
+		all[name] = value
 	}
 	if r != nil {
 		all["usage"] = map[string]any{

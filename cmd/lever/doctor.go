@@ -41,8 +41,13 @@ measured.`,
   lever run --flash-profile doctor.json:hot "…"   # on another machine: with this one's flash`,
 		Args: cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if flags.threads < 0 || flags.duration <= 0 || flags.decode <= 0 || flags.decode > 12*time.Hour {
-				return cli.UsageErrorf("--threads can't be negative, --duration must be positive, and --decode at most 12h")
+			switch {
+			case flags.threads < 0:
+				return cli.UsageErrorf("--threads %d is negative", flags.threads)
+			case flags.duration <= 0:
+				return cli.UsageErrorf("--duration %v is not positive", flags.duration)
+			case flags.decode <= 0 || flags.decode > 12*time.Hour:
+				return cli.UsageErrorf("--decode %v is not positive and at most 12h", flags.decode)
 			}
 			if err := flags.npu.check(); err != nil {
 				return err

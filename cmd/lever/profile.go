@@ -44,8 +44,11 @@ otherwise to a temporary file of that size beside the target. Close other progra
   lever run --flash-profile profile.json "…"   # on another machine: with this one's flash`,
 		Args: cli.ExactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if flags.threads < 0 || flags.duration <= 0 {
-				return cli.UsageErrorf("--threads can't be negative, and --duration must be positive")
+			switch {
+			case flags.threads < 0:
+				return cli.UsageErrorf("--threads %d is negative", flags.threads)
+			case flags.duration <= 0:
+				return cli.UsageErrorf("--duration %v is not positive", flags.duration)
 			}
 			if err := flags.npu.check(); err != nil {
 				return err
