@@ -15,7 +15,7 @@ import (
 // tooLargeLater is a schema of which it shows only in the middle of the text that it is too large to follow.
 func tooLargeLater() string {
 	var all []string
-	for i := range 200 {
+	for i := range 800 {
 		all = append(all, fmt.Sprintf(`{"type": "string", "pattern": "^[^%c]*[^b]*%d$"}`, 'c'+i%20, i))
 	}
 	return `{"type": "object", "required": ["greeting", "b"], "properties": {"greeting": {"const": "hello, this is a long text"}, "b": {"anyOf": [` + strings.Join(all, ", ") + `]}}}`
