@@ -178,7 +178,7 @@ func TestThinking(t *testing.T) {
 	url := start(t, server.Options{Engine: thinker{openEngine(t)}})
 	body := `{"messages": [{"role": "user", "content": "2 + 2"}]`
 	_, got := post(t, url+"/v1/chat/completions", "application/json", body+`}`, nil)
-	if !strings.Contains(got, `"content":"4","reasoning_content":"Two and two."`) {
+	if !strings.Contains(got, `"reasoning_content":"Two and two.","content":"4"`) {
 		t.Errorf("%s", got)
 	}
 	_, got = post(t, url+"/v1/chat/completions", "application/json", body+`, "stream": true}`, nil)
