@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "attention_avx2_amd64.h"
 
 // Scores take 4 heads with 2 keys a turn. Where there are fewer, the last head or key is taken again in place of those
 // missing, and what comes of it is not stored. The sum over columns is 8 chains, one per lane, added up as a tree, the same
@@ -11,27 +12,11 @@
 //	SI, R13 the keys                    DX   bytes from key to key                CX  keys left
 //	Y0-Y7   sums, 2·head + key          Y8, Y9 keys, Y10 q                        X15 scale
 
-// CLAMP(n, count, at, pointer) sets pointer to at if there are fewer than n.
-#define CLAMP(n, count, at, pointer) \
-	CMPQ    count, n \
-	CMOVQLT at, pointer
-
-#define HEAD_POINTERS(first, step, count) \
-	LEAQ (first)(step*4), R9     \
-	LEAQ (first)(step*8), R10    \
-	LEAQ (R9)(step*8), R11       \
-	CLAMP($2, count, first, R9)  \
-	CLAMP($3, count, R9, R10)    \
-	CLAMP($4, count, R10, R11)
-
 #define ZERO4(a, b, c, d) \
 	VXORPS a, a, a \
 	VXORPS b, b, b \
 	VXORPS c, c, c \
 	VXORPS d, d, d
-
-// The cache is longer than the caches: ask for keys and values this many bytes before their use.
-#define PREFETCH_AHEAD 4096
 
 #define KEY_F16(base, y) \
 	PREFETCHT0 PREFETCH_AHEAD(base)(AX*2) \
@@ -161,45 +146,15 @@ TEXT ·scoresF32Avx2(SB), NOSPLIT, $0-60
 	PREFETCHT0 (PREFETCH_AHEAD+32*part)(R14) \
 	VMOVUPS    (32*part)(R14), y
 
-#define WEIGH2(base, s0, s1) \
-	VBROADCASTSS (base)(AX*4), Y10 \
-	VFMADD231PS  Y8, Y10, s0       \
-	VFMADD231PS  Y9, Y10, s1
-
 #define WEIGH1(base, s0) \
 	VBROADCASTSS (base)(AX*4), Y10 \
 	VFMADD231PS  Y8, Y10, s0
-
-#define LOAD2(at, s0, s1) \
-	VMOVUPS 0(at), s0  \
-	VMOVUPS 32(at), s1
-
-#define STORE2(at, s0, s1) \
-	VMOVUPS s0, 0(at)  \
-	VMOVUPS s1, 32(at)
 
 #define LOAD1(at, s0, s1) \
 	VMOVUPS 0(at), s0
 
 #define STORE1(at, s0, s1) \
 	VMOVUPS s0, 0(at)
-
-// SUMS runs PART for every head there is.
-#define SUMS(PART, done) \
-	PART(DI, Y0, Y1)        \
-	CMPQ R13, $2            \
-	JLT  done               \
-	LEAQ (DI)(BX*1), R14    \
-	PART(R14, Y2, Y3)       \
-	CMPQ R13, $3            \
-	JLT  done               \
-	ADDQ BX, R14            \
-	PART(R14, Y4, Y5)       \
-	CMPQ R13, $4            \
-	JLT  done               \
-	ADDQ BX, R14            \
-	PART(R14, Y6, Y7)       \
-done:
 
 #define VALUES(VALUE, elemShift) \
 	SUBQ $16, R12               \

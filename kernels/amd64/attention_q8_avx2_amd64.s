@@ -1,19 +1,13 @@
 //go:build !purego
 
 #include "textflag.h"
-
-// CLAMP(n, count, at, pointer) sets pointer to at if there are fewer than n.
-#define CLAMP(n, count, at, pointer) \
-	CMPQ    count, n \
-	CMOVQLT at, pointer
+#include "attention_avx2_amd64.h"
 
 DATA ones16<>+0(SB)/8, $0x0001000100010001
 DATA ones16<>+8(SB)/8, $0x0001000100010001
 DATA ones16<>+16(SB)/8, $0x0001000100010001
 DATA ones16<>+24(SB)/8, $0x0001000100010001
 GLOBL ones16<>(SB), RODATA|NOPTR, $32
-
-#define PREFETCH_AHEAD 4096
 
 // Scores take 4 heads with 2 keys a turn, as those of other caches do. VPMADDUBSW multiplies unsigned with signed bytes: the sign of a key goes
 // to the query. Pairs of products fit into 16 bits.
@@ -141,36 +135,6 @@ done:
 //	CX      keys                      R13 heads                              R14     sums of a head
 //	Y0-Y7   sums, 2·head + part       Y8, Y9 values    Y10  weight
 
-#define WEIGH(base, s0, s1) \
-	VBROADCASTSS (base)(AX*4), Y10 \
-	VFMADD231PS  Y8, Y10, s0       \
-	VFMADD231PS  Y9, Y10, s1
-
-#define LOAD_SUMS(at, s0, s1) \
-	VMOVUPS 0(at), s0  \
-	VMOVUPS 32(at), s1
-
-#define STORE_SUMS(at, s0, s1) \
-	VMOVUPS s0, 0(at)  \
-	VMOVUPS s1, 32(at)
-
-// SUMS runs PART for every head there is.
-#define SUMS(PART, done) \
-	PART(DI, Y0, Y1)        \
-	CMPQ R13, $2            \
-	JLT  done               \
-	LEAQ (DI)(BX*1), R14    \
-	PART(R14, Y2, Y3)       \
-	CMPQ R13, $3            \
-	JLT  done               \
-	ADDQ BX, R14            \
-	PART(R14, Y4, Y5)       \
-	CMPQ R13, $4            \
-	JLT  done               \
-	ADDQ BX, R14            \
-	PART(R14, Y6, Y7)       \
-done:
-
 // func valuesQ8Avx2(acc *float32, headDim int, w *float32, ldw, heads int, v *uint8, keys int)
 TEXT ·valuesQ8Avx2(SB), NOSPLIT, $0-56
 	MOVQ acc+0(FP), DI
@@ -180,14 +144,9 @@ TEXT ·valuesQ8Avx2(SB), NOSPLIT, $0-56
 	MOVQ heads+32(FP), R13
 	MOVQ v+40(FP), SI
 	MOVQ keys+48(FP), CX
-	LEAQ (R8)(BX*4), R9
-	LEAQ (R8)(BX*8), R10
-	LEAQ (R9)(BX*8), R11
-	CLAMP($2, R13, R8, R9)
-	CLAMP($3, R13, R9, R10)
-	CLAMP($4, R13, R10, R11)
+	HEAD_POINTERS(R8, BX, R13)
 	LEAQ (DX*4), BX
-	SUMS(LOAD_SUMS, loaded)
+	SUMS(LOAD2, loaded)
 	XORL AX, AX
 
 key:
@@ -196,14 +155,14 @@ key:
 	VPMOVZXBD 8(SI), Y9
 	VCVTDQ2PS Y8, Y8
 	VCVTDQ2PS Y9, Y9
-	WEIGH(R8, Y0, Y1)
-	WEIGH(R9, Y2, Y3)
-	WEIGH(R10, Y4, Y5)
-	WEIGH(R11, Y6, Y7)
+	WEIGH2(R8, Y0, Y1)
+	WEIGH2(R9, Y2, Y3)
+	WEIGH2(R10, Y4, Y5)
+	WEIGH2(R11, Y6, Y7)
 	ADDQ DX, SI
 	ADDQ $1, AX
 	CMPQ AX, CX
 	JLT  key
-	SUMS(STORE_SUMS, stored)
+	SUMS(STORE2, stored)
 	VZEROUPPER
 	RET

@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "enc_arm64.h"
+#include "attention_arm64.h"
 
 // Scores and values of attention over a quantised cache, for 4, 2 or 1 query heads that share their keys and values. What is computed for a head
 // does not depend on the others.
@@ -125,36 +126,13 @@ DATA places<>+48(SB)/8, $0xff0dffffff0cffff
 DATA places<>+56(SB)/8, $0xff0fffffff0effff
 GLOBL places<>(SB), RODATA|NOPTR, $64
 
-// WEIGH adds a value times the next head's weight, at R12, to V(a), V(b), V(c), V(d).
-#define WEIGH(sum, a, b, c, d) \
-	FMOVS (R12), F4 \
-	ADD   R8, R12 \
-	FMLAE(4, 0, 0, a) \
-	FMLAE(4, 0, 1, b) \
-	FMLAE(4, 0, 2, c) \
-	FMLAE(4, 0, 3, d)
-
-#define LDQ4(sum, a, b, c, d) \
-	LDQ(12, 0, a) \
-	LDQ(12, 1, b) \
-	LDQ(12, 2, c) \
-	LDQ(12, 3, d) \
-	ADD R10, R12
-
-#define STQ4(sum, a, b, c, d) \
-	STQAT(12, 0, a) \
-	STQAT(12, 1, b) \
-	STQAT(12, 2, c) \
-	STQAT(12, 3, d) \
-	ADD R10, R12
-
-// MIXQ8 is the body for the heads of HEADS.
+// MIXQ8 is the body for the heads of QUERIES.
 //
 //	R0 sums    R2 weights    R3 value    R4 keys    R5 keys left    R6 first value    R7 halves of the block left
 //	R8 bytes from head to head of weights    R9 bytes from value to value    R10 bytes from head to head of sums
 //	R11 weights of the key    R12 weight or sum
 //	V0-V3 value    V4 weight    V5 bytes    V6-V9 places    V16-V31 sums
-#define MIXQ8(HEADS) \
+#define MIXQ8(QUERIES) \
 	MOVD acc+0(FP), R0 \
 	MOVD headDim+8(FP), R9 \
 	MOVD w+16(FP), R2 \
@@ -171,7 +149,7 @@ GLOBL places<>(SB), RODATA|NOPTR, $64
 	MOVD $2, R7 \
 half_loop: \
 	MOVD R0, R12 \
-	HEADS(LDQ4) \
+	QUERIES(LDQ4) \
 	MOVD R6, R3 \
 	MOVD R2, R11 \
 	MOVD R4, R5 \
@@ -184,11 +162,11 @@ key_loop: \
 	TBL16(9, 5, 3) \
 	MOVD R11, R12 \
 	ADD  $4, R11 \
-	HEADS(WEIGH) \
+	QUERIES(WEIGH) \
 	SUBS $1, R5 \
 	BNE  key_loop \
 	MOVD R0, R12 \
-	HEADS(STQ4) \
+	QUERIES(STQ4) \
 	ADD  $64, R0 \
 	ADD  $16, R6 \
 	SUBS $1, R7 \
@@ -221,12 +199,12 @@ TEXT ·scoresQ8x1Dotprod(SB), NOSPLIT, $0-72
 
 // func valuesQ8x4Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x4Neon(SB), NOSPLIT, $0-48
-	MIXQ8(HEADS4)
+	MIXQ8(QUERIES4)
 
 // func valuesQ8x2Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x2Neon(SB), NOSPLIT, $0-48
-	MIXQ8(HEADS2)
+	MIXQ8(QUERIES2)
 
 // func valuesQ8x1Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x1Neon(SB), NOSPLIT, $0-48
-	MIXQ8(HEADS1)
+	MIXQ8(QUERIES1)
