@@ -117,6 +117,37 @@ func TestOneConversationTooMany(t *testing.T) {
 	}
 }
 
+// TestOnePolicyForSeveral: while a generation has a policy, others that were given the same one are refused, and it goes on as if there were none.
+func TestOnePolicyForSeveral(t *testing.T) {
+	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 128, Parallel: 3})
+	request := lever.Request{Prompt: "one two", Raw: true, MaxTokens: 4}
+	want, err := e.Generate(t.Context(), request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if request.Policy, err = lever.NewPolicy("lever", 8); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Generate(t.Context(), request, func(string) error {
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				if _, err := e.Generate(t.Context(), request, nil); !errors.Is(err, spec.ErrInUse) {
+					t.Errorf("the same policy: %v", err)
+				}
+			})
+		}
+		group.Wait()
+		return nil
+	})
+	if err != nil || got.Text != want.Text {
+		t.Errorf("%v, %q, want %q", err, got.Text, want.Text)
+	}
+	if got, err = e.Generate(t.Context(), request, nil); err != nil || got.Text != want.Text {
+		t.Errorf("given back: %v, %q, want %q", err, got.Text, want.Text)
+	}
+}
+
 // TestKeptConversations: a prompt uses the longest of the texts that are kept, which stays as it is where another goes on from its middle.
 func TestKeptConversations(t *testing.T) {
 	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 512, Parallel: 3})

@@ -47,8 +47,8 @@ type Request struct {
 	// Calls is what [Engine.ToolGrammar] made of Tools and ToolChoice, for those who ask for the same tools again and again. If it is nil, Generate makes it.
 	Calls *toolcall.Grammar
 
-	// Policy decides what is drafted; generations that are under way at the same time must not share one. The default is the engine's own
-	// [gaincost.Lever], which has learned from earlier requests, or [spec.None] when the engine has neither a draft nor earlier answers.
+	// Policy decides what is drafted. While another generation that was given the same one is under way, the error wraps [spec.ErrInUse]. The default is
+	// the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when the engine has neither a draft nor earlier answers.
 	Policy spec.Policy
 	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64. Generations that share passes share what these hold,
 	// and so draft fewer.

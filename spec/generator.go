@@ -180,17 +180,22 @@ func NewGenerator(o Options) (*Generator, error) {
 }
 
 // Generate continues req.Prompt and calls emit, which may be nil, after each pass. The Result is valid beside an error too.
-// The error wraps [ErrEmptyPrompt] or [ErrPromptTooLong], tells of another fault of the request, or wraps what a model or
-// emit returned, or ctx's error when it is done.
+// The error wraps [ErrEmptyPrompt], [ErrPromptTooLong] or [ErrInUse], tells of another fault of the request, or wraps what a model or
+// emit returned, or ctx's error when it is done. With ErrInUse nothing has changed.
 func (g *Generator) Generate(ctx context.Context, req Request, emit func(Piece) error) (Result, error) {
 	began := time.Now()
+	release, err := g.claim(req)
+	if err != nil {
+		return Result{Finish: FinishError}, fmt.Errorf("spec: generate: %w", err)
+	}
+	defer release()
 	if g.options.Enter != nil {
 		defer g.options.Enter()()
 	}
 	if err := g.begin(req, emit); err != nil {
 		return Result{Finish: FinishError}, fmt.Errorf("spec: generate: %w", err)
 	}
-	err := errors.Join(g.run(ctx, req, began), g.output.close())
+	err = errors.Join(g.run(ctx, req, began), g.output.close())
 	switch {
 	case err != nil && ctx.Err() != nil:
 		g.output.finish = FinishCancelled

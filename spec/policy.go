@@ -11,7 +11,7 @@ var ErrNoDraft = errors.New("policy needs a draft model")
 // Policy decides which tokens a pass of the target verifies. Whatever it proposes, the output is the target's own: a policy
 // changes only how many passes that takes, as long as its choice depends on the sequence, on earlier ones and on time, and not on
 // chance. Candidates drawn from the draft's distribution come from [Draft.Sample] alone, which verification takes into account.
-// A policy serves one generation at a time.
+// A policy serves one generation at a time; see [ErrInUse].
 type Policy interface {
 	// Grow adds nodes to tree, which holds its root alone: the last token of sequence. draft is nil when there is no draft
 	// model. Grow keeps none of its arguments.
