@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
-	"strings"
+	"strconv"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -15,9 +16,6 @@ import (
 	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/toolcall"
 )
-
-// untaggedTemplate writes calls as Llama 3.1 does.
-var untaggedTemplate = strings.NewReplacer("<tool_call>\n", "", "\n</tool_call>", "", `"arguments"`, `"parameters"`).Replace(toolTemplate)
 
 // randomTool returns a tool with some arguments of some kinds.
 func randomTool(r *rand.Rand) toolcall.Tool {
@@ -38,8 +36,43 @@ func randomTool(r *rand.Rand) toolcall.Tool {
 	return toolcall.Tool{Name: "find_" + names[0], Parameters: raw, Strict: true}
 }
 
-// BenchmarkToolCalls has calls of random tools written in two syntaxes by the demo pair, whose target is read at the speed of a phone's flash as if it
-// were so much larger that reading takes all the time. The calls are the same with each policy.
+// randomRequest returns a request for a call of a random tool, every other one sampled.
+func randomRequest(r *rand.Rand, i int) lever.Request {
+	return lever.Request{
+		Prompt: "Find it for Tom, please.", MaxTokens: 300, Tools: []toolcall.Tool{randomTool(r)}, ToolChoice: toolcall.Choice{Required: true, Single: true},
+		Sampling: sampling.Options{Temperature: 0.7 * float32(i%2), Seed: uint64(i)},
+	}
+}
+
+// Calls in each syntax are those of plain decoding.
+func TestSyntaxesInTrees(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, template := range toolTemplates {
+		e, err := lever.Open(t.Context(), lever.Config{Model: pair.Target, Draft: pair.Draft, Context: 1024, ChatTemplate: template})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := randomRequest(rand.New(rand.NewPCG(5, uint64(len(name)))), len(name))
+		got, err := e.Generate(t.Context(), request, nil)
+		if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0].Arguments) {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+		request.Policy = spec.None{}
+		plain, err := e.Generate(t.Context(), request, nil)
+		if err != nil || !slices.Equal(got.TokenIDs, plain.TokenIDs) {
+			t.Errorf("%s: %v, %v\nwant %v", name, err, got.TokenIDs, plain.TokenIDs)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// BenchmarkToolCalls has calls of random tools written in each syntax by the demo pair, whose target is read at the speed of a phone's flash as if it
+// were so much larger that reading takes all the time. The calls are the same with each policy. LEVER_TOOLS is how many tools there are.
 func BenchmarkToolCalls(b *testing.B) {
 	profile, err := flashsim.Load("ufs-3.1")
 	if err != nil {
@@ -49,11 +82,14 @@ func BenchmarkToolCalls(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	const tools = 40
-	for syntax, template := range map[string]string{"tag": toolTemplate, "none": untaggedTemplate} {
+	tools := 40
+	if n, err := strconv.Atoi(os.Getenv("LEVER_TOOLS")); err == nil {
+		tools = n
+	}
+	for syntax, template := range toolTemplates {
 		calls := make([][]int32, tools)
 		for _, policy := range []string{"none", "lever"} {
-			b.Run(fmt.Sprintf("tag=%s/policy=%s", syntax, policy), func(b *testing.B) {
+			b.Run(fmt.Sprintf("syntax=%s/policy=%s", syntax, policy), func(b *testing.B) {
 				throttle, err := flashsim.NewThrottle(profile, flashsim.Options{Scale: 40})
 				if err != nil {
 					b.Fatal(err)
@@ -71,11 +107,8 @@ func BenchmarkToolCalls(b *testing.B) {
 				for b.Loop() {
 					r := rand.New(rand.NewPCG(1, 2))
 					for i := range tools {
-						tool := randomTool(r)
-						request := lever.Request{
-							Prompt: "Find it for Tom, please.", MaxTokens: 300, Tools: []toolcall.Tool{tool}, ToolChoice: toolcall.Choice{Required: true, Single: true},
-							Sampling: sampling.Options{Temperature: 0.7 * float32(i%2), Seed: uint64(i)},
-						}
+						request := randomRequest(r, i)
+						tool := request.Tools[0]
 						got, err := e.Generate(b.Context(), request, nil)
 						if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0].Arguments) {
 							b.Fatalf("%s: %v, %q, %+v", tool.Parameters, err, got.Text, got.ToolCalls)

@@ -26,6 +26,27 @@ const toolTemplate = `{{ bos_token }}{% for m in messages %}<|start_header_id|>{
 
 {% endif %}`
 
+// toolTemplates write calls in one syntax each.
+var toolTemplates = map[string]string{
+	"tagged":   toolTemplate,
+	"untagged": strings.NewReplacer("<tool_call>\n", "", "\n</tool_call>", "", `"arguments"`, `"parameters"`).Replace(toolTemplate), // as Llama 3.1 does
+	"pythonic": writing(`{% if m.tool_calls %}[{% endif %}`, `{{ c.function.name }}({% for k, v in c.function.arguments | items %}{{ k }}={% if v is string %}"{{ v }}"{% else %}{{ v }}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}){% if loop.last %}]{% else %}, {% endif %}`),
+	"xml": writing("", `<tool_call>
+<function={{ c.function.name }}>
+{% for k, v in c.function.arguments | items %}<parameter={{ k }}>
+{{ v }}
+</parameter>
+{% endfor %}</function>
+</tool_call>`),
+}
+
+// writing returns toolTemplate with another syntax.
+func writing(before, call string) string {
+	begin, rest, _ := strings.Cut(toolTemplate, "{% for c in m.tool_calls %}")
+	_, end, _ := strings.Cut(rest, "{% endfor %}")
+	return begin + before + "{% for c in m.tool_calls %}" + call + "{% endfor %}" + end
+}
+
 func openCaller(t *testing.T) *lever.Engine {
 	t.Helper()
 	pair, err := demo.Unpack(t.Context(), t.TempDir())

@@ -50,6 +50,7 @@ const noNode = 0
 type characters struct {
 	runes runeSet
 	table [][256]int16 // see [spelling.table]
+	raw   bool         // no character is escaped
 }
 
 // Sets that all automatons have.

@@ -171,7 +171,7 @@ func (g *Grammar) classify(w *work) {
 	g.classes = map[int32]*classes{}
 	a := g.automaton
 	for set := firstSet; set < len(a.sets) && len(g.classes) < mostClasses && w.steps < w.limit/2; set++ {
-		if ofItsOwn(a.sets[set].runes) && w.do(len(g.vocabulary.trie)/classBranches) {
+		if !a.sets[set].raw && ofItsOwn(a.sets[set].runes) && w.do(len(g.vocabulary.trie)/classBranches) {
 			g.classes[int32(set)] = g.vocabulary.classes(a.sets[set].table)
 		}
 	}

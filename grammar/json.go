@@ -7,17 +7,24 @@ import (
 	"sync"
 )
 
-// layout is how the parts of objects and arrays are set off: JSON leaves that open.
+// layout is how the parts of objects and arrays are set off, which JSON leaves open, and which words there are.
 type layout struct {
 	comma, colon string // what stands for these
 	space        bool   // white space may follow brackets and commas, and precede brackets
+	words
 }
 
+// words stand for the values that have names.
+type words struct{ null, no, yes string }
+
 var (
+	jsonWords = words{"null", "false", "true"}
 	// oneLine is the layout of most JSON in one line, such as Python's; it leaves the model no choice.
-	oneLine = layout{comma: ", ", colon: ": "}
+	oneLine = layout{comma: ", ", colon: ": ", words: jsonWords}
 	// anyLayout lets the model choose line breaks and indentation.
-	anyLayout = layout{comma: ",", colon: ":", space: true}
+	anyLayout = layout{comma: ",", colon: ":", space: true, words: jsonWords}
+	// pythonLine is the layout of Python's literals.
+	pythonLine = layout{comma: ", ", colon: ": ", words: words{"None", "False", "True"}}
 )
 
 // maxIndent is the number of spaces that may follow a line break, and maxDigits that of digits in each part of a number, and in
@@ -72,13 +79,13 @@ func (b *builder) open(from int32, bracket string) int32  { return b.blank(b.tex
 func (b *builder) close(from int32, bracket string) int32 { return b.text(b.blank(from), bracket) }
 func (b *builder) comma(from int32) int32                 { return b.blank(b.text(from, b.layout.comma)) }
 
-// commaTo takes a comma like comma, before a node.
-func (b *builder) commaTo(from, to int32) {
+// commaTo takes a comma before a node, with white space where the layout has some.
+func (b *builder) commaTo(from int32, comma string, to int32) {
 	if b.layout.space {
-		b.skip(b.comma(from), to)
+		b.skip(b.blank(b.text(from, comma)), to)
 		return
 	}
-	b.literal(from, b.layout.comma, to)
+	b.literal(from, comma, to)
 }
 
 func (b *builder) colon(from int32) int32 { return b.blank(b.text(from, b.layout.colon)) }
@@ -90,7 +97,7 @@ func (b *builder) any(from int32) int32 {
 		to := b.node()
 		b.end(to)
 		for _, end := range []int32{
-			b.text(b.anyRule, "null"), b.text(b.anyRule, "true"), b.text(b.anyRule, "false"),
+			b.text(b.anyRule, b.layout.null), b.text(b.anyRule, b.layout.yes), b.text(b.anyRule, b.layout.no),
 			b.number(b.anyRule, false), b.string(b.anyRule, 0, -1),
 			b.array(b.anyRule, nil, b.any, counts{0, -1}), b.object(b.anyRule, nil, b.anyMember, counts{0, -1}),
 		} {
@@ -240,7 +247,9 @@ var commonSets = sync.OnceValue(func() []characters {
 		b.spellCharacter(from, to, escapes)
 		return b.table(from, to)
 	}
-	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table()}, stringSet: {plainRunes, table(true)}, rawSet: {plainRunes, table(false)}, letterSet: {letters, letters.table()}}
+	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table(), false}, stringSet: {plainRunes, table(true), false},
+		rawSet: {plainRunes, table(false), false}, letterSet: {letters, letters.table(), false},
+	}
 })
 
 // spellCharacter takes one character of a string, escaped or not, by its bytes.

@@ -56,7 +56,7 @@ func (c *compiler) strings(from int32, t texts) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return l.write(c.builder, c.text(from, `"`), t.length)
+	return l.write(c.builder, c.text(from, `"`), t.length, `"`)
 }
 
 const (
@@ -82,7 +82,7 @@ func (c *compiler) pattern(from int32, e *expression, t texts) (int32, error) {
 		c.work.do(w.steps)
 		if small {
 			l.work = c.work
-			return l.write(c.builder, c.text(from, `"`), t.length)
+			return l.write(c.builder, c.text(from, `"`), t.length, `"`)
 		}
 		if widest > mostTakers {
 			return 0, fmt.Errorf("%d of its parts can take one character: %w", widest, ErrTooLarge)
@@ -440,8 +440,9 @@ func (l *language) ends(id int32) bool {
 	return false
 }
 
-// write takes the rest of a string of the language, after its opening quote. What never ends is for [graph.prune].
-func (l *language) write(b *builder, from int32, length counts) (to int32, err error) {
+// write takes the rest of a string of the language, with its ending; without one, its characters stand as they are. What never
+// ends is for [graph.prune].
+func (l *language) write(b *builder, from int32, length counts, ending string) (to int32, err error) {
 	type state struct{ formula, count int32 }
 	nodes := map[state]int32{}
 	var left []state // to write
@@ -454,9 +455,8 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 		}
 		return n
 	}
-	quote := b.node()
-	to = b.node()
-	b.span(quote, '"', '"', to)
+	last := b.node()
+	to = b.text(last, ending)
 	b.skip(from, node(state{l.start, 0}))
 	takers := map[string]int32{} // by what follows, and the classes
 	var key []byte
@@ -466,7 +466,7 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 		left = left[:len(left)-1]
 		at := nodes[s]
 		if int(s.count) >= length.least && l.ends(s.formula) {
-			b.skip(at, quote)
+			b.skip(at, last)
 			found = true
 		}
 		if int(s.count) == length.most {
@@ -495,7 +495,7 @@ func (l *language) write(b *builder, from int32, length counts) (to int32, err e
 				}
 				taker = b.node()
 				takers[string(key)] = taker
-				b.take(taker, node(next), set.sorted())
+				b.take(taker, node(next), set.sorted(), ending == "")
 			}
 			b.skip(at, taker)
 		}

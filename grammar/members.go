@@ -14,9 +14,21 @@ type property struct {
 
 // object takes an object of the given properties, in their order, and then of others, which others takes with their names; it is nil if there are
 // none. count is how many there may be. Others may have the same name: for the least number, they count as one.
+func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
+	name := func(name string) string { return quoted(name) + b.layout.colon }
+	return b.members(from, notation{"{", "}", b.layout.comma, name}, properties, others, count)
+}
+
+// notation is how members are written.
+type notation struct {
+	begin, end, comma string
+	name              func(string) string // a name, with what is between it and the value
+}
+
+// members takes members like object.
 //
 // A node before a name takes that of the first property that is left, or leads to the node of the next one. See [names].
-func (b *builder) object(from int32, properties []property, others func(from int32) int32, count counts) int32 {
+func (b *builder) members(from int32, as notation, properties []property, others func(from int32) int32, count counts) int32 {
 	last := max(count.least, count.most, 1) // without a limit, this number of members stands for more, too
 	left := 0                               // the properties from this one on may be missing
 	for i, p := range properties {
@@ -24,7 +36,7 @@ func (b *builder) object(from int32, properties []property, others func(from int
 			left = i + 1
 		}
 	}
-	inside, end := b.open(from, "{"), b.node() // after the opening bracket, and before the closing one
+	inside, end := b.open(from, as.begin), b.node() // after the opening bracket, and before the closing one
 	if count.least == 0 && left == 0 {
 		b.skip(inside, end)
 	}
@@ -58,13 +70,13 @@ func (b *builder) object(from int32, properties []property, others func(from int
 			return
 		}
 		if before != nil {
-			b.commaTo(later, before[n])
+			b.commaTo(later, as.comma, before[n])
 		}
 	}
 	for i := 0; i < len(properties) && b.work.err == nil; i++ {
 		p := properties[i]
 		next := row(i + 1)
-		name := b.keep(quoted(p.name) + b.layout.colon)
+		name := b.keep(as.name(p.name))
 		take := b.often(p.value, len(before) > 2)
 		for n := 1; n < len(before); n++ {
 			value := b.node()
@@ -82,7 +94,7 @@ func (b *builder) object(from int32, properties []property, others func(from int
 			follow(n, take(before[n]), true, before)
 		}
 	}
-	return b.close(end, "}")
+	return b.close(end, as.end)
 }
 
 // often returns what takes the same as another function, which is called once if it is needed more than once.

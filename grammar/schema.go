@@ -123,12 +123,17 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 	}
 	start = c.node()
 	c.pending = append(c.pending, rule{all, &path{name: "#"}, start})
+	return start, c.finish()
+}
+
+// finish makes the rules that are still to be made.
+func (c *compiler) finish() error {
 	for len(c.pending) > 0 {
 		next := c.pending[len(c.pending)-1]
 		c.pending = c.pending[:len(c.pending)-1]
 		end, err := c.write(next.node, next.of, next.at)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		c.end(end)
 	}
@@ -136,7 +141,7 @@ func (c *compiler) compile(root *value) (start int32, err error) {
 	for _, node := range c.wide {
 		merger.merge(node)
 	}
-	return start, nil
+	return nil
 }
 
 // nothing returns an error that says why no value satisfies the schema.
@@ -360,9 +365,9 @@ func (c *compiler) shape(from int32, s *shape, to int32, at *path, merged bool) 
 func (c *compiler) typed(from int32, kind types, s *shape, at *path) (int32, error) {
 	switch kind {
 	case nullType:
-		return c.text(from, "null"), nil
+		return c.text(from, c.layout.null), nil
 	case booleanType:
-		return c.either(from, []string{"true", "false"}), nil
+		return c.either(from, []string{c.layout.yes, c.layout.no}), nil
 	case stringType:
 		return c.strings(from, s.texts())
 	case arrayType:

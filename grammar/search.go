@@ -276,7 +276,7 @@ func (s *search) write(b *builder, from int32) (to int32, err error) {
 				node = b.node()
 				takers[here] = node
 				b.work.do(takerSteps)
-				b.take(node, next.node, s.program[at].set)
+				b.take(node, next.node, s.program[at].set, false)
 				if b.work.err != nil {
 					return 0, b.work.err
 				}

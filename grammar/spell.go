@@ -37,13 +37,33 @@ func spell(set runeSet) *spelling {
 				exactly(fmt.Sprintf(`\u%04x`, c))
 			}
 		}
-		for _, raw := range []runeSpan{{' ', '!'}, {'#', '['}, {']', 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, utf8.MaxRune}} {
-			if lo, hi := max(r.lo, raw.lo), min(r.hi, raw.hi); lo <= hi {
-				all = appendEncoded(all, lo, hi)
-			}
-		}
+	}
+	for _, raw := range append([]runeSpan{{' ', '!'}, {'#', '['}, {']', 0x7F}}, multibyte...) {
+		all = appendSpan(all, set, raw)
 	}
 	return fold(all, map[string]*spelling{})
+}
+
+// multibyte are the characters of two bytes, of three and of four.
+var multibyte = []runeSpan{{0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, utf8.MaxRune}}
+
+// encode returns the spelling of a set in which no character is escaped.
+func encode(set runeSet) *spelling {
+	var all []byteSpans
+	for _, span := range append([]runeSpan{{0, 0x7F}}, multibyte...) {
+		all = appendSpan(all, set, span)
+	}
+	return fold(all, map[string]*spelling{})
+}
+
+// appendSpan appends the forms of the characters of a set that are in a span, which have as many bytes in UTF-8.
+func appendSpan(all []byteSpans, set runeSet, span runeSpan) []byteSpans {
+	for _, r := range set {
+		if lo, hi := max(r.lo, span.lo), min(r.hi, span.hi); lo <= hi {
+			all = appendEncoded(all, lo, hi)
+		}
+	}
+	return all
 }
 
 // appendEncoded appends the forms of the characters from lo to hi, which have as many bytes in UTF-8.
@@ -134,13 +154,17 @@ func (s *spelling) table() [][256]int16 {
 // table returns that of the spelling of a set.
 func (set runeSet) table() [][256]int16 { return spell(set).table() }
 
-// take takes one character of a set. Nothing else may begin at from with a character.
-func (b *builder) take(from, to int32, set runeSet) {
+// take takes one character of a set, escaped where a string of JSON wants that, or as it is. Nothing else may begin at from with a character.
+func (b *builder) take(from, to int32, set runeSet, raw bool) {
 	b.work.do(len(b.sets))
-	id := int32(slices.IndexFunc(b.sets, func(c characters) bool { return slices.Equal(c.runes, set) }))
+	id := int32(slices.IndexFunc(b.sets, func(c characters) bool { return c.raw == raw && slices.Equal(c.runes, set) }))
 	if id < 0 {
 		id = int32(len(b.sets))
-		b.sets = append(b.sets, characters{set, set.table()})
+		spelled := spell(set)
+		if raw {
+			spelled = encode(set)
+		}
+		b.sets = append(b.sets, characters{set, spelled.table(), raw})
 		b.work.do(rowSteps*len(b.sets[id].table) + spanSteps*len(set))
 	}
 	b.nodes[from].set, b.nodes[from].after = id, to

@@ -339,11 +339,11 @@ func (v *value) spelled(l layout) string {
 func (v *value) write(out *strings.Builder, l layout) {
 	switch v.kind {
 	case nullKind:
-		out.WriteString("null")
+		out.WriteString(l.null)
 	case falseKind:
-		out.WriteString("false")
+		out.WriteString(l.no)
 	case trueKind:
-		out.WriteString("true")
+		out.WriteString(l.yes)
 	case numberKind:
 		out.WriteString(v.text)
 	case stringKind:

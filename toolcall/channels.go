@@ -137,7 +137,7 @@ func (s *Stream) nextInChannels(token int32) string {
 		return said
 	}
 	s.part = opening
-	s.takeAll(s.syntax.triggers[trigger] + rest)
+	s.takeAll(s.grammar.opens[trigger] + rest)
 	return said
 }
 

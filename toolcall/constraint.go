@@ -38,7 +38,7 @@ const (
 
 // Constraint returns a constraint at the beginning of the answer to a prompt, of which the end will do. When ctx is done, it ends.
 func (g *Grammar) Constraint(ctx context.Context, prompt string) *Constraint {
-	c := &Constraint{grammar: g, lexer: g.syntax.lexer, ctx: ctx, ids: map[place]int{}, masks: map[int16][]uint64{}}
+	c := &Constraint{grammar: g, lexer: g.lexer, ctx: ctx, ids: map[place]int{}, masks: map[int16][]uint64{}}
 	c.end = c.mask()
 	for _, token := range g.end {
 		set(c.end, token)
@@ -47,7 +47,7 @@ func (g *Grammar) Constraint(ctx context.Context, prompt string) *Constraint {
 		c.lexer = g.syntax.mustCall
 	}
 	state := g.syntax.begin(prompt)
-	if g.choice.Required && (g.syntax.lexer.states[state].phase == replies || !g.syntax.mayThink) {
+	if g.choice.Required && (g.lexer.states[state].phase == replies || !g.syntax.mayThink) {
 		c.place(place{inCall, 0})
 	} else {
 		c.place(place{inText, int(state)})
@@ -135,7 +135,7 @@ func (c *Constraint) after(state int16, token int32) place {
 	}
 	to, trigger, rest := c.lexer.run(state, text)
 	if trigger >= 0 {
-		return place{inCall, c.calls().Follow(0, s.triggers[trigger]+rest)}
+		return place{inCall, c.calls().Follow(0, c.grammar.opens[trigger]+rest)}
 	}
 	return place{inText, int(to)}
 }
@@ -145,7 +145,7 @@ func (c *Constraint) mustCall(state int16) bool {
 	if c.grammar.syntax.channels {
 		return false // the lexer knows
 	}
-	return c.grammar.choice.Required && c.grammar.syntax.lexer.states[state].phase != thinks
+	return c.grammar.choice.Required && c.lexer.states[state].phase != thinks
 }
 
 // Allowed returns the tokens that are allowed in a state, at least one: bit t%64 of word t/64 stands for token t. The slice is valid until the next call,
@@ -202,7 +202,7 @@ func (c *Constraint) free(at int16) []uint64 {
 func (c *Constraint) onlyCalls(at int16) []uint64 {
 	mask := slices.Clone(c.calls().Allowed(0))
 	s := c.grammar.syntax
-	if s.lexer.states[at].phase == replies {
+	if c.lexer.states[at].phase == replies {
 		for _, token := range c.grammar.newline {
 			set(mask, token)
 		}

@@ -42,13 +42,18 @@ func newModel(t testing.TB, template string, tokens ...string) *model {
 // models are one of each syntax.
 func models(t testing.TB) map[string]*model {
 	return map[string]*model{
-		"llama":   newModel(t, llama, "<|python_tag|>"),
-		"qwen":    newModel(t, qwen, "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"),
-		"hermes":  newModel(t, qwen, "<|im_start|>", "<|im_end|>"),
-		"mistral": newModel(t, mistral, "[TOOL_CALLS]", "[/INST]"),
-		"named":   newModel(t, named, "[TOOL_CALLS]", "[/INST]", "[ARGS]"),
-		"harmony": newModel(t, harmony, harmonyTokens...),
-		"phi":     newModel(t, phi, "<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>"),
+		"llama":    newModel(t, llama, "<|python_tag|>"),
+		"qwen":     newModel(t, qwen, "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"),
+		"hermes":   newModel(t, qwen, "<|im_start|>", "<|im_end|>"),
+		"mistral":  newModel(t, mistral, "[TOOL_CALLS]", "[/INST]"),
+		"named":    newModel(t, named, "[TOOL_CALLS]", "[/INST]", "[ARGS]"),
+		"harmony":  newModel(t, harmony, harmonyTokens...),
+		"pythonic": newModel(t, pythonic),
+		"tagged":   newModel(t, tagged, "<|im_start|>", "<|im_end|>", "<|tool_call_start|>", "<|tool_call_end|>"),
+		"coder":    newModel(t, coder, "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"),
+		"keys":     newModel(t, keys, "<|im_start|>", "<|im_end|>"),
+		"invoke":   newModel(t, invoke, "<|im_start|>", "<|im_end|>"),
+		"phi":      newModel(t, phi, "<|tool_call|>", "<|/tool_call|>", "<|end|>", "<|assistant|>"),
 	}
 }
 
@@ -179,6 +184,23 @@ func TestAnswers(t *testing.T) {
 		{"harmony", "", think + "It is late.", Choice{}, "no"},
 		{"harmony", "", "\xFF<|channel|>other\xFF<|message|>", Choice{}, "no"},
 		{"phi", "", "\xFF<|tool_call|>" + `{"name": "get_time", "arguments": {}}` + "\xFF<|/tool_call|>", Choice{Name: "get_time", Required: true}, " get_time{}"},
+		{"pythonic", "", `[get_weather(city="Rome", days=3)]`, Choice{}, " get_weather" + city},
+		{"pythonic", "", `[get_weather(city="R\"(\u00e9"), get_time(), stop(now=False)]`, Choice{}, ` get_weather{"city": "R\"(\u00e9"} get_time{} stop{"now": false}`},
+		{"pythonic", "", `[get_weather(days=3)]`, Choice{}, "no"},
+		{"pythonic", "", `[get_weather(city="Rome", days=8)]`, Choice{}, "no"},
+		{"pythonic", "", `[get_weather(city="Rome",`, Choice{Required: true}, "no"},
+		{"pythonic", "", `[get_weather is a function]`, Choice{}, `[get_weather is a function]`},
+		{"pythonic", "", `[get_tim](x) and [get_time()]`, Choice{}, `[get_tim](x) and [get_time()]`},
+		{"tagged", "", "So: \xFF<|tool_call_start|>[stop(now=True)]\xFF<|tool_call_end|>", Choice{}, `So: stop{"now": true}`},
+		{"coder", "", "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nRome\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>", Choice{}, "I look. get_weather" + city},
+		{"coder", "", "<tool_call>\n<function=get_weather>\n<parameter=city>\n\n</\"<b\\\n</parameter>\n</function>\n</tool_call>", Choice{}, ` get_weather{"city": "\n</\"<b\\"}`},
+		{"coder", "", "<tool_call>\n<function=get_time>\n</function>\n</tool_call>\n<tool_call>\n<function=stop>\n<parameter=now>\nfalse\n</parameter>\n</function>\n</tool_call>", Choice{}, ` get_time{} stop{"now": false}`},
+		{"coder", "", "<tool_call>\n<function=get_weather>\n<parameter=days>\n3\n</parameter>\n</function>", Choice{}, "no"},
+		{"coder", "", "<tool_call>\n<function=get_weather>\n<parameter=city>\nRomeRomeRome\n</parameter>", Choice{}, "no"},
+		{"coder", "", "<think>\n<tool_call>\n</think>\n\n<tool_call>\n<function=get_time>\n</function>\n</tool_call>", Choice{Required: true}, "<think>\n<tool_call>\n</think> get_time{}"},
+		{"keys", "", "\n<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Rome</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>", Choice{}, " get_weather" + city},
+		{"keys", "", "<tool_call>get_time\n</tool_call>\n<tool_call>get_time\n</tool_call>", Choice{}, " get_time{} get_time{}"},
+		{"invoke", "", "<calls>\n<invoke name=\"get_weather\">\n<parameter name=\"city\">Rome</parameter>\n<parameter name=\"days\">3</parameter>\n</invoke>\n<invoke name=\"get_time\">\n</invoke>\n</calls>", Choice{}, " get_weather" + city + " get_time{}"},
 	} {
 		m := all[c.model]
 		g := m.grammar(t, weather, c.choice)
@@ -321,7 +343,11 @@ func TestRandomToolsInTrees(t *testing.T) {
 			tools = append(tools, Tool{Name: name, Parameters: raw, Strict: true})
 			schemas[name] = raw
 		}
-		for _, name := range []string{"llama", "qwen"} {
+		syntaxes := []string{"llama", "qwen"}
+		if i%4 == 0 {
+			syntaxes = append(syntaxes, "pythonic", "coder", "keys")
+		}
+		for _, name := range syntaxes {
 			m := all[name]
 			g := m.grammar(t, tools, Choice{Required: true, Single: true})
 			request := spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 300, StopTokens: m.tok.EOS()}

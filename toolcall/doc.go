@@ -15,13 +15,16 @@
 //
 // A call opens with a tag, such as <tool_call> or the control token [TOOL_CALLS], anywhere in an answer; or, where the model's syntax has no tag, as that of
 // Llama 3 has none, with the beginning of a JSON object at the beginning of the answer. Then come the name and the arguments, in this order, the latter as
-// a JSON object. After a call more calls may follow, if the template can render several, but no more text. What a model thinks before it answers, between
+// a JSON object or one by one: as in Python's f(a=1, b="x"), where a call without a tag opens with a bracket and the name of a tool; or in tags of their own,
+// as Qwen3-Coder has them. There a value that may be a string is one, written as it is up to the tag that ends it, and other values are JSON. After a call more calls may follow, if the template can render several, but no more text. What a model thinks before it answers, between
 // <think> and </think>, is free text in which no call opens.
 //
 // A model that writes in channels, as gpt-oss does in the format Harmony, calls in the channel commentary, with the function in the header of a message. Its headers are
 // restricted to those of thoughts, calls, and messages to the user.
 //
-// Calls as those of Python and as XML, and arguments before the name, are refused with [ErrUnsupported].
+// Arguments that are written one by one must have a single list of properties. What its schema says of others is left out, and a tool that is not strict may
+// have arguments of the right types where its schema can't be enforced. Strings in quotes of the model's own, and arguments before the name, are refused with
+// [ErrUnsupported].
 //
 // # Errors
 //

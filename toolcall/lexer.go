@@ -35,6 +35,7 @@ func (l *lexer) find(p phase) int16 {
 	return int16(slices.Index(l.states, lexeme{p, ""}))
 }
 
+// newLexer returns the lexer of an answer in which calls open with any of some triggers, which are in order; if it is anchored, at the beginning only.
 func newLexer(triggers []string, anchored bool) *lexer {
 	return makeLexer(func(s lexeme, b byte) (to lexeme, next int16) {
 		to, trigger := s.after(b, triggers, anchored)
@@ -87,13 +88,12 @@ func (s lexeme) after(b byte, triggers []string, anchored bool) (to lexeme, trig
 		if s.phase == begins && held == thinkStart {
 			return lexeme{thinks, ""}, -1
 		}
-		for i, t := range triggers {
-			if held == t {
-				return lexeme{}, i
-			}
-			if strings.HasPrefix(t, held) {
-				return lexeme{s.phase, held}, -1
-			}
+		i, complete := slices.BinarySearch(triggers, held)
+		if complete {
+			return lexeme{}, i
+		}
+		if i < len(triggers) && strings.HasPrefix(triggers[i], held) {
+			return lexeme{s.phase, held}, -1
 		}
 		if s.phase == begins && strings.HasPrefix(thinkStart, held) {
 			return lexeme{begins, held}, -1
@@ -138,3 +138,6 @@ func (l *lexer) run(state int16, text string) (to int16, trigger int, rest strin
 	}
 	return state, -1, ""
 }
+
+// size returns the bytes of memory that the lexer takes.
+func (l *lexer) size() int { return len(l.next) * (512 + 64) }

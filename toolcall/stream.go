@@ -18,16 +18,17 @@ type Delta struct {
 // and a call is left out. A Stream is for one goroutine.
 type Stream struct {
 	syntax  *Syntax
+	grammar *Grammar
 	decoder *tokenizer.Stream
 	said    *tokenizer.Stream // of the text of a model that writes in channels
 	state   int16
 	text    []byte // not shown yet, as it may belong to a call
 
 	part   part
-	read   string // of a part of a call, so far
-	depth  int    // of brackets in the arguments
-	quoted bool   // in a string there
-	escape bool
+	read   string     // of a part of a call, so far
+	object value      // the arguments, if they are a JSON object
+	listed *converter // of arguments that are written one by one
+	json   []byte     // of the arguments, not in a delta yet
 
 	deltas []Delta
 	calls  []tokenizer.ToolCall
@@ -48,7 +49,7 @@ const (
 
 // Stream returns a stream at the beginning of the answer to a prompt, of which the end will do.
 func (g *Grammar) Stream(prompt string) *Stream {
-	s := &Stream{syntax: g.syntax, decoder: g.syntax.tok.NewStream(), state: g.syntax.begin(prompt)}
+	s := &Stream{syntax: g.syntax, grammar: g, decoder: g.syntax.tok.NewStream(), state: g.syntax.begin(prompt)}
 	s.decoder.SkipSpecial = !g.syntax.channels
 	if g.syntax.channels {
 		s.said = g.syntax.tok.NewStream()
@@ -102,12 +103,12 @@ func (s *Stream) push(text string) {
 			continue
 		}
 		s.text = append(s.text, text[i])
-		next := s.syntax.lexer.next[s.state][text[i]]
+		next := s.grammar.lexer.next[s.state][text[i]]
 		if next >= 0 {
 			s.state = next
 			continue
 		}
-		trigger := s.syntax.triggers[-1-next]
+		trigger := s.grammar.opens[-1-next]
 		s.text = []byte(strings.TrimRight(string(s.text[:len(s.text)-len(trigger)]), " \t\r\n"))
 		s.part = opening
 		for i := range len(trigger) {
@@ -121,7 +122,7 @@ func (s *Stream) push(text string) {
 func (s *Stream) show() string {
 	n := len(s.text)
 	if s.part == outside {
-		n -= len(s.syntax.lexer.states[s.state].held)
+		n -= len(s.grammar.lexer.states[s.state].held)
 		n = len(strings.TrimRight(string(s.text[:n]), " \t\r\n"))
 	}
 	shown := string(s.text[:n])
@@ -148,19 +149,15 @@ func (s *Stream) take(b byte) {
 			s.deltas = append(s.deltas, Delta{Index: len(s.calls) - 1, ID: id, Name: name})
 			s.to(between)
 			s.read = string([]byte{b})
-			if s.read == s.syntax.middle {
-				s.to(arguing)
-			}
+			s.begin()
 		}
 	case between:
-		if s.read == s.syntax.middle {
-			s.to(arguing)
-		}
+		s.begin()
 	case arguing:
-		if s.ends(b) {
+		if s.argue(b) {
 			s.flushArguments()
 			s.ended++
-			s.to(after)
+			s.part = after
 		}
 	case after:
 		if s.read == s.syntax.between {
@@ -171,38 +168,47 @@ func (s *Stream) take(b byte) {
 
 func (s *Stream) to(p part) { s.part, s.read = p, "" }
 
-// ends reports whether a byte ends the arguments.
-func (s *Stream) ends(b byte) bool {
-	switch {
-	case s.escape:
-		s.escape = false
-	case s.quoted:
-		s.escape = b == '\\'
-		s.quoted = b != '"'
-	case b == '"':
-		s.quoted = true
-	case b == '{' || b == '[':
-		s.depth++
-	case b == '}' || b == ']':
-		s.depth--
-		return s.depth == 0
+// begin begins the arguments where what is before them is complete.
+func (s *Stream) begin() {
+	if s.read != s.syntax.middle {
+		return
 	}
-	return false
+	s.to(arguing)
+	s.object = value{}
+	if p := s.syntax.parameters; p != nil {
+		s.listed = newConverter(p, s.grammar.texts[s.calls[len(s.calls)-1].Name], s.syntax.end, s.syntax.between)
+	}
+}
+
+// argue takes a byte of the arguments, or the one after them, and reports whether they are complete. Then read is what comes after them.
+func (s *Stream) argue(b byte) (complete bool) {
+	s.read = ""
+	if s.listed != nil {
+		complete = s.listed.take(b)
+		s.json = append(s.json, s.listed.json...)
+		s.listed.json = s.listed.json[:0]
+		if complete {
+			s.read = s.listed.read
+		}
+		return complete
+	}
+	s.json = s.object.append(s.json, b)
+	return (b == '}' || b == ']') && !s.object.quoted && s.object.depth == 0
 }
 
 // flushArguments adds what was read of the arguments to the call.
 func (s *Stream) flushArguments() {
-	if s.part != arguing || s.read == "" {
+	if len(s.json) == 0 {
 		return
 	}
 	last := len(s.calls) - 1
-	s.calls[last].Arguments = append(s.calls[last].Arguments, s.read...)
+	s.calls[last].Arguments = append(s.calls[last].Arguments, s.json...)
 	if n := len(s.deltas); n > 0 && s.deltas[n-1].Index == last && s.deltas[n-1].ID == "" {
-		s.deltas[n-1].Arguments += s.read
+		s.deltas[n-1].Arguments += string(s.json)
 	} else {
-		s.deltas = append(s.deltas, Delta{Index: last, Arguments: s.read})
+		s.deltas = append(s.deltas, Delta{Index: last, Arguments: string(s.json)})
 	}
-	s.read = ""
+	s.json = s.json[:0]
 }
 
 // newID returns an id for a call: nine letters and digits, which all models' templates take.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -35,6 +37,8 @@ func Spell(tok *tokenizer.Tokenizer, token int32) string {
 //
 //	open NAME middle ARGUMENTS ( between NAME middle ARGUMENTS )* end
 //
+// where ARGUMENTS is a JSON object, or each argument as parameters says.
+//
 // Control tokens in it are spelled as [Spell] does. It is safe for concurrent use.
 type Syntax struct {
 	tok *tokenizer.Tokenizer
@@ -42,9 +46,12 @@ type Syntax struct {
 	opens    []string // ways to open the first call
 	triggers []string // beginnings of these by which a call is told from text
 	anchored bool     // a call opens only at the beginning of an answer
+	byName   bool     // and with the name of a tool: a [Grammar] has the triggers
 	middle   string
 	between  string // empty if a model writes one call at most
 	end      string
+	// parameters is how the arguments are written one by one. If it is nil, they are a JSON object.
+	parameters *grammar.Parameters
 
 	mayThink bool // before it answers
 	lexer    *lexer
@@ -62,6 +69,7 @@ type Syntax struct {
 const (
 	probeName  = "probe_function"
 	probeKey   = "probe_argument"
+	probeOther = "probe_second"
 	probeID    = "probe0123"
 	probeFirst = "first probe"
 	probeThen  = "second probe"
@@ -76,6 +84,7 @@ func Find(ctx context.Context, tok *tokenizer.Tokenizer) (*Syntax, error) {
 	if _, ok := tok.Special(thinkStart); ok {
 		s.mayThink = true
 	}
+	slices.Sort(s.triggers)
 	if s.lexer = newLexer(s.triggers, s.anchored); s.channels {
 		s.lexer, s.mustCall, s.mayThink = newChannels(true), newChannels(false), true
 	}
@@ -83,22 +92,25 @@ func Find(ctx context.Context, tok *tokenizer.Tokenizer) (*Syntax, error) {
 	return s, nil
 }
 
-// probe renders a conversation in which the assistant calls a function with some values, one after the other.
-func probe(ctx context.Context, tok *tokenizer.Tokenizer, values ...string) (string, error) {
+// argument returns arguments that have a text.
+func argument(text string) string { return `{"` + probeKey + `": "` + text + `"}` }
+
+// probe renders a conversation in which the assistant calls a function with some arguments, and then others.
+func probe(ctx context.Context, tok *tokenizer.Tokenizer, calls ...string) (string, error) {
 	messages := []tokenizer.Message{{Role: "user", Content: "Question?"}}
-	if len(values) > 0 {
+	if len(calls) > 0 {
 		turn := tokenizer.Message{Role: "assistant"}
-		for _, value := range values {
-			turn.ToolCalls = append(turn.ToolCalls, tokenizer.ToolCall{ID: probeID, Name: probeName, Arguments: json.RawMessage(`{"` + probeKey + `": "` + value + `"}`)})
+		for _, arguments := range calls {
+			turn.ToolCalls = append(turn.ToolCalls, tokenizer.ToolCall{ID: probeID, Name: probeName, Arguments: json.RawMessage(arguments)})
 		}
 		messages = append(messages, turn)
-		for range values {
+		for range calls {
 			messages = append(messages, tokenizer.Message{Role: "tool", Content: "Result.", ToolCallID: probeID, Name: probeName})
 		}
 	}
-	tool := Tool{Name: probeName, Description: "Answers.", Parameters: json.RawMessage(`{"type": "object", "properties": {"` + probeKey + `": {"type": "string"}}, "required": ["` + probeKey + `"]}`)}
+	tool := Tool{Name: probeName, Description: "Answers.", Parameters: json.RawMessage(`{"type": "object", "properties": {"` + probeKey + `": {"type": "string"}, "` + probeOther + `": {"type": "string"}}, "required": ["` + probeKey + `"]}`)}
 	prompt, err := tok.Chat(ctx, messages, tokenizer.ChatOptions{
-		Tools: []json.RawMessage{tool.JSON()}, AddGenerationPrompt: len(values) == 0, Date: time.Unix(0, 0),
+		Tools: []json.RawMessage{tool.JSON()}, AddGenerationPrompt: len(calls) == 0, Date: time.Unix(0, 0),
 	})
 	if err != nil {
 		return "", err
@@ -151,7 +163,7 @@ func (s *Syntax) find(ctx context.Context) error {
 		return fmt.Errorf("the chat template does not tell the model of tools: %w", ErrUnsupported)
 	}
 	begin, _, _ = strings.Cut(begin[strings.LastIndex(begin, probeName):], thinkStart)
-	one, err := probe(ctx, s.tok, probeFirst)
+	one, err := probe(ctx, s.tok, argument(probeFirst))
 	if err != nil {
 		return fmt.Errorf("the chat template can't take calls: %w: %w", ErrUnsupported, err)
 	}
@@ -159,9 +171,13 @@ func (s *Syntax) find(ctx context.Context) error {
 	if at < 0 {
 		return fmt.Errorf("the chat template does not write calls where answers begin: %w", ErrUnsupported)
 	}
-	call, ok := cut(one[at+len(begin):], probeFirst)
+	one = one[at+len(begin):]
+	if thought := strings.Index(one, thinkEnd); thought >= 0 && thought < strings.Index(one, probeName) {
+		one = one[thought+len(thinkEnd):] // an empty one
+	}
+	call, ok := cut(one, probeFirst)
 	if !ok {
-		return fmt.Errorf("the chat template does not write a call as a name and then a JSON object: %w", ErrUnsupported)
+		return s.findParameters(ctx, one)
 	}
 	if s.channels = s.tok.HasChannels() && strings.Contains(call.before, callRecipient); s.channels {
 		s.opens, s.triggers = []string{callHeader}, []string{callHeader}
@@ -181,7 +197,10 @@ func (s *Syntax) find(ctx context.Context) error {
 	if err := s.open(call.before); err != nil {
 		return err
 	}
-	s.between = s.separator(ctx)
+	s.between = s.separator(ctx, func(text, value string) (end string, ok bool) {
+		w, ok := cut(text, value)
+		return w.after, ok && w.middle == s.middle
+	})
 	return nil
 }
 
@@ -214,8 +233,12 @@ func (s *Syntax) open(text string) error {
 		s.triggers = []string{trimmed[:tag+1]}
 		return nil
 	}
-	// Without a tag, it is the first member's name that tells.
 	s.anchored = true
+	if s.byName = s.parameters != nil; s.byName {
+		s.triggers = nil
+		return nil
+	}
+	// Without a tag, it is the first member's name that tells.
 	s.triggers = []string{trimmed}
 	if colon := strings.LastIndexByte(trimmed, ':'); colon > 0 {
 		s.triggers[0] = trimmed[:colon]
@@ -228,26 +251,28 @@ func (s *Syntax) open(text string) error {
 	return nil
 }
 
-// separator returns what the template writes between the arguments of a call and the name of the next one, or nothing if it writes one call only.
-func (s *Syntax) separator(ctx context.Context) string {
-	two, err := probe(ctx, s.tok, probeFirst, probeThen)
+// separator returns what the template writes between the arguments of a call and the name of the next one, or nothing if it writes one call only. after
+// returns what follows the arguments of a call, with one value, from whose name on a text is.
+func (s *Syntax) separator(ctx context.Context, after func(text, value string) (string, bool)) string {
+	two, err := probe(ctx, s.tok, argument(probeFirst), argument(probeThen))
 	if err != nil {
 		return ""
 	}
-	_, calls, found := strings.Cut(two, s.opens[0]+probeName+s.middle)
-	if !found {
+	start := strings.Index(two, s.opens[0]+probeName+s.middle)
+	if start < 0 {
 		return ""
 	}
-	first, ok := cut(s.opens[0]+probeName+s.middle+calls, probeFirst)
-	if !ok {
+	first, ok := after(two[start+len(s.opens[0]):], probeFirst)
+	next := strings.Index(first, probeName)
+	if !ok || next < 0 {
 		return ""
 	}
-	second, ok := cut(first.after, probeThen)
-	end, ends := s.untilEnd(second.after)
-	if !ok || !ends || second.middle != s.middle || end != s.end || strings.Contains(second.before, probeID) {
+	second, ok := after(first[next:], probeThen)
+	end, ends := s.untilEnd(second)
+	if !ok || !ends || end != s.end || strings.Contains(first[:next], probeID) {
 		return ""
 	}
-	return second.before
+	return first[:next]
 }
 
 // findOpening finds the tokens that can end a trigger and go on.
@@ -256,6 +281,9 @@ func (s *Syntax) findOpening() {
 		text := Spell(s.tok, id)
 		if s.channels && text != "" {
 			s.findHeading(id, text)
+		}
+		if s.byName && opens(text, s.middle[len(s.middle)-1:]) {
+			s.opening = append(s.opening, id)
 		}
 		for _, trigger := range s.triggers {
 			if opens(text, trigger) {
@@ -279,7 +307,11 @@ func opens(text, trigger string) bool {
 
 // String returns the syntax in a readable form.
 func (s *Syntax) String() string {
-	text := fmt.Sprintf("%q NAME %q ARGUMENTS %q", s.opens, s.middle, s.end)
+	arguments := "ARGUMENTS"
+	if p := s.parameters; p != nil {
+		arguments = fmt.Sprintf("( %q KEY %q VALUE %q with %q between, python %v, raw until %q )", p.Before, p.Equals, p.After, p.Between, p.Python, p.Raw)
+	}
+	text := fmt.Sprintf("%q NAME %q %s %q", s.opens, s.middle, arguments, s.end)
 	if s.between != "" {
 		text += fmt.Sprintf(", several with %q between", s.between)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -81,6 +82,56 @@ const (
 	harmony = `<|start|>system<|message|>Channels: analysis, commentary, final.<|end|>{% if tools %}<|start|>developer<|message|>{% for t in tools %}type {{ t.function.name }} = (_: {{ t.function.parameters | tojson }}) => any;
 {% endfor %}<|end|>{% endif %}{% for m in messages %}{% if m.tool_calls %}{% if m.thinking %}<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}{% set f = m.tool_calls[0].function %}<|start|>assistant to=functions.{{ f.name }}<|channel|>commentary json<|message|>{{ f.arguments | tojson }}<|call|>{% elif m.role == 'assistant' %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>{% elif m.role == 'tool' %}<|start|>functions.any to=assistant<|channel|>commentary<|message|>{{ m.content | tojson }}<|end|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}`
 
+	// pythonic calls as Python does, in a list, with texts in the wrong quotes, as published templates have them.
+	pythonic = `{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
+
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{% if m.tool_calls %}[{% for c in m.tool_calls %}{{ c.function.name }}({% for k in c.function.arguments %}{{ k }}={{ '%sr' | format(c.function.arguments[k]) }}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor %}]{% else %}{{ m.content }}{% endif %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif %}`
+
+	// tagged calls as Python does, between control tokens.
+	tagged = `{% for m in messages %}<|im_start|>{{ m.role }}
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{{ m.content }}{% if m.tool_calls %}<|tool_call_start|>[{% for c in m.tool_calls %}{{ c.function.name }}({% for k, v in c.function.arguments | items %}{{ k }}={% if v is string %}"{{ v }}"{% else %}{{ v }}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor %}]<|tool_call_end|>{% endif %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
+
+	// coder has a tag for each argument, as Qwen3-Coder and Qwen3.5 do.
+	coder = `{% if tools %}<|im_start|>system
+{% for t in tools %}<function><name>{{ t.function.name }}</name>{{ t | tojson }}</function>
+{% endfor %}<|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ 'user' if m.role == 'tool' else m.role }}
+{% if m.role == 'assistant' %}<think>
+
+</think>
+
+{% endif %}{{ m.content }}{% for c in m.tool_calls %}{% if not loop.first or m.content %}{{ '\n' }}{% endif %}<tool_call>
+<function={{ c.function.name }}>
+{% for k, v in c.function.arguments | items %}<parameter={{ k }}>
+{{ v | tojson if v is mapping or (v is sequence and v is not string) else v | string }}
+</parameter>
+{% endfor %}</function>
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
+
+	// keys has tags for the names of arguments and for their values, as GLM-4.5 does.
+	keys = `{% for m in messages %}<|im_start|>{{ m.role }}
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{{ m.content }}{% for c in m.tool_calls %}{{ '\n' }}<tool_call>{{ c.function.name }}
+{% for k, v in c.function.arguments.items() %}<arg_key>{{ k }}</arg_key>
+<arg_value>{{ v if v is string else v | tojson }}</arg_value>
+{% endfor %}</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}`
+
+	// invoke has attributes, as MiniMax-M2 does.
+	invoke = `{% for m in messages %}<|im_start|>{{ m.role }}
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{{ m.content }}{% if m.tool_calls %}<calls>
+{% for c in m.tool_calls %}<invoke name="{{ c.function.name }}">
+{% for k, v in c.function.arguments | items %}<parameter name="{{ k }}">{{ v if v is string else v | tojson }}</parameter>
+{% endfor %}</invoke>
+{% endfor %}</calls>{% endif %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
+
 	// phi has a control token behind each call, too.
 	phi = `{% for t in tools %}{{ t.function | tojson }}{% endfor %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls %}<|tool_call|>{{ c.function | tojson }}<|/tool_call|>{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
 )
@@ -136,6 +187,25 @@ func TestFind(t *testing.T) {
 			opens: []string{"\xFF<|tool_call|>{\"name\": \""}, triggers: []string{"\xFF<|tool_call|>"}, middle: `", "arguments": `,
 			between: "}\xFF<|/tool_call|>\xFF<|tool_call|>{\"name\": \"", end: "}\xFF<|/tool_call|>",
 		}},
+		{"pythonic", pythonic, nil, Syntax{
+			opens: []string{"["}, anchored: true, middle: "(", between: "), ", end: ")]", parameters: &grammar.Parameters{Equals: "=", Between: ", ", Python: true},
+		}},
+		{"pythonic with tags", tagged, []string{"<|im_start|>", "<|im_end|>", "<|tool_call_start|>", "<|tool_call_end|>"}, Syntax{
+			opens: []string{"\xFF<|tool_call_start|>["}, triggers: []string{"\xFF<|tool_call_start|>"}, middle: "(", between: "), ", end: ")]\xFF<|tool_call_end|>",
+			parameters: &grammar.Parameters{Equals: "=", Between: ", ", Python: true},
+		}},
+		{"coder", coder, []string{"<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"}, Syntax{
+			opens: []string{"<tool_call>\n<function="}, triggers: []string{"<tool_call>"}, middle: ">\n<", between: "/function>\n</tool_call>\n<tool_call>\n<function=", end: "/function>\n</tool_call>",
+			parameters: &grammar.Parameters{Before: "parameter=", Equals: ">\n", After: "\n</parameter>\n<", Raw: "\n</parameter>"},
+		}},
+		{"keys", keys, []string{"<|im_start|>", "<|im_end|>"}, Syntax{
+			opens: []string{"<tool_call>"}, triggers: []string{"<tool_call>"}, middle: "\n<", between: "/tool_call>\n<tool_call>", end: "/tool_call>",
+			parameters: &grammar.Parameters{Before: "arg_key>", Equals: "</arg_key>\n<arg_value>", After: "</arg_value>\n<", Raw: "</arg_value>"},
+		}},
+		{"invoke", invoke, []string{"<|im_start|>", "<|im_end|>"}, Syntax{
+			opens: []string{"<calls>\n<invoke name=\""}, triggers: []string{"<calls>"}, middle: "\">\n<", between: "/invoke>\n<invoke name=\"", end: "/invoke>\n</calls>",
+			parameters: &grammar.Parameters{Before: "parameter name=\"", Equals: "\">", After: "</parameter>\n<", Raw: "</parameter>"},
+		}},
 	} {
 		got, err := Find(t.Context(), open(t, c.template, c.tokens...))
 		if err != nil {
@@ -152,8 +222,9 @@ func TestFind(t *testing.T) {
 func TestFindRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ template, want string }{
 		"no tools":      {`{% for m in messages %}{{ m.role }}: {{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`, "does not tell the model of tools"},
-		"no calls":      {`{{ tools | tojson }}{% for m in messages %}{{ m.role }}: {{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`, "as a name and then a JSON object"},
-		"as Python's":   {`{{ tools | tojson }}{% for m in messages %}<|eot_id|>{% for c in m.tool_calls %}[{{ c.function.name }}(probe_argument='first probe')]{% endfor %}<|eot_id|>{% endfor %}`, "as a name and then a JSON object"},
+		"other quotes":  {`{{ tools | tojson }}{% for m in messages %}<|eot_id|>{% for c in m.tool_calls %}{{ c.function.name }}{ {%- for k, v in c.function.arguments | items %}{{ k }}:{% if v is string %}~{{ v }}~{% else %}{{ v }}{% endif %},{% endfor %}}{% endfor %}<|eot_id|>{% endfor %}`, "neither with a JSON object"},
+		"no calls":      {`{{ tools | tojson }}{% for m in messages %}{{ m.role }}: {{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}`, "neither with a JSON object"},
+		"as Python's":   {`{{ tools | tojson }}{% for m in messages %}<|eot_id|>{% for c in m.tool_calls %}[{{ c.function.name }}(probe_argument='first probe')]{% endfor %}<|eot_id|>{% endfor %}`, "neither with a JSON object"},
 		"refuses calls": {`{{ tools | tojson }}{% for m in messages %}{% if m.tool_calls %}{{ raise_exception('no') }}{% endif %}<|eot_id|>{% endfor %}`, "can't take calls"},
 		"refuses tools": {`{% if tools %}{{ raise_exception('no') }}{% endif %}`, "can't take tools"},
 		"nothing opens": {`{{ tools | tojson }}{% for m in messages %}{% if not m.tool_calls %}<|eot_id|>{% endif %}{% for c in m.tool_calls %}{{ c.function.name }}({{ c.function.arguments | tojson }}){% endfor %}<|eot_id|>{% endfor %}`, "nothing before the name"},
