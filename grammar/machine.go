@@ -20,7 +20,7 @@ type machine struct {
 	work      *work
 	stacks    []stack // 0 is the empty stack
 	stackIDs  map[frame]int32
-	latest    []int32          // by node, the stack of a frame that was pushed last
+	latest    []int32          // by node, the stack of a frame that was pushed last, if it is there
 	joinedIDs map[string]int32 // of stacks with several ways
 	joins     map[[2]int32]int32
 	states    []state // 0 is none
@@ -71,6 +71,20 @@ func newMachine(a *automaton, w *work) *machine {
 	}
 }
 
+// reset makes the machine as good as new, for other work.
+func (m *machine) reset(w *work) {
+	m.work, m.bytes = w, 8*len(m.automaton.nodes)
+	if len(m.stacks)+len(m.states) > 1<<10 { // to clear a large map takes as long as to fill it
+		m.stackIDs, m.joinedIDs, m.joins, m.stateIDs = map[frame]int32{}, map[string]int32{}, map[[2]int32]int32{}, map[string]int32{}
+	}
+	clear(m.stackIDs)
+	clear(m.joinedIDs)
+	clear(m.joins)
+	clear(m.stateIDs)
+	clear(m.states[1:])
+	m.stacks, m.states = m.stacks[:1], m.states[:1]
+}
+
 // start returns the state at a node, with nothing below it.
 func (m *machine) start(node int32) int32 {
 	m.reach(frame{node: node})
@@ -79,7 +93,7 @@ func (m *machine) start(node int32) int32 {
 
 // push returns the stack of a frame.
 func (m *machine) push(f frame) int32 {
-	if id := m.latest[f.node]; id != 0 && m.stacks[id].frame == f {
+	if id := m.latest[f.node]; id != 0 && int(id) < len(m.stacks) && m.stacks[id].frame == f {
 		return id
 	}
 	id, ok := m.stackIDs[f]

@@ -51,29 +51,32 @@ type continuations struct {
 	tokens []int32  // others that end within the rule, or where it ends; nil if they are many
 	bits   []uint64 // the same
 	beyond []int32  // branches at which the rule may have ended, and below which there are longer tokens
+	steps  int      // that it took to find them
 }
 
 // manyTokens is the number from which on tokens are better kept as bits.
 const manyTokens = 256
 
 // at returns the continuations at a node. To find them takes a walk over all tokens that begin as the grammar wants it there: for a string most,
-// if there were not those of a class, which are known beforehand. It is done once for a node. It returns nil if they are not known and w has done much already: then one walk for all nodes that are left is better.
+// if there were not those of a class, which are known beforehand. It is done once for a node, but counts each time, as for a grammar that is new: what a
+// text may be must not depend on others. It returns nil if w has done much already: then one walk for all nodes that are left is better.
 func (g *Grammar) at(f frame, w *work) *continuations {
 	f.below = 0
+	if w.steps > len(g.vocabulary.trie)/8 {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c, ok := g.learned.known[f]; ok {
+		w.do(c.steps)
 		return c
-	}
-	if w.steps > len(g.vocabulary.trie)/8 {
-		return nil
 	}
 	if g.learned.bytes+g.learned.inside.bytes > mostLearned {
 		g.forget()
 	}
 	l := g.learned
-	l.inside.work = w
-	c := &continuations{}
+	l.inside.reset(w)
+	c := &continuations{steps: -w.steps}
 	v := g.vocabulary
 	var known []settled
 	if class, run := g.class(f, 0); class != nil {
@@ -109,7 +112,8 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 		c.tokens = slices.Clone(tokens)
 	}
 	l.tokens = tokens
-	if w.err == nil {
+	c.steps += w.steps
+	if w.do(0) {
 		l.known[f] = c
 		l.bytes += 200 + 8*len(c.bits) + 4*len(c.tokens) + 4*len(c.beyond)
 	}
@@ -129,7 +133,7 @@ func (c *continuations) add(v *Vocabulary, tokens []uint64) {
 // grows with the number of different states, about a kilobyte each.
 //
 // What one call does is bounded. When it takes too much, or the context is done, [Matcher.Err] says so, and only tokens that end a text are
-// allowed from then on.
+// allowed from then on. What is too much depends on what this matcher was asked before, and on nothing else.
 //
 // Where a grammar leaves no choice as to how the text goes on, the same text could still be cut into tokens in many ways. Then
 // the longest token is the only one that is allowed: a token is forced.
@@ -162,6 +166,10 @@ const (
 // Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
 	w := newMatch(ctx, lateSteps*g.vocabulary.matchSteps())
+	return g.matcher(w)
+}
+
+func (g *Grammar) matcher(w *work) *Matcher {
 	m := &Matcher{grammar: g, machine: newMachine(g.automaton, w), work: w, ids: map[int32]int{}, masks: map[int][]uint64{}}
 	m.end = m.mask()
 	for _, token := range g.vocabulary.end {
@@ -169,6 +177,15 @@ func (g *Grammar) Matcher(ctx context.Context) *Matcher {
 	}
 	m.place(m.machine.start(g.start))
 	return m
+}
+
+// Fresh returns another matcher of the grammar, at the beginning and with the same context: see spec.FallibleConstraint.
+func (m *Matcher) Fresh() interface {
+	Next(state int, token int32) int
+	Allowed(state int) []uint64
+	Err() error
+} {
+	return m.grammar.matcher(newMatch(m.work.ctx, m.work.limit))
 }
 
 // triedTokens are those of the text with which a grammar is tried.

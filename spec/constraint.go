@@ -13,8 +13,7 @@ import (
 // [sampling.Options]: what is generated is what plain decoding with that rule gives. Draft models and look-up propose allowed tokens
 // only; and where just one token is allowed, it is taken without a draft, and at the end of the sequence without a pass.
 //
-// A constraint may have a method Err() error as well. Once that returns an error, the generation ends with it, and what Next and Allowed
-// return is not used; but Allowed still returns at least one token.
+// One whose questions can take too much is a [FallibleConstraint] as well.
 type Constraint interface {
 	// Next returns the state after a token, and a negative number if the token is not allowed.
 	Next(state int, token int32) int
@@ -23,10 +22,20 @@ type Constraint interface {
 	Allowed(state int) []uint64
 }
 
-// failing is a [Constraint] that can fail in the middle of a text.
-type failing interface {
-	// Err returns why what Next and Allowed have said does not count any more.
+// FallibleConstraint is a [Constraint] that can fail in the middle of a text. When it fails for the text that was generated, the generation ends
+// with its error, and at the same token whatever was drafted: of drafts another one is asked, which [FallibleConstraint.Fresh] returns. When that
+// fails, nothing more is drafted in the pass.
+type FallibleConstraint interface {
+	Constraint
+	// Err returns why what Next and Allowed say does not count any more, from the question on at which they failed; Allowed still returns at least
+	// one token then. That must not depend on what others are asked, nor on how often this one is asked the same.
 	Err() error
+	// Fresh returns a constraint of the same texts at their beginning. It has states, and an error, of its own.
+	Fresh() interface {
+		Next(state int, token int32) int
+		Allowed(state int) []uint64
+		Err() error
+	}
 }
 
 // forbidden is the state after a token that is not allowed.
@@ -34,7 +43,7 @@ const forbidden = -1
 
 // constraintErr returns why a constraint has failed, or nil.
 func constraintErr(c Constraint) error {
-	if f, ok := c.(failing); ok {
+	if f, ok := c.(interface{ Err() error }); ok {
 		return f.Err()
 	}
 	return nil
@@ -81,48 +90,79 @@ func restrict(c Constraint, state int, logits []float32) {
 	}
 }
 
+// guesses is the constraint that drafts follow, of a text that they do not end.
+type guesses struct {
+	constraint Constraint // nil before the first pass
+	state      int        // after the tokens that were followed
+	followed   int
+}
+
+// at returns the constraint of the drafts after a text, and its state there, given the constraint of the text and that one's state.
+func (g *guesses) at(c Constraint, state int, text []int32) (Constraint, int) {
+	f, ok := c.(FallibleConstraint)
+	if !ok {
+		return c, state
+	}
+	if g.constraint == nil || constraintErr(g.constraint) != nil {
+		*g = guesses{constraint: f.Fresh()}
+	}
+	for ; g.followed < len(text) && g.state >= 0; g.followed++ {
+		g.state = g.constraint.Next(g.state, text[g.followed])
+	}
+	return g.constraint, g.state
+}
+
 // constrain makes the tree follow a constraint from the state after its root's token on. The constraint may be nil.
 func (t *Tree) constrain(c Constraint, state int) {
 	t.constraint = c
 	t.states = append(t.states[:0], state)
 }
 
-// allows reports whether a token may follow a node. After one that is not allowed itself, it does not matter.
+// failed reports whether the constraint of drafts has failed in this pass: then it is not known what may follow.
+func (t *Tree) failed() bool { return constraintErr(t.constraint) != nil }
+
+// allows reports whether a token may follow a node, as far as that is known. After one that is not allowed itself, it does not matter.
 func (t *Tree) allows(node int, token int32) bool {
-	return t.constraint == nil || t.states[node] < 0 || t.constraint.Next(t.states[node], token) >= 0
+	if t.constraint == nil || t.failed() {
+		return t.constraint == nil
+	}
+	return t.states[node] < 0 || t.constraint.Next(t.states[node], token) >= 0
 }
 
-// restrict takes away the logits of the tokens that may not follow a node.
-func (t *Tree) restrict(node int, logits []float32) {
+// restrict takes away the logits of the tokens that may not follow a node, and reports whether it is known which they are.
+func (t *Tree) restrict(node int, logits []float32) bool {
 	if t.constraint != nil && t.states[node] >= 0 {
 		restrict(t.constraint, t.states[node], logits)
 	}
+	return !t.failed()
 }
 
 // OfferForced offers the token that must follow a node, where the request's [Constraint] allows only one, and reports whether there is one: it
-// costs no draft, and the target will take it if it takes the node. When the constraint has failed, OfferForced returns its error.
+// costs no draft, and the target will take it if it takes the node.
 func (t *Tree) OfferForced(node int) (offered bool, err error) {
 	token, ok := t.forced(node)
-	if err := constraintErr(t.constraint); err != nil || !ok {
-		return false, err
+	if !ok {
+		return false, nil
 	}
 	return true, t.Offer(node, FromConstraint, []int32{token}, []float32{1})
 }
 
-// forced returns the token that must follow a node, if there is only one.
+// forced returns the token that must follow a node, if it is known that there is only one.
 func (t *Tree) forced(node int) (token int32, ok bool) {
 	if t.constraint == nil || t.states[node] < 0 {
 		return 0, false
 	}
-	return forced(t.constraint, t.states[node])
+	token, ok = forced(t.constraint, t.states[node])
+	return token, ok && !t.failed()
 }
 
-// addForced adds the tokens that must follow the tree's leaves, as far as there is room: they cost no draft.
+// addForced adds the tokens that must follow the tree's leaves, as far as there is room: they cost no draft. None follows the root, else it would be in
+// the sequence.
 func (t *Tree) addForced() error {
 	if t.constraint == nil {
 		return nil
 	}
-	for node := 0; node < t.Len(); node++ {
+	for node := 1; node < t.Len(); node++ {
 		if t.first[node] >= 0 || t.Full(node) {
 			continue
 		}

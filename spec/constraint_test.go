@@ -60,13 +60,14 @@ func plainConstrained(t rapid.TB, m *spectest.HashModel, req spec.Request, c *ta
 	return spectest.PlainInto(t, &constrained, req, &tokens)
 }
 
-// The output is that of plain constrained decoding, whatever the tree.
+// The output is that of plain constrained decoding, whatever the tree, and however often the constraint of the drafts fails.
 func TestConstrainedEqualsPlain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		target, req := spectest.DrawCase(t)
 		c := newTable(rapid.Uint64().Draw(t, "constraint"), rapid.IntRange(1, 6).Draw(t, "states"), target.VocabSize)
 		tokens, finish := plainConstrained(t, target, req, c)
-		req.Constraint = c
+		failsAfter := rapid.SampledFrom([]int{math.MaxInt, 0, 1, 10, 100, 1000}).Draw(t, "failsAfter")
+		req.Constraint = &limited{c, math.MaxInt, failsAfter}
 		var told []int32
 		req.Logits = func(token int32, logits []float32) {
 			told = append(told, token)
@@ -82,7 +83,7 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 		req.Observe = func(o spec.Observation) {
 			passes++
 			for node := 1; node < o.Tree.Len(); node++ {
-				if o.Tree.State(node) < 0 {
+				if o.Tree.State(node) < 0 && failsAfter == math.MaxInt {
 					t.Fatalf("%s proposed token %d, which is not allowed", name, o.Tree.Tokens()[node])
 				}
 			}
@@ -162,10 +163,20 @@ func TestCandidatesThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// limited is a constraint that fails after some questions.
+// limited is a constraint that fails after some questions, and that of drafts after others.
 type limited struct {
 	*table
-	left int
+	left, drafts int
+}
+
+var _ spec.FallibleConstraint = &limited{}
+
+func (c *limited) Fresh() interface {
+	Next(state int, token int32) int
+	Allowed(state int) []uint64
+	Err() error
+} {
+	return &limited{c.table, c.drafts, 0}
 }
 
 var errLimited = errors.New("asked too often")
@@ -204,7 +215,7 @@ func TestConstraintFailsInTheMiddle(t *testing.T) {
 		}
 		for left := range 200 {
 			c := newTable(uint64(left), 6, 10)
-			result, err := generator.Generate(t.Context(), spec.Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: &limited{c, left}}, nil)
+			result, err := generator.Generate(t.Context(), spec.Request{Prompt: []int32{0}, MaxTokens: 100, Constraint: &limited{c, left, left % 7}}, nil)
 			if !errors.Is(err, errLimited) || result.Finish != spec.FinishError {
 				t.Fatalf("after %d questions: %v, %s", left, err, result.Finish)
 			}

@@ -66,8 +66,8 @@ func (d *Draft) Full(node int) bool {
 
 // Expand runs the draft model on a wave of nodes, all in one forward, and offers tree the k most probable tokens after each
 // node, the lowest id first among equals, with their probabilities (softmax of the logits): one candidate set per node, in the
-// order of nodes, fewer tokens only where the vocabulary is smaller, or the request's [Constraint] allows fewer; probabilities are
-// among those that it allows. It adds no nodes. The parent of a node must be expanded
+// order of nodes, fewer tokens only where the vocabulary is smaller, or the request's [Constraint] allows fewer, and none where that has
+// failed; probabilities are among those that it allows. It adds no nodes. The parent of a node must be expanded
 // before it or come earlier in nodes, and no node can be expanded twice in a pass. After an error the pass can't go on.
 func (d *Draft) Expand(ctx context.Context, nodes []int, k int) error {
 	return d.ExpandAhead(ctx, nodes, k, 1)
@@ -81,7 +81,7 @@ func (d *Draft) Unseen() int { return len(d.sequence) - 1 - d.model.Len() }
 
 // Sample runs the draft model on a wave of nodes as [Draft.Expand] does, draws k tokens after each from the draft's distribution,
 // filtered as the request's [sampling.Options] say, and adds them as children: fewer where the tree has no room for k, or where draws
-// without replacement exhaust the distribution. All that were drawn, and no others, are in the candidate set, so that
+// without replacement exhaust the distribution, and none where the request's [Constraint] has failed. All that were drawn, and no others, are in the candidate set, so that
 // verification can take their distribution into account.
 func (d *Draft) Sample(ctx context.Context, nodes []int, k int, how Draw) error {
 	if k < 1 || how != WithReplacement && how != WithoutReplacement {
@@ -110,7 +110,9 @@ func (d *Draft) wave(ctx context.Context, nodes []int, reach int, each func(node
 		d.rows = append(d.rows, int(d.tree.drafted[node]))
 	}
 	return d.project(ctx, func(i int, logits []float32) error {
-		d.tree.restrict(nodes[i], logits)
+		if !d.tree.restrict(nodes[i], logits) {
+			return nil
+		}
 		d.tree.penalise(nodes[i], logits)
 		return each(nodes[i], logits)
 	})

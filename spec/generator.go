@@ -140,6 +140,7 @@ type Generator struct {
 
 	constraint Constraint
 	state      int // of the constraint after the sequence
+	guesses    guesses
 	onLogits   func(token int32, logits []float32)
 	observe    func(Observation)
 
@@ -256,7 +257,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 	g.stats = Stats{PromptTokens: len(req.Prompt), ReusedTokens: g.target.Len()}
 	g.forecast.reset(g.options.Policy, most)
 	g.output.reset(req, emit)
-	g.constraint, g.state, g.onLogits, g.observe = req.Constraint, 0, req.Logits, req.Observe
+	g.constraint, g.state, g.guesses, g.onLogits, g.observe = req.Constraint, 0, guesses{}, req.Logits, req.Observe
 	return nil
 }
 
@@ -276,9 +277,6 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 		}
 		before := len(g.sequence)
 		err = g.pass(ctx)
-		if failed := constraintErr(g.constraint); failed != nil {
-			err = failed // and what else went wrong follows from that
-		}
 		if before == len(req.Prompt) && len(g.sequence) > before {
 			g.stats.TimeToFirstToken = time.Since(began).Seconds()
 		}
@@ -288,18 +286,26 @@ func (g *Generator) run(ctx context.Context, req Request, began time.Time) error
 }
 
 // take appends a generated token to the sequence. The last token that fits needs no position.
-func (g *Generator) take(token int32, logits []float32) {
+func (g *Generator) take(token int32, logits []float32) error {
 	if g.onLogits != nil {
 		g.onLogits(token, logits)
 	}
 	g.sequence = append(g.sequence, token)
 	g.history.Push(token)
-	if g.constraint != nil {
-		g.state = g.constraint.Next(g.state, token)
-	}
 	if g.output.take(token); g.output.finish == "" && len(g.sequence) > g.target.Context() {
 		g.output.finish = FinishContext
 	}
+	if g.constraint == nil || g.output.finish != "" {
+		return nil
+	}
+	g.state = g.constraint.Next(g.state, token)
+	if err := constraintErr(g.constraint); err != nil {
+		return err
+	}
+	if g.state < 0 {
+		return fmt.Errorf("constraint refuses token %d, which it allows", token)
+	}
+	return nil
 }
 
 // takeForced appends the tokens that are the only ones allowed.
@@ -311,7 +317,9 @@ func (g *Generator) takeForced() error {
 		}
 		g.sampler.Skip()
 		g.stats.Forced++
-		g.take(token, nil)
+		if err := g.take(token, nil); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -432,7 +440,7 @@ func (g *Generator) grow(ctx context.Context) error {
 		depth = min(depth, left-1)
 	}
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, depth)
-	g.tree.constrain(g.constraint, g.state)
+	g.tree.constrain(g.guesses.at(g.constraint, g.state, g.sequence[g.stats.PromptTokens:]))
 	if !g.history.None() {
 		g.tree.history = &g.history
 	}
@@ -484,7 +492,10 @@ func (g *Generator) verify(ctx context.Context) error {
 			return err
 		}
 		g.path = append(g.path, node)
-		if g.take(token, logits); g.output.finish != "" {
+		if err := g.take(token, logits); err != nil {
+			return err
+		}
+		if g.output.finish != "" {
 			break
 		}
 		pruned := false
@@ -509,7 +520,9 @@ func (g *Generator) nodeLogits(ctx context.Context, node int) ([]float32, error)
 		}
 	}
 	logits := g.logits[at*vocab : (at+1)*vocab]
-	g.tree.restrict(node, logits)
+	if g.constraint != nil {
+		restrict(g.constraint, g.state, logits)
+	}
 	g.history.Apply(logits)
 	return logits, constraintErr(g.constraint)
 }

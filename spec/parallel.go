@@ -39,20 +39,20 @@ func (d *Draft) ExpandAhead(ctx context.Context, nodes []int, k, reach int) erro
 
 // OfferAhead offers the tree what mask rows below the nearest expanded ancestor of node predict there: a set [FromMasks], in place of
 // one of an ancestor farther away. It reports whether there is a new one. A node that is expanded itself gets none.
-func (d *Draft) OfferAhead(node int) (offered bool, err error) {
+func (d *Draft) OfferAhead(node int) (offered bool) {
 	t, ahead, above := d.tree, 0, node
 	for t.drafted[above] < 0 {
 		if above == 0 {
-			return false, nil
+			return false
 		}
 		above, ahead = int(t.parents[above]), ahead+1
 	}
 	row := int(t.drafted[above])
 	if ahead == 0 || row >= len(d.ahead) || ahead > d.ahead[row].masks {
-		return false, nil
+		return false
 	}
 	if set, found := t.Set(node, FromMasks); found && set.Ahead <= ahead {
-		return false, nil
+		return false
 	}
 	a := d.ahead[row+ahead]
 	return t.offerAhead(node, ahead, d.aheadIDs[a.from:a.from+a.count], d.aheadProb[a.from:a.from+a.count])

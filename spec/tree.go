@@ -168,8 +168,17 @@ const (
 
 // Offer records a candidate set: source's proposals after node, most probable first. It adds no nodes, and copies its
 // arguments. A node takes one set of each source; [Draft.OfferAhead] alone replaces one. Tokens that the request's [Constraint] does
-// not allow there are left out; if that leaves none, there is no set. When the constraint has failed, Offer returns its error.
+// not allow there are left out; if that leaves none, there is no set.
 func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) error {
+	if err := t.checkOffer(node, source, tokens, probs); err != nil {
+		return err
+	}
+	t.offer(node, source, tokens, probs)
+	return nil
+}
+
+// checkOffer returns what is wrong with the arguments of Offer.
+func (t *Tree) checkOffer(node int, source Source, tokens []int32, probs []float32) error {
 	if node < 0 || node >= t.Len() {
 		return fmt.Errorf("spec: tree: offer: node %d is not one of the %d nodes", node, t.Len())
 	}
@@ -184,52 +193,58 @@ func (t *Tree) Offer(node int, source Source, tokens []int32, probs []float32) e
 	if _, found := t.Set(node, source); found {
 		return fmt.Errorf("spec: tree: offer: node %d has a candidate set from %v already", node, source)
 	}
-	return t.offer(node, source, tokens, probs)
+	return nil
 }
 
-// offer records a candidate set of a source that has none of the node.
-func (t *Tree) offer(node int, source Source, tokens []int32, probs []float32) error {
+// offer records what may follow of a candidate set of a source that has none of the node.
+func (t *Tree) offer(node int, source Source, tokens []int32, probs []float32) {
 	start := len(t.offered)
 	for i, token := range tokens {
 		if t.allows(node, token) {
 			t.offered, t.chances = append(t.offered, token), append(t.chances, probs[i])
 		}
 	}
-	if err := constraintErr(t.constraint); err != nil || len(t.offered) == start && len(tokens) > 0 {
-		return err
+	if len(t.offered) > start || len(tokens) == 0 {
+		t.record(node, source, start)
 	}
+}
+
+// record makes a candidate set of what is offered from start on.
+func (t *Tree) record(node int, source Source, start int) {
 	t.nextSet = append(t.nextSet, t.firstSet[node])
 	t.firstSet[node] = int32(len(t.sets))
 	t.sets = append(t.sets, CandidateSet{
 		Node: node, Source: source, Tokens: slices.Clip(t.offered[start:]), Probs: slices.Clip(t.chances[start:]),
 	})
-	return nil
 }
 
 // offerAhead records the candidates of mask tokens, in place of those that an earlier wave had of the node, and reports whether the node
 // has them: a constraint may allow none.
-func (t *Tree) offerAhead(node, ahead int, tokens []int32, probs []float32) (offered bool, err error) {
+func (t *Tree) offerAhead(node, ahead int, tokens []int32, probs []float32) (offered bool) {
 	old := t.firstSet[node]
 	for old >= 0 && t.sets[old].Source != FromMasks {
 		old = t.nextSet[old]
 	}
 	n := len(t.sets)
-	if err := t.offer(node, FromMasks, tokens, probs); err != nil || len(t.sets) == n {
-		return false, err
+	if t.offer(node, FromMasks, tokens, probs); len(t.sets) == n {
+		return false
 	}
 	if t.sets[n].Ahead = ahead; old >= 0 {
 		t.sets[old], t.firstSet[node] = t.sets[n], t.nextSet[n]
 		t.sets, t.nextSet = t.sets[:n], t.nextSet[:n]
 	}
-	return true, nil
+	return true
 }
 
-// offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies.
+// offerDrawn offers the draft model's set of tokens drawn from a distribution, which it copies. All of them are in the set, else verification would be wrong.
 func (t *Tree) offerDrawn(node int, tokens []int32, probs []float32, draw Draw, from []sampling.TokenWeight) error {
-	if err := t.Offer(node, FromDraft, tokens, probs); err != nil {
+	if err := t.checkOffer(node, FromDraft, tokens, probs); err != nil {
 		return err
 	}
-	start := len(t.from)
+	start := len(t.offered)
+	t.offered, t.chances = append(t.offered, tokens...), append(t.chances, probs...)
+	t.record(node, FromDraft, start)
+	start = len(t.from)
 	t.from = append(t.from, from...)
 	set := &t.sets[len(t.sets)-1]
 	set.Draw, set.from = draw, slices.Clip(t.from[start:])

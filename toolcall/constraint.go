@@ -38,6 +38,15 @@ const (
 
 // Constraint returns a constraint at the beginning of the answer to a prompt, of which the end will do. When ctx is done, it ends.
 func (g *Grammar) Constraint(ctx context.Context, prompt string) *Constraint {
+	state := g.syntax.begin(prompt)
+	if g.choice.Required && (g.lexer.states[state].phase == replies || !g.syntax.mayThink) {
+		return g.constraint(ctx, place{inCall, 0})
+	}
+	return g.constraint(ctx, place{inText, int(state)})
+}
+
+// constraint returns a constraint that begins at a place.
+func (g *Grammar) constraint(ctx context.Context, begin place) *Constraint {
 	c := &Constraint{grammar: g, lexer: g.lexer, ctx: ctx, ids: map[place]int{}, masks: map[int16][]uint64{}}
 	c.end = c.mask()
 	for _, token := range g.end {
@@ -46,13 +55,17 @@ func (g *Grammar) Constraint(ctx context.Context, prompt string) *Constraint {
 	if g.syntax.channels && g.choice.Required {
 		c.lexer = g.syntax.mustCall
 	}
-	state := g.syntax.begin(prompt)
-	if g.choice.Required && (g.lexer.states[state].phase == replies || !g.syntax.mayThink) {
-		c.place(place{inCall, 0})
-	} else {
-		c.place(place{inText, int(state)})
-	}
+	c.place(begin)
 	return c
+}
+
+// Fresh returns another constraint of the answer, at its beginning: see spec.FallibleConstraint.
+func (c *Constraint) Fresh() interface {
+	Next(state int, token int32) int
+	Allowed(state int) []uint64
+	Err() error
+} {
+	return c.grammar.constraint(c.ctx, c.places[0])
 }
 
 // begin returns the lexer's state at the beginning of an answer: some templates begin the thought, or end it.

@@ -40,7 +40,7 @@ func (b *beam) start(tree *spec.Tree) {
 // len returns the number of candidates.
 func (b *beam) len() int { return len(b.tokens) }
 
-// expand adds a level of candidates. It adds none where tree or draft has no room for another.
+// expand adds a level of candidates. It adds none where tree or draft has no room for another, or where there are none.
 func (b *beam) expand(ctx context.Context, tree *spec.Tree, draft *spec.Draft) (grown bool, err error) {
 	if b.len() > 0 {
 		if err := b.advance(tree); err != nil {
@@ -66,7 +66,7 @@ func (b *beam) expand(ctx context.Context, tree *spec.Tree, draft *spec.Draft) (
 			b.node = append(b.node, -1)
 		}
 	}
-	return true, nil
+	return b.newest < b.len(), nil
 }
 
 // advance makes the heaviest candidates of the newest level the next wave.

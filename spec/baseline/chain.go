@@ -44,8 +44,8 @@ func (c *Chain) Grow(ctx context.Context, _ []int32, tree *spec.Tree, draft *spe
 		if err := draft.Expand(ctx, []int{node}, 1); err != nil {
 			return err
 		}
-		best, _ := tree.Set(node, spec.FromDraft)
-		if best.Probs[0] < c.minProb {
+		best, found := tree.Set(node, spec.FromDraft)
+		if !found || best.Probs[0] < c.minProb {
 			return nil
 		}
 		var err error

@@ -51,9 +51,7 @@ func (p *PARD) Grow(ctx context.Context, _ []int32, tree *spec.Tree, draft *spec
 			return err
 		}
 		node, source = child, spec.FromMasks
-		if _, err := draft.OfferAhead(node); err != nil {
-			return err
-		}
+		draft.OfferAhead(node)
 	}
 	return nil
 }

@@ -139,11 +139,10 @@ func (g *grower) lookAhead(draft *spec.Draft) error {
 		if g.chance[node] < likelyChance || g.tree.Full(node) {
 			continue
 		}
-		offered, err := draft.OfferAhead(node)
-		if err == nil && offered {
-			err = g.weigh(node)
+		if !draft.OfferAhead(node) {
+			continue
 		}
-		if err != nil {
+		if err := g.weigh(node); err != nil {
 			return err
 		}
 	}
