@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
@@ -44,7 +45,16 @@ func randomRequest(r *rand.Rand, i int) lever.Request {
 	}
 }
 
-// Calls in each syntax are those of plain decoding.
+// tools returns how many random tools there are to be: LEVER_TOOLS, or else some.
+func tools(some int) int {
+	if n, err := strconv.Atoi(os.Getenv("LEVER_TOOLS")); err == nil {
+		return n
+	}
+	return some
+}
+
+// Calls in each syntax are those of plain decoding, and their arguments satisfy the schema, as another implementation sees it. LEVER_TOOLS is how many tools
+// there are.
 func TestSyntaxesInTrees(t *testing.T) {
 	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
@@ -55,24 +65,48 @@ func TestSyntaxesInTrees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := randomRequest(rand.New(rand.NewPCG(5, uint64(len(name)))), len(name))
-		got, err := e.Generate(t.Context(), request, nil)
-		if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0].Arguments) {
-			t.Errorf("%s: %v, %+v", name, err, got)
+		t.Cleanup(func() { e.Close() })
+		r := rand.New(rand.NewPCG(5, uint64(len(name))))
+		tokens, passes := 0, 0
+		for i := range tools(1) {
+			request := randomRequest(r, i+len(name))
+			got, err := e.Generate(t.Context(), request, nil)
+			if err != nil || len(got.ToolCalls) != 1 {
+				t.Fatalf("%s: %v, %+v", name, err, got)
+			}
+			if err := satisfies(request.Tools[0].Parameters, got.ToolCalls[0].Arguments); err != nil {
+				t.Errorf("%s: %s: %v", name, got.ToolCalls[0].Arguments, err)
+			}
+			tokens, passes = tokens+got.Tokens, passes+got.Passes
+			request.Policy = spec.None{}
+			plain, err := e.Generate(t.Context(), request, nil)
+			if err != nil || !slices.Equal(got.TokenIDs, plain.TokenIDs) {
+				t.Errorf("%s: %v, %v\nwant %v", name, err, got.TokenIDs, plain.TokenIDs)
+			}
 		}
-		request.Policy = spec.None{}
-		plain, err := e.Generate(t.Context(), request, nil)
-		if err != nil || !slices.Equal(got.TokenIDs, plain.TokenIDs) {
-			t.Errorf("%s: %v, %v\nwant %v", name, err, got.TokenIDs, plain.TokenIDs)
-		}
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
+		t.Logf("%s: %d tokens in %d passes", name, tokens, passes)
 	}
 }
 
+// satisfies tells why arguments do not satisfy a schema.
+func satisfies(schema, arguments []byte) error {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(schema, &s); err != nil {
+		return err
+	}
+	resolved, err := s.Resolve(nil)
+	if err != nil {
+		return err
+	}
+	var value any
+	if err := json.Unmarshal(arguments, &value); err != nil {
+		return err
+	}
+	return resolved.Validate(value)
+}
+
 // BenchmarkToolCalls has calls of random tools written in each syntax by the demo pair, whose target is read at the speed of a phone's flash as if it
-// were so much larger that reading takes all the time. The calls are the same with each policy. LEVER_TOOLS is how many tools there are.
+// were so much larger that reading takes all the time. The calls are the same with each policy.
 func BenchmarkToolCalls(b *testing.B) {
 	profile, err := flashsim.Load("ufs-3.1")
 	if err != nil {
@@ -82,10 +116,7 @@ func BenchmarkToolCalls(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tools := 40
-	if n, err := strconv.Atoi(os.Getenv("LEVER_TOOLS")); err == nil {
-		tools = n
-	}
+	tools := tools(40)
 	for syntax, template := range toolTemplates {
 		calls := make([][]int32, tools)
 		for _, policy := range []string{"none", "lever"} {
