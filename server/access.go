@@ -58,7 +58,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) (answered b
 		return false
 	}
 	if !allowed {
-		writeError(w, refused(http.StatusForbidden, "invalid_request_error", "", "pages of %q may not call this server", origin))
+		refuse(w, r, refused(http.StatusForbidden, "invalid_request_error", "", "pages of %q may not call this server", origin))
 		return true
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST")
@@ -81,7 +81,7 @@ func (s *Server) keyed(next http.HandlerFunc) http.Handler {
 		right := strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], s.key[:]) == 1
 		if s.options.APIKey != "" && !right {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeError(w, refused(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key",
+			refuse(w, r, refused(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key",
 				"the API key is missing or wrong; it is sent as Authorization: Bearer KEY"))
 			return
 		}

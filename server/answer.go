@@ -27,17 +27,19 @@ type question interface {
 
 // job is a request that is ready to be answered.
 type job struct {
-	reply    reply
-	prompt   string // the field that has the prompt, for errors
-	options  *sampling
-	request  lever.Request
-	prompts  []prompt        // to continue; if there are none, the request has its prompt
-	choices  []lever.Request // the answers to give, those for a prompt one after the other
-	large    bool            // it may take longer than most
-	echo     bool            // a choice begins with its prompt
-	logprobs bool
-	top      int               // alternatives of each token
-	thoughts *tokenizer.Prompt // after which thoughts are told from text; nil where they are not
+	reply   reply
+	prompt  string // the field that has the prompt, for errors
+	options *sampling
+	request lever.Request
+	prompts []prompt        // to continue; if there are none, the request has its prompt
+	choices []lever.Request // the answers to give, those for a prompt one after the other
+	large   bool            // it may take longer than most
+	echo    bool            // a choice begins with its prompt
+	// promptOnly has a choice end with its prompt: what the engine makes, a token, is left out.
+	promptOnly bool
+	logprobs   bool
+	top        int               // alternatives of each token
+	thoughts   *tokenizer.Prompt // after which thoughts are told from text; nil where they are not
 }
 
 // lightBytes is the length of the longest request that is prepared at once. What longer ones take is noticed by others, so they take turns.

@@ -33,7 +33,7 @@ func (r *messagesRequest) fields() fields {
 		"temperature":    number(&r.temperature, 0, 2),
 		"top_p":          number(&r.topP, 0, 1),
 		"top_k":          integer(&r.topK, -1, math.MaxInt32),
-		"thinking":       object(fields{"type": text(&r.thinking), "budget_tokens": harmless, "display": harmless}),
+		"thinking":       object(fields{"type": r.takeThinking, "budget_tokens": harmless, "display": harmless}),
 		"tools":          elements(anthropicTool(&r.tools)),
 		"tool_choice":    r.takeToolChoice,
 		"metadata":       harmless,
@@ -147,6 +147,15 @@ func (r *messagesRequest) takeToolChoice(at string, raw json.RawMessage) error {
 		return nil
 	}
 	return c.set(at+".type", kind, "auto", "none", "any")
+}
+
+// takeThinking takes whether a model thinks.
+func (r *messagesRequest) takeThinking(at string, raw json.RawMessage) error {
+	err := text(&r.thinking)(at, raw)
+	if err == nil && r.thinking != "enabled" && r.thinking != "adaptive" && r.thinking != "disabled" {
+		err = invalid(at, "unsupported_value", "%s %.100q is none of enabled, adaptive and disabled", at, r.thinking)
+	}
+	return err
 }
 
 func (r *messagesRequest) job(base lever.Request) (*job, error) {

@@ -112,7 +112,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	tok := s.options.Engine.Tokenizer()
 	req := j.choices[i]
 	held := newHeldLogprobs(tok)
-	if j.logprobs {
+	if j.logprobs && !j.promptOnly {
 		req.Logits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
 	}
 	var seen spec.Stats
@@ -161,6 +161,9 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		work = s.light.givesWay(ctx)
 	}
 	result, err := s.options.Engine.Generate(work, req, func(text string) error {
+		if j.promptOnly {
+			return nil
+		}
 		ready = append(ready, held.shown(len(text))...)
 		n := min(draftedBytes, len(text))
 		for i, part := range []string{text[:n], text[n:]} {
@@ -175,6 +178,9 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	})
 	if thoughts != nil {
 		say(thoughts.Flush())
+	}
+	if j.promptOnly {
+		result.Tokens, result.Finish = 0, spec.FinishLength
 	}
 	if ready = append(ready, held.last()...); len(ready) > 0 {
 		put(piece{logprobs: ready})

@@ -145,6 +145,11 @@ func TestEcho(t *testing.T) {
 		if got := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": %s, "max_tokens": 7, "echo": true%s}`, list, stream)); got.texts[0] != prompt+result.Text || text.texts[0] != result.Text {
 			t.Errorf("%q and %q, want %q", got.texts[0], text.texts[0], result.Text)
 		}
+		// With no text to follow, it is the prompt alone.
+		scoredAlone := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": %s, "max_tokens": 0, "echo": true, "logprobs": 1%s}`, list, stream))
+		if scoredAlone.texts[0] != prompt || len(scoredAlone.logprobs[0].Tokens) != len(ids) || scoredAlone.finish[0] != "length" || stream == "" && (scoredAlone.usage.Completion != 0 || scoredAlone.usage.Prompt != len(ids)) {
+			t.Errorf("%+v", scoredAlone)
+		}
 		written, _ := json.Marshal(slices.Concat(ids, result.TokenIDs))
 		scored := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": [%s], "max_tokens": 1, "echo": true, "logprobs": 1%s}`, written, stream)).logprobs[0]
 		if n := len(ids) + len(result.TokenIDs); len(scored.Tokens) < n || scored.TokenLogprobs[0] != nil {

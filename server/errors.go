@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/lever-go/lever/internal/fileerr"
 )
@@ -44,9 +45,16 @@ func unsupported(param string) *apiError {
 	return invalid(param, "unsupported_parameter", "%s is not supported by this server", param)
 }
 
-// writeError answers with an error.
-func writeError(w http.ResponseWriter, e *apiError) {
-	writeJSON(w, e.status, map[string]any{"error": e})
+// refuse answers a request with an error, in the form of the API that its path belongs to.
+func refuse(w http.ResponseWriter, r *http.Request, e *apiError) {
+	refusal := openAIRefusal
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/messages"):
+		refusal = anthropicRefusal
+	case strings.HasPrefix(r.URL.Path, "/api/"):
+		refusal = ollamaRefusal
+	}
+	writeJSON(w, e.status, refusal(e))
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -105,6 +105,8 @@ func TestFieldsAreHonouredOrRefused(t *testing.T) {
 	}
 	for _, c := range []struct{ fields, param string }{
 		{`"best_of": 1, "echo": false, "suffix": "", "n": 3`, ""},
+		{`"max_tokens": 0, "echo": true`, ""},
+		{`"max_tokens": 0`, "max_tokens"},
 		{`"best_of": 2`, "best_of"},
 		{`"echo": "yes"`, "echo"},
 		{`"suffix": "b"`, "suffix"},

@@ -284,3 +284,39 @@ func TestConnectionIsKept(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 	}
 }
+
+// An error that no API has found yet is told in the form of the API that the path belongs to.
+func TestErrorsBesideTheAPIs(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t), APIKey: key})
+	for path, want := range map[string]string{
+		"/v1/messages/batches": `{"error":{"message":"there is no POST /v1/messages/batches","type":"not_found_error"},"type":"error"}`,
+		"/v1/messages":         `{"error":{"message":"the API key is missing or wrong; it is sent as Authorization: Bearer KEY","type":"authentication_error"},"type":"error"}`,
+		"/api/push":            `{"error":"there is no POST /api/push"}`,
+		"/api/chat":            `{"error":"the API key is missing or wrong; it is sent as Authorization: Bearer KEY"}`,
+		"/v1/audio":            `{"error":{"message":"there is no POST /v1/audio","type":"invalid_request_error","param":null,"code":"unknown_url"}}`,
+	} {
+		if _, body := post(t, url+path, "application/json", "{}", nil); strings.TrimSpace(body) != want {
+			t.Errorf("%s: %s\nwant %s", path, body, want)
+		}
+	}
+	// Ollama's clients show when a model was made and what it weighs.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/tags", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Api-Key", key)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var list struct {
+		Models []struct {
+			Digest   string
+			Modified time.Time `json:"modified_at"`
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&list); err != nil || len(list.Models) != 1 || len(list.Models[0].Digest) != 64 || time.Since(list.Models[0].Modified) > time.Hour {
+		t.Errorf("%v: %+v", err, list)
+	}
+}

@@ -87,7 +87,8 @@ func (r *ollamaRequest) takeFormat(at string, raw json.RawMessage) error {
 
 // takeThink takes whether a model thinks, or how much, of which any is yes.
 func (r *ollamaRequest) takeThink(at string, raw json.RawMessage) error {
-	if raw[0] == '"' {
+	switch string(raw) {
+	case `"low"`, `"medium"`, `"high"`:
 		raw = json.RawMessage("true")
 	}
 	return setBoolean(&r.think)(at, raw)
@@ -333,7 +334,7 @@ func appendLine(out []byte, v any) []byte {
 // ollamaModel describes the one model.
 func (s *Server) ollamaModel() map[string]any {
 	return map[string]any{
-		"name": s.options.Model, "model": s.options.Model, "modified_at": time.Unix(0, 0).UTC(), "size": 0, "digest": "",
+		"name": s.options.Model, "model": s.options.Model, "modified_at": s.options.ModelTime.UTC(), "size": s.options.ModelSize, "digest": s.options.ModelDigest,
 		"details": map[string]any{"format": "lever", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""},
 	}
 }

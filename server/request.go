@@ -318,12 +318,8 @@ func (r *chatRequest) job(base lever.Request) (*job, error) {
 	if r.thinking != nil {
 		req.NoThinking = !*r.thinking
 	}
-	switch r.reasoningEffort {
-	case "", "medium": // the latter is what OpenAI's API takes for the former
-	case "none":
-		req.NoThinking = true
-	default:
-		return nil, invalid("reasoning_effort", "unsupported_value", "reasoning_effort %q is not supported by this server; none and medium are", r.reasoningEffort)
+	if err := effort(req, "reasoning_effort", r.reasoningEffort); err != nil {
+		return nil, err
 	}
 	if err := r.apply(req); err != nil {
 		return nil, err
@@ -341,13 +337,27 @@ func (r *chatRequest) job(base lever.Request) (*job, error) {
 		return nil, invalid("messages", "", "there are no messages")
 	}
 	switch {
-	case r.begins != nil && *r.begins == r.continues:
-		return nil, invalid("add_generation_prompt", "unsupported_value", "add_generation_prompt and continue_final_message can't both be %v", r.continues)
+	case r.begins != nil && !*r.begins && !r.continues:
+		return nil, invalid("add_generation_prompt", "unsupported_value", "add_generation_prompt is false, so that no message would begin; with continue_final_message true the last one is continued")
+	case r.begins != nil && *r.begins && r.continues:
+		return nil, invalid("add_generation_prompt", "unsupported_value", "add_generation_prompt asks for a new message, and continue_final_message for more of the last one; give one of them")
 	case r.continues && !r.continuable():
 		return nil, invalid("continue_final_message", "", "continue_final_message asks to continue the last message, which must be the assistant's, without calls")
 	}
 	req.Messages, req.Continue = r.messages, r.continues
 	return j, nil
+}
+
+// effort takes over how much a model is to think, which a field says.
+func effort(req *lever.Request, at, word string) error {
+	switch word {
+	case "", "medium": // the latter is what OpenAI's API takes for the former
+	case "none":
+		req.NoThinking = true
+	default:
+		return invalid(at, "unsupported_value", "%s %q is not supported by this server; none and medium are", at, word)
+	}
+	return nil
 }
 
 func (r *chatRequest) refusal(e *apiError) any { return openAIRefusal(e) }
@@ -363,11 +373,12 @@ type completionRequest struct {
 func (r *completionRequest) fields() fields {
 	all := r.sampling.fields()
 	maps.Copy(all, fields{
-		"prompt":   r.takePrompt,
-		"logprobs": integer(&r.logprobs, 0, 5),
-		"best_of":  only("1"),
-		"echo":     boolean(&r.echo),
-		"suffix":   only(`""`),
+		"prompt":     r.takePrompt,
+		"max_tokens": integer(&r.maxTokens, 0, math.MaxInt32),
+		"logprobs":   integer(&r.logprobs, 0, 5),
+		"best_of":    only("1"),
+		"echo":       boolean(&r.echo),
+		"suffix":     only(`""`),
 	})
 	return all
 }
@@ -383,7 +394,7 @@ func (r *completionRequest) takePrompt(at string, raw json.RawMessage) error {
 func prompts(to *[]prompt, vocab, most int) field {
 	one := func(at string, raw json.RawMessage) error {
 		if len(*to) == most {
-			return invalid(at, "", "a request may have %d texts", most)
+			return invalid(at, "", "%s is one too many: a request may have up to %d texts, or lists of tokens", at, most)
 		}
 		var p prompt
 		var err error
@@ -420,5 +431,12 @@ func (r *completionRequest) job(base lever.Request) (*job, error) {
 		return nil, invalid("prompt", "", "the prompt is empty")
 	}
 	j.request.Raw = true
-	return j, r.apply(&j.request)
+	err := r.apply(&j.request)
+	if r.maxTokens != nil && *r.maxTokens == 0 {
+		if !r.echo {
+			return nil, invalid("max_tokens", "", "max_tokens 0 asks for no text; with echo it gives that of the prompt, and with logprobs how likely its tokens are")
+		}
+		j.promptOnly, j.request.MaxTokens = true, 1
+	}
+	return j, err
 }

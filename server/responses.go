@@ -60,9 +60,9 @@ func (r *responsesRequest) fields() fields {
 		"truncation":           only(`"disabled"`),
 		"background":           only("false"),
 		"top_logprobs":         only("0"),
-		"store":                harmless, // nothing refers to what would be kept
-		"include":              harmless,
-		"stream_options":       harmless,
+		"store":                harmless,                                        // nothing refers to what would be kept
+		"include":              elements(only(`"reasoning.encrypted_content"`)), // thoughts come as they are
+		"stream_options":       object(fields{"include_obfuscation": harmless}),
 		"context_management":   only("[]"),
 		"previous_response_id": r.refersToKept,
 		"conversation":         r.refersToKept,
@@ -201,8 +201,8 @@ func responsesTool(to *[]toolcall.Tool) field {
 func (r *responsesRequest) job(base lever.Request) (*job, error) {
 	j := &job{reply: &responses{model: r.served, created: time.Now().Unix(), id: newID("resp_"), repeated: r.repeated}, prompt: "input", options: &r.sampling, request: base}
 	req := &j.request
-	if r.effort != "" {
-		req.NoThinking = r.effort == "none"
+	if err := effort(req, "reasoning.effort", r.effort); err != nil {
+		return nil, err
 	}
 	if err := r.apply(req); err != nil {
 		return nil, err

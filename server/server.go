@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,12 @@ type Engine interface {
 type Options struct {
 	Engine Engine // stays the caller's, and is used by nobody else in the meantime
 	Model  string // the name that requests ask for
+
+	// ModelSize, ModelDigest and ModelTime describe the model's file in Ollama's lists of models: its bytes, its SHA-256, hexadecimal, and when it was made. If
+	// they are zero, the digest is that of the name, and the time that at which the server was made.
+	ModelSize   int64
+	ModelDigest string
+	ModelTime   time.Time
 
 	// Request holds what a request that leaves it out gets: limits, sampling, policy.
 	Request lever.Request
@@ -101,6 +108,13 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.Clients, 256)
 	if o.MaxBody == 0 {
 		o.MaxBody = 4 << 20
+	}
+	if o.ModelTime.IsZero() {
+		o.ModelTime = time.Now()
+	}
+	if o.ModelDigest == "" {
+		sum := sha256.Sum256([]byte(o.Model))
+		o.ModelDigest = hex.EncodeToString(sum[:])
 	}
 	wait(&o.ReadTime, 30*time.Second)
 	wait(&o.WriteTime, 30*time.Second)
@@ -175,7 +189,7 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("GET /{$}", page)
 	s.mux.Handle("GET /page/", page)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, refused(http.StatusNotFound, "invalid_request_error", "unknown_url", "there is no %s %s", r.Method, r.URL.Path))
+		refuse(w, r, refused(http.StatusNotFound, "invalid_request_error", "unknown_url", "there is no %s %s", r.Method, r.URL.Path))
 	})
 	return s, nil
 }
@@ -187,7 +201,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Header().Set("X-Content-Type-Options", "nosniff")
 	switch {
 	case !s.callable(r.Host):
-		writeError(x, refused(http.StatusForbidden, "invalid_request_error", "", "this server answers on its loopback address only, not as %q", r.Host))
+		refuse(x, r, refused(http.StatusForbidden, "invalid_request_error", "", "this server answers on its loopback address only, not as %q", r.Host))
 	case !s.crossOrigin(x, r):
 		s.mux.ServeHTTP(x, r)
 	}
@@ -311,7 +325,7 @@ func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) showModel(w http.ResponseWriter, r *http.Request) {
 	if err := s.checkModel(r.PathValue("model")); err != nil {
-		writeError(w, err)
+		refuse(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, s.model())

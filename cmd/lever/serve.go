@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/server"
+	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
 )
 
@@ -122,6 +123,9 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 		return errors.Join(err, listener.Close(), engine.Close())
 	}
 	options.Engine = engine
+	if err := describeFile(&options, engine); err != nil {
+		return errors.Join(err, listener.Close(), engine.Close())
+	}
 	s, err := server.New(options)
 	if err != nil {
 		return errors.Join(err, listener.Close(), engine.Close())
@@ -137,4 +141,18 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 		fmt.Fprintf(cli.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)
 	}
 	return errors.Join(s.Serve(ctx, listener), engine.Close())
+}
+
+// describeFile has the server tell of the model's file.
+func describeFile(options *server.Options, engine *lever.Engine) (err error) {
+	store, _ := engine.Stores()
+	options.ModelSize = store.Bytes()
+	if options.ModelDigest, err = store.Hash(); err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(store.Dir(), weights.ManifestName))
+	if err == nil {
+		options.ModelTime = info.ModTime()
+	}
+	return err
 }
