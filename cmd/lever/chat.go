@@ -86,6 +86,9 @@ func runChat(ctx context.Context, flags modelFlags, system string, colour bool) 
 		return cli.Interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.describe(); err != nil {
+		return err
+	}
 	c.setSystem(system)
 	// From here on an interrupt concerns the answer, so the one that has been set up for the whole program must not count.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
@@ -100,7 +103,7 @@ func runChat(ctx context.Context, flags modelFlags, system string, colour bool) 
 	return c.run(ctx)
 }
 
-// open opens the models that the flags name, and says which and how they use memory.
+// open opens the models that the flags name.
 func (c *chat) open(ctx context.Context) error {
 	engine, err := c.flags.open(ctx, cli.NewProgress(os.Stderr))
 	if err != nil {
@@ -110,7 +113,7 @@ func (c *chat) open(ctx context.Context) error {
 		return errors.Join(err, engine.Close())
 	}
 	c.engine = engine
-	return c.describe()
+	return nil
 }
 
 func (c *chat) close() error {
@@ -331,9 +334,12 @@ func (c *chat) changeModel(ctx context.Context, paths string) error {
 	}
 	before := c.flags
 	c.flags.model, c.flags.draft, _ = strings.Cut(paths, " ")
-	if _, err := os.Stat(c.flags.model); err != nil { // before what there is is given up
-		c.flags = before
-		return err
+	c.flags.draft = strings.TrimSpace(c.flags.draft)
+	for _, path := range strings.Fields(paths) {
+		if _, err := os.Stat(path); err != nil { // before what there is is given up
+			c.flags = before
+			return err
+		}
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
@@ -343,13 +349,13 @@ func (c *chat) changeModel(ctx context.Context, paths string) error {
 	c.engine, c.noted, c.last = nil, false, nil
 	err := c.open(ctx)
 	if err == nil {
-		return nil
+		return c.describe()
 	}
 	c.flags = before
 	if again := c.open(context.WithoutCancel(ctx)); again != nil {
 		return errors.Join(err, again)
 	}
-	return err
+	return fmt.Errorf("%w; the chat goes on with %s", err, modelName(c.flags.model))
 }
 
 // describe says which models there are and how they use memory.

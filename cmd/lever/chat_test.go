@@ -92,7 +92,10 @@ func TestChatGoesBack(t *testing.T) {
 	if plums := talk(t, "/system Be brief.\nHow many apples does Tom have?\nAnd plums?\n"); !strings.HasSuffix(plums.Stdout, "\n"+answers[3]) {
 		t.Errorf("a question that was changed is answered %q, the same one in its place %q", answers[3], plums.Stdout)
 	}
-	for _, want := range []string{"This is demo: ", "This is draft: ", "neither a store nor"} {
+	if strings.Count(got.Stderr, "This is draft: ") != 1 {
+		t.Errorf("a model that can't be opened is followed by a description of another one: %s", got.Stderr)
+	}
+	for _, want := range []string{"This is demo: ", "This is draft: ", "neither a store nor", "; the chat goes on with draft"} {
 		if !strings.Contains(got.Stderr, want) {
 			t.Errorf("stderr lacks %q: %s", want, got.Stderr)
 		}
@@ -108,7 +111,7 @@ func TestChatCompletions(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"/s": "/save /stats /system", "/load ": "kept/ other", "/load k": "kept/", "/save kept/t": "kept/two.session", "/save .h": ".hidden",
+		"/s": "/save /stats /system", "/load ": "kept/ other", "/load k": "kept/", "/save kept/t": "kept/two.session", "/save .h": ".hidden", "/model kept/ ot": "other", "/model kept/ kept/o": "kept/one.session",
 		"/load nowhere/": "", "/stats ": "", "hello": "", "": "",
 	} {
 		completions := chatCompletions(text)

@@ -18,6 +18,9 @@ func chatCompletions(text string) readline.Completions {
 	for _, command := range (&chat{}).commands() {
 		switch {
 		case begun && command.name == name && command.takesFile:
+			if strings.Contains(command.argument, " ") { // of two files, this is the last
+				argument = argument[strings.LastIndexByte(argument, ' ')+1:]
+			}
 			return readline.CompleteValues(files(argument)...).NoSpace('/')
 		case !begun && strings.HasPrefix(command.name, name):
 			described = append(described, command.name, command.help)

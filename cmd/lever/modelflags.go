@@ -156,6 +156,9 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		// until as much garbage has gathered, as Go does by itself, would waste memory that weights could have.
 		debug.SetGCPercent(10)
 	}
+	if err == nil {
+		noteIgnored(ctx, cli.Stderr, engine)
+	}
 	return engine, err
 }
 
@@ -188,6 +191,9 @@ func (f *modelFlags) check() error {
 // request returns the request that the flags describe for an engine.
 func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy string, err error) {
 	kind, err := f.policyKind(engine)
+	if err == nil {
+		err = f.penalties.checkFor(engine.Tokenizer().Size())
+	}
 	if err != nil {
 		return req, "", err
 	}

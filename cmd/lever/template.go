@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/lever-go/lever"
 )
@@ -23,4 +24,13 @@ func prepare(ctx context.Context, w io.Writer, engine *lever.Engine, req *lever.
 	}
 	noteTemplate(w, prompt.Fallback)
 	return nil
+}
+
+// noteIgnored says if the chat template leaves out what a user says, which a mistake in it can do in silence.
+func noteIgnored(ctx context.Context, w io.Writer, engine *lever.Engine) {
+	const question = "Which words are these?"
+	prompt, err := engine.Chat(ctx, lever.Request{Prompt: question})
+	if err == nil && !strings.Contains(prompt.Text, question) {
+		fmt.Fprintln(w, "lever: the chat template leaves messages out, so that the model does not see what is asked; --chat-template FILE gives another one")
+	}
 }

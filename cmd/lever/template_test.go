@@ -62,3 +62,17 @@ func TestTemplateNoteComesFirst(t *testing.T) {
 	}
 	t.Error("the server does not say where it is")
 }
+
+// A template that leaves out what is asked is not taken in silence.
+func TestTemplateThatIgnoresMessages(t *testing.T) {
+	template := filepath.Join(t.TempDir(), "template")
+	for text, want := range map[string]bool{"Hello.": true, "{% for m in messages %}{{ m.content }}{% endfor %}": false} {
+		if err := os.WriteFile(template, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := clitest.MustSucceed(t, "run", "--max-tokens", "1", "--chat-template", template, apples)
+		if strings.Contains(got.Stderr, "leaves messages out") != want {
+			t.Errorf("%q: %s", text, got.Stderr)
+		}
+	}
+}

@@ -56,8 +56,12 @@ func checkNumbers(flags *pflag.FlagSet) (err error) {
 		case (kind == "int" || kind == "duration") && strings.HasPrefix(text, "-"):
 			err = UsageErrorf("--%s can't be negative: %s", f.Name, text)
 		case kind == "float32":
-			if x, parseErr := strconv.ParseFloat(text, 32); parseErr == nil && !(x >= 0 && x <= math.MaxFloat32) {
-				err = UsageErrorf("--%s takes a finite number from 0 up, not %s", f.Name, text)
+			least, from := 0.0, " from 0 up"
+			if strings.HasSuffix(f.Name, "-penalty") { // which have bounds of their own
+				least, from = -math.MaxFloat32, ""
+			}
+			if x, parseErr := strconv.ParseFloat(text, 32); parseErr == nil && !(x >= least && x <= math.MaxFloat32) {
+				err = UsageErrorf("--%s takes a finite number%s, not %s", f.Name, from, text)
 			}
 		case f.Name == "threads":
 			if n, parseErr := strconv.Atoi(text); parseErr == nil && n > lever.MaxThreads {
