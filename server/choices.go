@@ -122,6 +122,9 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 			put(piece{tree: newTree(o, tok)})
 		}
 	}
+	if j.options.progress && i == 0 {
+		req.Prefill = func(done, total int) { put(piece{progress: &progress{done, total}}) }
+	}
 	req.ToolCall = func(d toolcall.Delta) error {
 		put(piece{calls: []toolcall.Delta{d}})
 		return nil

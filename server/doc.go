@@ -28,7 +28,7 @@
 // Of both kinds of requests it honours model, max_tokens, temperature, top_p, presence_penalty, frequency_penalty, logit_bias, stop, seed, stream,
 // stream_options, logprobs, response_format and n, of completions lists of prompts and of tokens, and echo, and of chats messages of text, tools, tool_choice, parallel_tool_calls, calls and their results among the messages, max_completion_tokens,
 // top_logprobs and reasoning_effort "none"; beyond OpenAI's API top_k, min_p, repeat_penalty, repetition_penalty, repeat_last_n, continue_final_message,
-// chat_template_kwargs {"enable_thinking": false} for a model that thinks, and lever_trees. A schema may also stand beside the type in
+// chat_template_kwargs {"enable_thinking": false} for a model that thinks, lever_trees, and return_progress. A schema may also stand beside the type in
 // response_format, or in a field json_schema or guided_json of its own. Fields that have no influence on the text, such as user and
 // metadata, are taken. All others, also those of messages, are refused by their names, unless their value asks for nothing, such as
 // typical_p 1: what it does not do it does not pass over.
@@ -42,7 +42,8 @@
 // object then. With tool_choice "none" the model is not told of tools. A model whose chat template knows no calls gets status 400 for tools.
 //
 // What a thinking model thinks is in reasoning_content, beside content; with a response_format it does not think. With lever_trees a stream has an event lever_tree
-// for each pass, and lever_drafted beside text that was drafted and accepted. usage has an object speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
+// for each pass, and lever_drafted beside text that was drafted and accepted. With return_progress, as llama.cpp's server has it, a stream begins with events
+// prompt_progress, which say how many tokens of the first prompt are processed, of a total. usage has an object speculation, of [spec.Stats]; usage.prompt_tokens_details.cached_tokens are those that were not computed again as they began a text before.
 // Log-probabilities are those of the model with penalties, restricted to what response_format allows, before temperature and the other steps of sampling, for
 // the tokens of the text: where a stop string ends it within a token, that one is spelled as far as the text goes.
 //

@@ -32,6 +32,7 @@ type piece struct {
 	calls           []toolcall.Delta
 	logprobs        []logprob
 	tree            *tree
+	progress        *progress
 	result          *lever.Result
 }
 

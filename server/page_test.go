@@ -97,6 +97,10 @@ func (e *teller) Generate(ctx context.Context, req lever.Request, emit func(stri
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
+	case "read":
+		req.Prefill(40, 120)
+		<-ctx.Done()
+		return lever.Result{}, ctx.Err()
 	case "markdown":
 		return lever.Result{Finish: spec.FinishStop}, emit("<think>They want to see all of it.</think>" + document)
 	case "long":
@@ -301,6 +305,12 @@ func pageScreens(t *testing.T, b *chromium) {
 	b.evaluate(session, axe+`; ""`)
 	b.resize(session, 390, 844, "light")
 	check("empty-phone-light")
+	b.ask(session, "read")
+	b.until(session, `document.querySelector(".state .note")?.textContent === "Reading what was said: 33 %"`)
+	check("reading-phone-light")
+	b.click(session, "Stop")
+	b.until(session, idle)
+	b.click(session, "New conversation")
 	b.ask(session, "story")
 	b.until(session, log+`.scrollHeight > 3 * innerHeight`)
 	for _, holds := range []string{

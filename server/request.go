@@ -31,6 +31,7 @@ type sampling struct {
 	stream      bool
 	usage       *bool // of stream_options
 	trees       bool
+	progress    bool // of the prompt
 	format      format
 }
 
@@ -48,6 +49,7 @@ func (f *sampling) fields() fields {
 		"stream":          boolean(&f.stream),
 		"stream_options":  f.streamOptions,
 		"lever_trees":     boolean(&f.trees),
+		"return_progress": boolean(&f.progress),
 		"response_format": f.format.take,
 		"json_schema":     f.format.schema,
 		"guided_json":     f.format.schema,
@@ -121,6 +123,8 @@ func (f *sampling) apply(req *lever.Request) error {
 		return invalid("stream_options", "", "stream_options without stream")
 	case f.trees && !f.stream:
 		return invalid("lever_trees", "", "lever_trees without stream")
+	case f.progress && !f.stream:
+		return invalid("return_progress", "", "return_progress without stream")
 	}
 	if f.maxTokens != nil {
 		req.MaxTokens = int(*f.maxTokens)

@@ -27,6 +27,8 @@ type response struct {
 	Choices []choice `json:"choices"`
 	Usage   *usage   `json:"usage"`
 	Tree    *tree    `json:"lever_tree,omitempty"`
+	// Progress is what llama.cpp's server tells while it reads a prompt.
+	Progress *progress `json:"prompt_progress,omitempty"`
 }
 
 type choice struct {
@@ -167,12 +169,12 @@ func (o *openAI) part(out []byte, p piece) []byte {
 	if len(p.calls) > 0 {
 		o.called[p.choice] = true
 	}
-	o.Choices, o.Tree = []choice{}, p.tree
-	if p.tree == nil {
+	o.Choices, o.Tree, o.Progress = []choice{}, p.tree, p.progress
+	if p.tree == nil && p.progress == nil {
 		o.Choices = append(o.Choices, o.delta(p))
 	}
 	out = o.event(out)
-	o.Tree = nil
+	o.Tree, o.Progress = nil, nil
 	return out
 }
 
@@ -234,6 +236,12 @@ func finishReason(f spec.Finish, called bool) string {
 		return "tool_calls"
 	}
 	return "stop"
+}
+
+// progress is how much of a prompt is read, in tokens, what was still held included.
+type progress struct {
+	Processed int `json:"processed"`
+	Total     int `json:"total"`
 }
 
 // tree is the tree of one pass, as the page draws it.

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/regular"
 )
 
 // maxPrompt bounds what is read from standard input, in bytes: more than fits into any model's context.
@@ -38,4 +43,22 @@ func readPrompt(ctx context.Context, arg string) (string, error) {
 		}
 		return string(r.text), nil
 	}
+}
+
+// readFiles returns the texts of files, each after its name, as they come before a prompt.
+func readFiles(paths []string) (string, error) {
+	var all strings.Builder
+	for _, path := range paths {
+		text, err := regular.Read(path, maxPrompt)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("--file: %w", err)
+		case !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0:
+			return "", fmt.Errorf("--file %s: this is no text in UTF-8; pictures and documents of other kinds are not read", path)
+		case strings.TrimSpace(string(text)) == "":
+			return "", fmt.Errorf("--file %s: there is no text in it", path)
+		}
+		fmt.Fprintf(&all, "%s:\n\n%s\n\n", filepath.Base(path), strings.TrimSpace(string(text)))
+	}
+	return all.String(), nil
 }

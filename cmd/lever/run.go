@@ -16,6 +16,7 @@ import (
 func newRunCommand() *cobra.Command {
 	var flags modelFlags
 	var raw, asJSON bool
+	var files []string
 	cmd := &cobra.Command{
 		Use:   "run PROMPT",
 		Short: "Answer one prompt",
@@ -25,17 +26,23 @@ Without --model a pair of tiny demo models, embedded in this program, answers. T
 		Example: `  lever run "Janet has 3 ducks. How many eggs does she get?"
   lever run --model llama-8b.lever --draft llama-1b.lever --dram 2GiB "Why is the sky blue?"
   lever run --raw --max-tokens 100 "def fibonacci(n):"
-  lever run - < question.txt`,
+  lever run - < question.txt
+  lever run --file notes.txt --file plan.md "What is missing in the plan?"`,
 		Args:              cli.ExactArgs(1, "one prompt, in quotes, or - for standard input"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
-			return runPrompt(cmd.Context(), flags, args[0], raw, asJSON)
+			before, err := readFiles(files)
+			if err != nil {
+				return err
+			}
+			return runPrompt(cmd.Context(), flags, before, args[0], raw, asJSON)
 		},
 	}
 	flags.register(cmd.Flags())
+	cmd.Flags().StringArrayVar(&files, "file", nil, "put a text file before the prompt, with its name (can be repeated)")
 	cmd.Flags().BoolVar(&raw, "raw", false, "continue the prompt as plain text, without a chat template")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with text and statistics instead of streaming text")
 	return cmd
@@ -48,7 +55,7 @@ type runOutput struct {
 	Prune  string `json:"prune"` // as asked for; no_pruning says if that could not be
 }
 
-func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bool) error {
+func runPrompt(ctx context.Context, flags modelFlags, before, arg string, raw, asJSON bool) error {
 	prompt, err := readPrompt(ctx, arg)
 	if err != nil {
 		return cli.Interrupted(ctx, err)
@@ -62,7 +69,7 @@ func runPrompt(ctx context.Context, flags modelFlags, arg string, raw, asJSON bo
 	if err != nil {
 		return errors.Join(err, engine.Close())
 	}
-	req.Prompt, req.Raw = prompt, raw
+	req.Prompt, req.Raw = before+prompt, raw
 
 	emit := func(text string) error {
 		_, err := io.WriteString(cli.Stdout, text)

@@ -343,3 +343,24 @@ func TestRunUsesTheProfile(t *testing.T) {
 		t.Errorf("with a bad profile: status %d, %s", got.Status, got.Stderr)
 	}
 }
+
+// Files come before the prompt, each after its name; what is no text is refused.
+func TestRunReadsFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.txt": "\nTom has 3 apples.\n", "b.md": "He buys 4.", "picture.png": "\x89PNG\r\n\x1a\n\x00", "empty": " \n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := filepath.Join(dir, "a.txt"), filepath.Join(dir, "b.md")
+	got := runJSON(t, "--file", a, "--file", b, "--max-tokens", "8", "How many has he?")
+	want := runJSON(t, "--max-tokens", "8", "a.txt:\n\nTom has 3 apples.\n\nb.md:\n\nHe buys 4.\n\nHow many has he?")
+	if got.Text != want.Text || got.PromptTokens != want.PromptTokens {
+		t.Errorf("got %q after %d tokens, want %q after %d", got.Text, got.PromptTokens, want.Text, want.PromptTokens)
+	}
+	for name, says := range map[string]string{"picture.png": "no text in UTF-8", "empty": "no text in it", "nothing": "no such file", ".": "not a regular file"} {
+		if got := clitest.Execute(t, "run", "--file", filepath.Join(dir, name), "?"); got.Status != 1 || !strings.Contains(got.Stderr, says) {
+			t.Errorf("%s: status %d, %s", name, got.Status, got.Stderr)
+		}
+	}
+}

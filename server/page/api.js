@@ -66,7 +66,7 @@ export async function reason(response) {
 
 // answer yields the events of the answer to a conversation.
 export async function* answer(messages, options, signal) {
-  const body = { messages, ...options, stream: true, stream_options: { include_usage: true }, lever_trees: true };
+  const body = { messages, ...options, stream: true, stream_options: { include_usage: true }, lever_trees: true, return_progress: true };
   const response = await request("/v1/chat/completions", { method: "POST", body: JSON.stringify(body), signal });
   if (!response.ok) throw await reason(response);
   let finished = false;

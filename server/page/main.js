@@ -16,6 +16,7 @@ let conversation = store.newConversation();
 let views = []; // of the conversation's turns
 let running = null; // {abort, turn, conversation} of the answer under way
 let lastTree = null;
+let reading = null; // how much of the prompt is read, of the answer under way
 let edited = null; // turn whose question is edited
 let contextLength = Infinity;
 
@@ -139,9 +140,10 @@ async function generate(turn, asked, options) {
   const draw = () => {
     drawn = 0;
     look();
-    view.update();
+    view.update(reading);
     follow();
   };
+  reading = null;
   try {
     const sampling = settings.temperature === "" ? {} : { temperature: Number(settings.temperature) };
     for await (const event of answer(asked, { ...sampling, ...options }, mine.abort.signal)) {
@@ -177,6 +179,7 @@ function take(turn, event) {
     lastTree = event.lever_tree;
     if (!$("sheet").hidden) drawTree(lastTree);
   }
+  if (event.prompt_progress) reading = event.prompt_progress;
   if (event.usage) {
     turn.full = event.usage.total_tokens >= contextLength;
     showStatistics(event.usage);

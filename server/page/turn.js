@@ -29,8 +29,8 @@ export class TurnView {
     this.update();
   }
 
-  // update shows what the turn has become.
-  update() {
+  // update shows what the turn has become. While the prompt is read, reading says how much of it is.
+  update(reading) {
     const { turn } = this;
     this.thought.hidden = !turn.thought;
     if (turn.thought) {
@@ -39,6 +39,7 @@ export class TurnView {
     }
     this.updateText();
     if (turn.state !== this.stated) this.updateState();
+    if (turn.state === "running") this.state.firstChild.textContent = progress(turn, reading);
   }
 
   // updateText makes the blocks that have changed anew, so that a selection in the others stays.
@@ -60,7 +61,7 @@ export class TurnView {
     const actions = element("div", { className: "actions" });
     state.replaceChildren();
     if (turn.state === "running") {
-      state.append(element("span", { className: "note", textContent: "Answering…" }));
+      state.append(element("span", { className: "note" }));
       return;
     }
     if (turn.state === "failed") state.append(element("p", { className: "fault", textContent: turn.fault }));
@@ -75,6 +76,12 @@ export class TurnView {
     else actions.append(button("Try again", () => act.retry(turn)));
     state.append(actions);
   }
+}
+
+// progress says what an answer under way is at.
+function progress(turn, reading) {
+  if (turn.answer || turn.thought || !reading || reading.processed >= reading.total) return "Answering…";
+  return "Reading what was said: " + Math.floor(100 * reading.processed / reading.total) + " %";
 }
 
 // tint marks what was drafted in elements made of a text: pieces are lengths of what was not drafted and what was, in turn. The text of the elements
