@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec"
 	"github.com/spf13/cobra"
@@ -65,6 +67,7 @@ measured.`,
 
 func runDoctor(ctx context.Context, flags doctorFlags) error {
 	device := profile.Examine()
+	tryNPU(ctx, device)
 	p, err := measure(ctx, flags.profileFlags)
 	if err != nil {
 		return err
@@ -93,6 +96,22 @@ func runDoctor(ctx context.Context, flags doctorFlags) error {
 	printHeat(cli.Stdout, p)
 	fmt.Fprintf(cli.Stderr, "\nwritten to %s\n", flags.out)
 	return nil
+}
+
+// tryNPU opens a session with the NPU that has a driver here, where there is a file of it, and notes why not.
+func tryNPU(ctx context.Context, d *profile.Device) {
+	if !slices.ContainsFunc(d.Drivers, func(a profile.Access) bool { return !a.Absent && strings.Contains(a.Name, "rpc") }) {
+		return
+	}
+	a := profile.Access{Name: "--npu hexagon", What: "a session with the Hexagon NPU"}
+	session, err := npu.Open(ctx, "hexagon")
+	if err == nil {
+		err = session.Close()
+	}
+	if err != nil {
+		a.Refusal = err.Error()
+	}
+	d.Drivers = append(d.Drivers, a)
 }
 
 // holdOut generates text and then measures the flash again.

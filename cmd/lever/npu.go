@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	// The drivers that --npu can name, besides opencl.
+	_ "github.com/lever-go/lever/kernels/npu/hexagon"
 	_ "github.com/lever-go/lever/kernels/npu/host"
 	_ "github.com/lever-go/lever/kernels/npu/sim"
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestBuiltFromSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(sources, "build.sh", "kernels.o", "testdata/runner") {
+	for _, name := range append(sources, "build.sh", "module.so", "testdata/emulator", "testdata/runner") {
 		if !noted[name] {
 			t.Errorf("build.txt does not know %s; run go generate ./kernels/npu/hexagon", name)
 		}
@@ -66,7 +67,7 @@ func TestRebuild(t *testing.T) {
 	if out, err := exec.Command("sh", "build.sh", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"kernels.o", "testdata/runner", "build.txt"} {
+	for _, name := range []string{"module.so", "testdata/emulator", "testdata/runner", "build.txt"} {
 		want, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -81,30 +82,37 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
-// TestObject looks for the kernels, and for nothing left to be resolved, in the embedded file.
-func TestObject(t *testing.T) {
+// TestModule looks for what the DSP's loader needs of a module, and for nothing to be resolved that its runtime does not have.
+func TestModule(t *testing.T) {
 	const hexagon = 164 // machine number in ELF
-	f, err := elf.NewFile(bytes.NewReader(Object()))
+	f, err := elf.NewFile(bytes.NewReader(module))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Machine != hexagon || f.Type != elf.ET_REL {
+	if f.Machine != hexagon || f.Type != elf.ET_DYN {
 		t.Errorf("machine %v, type %v", f.Machine, f.Type)
 	}
-	symbols, err := f.Symbols()
+	symbols, err := f.DynamicSymbols()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defined := map[string]bool{}
+	var defined, undefined []string
 	for _, s := range symbols {
-		if s.Section == elf.SHN_UNDEF && s.Name != "" {
-			t.Errorf("%s is undefined", s.Name)
+		if s.Section == elf.SHN_UNDEF {
+			undefined = append(undefined, s.Name)
+		} else {
+			defined = append(defined, s.Name)
 		}
-		defined[s.Name] = true
 	}
-	for _, name := range []string{"matmul_q4_0", "matmul_q8_0", "quantize"} {
-		if !defined["lever_"+name] {
-			t.Errorf("lever_%s is missing", name)
+	if got := fmt.Sprint(defined, undefined); got != "[lever_entry] [qurt_mem_cache_clean]" {
+		t.Errorf("the module defines and needs %s", got)
+	}
+	if f.Section(".hash") == nil {
+		t.Error("no hash table of the old form")
+	}
+	for i, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Vaddr%4096 != 0 {
+			t.Errorf("segment %d begins at %#x, within a page", i, p.Vaddr)
 		}
 	}
 }

@@ -1,9 +1,28 @@
-// Package hexagon holds kernels for the vector unit (HVX) of Qualcomm's Hexagon DSP, in C, and embeds their compiled form. They
-// compute what package kernels defines, on the same data: weights in tiles of 16 rows as [tensor.Packed] lays them out, and
+// Package hexagon is a driver for the NPU of phones with a Qualcomm processor, the Hexagon DSP, and the kernels that run on it, in C and
+// compiled. It stands on package fastrpc: no vendor's library, no cgo. Importing it registers the driver under the name "hexagon".
+//
+// The kernels compute what package kernels defines, on the same data: weights in tiles of 16 rows as [tensor.Packed] lays them out, and
 // activations in the form "q8". src/kernels.h declares them: quantisation of activations, and products with Q4_0 and Q8_0 weights.
 //
-// The host's side, a driver that opens a session on the DSP, is not written. The kernels have run under emulation only
-// (qemu-hexagon), never on a phone.
+// # How a product is computed
+//
+//  1. Buffers lie in memory that CPU and DSP share, mapped in both for as long as they live.
+//  2. A Submit copies the part of the weights to shared memory of its own, and writes a message to a queue in shared memory: addresses and
+//     sizes. There are eight places.
+//  3. A goroutine calls the DSP for all messages that there are. The module (src/module.c) flushes the DSP's caches, computes the products in
+//     order, marks each as done, and flushes again. What is submitted meanwhile is for the next call: the more wait, the less a call costs each.
+//  4. The quantised form of activations lies beside their buffer, so that parts of a matrix that follow need not quantise again.
+//
+// # Where it has run
+//
+// Against a kernel of Linux and of Android that tests stand in for ([github.com/lever-go/lever/kernels/npu/fastrpc/fastrpctest]), with this
+// module loaded as the DSP loads it, under emulation (qemu-hexagon): the conformance suite passes, a model's text is the CPU's, and 1,000
+// sessions with failing calls leave nothing behind. Never on a phone: whether makers' systems let it in, and how fast it is, is not known.
+//
+// # Limits
+//
+// One hardware thread of the DSP computes; between calls it waits for one. No clock is asked for: the DSP's own governor chooses. Weights are
+// copied once for each Submit, also those that stay in memory. The kernels need version 67 of the architecture or newer (Snapdragon 888).
 //
 // # Target
 //
@@ -41,6 +60,11 @@
 //
 // # Building
 //
-// go generate compiles the kernels (Debian: clang, lld); build.txt keeps the versions of the tools and the hashes of sources and
-// results, which tests compare. The tests run the kernels with qemu-hexagon-static (Debian: qemu-user-static).
+// go generate compiles the module (Debian: clang, lld); build.txt keeps the versions of the tools and the hashes of sources and
+// results, which tests compare. The tests run it with qemu-hexagon-static (Debian: qemu-user-static).
+//
+// # Errors
+//
+// Those of package npu with the cause, and [io/fs.ErrClosed] after Close. [Open] says which file or right is missing and what to do. Whatever
+// goes wrong while the DSP computes loses the session, as does a call that takes longer than [fastrpc.CallLimit].
 package hexagon

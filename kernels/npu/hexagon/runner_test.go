@@ -32,10 +32,17 @@ type dsp struct {
 // newDSP starts the emulator with options, and skips the test where there is none.
 func newDSP(t testing.TB, options ...string) *dsp {
 	t.Helper()
+	in, out := startEmulator(t, "testdata/runner", options...)
+	return &dsp{t: t, in: in, out: out}
+}
+
+// startEmulator runs a program for the DSP.
+func startEmulator(t testing.TB, program string, options ...string) (io.WriteCloser, io.Reader) {
+	t.Helper()
 	if _, err := exec.LookPath(emulator); err != nil {
 		t.Skipf("skipped: the kernels run under emulation: %v (Debian: qemu-user-static)", err)
 	}
-	cmd := exec.Command(emulator, append(append([]string{"-cpu", "v67"}, options...), "testdata/runner")...)
+	cmd := exec.Command(emulator, append(append([]string{"-cpu", "v67"}, options...), program)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func newDSP(t testing.TB, options ...string) *dsp {
 			t.Errorf("%s: %v\n%s", emulator, err, stderr.String())
 		}
 	})
-	return &dsp{t: t, in: in, out: out}
+	return in, out
 }
 
 // A memory is what a kernel works on: regions with guard bytes between them.

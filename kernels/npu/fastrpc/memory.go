@@ -1,0 +1,127 @@
+package fastrpc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"sync"
+	"unsafe"
+
+	"github.com/lever-go/lever/kernels/npu"
+)
+
+// Memory is memory that the CPU and the DSP share. Its methods are called by one goroutine at a time.
+type Memory struct {
+	s       *Session
+	fd      int
+	mem     []byte
+	address uint64 // in the process of the DSP, 0 if it has none
+	free    sync.Once
+}
+
+const (
+	heapAlloc = 0 // requests of a heap of dma-bufs, of the kind 'H'
+	bufSync   = 0 // and of a dma-buf, of the kind 'b'
+
+	closeOnExec = 0x80000
+	openForBoth = 2
+
+	// What a dma-buf is asked to do.
+	syncRead  = 1
+	syncWrite = 2
+	syncEnd   = 4
+
+	pageBytes = 4096
+)
+
+var heaps = []string{"/dev/dma_heap/system", "/dev/dma_heap/qcom,system"}
+
+// Alloc returns n zero bytes, which begin at a page. The error wraps [npu.ErrOutOfMemory], or [npu.ErrLost].
+func (s *Session) Alloc(n int) (*Memory, error) {
+	m, err := s.allocHere(n)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.usable(); err == nil {
+		m.address, err = s.abi.attach(s.k, s.fd, m)
+	}
+	if err == nil && (m.address == 0 || m.address+uint64(len(m.mem)) > math.MaxUint32) {
+		err = fmt.Errorf("address %#x: %w", m.address, npu.ErrOutOfMemory)
+	}
+	if err != nil {
+		return nil, errors.Join(s.failed(fmt.Sprintf("map %d bytes on the DSP, whose processes have 4 GiB of addresses", n), err, npu.ErrOutOfMemory), m.Free())
+	}
+	return m, nil
+}
+
+// allocHere returns memory that the DSP does not know yet.
+func (s *Session) allocHere(n int) (*Memory, error) {
+	m := &Memory{s: s}
+	if n < 1 || n > math.MaxInt32-pageBytes {
+		return nil, fmt.Errorf("%d bytes of shared memory: %w", n, npu.ErrUnsupported)
+	}
+	size := (n + pageBytes - 1) / pageBytes * pageBytes
+	var err error
+	if m.fd, err = s.allocBuffer(size); err != nil {
+		return nil, failed(fmt.Sprintf("allocate %d bytes of shared memory", n), err, npu.ErrOutOfMemory)
+	}
+	if m.mem, err = s.k.Map(m.fd, size); err != nil {
+		return nil, errors.Join(failed(fmt.Sprintf("map %d bytes of shared memory", n), err, npu.ErrOutOfMemory), s.k.Close(m.fd))
+	}
+	return m, nil
+}
+
+// allocBuffer returns the descriptor of a dma-buf.
+func (s *Session) allocBuffer(size int) (int, error) {
+	for _, path := range heaps {
+		heap, err := s.k.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		a := struct {
+			size      uint64
+			fd, flags uint32 // fd is returned
+			heapFlags uint64
+		}{size: uint64(size), flags: openForBoth | closeOnExec}
+		err = ask(s.k, heap, 'H', heapAlloc, &a)
+		return int(a.fd), errors.Join(err, s.k.Close(heap))
+	}
+	return s.abi.alloc(s.k, s.fd, size)
+}
+
+// Bytes is the CPU's view. It stays valid until Free.
+func (m *Memory) Bytes() []byte { return m.mem }
+
+// Address is where the memory lies in the process of the DSP.
+func (m *Memory) Address() uint32 { return uint32(m.address) }
+
+// Flush makes what the CPU has written known to the DSP.
+func (m *Memory) Flush() error { return m.sync("write back", syncEnd|syncWrite) }
+
+// Invalidate makes what the DSP has written known to the CPU.
+func (m *Memory) Invalidate() error { return m.sync("read anew", syncRead) }
+
+func (m *Memory) sync(doing string, what uint64) error {
+	if err := m.s.usable(); err != nil {
+		return err
+	}
+	err := m.s.k.Ioctl(m.fd, request(write, 'b', bufSync, unsafe.Sizeof(what)), unsafe.Pointer(&what))
+	return m.s.failed(doing+" shared memory", err, npu.ErrLost)
+}
+
+// Free gives the memory back. Freeing again does nothing.
+func (m *Memory) Free() (err error) {
+	m.free.Do(func() {
+		var errs []error
+		if m.address != 0 && m.s.usable() == nil { // otherwise the process has ended, or will
+			errs = append(errs, m.s.failed("unmap memory on the DSP", m.s.abi.detach(m.s.k, m.s.fd, m), nil))
+		}
+		errs = append(errs, m.s.k.Unmap(m.mem), m.s.k.Close(m.fd))
+		m.mem = nil
+		err = errors.Join(errs...)
+	})
+	return err
+}

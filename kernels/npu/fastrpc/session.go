@@ -1,0 +1,280 @@
+package fastrpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/lever-go/lever/kernels/npu"
+)
+
+// Module is a shared object for the DSP.
+type Module struct {
+	Name     string // of a file, by which the DSP asks for it
+	Function string // that is called: int (*)(uint64_t handle, uint32_t scalars, struct { void *data; uint32_t size; } *)
+	File     []byte // its content
+}
+
+// Session is a process on the DSP with one module. Its methods are safe for concurrent use.
+type Session struct {
+	k      Kernel
+	abi    abi
+	path   string // of the device
+	fd     int
+	limit  time.Duration // for a call
+	module uint32        // its handle
+	lost   atomic.Bool
+	closed atomic.Bool
+	files  files
+	ended  chan struct{} // closed when the listener has ended; nil if there is none
+}
+
+// devices are the files of compute DSPs, the first one that opens being taken.
+var devices = []struct {
+	path string
+	abi  abi
+}{
+	{"/dev/fastrpc-cdsp-secure", mainline{}},
+	{"/dev/fastrpc-cdsp", mainline{}},
+	{"/dev/adsprpc-smd", vendor{}},
+}
+
+// shells are where makers of phones and distributions put the program of which processes are made.
+var shells = []string{
+	"/dsp/cdsp/fastrpc_shell_unsigned_3",
+	"/vendor/dsp/cdsp/fastrpc_shell_unsigned_3",
+	"/vendor/dsp/fastrpc_shell_unsigned_3",
+	"/vendor/lib/rfsa/adsp/fastrpc_shell_unsigned_3",
+	"/usr/lib/dsp/cdsp/fastrpc_shell_unsigned_3",
+	"/usr/lib/dsp/fastrpc_shell_unsigned_3",
+	"/usr/lib/rfsa/adsp/fastrpc_shell_unsigned_3",
+}
+
+// Handles of the modules that are always on the DSP, and their methods.
+const (
+	loader       = 0
+	listener     = 3
+	process      = 4
+	loadMethod   = 0
+	startMethod  = 3 // of listener
+	nextMethod   = 4
+	exitMethod   = 2 // of process
+	errorBytes   = 256
+	maxShellSize = 2 << 20
+)
+
+// CallLimit is a time within which all calls end on a DSP that works.
+const CallLimit = 10 * time.Second
+
+// Open starts a process on the DSP and loads the module. limit is for how long to wait for the end of a call, such as [CallLimit]. The error
+// says what was looked for, what is missing or refused, and what to do. When ctx is done before the module is loaded, its error is returned.
+func Open(ctx context.Context, k Kernel, m Module, limit time.Duration) (*Session, error) {
+	s := &Session{k: k, limit: limit, files: files{name: m.Name, content: m.File}}
+	if err := s.openDevice(); err != nil {
+		return nil, err
+	}
+	for _, step := range []struct {
+		doing string
+		do    func() error
+	}{
+		{"choose the compute DSP of " + s.path, func() error { return s.abi.choose(k, s.fd) }},
+		{"start a process on the DSP", s.create},
+		{"start listening to the DSP", s.listen},
+		{"load " + m.Name, func() error { return s.load(m) }},
+	} {
+		err := ctx.Err()
+		if err == nil {
+			err = step.do()
+		}
+		if err != nil {
+			err = failed(step.doing, err, npu.ErrUnsupported)
+			if a := advice(err); a != "" {
+				err = fmt.Errorf("%w: %s", err, a)
+			}
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Session) openDevice() error {
+	var absent []string
+	var refused error
+	for _, d := range devices {
+		fd, err := s.k.Open(d.path)
+		switch {
+		case err == nil:
+			s.path, s.abi, s.fd = d.path, d.abi, fd
+			return nil
+		case errors.Is(err, fs.ErrNotExist):
+			absent = append(absent, d.path)
+		case refused == nil:
+			refused = fmt.Errorf("%s: %w", d.path, err)
+		}
+	}
+	if refused == nil {
+		return fmt.Errorf("there is none of %s: this system has no Qualcomm DSP, or its kernel no driver for one: %w",
+			strings.Join(absent, ", "), npu.ErrUnsupported)
+	}
+	err := failed("open the DSP", refused, npu.ErrUnsupported)
+	if a := advice(err); a != "" {
+		err = fmt.Errorf("%w: %s", err, a)
+	}
+	return err
+}
+
+// create starts the process.
+func (s *Session) create() error {
+	program, err := s.shell()
+	if err != nil {
+		return err
+	}
+	m, err := s.allocHere(len(program))
+	if err != nil {
+		return err
+	}
+	copy(m.mem, program)
+	err = m.Flush()
+	if err == nil {
+		err = s.abi.create(s.k, s.fd, m, len(program))
+	}
+	return errors.Join(err, m.Free()) // the kernel has mapped what it needs
+}
+
+// shell reads the program that makers of phones put on theirs.
+func (s *Session) shell() ([]byte, error) {
+	var refused error
+	for _, path := range shells {
+		program, err := s.k.ReadFile(path)
+		switch {
+		case err == nil && len(program) > 0 && len(program) <= maxShellSize:
+			return program, nil
+		case err == nil:
+			refused = fmt.Errorf("%s has %d bytes", path, len(program))
+		case !errors.Is(err, fs.ErrNotExist):
+			refused = err
+		}
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return nil, fmt.Errorf("there is none of %s: this system's DSP takes no unsigned programs, or its files are not installed", strings.Join(shells, ", "))
+}
+
+// load loads the module.
+func (s *Session) load(m Module) error {
+	name := fmt.Sprintf("file:///%s?%s&_modver=1.0&_dom=cdsp\x00", path.Base(m.Name), m.Function)
+	result, text := make([]byte, 8), make([]byte, errorBytes)
+	if err := s.invoke(loader, loadMethod, [][]byte{words(uint32(len(name)), errorBytes), []byte(name)}, [][]byte{result, text}); err != nil {
+		return err
+	}
+	if code := binary.LittleEndian.Uint32(result[4:]); code != 0 {
+		said, _, _ := strings.Cut(string(text), "\x00")
+		return fmt.Errorf("%w: %q", Code(code), said)
+	}
+	s.module = binary.LittleEndian.Uint32(result)
+	return nil
+}
+
+// Call calls a method of the module, at most 31, with buffers that go in and buffers that come out, whose sizes the module knows. An error
+// wraps [npu.ErrLost]: nobody knows what of the call was done.
+func (s *Session) Call(method uint8, in, out [][]byte) error {
+	err := s.invoke(s.module, method, in, out)
+	if err == nil || errors.Is(err, fs.ErrClosed) {
+		return err
+	}
+	s.lost.Store(true)
+	if !errors.Is(err, npu.ErrLost) {
+		err = fmt.Errorf("%w: %w", npu.ErrLost, err)
+	}
+	return fmt.Errorf("call method %d of %s: %w", method, s.files.name, err)
+}
+
+// invoke makes a call and waits for its end, but not longer than the limit.
+func (s *Session) invoke(handle uint32, method uint8, in, out [][]byte) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	err := s.within(func() error { return s.invokeUnlimited(handle, method, in, out) }, s.ended)
+	if errors.Is(err, npu.ErrLost) {
+		s.lost.Store(true)
+	}
+	return err
+}
+
+// within returns what f returns, or an error that wraps [npu.ErrLost] after the limit for calls or when gone is closed; f then goes on.
+func (s *Session) within(f func() error, gone <-chan struct{}) error {
+	ended := make(chan error, 1)
+	go func() { ended <- f() }()
+	timer := time.NewTimer(s.limit)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-gone:
+		return fmt.Errorf("the DSP asks no more, so that it will not answer: %w", npu.ErrLost)
+	case <-timer.C:
+		return fmt.Errorf("no answer within %v: %w", s.limit, npu.ErrLost)
+	}
+}
+
+func (s *Session) invokeUnlimited(handle uint32, method uint8, in, out [][]byte) error {
+	arguments := append(append(make([][]byte, 0, len(in)+len(out)), in...), out...)
+	return s.abi.invoke(s.k, s.fd, handle, scalars(method, len(in), len(out)), arguments)
+}
+
+// usable returns why nothing can be done with the session, or nil.
+func (s *Session) usable() error {
+	if s.closed.Load() {
+		return fmt.Errorf("%s: %w", s.path, fs.ErrClosed)
+	}
+	if s.lost.Load() {
+		return fmt.Errorf("%s: %w", s.path, npu.ErrLost)
+	}
+	return nil
+}
+
+// failed is the function of that name, and notes that the session is lost.
+func (s *Session) failed(doing string, cause, otherwise error) error {
+	err := failed(doing, cause, otherwise)
+	if errors.Is(err, npu.ErrLost) {
+		s.lost.Store(true)
+	}
+	return err
+}
+
+// Close ends the process and with it all that it has. Memory is freed before. If the DSP does not answer, Close says so after the limit for
+// calls; what waits for it in the kernel then stays there. Closing again does nothing.
+func (s *Session) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	if s.ended == nil {
+		return s.k.Close(s.fd)
+	}
+	wait := func() error { return s.within(func() error { <-s.ended; return nil }, nil) }
+	err := s.within(func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) }, nil)
+	if err == nil {
+		err = wait()
+		return errors.Join(err, s.k.Close(s.fd))
+	}
+	if !errors.Is(err, npu.ErrLost) { // the process is gone already, or the kernel ends it with the device
+		err = nil
+	}
+	return errors.Join(err, s.k.Close(s.fd), wait())
+}
+
+// words returns numbers as the DSP reads them.
+func words(values ...uint32) []byte {
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}

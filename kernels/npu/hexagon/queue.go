@@ -1,0 +1,96 @@
+package hexagon
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/lever-go/lever/kernels/npu"
+)
+
+const (
+	runMethod = 2 // of the module: computes the products of a range of messages
+
+	messageBytes = 128
+)
+
+// event is a submitted program. err is set before done is closed.
+type event struct {
+	err  error
+	done chan struct{}
+}
+
+// Wait waits for the end of the call that brings the result.
+func (e *event) Wait(ctx context.Context) error {
+	select {
+	case <-e.done:
+		return e.err
+	default:
+	}
+	select {
+	case <-e.done:
+		return e.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run calls the module for the messages that there are, again and again until the device is closed and they are done. Messages that come
+// during a call belong to the next one.
+func (d *Device) run() {
+	defer close(d.stopped)
+	for range d.wake {
+		d.runAll()
+	}
+	d.runAll()
+}
+
+func (d *Device) runAll() {
+	for {
+		d.mu.Lock()
+		from, to, err := d.from, d.to, d.lost
+		d.mu.Unlock()
+		if from == to {
+			return
+		}
+		if err == nil {
+			err = d.call(from, to)
+		}
+		d.end(from, to, err)
+	}
+}
+
+// call has the messages from..to−1 computed.
+func (d *Device) call(from, to uint32) error {
+	var arguments []byte
+	for _, v := range []uint32{d.queue.Address(), slots, d.done.Address(), from, to} {
+		arguments = binary.LittleEndian.AppendUint32(arguments, v)
+	}
+	err := d.session.Call(runMethod, [][]byte{arguments}, nil)
+	if err == nil {
+		err = d.done.Invalidate()
+	}
+	if err != nil {
+		return d.failed(err)
+	}
+	for i := from; i != to; i++ {
+		if done := binary.LittleEndian.Uint32(d.done.Bytes()[i%slots*4:]); done != i+1 {
+			return d.failed(fmt.Errorf("the DSP has not computed product %d: %w", i, npu.ErrLost))
+		}
+	}
+	return nil
+}
+
+// end ends events.
+func (d *Device) end(from, to uint32, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := from; i != to; i++ {
+		e := d.events[i%slots]
+		e.err = err
+		close(e.done)
+		d.events[i%slots] = nil
+		<-d.free
+	}
+	d.from = to
+}
