@@ -32,7 +32,7 @@ func TestPageStandsAlone(t *testing.T) {
 			t.Errorf("the page refers to %q", foreign[0])
 		}
 	}
-	for _, want := range []string{"A &lt;sample&gt; &amp; more", "none &lt;script&gt;", "Content-Security-Policy", "6.67", "ufs-4.0"} {
+	for _, want := range []string{"A &lt;sample&gt; &amp; more", "none &lt;script&gt;", "Content-Security-Policy", "6.67", "ufs-4.0", "twice &lt;as&gt; fast", `id="summary-bars-title"`, "gsm8k 3, mbpp 0.", "measured: 1 at 1, 3 at 64, between 1 and 3."} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -102,8 +102,8 @@ func checkPlots(t *testing.T, page string, reports []*report.Report) {
 			t.Errorf("%s has no section", r.Name)
 		}
 		for _, p := range r.Plots {
-			figure := regexp.MustCompile(`(?s)<figure data-plot="` + p.Name + `">\s*<svg.*?</svg>`).FindString(section)
-			if strings.Count(figure, "<text") < 3 {
+			figure := regexp.MustCompile(`(?s)<figure data-plot="` + p.Name + `">.*?</figure>`).FindString(section)
+			if strings.Count(figure, "<text") < 3 || !strings.Contains(figure, `role="img"`) || !strings.Contains(figure, "<desc id=") {
 				t.Errorf("%s: plot %s: %.200q", r.Name, p.Name, figure)
 			}
 		}

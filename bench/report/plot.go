@@ -1,18 +1,10 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"image/color"
 	"math"
 	"path/filepath"
-
-	"github.com/lever-go/lever/internal/publish"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/palette/brewer"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"strings"
 )
 
 // Plot is a diagram: lines over a number, or, with Groups, bars.
@@ -23,6 +15,9 @@ type Plot struct {
 	Y     string `json:"y"`
 	LogX  bool   `json:"log_x,omitempty"`
 	LogY  bool   `json:"log_y,omitempty"`
+	// YMin and YMax are the ends of the vertical axis of lines, which are cut off there. If both are 0, the values determine them.
+	YMin float64 `json:"y_min,omitempty"`
+	YMax float64 `json:"y_max,omitempty"`
 	// Groups are the names along the horizontal axis of a bar chart, where each series has one bar in each group.
 	Groups []string  `json:"groups,omitempty"`
 	Series []*Series `json:"series"`
@@ -68,6 +63,9 @@ func (p *Plot) check() error {
 	if filepath.Base(p.Name) != p.Name {
 		return fmt.Errorf("plot %q: its name is no name of a file", p.Name)
 	}
+	if p.YMin > p.YMax || p.LogY && p.YMin < 0 {
+		return fmt.Errorf("plot %s: no axis goes from %v to %v", p.Name, p.YMin, p.YMax)
+	}
 	for _, s := range p.Series {
 		switch {
 		case s == nil:
@@ -81,170 +79,36 @@ func (p *Plot) check() error {
 	return nil
 }
 
-const (
-	plotWidth  = 24 * vg.Centimeter
-	plotHeight = 12 * vg.Centimeter
-)
-
-// save draws the plot into base.png and base.svg.
-func (p *Plot) save(base string) error {
-	for _, format := range []string{"png", "svg"} {
-		image, err := p.draw(format)
-		if err != nil {
-			return err
-		}
-		if err := publish.WriteFile(base+"."+format, image, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// draw returns the plot as an image in the given format, svg or png.
-func (p *Plot) draw(format string) ([]byte, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	d := plot.New()
-	d.Title.Text, d.X.Label.Text, d.Y.Label.Text = p.Title, p.X, p.Y
-	d.Legend.Top = true
-	d.Legend.Padding = vg.Points(2)
-	d.Add(plotter.NewGrid())
-	add := p.addLines
+// Describe says what the plot shows, for those who can't see it: the axes, and the ends and the range of each series.
+func (p *Plot) Describe() string {
+	var out strings.Builder
 	if p.Groups != nil {
-		add = p.addBars
+		fmt.Fprintf(&out, "Bars of %s.", p.Y)
+	} else {
+		fmt.Fprintf(&out, "%s over %s.", p.Y, p.X)
 	}
-	if err := add(d); err != nil {
-		return nil, fmt.Errorf("plot %s: %w", p.Name, err)
-	}
-	w, err := d.WriterTo(plotWidth, plotHeight, format)
-	if err != nil {
-		return nil, fmt.Errorf("plot %s: %w", p.Name, err)
-	}
-	var image bytes.Buffer
-	if _, err := w.WriteTo(&image); err != nil {
-		return nil, fmt.Errorf("plot %s: %w", p.Name, err)
-	}
-	return image.Bytes(), nil
-}
-
-// colors returns n colours that can be told apart, as far as there are any.
-func colors(n int) ([]color.Color, error) {
-	name := "Dark2"
-	if n > 8 {
-		name = "Paired"
-	}
-	palette, err := brewer.GetPalette(brewer.TypeQualitative, name, min(max(3, n), 12))
-	if err != nil {
-		return nil, err
-	}
-	return palette.Colors(), nil
-}
-
-func (p *Plot) addLines(d *plot.Plot) error {
-	colors, err := colors(len(p.Series))
-	if err != nil {
-		return err
-	}
-	if p.LogX {
-		d.X.Scale, d.X.Tick.Marker = plot.LogScale{}, doublings{}
-	}
-	if p.LogY {
-		d.Y.Scale, d.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	}
-	lowest := math.Inf(1)
-	for i, s := range p.Series {
-		var xys plotter.XYs
-		for j, x := range s.X {
-			if (!p.LogX || x > 0) && (!p.LogY || s.Y[j] > 0) {
-				xys = append(xys, plotter.XY{X: x, Y: s.Y[j]})
-				lowest = min(lowest, s.Y[j])
+	for _, s := range p.Series {
+		fmt.Fprintf(&out, " %s: ", s.Name)
+		if p.Groups != nil {
+			for i, group := range p.Groups {
+				if i > 0 {
+					out.WriteString(", ")
+				}
+				fmt.Fprintf(&out, "%s %.3g", group, s.Y[i])
 			}
-		}
-		if len(xys) == 0 {
+			out.WriteString(".")
 			continue
 		}
-		line, points, err := plotter.NewLinePoints(xys)
-		if err != nil {
-			return err
+		if len(s.Y) == 0 {
+			out.WriteString("no value.")
+			continue
 		}
-		line.Color, line.Width = colors[i%len(colors)], vg.Points(1.6)
-		points.Color, points.Radius, points.Shape = line.Color, vg.Points(2.5), draw.CircleGlyph{}
-		if s.Dashed {
-			line.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, y := range s.Y {
+			low, high = min(low, y), max(high, y)
 		}
-		switch {
-		case s.Points:
-			d.Add(points)
-			d.Legend.Add(s.Name, points)
-		case s.Dashed:
-			d.Add(line)
-			d.Legend.Add(s.Name, line)
-		default:
-			d.Add(line, points)
-			d.Legend.Add(s.Name, line, points)
-		}
+		last := len(s.Y) - 1
+		fmt.Fprintf(&out, "%.3g at %.4g, %.3g at %.4g, between %.3g and %.3g.", s.Y[0], s.X[0], s.Y[last], s.X[last], low, high)
 	}
-	if !p.LogY && lowest >= 0 {
-		d.Y.Min = 0
-		d.Y.Max *= 1.15 // room for the legend
-	}
-	return nil
-}
-
-// doublings marks a logarithmic axis at powers of two, or of four where those are many.
-type doublings struct{}
-
-func (doublings) Ticks(low, high float64) (ticks []plot.Tick) {
-	first, last := math.Floor(math.Log2(low)), math.Ceil(math.Log2(high))
-	step := math.Ceil((last - first) / 10)
-	for e := first; e <= last; e += max(1, step) {
-		ticks = append(ticks, plot.Tick{Value: math.Exp2(e), Label: shortNumber(math.Exp2(e))})
-	}
-	return ticks
-}
-
-// shortNumber writes a power of two with the prefix of bytes.
-func shortNumber(v float64) string {
-	for _, unit := range []string{"", "Ki", "Mi", "Gi"} {
-		if v < 1024 || unit == "Gi" {
-			return fmt.Sprintf("%.4g%s", v, unit)
-		}
-		v /= 1024
-	}
-	return ""
-}
-
-func (p *Plot) addBars(d *plot.Plot) error {
-	colors, err := colors(len(p.Series))
-	if err != nil {
-		return err
-	}
-	const group = 0.85 // of the distance between groups
-	bar := group / float64(max(1, len(p.Series)))
-	d.Y.Min = 0
-	for i, s := range p.Series {
-		for j, y := range s.Y {
-			left := float64(j) - group/2 + float64(i)*bar
-			box, err := plotter.NewPolygon(plotter.XYs{{X: left}, {X: left + bar}, {X: left + bar, Y: y}, {X: left, Y: y}})
-			if err != nil {
-				return err
-			}
-			box.Color, box.LineStyle.Width = colors[i%len(colors)], vg.Points(0.3)
-			d.Add(box)
-			if j == 0 {
-				d.Legend.Add(s.Name, box)
-			}
-			if j < len(s.Marks) {
-				mark, err := plotter.NewLine(plotter.XYs{{X: left, Y: s.Marks[j]}, {X: left + bar, Y: s.Marks[j]}})
-				if err != nil {
-					return err
-				}
-				d.Add(mark)
-			}
-		}
-	}
-	d.NominalX(p.Groups...)
-	d.X.Max = float64(len(p.Groups)) + 0.3 // room for the legend
-	return nil
+	return out.String()
 }

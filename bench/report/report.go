@@ -20,11 +20,18 @@ type Report struct {
 	Machine  bench.Machine `json:"machine"`
 	Seconds  float64       `json:"seconds"` // that the experiment took
 	Settings []Setting     `json:"settings"`
+	Summary  Summary       `json:"summary,omitzero"`
 	Findings []string      `json:"findings"` // what the figures say, a sentence each
 	Tables   []*Table      `json:"tables"`
 	Plots    []*Plot       `json:"plots"`
 	// Data is all else that the experiment knows, in a form of its own. In a report that was loaded it is a json.RawMessage.
 	Data any `json:"data,omitempty"`
+}
+
+// Summary is what a page of several reports begins with.
+type Summary struct {
+	Sentences []string `json:"sentences"`
+	Plot      string   `json:"plot,omitempty"` // name of the plot that is shown with them
 }
 
 // Setting is something that an experiment was run with.

@@ -33,6 +33,11 @@ func sample(name string) *report.Report {
 	bars.Add(report.Series{Name: "lever", Y: []float64{3, math.NaN()}})
 	empty := r.AddPlot(report.Plot{Name: "empty", Title: "Nothing measured"})
 	empty.Add(report.Series{Name: "none"})
+	axis := r.AddPlot(report.Plot{Name: "axis", Title: "A part of the axis", YMin: 90, YMax: 100})
+	axis.Add(report.Series{Name: "recall", X: []float64{0, 10, 20}, Y: []float64{100, 97, 80}})
+	many := r.AddPlot(report.Plot{Name: "many", Title: "Lying bars", Groups: strings.Split("one two three four five six seven", " ")})
+	many.Add(report.Series{Name: "lever", Y: []float64{1, 2, 3, 4, 5, 6, 7}})
+	r.Summary = report.Summary{Sentences: []string{"It is twice <as> fast."}, Plot: "bars"}
 	r.Data = map[string]int{"passes": 12}
 	return r
 }
@@ -56,6 +61,9 @@ func TestSavedReportIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		return b.String()
+	}
+	if got.Summary.Plot != "bars" || len(got.Summary.Sentences) != 1 {
+		t.Errorf("summary %+v", got.Summary)
 	}
 	if text(got) != text(want) {
 		t.Errorf("read back\n%s\nwant\n%s", text(got), text(want))
@@ -89,6 +97,8 @@ func TestLoadErrors(t *testing.T) {
 		"ragged series":  `{"name": "x", "plots": [{"name": "p", "series": [{"x": [1], "y": [1, 2]}]}]}`,
 		"ragged bars":    `{"name": "x", "plots": [{"name": "p", "groups": ["a"], "series": [{"y": [1, 2]}]}]}`,
 		"no series":      `{"name": "x", "plots": [{"name": "p", "series": [null]}]}`,
+		"no axis":        `{"name": "x", "plots": [{"name": "p", "y_min": 2, "y_max": 1}]}`,
+		"no logarithm":   `{"name": "x", "plots": [{"name": "p", "y_min": -1, "y_max": 1, "log_y": true}]}`,
 		"unsafe picture": `{"name": "x", "plots": [{"name": "../p"}]}`,
 	} {
 		if err := os.WriteFile(report.Path(dir, "x"), []byte(text), 0o644); err != nil {
