@@ -225,7 +225,7 @@ func TestSpeculationLeavesGreedyTextAlone(t *testing.T) {
 			}
 			var accepted, passes int
 			for i, p := range prompts {
-				req := lever.Request{Prompt: p.text, Raw: p.raw, MaxTokens: 48, Policy: spec.None{}}
+				req := lever.Request{Prompt: p.text, Raw: p.raw, MaxTokens: 28, Policy: spec.None{}}
 				want := generate(t, engines["resident"], req)
 				for name, engine := range engines {
 					length := 4

@@ -12,7 +12,7 @@ import (
 // A report names nothing of the user's, and serves as a profile of the flash, cold and hot, and of the NPU.
 func TestDoctor(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "mine.json")
-	got := clitest.MustSucceed(t, "doctor", "--duration", "300ms", "--decode", "200ms", "--npu", "host", "--out", out)
+	got := clitest.MustSucceed(t, "doctor", "--duration", "60ms", "--decode", "100ms", "--npu", "host", "--out", out)
 	for _, word := range []string{"kernel sets", "memory", "absent", "tokens/s", "flash: best"} {
 		if !strings.Contains(got.Stdout, word) {
 			t.Errorf("standard output lacks %q: %s", word, got.Stdout)

@@ -19,7 +19,7 @@ import (
 // A profile is shown, kept, and can be used as the flash of a run.
 func TestProfile(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "sub", "profile.json")
-	got := clitest.MustSucceed(t, "profile", "--duration", "300ms", "--out", out)
+	got := clitest.MustSucceed(t, "profile", "--duration", "60ms", "--out", out)
 	for _, word := range []string{"memory:", "flash: best", "target.lever", "draft.lever", "rows", "block ms"} {
 		if !strings.Contains(got.Stdout, word) {
 			t.Errorf("standard output lacks %q: %s", word, got.Stdout)
@@ -39,7 +39,7 @@ func TestProfile(t *testing.T) {
 		t.Error("nothing was read through the profile")
 	}
 
-	got = clitest.MustSucceed(t, "profile", "--duration", "100ms", "--json")
+	got = clitest.MustSucceed(t, "profile", "--duration", "30ms", "--json")
 	if _, err := profile.Parse([]byte(got.Stdout)); err != nil {
 		t.Errorf("%v in %s", err, got.Stdout)
 	}
