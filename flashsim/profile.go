@@ -207,6 +207,28 @@ func (p *Profile) checkBandwidths() error {
 	return nil
 }
 
+// Slowed returns the profile of a device like p whose reads, delays and pauses all take factor times as long, so that a machine that computes
+// slower by that factor than the device's own has the same balance of reading and computing. The factor is above 0; below 1 the device is faster.
+func (p *Profile) Slowed(factor float64) (*Profile, error) {
+	slow := *p
+	slow.Name = fmt.Sprintf("%s, slowed %.3g times", p.Name, factor)
+	slow.BytesPerSecond, slow.Delays = nil, slices.Clone(p.Delays)
+	for _, row := range p.BytesPerSecond {
+		row = slices.Clone(row)
+		for i := range row {
+			row[i] /= factor
+		}
+		slow.BytesPerSecond = append(slow.BytesPerSecond, row)
+	}
+	for i := range slow.Delays {
+		slow.Delays[i].Seconds *= factor
+	}
+	if p.Pauses != nil {
+		slow.Pauses = &Pauses{EverySeconds: factor * p.Pauses.EverySeconds, Seconds: factor * p.Pauses.Seconds}
+	}
+	return &slow, slow.Check()
+}
+
 // rounding allows for figures that were rounded to a few digits.
 const rounding = 0.999
 

@@ -490,3 +490,32 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A device that is slowed reads as the profile says, in that many times the time.
+func TestSlowed(t *testing.T) {
+	p, err := Load("ufs-4-measured")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Pauses = &Pauses{EverySeconds: 2, Seconds: 0.5}
+	before := p.delay(0.999)
+	slow, err := p.Slowed(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []float64{4096, 100000, 8 << 20} {
+		for _, depth := range []int{1, 3, 16} {
+			if got := slow.readSeconds(size, depth) / p.readSeconds(size, depth); math.Abs(got-4) > 1e-9 {
+				t.Errorf("reads of %v bytes at depth %d take %v times as long, want 4", size, depth, got)
+			}
+		}
+	}
+	if slow.delay(0.999) != 4*before || slow.Pauses.EverySeconds != 8 || p.delay(0.999) != before || p.Pauses.Seconds != 0.5 {
+		t.Errorf("delay %v, pauses %v, of %v and %v", slow.delay(0.999), slow.Pauses, p.delay(0.999), p.Pauses)
+	}
+	for _, factor := range []float64{0, -1, math.NaN(), math.Inf(1)} {
+		if _, err := p.Slowed(factor); err == nil {
+			t.Errorf("slowed %v times: no error", factor)
+		}
+	}
+}

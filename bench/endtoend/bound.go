@@ -23,7 +23,7 @@ func (f *figures) parts() [4]part {
 // bandwidth returns the bytes per second of the way that read fastest.
 func (r *run) bandwidth() (best float64) {
 	for way, f := range r.byWay() {
-		if way != residentName && f.io > 0 {
+		if way != residentName && f.io > 0 && !r.isPeer(way) {
 			best = max(best, f.bytes*f.tokens/f.io)
 		}
 	}
@@ -50,6 +50,9 @@ func (r *run) bound(out *report.Report, ways []string, chain string) {
 	t := out.AddTable("Parts of the time of a token, all sets", report.Text("decoding"), number("accepted/pass", 2), number("ms/token", 1), number("computing", 1),
 		number("waiting for reads", 1), number("drafting", 1), number("other work", 1), number("reading alone", 1), number("rate ÷ bound", 2))
 	for _, w := range ways {
+		if r.isPeer(w) {
+			continue
+		}
 		f := all[w]
 		row := []any{w, f.accepted, 1e3 / f.rate}
 		for _, p := range f.parts() {

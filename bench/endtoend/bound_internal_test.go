@@ -3,6 +3,7 @@ package endtoend
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/spec"
@@ -34,5 +35,19 @@ func TestBound(t *testing.T) {
 	}
 	if got := out.Tables[0].Rows[1][8].(float64); got < 0.31 || got > 0.32 { // 0.5 s of reading in a pass of 1.6
 		t.Errorf("lever reaches %v of the bound", got)
+	}
+}
+
+func TestReadStreamErrors(t *testing.T) {
+	for name, body := range map[string]string{
+		"nothing":       "data: [DONE]\n",
+		"one token":     "data: {\"choices\": [{\"text\": \"a\"}]}\n",
+		"no JSON":       "data: {\n",
+		"its own error": "data: {\"error\": \"out of memory\"}\n",
+		"endless line":  "data: " + strings.Repeat("a", 2<<20),
+	} {
+		if a, err := readStream(strings.NewReader(body), time.Now()); err == nil {
+			t.Errorf("%s: %+v", name, a)
+		}
 	}
 }

@@ -15,7 +15,10 @@
 //
 //	r, err := endtoend.Run(ctx, endtoend.Options{Model: target, Draft: draft, DRAM: 1 << 30, Sets: sets})
 //
-// [RunFresh] measures the first answers of engines that know nothing yet, short ones above all.
+// With [Options.Peers], servers of other programs answer the same prompts by turns. With Options.OpenFile and [Options.CPUShare], reading takes as much of
+// the time as on a phone. [RunFresh] measures the first answers of engines that know nothing yet, short ones above all.
+//
+// The report's summary says in five sentences what matters most.
 //
 // Limits: greedy decoding. The policy lever learns from one prompt of our own beforehand, as it would from a user's earlier ones.
 package endtoend

@@ -94,6 +94,8 @@ func TestRunErrors(t *testing.T) {
 		"nothing streamed": func(o *endtoend.Options) { o.DRAM = 1 << 30 },
 		"no prompts":       func(o *endtoend.Options) { o.Sets = nil },
 		"negative tokens":  func(o *endtoend.Options) { o.Tokens = -1 },
+		"a negative share": func(o *endtoend.Options) { o.CPUShare = -1 },
+		"a peer nowhere":   func(o *endtoend.Options) { o.Peers = []endtoend.Peer{{Name: "peer"}} },
 		"another at rest":  func(o *endtoend.Options) { o.Beside = []endtoend.Other{{Name: "stone"}} },
 		"chain of none":    func(o *endtoend.Options) { o.Chains = []int{0} },
 	} {

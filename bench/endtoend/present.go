@@ -59,12 +59,13 @@ func (r *run) present(out *report.Report, ways []string) {
 	if len(r.answers) > 0 {
 		out.Set("reads are", r.answers[0].Mode)
 	}
+	r.describePeers(out)
 	var sets []string
 	for _, s := range r.Sets {
 		sets = append(sets, s.Name)
 	}
 	plot := out.AddPlot(report.Plot{Name: "rate", Title: "Tokens per second", Y: "tokens/s", Groups: sets})
-	shares := out.AddPlot(report.Plot{Name: "shares", Title: "Parts of the time, means over the sets (reading goes on during the others)", Y: "% of the time", Groups: ways})
+	shares := out.AddPlot(report.Plot{Name: "shares", Title: "Parts of the time, means over the sets (reading goes on during the others)", Y: "% of the time", Groups: r.measured(ways)})
 	means := map[string]map[string]float64{} // by way and set, of tokens/s
 	parts := [4]report.Series{{Name: "reads under way"}, {Name: "target computes"}, {Name: "target waits for reads"}, {Name: "draft works"}}
 	for _, w := range ways {
@@ -77,6 +78,9 @@ func (r *run) present(out *report.Report, ways []string) {
 			all = append(all, r.of(set, w)...)
 		}
 		plot.Add(s)
+		if r.isPeer(w) {
+			continue
+		}
 		f := sum(all)
 		for i, share := range []float64{f.reading, f.computing, f.waiting, f.drafting} {
 			parts[i].Y = append(parts[i].Y, 100*share)
@@ -98,6 +102,10 @@ func (r *run) table(out *report.Report, set string, ways []string) {
 	plain := sum(r.of(set, plainName)).rate
 	for _, w := range ways {
 		f := sum(r.of(set, w))
+		if r.isPeer(w) {
+			t.Add(w, f.rate, f.rate/plain, f.first, nil, nil, nil, nil, nil, nil, nil, peakMiB(f.peak), nil, nil)
+			continue
+		}
 		t.Add(w, f.rate, f.rate/plain, f.first, f.accepted, f.pass, f.bytes/1e6, 100*f.reading, 100*f.computing, 100*f.waiting, 100*f.drafting, float64(f.peak)/(1<<20), f.experts, f.expertReads)
 	}
 }
@@ -112,7 +120,7 @@ func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]
 			all = append(all, rates[w][set])
 		}
 		mean[w] = bench.GeometricMean(all)
-		if w != residentName && w != plainName && w != leverName && (chain == "" || mean[w] > mean[chain]) {
+		if w != residentName && w != plainName && w != leverName && !r.isPeer(w) && (chain == "" || mean[w] > mean[chain]) {
 			chain = w
 		}
 	}
@@ -147,8 +155,10 @@ func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]
 			"%.3f s to compute what is no expert, and then the longer of %.3f s of reading and %.3f s of computing experts", p.pass, p.pass/least.longer, least.seconds(), least.seconds()/least.longer,
 			least.dense, least.read, least.experts)
 	}
+	r.comparePeers(out, sets, mean)
 	compared, different := r.differences()
 	out.Find("%d greedy answers compared: %d differ", compared, different)
+	r.sumUp(out, sets, mean, chain)
 }
 
 // leastPass bounds the time of a plain pass over a target with experts from below, in seconds: which experts a layer needs is known once its router has

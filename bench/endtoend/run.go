@@ -35,6 +35,11 @@ type Options struct {
 	Resident bool
 	// Beside is what other programs were measured to reach in the same memory; it is set beside what is measured here.
 	Beside []Other
+	// Peers answer the same prompts by turns.
+	Peers []Peer
+	// CPUShare says, where OpenFile plays a phone's flash that is slowed as many times as this machine computes slower than the phone, how fast this machine
+	// computes as a part of the phone's speed. Rates of the phone are those measured divided by it. If zero, nothing is said of a phone.
+	CPUShare float64
 	// OpenFile opens the target's files; if nil, as they are.
 	OpenFile func(path string) (weights.File, error)
 	// Progress, if not nil, is called with the number of answers done.
@@ -67,6 +72,14 @@ func (o Options) withDefaults() (Options, error) {
 	case len(o.Sets) == 0:
 		return o, errors.New("endtoend: no prompts")
 	}
+	if !(o.CPUShare >= 0) || math.IsInf(o.CPUShare, 0) {
+		return o, fmt.Errorf("endtoend: a share of %g of a phone's speed", o.CPUShare)
+	}
+	for _, peer := range o.Peers {
+		if err := peer.check(); err != nil {
+			return o, err
+		}
+	}
 	for _, other := range o.Beside {
 		if !(other.Rate > 0) || math.IsInf(other.Rate, 0) {
 			return o, fmt.Errorf("endtoend: %s: %g tokens/s", other.Name, other.Rate)
@@ -91,20 +104,21 @@ type way struct {
 	policy spec.Policy
 	tokens int // of an answer
 	budget int // drafted tokens of a pass
+	peer   *Peer
 }
 
 // ways returns those that stream.
 func (o *Options) ways() ([]*way, error) {
-	all := []*way{{plainName, spec.None{}, o.PlainTokens, 1}}
+	all := []*way{{name: plainName, policy: spec.None{}, tokens: o.PlainTokens, budget: 1}}
 	for _, n := range o.Chains {
 		chain, err := baseline.NewChain(n, 0)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, &way{fmt.Sprintf("chain %d", n), chain, o.Tokens, n})
+		all = append(all, &way{name: fmt.Sprintf("chain %d", n), policy: chain, tokens: o.Tokens, budget: n})
 	}
 	policy, err := gaincost.NewLever(gaincost.LeverOptions{})
-	return append(all, &way{leverName, policy, o.Tokens, lever.MaxBudget}), err
+	return append(all, &way{name: leverName, policy: policy, tokens: o.Tokens, budget: lever.MaxBudget}), err
 }
 
 // Answer is what one answer took.
@@ -112,7 +126,8 @@ type Answer struct {
 	Set    string  `json:"set"`
 	Prompt string  `json:"prompt"`
 	Way    string  `json:"way"`
-	Tokens []int32 `json:"tokens"`
+	Tokens []int32 `json:"tokens,omitempty"` // of this program's answers
+	Text   string  `json:"text,omitempty"`
 	spec.Stats
 	Mode    weights.IOMode `json:"io_mode"`
 	PeakRSS int64          `json:"peak_rss_bytes"`
@@ -125,6 +140,7 @@ type run struct {
 	plan    weights.Plan
 	done    int
 	total   int
+	dropped bool // the page cache, before each answer
 }
 
 // Run measures. It takes as long as the passes do: see [Options].
@@ -144,7 +160,7 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	for _, s := range o.Sets {
 		prompts += min(o.Prompts, len(s.Prompts))
 	}
-	r.total = prompts * len(ways)
+	r.total = prompts * (len(ways) + len(o.Peers))
 	names := []string{}
 	if o.Resident {
 		r.total += prompts
@@ -152,6 +168,9 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	for _, w := range ways {
 		names = append(names, w.name)
+	}
+	for _, p := range o.Peers {
+		names = append(names, p.Name)
 	}
 	if err := r.stream(ctx, ways); err != nil {
 		return nil, fmt.Errorf("endtoend: %w", err)
@@ -177,9 +196,12 @@ func (r *run) stream(ctx context.Context, ways []*way) (err error) {
 	if !r.plan.ReadsFlash() {
 		return fmt.Errorf("the target fits into %d bytes: nothing would be streamed", r.DRAM)
 	}
-	warm := way{leverName, ways[len(ways)-1].policy, r.WarmTokens, lever.MaxBudget}
+	warm := way{name: leverName, policy: ways[len(ways)-1].policy, tokens: r.WarmTokens, budget: lever.MaxBudget}
 	if _, err := r.answer(ctx, engine, &warm, bench.BuiltinSets()[0].Prompts[1]); err != nil {
 		return err
+	}
+	for i := range r.Peers {
+		ways = append(ways, &way{name: r.Peers[i].Name, tokens: r.Tokens, peer: &r.Peers[i]})
 	}
 	return r.all(ctx, engine, ways)
 }
@@ -191,7 +213,7 @@ func (r *run) resident(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	return r.all(ctx, engine, []*way{{residentName, spec.None{}, r.Tokens, 1}})
+	return r.all(ctx, engine, []*way{{name: residentName, policy: spec.None{}, tokens: r.Tokens, budget: 1}})
 }
 
 // all lets ways answer all prompts by turns.
@@ -218,6 +240,12 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 }
 
 func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.Prompt) (Answer, error) {
+	if len(r.Peers) > 0 {
+		r.dropped = dropPageCache()
+	}
+	if w.peer != nil {
+		return w.peer.answer(ctx, engine, p, w.tokens)
+	}
 	// What another way left of the same prompt must not shorten this one's.
 	models := engine.SpecOptions()
 	for _, m := range []spec.Decoder{models.Target, models.Draft} {
@@ -231,7 +259,7 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.
 	request := p.Request()
 	request.MaxTokens, request.Policy, request.Budget = w.tokens, w.policy, w.budget
 	got, err := engine.Generate(ctx, request, nil)
-	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
+	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Text: got.Text, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
 }
 
 // resetPeak makes the largest resident memory of the process what it needs now, where Linux allows that; elsewhere it stays that of the process so far.
@@ -259,6 +287,9 @@ func (r *run) differences() (compared, different int) {
 		}
 	}
 	for _, a := range r.answers {
+		if a.Tokens == nil {
+			continue // a peer's
+		}
 		compared++
 		if !slices.Equal(a.Tokens, longest[a.Prompt][:len(a.Tokens)]) {
 			different++

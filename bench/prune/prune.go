@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -219,9 +220,12 @@ func (r *run) curves(ctx context.Context, out *report.Report) error {
 	return nil
 }
 
+// leastRecall is where the axes of recall begin, in percent: below, too much is lost.
+const leastRecall = 90
+
 // addCurves adds what each exit saves, and all together.
 func (r *run) addCurves(out *report.Report, t *report.Table, name string, s spec.Stats, layers []int, watcher *dryrun.Pruner) {
-	p := out.AddPlot(report.Plot{Name: "curve-" + name, Title: "Trees of " + name + ": accepted nodes kept against work saved", X: "saved % of rows × layers", Y: "recall of accepted nodes, %"})
+	p := out.AddPlot(report.Plot{Name: "curve-" + name, Title: "Trees of " + name + ": accepted nodes kept against work saved", X: "saved % of rows × layers", Y: "recall of accepted nodes, %", YMin: leastRecall, YMax: 100})
 	var exits [][]int
 	for _, layer := range layers {
 		exits = append(exits, []int{layer})
@@ -341,10 +345,19 @@ func (r *run) platforms(ctx context.Context, out *report.Report) error {
 				out.Find("the predictor takes %.2f %% of the time of passes, measured here (goal %.0f %%)", 100*timed.seconds/s.ComputeSeconds, 100*goalOwn)
 			}
 		}
-		out.Find("%s: with pruning %+.1f %% tokens/s, verification %+.1f %%, accepted tokens a pass %+.1f %%, trees of %.1f instead of %.1f nodes",
-			d.name, 100*(rates[1]/rates[0]-1), 100*(verify[1]/verify[0]-1), 100*(length[1]/length[0]-1), nodes[1], nodes[0])
+		out.Find("%s: with pruning, tokens/s %s, time of verification %s, accepted tokens a pass %s, trees of %.1f instead of %.1f nodes",
+			d.name, change(rates[1], rates[0]), change(verify[1], verify[0]), change(length[1], length[0]), nodes[1], nodes[0])
 	}
 	return nil
+}
+
+// change says by how much a figure differs from what it was, where that is more than noise.
+func change(now, before float64) string {
+	const noise = 0.005
+	if part := now/before - 1; math.Abs(part) >= noise {
+		return fmt.Sprintf("%+.1f %%", 100*part)
+	}
+	return "as before"
 }
 
 // timedPruner counts the time that pruning takes.

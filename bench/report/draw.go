@@ -109,13 +109,16 @@ func (p *Plot) addLines(d *plot.Plot) (entries []entry, err error) {
 	if p.LogY {
 		d.Y.Scale, d.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	}
-	lowest := math.Inf(1)
+	lowest, from, to := math.Inf(1), math.Inf(1), math.Inf(-1)
 	for i, s := range p.Series {
 		var xys plotter.XYs
 		for j, x := range s.X {
 			if (!p.LogX || x > 0) && (!p.LogY || s.Y[j] > 0) {
 				xys = append(xys, plotter.XY{X: x, Y: s.Y[j]})
 				lowest = min(lowest, s.Y[j])
+				if s.Y[j] >= p.YMin && s.Y[j] <= p.YMax {
+					from, to = min(from, x), max(to, x)
+				}
 			}
 		}
 		if len(xys) == 0 {
@@ -145,6 +148,9 @@ func (p *Plot) addLines(d *plot.Plot) (entries []entry, err error) {
 	switch {
 	case p.YMin != 0 || p.YMax != 0:
 		d.Y.Min, d.Y.Max = p.YMin, p.YMax
+		if from < to {
+			d.X.Min, d.X.Max = from, to
+		}
 	case !p.LogY && lowest >= 0:
 		d.Y.Min = 0
 	}

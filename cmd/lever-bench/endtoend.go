@@ -20,6 +20,8 @@ type endToEndFlags struct {
 	dram   cli.ByteSize
 	flash  string
 	beside []string
+	peers  []string
+	groups []string
 	fresh  []int
 }
 
@@ -34,9 +36,11 @@ else happens for a token counts most; inflate makes models of real size.`,
 		example: `  lever-bench endtoend
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
   lever-bench endtoend --fresh 16,32,64 --flash-profile ufs-4.0
-  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --beside 'other program=0.5'`,
-		flags: f.register,
-		run:   f.run,
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --flash-profile ufs-4-measured --cpu-share 0.5
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'`,
+		variants: []string{phoneName},
+		flags:    f.register,
+		run:      f.run,
 	}
 }
 
@@ -51,6 +55,9 @@ func (f *endToEndFlags) register(flags *pflag.FlagSet) {
 	flags.IntSliceVar(&f.fresh, "fresh", nil, "instead measure first answers of so many tokens, each with models opened anew: a list such as 16,32,64")
 	flags.BoolVar(&f.Resident, "in-memory", true, "also decode plainly with all weights in memory")
 	flags.StringArrayVar(&f.beside, "beside", nil, "NAME=RATE: what another program was measured to reach in the same memory, in tokens/s, to set beside lever (can be repeated)")
+	flags.StringArrayVar(&f.peers, "peer", nil, "NAME=URL: a server of another program with the same target, such as 'llama.cpp b6000 -t 2=http://127.0.0.1:8080/v1', that answers the same prompts by turns (can be repeated)")
+	flags.StringArrayVar(&f.groups, "peer-group", nil, "folder of the memory control group of the peer in the same place of the list")
+	flags.Float64Var(&f.CPUShare, "cpu-share", 0, "with --flash-profile: how fast this machine computes as a part of the phone's speed; reads are slowed as much, so that reading takes the same part of the time as on the phone")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: the name or file of a profile")
 }
 
@@ -71,6 +78,20 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		}
 		o.Beside = append(o.Beside, other)
 	}
+	if len(f.groups) > len(f.peers) {
+		return nil, cli.UsageErrorf("--peer-group is given more often than --peer")
+	}
+	for i, text := range f.peers {
+		name, url, _ := cutLast(text, "=http")
+		peer := endtoend.Peer{Name: name, URL: "http" + url}
+		if i < len(f.groups) {
+			peer.Group = f.groups[i]
+		}
+		o.Peers = append(o.Peers, peer)
+	}
+	if f.CPUShare != 0 && f.flash == "" {
+		return nil, cli.UsageErrorf("--cpu-share needs --flash-profile")
+	}
 	o.DRAM = int64(f.dram)
 	if o.Model == "" {
 		setDefault(&o.DRAM, demoDRAM)
@@ -84,7 +105,7 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	}
 	var throttle *flashsim.Throttle
 	if f.flash != "" {
-		if throttle, err = cli.NewThrottle(f.flash); err != nil {
+		if throttle, err = f.throttle(); err != nil {
 			return nil, err
 		}
 		o.OpenFile = throttle.Opener(nil)
@@ -98,8 +119,38 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	}
 	r, err := measure(ctx, o)
 	if r != nil && throttle != nil {
-		r.Set("flash device", fmt.Sprintf("simulated: %s", f.flash))
+		flash := "simulated: " + f.flash
+		if f.CPUShare > 0 {
+			flash += fmt.Sprintf(", slowed %.3g times, as this machine computes %.3g times as fast as the phone", 1/f.CPUShare, f.CPUShare)
+			r.Name, r.Title = phoneName, "With a phone's balance of reading and computing: "+r.Title
+		}
+		r.Set("flash device", flash)
 		cli.PrintOverrun(cli.Stderr, throttle.Stats())
 	}
 	return r, err
+}
+
+// phoneName is the name of the report of a run with the balance of a phone, so that it stands beside that of this machine.
+const phoneName = "endtoend-phone"
+
+// throttle returns the flash device, slowed by as much as this machine computes slower than the phone.
+func (f *endToEndFlags) throttle() (*flashsim.Throttle, error) {
+	profile, err := cli.LoadFlash(f.flash)
+	if err != nil {
+		return nil, err
+	}
+	if f.CPUShare != 0 {
+		if profile, err = profile.Slowed(1 / f.CPUShare); err != nil {
+			return nil, err
+		}
+	}
+	return flashsim.NewThrottle(profile, flashsim.Options{})
+}
+
+// cutLast cuts text around the last instance of sep.
+func cutLast(text, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(text, sep); i >= 0 {
+		return text[:i], text[i+len(sep):], true
+	}
+	return text, "", false
 }

@@ -22,6 +22,8 @@ type experiment struct {
 	short   string
 	long    string
 	example string
+	// variants are reports that it makes under other names, with other settings. A page shows those that are there.
+	variants []string
 	// flags adds its own flags to those that all experiments have; if nil, it has none.
 	flags func(*pflag.FlagSet)
 	// run runs it with the values of its flags. The report may come beside an error: it is shown and saved all the same.

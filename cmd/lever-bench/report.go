@@ -64,6 +64,14 @@ func (f *reportFlags) run(ctx context.Context) error {
 		if r != nil {
 			reports = append(reports, r)
 		}
+		for _, name := range e.variants {
+			r, err := report.Load(f.out, name)
+			if err == nil {
+				reports = append(reports, r)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				failures = append(failures, err)
+			}
+		}
 		if ctx.Err() != nil {
 			return errors.Join(failures...)
 		}
