@@ -102,8 +102,9 @@ func (e *Engine) Converse(ctx context.Context, req Request, functions []Function
 
 // message returns the answer as a turn of the conversation.
 func (r *Result) message() tokenizer.Message {
-	thoughts := tokenizer.NewThoughts(tokenizer.Prompt{})
-	thought, answer := thoughts.Next(r.Text)
-	restThought, rest := thoughts.Flush()
-	return tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(answer + rest), Reasoning: thought + restThought, ToolCalls: r.ToolCalls}
+	thought, answer := r.Thought, r.Text
+	if thought == "" {
+		thought, answer = splitThought(r.prompt, answer)
+	}
+	return tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(answer), Reasoning: thought, ToolCalls: r.ToolCalls}
 }

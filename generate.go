@@ -61,6 +61,9 @@ type Request struct {
 	// PromptLogits, if not nil, is called with each token of the prompt but the first, and the logits that the target has in its place. See
 	// [spec.Request].
 	PromptLogits func(token int32, logits []float32)
+	// Thought, if not nil, is called with what the model thinks before it answers, which is then in the Result's Thought and neither emitted nor in its Text. An
+	// error ends the generation.
+	Thought func(text string) error
 	// ToolCall, if not nil, is called with what each pass adds to calls, after emit gets its text. An error ends the generation.
 	ToolCall func(toolcall.Delta) error
 	// Piece, if not nil, is called with what each pass adds, before emit gets its text.
@@ -77,6 +80,8 @@ const defaultBudget = 64
 // Result is what was generated and what it took. Text leaves out control tokens, such as one that begins another turn; TokenIDs has them.
 type Result struct {
 	Text string `json:"text"`
+	// Thought is what the model thought before it answered, if the request has a function for it. Otherwise that is in Text, as the model writes it.
+	Thought string `json:"thought,omitempty"`
 	// ToolCalls are the calls that the model asks for, those whose arguments are complete.
 	ToolCalls []tokenizer.ToolCall `json:"tool_calls,omitempty"`
 
@@ -91,6 +96,7 @@ type Result struct {
 	NoPruning string `json:"no_pruning,omitempty"`
 	PeakRSS   int64  `json:"peak_rss_bytes"` // of the whole process, since it began; 0 where the system does not tell
 	Kernels   string `json:"kernels"`        // the kernel set in use
+	prompt    string // its end
 	// TemplateFault is why a built-in chat template took the place of the model's own; nil if it did not, or if there is none.
 	TemplateFault error `json:"-"`
 }
@@ -140,7 +146,12 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if e.npu.scheduler != nil {
 		before = e.npu.scheduler.Stats()
 	}
-	rest := e.rests(ctx)
+	rest, promptText := e.rests(ctx), e.promptEnd(req.Tokens)
+	var thinks *thinking
+	if req.Thought != nil {
+		thinks = &thinking{tokenizer.NewThoughts(tokenizer.Prompt{Text: promptText}), req.Thought, emit}
+		emit = thinks.take
+	}
 	generated, err := generator.Generate(ctx, spec.Request{
 		Prompt:      req.Tokens,
 		MaxTokens:   req.MaxTokens,
@@ -172,8 +183,17 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	leave()
 	e.remembered.add(generated.Tokens)
 	e.learned.used(options.Policy)
+	thought, answer := "", generated.Text
+	if thinks != nil {
+		thought, answer = splitThought(promptText, answer)
+		if err == nil {
+			err = thinks.end()
+		}
+	}
 	return Result{
-		Text:      generated.Text,
+		Text:      answer,
+		Thought:   thought,
+		prompt:    promptText,
 		ToolCalls: decoder.calls(),
 
 		TokenIDs:   generated.Tokens,

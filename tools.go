@@ -49,7 +49,7 @@ func (e *Engine) follow(ctx context.Context, req *Request) (spec.Constraint, dec
 	case req.Calls != nil && req.Grammar != nil:
 		return nil, decoder{}, errors.New("lever: a request has Tools and a Grammar; the answer can follow one of them only")
 	case req.Calls != nil:
-		prompt := e.target.tokenizer.Decode(req.Tokens[max(0, len(req.Tokens)-promptEnd):])
+		prompt := e.promptEnd(req.Tokens)
 		stream := req.Calls.Stream(prompt)
 		return req.Calls.Constraint(ctx, prompt), decoder{stream, stream}, nil
 	}
@@ -61,8 +61,10 @@ func (e *Engine) follow(ctx context.Context, req *Request) (spec.Constraint, dec
 	return nil, decoder{text, nil}, nil
 }
 
-// promptEnd is the number of tokens at the end of a prompt in which the beginning of a thought may be.
-const promptEnd = 8
+// promptEnd returns the text of a prompt's last tokens, in which the beginning of a thought may be.
+func (e *Engine) promptEnd(prompt []int32) string {
+	return e.target.tokenizer.Decode(prompt[max(0, len(prompt)-8):])
+}
 
 // tell calls f, if it is not nil, with what was added to calls since the last time.
 func (d decoder) tell(f func(toolcall.Delta) error) error {

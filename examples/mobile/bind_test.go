@@ -38,7 +38,7 @@ func TestGobind(t *testing.T) {
 		"public Opener(String modelDir, String draftDir)", "Engine open(OpenProgress progress)", "void onProgress(String task, long done, long total)",
 		"Answer generate(String prompt, Options options, TokenSink sink)", "void setJSONSchema(String v)", "void addStop(String text)",
 		"public Downloader(String url, String dir)", "void download(OpenProgress progress) throws Exception", "String kindOf(java.lang.Exception err)", "String KindDamaged = ", "Statistics statistics()", "void resize(long memoryBytes)", "void setLoad(long percent)",
-		"boolean onText(String text) throws Exception", "void trim(long level)", "void cancel()", "void close()",
+		"boolean onText(String text) throws Exception", "boolean onThought(String text) throws Exception", "String getThought()", "void trim(long level)", "void cancel()", "void close()",
 		"go_seq_get_exception(env)", // an exception of onText reaches Go
 		"saveSession(String path)", "loadSession(String path)", "double getTokensPerSecond()",
 		"setTools(String list, ToolCaller caller)", "String callTool(String name, String arguments) throws Exception",

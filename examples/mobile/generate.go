@@ -15,11 +15,14 @@ type TokenSink interface {
 	// OnText is called with each new piece of text, on the thread that called Generate. False ends the answer. An exception ends it too, and
 	// Generate throws it.
 	OnText(text string) (bool, error)
+	// OnThought is called in the same way with what a model thinks before it answers.
+	OnThought(text string) (bool, error)
 }
 
 // Answer is what was generated and what it took.
 type Answer struct {
 	Text              string
+	Thought           string // before the text; "" of a model that does not think
 	Finish            string // "stop", "length", "context" or "cancelled"
 	PromptTokens      int
 	Tokens            int
@@ -41,26 +44,30 @@ func (e *Engine) Generate(prompt string, options *Options, sink TokenSink) (*Ans
 		return nil, err
 	}
 	e.counts.watch(&request)
-	messages, result, err := e.engine.Converse(ctx, request, e.tools, func(text string) error {
-		if sink == nil {
-			return nil
+	tell := func(hear func(TokenSink, string) (bool, error)) func(string) error {
+		return func(text string) error {
+			if sink == nil {
+				return nil
+			}
+			more, err := hear(sink, text)
+			if err == nil && !more {
+				err = errSink
+			}
+			return err
 		}
-		more, err := sink.OnText(text)
-		if err == nil && !more {
-			err = errSink
-		}
-		return err
-	})
+	}
+	request.Thought = tell(TokenSink.OnThought)
+	messages, result, err := e.engine.Converse(ctx, request, e.tools, tell(TokenSink.OnText))
 	if err != nil && !errors.Is(err, errSink) && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	if err != nil {
 		result.Finish = spec.FinishCancelled
-		messages = append(messages, tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(result.Text)})
+		messages = append(messages, tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(result.Text), Reasoning: result.Thought})
 	}
 	e.messages = messages
 	return &Answer{
-		Text: result.Text, Finish: string(result.Finish), PromptTokens: result.PromptTokens, Tokens: result.Tokens,
+		Text: result.Text, Thought: result.Thought, Finish: string(result.Finish), PromptTokens: result.PromptTokens, Tokens: result.Tokens,
 		TokensPerSecond: result.TokensPerSecond, TokensPerPass: result.AcceptedPerPass, FirstTokenSeconds: result.TimeToFirstToken,
 	}, nil
 }

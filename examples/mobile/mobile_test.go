@@ -19,12 +19,14 @@ const question = "Tom has 3 apples and buys 4 more. How many apples does he have
 // sink hands text to a function.
 type sink func(text string) bool
 
-func (s sink) OnText(text string) (bool, error) { return s(text), nil }
+func (s sink) OnText(text string) (bool, error)    { return s(text), nil }
+func (s sink) OnThought(text string) (bool, error) { return s("[" + text + "]"), nil }
 
 // thrower is a sink whose Java or Swift code throws.
 type thrower struct{ err error }
 
-func (t thrower) OnText(string) (bool, error) { return true, t.err }
+func (t thrower) OnText(string) (bool, error)    { return true, t.err }
+func (t thrower) OnThought(string) (bool, error) { return true, t.err }
 
 // listener hands progress to a function.
 type listener func(task string, done, total int64)

@@ -21,6 +21,7 @@ public final class ChatModel {
 
     private let source: URL
     private var lever: Lever?
+    private var thinking = false
     private var work: Task<Void, Never>?
     private var observers: [NSObjectProtocol] = []
 
@@ -55,10 +56,16 @@ public final class ChatModel {
         let last = turns.count - 1
         run { [self] in
             let watching = Task { await watch(lever) }
-            defer { watching.cancel() }
+            defer {
+                watching.cancel()
+                thinking = false
+            }
             for try await part in lever.answer(question) {
                 switch part {
-                case .text(let text): turns[last].answer += text
+                case .thought: thinking = true
+                case .text(let text):
+                    thinking = false
+                    turns[last].answer += text
                 case .whole(let answer):
                     let speed = String(format: "%.1f tokens/s, %.2f a pass", answer.tokensPerSecond, answer.tokensPerPass)
                     status = (answer.finish == "stop" ? "" : "The answer was cut. ") + speed
@@ -106,9 +113,13 @@ public final class ChatModel {
     private func watch(_ lever: Lever) async {
         while (try? await Task.sleep(for: .milliseconds(500))) != nil {
             let s = lever.statistics
-            status = s.tokens == 0
-                ? "Reading the question: \(s.promptDone) of \(s.promptTokens) tokens"
-                : String(format: "%.1f tokens/s, %.2f a pass", s.tokensPerSecond, s.tokensPerPass)
+            status = if s.tokens == 0 {
+                "Reading the question: \(s.promptDone) of \(s.promptTokens) tokens"
+            } else if thinking {
+                "Thinking…"
+            } else {
+                String(format: "%.1f tokens/s, %.2f a pass", s.tokensPerSecond, s.tokensPerPass)
+            }
         }
     }
 

@@ -21,12 +21,14 @@ public enum Step<Value: Sendable>: Sendable {
 /// A piece of an answer, or the whole of it at the end.
 public enum Part: Sendable {
     case text(String)
+    /// What a model thinks before it answers.
+    case thought(String)
     case whole(Answer)
 }
 
 /// What an answer was, and what it took.
 public struct Answer: Sendable {
-    public let text, finish: String
+    public let text, thought, finish: String
     public let tokens: Int
     public let tokensPerSecond, tokensPerPass: Double
 }
@@ -65,8 +67,8 @@ public final class Lever: @unchecked Sendable {
             options.temperature = temperature
             options.jsonSchema = jsonSchema
             stop.forEach { options.addStop($0) }
-            let a = try self.engine.generate(prompt, options: options, sink: TextSink { yield(.text($0)) })
-            yield(.whole(Answer(text: a.text, finish: a.finish, tokens: a.tokens, tokensPerSecond: a.tokensPerSecond, tokensPerPass: a.tokensPerPass)))
+            let a = try self.engine.generate(prompt, options: options, sink: TextSink({ yield(.text($0)) }, thought: { yield(.thought($0)) }))
+            yield(.whole(Answer(text: a.text, thought: a.thought, finish: a.finish, tokens: a.tokens, tokensPerSecond: a.tokensPerSecond, tokensPerPass: a.tokensPerPass)))
         }
     }
 
@@ -125,14 +127,22 @@ private final class ProgressSink: NSObject, MobileOpenProgressProtocol {
     func onProgress(_ task: String?, done: Int64, total: Int64) { hear(task ?? "", done, total) }
 }
 
-/// Hands text to a closure.
+/// Hands text to a closure, and thoughts to another one.
 private final class TextSink: NSObject, MobileTokenSinkProtocol {
-    private let take: (String) -> Void
+    private let take, takeThought: (String) -> Void
 
-    init(_ take: @escaping (String) -> Void) { self.take = take }
+    init(_ take: @escaping (String) -> Void, thought: @escaping (String) -> Void) {
+        self.take = take
+        takeThought = thought
+    }
 
     func onText(_ text: String?, ret0_ more: UnsafeMutablePointer<ObjCBool>?) throws {
         take(text ?? "")
+        more?.pointee = true
+    }
+
+    func onThought(_ text: String?, ret0_ more: UnsafeMutablePointer<ObjCBool>?) throws {
+        takeThought(text ?? "")
         more?.pointee = true
     }
 }

@@ -28,6 +28,7 @@ class ChatActivity : Activity() {
     private val app get() = application as ChatApp
     private val scope = MainScope()
     private var answering: Job? = null
+    private var thinking = false
 
     private lateinit var log: TextView
     private lateinit var scroll: ScrollView
@@ -97,7 +98,11 @@ class ChatActivity : Activity() {
             try {
                 engine.answer(text).collect { part ->
                     when (part) {
-                        is Part.Text -> append(part.text)
+                        is Part.Thought -> thinking = true
+                        is Part.Text -> {
+                            thinking = false
+                            append(part.text)
+                        }
                         is Part.Whole -> ended(part.answer)
                     }
                 }
@@ -109,6 +114,7 @@ class ChatActivity : Activity() {
                 if (e.kind == Mobile.KindTooLong) engine.reset()
             } finally {
                 watching.cancel()
+                thinking = false
                 append("\n")
                 setButton(R.string.send) { send() }
             }
@@ -120,8 +126,11 @@ class ChatActivity : Activity() {
         while (true) {
             delay(500)
             val s = engine.statistics()
-            status.text = if (s.tokens == 0L) getString(R.string.reading, s.promptDone, s.promptTokens)
-            else getString(R.string.speed, s.tokensPerSecond, s.tokensPerPass)
+            status.text = when {
+                s.tokens == 0L -> getString(R.string.reading, s.promptDone, s.promptTokens)
+                thinking -> getString(R.string.thinking)
+                else -> getString(R.string.speed, s.tokensPerSecond, s.tokensPerPass)
+            }
         }
     }
 

@@ -13,6 +13,7 @@ import mobile.Engine
 import mobile.Mobile
 import mobile.Opener
 import mobile.Options
+import mobile.TokenSink
 
 /** What was thrown by the engine; [kind] is one of the constants `Mobile.Kind…`. */
 class LeverException(val kind: String, cause: Exception) : Exception(cause.message, cause)
@@ -26,6 +27,9 @@ sealed interface Step<out T> {
 /** A piece of an answer, or the whole of it at the end. */
 sealed interface Part {
     data class Text(val text: String) : Part
+
+    /** What a model thinks before it answers. */
+    data class Thought(val text: String) : Part
     data class Whole(val answer: Answer) : Part
 }
 
@@ -50,7 +54,10 @@ fun openModel(modelDir: String, draftDir: String, configure: Opener.() -> Unit):
 /** Answers the next message of the conversation. Who collects no longer ends the answer. */
 fun Engine.answer(prompt: String, options: Options? = null): Flow<Part> = work(this, Engine::cancel) { engine ->
     // No text may be lost, so the engine waits for who collects.
-    val answer = engine.generate(prompt, options) { text -> trySendBlocking(Part.Text(text)).isSuccess }
+    val answer = engine.generate(prompt, options, object : TokenSink {
+        override fun onText(text: String) = trySendBlocking(Part.Text(text)).isSuccess
+        override fun onThought(text: String) = trySendBlocking(Part.Thought(text)).isSuccess
+    })
     send(Part.Whole(answer))
 }
 
