@@ -248,15 +248,6 @@ func (c *Client) File(ctx context.Context, address, sum string) (File, error) {
 	return f, nil
 }
 
-// Known returns the file at an address, of which the size and the SHA-256, hexadecimal, are known.
-func Known(address string, size int64, sum string) (File, error) {
-	f := File{Path: path.Base(address), Size: size, address: address, Sum: Sum{sha256Sum, strings.ToLower(sum)}}
-	if size < 0 || !f.Sum.valid() {
-		return File{}, fmt.Errorf("hub: %s: %d bytes with the SHA-256 %q are not those of a file", address, size, sum)
-	}
-	return f, nil
-}
-
 // learn takes what a server says of the file.
 func (f *File) learn(res *http.Response) {
 	linked := strings.Trim(res.Header.Get("X-Linked-Etag"), `"`)
