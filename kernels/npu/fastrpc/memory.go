@@ -116,8 +116,11 @@ func (m *Memory) sync(doing string, what uint64) error {
 func (m *Memory) Free() (err error) {
 	m.free.Do(func() {
 		var errs []error
-		if m.address != 0 && m.s.usable() == nil { // otherwise the process has ended, or will
-			errs = append(errs, m.s.failed("unmap memory on the DSP", m.s.abi.detach(m.s.k, m.s.fd, m), nil))
+		if m.address != 0 && m.s.usable() == nil {
+			// A process that has ended, or will, has no memory to give back.
+			if err := m.s.failed("unmap memory on the DSP", m.s.abi.detach(m.s.k, m.s.fd, m), nil); !errors.Is(err, npu.ErrLost) {
+				errs = append(errs, err)
+			}
 		}
 		errs = append(errs, m.s.k.Unmap(m.mem), m.s.k.Close(m.fd))
 		m.mem = nil

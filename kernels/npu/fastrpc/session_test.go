@@ -170,6 +170,38 @@ type picky struct{ *doubler }
 
 func (picky) Load([]byte) error { return fastrpc.Code(0x80000452) }
 
+// TestSpace maps memory until the DSP has no addresses left, and again when some were given back.
+func TestSpace(t *testing.T) {
+	k := fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+	k.Space = 5 * 4096
+	s, err := fastrpc.Open(t.Context(), k, module, fastrpc.CallLimit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Alloc(4 * 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Alloc(4097); !errors.Is(err, npu.ErrOutOfMemory) {
+		t.Errorf("more than there is room for: %v", err)
+	}
+	for _, n := range []int{0, -1, 1 << 31} {
+		if _, err := s.Alloc(n); !errors.Is(err, npu.ErrUnsupported) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+	if err := first.Free(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.Alloc(4097)
+	if err := errors.Join(err, second.Free(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if left := k.Left(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // TestSystem opens a session on the system of the test, which says at least what it looked for.
 func TestSystem(t *testing.T) {
 	s, err := fastrpc.Open(t.Context(), fastrpc.System(), module, fastrpc.CallLimit)

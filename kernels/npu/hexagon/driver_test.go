@@ -5,6 +5,8 @@ package hexagon
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -43,19 +45,20 @@ func TestConformance(t *testing.T) {
 		})
 	}
 	t.Run("emulated", func(t *testing.T) {
-		newEmulated(t)
 		nputest.TestDevice(t, func() (npu.Device, error) {
 			return Open(t.Context(), fastrpctest.New(t.TempDir(), deviceFiles[0], newEmulated(t)))
 		})
 	})
 }
 
-// generate writes a text with a model, all products of which run on a device if there is one.
-func generate(t testing.TB, model string, d *Device, tokens int) lever.Result {
+// generate writes a text with a model, all products of which run on a device if there is one. It calls begin, if not nil, once all is ready.
+func generate(t testing.TB, model string, d *Device, tokens int, begin func()) lever.Result {
 	t.Helper()
 	cfg := lever.Config{Model: model}
 	if d != nil {
 		cfg.NPU = d
+		cfg.NPUCosts = npu.Costs{Rates: []npu.Rate{{Type: "q8_0", Rows: 1, BytesPerSecond: 1e9}}} // so that they are not measured
+		cfg.CPUCosts = cfg.NPUCosts
 		var err error
 		if cfg.Placement, err = lever.ParsePlacement("verify=npu,head=eager-npu"); err != nil {
 			t.Fatal(err)
@@ -64,6 +67,9 @@ func generate(t testing.TB, model string, d *Device, tokens int) lever.Result {
 	engine, err := lever.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if begin != nil {
+		begin()
 	}
 	result, err := engine.Generate(t.Context(), lever.Request{Prompt: "2 + 2 is", MaxTokens: tokens}, nil)
 	if err := errors.Join(err, engine.Close()); err != nil {
@@ -79,9 +85,9 @@ func TestText(t *testing.T) {
 		t.Fatal(err)
 	}
 	const tokens = 6
-	want := generate(t, pair.Draft, nil, tokens) // the small one
+	want := generate(t, pair.Draft, nil, tokens, nil) // the small one
 	k := fastrpctest.New(t.TempDir(), deviceFiles[1], newEmulated(t))
-	got := generate(t, pair.Draft, openWith(t, k), tokens)
+	got := generate(t, pair.Draft, openWith(t, k), tokens, nil)
 	if !slices.Equal(got.TokenIDs, want.TokenIDs) {
 		t.Errorf("%q, want %q", got.Text, want.Text)
 	}
@@ -89,4 +95,41 @@ func TestText(t *testing.T) {
 		t.Errorf("statistics %+v", s)
 	}
 	nothingLeft(t, k)
+}
+
+// TestTextWhatever writes a text on a DSP that computes the CPU's bits, and has calls of the kernel fail at different places.
+func TestTextWhatever(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tokens = 3
+	want := generate(t, pair.Draft, nil, tokens, nil)
+	lost, fellBack := 0, 0
+	for at := 1; at < 300; at += 20 {
+		made := atomic.Int64{}
+		made.Store(-1 << 32)
+		k := fastrpctest.New(t.TempDir(), deviceFiles[at%2], newReference())
+		k.Fault = func(call string) error {
+			if made.Add(1) == int64(at) {
+				return []error{fastrpctest.ErrDead, syscall.ENOMEM}[at/20%2]
+			}
+			return nil
+		}
+		got := generate(t, pair.Draft, openWith(t, k), tokens, func() { made.Store(0) })
+		if !slices.Equal(got.TokenIDs, want.TokenIDs) {
+			t.Errorf("call %d fails: %q, want %q", at, got.Text, want.Text)
+		}
+		if got.NPUStats.Lost {
+			lost++
+		}
+		if got.NPUStats.Fallbacks > 0 {
+			fellBack++
+		}
+		nothingLeft(t, k)
+	}
+	t.Logf("%d sessions were lost, %d fell back", lost, fellBack)
+	if lost == 0 || fellBack == 0 {
+		t.Error("nothing failed")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"os"
 	"os/exec"
 	"testing"
 
@@ -42,7 +43,10 @@ func startEmulator(t testing.TB, program string, options ...string) (io.WriteClo
 	if _, err := exec.LookPath(emulator); err != nil {
 		t.Skipf("skipped: the kernels run under emulation: %v (Debian: qemu-user-static)", err)
 	}
-	cmd := exec.Command(emulator, append(append([]string{"-cpu", "v67"}, options...), program)...)
+	if os.Getenv("QEMU_CPU") == "" { // the emulator reads it
+		options = append(options, "-cpu", "v67")
+	}
+	cmd := exec.Command(emulator, append(options, program)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
