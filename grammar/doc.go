@@ -5,7 +5,7 @@
 //
 //  1. [Vocabulary] is what the tokens of a model spell, as a trie. It is made once for a tokenizer.
 //  2. [Grammar] is a pushdown automaton over bytes, from [Vocabulary.JSON], [Vocabulary.JSONSchema], or [Vocabulary.Grammar] of a [Form], which puts fixed
-//     words around values. It may be used by many generations.
+//     words around values, or writes the members of an object as [Parameters] say. It may be used by many generations.
 //  3. [Matcher] follows one generation: [Matcher.Allowed] is the mask of the tokens that may come next, [Matcher.Next] what
 //     comes after one. Its states are numbers that stay valid, so a tree of tokens can be followed along all branches.
 //

@@ -60,6 +60,7 @@ func models(t testing.TB) map[string]*model {
 var weather = []Tool{
 	{Name: "get_weather", Parameters: json.RawMessage(`{"type": "object", "properties": {"city": {"type": "string", "maxLength": 8}, "days": {"type": "integer", "minimum": 1, "maximum": 7}}, "required": ["city"], "additionalProperties": false}`)},
 	{Name: "get_time"},
+	{Name: "note", Parameters: json.RawMessage(`{"properties": {"text": {"type": "string"}}, "required": ["text"]}`)},
 	{Name: "stop", Parameters: json.RawMessage(`{"properties": {"now": {"type": "boolean"}}, "required": ["now"], "additionalProperties": false}`)},
 }
 
@@ -236,7 +237,7 @@ func TestAnswers(t *testing.T) {
 func TestMaskIsWhatEachTokenSays(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, m := range models(t) {
-		for _, choice := range []Choice{{}, {Required: true}, {Single: true, Name: "get_weather"}} {
+		for _, choice := range []Choice{{}, {Required: true}, {Single: true, Name: "get_weather"}, {Required: true, Single: true, Name: "note"}} {
 			g := m.grammar(t, weather, choice)
 			c := g.Constraint(t.Context(), "")
 			var tokens []int32

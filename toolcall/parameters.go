@@ -9,25 +9,32 @@ import (
 	"github.com/lever-go/lever/grammar"
 )
 
-// findParameters learns the syntax of calls that have their arguments one by one, from a text with one call in it.
-func (s *Syntax) findParameters(ctx context.Context, one string) error {
+// findParameters learns the syntax of calls that have their arguments one by one. answer returns what the template writes, from where answers begin, of a
+// call with some arguments.
+func (s *Syntax) findParameters(ctx context.Context, answer func(arguments string) (string, error)) error {
 	unknown := fmt.Errorf("the chat template writes calls neither with a JSON object nor with one argument after the other: %w", ErrUnsupported)
-	both, err := s.inside(ctx, `{"`+probeKey+`": "`+probeFirst+`", "`+probeOther+`": "`+probeThen+`"}`)
-	none, err2 := s.inside(ctx, `{}`)
-	word, err3 := s.inside(ctx, `{"`+probeKey+`": true}`)
-	if err != nil || err2 != nil || err3 != nil {
-		return unknown
+	var before string
+	var calls [3]string // from the name to the end of the turn
+	for i, arguments := range []string{`{"` + probeKey + `": "` + probeFirst + `", "` + probeOther + `": "` + probeThen + `"}`, `{}`, `{"` + probeKey + `": true}`} {
+		text, err := answer(arguments)
+		if err != nil {
+			return unknown
+		}
+		var ok bool
+		before, text, _ = strings.Cut(text, probeName)
+		if calls[i], ok = s.untilEnd(text); !ok {
+			return unknown
+		}
 	}
-	w, ok := cutParameters(both, word)
-	if !ok || !w.fit(none) {
+	w, ok := cutParameters(calls[0], calls[2])
+	if !ok || !w.fit(calls[1]) {
 		return unknown
 	}
 	s.middle, s.end, s.parameters = w.begin, w.end, w.parameters()
 	if s.parameters == nil {
 		return unknown
 	}
-	before, _, _ := strings.Cut(one, probeName)
-	if strings.Contains(before+both, probeID) || s.middle == "" || s.end == "" || strings.IndexByte(nameBytes, s.middle[0]) >= 0 {
+	if strings.Contains(before+calls[0], probeID) || s.middle == "" || s.end == "" || strings.IndexByte(nameBytes, s.middle[0]) >= 0 {
 		return fmt.Errorf("the chat template writes calls with ids, or nothing around them: %w", ErrUnsupported)
 	}
 	if err := s.open(before); err != nil {
@@ -39,22 +46,6 @@ func (s *Syntax) findParameters(ctx context.Context, one string) error {
 		return rest, ok && ends
 	})
 	return nil
-}
-
-// inside returns what the template writes from the name of a call with some arguments to the end of the turn.
-func (s *Syntax) inside(ctx context.Context, arguments string) (string, error) {
-	text, err := probe(ctx, s.tok, argument(probeFirst), arguments)
-	if err != nil || !strings.Contains(text, probeFirst) {
-		text, err = probe(ctx, s.tok, arguments)
-	}
-	if err != nil {
-		return "", err
-	}
-	text, ok := s.untilEnd(text[strings.LastIndex(text, probeName)+len(probeName):])
-	if !ok {
-		return "", ErrUnsupported
-	}
-	return text, nil
 }
 
 // around is what a template writes around arguments:

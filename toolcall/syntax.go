@@ -163,21 +163,28 @@ func (s *Syntax) find(ctx context.Context) error {
 		return fmt.Errorf("the chat template does not tell the model of tools: %w", ErrUnsupported)
 	}
 	begin, _, _ = strings.Cut(begin[strings.LastIndex(begin, probeName):], thinkStart)
-	one, err := probe(ctx, s.tok, argument(probeFirst))
+	answer := func(arguments string) (string, error) {
+		text, err := probe(ctx, s.tok, arguments)
+		if err != nil {
+			return "", fmt.Errorf("the chat template can't take calls: %w: %w", ErrUnsupported, err)
+		}
+		at := strings.LastIndex(text, begin)
+		if at < 0 {
+			return "", fmt.Errorf("the chat template does not write calls where answers begin: %w", ErrUnsupported)
+		}
+		text = text[at+len(begin):]
+		if thought := strings.Index(text, thinkEnd); thought >= 0 && thought < strings.Index(text, probeName) {
+			text = text[thought+len(thinkEnd):] // an empty one
+		}
+		return text, nil
+	}
+	one, err := answer(argument(probeFirst))
 	if err != nil {
-		return fmt.Errorf("the chat template can't take calls: %w: %w", ErrUnsupported, err)
-	}
-	at := strings.LastIndex(one, begin)
-	if at < 0 {
-		return fmt.Errorf("the chat template does not write calls where answers begin: %w", ErrUnsupported)
-	}
-	one = one[at+len(begin):]
-	if thought := strings.Index(one, thinkEnd); thought >= 0 && thought < strings.Index(one, probeName) {
-		one = one[thought+len(thinkEnd):] // an empty one
+		return err
 	}
 	call, ok := cut(one, probeFirst)
 	if !ok {
-		return s.findParameters(ctx, one)
+		return s.findParameters(ctx, answer)
 	}
 	if s.channels = s.tok.HasChannels() && strings.Contains(call.before, callRecipient); s.channels {
 		s.opens, s.triggers = []string{callHeader}, []string{callHeader}
