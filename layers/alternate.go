@@ -2,6 +2,7 @@ package layers
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -10,7 +11,8 @@ import (
 // other group is computed. A row sees no row after it, and its bits do not depend on the rows that are computed with it, so the result is the same.
 //
 // Let a pass read for R seconds, and compute for D seconds what is no expert and for E experts. It takes D + max(E, R), and by turns, where all but experts
-// is computed twice, max(2·D + E, R). So turns pay where R is above D + E.
+// is computed twice, max(2·D + E, R). But where reading takes processor time, reading and computing slow each other down, so that turns may take longer
+// all the same. Hence passes of both kinds are measured.
 
 const (
 	// groups of rows take turns.
@@ -21,10 +23,38 @@ const (
 
 // alternation decides whether rows take turns.
 type alternation struct {
-	blocks []*Block      // the layers; nil if rows can't take turns
-	halves [groups]Rows  // of the pass at work
-	dense  time.Duration // of the pass at work: D of both groups
-	spare  float64       // R − D − E in seconds, of late
+	blocks []*Block     // the layers; nil if rows can't take turns
+	halves [groups]Rows // of the pass at work
+
+	turns bool    // of the latest pass: whether rows took turns,
+	cost  float64 // and its time for each expert that was used or read
+	since int     // passes since the latest two one after the other of which one took turns
+	pairs int     // of such passes
+	ratio float64 // logarithm of the cost of turns, relative to that of the pass of the pair without; an average of late
+}
+
+// next reports whether the rows of the next pass are to take turns: those of passes at first do by turns, and now and then one does what seems worse.
+func (a *alternation) next() bool {
+	const few, seldom = 5, 16
+	if a.pairs < few || a.since >= seldom {
+		return !a.turns
+	}
+	return a.ratio < 0
+}
+
+// took notes the cost of a pass.
+func (a *alternation) took(turns bool, cost float64) {
+	a.since++
+	if a.cost > 0 && cost > 0 && turns != a.turns {
+		const window = 8 // pairs
+		ratio := math.Log(cost / a.cost)
+		if !turns {
+			ratio = -ratio
+		}
+		a.pairs, a.since = min(a.pairs+1, window), 0
+		a.ratio += (ratio - a.ratio) / float64(a.pairs)
+	}
+	a.turns, a.cost = turns, cost
 }
 
 // blocksOf returns the layers if some of them have experts that are asked for ahead and all are blocks; else nil.
@@ -57,30 +87,20 @@ func (d *Decoder) mayAlternate() bool {
 	return d.ws.weights.(Prefetcher).Resident()
 }
 
-// layersByTurns computes all layers of x, by turns if that is faster.
+// layersByTurns computes all layers of x, by turns if that is faster or is to be tried.
 func (d *Decoder) layersByTurns(ctx context.Context, x []float32) error {
 	if !d.mayAlternate() {
 		return d.layers(ctx, x)
 	}
-	t, ahead := &d.turns, d.ws.weights.(Prefetcher)
-	reading, waiting := ahead.Times()
-	began, turns := time.Now(), t.spare >= 0
+	turns, began := d.turns.next(), time.Now()
+	d.ws.experts = 0
 	var err error
 	if turns {
 		err = d.alternate(ctx, x)
 	} else {
 		err = d.layers(ctx, x)
 	}
-	readingNow, waitingNow := ahead.Times()
-	computing := time.Since(began) - (waitingNow - waiting)
-	if turns {
-		computing -= t.dense / groups
-	} else {
-		const shared = 1.2 // some experts would be computed for both groups
-		computing = time.Duration(shared * float64(computing))
-	}
-	const window = 4 // passes
-	t.spare += ((readingNow - reading - computing).Seconds() - t.spare) / window
+	d.turns.took(turns, time.Since(began).Seconds()/float64(max(1, d.ws.experts)))
 	return err
 }
 
@@ -91,18 +111,17 @@ func (d *Decoder) alternate(ctx context.Context, x []float32) error {
 	for g := range groups {
 		t.halves[g] = d.rows.part(bounds[g], bounds[g+1])
 	}
-	t.dense = 0
 	for i := range len(t.blocks) + 1 {
 		for g := range groups {
 			from, to := bounds[g]*d.width, bounds[g+1]*d.width
 			rows, half := &t.halves[g], x[from:to]
-			began := time.Now()
+			began := d.now()
 			if i > 0 {
 				if err := t.blocks[i-1].finish(ctx, g, from, half); err != nil {
 					return err
 				}
 				d.traced(d.names[i-1], rows.Len(), began)
-				began = time.Now()
+				began = d.now()
 			}
 			if i < len(t.blocks) {
 				d.ws.quarter = 4 * i / len(t.blocks)
@@ -110,7 +129,6 @@ func (d *Decoder) alternate(ctx context.Context, x []float32) error {
 					return err
 				}
 				d.traced(d.names[i], rows.Len(), began)
-				t.dense += time.Since(began)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package layers_test
 
 import (
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -15,9 +14,7 @@ import (
 // onlyDense are a Prefetcher that has all in memory but experts, and counts the groups of rows that told what comes next.
 type onlyDense struct {
 	*layers.Memory
-	told    int
-	reading time.Duration // so far, and of each pass
-	pass    time.Duration
+	told int
 }
 
 func (w *onlyDense) Prefetch([]string) { w.told++ }
@@ -26,18 +23,14 @@ func (*onlyDense) Ready(string) bool { return false }
 
 func (*onlyDense) Resident() bool { return true }
 
-func (w *onlyDense) Times() (reading, waiting time.Duration) {
-	w.reading += w.pass
-	return w.reading, 0
-}
-
 // Rows that take turns with others have, bit for bit, the logits of plain decoding.
 func TestAlternatingRowsEqualPlainDecoding(t *testing.T) {
 	cfg := small(qwen3)
 	cfg.Experts, cfg.Chosen = 6, 2
 	w := randomExperts(t, cfg)
 	kerneltest.Each(t, "experts", func(t *testing.T, set *kernels.Set) {
-		tree := newDecoder(t, cfg, &onlyDense{Memory: w, pass: time.Hour}, arch.Options{Pool: kerneltest.Pool(t, set, 3), MaxBatch: 7})
+		tree := newDecoder(t, cfg, &onlyDense{Memory: w}, arch.Options{Pool: kerneltest.Pool(t, set, 3), MaxBatch: 7})
+		tree.AlwaysByTurns()
 		ref := newDecoder(t, cfg, w, arch.Options{Pool: kerneltest.Pool(t, set, 1)})
 		rapid.Check(t, func(t *rapid.T) {
 			truncate(t, tree, 0)
@@ -47,32 +40,14 @@ func TestAlternatingRowsEqualPlainDecoding(t *testing.T) {
 	})
 }
 
-// Rows do not take turns where reading is not what passes wait for.
-func TestRowsAlternateWhileReadsTakeLonger(t *testing.T) {
-	cfg := small(qwen3)
-	cfg.Experts, cfg.Chosen = 4, 2
-	w := &onlyDense{Memory: randomExperts(t, cfg)}
-	d := newDecoder(t, cfg, w, arch.Options{MaxBatch: 4, Context: 64})
-	for i, c := range []struct {
-		read   time.Duration
-		groups int
-	}{{0, 2}, {0, 1}, {time.Hour, 1}, {time.Hour, 2}, {0, 2}} {
-		w.told, w.pass = 0, c.read
-		forward(t, d, []int32{1, 2}, nil)
-		commit(t, d)
-		if w.told != c.groups*cfg.Layers {
-			t.Errorf("pass %d: told %d times of experts in %d layers, want %d groups", i, w.told, cfg.Layers, c.groups)
-		}
-	}
-}
-
 // Several rows take turns, in two groups, unless somebody looks at all of them after a layer or they are many; one row has nobody to take turns with. An
 // expert that the first group asks for is not counted as read for a row of the second.
 func TestWhichRowsAlternate(t *testing.T) {
 	cfg := small(qwen3)
 	cfg.Experts, cfg.Chosen = 4, 2
-	w := &onlyDense{Memory: randomExperts(t, cfg), pass: time.Hour}
+	w := &onlyDense{Memory: randomExperts(t, cfg)}
 	d := newDecoder(t, cfg, w, arch.Options{MaxBatch: 32, Context: 64})
+	d.AlwaysByTurns()
 	look := func(_ int, rows []int, _ []float32) ([]int, error) { return rows, nil }
 	for _, c := range []struct {
 		rows   int

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/layers"
@@ -20,8 +19,6 @@ func (coldWeights) Prefetch([]string) {}
 func (coldWeights) Ready(string) bool { return false }
 
 func (coldWeights) Resident() bool { return false }
-
-func (coldWeights) Times() (reading, waiting time.Duration) { return 0, 0 }
 
 // randomExperts returns weights for cfg, a mixture of experts.
 func randomExperts(t testing.TB, cfg arch.Transformer) *layers.Memory {

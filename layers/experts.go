@@ -253,6 +253,7 @@ func (e *Experts) prefetch(group int, rows *Rows) {
 		return
 	}
 	r := &e.routes[group]
+	e.ws.experts += len(r.rows)
 	e.wanted = e.wanted[:0]
 	for i, expert := range r.used {
 		uses := r.begin[i+1] - r.begin[i]

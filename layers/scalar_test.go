@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
@@ -1106,8 +1105,6 @@ type sometimesReady struct {
 func (w *sometimesReady) Prefetch(names []string) { w.told += len(names) }
 func (w *sometimesReady) Ready(string) bool       { return w.random.IntN(3) > 0 }
 func (w *sometimesReady) Resident() bool          { return false }
-
-func (w *sometimesReady) Times() (reading, waiting time.Duration) { return 0, 0 }
 
 // Experts that are in memory are computed before others, and the sum has the same bits.
 func TestExpertsInAnyOrder(t *testing.T) {

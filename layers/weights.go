@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/lever-go/lever/tensor"
 )
@@ -46,8 +45,6 @@ type Prefetcher interface {
 	// Resident reports whether all other tensors are in memory. A pass may then ask for them several times, tells of what comes next for two groups
 	// of rows by turns, and what it tells replaces what calls before the last one told.
 	Resident() bool
-	// Times returns for how long at least one read was under way so far, and for how long layers have waited.
-	Times() (reading, waiting time.Duration)
 }
 
 // reader passes the parts of one tensor to use, after checking that they are what the layer expects. The function that it hands

@@ -32,6 +32,7 @@ type Workspace struct {
 
 	cold    [][4]int // by the number of a pending row: see Sequence.Cold
 	quarter int      // of the layers, which is at work
+	experts int      // of a pass: uses of experts by rows, and experts that have to be read
 }
 
 // NewWorkspace returns a Workspace for passes of at most maxRows rows. A nil pool computes on the calling goroutine. The pool
@@ -66,6 +67,7 @@ func (ws *Workspace) countCold(row int) {
 		ws.cold = append(ws.cold, [4]int{})
 	}
 	ws.cold[row][ws.quarter]++
+	ws.experts++
 }
 
 // Observer sees x [rows][cols], the rows that a matrix is about to be multiplied with, which it must not change or keep. again says that they are those

@@ -3,7 +3,6 @@ package weights
 import (
 	"math"
 	"slices"
-	"time"
 )
 
 // Some segments are used in some passes only: those of experts, which the store marks, and others, which are told by what passes ask for,
@@ -154,13 +153,6 @@ func (r *Streamer) Resident() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.plan.Kept > 0 && r.plan.Streamed == 0 && r.missing == 0
-}
-
-// Times returns the times that [Stats] has, of reading and of waiting.
-func (r *Streamer) Times() (reading, waiting time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.clock.sum(), r.stats.WaitTime + r.stats.ExpertWait
 }
 
 // Ready reports whether a tensor can be read without waiting for flash.

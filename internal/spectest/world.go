@@ -153,7 +153,7 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 		compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
 		starter.Start(spec.Prefill{
 			Target: spec.Forwards{Batches: 1, Rows: rows, Seconds: max(compute, w.Read)}, Draft: spec.Forwards{Batches: 1, Rows: rows, Seconds: w.Draft(rows)},
-			IO: spec.IOStats{IOSeconds: w.Read, IOWaitSeconds: max(0, w.Read-compute)},
+			IO: spec.IOStats{IOSeconds: w.Read, IOWaitSeconds: max(0, w.Read-compute), Experts: w.experts(rows)},
 		})
 	}
 	for range passes {
@@ -234,6 +234,17 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 	return result
 }
 
+// experts returns how many of them rows use, if there are any.
+func (w *World) experts(rows int) (n int64) {
+	if w.Cold == nil {
+		return 0
+	}
+	for before := range rows {
+		n += int64(w.Cold(before, false))
+	}
+	return n
+}
+
 // readExperts fills in what a pass reads of experts, by chance a quarter more or less than the mean.
 func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
 	seen := map[int32]bool{}
@@ -244,6 +255,7 @@ func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
 		o.Cold = append(o.Cold, [4]int{cold / 4, (cold + 1) / 4, (cold + 2) / 4, (cold + 3) / 4})
 		o.IO.ExpertReads += int64(cold)
 	}
+	o.IO.Experts = w.experts(o.Tree.Len())
 	o.IO.ExpertBytes, o.IO.BytesRead = o.IO.ExpertReads, o.IO.ExpertReads
 	o.IO.ExpertWaitSeconds = float64(o.IO.ExpertReads) * w.Expert
 	o.IO.IOWaitSeconds += o.IO.ExpertWaitSeconds
