@@ -22,6 +22,8 @@ import (
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/server"
+	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tensor/tensorfile"
 	"github.com/lever-go/lever/weights"
@@ -332,5 +334,47 @@ func TestExperts(t *testing.T) {
 	}
 	if trees.Drafted == 0 {
 		t.Error("nothing was drafted")
+	}
+}
+
+// Whatever part of the experts is in memory, and whatever policy drafts, the text of a mixture of experts is that of plain decoding in memory.
+func TestExpertsInMemoryOfAnySize(t *testing.T) {
+	folder := randomFolder(t, fmt.Sprintf(sparseConfig, 2))
+	config := lever.Config{Model: folder, Draft: folder, CacheDir: t.TempDir()} // which draft what is accepted, but for sampled text
+	const tokens = 12
+	request := lever.Request{Prompt: "one two", Raw: true, MaxTokens: tokens}
+	samplings := []sampling.Options{{}, {Temperature: 0.9, Seed: 5}}
+	var want [][]int32
+	whole := open(t, config)
+	for _, s := range samplings {
+		request.Sampling, request.Policy = s, spec.None{}
+		want = append(want, generate(t, whole, request).TokenIDs)
+	}
+	for _, memory := range []int64{1 << 20, 2 << 20, 5 << 19, 4 << 20, 64 << 20} {
+		config.DRAM = memory
+		engine := open(t, config)
+		drafted := 0
+		for _, kind := range lever.Policies {
+			for _, budget := range []int{1, 7} {
+				for i, s := range samplings {
+					policy, err := kind.New(budget)
+					if err != nil {
+						t.Fatal(err)
+					}
+					request.Sampling, request.Policy, request.Budget = s, policy, budget
+					if err := engine.Target().Truncate(0); err != nil {
+						t.Fatal(err)
+					}
+					got := generate(t, engine, request)
+					drafted += got.Drafted
+					if !slices.Equal(got.TokenIDs, want[i]) {
+						t.Errorf("%d KiB, %s with %d nodes, temperature %v: %v, not %v", memory>>10, kind.Name, budget, s.Temperature, got.TokenIDs, want[i])
+					}
+				}
+			}
+		}
+		if drafted == 0 {
+			t.Errorf("%d KiB: nothing was drafted", memory>>10)
+		}
 	}
 }

@@ -298,7 +298,7 @@ func (m *CostModel) Start(p spec.Prefill) bool {
 func (m *CostModel) Observe(o spec.Observation) {
 	rows := o.Lead + o.Tree.Len()
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
-		m.observeCompute(rows, o.Cuts, seconds)
+		m.observeCompute(rows, o.Cuts, seconds, o.IO.Experts > 0)
 	}
 	m.pruned.observe(rows, o.Cuts, m.compute.time)
 	m.cold.observe(&o)
@@ -313,9 +313,13 @@ func (m *CostModel) Observe(o spec.Observation) {
 	m.refresh()
 }
 
-func (m *CostModel) observeCompute(rows int, cuts []spec.Cut, seconds float64) {
+func (m *CostModel) observeCompute(rows int, cuts []spec.Cut, seconds float64, experts bool) {
 	if !m.compute.known() || m.compute.foreign(1, m.curve(rows, cuts), seconds) {
-		m.compute.guess(1, float64(rows), seconds, 0.3)
+		if experts {
+			m.compute.guessExperts(rows, seconds)
+		} else {
+			m.compute.guess(1, float64(rows), seconds, 0.3)
+		}
 	}
 	m.compute.observe(rows, 1, m.curve(rows, cuts), seconds)
 	if len(cuts) > 0 {
@@ -408,12 +412,30 @@ func (w *workTime) believe(a, b, doubtA, doubtB float64) {
 }
 
 // guess sets a curve on which the given batches of so many rows in total take the given seconds, and each row of a batch after
-// the first adds the part growth of what the first takes. Observations may show any growth up to 1, which is that of a mixture of experts whose rows
-// share none.
+// the first adds the part growth of what the first takes.
 func (w *workTime) guess(batches, rows, seconds, growth float64) {
 	const doubt = 0.5
 	one := seconds / ((1-growth)*batches + growth*rows)
 	w.start(Curve{Points: []Point{{1, one}, {2, 2 * one}}}, doubt)
+	w.believe((1-growth)*one, growth, doubt*one, doubt)
+}
+
+// guessExperts sets a curve on which a batch of so many rows takes the given seconds, most of them with experts. Rows share experts the more, the more of
+// them there are.
+func (w *workTime) guessExperts(rows int, seconds float64) {
+	const (
+		shared = 0.75 // rows use as many experts as one does, times their number to this power
+		growth = 0.6  // part of the time of one row that grows so
+		doubt  = 0.5
+		most   = 64
+	)
+	experts := func(rows int) float64 { return math.Pow(float64(rows), shared) }
+	one := seconds / (1 - growth + growth*experts(rows))
+	var c Curve
+	for n := 1; n <= most; n *= 2 {
+		c.Points = append(c.Points, Point{n, one * experts(n)})
+	}
+	w.start(c, doubt)
 	w.believe((1-growth)*one, growth, doubt*one, doubt)
 }
 

@@ -17,8 +17,8 @@ type coldExperts struct {
 }
 
 // coldQuarter is what a quarter of the layers reads. Rows share experts the more, the more of them there are; and those of one path share others than
-// siblings do, which stand at one position. Hence there is an average by kind and by the number of rows before, and each leans on that of fewer rows as
-// long as little was seen.
+// siblings do, which stand at one position. Hence there is an average by kind and by the number of rows before. As long as little was seen, each leans on
+// that of fewer rows, and that of later children on that of first ones.
 type coldQuarter struct {
 	first mean              // of the first row
 	more  [2][rowBands]mean // of another row: a first child, a later one; by the binary logarithm of the rows before it
@@ -61,14 +61,20 @@ func (c *coldQuarter) row(before int, sibling bool) float64 {
 	if before == 0 || c.first.value == 0 {
 		return c.first.value
 	}
-	const usual = 0.7 // of what the first row reads, as long as nothing is known
-	kind := 0
-	if sibling {
-		kind = 1
+	const (
+		usual = 0.85 // of what the first row reads, as long as nothing is known
+		later = 0.9  // of what rows before them read, those of the next band
+		apart = 1.25 // of what a first child reads, a later one
+	)
+	reads, last := usual*c.first.value, min(bits.Len(uint(before)), rowBands)-1
+	for band := range last + 1 {
+		if band > 0 {
+			reads *= later
+		}
+		reads = c.more[0][band].over(reads)
 	}
-	reads := usual * c.first.value
-	for band := range min(bits.Len(uint(before)), rowBands) {
-		reads = c.more[kind][band].over(reads)
+	if sibling {
+		reads = c.more[1][last].over(min(apart*reads, max(reads, c.first.value)))
 	}
 	return reads
 }

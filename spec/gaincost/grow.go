@@ -28,6 +28,7 @@ type grower struct {
 	limit    int     // of nodes
 	rate     float64 // tokens per second
 	most     float64 // seconds that the pass may take, beyond which only plain decoding is left
+	doubt    float64 // tokens that a tree must be expected to bring beyond what else could be had in its time
 	drafting float64 // predicted seconds of the draft forwards so far
 
 	chance   []float64 // of each node: p̂
@@ -249,10 +250,11 @@ func (g *grower) value(rows int, drafting, gain, cold float64) (float64, bool) {
 }
 
 // size returns the number of the first nodes of a ranking that makes the best tree, and its value. The root alone is always
-// allowed.
+// allowed, and taken unless a tree is better by more than doubt.
 func (g *grower) size(r ranking, drafting float64) (nodes int, value float64) {
 	gain, cold := 1.0, g.model.cold.row(0, false)
 	value, _ = g.value(1, drafting, gain, cold)
+	value += g.doubt
 	for i, x := range r {
 		gain += x.chance
 		cold += g.model.cold.row(i+1, x.later)

@@ -3,6 +3,7 @@ package gaincost
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lever-go/lever/spec"
@@ -69,6 +70,7 @@ type Lever struct {
 	expected float64 // drafted tokens of late that gains foretold, and those that were accepted
 	accepted float64
 	forecast struct{ accepted, seconds float64 }
+	off      mean // squared error of the seconds that were forecast of passes over trees
 	root     [1]int
 }
 
@@ -77,6 +79,7 @@ const outlookRanks = 3
 
 const (
 	startCredit = 3.5 // plain passes
+	textCredit  = 1.5 // at most, where a text begins, if the target has experts, with which trees gain less
 	maxCredit   = 6.0
 	minCredit   = -1.0
 	creditRate  = 0.01 // per pass
@@ -120,6 +123,9 @@ func (l *Lever) Start(p spec.Prefill) {
 	if l.tokens > few {
 		l.tokens, l.seconds = few, l.seconds*few/l.tokens
 	}
+	if p.IO.Experts > 0 {
+		l.credit = min(l.credit, textCredit)
+	}
 	if l.sizes && l.model.Start(p) && l.seconds == 0 {
 		l.measure, l.sizes = 0, false
 	}
@@ -135,6 +141,7 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	if l.sharers != nil {
 		g.rate *= float64(max(1, l.sharers()))
 	}
+	g.doubt = g.rate * l.doubt(plain)
 	if err := g.lookUp(); err != nil {
 		return err
 	}
@@ -164,6 +171,21 @@ func (l *Lever) rate(plain float64) float64 {
 		return 0
 	}
 	return (l.tokens + worth) / (l.seconds + worth*plain)
+}
+
+// doubt returns the standard error of the seconds that are expected of trees, which must gain more than that to be taken for better than plain
+// decoding. Only how many experts a pass reads is so uncertain that it counts.
+func (l *Lever) doubt(plain float64) float64 {
+	const (
+		usual = 0.15 // error of a pass, relative to a plain one
+		prior = 4    // passes that this counts for
+	)
+	if l.model.cold.row(0, false) == 0 {
+		return 0
+	}
+	passes := l.off.count + prior
+	square := (l.off.value*l.off.count + prior*usual*usual*plain*plain) / passes
+	return math.Sqrt(square / passes)
 }
 
 // draft asks the draft model for candidates if that can be expected to pay, or to see whether it does by now.
@@ -331,6 +353,11 @@ func (l *Lever) account(o *spec.Observation) {
 		// A stall of the machine is not the tree's fault.
 		usual := l.model.PrunedPass(o.Tree.Len(), o.Cuts, o.DraftSeconds, tokens) + l.model.prunedWait(o.Tree, o.Cuts)
 		seconds = min(seconds, 2*usual)
+		if o.Tree.Len() > 1 {
+			const window = 24
+			off := seconds - l.forecast.seconds
+			l.off.add(off*off, window)
+		}
 		plain := l.model.plain(o)
 		passes := seconds / plain // plain ones in the same time
 		l.credit += tokens - passes
