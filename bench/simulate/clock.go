@@ -47,6 +47,9 @@ func (c *clock) Start(p spec.Prefill) {
 		p.IO.IOWaitSeconds += max(0, read-compute)
 		p.Target.Seconds += max(read, compute)
 	}
+	if e := c.h.experts; e != nil {
+		p.IO.Experts = int64(e.uses(p.Target.Rows))
+	}
 	for range p.Draft.Batches {
 		p.Draft.Seconds += c.h.draft.At(p.Draft.Rows / p.Draft.Batches)
 	}

@@ -28,17 +28,29 @@ const (
 
 // expertCaches say what part of the experts that plain decoding asks for is in memory, by the size of their cache: what the routers of package inflate
 // give where the experts used most and last are kept. Of those used last alone, 4,000 MiB would have 76 %, as BigMoeOnEdge states, and 2,000 MiB 51 %.
-var expertCaches = []expertCache{{500, 0.26}, {1000, 0.43}, {2000, 0.62}, {3000, 0.73}, {4000, 0.81}, {6000, 0.89}, {8000, 0.94}}
+//
+// What rows of a pass share, rows of several passes find in the cache: the more that holds, the less a pass of several rows spares of reading.
+var expertCaches = []expertCache{
+	{500, 0.26, []float64{1, 0.77, 0.64, 0.52, 0.48, 0.40, 0.36, 0.33}},
+	{1000, 0.43, []float64{1, 0.84, 0.73, 0.62, 0.58, 0.48, 0.46, 0.41}},
+	{2000, 0.62, []float64{1, 0.90, 0.83, 0.74, 0.74, 0.62, 0.61, 0.57}},
+	{3000, 0.73, []float64{1, 0.92, 0.86, 0.82, 0.82, 0.70, 0.71, 0.66}},
+	{4000, 0.81, []float64{1, 0.95, 0.91, 0.84, 0.86, 0.80, 0.80, 0.72}},
+	{6000, 0.89, []float64{1, 0.91, 0.92, 0.86, 0.92, 0.82, 0.90, 0.75}},
+	{8000, 0.94, []float64{1, 0.88, 0.86, 0.83, 0.84, 0.86, 0.83, 0.67}},
+}
 
+// expertCache is a size of the cache.
 type expertCache struct {
 	mebibytes int
-	hits      float64
+	hits      float64   // part of the experts that plain decoding asks for which is there
+	cold      []float64 // experts to read for a row after so many others, one after the other in a text, relative to the first one's
 }
 
 // experts are those of a target on a phone.
 type experts struct {
 	used    float64 // by a row, of all layers
-	hits    float64 // part of them that is in memory
+	cache   expertCache
 	read    float64 // seconds of reading one
 	compute float64 // and of computing one, as it comes from memory
 }
@@ -47,8 +59,8 @@ type experts struct {
 // for rows one after the other. For siblings nothing else is known.
 var shares = []float64{1, 0.72, 0.53, 0.45, 0.39, 0.32, 0.30, 0.29}
 
-// share returns that of a row after so many others.
-func share(before int) float64 {
+// share returns that of a row after so many others, of shares of this kind.
+func share(shares []float64, before int) float64 {
 	if before < len(shares) {
 		return shares[before]
 	}
@@ -62,7 +74,7 @@ func share(before int) float64 {
 func (e *experts) pass(rows, layers int, dense func(rows int) float64, random *rand.Rand) (cold [][4]int, wait, compute float64) {
 	total := 0
 	for before := range rows {
-		n := int(e.used*share(before)*(1-e.hits)*(0.75+random.Float64()/2) + 0.5)
+		n := int(e.used*share(e.cache.cold, before)*(1-e.cache.hits)*(0.75+random.Float64()/2) + 0.5)
 		cold, total = append(cold, [4]int{n / 4, (n + 1) / 4, (n + 2) / 4, (n + 3) / 4}), total+n
 	}
 	read, compute := float64(total)*e.read, e.computing(rows)
@@ -82,15 +94,18 @@ func (e *experts) pass(rows, layers int, dense func(rows int) float64, random *r
 }
 
 // computing returns how long it takes to compute the experts of so many rows.
-func (e *experts) computing(rows int) (seconds float64) {
+func (e *experts) computing(rows int) float64 { return e.uses(rows) * e.compute }
+
+// uses returns how many experts so many rows need.
+func (e *experts) uses(rows int) (n float64) {
 	for before := range rows {
-		seconds += e.used * share(before) * e.compute
+		n += e.used * share(shares, before)
 	}
-	return seconds
+	return n
 }
 
-// sparseOn returns how a phone runs the target with experts, of which a part is in memory, as is all else.
-func sparseOn(d Phone, hits float64) (*hardware, error) {
+// sparseOn returns how a phone runs the target with experts, of which a cache is in memory, as is all else.
+func sparseOn(d Phone, cache expertCache) (*hardware, error) {
 	target, err := inflate.ShapeOf(sparseTarget)
 	if err != nil {
 		return nil, err
@@ -109,7 +124,7 @@ func sparseOn(d Phone, hits float64) (*hardware, error) {
 	h.read = []sampled{{1, 0}}
 	h.compute = d.curve(attention, attention*q4Bytes, 0)
 	h.experts = &experts{
-		used: float64(target.Chosen * target.Layers), hits: hits, compute: expert / d.Memory,
+		used: float64(target.Chosen * target.Layers), cache: cache, compute: expert / d.Memory,
 		read: reads(flash, expert, readBytes)[0].seconds,
 	}
 	return h, nil
@@ -129,6 +144,7 @@ func (c *clock) routed(o *spec.Observation) (io, wait float64) {
 			o.IO.ExpertReads += int64(n)
 		}
 	}
+	o.IO.Experts = int64(e.uses(o.Tree.Len()))
 	o.IO.ExpertBytes, o.IO.ExpertWaitSeconds = o.IO.ExpertReads, wait
 	return float64(o.IO.ExpertReads) * e.read, wait
 }
@@ -146,7 +162,7 @@ func (s *simulation) sparse(ctx context.Context, out *report.Report) error {
 			if i > 0 && !listed {
 				continue
 			}
-			h, err := sparseOn(d, cache.hits)
+			h, err := sparseOn(d, cache)
 			if err != nil {
 				return err
 			}

@@ -79,7 +79,7 @@ const outlookRanks = 3
 
 const (
 	startCredit = 3.5 // plain passes
-	textCredit  = 1.5 // at most, where a text begins, if the target has experts, with which trees gain less
+	textCredit  = 2.5 // at most, where a text begins, if the target has experts, with which trees gain less
 	maxCredit   = 6.0
 	minCredit   = -1.0
 	creditRate  = 0.01 // per pass
