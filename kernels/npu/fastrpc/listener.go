@@ -3,6 +3,7 @@ package fastrpc
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"syscall"
 )
 
@@ -25,8 +26,8 @@ func (s *Session) listen() error {
 // answer answers requests until the process on the DSP has ended. Each call brings the answer to the last request and returns with the next.
 func (s *Session) answer() {
 	var context uint32
-	var status Code
 	var answer []byte
+	status := Code(math.MaxUint32) // there is no request yet
 	next, in := make([]byte, 16), make([]byte, requestBytes)
 	for {
 		err := s.invokeUnlimited(listener, nextMethod, [][]byte{words(context, uint32(status), uint32(len(answer)), requestBytes), answer}, [][]byte{next, in})

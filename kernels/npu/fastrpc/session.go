@@ -56,17 +56,21 @@ var shells = []string{
 	"/usr/lib/rfsa/adsp/fastrpc_shell_unsigned_3",
 }
 
-// Handles of the modules that are always on the DSP, and their methods.
+// Handles of modules that are always on the DSP, and methods of theirs.
 const (
-	loader       = 0
-	listener     = 3
-	process      = 4
-	loadMethod   = 0
-	startMethod  = 3 // of listener
-	nextMethod   = 4
-	exitMethod   = 2 // of process
-	errorBytes   = 256
-	maxShellSize = 2 << 20
+	loader   = 0
+	listener = 3
+	process  = 4
+
+	loadMethod  = 0 // of loader
+	startMethod = 3 // of listener
+	nextMethod  = 4
+	exitMethod  = 2 // of process
+)
+
+const (
+	maxShellBytes = 8 << 20
+	errorBytes    = 256 // of the loader's words about a module
 )
 
 // CallLimit is a time within which all calls end on a DSP that works.
@@ -153,7 +157,7 @@ func (s *Session) shell() ([]byte, error) {
 	for _, path := range shells {
 		program, err := s.k.ReadFile(path)
 		switch {
-		case err == nil && len(program) > 0 && len(program) <= maxShellSize:
+		case err == nil && len(program) > 0 && len(program) <= maxShellBytes:
 			return program, nil
 		case err == nil:
 			refused = fmt.Errorf("%s has %d bytes", path, len(program))

@@ -30,7 +30,8 @@
 //
 // # Limits
 //
-// Linux and Android on amd64 and arm64; on Android the program must be built with cgo, which package purego needs there. A Linux program
+// Linux and Android on amd64 and arm64; on Android the program must be built with cgo, which package purego needs there:
+// docs/opencl-and-hexagon.md says why. A Linux program
 // that imports this package is linked dynamically, to libc and libdl.
 //
 // # Errors

@@ -174,14 +174,18 @@ func (k *Kernel) invoke(a argument, stride int) error {
 // next takes the host's answer to the last question and waits for the next question.
 func (p *process) next(in, out [][]byte) error {
 	head := in[0]
+	status := fastrpc.Code(binary.LittleEndian.Uint32(head[4:]))
 	select {
 	case q := <-p.asked:
-		if status := fastrpc.Code(binary.LittleEndian.Uint32(head[4:])); status != 0 {
+		if status != 0 {
 			q.answer <- answer{status: status}
 		} else {
 			q.answer <- answer{packed: bytes.Clone(in[1][:binary.LittleEndian.Uint32(head[8:])])}
 		}
 	default:
+		if status != 0xffffffff {
+			return syscall.EINVAL // an answer to nothing
+		}
 	}
 	select {
 	case q := <-p.asks:
