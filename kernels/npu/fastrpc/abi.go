@@ -31,7 +31,7 @@ func scalars(method uint8, in, out int) uint32 {
 	return uint32(method&31)<<24 | uint32(in)<<16 | uint32(out)<<8
 }
 
-// method, ins and outs are what scalars puts together.
+// splitScalars takes such a word apart.
 func splitScalars(s uint32) (method uint8, in, out, handles int) {
 	return uint8(s >> 24 & 31), int(s >> 16 & 255), int(s >> 8 & 255), int(s>>4&15 + s&15)
 }

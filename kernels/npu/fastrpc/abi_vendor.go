@@ -1,8 +1,10 @@
 package fastrpc
 
 import (
-	"errors"
+	"fmt"
 	"unsafe"
+
+	"github.com/lever-go/lever/kernels/npu"
 )
 
 // vendor is the interface of Qualcomm's driver for older Android kernels.
@@ -91,5 +93,5 @@ func (vendor) shrink(k Kernel, fd int, address, size uint64) error {
 }
 
 func (vendor) alloc(Kernel, int, int) (int, error) {
-	return 0, errors.New("the device allocates no shared memory")
+	return 0, fmt.Errorf("the device allocates no shared memory: %w", npu.ErrUnsupported)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"runtime"
 	"syscall"
 )
 
@@ -25,6 +26,7 @@ func (s *Session) listen() error {
 
 // answer answers requests until the process on the DSP has ended. Each call brings the answer to the last request and returns with the next.
 func (s *Session) answer() {
+	runtime.LockOSThread() // for the DSP it is one that listens
 	var context uint32
 	var answer []byte
 	status := Code(math.MaxUint32) // there is no request yet

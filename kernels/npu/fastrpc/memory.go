@@ -74,22 +74,27 @@ func (s *Session) allocHere(n int) (*Memory, error) {
 
 // allocBuffer returns the descriptor of a dma-buf.
 func (s *Session) allocBuffer(size int) (int, error) {
+	var refused error
 	for _, path := range heaps {
 		heap, err := s.k.Open(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
+		if err == nil {
+			a := struct {
+				size      uint64
+				fd, flags uint32 // fd is returned
+				heapFlags uint64
+			}{size: uint64(size), flags: openForBoth | closeOnExec}
+			err = ask(s.k, heap, 'H', heapAlloc, &a)
+			return int(a.fd), errors.Join(err, s.k.Close(heap))
 		}
-		a := struct {
-			size      uint64
-			fd, flags uint32 // fd is returned
-			heapFlags uint64
-		}{size: uint64(size), flags: openForBoth | closeOnExec}
-		err = ask(s.k, heap, 'H', heapAlloc, &a)
-		return int(a.fd), errors.Join(err, s.k.Close(heap))
+		if !errors.Is(err, fs.ErrNotExist) {
+			refused = fmt.Errorf("%s: %w: %w", path, npu.ErrUnsupported, err)
+		}
 	}
-	return s.abi.alloc(s.k, s.fd, size)
+	fd, err := s.abi.alloc(s.k, s.fd, size)
+	if err != nil && refused != nil {
+		err = refused
+	}
+	return fd, err
 }
 
 // Bytes is the CPU's view. It stays valid until Free.

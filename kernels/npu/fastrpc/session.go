@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ type Module struct {
 	File     []byte // its content
 }
 
-// Session is a process on the DSP with one module. Its methods are safe for concurrent use.
+// Session is a process on the DSP with one module. Its methods are safe for concurrent use; calls are made one after the other.
 type Session struct {
 	k      Kernel
 	abi    abi
@@ -32,7 +33,10 @@ type Session struct {
 	lost   atomic.Bool
 	closed atomic.Bool
 	files  files
-	ended  chan struct{} // closed when the listener has ended; nil if there is none
+
+	calls   chan func()
+	closing chan struct{} // closed by Close
+	ended   chan struct{} // closed when the listener has ended; nil if there is none
 }
 
 // devices are the files of compute DSPs, the first one that opens being taken.
@@ -79,10 +83,11 @@ const CallLimit = 10 * time.Second
 // Open starts a process on the DSP and loads the module. limit is for how long to wait for the end of a call, such as [CallLimit]. The error
 // says what was looked for, what is missing or refused, and what to do. When ctx is done before the module is loaded, its error is returned.
 func Open(ctx context.Context, k Kernel, m Module, limit time.Duration) (*Session, error) {
-	s := &Session{k: k, limit: limit, files: files{name: m.Name, content: m.File}}
+	s := &Session{k: k, limit: limit, files: files{name: m.Name, content: m.File}, calls: make(chan func()), closing: make(chan struct{})}
 	if err := s.openDevice(); err != nil {
 		return nil, err
 	}
+	go s.makeCalls()
 	for _, step := range []struct {
 		doing string
 		do    func() error
@@ -205,15 +210,45 @@ func (s *Session) invoke(handle uint32, method uint8, in, out [][]byte) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	err := s.within(func() error { return s.invokeUnlimited(handle, method, in, out) }, s.ended)
-	if errors.Is(err, npu.ErrLost) {
-		s.lost.Store(true)
+	ended := make(chan error, 1)
+	timer := time.NewTimer(s.limit)
+	defer timer.Stop()
+	calls := s.calls
+	for {
+		select {
+		case calls <- func() { ended <- s.invokeUnlimited(handle, method, in, out) }:
+			calls = nil
+		case err := <-ended:
+			return err
+		case <-s.closing:
+			return s.usable()
+		case <-s.ended:
+			s.lost.Store(true)
+			return fmt.Errorf("the DSP asks no more, so that it will not answer: %w", npu.ErrLost)
+		case <-timer.C:
+			s.lost.Store(true)
+			return s.late()
+		}
 	}
-	return err
 }
 
-// within returns what f returns, or an error that wraps [npu.ErrLost] after the limit for calls or when gone is closed; f then goes on.
-func (s *Session) within(f func() error, gone <-chan struct{}) error {
+// makeCalls makes calls one after the other, all on one thread of the system: the DSP has a thread for each that calls it.
+func (s *Session) makeCalls() {
+	runtime.LockOSThread() // which ends with the goroutine
+	for {
+		select {
+		case call := <-s.calls:
+			call()
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+func (s *Session) late() error { return fmt.Errorf("no answer within %v: %w", s.limit, npu.ErrLost) }
+
+// within returns what f returns, or after the limit for calls an error that wraps [npu.ErrLost]; f then goes on.
+func (s *Session) within(f func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f() }()
 	timer := time.NewTimer(s.limit)
@@ -221,10 +256,8 @@ func (s *Session) within(f func() error, gone <-chan struct{}) error {
 	select {
 	case err := <-ended:
 		return err
-	case <-gone:
-		return fmt.Errorf("the DSP asks no more, so that it will not answer: %w", npu.ErrLost)
 	case <-timer.C:
-		return fmt.Errorf("no answer within %v: %w", s.limit, npu.ErrLost)
+		return s.late()
 	}
 }
 
@@ -259,11 +292,12 @@ func (s *Session) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	close(s.closing)
 	if s.ended == nil {
 		return s.k.Close(s.fd)
 	}
-	wait := func() error { return s.within(func() error { <-s.ended; return nil }, nil) }
-	err := s.within(func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) }, nil)
+	wait := func() error { return s.within(func() error { <-s.ended; return nil }) }
+	err := s.within(func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) })
 	if err == nil {
 		err = wait()
 		return errors.Join(err, s.k.Close(s.fd))

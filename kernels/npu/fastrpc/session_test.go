@@ -128,12 +128,16 @@ func TestRefused(t *testing.T) {
 		kind   error
 		says   string
 	}{
-		"no device":         {func(k *fastrpctest.Kernel) { k.Device = "none" }, npu.ErrUnsupported, "/dev/fastrpc-cdsp, /dev/adsprpc-smd: this system has no Qualcomm DSP"},
-		"no access":         {fail("open /dev/f", syscall.EACCES), npu.ErrUnsupported, "<uses-native-library"},
-		"no session":        {fail("open /dev/f", syscall.EBUSY), npu.ErrUnsupported, "end other programs"},
-		"no shell":          {func(k *fastrpctest.Kernel) { k.Files = nil }, npu.ErrUnsupported, "/dsp/cdsp/fastrpc_shell_unsigned_3"},
-		"an empty shell":    {func(k *fastrpctest.Kernel) { k.Files = map[string][]byte{"/vendor/dsp/fastrpc_shell_unsigned_3": nil} }, npu.ErrUnsupported, "has 0 bytes"},
-		"no memory":         {fail("allocate", syscall.ENOMEM), npu.ErrOutOfMemory, "allocate"},
+		"no device":      {func(k *fastrpctest.Kernel) { k.Device = "none" }, npu.ErrUnsupported, "/dev/fastrpc-cdsp, /dev/adsprpc-smd: this system has no Qualcomm DSP"},
+		"no access":      {fail("open /dev/f", syscall.EACCES), npu.ErrUnsupported, "<uses-native-library"},
+		"no session":     {fail("open /dev/f", syscall.EBUSY), npu.ErrUnsupported, "end other programs"},
+		"no shell":       {func(k *fastrpctest.Kernel) { k.Files = nil }, npu.ErrUnsupported, "/dsp/cdsp/fastrpc_shell_unsigned_3"},
+		"an empty shell": {func(k *fastrpctest.Kernel) { k.Files = map[string][]byte{"/vendor/dsp/fastrpc_shell_unsigned_3": nil} }, npu.ErrUnsupported, "has 0 bytes"},
+		"no memory":      {fail("allocate", syscall.ENOMEM), npu.ErrOutOfMemory, "allocate"},
+		"no access to memory": {func(k *fastrpctest.Kernel) {
+			k.Device = "/dev/adsprpc-smd"
+			fail("open /dev/dma", syscall.EACCES)(k)
+		}, npu.ErrUnsupported, "/dev/dma_heap/system"},
 		"signed only":       {fail("create", syscall.ECONNREFUSED), npu.ErrUnsupported, "signed"},
 		"an old driver":     {fail("create", syscall.ENOTTY), npu.ErrUnsupported, "older"},
 		"an unknown code":   {fail("create", fastrpc.Code(0x80000777)), npu.ErrUnsupported, "0x80000777"},
