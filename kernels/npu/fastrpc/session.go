@@ -22,7 +22,7 @@ type Module struct {
 	File     []byte // its content
 }
 
-// Session is a process on the DSP with one module. Its methods are safe for concurrent use; calls are made one after the other.
+// Session is a process on the DSP with one module. Its methods are safe for concurrent use.
 type Session struct {
 	k      Kernel
 	abi    abi
@@ -77,6 +77,9 @@ const (
 	errorBytes    = 256 // of the loader's words about a module
 )
 
+// Callers is how many calls of a session can be under way at the same time. The DSP's processors compute as many at once.
+const Callers = 4
+
 // CallLimit is a time within which all calls end on a DSP that works.
 const CallLimit = 10 * time.Second
 
@@ -87,7 +90,9 @@ func Open(ctx context.Context, k Kernel, m Module, limit time.Duration) (*Sessio
 	if err := s.openDevice(); err != nil {
 		return nil, err
 	}
-	go s.makeCalls()
+	for range Callers {
+		go s.makeCalls()
+	}
 	for _, step := range []struct {
 		doing string
 		do    func() error

@@ -69,7 +69,7 @@ func open(ctx context.Context, k fastrpc.Kernel, limit time.Duration) (*Device, 
 	}
 	d := &Device{session: s, free: make(chan struct{}, slots), wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if d.queue, err = s.Alloc(slots * messageBytes); err == nil {
-		d.done, err = s.Alloc(slots * 4)
+		d.done, err = s.Alloc(fastrpc.Callers * slots * 4)
 	}
 	if err != nil {
 		err = fmt.Errorf("hexagon: %w", err)

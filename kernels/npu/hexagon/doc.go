@@ -9,20 +9,21 @@
 //  1. Buffers lie in memory that CPU and DSP share, mapped in both for as long as they live.
 //  2. A Submit copies the part of the weights to shared memory of its own, and writes a message to a queue in shared memory: addresses and
 //     sizes. There are eight places.
-//  3. A goroutine calls the DSP for all messages that there are. The module (src/module.c) flushes the DSP's caches, computes the products in
-//     order, marks each as done, and flushes again. What is submitted meanwhile is for the next call: the more wait, the less a call costs each.
+//  3. A goroutine calls the DSP for all messages that there are, by four calls at the same time, each of which has a thread of the DSP and
+//     computes a share of the rows of weights. The module (src/module.c) flushes the DSP's caches, computes the products in order, marks each as
+//     done, and flushes again. What is submitted meanwhile is for the next calls: the more wait, the less a call costs each.
 //  4. The quantised form of activations lies beside their buffer, so that parts of a matrix that follow need not quantise again.
 //
 // # Where it has run
 //
 // Against a kernel of Linux and of Android that tests stand in for ([github.com/lever-go/lever/kernels/npu/fastrpc/fastrpctest]), with this
-// module loaded as the DSP loads it, under emulation (qemu-hexagon): the conformance suite passes, a model's text is the CPU's, and 1,000
-// sessions with failing calls leave nothing behind. Never on a phone: whether makers' systems let it in, and how fast it is, is not known.
+// module loaded as the DSP loads it, under emulation (qemu-hexagon): the conformance suite passes, a model's text is the CPU's, and
+// nothing stays open when 1,000 calls fail. Never on a phone: whether makers' systems let it in, and how fast it is, is not known.
 //
 // # Limits
 //
-// One hardware thread of the DSP computes; between calls it waits for one. No clock is asked for: the DSP's own governor chooses. Weights are
-// copied once for each Submit, also those that stay in memory. The kernels need version 67 of the architecture or newer (Snapdragon 888).
+// Between calls the DSP waits for the next. No clock is asked for: the DSP's own governor chooses. Weights are copied once for each Submit, also
+// those that stay in memory. The kernels need version 67 of the architecture or newer (Snapdragon 888).
 //
 // # Target
 //

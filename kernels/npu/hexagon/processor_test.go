@@ -68,27 +68,44 @@ func (r *reference) floats(address uint32, n int) []float32 {
 }
 
 func (r *reference) Call(scalars uint32, in []byte) (fastrpc.Code, error) {
-	if scalars != runMethod<<24|1<<16 || len(in) != 20 {
+	if scalars != runMethod<<24|1<<16 || len(in) != 28 {
 		return 0x8000040e, nil
 	}
-	word := binary.LittleEndian.Uint32
-	queue, messages, done, from, to := word(in), word(in[4:]), word(in[8:]), word(in[12:]), word(in[16:])
-	for i := from; i != to; i++ {
+	var call [7]uint32
+	for i := range call {
+		call[i] = binary.LittleEndian.Uint32(in[4*i:])
+	}
+	queue, messages, part, parts, done := call[0], call[1], int(call[4]), int(call[5]), call[6]
+	for i := call[2]; i != call[3]; i++ {
 		var m [8]uint32
 		for j := range m {
-			m[j] = word(r.at(queue+i%messages*messageBytes+uint32(4*j), 4))
+			m[j] = binary.LittleEndian.Uint32(r.at(queue+i%messages*messageBytes+uint32(4*j), 4))
 		}
 		d, rows, cols, outputs := types[m[0]], int(m[1]), int(m[2]), int(m[3])
-		if m[5] != 0 {
-			r.inputs[m[6]] = slices.Clone(r.floats(m[5], rows*cols))
-		}
 		var input kernels.Input
-		input.Reset(r.inputs[m[6]][:rows*cols], rows, cols)
+		input.Reset(r.input(m[5], m[6], rows*cols), rows, cols)
 		w := tensor.Packed{Type: d, Rows: outputs, Cols: cols, Data: r.at(m[4], tensor.PackedBytes(d, outputs, cols))}
-		kernels.MatMul(nil, r.floats(m[7], rows*outputs), outputs, w, &input)
-		binary.LittleEndian.PutUint32(r.at(done+i%messages*4, 4), i+1)
+		share := func(part int) int { return min(outputs, (outputs+15)/16*part/parts*16) }
+		if from, to := share(part), share(part+1); from < to {
+			kernels.MatMul(nil, r.floats(m[7], rows*outputs), outputs, w.Slice(from, to), &input)
+		}
+		binary.LittleEndian.PutUint32(r.at(done+4*(uint32(part)*messages+i%messages), 4), i+1)
 	}
 	return 0, nil
+}
+
+// input returns activations: those at an address, which it notes for their form's, or those that are noted for that.
+func (r *reference) input(address, form uint32, n int) []float32 {
+	if address != 0 {
+		x := slices.Clone(r.floats(address, n))
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.inputs[form] = x
+		return x
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inputs[form][:n]
 }
 
 // emulated is a [fastrpctest.Processor] that runs the module under emulation.

@@ -1,11 +1,14 @@
 package hexagon
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/fastrpc"
 )
 
 const (
@@ -36,7 +39,7 @@ func (e *event) Wait(ctx context.Context) error {
 }
 
 // run calls the module for the messages that there are, again and again until the device is closed and they are done. Messages that come
-// during a call belong to the next one.
+// during calls belong to the next ones.
 func (d *Device) run() {
 	defer close(d.stopped)
 	for range d.wake {
@@ -60,22 +63,32 @@ func (d *Device) runAll() {
 	}
 }
 
-// call has the messages from..to−1 computed.
+// call has the messages from..to−1 computed, by calls at the same time that share the rows of weights.
 func (d *Device) call(from, to uint32) error {
-	var arguments []byte
-	for _, v := range []uint32{d.queue.Address(), slots, d.done.Address(), from, to} {
-		arguments = binary.LittleEndian.AppendUint32(arguments, v)
+	var calls [fastrpc.Callers]error
+	var all sync.WaitGroup
+	for part := range calls {
+		all.Go(func() {
+			var arguments []byte
+			for _, v := range []uint32{d.queue.Address(), slots, from, to, uint32(part), uint32(len(calls)), d.done.Address()} {
+				arguments = binary.LittleEndian.AppendUint32(arguments, v)
+			}
+			calls[part] = d.session.Call(runMethod, [][]byte{arguments}, nil)
+		})
 	}
-	err := d.session.Call(runMethod, [][]byte{arguments}, nil)
+	all.Wait()
+	err := cmp.Or(calls[:]...)
 	if err == nil {
 		err = d.done.Invalidate()
 	}
 	if err != nil {
 		return d.failed(err)
 	}
-	for i := from; i != to; i++ {
-		if done := binary.LittleEndian.Uint32(d.done.Bytes()[i%slots*4:]); done != i+1 {
-			return d.failed(fmt.Errorf("the DSP has not computed product %d: %w", i, npu.ErrLost))
+	for part := range uint32(len(calls)) {
+		for i := from; i != to; i++ {
+			if done := binary.LittleEndian.Uint32(d.done.Bytes()[4*(part*slots+i%slots):]); done != i+1 {
+				return d.failed(fmt.Errorf("the DSP has not computed product %d: %w", i, npu.ErrLost))
+			}
 		}
 	}
 	return nil

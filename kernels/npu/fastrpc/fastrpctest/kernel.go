@@ -177,7 +177,7 @@ func (k *Kernel) Close(fd int) error {
 	}
 	k.mu.Unlock()
 	if f.path == k.Device && p != nil {
-		p.end()
+		return p.release()
 	}
 	if f.bytes > 0 {
 		return os.Remove(f.path)
@@ -196,18 +196,22 @@ func (k *Kernel) Map(fd, size int) ([]byte, error) {
 	if size > f.bytes {
 		return nil, syscall.EINVAL
 	}
-	content, err := os.OpenFile(f.path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer content.Close()
-	mem, err := syscall.Mmap(int(content.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	mem, err := mapFile(f.path, size)
 	if err == nil {
 		k.mu.Lock()
 		f.shared, k.mapped[&mem[0]] = mem, mem
 		k.mu.Unlock()
 	}
 	return mem, err
+}
+
+func mapFile(path string, size int) ([]byte, error) {
+	content, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	return syscall.Mmap(int(content.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 }
 
 func (k *Kernel) Unmap(mem []byte) error {

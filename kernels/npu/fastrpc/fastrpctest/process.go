@@ -5,6 +5,7 @@ package fastrpctest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -27,7 +28,8 @@ type process struct {
 
 	mu    sync.Mutex
 	space int
-	maps  map[uint32]int
+	maps  map[uint32][]byte // mappings of the DSP's own
+	calls sync.WaitGroup    // of the module
 }
 
 // question is a request to the host, with the channel for its answer.
@@ -42,7 +44,43 @@ type answer struct {
 	packed []byte
 }
 
-func (p *process) end() { p.ended.Do(func() { close(p.dead) }) }
+func (p *process) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended.Do(func() { close(p.dead) })
+}
+
+// release gives back what the process has.
+func (p *process) release() error {
+	p.end()
+	p.calls.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, mem := range p.maps {
+		errs = append(errs, syscall.Munmap(mem))
+	}
+	return errors.Join(errs...)
+}
+
+// call calls the module.
+func (p *process) call(scalars uint32, in []byte) error {
+	p.mu.Lock()
+	select {
+	case <-p.dead:
+		p.mu.Unlock()
+		return syscall.EPIPE
+	default:
+		p.calls.Add(1)
+		p.mu.Unlock()
+	}
+	defer p.calls.Done()
+	code, err := p.k.Processor.Call(scalars, in)
+	if err == nil && code != 0 {
+		err = code
+	}
+	return err
+}
 
 // create starts the process.
 func (k *Kernel) create(fd int, program []byte, attributes uint32) error {
@@ -58,7 +96,7 @@ func (k *Kernel) create(fd int, program []byte, attributes uint32) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.process = &process{k: k, asks: make(chan question), asked: make(chan question, 1), dead: make(chan struct{}), maps: map[uint32]int{}}
+	k.process = &process{k: k, asks: make(chan question), asked: make(chan question, 1), dead: make(chan struct{}), maps: map[uint32][]byte{}}
 	return nil
 }
 
@@ -96,12 +134,16 @@ func (k *Kernel) attach(fd, size int, flags uint32, returned func(uint64)) error
 	if k.Space > 0 && p.space+size > k.Space {
 		return fastrpc.Code(0x80000402)
 	}
-	address, err := k.Processor.Map(f.shared, f.path)
+	mem, err := mapFile(f.path, size)
 	if err != nil {
 		return err
 	}
+	address, err := k.Processor.Map(mem, f.path)
+	if err != nil {
+		return errors.Join(err, syscall.Munmap(mem))
+	}
 	p.space += size
-	p.maps[address] = size
+	p.maps[address] = mem
 	returned(uint64(address))
 	return nil
 }
@@ -119,12 +161,13 @@ func (k *Kernel) detach(fd int, address uint64, size int) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.maps[uint32(address)] != size {
+	mem := p.maps[uint32(address)]
+	if len(mem) != size {
 		return syscall.EINVAL
 	}
 	delete(p.maps, uint32(address))
 	p.space -= size
-	return k.Processor.Unmap(uint32(address), size)
+	return errors.Join(k.Processor.Unmap(uint32(address), size), syscall.Munmap(mem))
 }
 
 // invoke makes a call. Each of its buffers is described by a pointer and a size, in stride bytes.
@@ -162,11 +205,7 @@ func (k *Kernel) invoke(a argument, stride int) error {
 	case handle == 0 && method == 0:
 		return p.load(in, out)
 	case p.handle != 0 && handle == p.handle:
-		code, err := k.Processor.Call(scalars, in[0])
-		if err == nil && code != 0 {
-			err = code
-		}
-		return err
+		return p.call(scalars, in[0])
 	}
 	return fastrpc.Code(0x80000446)
 }
