@@ -272,8 +272,12 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 
 // mean returns the geometric means of a policy's results over all sets.
 func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Variant, meanReads bool) (result, error) {
+	return s.meanOver(ctx, h, s.pair.Sets, c, meanReads)
+}
+
+func (s *simulation) meanOver(ctx context.Context, h *hardware, sets []tracedSet, c policies.Variant, meanReads bool) (result, error) {
 	var rates, accepted, drafted, passes []float64
-	for _, set := range s.pair.Sets {
+	for _, set := range sets {
 		x, err := s.simulateOne(ctx, h, set, c, meanReads)
 		if err != nil {
 			return result{}, fmt.Errorf("%s, %s: %w", set.Name, c.Name, err)

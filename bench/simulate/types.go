@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,9 +12,6 @@ import (
 	"github.com/lever-go/lever/bench/inflate"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
-	"github.com/lever-go/lever/kernels"
-	"github.com/lever-go/lever/spec"
-	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -29,11 +23,19 @@ type TypeOptions struct {
 	Prompts      int            // of each set; if zero, 1
 	Tokens       int            // of an answer; if zero, 48
 	Types        []tensor.DType // of the target's matrices; if nil, Q4_0 and types of fewer bits
-	Measure      []tensor.DType // those that are measured on this machine, too
 	DRAM         int64          // bytes for the target's weights; if zero, 2 GiB
 	Flash        string         // name or file of a profile; if empty, ufs-4-measured
-	Work         string         // folder for the models that are measured, which are removed afterwards; if empty, that for temporary files
-	// Progress, if not nil, is called with what is done next.
+
+	Measure []tensor.DType // types that are measured on this machine, too
+	// MeasureFor bounds the time that measuring a type takes, its model being there: when it has passed, no further set is begun. If zero, all are.
+	MeasureFor time.Duration
+	// Earlier, if not nil, is a report of this experiment whose measured rows are kept, for types that are not measured now.
+	Earlier *report.Report
+	// Work is the folder for the models that are measured: draft.lever, and for each type one such as q4_0.lever. Those that are there are used;
+	// the others are written, and removed afterwards. If empty, it is a new folder for temporary files.
+	Work string
+
+	// Progress, if not nil, is called with what is done next, or with what was measured.
 	Progress func(step string)
 }
 
@@ -81,11 +83,11 @@ type typeComparison struct {
 
 // RunTypes compares types of a target's weights by tokens/s, plain and with lever, on a phone with little memory, where reading is the limit. Types
 // that are to be measured are so on this machine, too, with models of full size that are inflated from the pair and read at the speed of the phone's
-// flash.
+// flash. If a measurement fails, or ctx is canceled meanwhile, the report has the rows that were there by then, and comes beside the error.
 func RunTypes(ctx context.Context, o TypeOptions) (r *report.Report, err error) {
 	defer func() {
 		if err != nil {
-			r, err = nil, fmt.Errorf("simulate: types: %w", err)
+			err = fmt.Errorf("simulate: types: %w", err)
 		}
 	}()
 	if o, err = o.withDefaults(); err != nil {
@@ -117,8 +119,11 @@ func RunTypes(ctx context.Context, o TypeOptions) (r *report.Report, err error) 
 	if err := c.compare(ctx, out); err != nil {
 		return nil, err
 	}
+	if len(c.Measure) > 0 || c.Earlier != nil {
+		err = c.measureAll(ctx, out)
+	}
 	out.End(began)
-	return out, nil
+	return out, err
 }
 
 // ways are plain decoding and lever.
@@ -151,10 +156,7 @@ func (c *typeComparison) compare(ctx context.Context, out *report.Report) error 
 	first, last := results[0], results[len(results)-1]
 	out.Find("simulated, %v is %.2f times as fast as %v in plain decoding, and %.2f times with lever", c.Types[len(results)-1], last[0].rate/first[0].rate,
 		c.Types[0], last[1].rate/first[1].rate)
-	if len(c.Measure) == 0 {
-		return nil
-	}
-	return c.measureAll(ctx, out)
+	return nil
 }
 
 // bits returns those of a weight.
@@ -194,192 +196,4 @@ func (c *typeComparison) phone(d tensor.DType) (h *hardware, all, read float64, 
 		p.Seconds = max(p.Seconds, blocks*(unpacking[d]/unpackRate+float64(p.Rows)/phone.CPU))
 	}
 	return h, all, read, nil
-}
-
-// measureAll measures the types that are to be, beside a simulation of the same flash with this machine's processor.
-func (c *typeComparison) measureAll(ctx context.Context, out *report.Report) (err error) {
-	dir, err := os.MkdirTemp(c.Work, "lever-types-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c.Progress("writing the draft")
-	draft := filepath.Join(dir, "draft.lever")
-	if err := inflateStore(ctx, c.TypeOptions.Draft, draft, typedTarget.Draft, draftType); err != nil {
-		return err
-	}
-	number := report.Number
-	table := out.AddTable("Measured on this machine, and simulated with what it takes to compute: geometric means over the sets", report.Text("type"), report.Text("decoding"),
-		number("read for a pass GB", 2), number("tokens/s", 3), number("simulated", 3), number("off %", 1), number("accepted/pass", 2), number("simulated", 2),
-		number("s/pass", 3), number("simulated", 3), number("times", 2))
-	var first [2]result
-	for _, d := range c.Measure {
-		c.Progress(fmt.Sprintf("measuring products of %v", d))
-		h, _, _, err := c.phone(d)
-		if err != nil {
-			return err
-		}
-		if err := c.asHere(h, d); err != nil {
-			return err
-		}
-		real, read, err := c.measureType(ctx, dir, draft, d)
-		if err != nil {
-			return fmt.Errorf("%v: %w", d, err)
-		}
-		if first[0].rate == 0 {
-			first = real
-		}
-		var off [2]float64
-		for j, name := range ways {
-			x, err := c.mean(ctx, h, named(name, budget), false)
-			if err != nil {
-				return err
-			}
-			off[j] = 100 * (x.rate/real[j].rate - 1)
-			table.Add(d.String(), name, read/1e9, real[j].rate, x.rate, off[j], real[j].accepted, x.accepted, real[j].pass, x.pass, real[j].rate/first[j].rate)
-		}
-		out.Find("%v: simulated tokens/s are off by %.1f%% from measured ones in plain decoding, and by %.1f%% with lever", d, off[0], off[1])
-	}
-	return nil
-}
-
-// draftType is that of the draft's matrices.
-const draftType = tensor.Q4_0
-
-// asHere gives h what this machine takes to compute a target with matrices of a type, and its draft.
-func (c *typeComparison) asHere(h *hardware, d tensor.DType) error {
-	target, err := inflate.ShapeOf(typedTarget.Name)
-	if err != nil {
-		return err
-	}
-	draft, err := inflate.ShapeOf(typedTarget.Draft)
-	if err != nil {
-		return err
-	}
-	pool := kernels.NewPool(0)
-	defer pool.Close()
-	blocks, head := size(target)
-	draftBlocks, draftHead := size(draft)
-	h.compute, h.draft = gaincost.Curve{}, gaincost.Curve{}
-	matrices := map[tensor.DType]tensor.Packed{}
-	for _, t := range []tensor.DType{d, draftType, tensor.Q8_0} {
-		matrices[t] = randomMatrix(t, target.FFN, target.Width)
-	}
-	for _, n := range []int{1, 2, 4, 8, 16, 32, 64} {
-		seconds := map[tensor.DType]float64{} // of a weight
-		for t, w := range matrices {
-			seconds[t] = productTime(pool, w, n) / float64(w.Rows*w.Cols)
-		}
-		h.compute.Points = append(h.compute.Points, gaincost.Point{Rows: n, Seconds: blocks * seconds[d]})
-		h.draft.Points = append(h.draft.Points, gaincost.Point{Rows: n, Seconds: draftBlocks*seconds[draftType] + draftHead*seconds[tensor.Q8_0]})
-		if n == 1 {
-			h.project = head * seconds[tensor.Q8_0]
-		}
-	}
-	return nil
-}
-
-func randomMatrix(d tensor.DType, rows, cols int) tensor.Packed {
-	w := tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(d, rows, cols))}
-	rand.NewChaCha8([32]byte{7}).Read(w.Data)
-	return w
-}
-
-// productTime returns the median seconds of a product with n rows.
-func productTime(pool *kernels.Pool, w tensor.Packed, n int) float64 {
-	var in kernels.Input
-	x, dst := make([]float32, n*w.Cols), make([]float32, n*w.Rows)
-	for i := range x {
-		x[i] = float32(i%7) - 3
-	}
-	var times []float64
-	for range 9 {
-		began := time.Now()
-		in.Reset(x, n, w.Cols)
-		kernels.MatMul(pool, dst, w.Rows, w, &in)
-		times = append(times, time.Since(began).Seconds())
-	}
-	return bench.Median(times)
-}
-
-// inflateStore writes a model of a real shape.
-func inflateStore(ctx context.Context, src, dst, shapeName string, d tensor.DType) error {
-	shape, err := inflate.ShapeOf(shapeName)
-	if err != nil {
-		return err
-	}
-	store, err := lever.OpenStore(ctx, src, lever.Config{})
-	if err != nil {
-		return err
-	}
-	m, err := inflate.New(ctx, store, shape, d)
-	if err != nil {
-		return err
-	}
-	return m.WriteStore(ctx, dst, weights.WriteOptions{})
-}
-
-// measureType returns what a type reaches on this machine, by way, and the bytes that a pass reads.
-func (c *typeComparison) measureType(ctx context.Context, dir, draft string, d tensor.DType) (real [2]result, read float64, err error) {
-	c.Progress(fmt.Sprintf("writing the target in %v", d))
-	model := filepath.Join(dir, d.String()+".lever")
-	defer func() { err = errors.Join(err, os.RemoveAll(model)) }()
-	if err := inflateStore(ctx, c.TypeOptions.Model, model, typedTarget.Name, d); err != nil {
-		return real, 0, err
-	}
-	throttle, err := flashsim.NewThrottle(c.flash, flashsim.Options{})
-	if err != nil {
-		return real, 0, err
-	}
-	engine, err := lever.Open(ctx, lever.Config{Model: model, Draft: draft, DRAM: c.DRAM, OpenFile: throttle.Opener(nil)})
-	if err != nil {
-		return real, 0, err
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	plan, _ := engine.Plan()
-	for j, name := range ways {
-		c.Progress(fmt.Sprintf("measuring %v: %s", d, name))
-		if real[j], err = c.measureWay(ctx, engine, name); err != nil {
-			return real, 0, err
-		}
-	}
-	return real, float64(plan.Streamed), nil
-}
-
-// plainTokens are those of an answer of plain decoding, whose passes are all alike.
-const plainTokens = 12
-
-// measureWay returns what a way of decoding reaches on this machine.
-func (c *typeComparison) measureWay(ctx context.Context, engine *lever.Engine, name string) (result, error) {
-	var rates, accepted, passes []float64
-	for _, set := range c.pair.Sets {
-		policy, err := lever.NewPolicy(name, budget)
-		if err != nil {
-			return result{}, err
-		}
-		options := engine.SpecOptions()
-		options.Policy, options.Budget = policy, budget
-		generator, err := spec.NewGenerator(options)
-		if err != nil {
-			return result{}, err
-		}
-		tokens := plainTokens
-		if name == leverName {
-			tokens = c.pair.Tokens
-			if _, err := generator.Generate(ctx, spec.Request{Prompt: set.Warm, MaxTokens: c.pair.WarmTokens, StopTokens: c.pair.Stop}, nil); err != nil {
-				return result{}, err
-			}
-		}
-		var sum spec.Stats
-		for _, p := range set.Prompts {
-			got, err := generator.Generate(ctx, spec.Request{Prompt: p.Tokens, MaxTokens: tokens, StopTokens: c.pair.Stop}, nil)
-			if err != nil {
-				return result{}, fmt.Errorf("%s: %s: %w", p.ID, name, err)
-			}
-			sum.Tokens, sum.Passes, sum.Seconds = sum.Tokens+got.Stats.Tokens, sum.Passes+got.Stats.Passes, sum.Seconds+got.Stats.Seconds
-		}
-		rates = append(rates, float64(sum.Tokens)/sum.Seconds)
-		accepted, passes = append(accepted, float64(sum.Tokens)/float64(sum.Passes)), append(passes, sum.Seconds/float64(sum.Passes))
-	}
-	return result{rate: bench.GeometricMean(rates), accepted: bench.GeometricMean(accepted), pass: bench.GeometricMean(passes)}, nil
 }

@@ -1,8 +1,12 @@
 package simulate
 
 import (
+	"context"
+	"errors"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/bench"
@@ -48,12 +52,32 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%v tokens/s with q4_0, %v with q6_k", few, many)
 		}
 	}
-	if len(r.Tables) != 2 || rate(1, 0, 3) <= 0 || rate(1, 1, 6) < rate(1, 0, 6) {
+	if len(r.Tables) != 2 || rate(1, 0, 4) <= 0 || rate(1, 1, 7) < rate(1, 0, 7) {
 		t.Errorf("measured: %+v", r.Tables)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
 		t.Errorf("%v are left, %v", left, err)
 	}
+	// A run that is interrupted has what is there by then, and another goes on with what it lacks.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Measure, o.Earlier = []tensor.DType{tensor.Q6_K}, r
+	o.Progress = func(step string) {
+		if strings.HasPrefix(step, "q6_k, plain: ") {
+			cancel()
+		}
+	}
+	if r, err = RunTypes(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	var rows []any
+	for _, row := range r.Tables[1].Rows {
+		rows = append(rows, row[0], row[1])
+	}
+	if want := []any{"q4_0", "plain", "q4_0", "lever", "q6_k", "plain"}; !slices.Equal(rows, want) {
+		t.Errorf("rows %v, want %v", rows, want)
+	}
+	o.Measure, o.Progress = nil, nil
 	o.Types = []tensor.DType{tensor.F16}
 	if _, err := RunTypes(t.Context(), o); err == nil {
 		t.Error("a type that models are not inflated to: no error")

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/lever-go/lever/bench/report"
@@ -17,6 +19,7 @@ type typesFlags struct {
 	simulate.TypeOptions
 	dram           cli.ByteSize
 	types, measure []string
+	resume         bool
 }
 
 func newTypesExperiment() *experiment {
@@ -28,10 +31,12 @@ func newTypesExperiment() *experiment {
 the demo pair drafts and accepts.
 
 --measure also measures types on this machine: it inflates the demo pair to models of full size, one type after the other, and reads them at the speed
-of the phone's flash. For each that takes some minutes, and 3 to 5 GB beside 1 GB for the draft; they are removed at the end.`,
+of the phone's flash, from the page cache, which must hold a model. Each takes some minutes, and 3 to 5 GB beside 1 GB for the draft; they are removed
+at the end. With --resume, types are measured in several runs; what is there when a run is interrupted is kept.`,
 		example: `  lever-bench types
   lever-bench types --types q4_0,iq3_xxs --dram 1536MiB
-  lever-bench types --measure q4_0,iq3_xxs`,
+  lever-bench types --measure q4_0,iq3_xxs
+  lever-bench types --measure iq3_s --measure-for 4m --resume`,
 		flags: f.register,
 		run:   f.run,
 	}
@@ -40,9 +45,11 @@ of the phone's flash. For each that takes some minutes, and 3 to 5 GB beside 1 G
 func (f *typesFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.types, "types", nil, "types of the target's matrices (default: q4_0,iq4_xs,q3_k,iq3_s,iq3_xxs)")
 	flags.StringSliceVar(&f.measure, "measure", nil, "types that are measured on this machine, too")
+	flags.DurationVar(&f.MeasureFor, "measure-for", 0, "after so long, begin no further data set for a type that is measured (default: measure all)")
+	flags.BoolVar(&f.resume, "resume", false, "keep what the report in --out has of types that are not measured now")
 	flags.Var(&f.dram, "dram", "memory for the target's weights (default: 2GiB)")
 	flags.StringVar(&f.Flash, "flash-profile", "", "the phone's flash: the name or file of a profile (default: ufs-4-measured)")
-	flags.StringVar(&f.Work, "work", "", "folder for the models that are measured (default: that for temporary files)")
+	flags.StringVar(&f.Work, "work", "", "folder for the models that are measured; draft.lever and stores such as q4_0.lever are used if they are there, and kept (default: a temporary folder)")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 1)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 48)")
 }
@@ -63,6 +70,11 @@ func (f *typesFlags) run(ctx context.Context, c experimentFlags) (*report.Report
 	if c.quick {
 		o.Sets = o.Sets[:min(2, len(o.Sets))]
 		setDefault(&o.Tokens, 24)
+	}
+	if f.resume {
+		if o.Earlier, err = report.Load(c.out, "types"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if o.Model, o.Draft, err = cli.ChooseModels(ctx, "", ""); err != nil {
 		return nil, err
