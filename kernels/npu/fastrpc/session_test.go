@@ -64,9 +64,9 @@ func (d *doubler) Call(scalars uint32, in []byte) (fastrpc.Code, error) {
 func kernels(t *testing.T) map[string]*fastrpctest.Kernel {
 	all := map[string]*fastrpctest.Kernel{}
 	for _, path := range []string{"/dev/fastrpc-cdsp-secure", "/dev/fastrpc-cdsp", "/dev/adsprpc-smd"} {
-		all[path] = fastrpctest.New(t.TempDir(), path, newDoubler())
+		all[path] = fastrpctest.New(path, newDoubler())
 	}
-	all["no heap"] = fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+	all["no heap"] = fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
 	all["no heap"].Heap = false
 	return all
 }
@@ -148,7 +148,7 @@ func TestRefused(t *testing.T) {
 		"a dead DSP":        {fail("invoke 0.0", fastrpctest.ErrDead), npu.ErrLost, "connection reset"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+			k := fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
 			test.change(k)
 			_, err := fastrpc.Open(t.Context(), k, module, fastrpc.CallLimit)
 			if !errors.Is(err, test.kind) || !strings.Contains(fmt.Sprint(err), test.says) {
@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 	t.Run("a context that is done", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		k := fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+		k := fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
 		if _, err := fastrpc.Open(ctx, k, module, fastrpc.CallLimit); !errors.Is(err, context.Canceled) || len(k.Left()) > 0 {
 			t.Errorf("%v, left: %v", err, k.Left())
 		}
@@ -176,7 +176,7 @@ func (picky) Load([]byte) error { return fastrpc.Code(0x80000452) }
 
 // TestSpace maps memory until the DSP has no addresses left, and again when some were given back.
 func TestSpace(t *testing.T) {
-	k := fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+	k := fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
 	k.Space = 5 * 4096
 	s, err := fastrpc.Open(t.Context(), k, module, fastrpc.CallLimit)
 	if err != nil {
@@ -219,7 +219,7 @@ func TestSystem(t *testing.T) {
 
 // TestHang waits for a DSP that does not answer, and not for long.
 func TestHang(t *testing.T) {
-	k := fastrpctest.New(t.TempDir(), "/dev/fastrpc-cdsp", newDoubler())
+	k := fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
 	k.Fault = func(call string) error {
 		if strings.HasPrefix(call, "invoke 4660.") || call == "invoke 4.2" {
 			return fastrpctest.ErrHang

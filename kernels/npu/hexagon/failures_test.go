@@ -72,11 +72,10 @@ func (l lazy) Call(scalars uint32, in []byte) (fastrpc.Code, error) {
 func TestFailures(t *testing.T) {
 	faults := []error{syscall.ENOMEM, syscall.EPIPE, syscall.EINVAL, syscall.EACCES, codeOf(0x402), codeOf(0x40d), codeOf(0x430), codeOf(0x777), fastrpctest.ErrDead}
 	rng := rand.New(rand.NewPCG(3, 4))
-	dir := t.TempDir()
 	attempt := func(change func(k *fastrpctest.Kernel), limit time.Duration) (stats offload.Stats, calls int, err error) {
 		t.Helper()
 		var made atomic.Int32
-		k := fastrpctest.New(dir, deviceFiles[rng.IntN(2)], newReference())
+		k := fastrpctest.New(deviceFiles[rng.IntN(2)], newReference())
 		change(k)
 		fault := k.Fault
 		k.Fault = func(call string) error {
@@ -152,7 +151,7 @@ func codeOf(offset uint32) error { return fastrpc.Code(0x80000000 + offset) }
 
 // TestLost ends the process on the DSP while it computes: what waits ends, everything fails but giving back, and the error says so.
 func TestLost(t *testing.T) {
-	k := fastrpctest.New(t.TempDir(), deviceFiles[0], newReference())
+	k := fastrpctest.New(deviceFiles[0], newReference())
 	d := openWith(t, k)
 	x, err := d.Alloc(4 * 64)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/lever-go/lever/kernels/npu/fastrpc"
+	"golang.org/x/sys/unix"
 )
 
 // Processor computes what the DSP would.
@@ -46,7 +47,6 @@ type Kernel struct {
 	// Space, if not 0, bounds the bytes that can be mapped on the DSP.
 	Space int
 
-	dir      string
 	released chan struct{}
 
 	mu      sync.Mutex
@@ -61,13 +61,14 @@ type Kernel struct {
 type file struct {
 	path   string // of a device, or of the content of a dma-buf
 	bytes  int    // of a dma-buf
+	memory int    // the system's descriptor of its content
 	shared []byte // mapped
 }
 
-// New returns a kernel that keeps files in a folder, which [testing.T.TempDir] makes.
-func New(dir, device string, p Processor) *Kernel {
+// New returns a kernel with a device file and what computes behind it.
+func New(device string, p Processor) *Kernel {
 	return &Kernel{
-		Device: device, Heap: true, Processor: p, dir: dir, released: make(chan struct{}), open: map[int]*file{}, mapped: map[*byte][]byte{},
+		Device: device, Heap: true, Processor: p, released: make(chan struct{}), open: map[int]*file{}, mapped: map[*byte][]byte{},
 		Files: map[string][]byte{"/vendor/dsp/cdsp/fastrpc_shell_unsigned_3": []byte("\x7fELF, a shell")},
 	}
 }
@@ -180,7 +181,7 @@ func (k *Kernel) Close(fd int) error {
 		return p.release()
 	}
 	if f.bytes > 0 {
-		return os.Remove(f.path)
+		return unix.Close(f.memory)
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (k *Kernel) Map(fd, size int) ([]byte, error) {
 	if size > f.bytes {
 		return nil, syscall.EINVAL
 	}
-	mem, err := mapFile(f.path, size)
+	mem, err := f.mapped(size)
 	if err == nil {
 		k.mu.Lock()
 		f.shared, k.mapped[&mem[0]] = mem, mem
@@ -205,13 +206,8 @@ func (k *Kernel) Map(fd, size int) ([]byte, error) {
 	return mem, err
 }
 
-func mapFile(path string, size int) ([]byte, error) {
-	content, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer content.Close()
-	return syscall.Mmap(int(content.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+func (f *file) mapped(size int) ([]byte, error) {
+	return unix.Mmap(f.memory, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 }
 
 func (k *Kernel) Unmap(mem []byte) error {
@@ -222,7 +218,7 @@ func (k *Kernel) Unmap(mem []byte) error {
 	if !found {
 		return syscall.EINVAL
 	}
-	return syscall.Munmap(mem)
+	return unix.Munmap(mem)
 }
 
 // argument is the argument of a request, in the memory of the host.
@@ -271,16 +267,16 @@ func (k *Kernel) alloc(a argument, size, fd int) error {
 	if err := k.fault("allocate"); err != nil {
 		return err
 	}
-	content, err := os.CreateTemp(k.dir, "dma-buf")
+	bytes := int(a.long(size))
+	memory, err := unix.MemfdCreate("dma-buf", unix.MFD_CLOEXEC)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	bytes := int(a.long(size))
-	if err := content.Truncate(int64(bytes)); err != nil {
-		return err
+	if err := unix.Ftruncate(memory, int64(bytes)); err != nil {
+		return errors.Join(err, unix.Close(memory))
 	}
-	*(*int32)(a.at(fd, 4)) = int32(k.add(&file{path: content.Name(), bytes: bytes}))
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), memory)
+	*(*int32)(a.at(fd, 4)) = int32(k.add(&file{path: path, bytes: bytes, memory: memory}))
 	return nil
 }
 

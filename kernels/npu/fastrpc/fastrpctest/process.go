@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/lever-go/lever/kernels/npu/fastrpc"
+	"golang.org/x/sys/unix"
 )
 
 // process is what runs on the DSP.
@@ -58,7 +59,7 @@ func (p *process) release() error {
 	defer p.mu.Unlock()
 	var errs []error
 	for _, mem := range p.maps {
-		errs = append(errs, syscall.Munmap(mem))
+		errs = append(errs, unix.Munmap(mem))
 	}
 	return errors.Join(errs...)
 }
@@ -134,13 +135,13 @@ func (k *Kernel) attach(fd, size int, flags uint32, returned func(uint64)) error
 	if k.Space > 0 && p.space+size > k.Space {
 		return fastrpc.Code(0x80000402)
 	}
-	mem, err := mapFile(f.path, size)
+	mem, err := f.mapped(size)
 	if err != nil {
 		return err
 	}
 	address, err := k.Processor.Map(mem, f.path)
 	if err != nil {
-		return errors.Join(err, syscall.Munmap(mem))
+		return errors.Join(err, unix.Munmap(mem))
 	}
 	p.space += size
 	p.maps[address] = mem
@@ -167,7 +168,7 @@ func (k *Kernel) detach(fd int, address uint64, size int) error {
 	}
 	delete(p.maps, uint32(address))
 	p.space -= size
-	return errors.Join(k.Processor.Unmap(uint32(address), size), syscall.Munmap(mem))
+	return errors.Join(k.Processor.Unmap(uint32(address), size), unix.Munmap(mem))
 }
 
 // invoke makes a call. Each of its buffers is described by a pointer and a size, in stride bytes.
