@@ -97,6 +97,7 @@ func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
 	nodes := []int32{node}
 	for n := range int8(mostCharacters) {
 		var next []int32
+		first := len(nodes)
 		for i := 0; i < len(nodes); i++ {
 			if at := &a.nodes[nodes[i]]; at.set != noSet && !slices.Contains(next, at.after) && covers(at.set) {
 				next = append(next, at.after)
@@ -112,6 +113,9 @@ func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
 		}
 		if len(next) == 0 || len(nodes) > mostRunning {
 			return n
+		}
+		if n > 0 && slices.Equal(next, nodes[:first]) { // and so on
+			break
 		}
 		nodes = next
 	}

@@ -20,6 +20,8 @@ type classes struct {
 	all *class
 	// blank is the one of the tokens that begin with a blank, which are about half of all, after that.
 	blank *class
+	// rest is, by branch, the most characters with which a token goes on after it, and mostCharacters + 1 if one has others than those of the set, or more.
+	rest []uint8
 }
 
 // from returns the class below a branch, or nil.
@@ -86,7 +88,30 @@ func has(known []settled, branch int32) bool {
 
 // classes returns those of a set that table spells.
 func (v *Vocabulary) classes(table [][256]int16) *classes {
-	return &classes{v.within(table, 0), v.within(table, v.blank)}
+	return &classes{v.within(table, 0), v.within(table, v.blank), v.rest(table)}
+}
+
+// rest returns that of the classes of a set that table spells.
+func (v *Vocabulary) rest(table [][256]int16) []uint8 {
+	rest := make([]uint8, len(v.trie))
+	var after func(at int32, state int16) uint8
+	after = func(at int32, state int16) (most uint8) {
+		for i := at + 1; i < v.trie[at].after && most <= mostCharacters; i = v.trie[i].after {
+			switch to := table[state][v.trie[i].last]; {
+			case to == 0:
+				most = max(most, rest[i]+1)
+			case to == dead || v.trie[i].token >= 0:
+				return mostCharacters + 1
+			default:
+				most = max(most, after(i, to))
+			}
+		}
+		return min(most, mostCharacters+1)
+	}
+	for at := int32(len(v.trie) - 1); at >= 0; at-- {
+		rest[at] = after(at, 0)
+	}
+	return rest
 }
 
 // within returns the class, below a branch, of a set that table spells.
@@ -163,7 +188,7 @@ const (
 
 // size returns the bytes of memory that the classes of a set take.
 func (c *classes) size() int {
-	return 2*(len(c.all.extents)+len(c.blank.extents)) + 2*8*len(c.all.tokens)*len(c.all.tokens[0])
+	return 2*(len(c.all.extents)+len(c.blank.extents)) + len(c.rest) + 2*8*len(c.all.tokens)*len(c.all.tokens[0])
 }
 
 // classify makes the classes of the automaton's large sets, as far as half of the work that there may be is not done.
@@ -171,7 +196,7 @@ func (g *Grammar) classify(w *work) {
 	g.classes = map[int32]*classes{}
 	a := g.automaton
 	for set := firstSet; set < len(a.sets) && len(g.classes) < mostClasses && w.steps < w.limit/2; set++ {
-		if !a.sets[set].raw && ofItsOwn(a.sets[set].runes) && w.do(len(g.vocabulary.trie)/classBranches) {
+		if !a.sets[set].raw && ofItsOwn(a.sets[set].runes) && w.do(classesSteps*len(g.vocabulary.trie)/2) {
 			g.classes[int32(set)] = g.vocabulary.classes(a.sets[set].table)
 		}
 	}
@@ -192,11 +217,20 @@ func ofItsOwn(set runeSet) bool {
 // class returns the tokens below a branch that can follow at a node, not within a character, as they spell only characters of the node's set, or
 // of one that it covers: all up to a number of characters. It returns nil if there is no class.
 func (g *Grammar) class(f frame, branch int32) (c *class, run int8) {
+	of, run := g.classesOf(f)
+	if of == nil {
+		return nil, 0
+	}
+	return of.from(branch), run
+}
+
+// classesOf returns those of the node's set, or of one that it covers, and how many characters can follow; nil if there are none.
+func (g *Grammar) classesOf(f frame) (of *classes, run int8) {
 	set := g.automaton.nodes[f.node].set
 	if set == noSet || f.within != 0 {
 		return nil, 0
 	}
-	of := g.classes[set]
+	of = g.classes[set]
 	switch {
 	case of != nil:
 	case g.covers(set, plainSet):
@@ -206,10 +240,23 @@ func (g *Grammar) class(f frame, branch int32) (c *class, run int8) {
 	default:
 		return nil, 0
 	}
-	if c = of.from(branch); c == nil {
-		return nil, 0
+	return of, g.automaton.run(f.node, func(other int32) bool { return g.covers(other, set) })
+}
+
+// open returns the classes of which so many characters can follow a state of a machine, whichever they are; nil if there are none.
+func (g *Grammar) open(m *machine, state int32) (*classes, uint8) {
+	s := &m.states[state]
+	if s.asked {
+		return s.classes, s.run
 	}
-	return c, g.automaton.run(f.node, func(other int32) bool { return g.covers(other, set) })
+	s.asked = true
+	for _, top := range s.tops[:min(len(s.tops), mostAsked)] {
+		if c, run := g.classesOf(m.stacks[top].frame); c != nil && uint8(run) > s.run {
+			s.classes, s.run = c, uint8(run)
+		}
+		m.work.steps += knownSteps
+	}
+	return s.classes, s.run
 }
 
 // mostAsked is the number of frames of which a class is looked for.

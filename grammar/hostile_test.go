@@ -132,7 +132,7 @@ func bounded(t *testing.T, v *Vocabulary, g *Grammar, seed uint64) error {
 	m := g.Matcher(t.Context())
 	random := rand.New(rand.NewPCG(seed, 1))
 	check := func() {
-		if most := (lateSteps + 1) * v.matchSteps(); m.work.steps > most {
+		if most := 3 * v.matchSteps(); m.work.steps > most {
 			t.Fatalf("%d steps, more than %d", m.work.steps, most)
 		}
 	}

@@ -59,6 +59,10 @@ type state struct {
 	first byte
 	to    int32
 	next  *[256]int32
+	// What Grammar.open returns, once it was asked.
+	asked   bool
+	classes *classes
+	run     uint8
 }
 
 const dead = -1

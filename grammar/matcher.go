@@ -93,7 +93,8 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
 	from := l.inside.spotOf(l.inside.alone(f))
 	tokens := l.tokens[:0]
-	l.spots = v.walk(l.inside, 0, from, known, blank, l.spots, func(at int32, done bool) bool {
+	open := func(state int32) (*classes, uint8) { return g.open(l.inside, state) }
+	l.spots = v.walk(l.inside, 0, from, known, blank, open, l.spots, func(at int32, done bool) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
 			tokens = append(tokens, b.token)
@@ -165,8 +166,7 @@ const (
 
 // Matcher returns a matcher at the beginning, for one text: when ctx is done, it ends.
 func (g *Grammar) Matcher(ctx context.Context) *Matcher {
-	w := newMatch(ctx, lateSteps*g.vocabulary.matchSteps())
-	return g.matcher(w)
+	return g.matcher(newMatch(ctx, g.vocabulary.lateSteps()))
 }
 
 func (g *Grammar) matcher(w *work) *Matcher {
@@ -193,8 +193,7 @@ const triedTokens = 4
 
 // try follows a text of some tokens, and fails if that takes too much work: where it shows at once, it is better said before there is a text.
 func (g *Grammar) try(w *work) error {
-	m := g.Matcher(w.ctx)
-	m.work.limit /= lateSteps
+	m := g.matcher(newMatch(w.ctx, g.vocabulary.matchSteps()))
 	for state, n := 0, 0; n < triedTokens && state >= 0; n++ {
 		mask := m.Allowed(state)
 		if m.Err() != nil || !w.do(m.work.steps) {
@@ -333,7 +332,7 @@ func (m *Matcher) force(at int32) int32 {
 		return choice
 	}
 	// From here on there is a choice. If a token goes on beyond this point, it is one already now.
-	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, nil, m.walked, func(at int32, _ bool) bool {
+	m.walked = v.walk(m.machine, branch, m.machine.spotOf(at), nil, nil, nil, m.walked, func(at int32, _ bool) bool {
 		if v.trie[at].token >= 0 {
 			longest = choice
 		}
@@ -402,7 +401,7 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	// over walks over the tokens below a branch.
 	over := func(branch int32, from spot) {
 		blank := func(at spot) []settled { return m.known(mask, at, v.blank) }
-		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, m.walked, add)
+		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, m.open, m.walked, add)
 	}
 	tops := m.machine.states[at].tops
 	for i, top := range tops {
@@ -444,6 +443,16 @@ func (m *Matcher) known(mask []uint64, at spot, branch int32) []settled {
 		unite(mask, k.class.tokens[k.run])
 	}
 	return known
+}
+
+// open returns what [Grammar.open] does of a state of the matcher's machine.
+func (m *Matcher) open(state int32) (*classes, uint8) {
+	if s := &m.machine.states[state]; s.asked {
+		return s.classes, s.run
+	}
+	m.grammar.mu.Lock()
+	defer m.grammar.mu.Unlock()
+	return m.grammar.open(m.machine, state)
 }
 
 // unite adds what is in another mask.

@@ -130,8 +130,9 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 
 // walk visits the branches below a branch, at which m is at a spot, as far as m takes them, until visit returns false, which also learns whether
 // the rule may have ended. It leaves out those that are on the way only to tokens that are known: below there, and, as blank says of a spot,
-// after a blank. It borrows spots, which it returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, spots []spot, visit func(at int32, done bool) bool) []spot {
+// after a blank. Where open, if not nil, says of a state of the machine that all tokens below can follow, it takes none of their bytes. It borrows spots,
+// which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, open func(state int32) (*classes, uint8), spots []spot, visit func(at int32, done bool) bool) []spot {
 	base, end := v.trie[below].depth, v.trie[below].after
 	spots = append(spots[:0], from)
 	all := known
@@ -159,6 +160,17 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, b
 		}
 		if !visit(i, at.state != 0 && m.states[at.state].done) {
 			break
+		}
+		if open != nil && at.state != 0 && at.state != from.state && b.after > i+1 {
+			if classes, run := open(at.state); classes != nil && classes.rest[i] <= run {
+				m.work.steps += int(b.after-i) / openBranches
+				for i++; i < b.after; i++ {
+					if v.trie[i].token >= 0 {
+						visit(i, false)
+					}
+				}
+				continue
+			}
 		}
 		spots = append(spots[:b.depth-base], at)
 		if i == v.blank && blank != nil {

@@ -30,11 +30,11 @@ const (
 	matchAsks = 1 << 14
 )
 
-// matchSteps bound a question to a matcher, to 5 ms for a vocabulary of 128,000 tokens: enough to walk over a third of them. In the middle of a text,
-// where an end would lose what there is, it may take lateSteps times as many.
+// matchSteps bound a question to a matcher: for a vocabulary of 128,000 tokens to less than 4 ms, which is enough to walk over a third of them.
 func (v *Vocabulary) matchSteps() int { return max(1<<16, len(v.trie)/3+1<<14) }
 
-const lateSteps = 2
+// lateSteps bound one in the middle of a text, where an end would lose what there is, to 5 ms.
+func (v *Vocabulary) lateSteps() int { return v.matchSteps() * 5 / 4 }
 
 // newWork returns the work of a compile.
 func newWork(ctx context.Context, limit int) *work {
@@ -56,13 +56,20 @@ func (w *work) begin() {
 
 // do counts n steps, and reports whether the work may go on.
 func (w *work) do(n int) bool {
-	w.steps += n
-	if w.steps >= w.asked && w.err == nil {
-		giveway.Now(w.ctx) // the work may keep one core busy, but nobody waiting
-		w.check()
-		w.asked = min(w.steps+w.asks, w.limit+1)
+	if w.steps += n; w.steps >= w.asked {
+		w.ask()
 	}
 	return w.err == nil
+}
+
+// ask asks whether the work may go on, after others, for whom it is to keep no core busy.
+func (w *work) ask() {
+	if w.err != nil {
+		return
+	}
+	giveway.Now(w.ctx)
+	w.check()
+	w.asked = min(w.steps+w.asks, w.limit+1)
 }
 
 // check ends the work where it must end.
@@ -92,7 +99,8 @@ const (
 	nodeSteps      = 8     // a node of a graph, or an instruction of a pattern
 	textBytes      = 8     // of a text that is kept, for one step
 	edgesStep      = 4     // edges are looked at in one step
-	classBranches  = 1     // of the trie are looked at in one step, when a class is made
+	openBranches   = 8     // of the trie are passed in one step, where all tokens below can follow
+	classesSteps   = 3     // for two branches of the trie, when the classes of a set are made
 	edgeSteps      = 1     // a byte's way in a tree is looked for
 	nameSteps      = 32    // a text of a chain
 	prefixSteps    = 4     // a prefix in a tree of names
