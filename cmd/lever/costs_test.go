@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/internal/hub"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -85,6 +88,36 @@ func TestPullListsChoices(t *testing.T) {
 	got = clitest.MustSucceed(t, "pull", "--endpoint", s.URL, "ours/tiny", folder, "--file", "x-Q4_0-*.gguf")
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 || !strings.Contains(got.Stderr, "x-Q4_0-00001-of-00002.gguf NAME.lever") {
 		t.Errorf("%v, %v: %s", entries, err, got.Stderr)
+	}
+}
+
+// Where lever profile has measured the machine, the list says what each model would give on it.
+func TestPullListsWhatChoicesGive(t *testing.T) {
+	t.Setenv("LEVER_CACHE", t.TempDir())
+	path, err := defaultProfilePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := profile.Profile{Format: "lever-profile", Version: 1, Memory: 10e9, Flash: profile.Flash{Mode: weights.Direct,
+		Reads: []profile.Reads{{Size: 1 << 20, Depth: 1, Count: 1, BytesPerSecond: 2e9}}, BestSize: 1 << 20, BestDepth: 1,
+	}}
+	if err := p.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	choices := []hub.Choice{{Pattern: "x-Q3_K.gguf", Size: 2 << 30}, {Pattern: "x-Q8_0.gguf", Size: 8 << 30}, {Pattern: "x.gguf", Size: -1}}
+	if err := printChoices(&out, choices, 4<<30); err != nil {
+		t.Fatal(err)
+	}
+	r := rates{flash: 2e9, memory: 10e9}
+	want := fmt.Sprintf(`--file          size     tokens/s with 4.0 GiB for weights
+x-Q3_K.gguf     2.0 GiB  %.3g
+x-Q8_0.gguf     8.0 GiB  %.3g
+x.gguf          unknown  ?
+tokens/s are those of plain decoding where reading limits it; a draft gives more
+`, r.tokensPerSecond(2<<30, 4<<30), r.tokensPerSecond(8<<30, 4<<30))
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", &out, want)
 	}
 }
 
