@@ -34,7 +34,16 @@ type reference struct {
 	Prompt   []int32      `json:"prompt"`
 	Greedy   []int32      `json:"greedy"`   // tokens that follow
 	LogProbs [][2]float64 `json:"logprobs"` // of the likeliest tokens after the prompt
+
+	// Tolerance is how far log-probabilities may be off; if 0, 0.002. The models with more have GELU, which llama.cpp looks up in F16.
+	Tolerance float64 `json:"tolerance,omitempty"`
+
+	Text      []int32      `json:"text"`
+	Positions [][4]float64 `json:"positions"` // log-probabilities of tokens after each of the text; see positionToken
 }
+
+// positionToken returns the token whose log-probability is the j-th of those after token i of a text.
+func positionToken(i, j, vocab int) int { return (7*i + 24*j) % vocab }
 
 // model returns the model, with random weights that F16 holds exactly.
 func (r *reference) model(t testing.TB) *model {
@@ -237,10 +246,11 @@ func (r *reference) compare(t *testing.T, dir string) {
 	logits := next(t, d, r.Prompt)
 	norm := logSumExp(logits)
 	for _, p := range r.LogProbs {
-		if got := float64(logits[int(p[0])]) - norm; math.Abs(got-p[1]) > 5e-3 {
+		if got := float64(logits[int(p[0])]) - norm; r.isOff(math.Abs(got - p[1])) {
 			t.Errorf("log-probability of token %.0f: %.4f, llama.cpp has %.4f", p[0], got, p[1])
 		}
 	}
+	r.comparePositions(t, m, w)
 	r.compareTree(t, m, w, logits)
 	var greedy []int32
 	for range r.Greedy {
@@ -250,6 +260,37 @@ func (r *reference) compare(t *testing.T, dir string) {
 	}
 	if !slices.Equal(greedy, r.Greedy) {
 		t.Errorf("greedy tokens %v, llama.cpp has %v", greedy, r.Greedy)
+	}
+}
+
+// isOff reports whether log-probabilities are too far off.
+func (r *reference) isOff(by float64) bool { return !(by <= cmp.Or(r.Tolerance, 2e-3)) }
+
+// comparePositions evaluates a text in one pass and compares what follows each of its tokens.
+func (r *reference) comparePositions(t *testing.T, m *arch.Model, w layers.Weights) {
+	t.Helper()
+	d, err := m.Decoder(w, arch.Options{KV: tensor.F32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ctx := context.Background()
+	first, err := d.Forward(ctx, layers.Batch{Tokens: r.Text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits, off := make([]float32, d.Vocab()), 0.0
+	for i, want := range r.Positions {
+		if err := d.Project(ctx, logits, []int{first + i}); err != nil {
+			t.Fatal(err)
+		}
+		norm := logSumExp(logits)
+		for j, p := range want {
+			off = max(off, math.Abs(float64(logits[positionToken(i, j, len(logits))])-norm-p))
+		}
+	}
+	if len(r.Positions) == 0 || r.isOff(off) {
+		t.Errorf("log-probabilities after %d tokens of a text are off by %.5f", len(r.Positions), off)
 	}
 }
 
