@@ -110,10 +110,10 @@ func TestPullListsWhatChoicesGive(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := rates{flash: 2e9, memory: 10e9}
-	want := fmt.Sprintf(`--file          size     tokens/s with 4.0 GiB for weights
-x-Q3_K.gguf     2.0 GiB  %.3g
-x-Q8_0.gguf     8.0 GiB  %.3g
-x.gguf          unknown  ?
+	want := fmt.Sprintf(`--file       size     tokens/s with 4.0 GiB for weights
+x-Q3_K.gguf  2.0 GiB  %.3g
+x-Q8_0.gguf  8.0 GiB  %.3g
+x.gguf       unknown  ?
 tokens/s are those of plain decoding where reading limits it; a draft gives more
 `, r.tokensPerSecond(2<<30, 4<<30), r.tokensPerSecond(8<<30, 4<<30))
 	if out.String() != want {
