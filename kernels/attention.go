@@ -119,7 +119,7 @@ func (s *Set) AttentionWith(dst, q []float32, kv *KV, head0, heads, kvHead int, 
 		}
 		for j := 0; j < keys; {
 			slot, run := visible.run(first+j, keys-j, kv.PageLen)
-			s.values(kv, dst, scratch, j, keys, heads, kvHead, slot, run)
+			s.values(kv, dst, scratch, j, heads, kvHead, slot, run)
 			j += run
 		}
 	}
@@ -196,13 +196,13 @@ func (s *Set) scores(kv *KV, scratch *AttentionScratch, j int, q []float32, head
 	}
 }
 
-// values adds run values from slot on, which are those from number j on of the keys of the stretch, times their weights.
-func (s *Set) values(kv *KV, acc []float32, scratch *AttentionScratch, j, keys, heads, kvHead, slot, run int) {
+// values adds run values from slot on, which are those from number j on of the stretch, times their weights.
+func (s *Set) values(kv *KV, acc []float32, scratch *AttentionScratch, j, heads, kvHead, slot, run int) {
 	page, first, last := kv.locate(kvHead, slot, run)
 	p := scratch.scores[j:]
 	switch {
 	case kv.V8 != nil:
-		s.k.AttentionValuesQ8(acc, scratch.quantized.weights[j:], keys, heads, kv.HeadDim, kv.V8[page][first:last], run)
+		s.k.AttentionValuesQ8(acc, scratch.quantized.weights[j:], weightRow, heads, kv.HeadDim, kv.V8[page][first:last], run)
 	case kv.V != nil:
 		s.k.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
 	default:

@@ -54,10 +54,14 @@ type quantizedScratch struct {
 	queries     []int8    // [heads][HeadDim]
 	queryScales []float32 // [heads], times the scale of attention
 	scales      []float32 // [blocks][keys]: of keys of a run, then of the values of the stretch
-	weights     []float32 // [heads][blocks][keys of the stretch]
+	weights     []float32 // [heads][blocks][weightRow]
 	sums        []float32 // [heads][blocks] of weights
 	part        []float32 // [blocks]
 }
+
+// weightRow is the distance of the weights of blocks: rows of attentionKeys would put the heads' weights 4096 bytes apart, and processors take the
+// longer to load from addresses that differ in higher bits alone.
+const weightRow = attentionKeys + 16
 
 // begin quantises the queries.
 func (x *quantizedScratch) begin(q []float32, heads, dim int, scale float32) {
@@ -65,7 +69,7 @@ func (x *quantizedScratch) begin(q []float32, heads, dim int, scale float32) {
 	grow(&x.queries, heads*dim)
 	grow(&x.queryScales, heads)
 	grow(&x.scales, blocks*attentionKeys+3) // kernels may read so many more
-	grow(&x.weights, heads*blocks*attentionKeys)
+	grow(&x.weights, heads*blocks*weightRow)
 	grow(&x.sums, heads*blocks)
 	grow(&x.part, blocks)
 	clear(x.sums)
@@ -131,10 +135,10 @@ func (s *Set) weighBlocks(kv *KV, scratch *AttentionScratch, heads, kvHead int, 
 		p := scratch.scores[h*attentionKeys : h*attentionKeys+keys]
 		s.k.MatMulF32F32(x.part, blocks, scales, blocks, p, 1, keys)
 		s.k.Add(x.sumsOf(h, kv.HeadDim), x.part[:blocks])
-		weights := x.weights[h*len(scales) : (h+1)*len(scales)]
-		copy(weights, scales)
 		for b := range blocks {
-			s.k.Mul(weights[b*keys:(b+1)*keys], p)
+			weights := x.weights[(h*blocks+b)*weightRow:][:keys]
+			copy(weights, scales[b*keys:])
+			s.k.Mul(weights, p)
 		}
 	}
 }
