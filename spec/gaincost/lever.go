@@ -40,7 +40,7 @@ type LeverOptions struct {
 //
 // Where no tree pays it decodes plainly, and looks now and then whether the draft model has become worth asking. It keeps
 // account of the time that speculation has cost over plain decoding: whatever its estimates say, it spends no more than a
-// hundredth of all time, and that of a few passes. What it learns stays for later generations.
+// hundredth of all time, and that of a few passes; of a target with experts, up to one for each text. What it learns stays for later generations.
 //
 // A Lever serves one [Generator] at a time. After the first passes it does not allocate.
 type Lever struct {
@@ -79,7 +79,8 @@ const outlookRanks = 3
 
 const (
 	startCredit = 3.5 // plain passes
-	textCredit  = 2.5 // at most, where a text begins, if the target has experts, with which trees gain less
+	textCredit  = 2.5 // at most, where a text begins, if the target has experts: trees gain less, so that what one text gained is not spent on the next,
+	leastCredit = 0.8 // and at least: what trees of one text lost says little of another
 	maxCredit   = 6.0
 	minCredit   = -1.0
 	creditRate  = 0.01 // per pass
@@ -124,7 +125,7 @@ func (l *Lever) Start(p spec.Prefill) {
 		l.tokens, l.seconds = few, l.seconds*few/l.tokens
 	}
 	if p.IO.Experts > 0 {
-		l.credit = min(l.credit, textCredit)
+		l.credit = min(max(l.credit, leastCredit), textCredit)
 	}
 	if l.sizes && l.model.Start(p) && l.seconds == 0 {
 		l.measure, l.sizes = 0, false
