@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/crc32c"
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
@@ -166,14 +166,14 @@ func (c *typeComparison) measureType(ctx context.Context, table *report.Table, d
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	c.Progress(fmt.Sprintf("measuring products of %v", d))
+	c.Progress(fmt.Sprintf("measuring blocks of %v", d))
 	h, _, _, err := c.phone(d)
 	if err != nil {
 		return err
 	}
 	plan, _ := engine.Plan()
 	read := float64(plan.Streamed)
-	if err := c.asHere(h, d, model, read); err != nil {
+	if err := c.asHere(ctx, h, engine, model, read); err != nil {
 		return err
 	}
 	for _, name := range ways {
@@ -193,14 +193,13 @@ func (c *typeComparison) measureType(ctx context.Context, table *report.Table, d
 	return nil
 }
 
-// asHere gives h what this machine takes to compute a target with matrices of a type, and its draft. Reading takes a part of it, as what the phone's flash
-// writes to memory by itself is copied here.
-func (c *typeComparison) asHere(h *hardware, d tensor.DType, model string, read float64) error {
-	target, err := inflate.ShapeOf(typedTarget.Name)
-	if err != nil {
-		return err
-	}
-	draft, err := inflate.ShapeOf(typedTarget.Draft)
+// asHere gives h what this machine takes to compute a target and its draft, by a profile of it. Reading takes a part of it, as what a phone's flash writes
+// to memory by itself is copied here.
+func (c *typeComparison) asHere(ctx context.Context, h *hardware, engine *lever.Engine, model string, read float64) error {
+	pool := kernels.NewPool(0)
+	defer pool.Close()
+	target, draft := engine.Stores()
+	p, err := profile.Measure(ctx, profile.Options{Target: target, Draft: draft, Pool: pool, Dir: model, Duration: profileTime})
 	if err != nil {
 		return err
 	}
@@ -208,28 +207,34 @@ func (c *typeComparison) asHere(h *hardware, d tensor.DType, model string, read 
 	if err != nil {
 		return err
 	}
-	pool := kernels.NewPool(0)
-	defer pool.Close()
 	copying *= read / float64(pool.Workers())
-	blocks, head := size(target)
-	draftBlocks, draftHead := size(draft)
 	h.compute, h.draft = gaincost.Curve{}, gaincost.Curve{}
-	matrices := map[tensor.DType]tensor.Packed{}
-	for _, t := range []tensor.DType{d, draftType, tensor.Q8_0} {
-		matrices[t] = randomMatrix(t, target.FFN, target.Width)
+	position := c.meanPosition()
+	for i, block := range p.Target.Block {
+		rows := float64(block.Rows)
+		h.compute.Points = append(h.compute.Points, gaincost.Point{
+			Rows: block.Rows, Seconds: copying + float64(p.Target.Blocks)*(block.Seconds+rows*position*p.Target.Attention),
+		})
+		h.draft.Points = append(h.draft.Points, gaincost.Point{
+			Rows: block.Rows, Seconds: float64(p.Draft.Blocks)*(p.Draft.Block[i].Seconds+rows*position*p.Draft.Attention) + p.Draft.Projection[i].Seconds,
+		})
 	}
-	for _, n := range []int{1, 2, 4, 8, 16, 32, 64} {
-		seconds := map[tensor.DType]float64{} // of a weight
-		for t, w := range matrices {
-			seconds[t] = productTime(pool, w, n) / float64(w.Rows*w.Cols)
-		}
-		h.compute.Points = append(h.compute.Points, gaincost.Point{Rows: n, Seconds: copying + blocks*seconds[d]})
-		h.draft.Points = append(h.draft.Points, gaincost.Point{Rows: n, Seconds: draftBlocks*seconds[draftType] + draftHead*seconds[tensor.Q8_0]})
-		if n == 1 {
-			h.project = head * seconds[tensor.Q8_0]
-		}
-	}
+	h.project = p.Target.Projection[0].Seconds
 	return nil
+}
+
+// profileTime is how long the machine is measured for a type.
+var profileTime = 20 * time.Second
+
+// meanPosition returns the mean of the positions at which answers are written.
+func (c *typeComparison) meanPosition() float64 {
+	sum, prompts := 0, 0
+	for _, set := range c.pair.Sets {
+		for _, p := range set.Prompts {
+			sum, prompts = sum+len(p.Tokens)+c.pair.Tokens/2, prompts+1
+		}
+	}
+	return float64(sum) / float64(prompts)
 }
 
 // copyTime returns the median seconds that a thread takes to read a byte of a store from the page cache and to check it.
@@ -264,29 +269,6 @@ func copyTime(model string) (seconds float64, err error) {
 		}
 	}
 	return bench.Median(times), nil
-}
-
-func randomMatrix(d tensor.DType, rows, cols int) tensor.Packed {
-	w := tensor.Packed{Type: d, Rows: rows, Cols: cols, Data: make([]byte, tensor.PackedBytes(d, rows, cols))}
-	rand.NewChaCha8([32]byte{7}).Read(w.Data)
-	return w
-}
-
-// productTime returns the median seconds of a product with n rows.
-func productTime(pool *kernels.Pool, w tensor.Packed, n int) float64 {
-	var in kernels.Input
-	x, dst := make([]float32, n*w.Cols), make([]float32, n*w.Rows)
-	for i := range x {
-		x[i] = float32(i%7) - 3
-	}
-	var times []float64
-	for range 9 {
-		began := time.Now()
-		in.Reset(x, n, w.Cols)
-		kernels.MatMul(pool, dst, w.Rows, w, &in)
-		times = append(times, time.Since(began).Seconds())
-	}
-	return bench.Median(times)
 }
 
 // plainTokens are those of an answer of plain decoding, whose passes are all alike, in every set.

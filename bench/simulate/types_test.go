@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/inflate"
@@ -24,8 +25,9 @@ func TestTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, shapes := typedTarget, inflate.Shapes
-	defer func() { typedTarget, inflate.Shapes = target, shapes }()
+	target, shapes, profiled := typedTarget, inflate.Shapes, profileTime
+	defer func() { typedTarget, inflate.Shapes, profileTime = target, shapes, profiled }()
+	profileTime = 50 * time.Millisecond
 	typedTarget = Target{Name: "small", Draft: "small-draft"}
 	inflate.Shapes = []inflate.Shape{
 		{Name: "small", Width: 512, Layers: 9, Heads: 6, KVHeads: 2, HeadDim: 128, FFN: 1024, Vocab: 4608},
@@ -61,9 +63,9 @@ func TestTypes(t *testing.T) {
 	// A run that is interrupted has what is there by then, and another goes on with what it lacks.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Measure, o.Earlier = []tensor.DType{tensor.Q6_K}, r
+	o.Measure, o.Earlier = []tensor.DType{tensor.IQ4_XS}, r
 	o.Progress = func(step string) {
-		if strings.HasPrefix(step, "q6_k, plain: ") {
+		if strings.HasPrefix(step, "iq4_xs, plain: ") {
 			cancel()
 		}
 	}
@@ -74,7 +76,7 @@ func TestTypes(t *testing.T) {
 	for _, row := range r.Tables[1].Rows {
 		rows = append(rows, row[0], row[1])
 	}
-	if want := []any{"q4_0", "plain", "q4_0", "lever", "q6_k", "plain"}; !slices.Equal(rows, want) {
+	if want := []any{"q4_0", "plain", "q4_0", "lever", "iq4_xs", "plain"}; !slices.Equal(rows, want) {
 		t.Errorf("rows %v, want %v", rows, want)
 	}
 	o.Measure, o.Progress = nil, nil
