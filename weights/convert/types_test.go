@@ -22,12 +22,18 @@ var scaleOffsets = map[tensor.DType][2]int{
 	tensor.MXFP4: {-1, -1}, tensor.IQ1_M: {-1, -1},
 }
 
-// randomBlocks returns blocks of a type with random bytes and a scale of 2^exponent; what is subtracted or added has eight times or minus eight times that.
+// randomBlocks returns blocks of a type with random bytes and scales of setScales.
 func randomBlocks(rng *rand.Rand, d tensor.DType, elems, exponent int) []byte {
 	raw := make([]byte, d.RowBytes(elems))
 	for i := range raw {
 		raw[i] = byte(rng.Uint32())
 	}
+	setScales(raw, d, exponent)
+	return raw
+}
+
+// setScales gives blocks a scale of 2^exponent; what is subtracted or added gets eight times or minus eight times that.
+func setScales(raw []byte, d tensor.DType, exponent int) {
 	scale := tensor.F32ToF16(float32(math.Ldexp(1, exponent)))
 	offsets, ok := scaleOffsets[d]
 	if !ok {
@@ -52,7 +58,6 @@ func randomBlocks(rng *rand.Rand, d tensor.DType, elems, exponent int) []byte {
 			}
 		}
 	}
-	return raw
 }
 
 // blocksOfSize returns random blocks of values whose root mean square is about size.

@@ -1,0 +1,183 @@
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/tensor"
+)
+
+// wideSizes are the sizes, by their names in configurations and metadata, that give matrices whole blocks of 256 columns.
+var wideSizes = map[string]float64{
+	"hidden_size": 256, "conv_dim": 256, "conv_dim_out": 256, "block_dim": 256, "block_ff_dim": 384, "intermediate_size": 256, "moe_intermediate_size": 256,
+	"shared_intermediate_size": 256, "hidden_size_per_layer_input": 256, "num_attention_heads": 16, "num_heads": 16, "num_experts": 4, "num_local_experts": 4,
+	"embedding_length": 256, "feed_forward_length": 256, "expert_feed_forward_length": 256, "embedding_length_per_layer_input": 256,
+	"attention.head_count": 16, "expert_count": 4,
+}
+
+// widen gives a description of a model wide sizes in place of those above 0.
+func widen(description map[string]any) {
+	for key, value := range description {
+		size, ok := wideSizes[key]
+		switch v := value.(type) {
+		case map[string]any:
+			if key == "text_config" {
+				widen(v)
+			}
+		case float64:
+			if ok && v > 0 {
+				description[key] = size
+			}
+		case []any: // of layers, some of which are several times as wide as the first
+			for i := range v {
+				if ok {
+					v[i] = v[i].(float64) / v[0].(float64) * size
+				}
+			}
+		}
+	}
+}
+
+// wide gives the reference wide sizes, but for those with very many layers.
+func (r *reference) wide() {
+	if r.Metadata["block_count"].(float64) < 20 {
+		widen(r.Config)
+		widen(r.Metadata)
+	}
+}
+
+// typesOfFiles are those of matrices in GGUF files.
+func typesOfFiles() []tensor.DType {
+	types := []tensor.DType{tensor.F16, tensor.BF16}
+	for _, d := range tensor.Types() {
+		if d.Quantized() {
+			types = append(types, d)
+		}
+	}
+	return types
+}
+
+// plainTensors are parts of the names of matrices that GGUF files keep as F32.
+var plainTensors = []string{"gate_inp", "altup", "laurel", "shortconv.conv", "per_layer_model_proj", "inp_gate", ".proj.", "_norm", "router"}
+
+// mixed returns a GGUF file of the model of the reference whose matrices have random blocks of different types by turns: each takes the first of types whose blocks fit
+// and that the others left, or else F16. left are those that no matrix took.
+func (r *reference) mixed(t *testing.T, m *model, types []tensor.DType, seed uint64) (c gguf.Content, left []tensor.DType) {
+	t.Helper()
+	c = r.file(t, m)
+	left = slices.Clone(types)
+	for i := range c.Tensors {
+		x := &c.Tensors[i]
+		isPlain := func(part string) bool { return strings.Contains(x.Name, part) }
+		if len(x.Shape) < 2 || slices.ContainsFunc(plainTensors, isPlain) {
+			continue
+		}
+		fits := func(d tensor.DType) bool { return x.Shape[0]%d.BlockElems() == 0 }
+		d := tensor.F16
+		if next := slices.IndexFunc(left, fits); next >= 0 {
+			d = left[next]
+			left = slices.Delete(left, next, next+1)
+		}
+		size := 1 / math.Sqrt(float64(x.Shape[0]))
+		if x.Name == "token_embd.weight" {
+			size = 1
+			if r.Embedding != 0 {
+				size = r.Embedding
+			}
+		}
+		elems := len(x.Data) / 4
+		if x.Type = d; d.Quantized() {
+			x.Data = mixedBlocks(t, d, elems, size, seed+uint64(i))
+			continue
+		}
+		rng := rand.New(rand.NewPCG(seed+uint64(i), 2)) // F16 or BF16
+		values := make([]float32, elems)
+		for j := range values {
+			values[j] = float32(rng.IntN(255)-127) / 64 * float32(math.Exp2(math.Round(math.Log2(size))))
+		}
+		x.Data = make([]byte, d.RowBytes(elems))
+		if err := tensor.Encode(x.Data, values, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c, left
+}
+
+// mixedBlocks returns random blocks of values whose root mean square is about size.
+func mixedBlocks(t *testing.T, d tensor.DType, elems int, size float64, seed uint64) []byte {
+	t.Helper()
+	raw := make([]byte, d.RowBytes(elems))
+	rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(raw)
+	setScales(raw, d, 0)
+	sample := make([]float32, min(elems, 16*d.BlockElems()))
+	if err := tensor.Decode(sample, raw[:d.RowBytes(len(sample))], d); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, v := range sample {
+		sum += float64(v) * float64(v)
+	}
+	setScales(raw, d, int(math.Round(math.Log2(size/math.Sqrt(sum/float64(len(sample)))))))
+	return raw
+}
+
+// mixedTolerance is how far log-probabilities may be off, as both programs round activations to 8 bits, each in its own way, in every layer.
+const mixedTolerance = 0.12
+
+// TestFamiliesOfTypes converts models of most architectures whose matrices have all types of GGUF files by turns, which the store keeps where it can, and
+// compares their log-probabilities with llama.cpp's. LEVER_WRITE_GGUF is as in TestReferences.
+func TestFamiliesOfTypes(t *testing.T) {
+	golden := map[string][][2]float64{} // log-probabilities, by the name of a reference and the number of a part
+	if err := json.Unmarshal(readFile(t, "testdata/families.json"), &golden); err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob("testdata/reference/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no references", err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		if os.Getenv("LEVER_WRITE_GGUF") == "" && len(golden[name+"-0"]) == 0 {
+			continue // which is one of those that testdata/reference/README.md names
+		}
+		t.Run(name, func(t *testing.T) {
+			var r reference
+			if err := json.Unmarshal(readFile(t, path), &r); err != nil {
+				t.Fatal(err)
+			}
+			r.wide()
+			m, left := r.model(t), typesOfFiles()
+			for part := 0; len(left) > 0; part++ {
+				if part == 3 {
+					t.Fatalf("no matrix has one of the types %v", left)
+				}
+				var c gguf.Content
+				c, left = r.mixed(t, m, left, uint64(100*part))
+				file, key := writeGGUF(t, c), fmt.Sprintf("%s-%d", name, part)
+				if dir := os.Getenv("LEVER_WRITE_GGUF"); dir != "" {
+					writeFile(t, filepath.Join(dir, key+".gguf"), readFile(t, file))
+					continue
+				}
+				if len(golden[key]) == 0 {
+					t.Fatal("no log-probabilities")
+				}
+				logits := decodeStore(t, makeStore(t, file, tensor.Invalid), r.Prompt)
+				norm, off := logSumExp(logits), 0.0
+				for _, p := range golden[key] {
+					off = max(off, math.Abs(float64(logits[int(p[0])])-norm-p[1]))
+				}
+				if !(off <= mixedTolerance) {
+					t.Errorf("%s: log-probabilities are off by %.4f", key, off)
+				}
+			}
+		})
+	}
+}
