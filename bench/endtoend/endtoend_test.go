@@ -56,6 +56,9 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 			t.Errorf("the text does not say %q:\n%s", want, text.String())
 		}
 	}
+	if summary := strings.Join(r.Summary.Sentences, "\n"); len(r.Summary.Sentences) != 5 || !strings.Contains(summary, "times as fast as snail (0.5 tokens/s), as was measured elsewhere") {
+		t.Errorf("the summary says %s", summary)
+	}
 	if err := r.Save(t.TempDir()); err != nil {
 		t.Error(err)
 	}

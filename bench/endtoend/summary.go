@@ -100,6 +100,13 @@ func (r *run) sumUp(out *report.Report, sets []string, rates map[string]float64,
 	for _, p := range r.Peers {
 		say("It is %.1f times as fast as %s, which had as much memory and answered the same prompts by turns.", mine/rates[p.Name], p.Name)
 	}
+	var others []string
+	for _, other := range r.Beside {
+		others = append(others, fmt.Sprintf("%.1f times as fast as %s (%g tokens/s)", mine/other.Rate, other.Name, other.Rate))
+	}
+	if others != nil {
+		say("It is %s, as was measured elsewhere.", strings.Join(others, "; "))
+	}
 	if compared, different := r.differences(); different == 0 {
 		say("All %d answers are, token for token, the start of what the model alone would write.", compared)
 	} else {

@@ -42,8 +42,9 @@ func (p *Plot) draw(format string, alone bool) ([]byte, error) {
 	}
 	d := plot.New()
 	p.style(d, alone)
-	entries, height := []entry{}, plotHeight
+	var entries []entry
 	var err error
+	height := plotHeight
 	if p.Groups != nil {
 		entries, height = p.addBars(d)
 	} else {

@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"context"
+	"html"
 	"image/color"
 	"image/png"
 	"os"
@@ -90,7 +91,15 @@ func TestCommittedPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkPlots(t, string(page), committed(t))
+	reports := committed(t)
+	checkPlots(t, string(page), reports)
+	for _, r := range reports {
+		for _, sentence := range r.Summary.Sentences {
+			if !strings.Contains(string(page), "<li>"+html.EscapeString(sentence)+"</li>") {
+				t.Errorf("the page does not begin with %q", sentence)
+			}
+		}
+	}
 }
 
 // checkPlots checks that each report has a section of the page, and each plot a picture with its labels there.

@@ -15,8 +15,9 @@ func Example() {
 		fmt.Printf("%s, %.0f %% in memory, drafted by %s\n", t.Name, 100*t.InMemory, t.Draft)
 	}
 	// Output:
-	// UFS 4.0, NPU
-	// UFS 4.0, CPU
+	// UFS 4 measured, NPU
+	// UFS 4 measured, CPU
+	// UFS 4 at best, NPU
 	// UFS 3.1, NPU
 	// mid-range, CPU
 	// llama-3.1-8b, 25 % in memory, drafted by llama-3.2-1b

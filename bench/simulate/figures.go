@@ -116,7 +116,9 @@ func (s *simulation) phones(ctx context.Context, out *report.Report) error {
 				for i := range rates {
 					all[i] = append(all[i], rates[i])
 				}
-				overPlain, overChain = append(overPlain, rates[2]/rates[0]), append(overChain, rates[2]/rates[1])
+				if !d.Bound {
+					overPlain, overChain = append(overPlain, rates[2]/rates[0]), append(overChain, rates[2]/rates[1])
+				}
 				table.Add(d.Name, t.Name, set.Name, rates[0], rates[1], rates[2], rates[2]/rates[0], rates[2]/rates[1])
 			}
 			groups = append(groups, t.Name+"\n"+d.Name)
@@ -131,6 +133,8 @@ func (s *simulation) phones(ctx context.Context, out *report.Report) error {
 	}
 	out.Find("over %d configurations, lever is %.2f times as fast as plain decoding from flash (paper %.2f) and %.2f times as fast as the best chain of each (paper, over a chain: %.2f), with the acceptance of the demo pair",
 		len(overPlain), bench.GeometricMean(overPlain), bench.PaperOverPlain, bench.GeometricMean(overChain), bench.PaperOverChain)
+	out.Summary.Sentences = append(out.Summary.Sentences, fmt.Sprintf("On simulated phones, the fastest with flash as it was measured, Lever is %.1f times as fast as plain decoding from flash and %.2f times as fast as the best chain, over %d configurations.",
+		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), len(overPlain)))
 	return nil
 }
 

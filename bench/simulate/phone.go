@@ -16,6 +16,8 @@ type Phone struct {
 	Flash  string  // profile of package weights
 	Memory float64 // bytes/s that computing a row reads weights at
 	CPU    float64 // multiply-accumulates/s with many rows
+	// Bound says that its flash reads as fast as its makers say at best, rather than as was measured. Means over phones leave it out.
+	Bound bool
 	// NPU is the same for the target's blocks where they run on an NPU, with batches padded to NPURows; if zero, they run on the CPU.
 	NPU float64
 }
@@ -23,15 +25,16 @@ type Phone struct {
 // NPURows are the batches that programs of an NPU are compiled for.
 var NPURows = []int{1, 8, 16, 32, 64, 128}
 
-// Phones are phones of three classes, the best with and without its NPU. Flash is that of the built-in profiles. Rates are estimates around public
+// Phones are phones of three classes, the best with and without its NPU, and with the flash that it would have at best. Flash is that of the built-in profiles. Rates are estimates around public
 // figures: 4.5 to 5.1 tokens/s decoding 8 to 12 billion parameters in 4 bits on the CPU of recent Snapdragons (30 GB/s); 85 tokens/s prompt on the
 // CPU of a Snapdragon X Elite and 720 on its NPU for 8 billion (0.7 and 5.8 · 10^12 multiply-accumulates/s), 80 of a 4-billion model on the NPU of a
 // Snapdragon 8 Gen 3 with a general driver (0.3 · 10^12).
 var Phones = []Phone{
-	{"UFS 4.0, NPU", "ufs-4.0", 30e9, 0.4e12, 2.5e12},
-	{"UFS 4.0, CPU", "ufs-4.0", 30e9, 0.4e12, 0},
-	{"UFS 3.1, NPU", "ufs-3.1", 25e9, 0.3e12, 1.5e12},
-	{"mid-range, CPU", "mid-range", 15e9, 0.2e12, 0},
+	{Name: "UFS 4 measured, NPU", Flash: "ufs-4-measured", Memory: 30e9, CPU: 0.4e12, NPU: 2.5e12},
+	{Name: "UFS 4 measured, CPU", Flash: "ufs-4-measured", Memory: 30e9, CPU: 0.4e12},
+	{Name: "UFS 4 at best, NPU", Flash: "ufs-4.0", Memory: 30e9, CPU: 0.4e12, NPU: 2.5e12, Bound: true},
+	{Name: "UFS 3.1, NPU", Flash: "ufs-3.1", Memory: 25e9, CPU: 0.3e12, NPU: 1.5e12},
+	{Name: "mid-range, CPU", Flash: "mid-range", Memory: 15e9, CPU: 0.2e12},
 }
 
 // Target is a pair of models by their sizes, of which a part of the target stays in memory.

@@ -16,8 +16,8 @@ import (
 
 // SparsePhones run a target with experts: a phone with UFS 4 that was measured, cool and hot, both on the CPU.
 var SparsePhones = []Phone{
-	{"UFS 4 measured, CPU", "ufs-4-measured", 30e9, 0.4e12, 0},
-	{"UFS 4 measured, hot, CPU", "ufs-4-measured-hot", 20e9, 0.27e12, 0},
+	{Name: "UFS 4 measured, CPU", Flash: "ufs-4-measured", Memory: 30e9, CPU: 0.4e12},
+	{Name: "UFS 4 measured, hot, CPU", Flash: "ufs-4-measured-hot", Memory: 20e9, CPU: 0.27e12},
 }
 
 // The target with experts and its draft. Its experts have an inner width of 768, as in the model that exists.
