@@ -86,8 +86,11 @@ func (r *run) sumUp(out *report.Report, sets []string, rates map[string]float64,
 	}
 	mine := rates[leverName]
 	if r.CPUShare > 0 {
-		say("With a phone's balance of reading and computing, Lever is %.1f times as fast as plain decoding from flash and %.2f times as fast as the best chain: %.2f tokens/s on the phone.",
-			mine/rates[plainName], mine/rates[chain], mine/r.CPUShare)
+		beside := ""
+		if chain != "" {
+			beside = fmt.Sprintf(" and %.2f times as fast as the best chain", mine/rates[chain])
+		}
+		say("With a phone's balance of reading and computing, Lever is %.1f times as fast as plain decoding from flash%s: %.2f tokens/s on the phone.", mine/rates[plainName], beside, mine/r.CPUShare)
 		out.Find("on the phone, which computes %.2f times as fast as this machine: lever %.2f tokens/s, plain %.2f", 1/r.CPUShare, mine/r.CPUShare, rates[plainName]/r.CPUShare)
 		return
 	}
