@@ -102,7 +102,10 @@ func (f *files) serve(r *reverse) Code {
 		return f.opened(r, 1)
 	case fileOpenEnv:
 		return f.opened(r, 3)
-	case fileStat:
+	case fileStat: // and the methods above it, with their number in the first word
+		if number, _ := r.word(0, 0); number != fileStat {
+			return codeUnsupported
+		}
 		return f.stat(r)
 	}
 	id, ok := r.word(0, 0)

@@ -43,16 +43,22 @@ func (s *Session) Alloc(n int) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = s.usable(); err == nil {
-		m.address, err = s.abi.attach(s.k, s.fd, m)
-	}
-	if err == nil && (m.address == 0 || m.address+uint64(len(m.mem)) > math.MaxUint32) {
-		err = fmt.Errorf("address %#x: %w", m.address, npu.ErrOutOfMemory)
-	}
-	if err != nil {
+	if err := m.attach(); err != nil {
 		return nil, errors.Join(s.failed(fmt.Sprintf("map %d bytes on the DSP, whose processes have 4 GiB of addresses", n), err, npu.ErrOutOfMemory), m.Free())
 	}
 	return m, nil
+}
+
+// attach maps m in the process of the DSP.
+func (m *Memory) attach() error {
+	err := m.s.use(func() (err error) {
+		m.address, err = m.s.abi.attach(m.s.k, m.s.fd, m)
+		return err
+	})
+	if err == nil && (m.address == 0 || m.address > math.MaxUint32-uint64(len(m.mem))) {
+		err = fmt.Errorf("address %#x: %w", m.address, npu.ErrOutOfMemory)
+	}
+	return err
 }
 
 // allocHere returns memory that the DSP does not know yet.
@@ -90,7 +96,11 @@ func (s *Session) allocBuffer(size int) (int, error) {
 			refused = fmt.Errorf("%s: %w: %w", path, npu.ErrUnsupported, err)
 		}
 	}
-	fd, err := s.abi.alloc(s.k, s.fd, size)
+	var fd int
+	err := s.use(func() (err error) {
+		fd, err = s.abi.alloc(s.k, s.fd, size)
+		return err
+	})
 	if err != nil && refused != nil {
 		err = refused
 	}
@@ -121,9 +131,11 @@ func (m *Memory) sync(doing string, what uint64) error {
 func (m *Memory) Free() (err error) {
 	m.free.Do(func() {
 		var errs []error
-		if m.address != 0 && m.s.usable() == nil {
+		if m.address != 0 {
+			err := m.s.use(func() error { return m.s.abi.detach(m.s.k, m.s.fd, m) })
+			err = m.s.failed("unmap memory on the DSP", err, nil)
 			// A process that has ended, or will, has no memory to give back.
-			if err := m.s.failed("unmap memory on the DSP", m.s.abi.detach(m.s.k, m.s.fd, m), nil); !errors.Is(err, npu.ErrLost) {
+			if !errors.Is(err, npu.ErrLost) && !errors.Is(err, fs.ErrClosed) {
 				errs = append(errs, err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type Session struct {
 	fd     int
 	limit  time.Duration // for a call
 	module uint32        // its handle
+	using  sync.RWMutex  // held for reading while fd is in use, and for good once nothing may use it
 	lost   atomic.Bool
 	closed atomic.Bool
 	files  files
@@ -197,7 +199,7 @@ func (s *Session) load(m Module) error {
 }
 
 // Call calls a method of the module, at most 31, with buffers that go in and buffers that come out, whose sizes the module knows. An error
-// wraps [npu.ErrLost]: nobody knows what of the call was done.
+// wraps [npu.ErrLost]: nobody knows what of the call was done, and the kernel may still use the buffers.
 func (s *Session) Call(method uint8, in, out [][]byte) error {
 	err := s.invoke(s.module, method, in, out)
 	if err == nil || errors.Is(err, fs.ErrClosed) {
@@ -221,7 +223,9 @@ func (s *Session) invoke(handle uint32, method uint8, in, out [][]byte) error {
 	calls := s.calls
 	for {
 		select {
-		case calls <- func() { ended <- s.invokeUnlimited(handle, method, in, out) }:
+		case calls <- func() {
+			ended <- s.use(func() error { return s.invokeUnlimited(handle, method, in, out) })
+		}:
 			calls = nil
 		case err := <-ended:
 			return err
@@ -271,6 +275,19 @@ func (s *Session) invokeUnlimited(handle uint32, method uint8, in, out [][]byte)
 	return s.abi.invoke(s.k, s.fd, handle, scalars(method, len(in), len(out)), arguments)
 }
 
+// use runs f, which makes requests to the device, unless the session is closed or lost. Close waits for f: once the descriptor is closed, the
+// system gives its number to another file.
+func (s *Session) use(f func() error) error {
+	if !s.using.TryRLock() {
+		return s.usable()
+	}
+	defer s.using.RUnlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return f()
+}
+
 // usable returns why nothing can be done with the session, or nil.
 func (s *Session) usable() error {
 	if s.closed.Load() {
@@ -302,13 +319,13 @@ func (s *Session) Close() error {
 		return s.k.Close(s.fd)
 	}
 	wait := func() error { return s.within(func() error { <-s.ended; return nil }) }
+	idle := func() error { return s.within(func() error { s.using.Lock(); return nil }) }
 	err := s.within(func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) })
 	if err == nil {
-		err = wait()
-		return errors.Join(err, s.k.Close(s.fd))
+		return errors.Join(wait(), idle(), s.k.Close(s.fd))
 	}
 	if !errors.Is(err, npu.ErrLost) { // the process is gone already, or the kernel ends it with the device
-		err = nil
+		err = idle()
 	}
 	return errors.Join(err, s.k.Close(s.fd), wait())
 }

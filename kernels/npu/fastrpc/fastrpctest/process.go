@@ -358,7 +358,7 @@ func (p *process) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	size := int(binary.LittleEndian.Uint64(out[0]))
-	if out, err = p.ask(std, 31, [][]byte{numbers(0, uint32(len(name)+1)), text(name)}, 96); err != nil || int(binary.LittleEndian.Uint64(out[0][40:])) != size {
+	if out, err = p.ask(std, 31, [][]byte{numbers(31, uint32(len(name)+1)), text(name)}, 96); err != nil || int(binary.LittleEndian.Uint64(out[0][40:])) != size {
 		return nil, fmt.Errorf("a file of %d bytes has another size: %v, %w", size, out, err)
 	}
 	mem, err := open("apps_mem")
