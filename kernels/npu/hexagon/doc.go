@@ -12,6 +12,7 @@
 //  3. A goroutine calls the DSP for all messages that there are, by four calls at the same time, each of which has a thread of the DSP and
 //     computes a share of the rows of weights. The module (src/module.c) flushes the DSP's caches, computes the products in order, marks each as
 //     done, and flushes again. What is submitted meanwhile is for the next calls: the more wait, the less a call costs each.
+//     A product that reads or overwrites what one before it writes or reads waits for the calls after that one's.
 //  4. The quantised form of activations lies beside their buffer, so that parts of a matrix that follow need not quantise again.
 //
 // # Where it has run

@@ -3,8 +3,10 @@
 package hexagon
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -12,8 +14,10 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/fastrpc"
 	"github.com/lever-go/lever/kernels/npu/fastrpc/fastrpctest"
 	"github.com/lever-go/lever/kernels/npu/nputest"
+	"github.com/lever-go/lever/tensor"
 )
 
 var deviceFiles = []string{"/dev/fastrpc-cdsp", "/dev/adsprpc-smd"}
@@ -130,4 +134,66 @@ func TestTextWhatever(t *testing.T) {
 	if lost == 0 || fellBack == 0 {
 		t.Error("nothing failed")
 	}
+}
+
+// ranged notes the ranges of messages that it is called for. It computes once it is released.
+type ranged struct {
+	*reference
+	release chan struct{}
+	noted   *sync.Map // [2]uint32
+}
+
+func (r ranged) Call(scalars uint32, in []byte) (fastrpc.Code, error) {
+	<-r.release
+	r.noted.Store([2]uint32{binary.LittleEndian.Uint32(in[8:]), binary.LittleEndian.Uint32(in[12:])}, true)
+	return r.reference.Call(scalars, in)
+}
+
+// TestDependent submits products with the results of others, which parts of the DSP that do not wait for each other compute in calls of their own.
+func TestDependent(t *testing.T) {
+	processor := ranged{newReference(), make(chan struct{}), &sync.Map{}}
+	k := fastrpctest.New(deviceFiles[0], processor)
+	d := openWith(t, k)
+	const n = 64
+	var buffers [4]npu.Buffer
+	for i := range buffers {
+		var err error
+		if buffers[i], err = d.Alloc(4 * n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := d.Compile(npu.Product{Type: tensor.Q8_0, Rows: n, Cols: n}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tensor.Packed{Type: tensor.Q8_0, Rows: n, Cols: n, Data: make([]byte, tensor.PackedBytes(tensor.Q8_0, n, n))}
+	var events []npu.Event
+	for _, o := range [][2]int{{0, 3}, {0, 2}, {0, 1}, {1, 3}, {0, 3}, {2, 0}} {
+		e, err := p.Submit(t.Context(), 1, npu.Operands{W: w, X: buffers[o[0]], Y: buffers[o[1]]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	close(processor.release)
+	for _, e := range events {
+		if err := e.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	for r := range processor.noted.Range {
+		from, to := r.([2]uint32)[0], r.([2]uint32)[1]
+		for _, later := range []uint32{3, 4, 5} { // each depends on the one before it
+			if from < later && later < to {
+				t.Errorf("one call for %d..%d", from, to)
+			}
+		}
+	}
+	for _, b := range buffers {
+		err = errors.Join(err, b.Free())
+	}
+	if err := errors.Join(err, p.Close(), d.Close()); err != nil {
+		t.Error(err)
+	}
+	nothingLeft(t, k)
 }

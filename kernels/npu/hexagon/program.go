@@ -96,17 +96,17 @@ func (p *program) queue(rows int, o *npu.Operands, x, y *buffer) (*event, error)
 	if err := d.queue.Flush(); err != nil {
 		return nil, d.failed(err)
 	}
-	return d.publish()
+	return d.publish(x, y)
 }
 
 // publish lets the DSP have the message at the end of the queue.
-func (d *Device) publish() (*event, error) {
+func (d *Device) publish(x, y *buffer) (*event, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
-	e := &event{done: make(chan struct{})}
+	e := &event{x: x, y: y, done: make(chan struct{})}
 	d.events[d.to%slots] = e
 	d.to++
 	select {

@@ -19,6 +19,7 @@ const (
 
 // event is a submitted program. err is set before done is closed.
 type event struct {
+	x, y *buffer
 	err  error
 	done chan struct{}
 }
@@ -51,7 +52,7 @@ func (d *Device) run() {
 func (d *Device) runAll() {
 	for {
 		d.mu.Lock()
-		from, to, err := d.from, d.to, d.lost
+		from, to, err := d.from, d.independent(), d.lost
 		d.mu.Unlock()
 		if from == to {
 			return
@@ -61,6 +62,21 @@ func (d *Device) runAll() {
 		}
 		d.end(from, to, err)
 	}
+}
+
+// independent returns the end of the messages, from the first one under way on, none of which uses or writes what an earlier one writes, or writes
+// what an earlier one uses. Calls at the same time do not wait for each other between two messages. The caller holds mu.
+func (d *Device) independent() uint32 {
+	for i := d.from; i != d.to; i++ {
+		later := d.events[i%slots]
+		for j := d.from; j != i; j++ {
+			earlier := d.events[j%slots]
+			if earlier.y == later.x || earlier.y == later.y || earlier.x == later.y {
+				return i
+			}
+		}
+	}
+	return d.to
 }
 
 // call has the messages from..to−1 computed, by calls at the same time that share the rows of weights.
