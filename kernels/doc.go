@@ -73,8 +73,8 @@
 //	dotprod         92     88      90    80    79       82     82
 //	i8mm            83     79      81    69    67       72     72
 //
-// With one row, unpacking takes most of the time. At best, a core of a Zen 3 class processor unpacks and multiplies Q3_K at 7.6, IQ3_XXS at 7.9 and IQ3_S at
-// 6.1 billion elements a second, with avx2: 3.3, 3.0 and 2.6 GB/s, about what the flash of a phone reads (2.6 GB/s).
+// With one row, unpacking takes most of the time. A core of a shared Zen 3 class machine unpacks and multiplies IQ3_XXS and IQ3_S at about 5 billion elements a
+// second with avx2, 2.0 and 2.2 GB/s (medians of 40 runs, whose quartiles are a third apart).
 //
 // The sets avx512 and amx have no unpackers and no products with unpacked tiles of their own: no machine was at hand to try them on.
 //

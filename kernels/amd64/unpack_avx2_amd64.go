@@ -26,10 +26,10 @@ var unpackAvx2 = map[tensor.DType]table.Unpacker{
 		unpackQ5KAvx2(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
 	}},
 	tensor.IQ3_S: {Layout: table.Offset16, Run: func(dst, tile []byte) {
-		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &iq3SMagnitudes[padding])
+		unpackIQ3SAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_S, tile), &quants.IQ3S)
 	}},
 	tensor.IQ3_XXS: {Layout: table.Offset32, Run: func(dst, tile []byte) {
-		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &iq3XXSHalves[padding])
+		unpackIQ3XXSAvx2(&dst[0], &tile[0], blocksOf(tensor.IQ3_XXS, tile), &iq3XXSHalves)
 	}},
 }
 
@@ -49,19 +49,10 @@ var iq4Magnitudes = func() (magnitudes [16]int8) {
 	return magnitudes
 }()
 
-// padding is what tables of magnitudes have before and behind them, as more is read than one magnitude.
-const padding = 3
-
-// iq3SMagnitudes are those of IQ3_S.
-var iq3SMagnitudes = func() (magnitudes [padding + 512 + padding]uint32) {
-	copy(magnitudes[padding:], quants.IQ3S[:])
-	return magnitudes
-}()
-
 // iq3XXSHalves are half of the magnitudes of IQ3_XXS, which are even.
-var iq3XXSHalves = func() (magnitudes [padding + 256 + padding]uint32) {
+var iq3XXSHalves = func() (magnitudes [256]uint32) {
 	for i, m := range quants.IQ3XXS {
-		magnitudes[padding+i] = m >> 1
+		magnitudes[i] = m >> 1
 	}
 	return magnitudes
 }()
@@ -96,12 +87,12 @@ func unpackQ3KAvx2(dst, tile *byte, blocks int)
 //go:noescape
 func unpackQ5KAvx2(dst, tile *byte, blocks int)
 
-// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each: those from *magnitudes on, padded.
+// unpackIQ3SAvx2 unpacks blocks blocks of a tile of IQ3_S, whose quants stand for four magnitudes each.
 //
 //go:noescape
-func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *uint32)
+func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *[512]uint32)
 
 // unpackIQ3XXSAvx2 is unpackIQ3SAvx2 for IQ3_XXS.
 //
 //go:noescape
-func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *uint32)
+func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *[256]uint32)

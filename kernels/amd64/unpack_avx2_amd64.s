@@ -382,11 +382,9 @@ same_half:
 #define BYTE_INDEX(j, r) MOVBLZX (16*(j)+r)(R12), AX
 #define WORD_INDEX(j, r) MOVWLZX (32*(j)+2*(r))(R10), AX
 
-// LOOKUP(INDEX, j, r, lane, x) puts magnitudes into a lane of x: one operation with memory, where VPINSRD would be two. It reads 16 bytes, up to 12 of them
-// before or behind the magnitudes.
 #define LOOKUP(INDEX, j, r, lane, x) \
 	INDEX(j, r)                 \
-	VPBLENDD $(1<<lane), (-4*lane)(R8)(AX*4), x, x
+	VPINSRD $lane, (R8)(AX*4), x, x
 
 // LOOKUP8(INDEX, j, r) makes the magnitudes of the j-th four columns of rows r … r+7 in Y3. INDEX loads the index of one.
 #define LOOKUP8(INDEX, j, r) \
@@ -477,7 +475,7 @@ same_half:
 	ADDQ $128, R12            \
 	ADDQ $576, DI
 
-// func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *uint32)
+// func unpackIQ3SAvx2(dst, tile *byte, blocks int, magnitudes *[512]uint32)
 //
 //	R9  scales    DX  high bits of the indices    R11  signs    R12  low bits    R10  scratch: indices    R13  64 columns left
 TEXT ·unpackIQ3SAvx2(SB), 0, $256-32
@@ -538,7 +536,7 @@ columns:
 	VPXOR     X3, X7, X7          \
 	VMOVDQU   X7, (16*g)(R10)
 
-// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *uint32)
+// func unpackIQ3XXSAvx2(dst, tile *byte, blocks int, magnitudes *[256]uint32)
 //
 //	R11  words of signs and scales    R12  indices    R10  scratch: signs    R13  32 columns of the block left
 TEXT ·unpackIQ3XXSAvx2(SB), NOSPLIT, $64-32
