@@ -179,7 +179,7 @@ func printDevice(out io.Writer, d *profile.Device) error {
 			row(a.Name, a.Refusal+" ("+a.What+")")
 		}
 	}
-	row("other drivers", fmt.Sprintf("%d of the %d known files of NPUs, GPUs and shared memory are absent", absent, len(d.Drivers)))
+	row("drivers", fmt.Sprintf("of %d known ways to NPUs, GPUs and shared memory, %d are absent", len(d.Drivers), absent))
 	fmt.Fprintln(table)
 	return table.Flush()
 }
