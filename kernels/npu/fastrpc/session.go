@@ -256,11 +256,11 @@ func (s *Session) makeCalls() {
 
 func (s *Session) late() error { return fmt.Errorf("no answer within %v: %w", s.limit, npu.ErrLost) }
 
-// within returns what f returns, or after the limit for calls an error that wraps [npu.ErrLost]; f then goes on.
-func (s *Session) within(f func() error) error {
+// within returns what f returns, or after a limit an error that wraps [npu.ErrLost]; f then goes on.
+func (s *Session) within(limit time.Duration, f func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f() }()
-	timer := time.NewTimer(s.limit)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case err := <-ended:
@@ -318,16 +318,18 @@ func (s *Session) Close() error {
 	if s.ended == nil {
 		return s.k.Close(s.fd)
 	}
-	wait := func() error { return s.within(func() error { <-s.ended; return nil }) }
-	idle := func() error { return s.within(func() error { s.using.Lock(); return nil }) }
-	err := s.within(func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) })
+	ended := func() error { <-s.ended; return nil }
+	idle := func() error { s.using.Lock(); return nil }
+	err := s.within(s.limit, func() error { return s.invokeUnlimited(process, exitMethod, nil, nil) })
 	if err == nil {
-		return errors.Join(wait(), idle(), s.k.Close(s.fd))
+		return errors.Join(s.within(s.limit, ended), s.within(s.limit, idle), s.k.Close(s.fd))
 	}
 	if !errors.Is(err, npu.ErrLost) { // the process is gone already, or the kernel ends it with the device
-		err = idle()
+		err = nil
 	}
-	return errors.Join(err, s.k.Close(s.fd), wait())
+	const entering = 20 * time.Millisecond // after it, a request that still is under way has reached the kernel, and keeps the device
+	_ = s.within(entering, idle)
+	return errors.Join(err, s.k.Close(s.fd), s.within(s.limit, ended))
 }
 
 // words returns numbers as the DSP reads them.
