@@ -591,6 +591,16 @@ func TestNoTensor(t *testing.T) {
 	}
 }
 
+// TestPrefixOnce: an error of an operation that calls others of the package names the package once.
+func TestPrefixOnce(t *testing.T) {
+	x := tensor.Must(tensor.New(tensor.F32, 2, 3))
+	for _, err := range []error{errorOf(x.To(tensor.Q8_0)), errorOf(x.To(tensor.Invalid)), errorOf(x.Reshape(7)), errorOf(x.Broadcast(5))} {
+		if err == nil || strings.Count(err.Error(), "tensor: ") != 1 {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // TestIntegers: what a float32 does not hold is printed, read and written all the same.
 func TestIntegers(t *testing.T) {
 	x := tensor.Must(tensor.FromInt32s([]int32{1234567, 16777217}, 2))
