@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,7 +47,7 @@ func checkModelPath(path string) error {
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	case strings.Contains(path, "/") && hub.IsRepo(path):
+	case strings.Contains(path, "/") && hub.IsRepo(path) && !slices.Contains([]string{".gguf", ".lever"}, filepath.Ext(path)):
 		return fmt.Errorf("there is no model %s here; lever pull %s downloads the repository of this name", path, path)
 	}
 	return fmt.Errorf("there is no model %s; give a store, a Hugging Face folder or a GGUF file", path)
