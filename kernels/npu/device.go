@@ -57,6 +57,21 @@ type Event interface {
 	Wait(ctx context.Context) error
 }
 
+// Await waits until done is closed, which counts even if ctx is done as well, or returns the error of ctx.
+func Await(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Capabilities is what a device can do.
 type Capabilities struct {
 	Device  string         // what it is, such as "Hexagon v75"

@@ -35,7 +35,7 @@
 //     is well-formed but larger than the driver can compute is ErrUnsupported.
 //  2. A queue whose device has no completion of its own (an OpenCL command queue, a Hexagon op queue over FastRPC) maps as follows. Submit
 //     writes a kernel launch or an op message and keeps what it borrowed; Event.Wait blocks on its completion, on a goroutine of the driver
-//     where ctx must be able to interrupt it. Rows of a batch beyond those submitted may hold anything, NaN too, and must not disturb the others.
+//     where ctx must be able to interrupt it; [Await] waits for that. Rows of a batch beyond those submitted may hold anything, NaN too, and must not disturb the others.
 //  3. Weights that lie in a buffer of the driver (by their address) can be used where they are; others are copied, or mapped. Where
 //     [Operands].XUnchanged is set, rows need not be copied or quantised again.
 //  4. Say honestly in [Capabilities].Rounding whether results are the CPU's bits, batch-invariant, or neither.

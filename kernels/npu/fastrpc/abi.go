@@ -41,14 +41,20 @@ func ask[T any](k Kernel, fd int, of byte, number uintptr, a *T) error {
 	return k.Ioctl(fd, request(readWrite, of, number, unsafe.Sizeof(*a)), unsafe.Pointer(a))
 }
 
-// grown is how both drivers give memory to the heap, but for its request's number.
-type grown struct {
-	fd      int32
-	flags   uint32
-	_       uint64 // an address that is wished for
-	size    uint64
-	address uint64 // returned
+// grow gives memory to the heap as both drivers do, but for the request's number.
+func grow(k Kernel, fd int, number uintptr, size uint64, flags uint32) (uint64, error) {
+	a := struct {
+		fd      int32
+		flags   uint32
+		_       uint64 // an address that is wished for
+		size    uint64
+		address uint64 // returned
+	}{fd: -1, flags: flags, size: size}
+	err := ask(k, fd, 'R', number, &a)
+	return a.address, err
 }
 
-// shrunk is how they take it back.
-type shrunk struct{ address, size uint64 }
+// shrink takes it back.
+func shrink(k Kernel, fd int, number uintptr, address, size uint64) error {
+	return ask(k, fd, 'R', number, &struct{ address, size uint64 }{address, size})
+}

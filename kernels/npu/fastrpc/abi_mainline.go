@@ -69,13 +69,11 @@ func (mainline) detach(k Kernel, fd int, m *Memory) error {
 }
 
 func (mainline) grow(k Kernel, fd int, size uint64, flags uint32) (uint64, error) {
-	a := grown{fd: -1, flags: flags, size: size}
-	err := ask(k, fd, 'R', mainlineMap, &a)
-	return a.address, err
+	return grow(k, fd, mainlineMap, size, flags)
 }
 
 func (mainline) shrink(k Kernel, fd int, address, size uint64) error {
-	return ask(k, fd, 'R', mainlineUnmap, &shrunk{address, size})
+	return shrink(k, fd, mainlineUnmap, address, size)
 }
 
 func (mainline) alloc(k Kernel, fd, size int) (int, error) {

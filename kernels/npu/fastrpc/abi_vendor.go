@@ -83,13 +83,11 @@ func (vendor) detach(k Kernel, fd int, m *Memory) error {
 }
 
 func (vendor) grow(k Kernel, fd int, size uint64, flags uint32) (uint64, error) {
-	a := grown{fd: -1, flags: flags, size: size}
-	err := ask(k, fd, 'R', vendorMap, &a)
-	return a.address, err
+	return grow(k, fd, vendorMap, size, flags)
 }
 
 func (vendor) shrink(k Kernel, fd int, address, size uint64) error {
-	return ask(k, fd, 'R', vendorUnmap, &shrunk{address, size})
+	return shrink(k, fd, vendorUnmap, address, size)
 }
 
 func (vendor) alloc(Kernel, int, int) (int, error) {

@@ -26,17 +26,10 @@ type event struct {
 
 // Wait waits for the end of the call that brings the result.
 func (e *event) Wait(ctx context.Context) error {
-	select {
-	case <-e.done:
-		return e.err
-	default:
+	if err := npu.Await(ctx, e.done); err != nil {
+		return err
 	}
-	select {
-	case <-e.done:
-		return e.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return e.err
 }
 
 // run calls the module for the messages that there are, again and again until the device is closed and they are done. Messages that come

@@ -133,16 +133,4 @@ type event struct {
 	done     chan struct{}
 }
 
-func (e *event) Wait(ctx context.Context) error {
-	select {
-	case <-e.done:
-		return nil
-	default:
-	}
-	select {
-	case <-e.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (e *event) Wait(ctx context.Context) error { return npu.Await(ctx, e.done) }

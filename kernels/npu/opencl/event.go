@@ -3,6 +3,8 @@ package opencl
 import (
 	"context"
 	"runtime"
+
+	"github.com/lever-go/lever/kernels/npu"
 )
 
 // event is a submitted program. The goroutine of the device waits for its end; err and done are that goroutine's to write.
@@ -38,15 +40,8 @@ func (e *event) endLease() {
 }
 
 func (e *event) Wait(ctx context.Context) error {
-	select {
-	case <-e.done:
-		return e.err
-	default:
+	if err := npu.Await(ctx, e.done); err != nil {
+		return err
 	}
-	select {
-	case <-e.done:
-		return e.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return e.err
 }
