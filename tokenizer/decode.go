@@ -51,14 +51,18 @@ func (t *Tokenizer) NewStream() *Stream {
 }
 
 // Next returns the text that token id completes: whole characters, or nothing while the last one is incomplete. Bytes that
-// can no longer become a character come out as U+FFFD at once.
+// can no longer become a character come out as U+FFFD at once, and so do those before a control token that is left out.
 func (s *Stream) Next(id int32) string {
 	token := s.t.Token(id)
 	if s.SkipSpecial && s.t.IsSpecial(id) && token != thinkStart && token != thinkEnd {
-		if s.channels != nil {
-			return s.channels.control(token)
+		text := s.Flush()
+		if s.channels == nil {
+			return text
 		}
-		return ""
+		if text != "" {
+			text = s.channels.word(text)
+		}
+		return text + s.channels.control(token)
 	}
 	s.pending = append(s.pending, token...)
 	text, rest := appendText(s.text[:0], s.pending)

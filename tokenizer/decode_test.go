@@ -84,6 +84,14 @@ func TestStreamSkipsSpecial(t *testing.T) {
 	if want := "<think>a</think>b"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	// A control token ends a character, in the text that is left out too.
+	got = ""
+	for _, id := range append(tok.Encode("\xE2", EncodeOptions{}), append(tok.EOS()[:1:1], tok.Encode("\x82\xACx", EncodeOptions{})...)...) {
+		got += stream.Next(id)
+	}
+	if want := "\uFFFD\uFFFD\uFFFDx"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if got, want := tok.Decode(ids), "<|begin_of_text|><think>a</think>b<|eot_id|>"; got != want {
 		t.Errorf("Decode gives %q, want %q", got, want)
 	}

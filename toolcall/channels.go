@@ -121,7 +121,9 @@ func (c *Constraint) channelMask(at int16) []uint64 {
 // nextInChannels returns the text that a token completes, of a model that writes in channels.
 func (s *Stream) nextInChannels(token int32) string {
 	said, text := s.said.Next(token), Spell(s.syntax.tok, token)
-	if !strings.HasPrefix(text, control) {
+	if strings.HasPrefix(text, control) {
+		s.decoder.Flush() // said has it
+	} else {
 		text = s.decoder.Next(token)
 	}
 	if s.part != outside {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -170,6 +171,8 @@ func TestAnswers(t *testing.T) {
 		{"llama", "", "\n{\"name\": \"get_time\", \"parameters\": {}}", Choice{}, " get_time{}"},
 		{"mistral", "", "\xFF[TOOL_CALLS]" + `[{"name": "get_time", "arguments": {}}, {"name": "stop", "arguments": {"now": true}}]`, Choice{}, ` get_time{} stop{"now": true}`},
 		{"named", "", "So: \xFF[TOOL_CALLS]get_weather\xFF[ARGS]" + `{"city": "\"}{"}` + "\xFF[TOOL_CALLS]get_time\xFF[ARGS]{}", Choice{Required: false}, `So: get_weather{"city": "\"}{"} get_time{}`},
+		{"named", "", "So \xE2\xFF[TOOL_CALLS]get_time\xFF[ARGS]{}", Choice{}, "So \uFFFD get_time{}"},
+		{"harmony", "", "\xFF<|channel|>commentary\xFF<|message|>I \xE2\xFF<|end|>\xFF<|start|>assistant" + callOf + "get_time" + withJSON + "{}", Choice{}, "I \uFFFD get_time{}"},
 		{"harmony", "", think + "\xFF<|channel|>final\xFF<|message|>It is late.", Choice{}, "<think>\nHm.\n</think>\n\nIt is late."},
 		{"harmony", "", "\xFF<|channel|>final\xFF<|message|>It is late.", Choice{}, "It is late."},
 		{"harmony", "", think + "\xFF<|channel|>analysis\xFF<|message|>Well.\xFF<|end|>\xFF<|start|>assistant\xFF<|channel|>final\xFF<|message|>So.", Choice{}, "<think>\nHm.\n\nWell.\n</think>\n\nSo."},
@@ -236,7 +239,9 @@ func TestAnswers(t *testing.T) {
 // The mask of a state is what each token says, in free text and in calls; and every answer comes to an end in which all calls are whole.
 func TestMaskIsWhatEachTokenSays(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for name, m := range models(t) {
+	all := models(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		m := all[name]
 		for _, choice := range []Choice{{}, {Required: true}, {Single: true, Name: "get_weather"}, {Required: true, Single: true, Name: "note"}} {
 			g := m.grammar(t, weather, choice)
 			c := g.Constraint(t.Context(), "")

@@ -63,15 +63,13 @@ func (s *Stream) Next(token int32) string {
 	if s.syntax.channels {
 		return s.nextInChannels(token)
 	}
-	text := s.decoder.Next(token)
+	s.push(s.decoder.Next(token))
 	if spelled := Spell(s.syntax.tok, token); strings.HasPrefix(spelled, control) {
 		s.push(spelled)
 		if s.part == outside {
 			s.text = s.text[:max(0, len(s.text)-len(spelled))]
 		}
-		return s.show()
 	}
-	s.push(text)
 	return s.show()
 }
 
