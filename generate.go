@@ -226,7 +226,7 @@ func (e *Engine) stopTokens(req Request) []int32 {
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
 // Prepare encodes the prompt of a request, in Tokens, and returns it as text; where there are Tokens already, it checks them. [Engine.Generate] does so itself where it was not done before.
-// An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], or is that of [Engine.Chat]. It may be called during a generation.
+// An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], with the tokens in place where they were counted, or is that of [Engine.Chat]. It may be called during a generation.
 func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Prompt, err error) {
 	if err := e.check(ctx); err != nil {
 		return prompt, err

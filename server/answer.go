@@ -83,20 +83,26 @@ func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, er
 // encode encodes the prompt of a request of a job.
 func (s *Server) encode(ctx context.Context, j *job, req *lever.Request) (tokenizer.Prompt, error) {
 	prompt, err := s.options.Engine.Prepare(ctx, req)
-	switch {
-	case ctx.Err() != nil:
-		return prompt, ctx.Err()
-	case errors.Is(err, toolcall.ErrUnsupported):
-		return prompt, invalid("tools", "unsupported_parameter", "this model can't call tools: %s", plain(err))
-	case errors.Is(err, spec.ErrPromptTooLong):
-		return prompt, invalid(j.prompt, "context_length_exceeded", "%s", plain(err))
-	case err != nil:
-		return prompt, invalid(j.prompt, "", "%s", plain(err))
+	if err != nil {
+		return prompt, promptError(ctx, j, err)
 	}
 	if prompt.Fallback != nil {
 		s.fallbacks.tell(s.options.Log, s.options.Model, prompt)
 	}
 	return prompt, nil
+}
+
+// promptError returns the error to tell a client for one about the prompt of its job.
+func promptError(ctx context.Context, j *job, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, toolcall.ErrUnsupported):
+		return invalid("tools", "unsupported_parameter", "this model can't call tools: %s", plain(err))
+	case errors.Is(err, spec.ErrPromptTooLong):
+		return invalid(j.prompt, "context_length_exceeded", "%s", plain(err))
+	}
+	return invalid(j.prompt, "", "%s", plain(err))
 }
 
 // fallbacks tells of conversations that the model's own chat template could not take.

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strings"
@@ -175,6 +177,26 @@ func (r *messagesRequest) job(base lever.Request) (*job, error) {
 	}
 	req.Messages, req.Continue = r.after(r.system), r.continuable()
 	return j, nil
+}
+
+// countTokens answers POST /v1/messages/count_tokens: how many tokens the prompt of a request has, which may be more than the context has room for.
+func (s *Server) countTokens(ctx context.Context, q *messagesRequest, body []byte) (any, error) {
+	if err := q.fields().decode(body); err != nil {
+		return nil, err
+	}
+	j, err := q.job(s.options.Request)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkModel(q.model); err != nil {
+		return nil, err
+	}
+	_, err = s.options.Engine.Prepare(ctx, &j.request)
+	n := len(j.request.Tokens)
+	if err != nil && (n == 0 || !errors.Is(err, spec.ErrPromptTooLong)) {
+		return nil, promptError(ctx, j, err)
+	}
+	return map[string]int{"input_tokens": n}, nil
 }
 
 // refusal returns an error in Anthropic's form.

@@ -12,7 +12,7 @@
 //	POST /v1/chat/completions   conversations
 //	POST /v1/completions        text that the model continues as it is
 //	POST /v1/responses          conversations, in the form of OpenAI's Responses API; nothing is kept
-//	POST /v1/messages           conversations, in Anthropic's form
+//	POST /v1/messages           conversations, in Anthropic's form; POST /v1/messages/count_tokens says how many tokens a prompt has
 //	POST /api/chat              conversations, in Ollama's form
 //	POST /api/generate          an answer to one message, in Ollama's form
 //	GET  /api/tags, /api/ps, POST /api/show, GET /api/version

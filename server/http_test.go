@@ -299,7 +299,11 @@ func TestErrorsBesideTheAPIs(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", path, body, want)
 		}
 	}
-	// Ollama's clients show when a model was made and what it weighs.
+}
+
+// Ollama's clients show when a model was made, what it weighs and what it is.
+func TestOllamaModels(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t), APIKey: key, File: server.ModelFile{Architecture: "llama", Parameters: 8030261248, Type: "q4_0"}})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/tags", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -314,9 +318,58 @@ func TestErrorsBesideTheAPIs(t *testing.T) {
 		Models []struct {
 			Digest   string
 			Modified time.Time `json:"modified_at"`
+			Details  struct {
+				Family    string
+				Families  []string
+				Size      string `json:"parameter_size"`
+				Quantized string `json:"quantization_level"`
+			}
 		}
 	}
 	if err := json.NewDecoder(response.Body).Decode(&list); err != nil || len(list.Models) != 1 || len(list.Models[0].Digest) != 64 || time.Since(list.Models[0].Modified) > time.Hour {
-		t.Errorf("%v: %+v", err, list)
+		t.Fatalf("%v: %+v", err, list)
+	}
+	if d := list.Models[0].Details; d.Family != "llama" || len(d.Families) != 1 || d.Size != "8.0B" || d.Quantized != "Q4_0" {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestCountTokens(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	ask := func(path, body string) string {
+		status, answer := post(t, url+path, "application/json", body, nil)
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, status, answer)
+		}
+		return answer
+	}
+	const body = `{"messages": [{"role": "user", "content": "How warm is it?"}], "system": "Be brief.", "max_tokens": 1}`
+	var counted struct {
+		Tokens int `json:"input_tokens"`
+	}
+	var message struct {
+		Usage struct {
+			Input int `json:"input_tokens"`
+			Read  int `json:"cache_read_input_tokens"`
+		}
+	}
+	if err := json.Unmarshal([]byte(ask("/v1/messages/count_tokens", body)), &counted); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(ask("/v1/messages", body)), &message); err != nil {
+		t.Fatal(err)
+	}
+	if u := message.Usage; counted.Tokens < 10 || counted.Tokens != u.Input+u.Read {
+		t.Errorf("counted %d tokens, the prompt has %+v", counted.Tokens, u)
+	}
+	// A client asks what is too long, too, to shorten it.
+	long := `{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 5000) + `"}]}`
+	if err := json.Unmarshal([]byte(ask("/v1/messages/count_tokens", long)), &counted); err != nil || counted.Tokens < 5000 {
+		t.Errorf("%v, counted %d", err, counted.Tokens)
+	}
+	for _, bad := range []string{`{"messages": []}`, `{"messages": [{"role": "user", "content": "a"}], "nonsense": 1}`} {
+		if status, answer := post(t, url+"/v1/messages/count_tokens", "application/json", bad, nil); status != http.StatusBadRequest || !strings.HasPrefix(answer, `{"error"`) {
+			t.Errorf("%s: %d %s", bad, status, answer)
+		}
 	}
 }

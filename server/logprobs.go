@@ -123,11 +123,11 @@ type tokenLogprob struct {
 	Token       string         `json:"token"`
 	Logprob     float32        `json:"logprob"`
 	Bytes       []int          `json:"bytes"`
-	TopLogprobs []tokenLogprob `json:"top_logprobs"`
+	TopLogprobs []tokenLogprob `json:"top_logprobs,omitzero"` // nil of one in such a list
 }
 
 func newTokenLogprob(text string, value float32) tokenLogprob {
-	t := tokenLogprob{Token: valid(text), Logprob: value, Bytes: []int{}, TopLogprobs: []tokenLogprob{}}
+	t := tokenLogprob{Token: valid(text), Logprob: value, Bytes: []int{}}
 	for i := range len(text) {
 		t.Bytes = append(t.Bytes, int(text[i]))
 	}
@@ -142,6 +142,7 @@ func chatLogprobs(list []logprob) any {
 	content := []tokenLogprob{}
 	for _, l := range list {
 		t := newTokenLogprob(l.text, l.value)
+		t.TopLogprobs = []tokenLogprob{}
 		for _, a := range l.top {
 			t.TopLogprobs = append(t.TopLogprobs, newTokenLogprob(a.text, a.value))
 		}

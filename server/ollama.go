@@ -2,10 +2,12 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -333,10 +335,27 @@ func appendLine(out []byte, v any) []byte {
 
 // ollamaModel describes the one model.
 func (s *Server) ollamaModel() map[string]any {
+	f := s.options.File
 	return map[string]any{
-		"name": s.options.Model, "model": s.options.Model, "modified_at": s.options.ModelTime.UTC(), "size": s.options.ModelSize, "digest": s.options.ModelDigest,
-		"details": map[string]any{"format": "lever", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""},
+		"name": s.options.Model, "model": s.options.Model, "modified_at": f.Time.UTC(), "size": f.Bytes, "digest": f.SHA256,
+		"details": map[string]any{
+			"format": "lever", "family": f.Architecture, "families": []string{f.Architecture},
+			"parameter_size": parameterSize(f.Parameters), "quantization_level": strings.ToUpper(f.Type),
+		},
 	}
+}
+
+// parameterSize returns a number of parameters as Ollama writes it, such as 8.0B.
+func parameterSize(n int64) string {
+	for _, unit := range []struct {
+		size int64
+		name string
+	}{{1e9, "B"}, {1e6, "M"}, {1e3, "K"}} {
+		if n >= unit.size {
+			return fmt.Sprintf("%.1f%s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // ollamaModels answers GET /api/tags and /api/ps.

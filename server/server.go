@@ -40,11 +40,8 @@ type Options struct {
 	Engine Engine // stays the caller's, and is used by nobody else in the meantime
 	Model  string // the name that requests ask for
 
-	// ModelSize, ModelDigest and ModelTime describe the model's file in Ollama's lists of models: its bytes, its SHA-256, hexadecimal, and when it was made. If
-	// they are zero, the digest is that of the name, and the time that at which the server was made.
-	ModelSize   int64
-	ModelDigest string
-	ModelTime   time.Time
+	// File describes the model in Ollama's lists of models.
+	File ModelFile
 
 	// Request holds what a request that leaves it out gets: limits, sampling, policy.
 	Request lever.Request
@@ -109,12 +106,12 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxBody == 0 {
 		o.MaxBody = 4 << 20
 	}
-	if o.ModelTime.IsZero() {
-		o.ModelTime = time.Now()
+	if o.File.Time.IsZero() {
+		o.File.Time = time.Now()
 	}
-	if o.ModelDigest == "" {
+	if o.File.SHA256 == "" {
 		sum := sha256.Sum256([]byte(o.Model))
-		o.ModelDigest = hex.EncodeToString(sum[:])
+		o.File.SHA256 = hex.EncodeToString(sum[:])
 	}
 	wait(&o.ReadTime, 30*time.Second)
 	wait(&o.WriteTime, 30*time.Second)
@@ -123,6 +120,16 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
+}
+
+// ModelFile describes a model as it is stored.
+type ModelFile struct {
+	Architecture string // such as "llama"
+	Parameters   int64
+	Type         string // of most of them, such as "q4_0"
+	Bytes        int64
+	SHA256       string    // hexadecimal; if empty, that of the model's name
+	Time         time.Time // at which it was made; if zero, that at which the server was
 }
 
 // Server is an [http.Handler] that answers the APIs. It is safe for concurrent use.
@@ -165,6 +172,9 @@ func New(o Options) (*Server, error) {
 	}))
 	s.mux.Handle("POST /v1/messages", s.api(func() question {
 		return &messagesRequest{sampling: base, conversation: messages}
+	}))
+	s.mux.Handle("POST /v1/messages/count_tokens", s.small(anthropicRefusal, func(r *http.Request, body []byte) (any, error) {
+		return s.countTokens(r.Context(), &messagesRequest{sampling: base, conversation: messages}, body)
 	}))
 	s.mux.Handle("POST /v1/responses", s.api(func() question {
 		return &responsesRequest{sampling: base, conversation: messages}

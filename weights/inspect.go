@@ -101,22 +101,13 @@ func Inspect(dir string) (*Info, error) {
 func (s *Store) describe() *Info {
 	m := s.manifest
 	info := &Info{Dir: s.dir, Version: m.Version, Config: m.Config, Bytes: m.bytes(), store: s}
-	types := map[string]TypeInfo{}
 	for i := range m.Tensors {
 		t := &m.Tensors[i]
-		size := int64(0)
-		for _, p := range t.Parts {
-			size += int64(t.partBytes(p))
-		}
 		info.Tensors = append(info.Tensors, TensorInfo{
-			Name: t.Name, Type: t.Type, Rows: t.Rows, Cols: t.Cols, Parts: len(t.Parts), Chunk: t.Parts[0].Chunk, Bytes: size,
+			Name: t.Name, Type: t.Type, Rows: t.Rows, Cols: t.Cols, Parts: len(t.Parts), Chunk: t.Parts[0].Chunk, Bytes: t.bytes(),
 		})
-		sum := types[t.Type]
-		types[t.Type] = TypeInfo{t.Type, sum.Tensors + 1, sum.Elements + int64(t.Rows)*int64(t.Cols), sum.Bytes + size}
 	}
-	info.Types = slices.SortedFunc(maps.Values(types), func(a, b TypeInfo) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Type, b.Type))
-	})
+	info.Types = s.Types()
 	for _, c := range m.Chunks {
 		info.Chunks = append(info.Chunks, ChunkInfo{c.File, c.Size, len(c.Segments), c.SHA256})
 	}
@@ -127,4 +118,17 @@ func (s *Store) describe() *Info {
 		info.Tokenizer = append(info.Tokenizer, FileInfo{f.File, f.Size, f.SHA256})
 	}
 	return info
+}
+
+// Types sums up the tensors by type, the types of the most bytes first.
+func (s *Store) Types() []TypeInfo {
+	types := map[string]TypeInfo{}
+	for i := range s.manifest.Tensors {
+		t := &s.manifest.Tensors[i]
+		sum := types[t.Type]
+		types[t.Type] = TypeInfo{t.Type, sum.Tensors + 1, sum.Elements + int64(t.Rows)*int64(t.Cols), sum.Bytes + t.bytes()}
+	}
+	return slices.SortedFunc(maps.Values(types), func(a, b TypeInfo) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Type, b.Type))
+	})
 }

@@ -107,6 +107,15 @@ func (t *tensorEntry) packed(p partEntry, buf []byte) tensor.Packed {
 
 func (t *tensorEntry) partBytes(p partEntry) int { return tensor.PackedBytes(t.dtype, p.Rows, t.Cols) }
 
+// bytes returns the size of all parts, without padding.
+func (t *tensorEntry) bytes() int64 {
+	size := int64(0)
+	for _, p := range t.Parts {
+		size += int64(t.partBytes(p))
+	}
+	return size
+}
+
 // partOf returns the index of the part that holds row.
 func (t *tensorEntry) partOf(row int) (int, error) {
 	if row < 0 || row >= t.Rows {

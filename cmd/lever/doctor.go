@@ -197,5 +197,5 @@ func printHeat(out io.Writer, p *profile.Profile) {
 		fmt.Fprintf(out, "clock of the fastest core: %.2f GHz before, %.2f GHz after\n", float64(before.Clock)/1e9, float64(after.Clock)/1e9)
 	}
 	cold, hot := p.Flash.Best().BytesPerSecond, p.Device.Hot.Best().BytesPerSecond
-	fmt.Fprintf(out, "flash: best %.0f MB/s before, %.0f MB/s after\n", cold/1e6, hot/1e6)
+	fmt.Fprintf(out, "flash: %.0f MB/s before, %.0f MB/s after\n", cold/1e6, hot/1e6)
 }

@@ -20,7 +20,7 @@ import (
 func TestProfile(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "sub", "profile.json")
 	got := clitest.MustSucceed(t, "profile", "--duration", "60ms", "--out", out)
-	for _, word := range []string{"memory:", "flash: best", "target.lever", "draft.lever", "rows", "block ms"} {
+	for _, word := range []string{"memory:", "flash: ", "95 % of the fastest", "target.lever", "draft.lever", "rows", "block ms"} {
 		if !strings.Contains(got.Stdout, word) {
 			t.Errorf("standard output lacks %q: %s", word, got.Stdout)
 		}

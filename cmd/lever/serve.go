@@ -146,13 +146,18 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 // describeFile has the server tell of the model's file.
 func describeFile(options *server.Options, engine *lever.Engine) (err error) {
 	store, _ := engine.Stores()
-	options.ModelSize = store.Bytes()
-	if options.ModelDigest, err = store.Hash(); err != nil {
+	types := store.Types()
+	file := &options.File
+	file.Architecture, file.Type, file.Bytes = engine.Model().Architecture.Name, types[0].Type, store.Bytes()
+	for _, t := range types {
+		file.Parameters += t.Elements
+	}
+	if file.SHA256, err = store.Hash(); err != nil {
 		return err
 	}
 	info, err := os.Stat(filepath.Join(store.Dir(), weights.ManifestName))
 	if err == nil {
-		options.ModelTime = info.ModTime()
+		file.Time = info.ModTime()
 	}
 	return err
 }

@@ -14,6 +14,8 @@ const plain = { model: "demo", max_tokens: 12, system: "Be brief.", messages };
 const text = await client.messages.create(plain);
 assert.equal(text.content[0].type, "text");
 assert.ok(["max_tokens", "end_turn"].includes(text.stop_reason) && text.usage.output_tokens > 0);
+const { max_tokens, ...prompt } = plain;
+assert.equal((await client.messages.countTokens(prompt)).input_tokens, text.usage.input_tokens + text.usage.cache_read_input_tokens);
 const streamed = await client.messages.stream(plain).finalMessage();
 assert.equal(streamed.content[0].text, text.content[0].text);
 assert.equal(streamed.usage.output_tokens, text.usage.output_tokens);
