@@ -54,6 +54,9 @@ func (e *Engine) openLearned(cfg Config) error {
 // starts from what such a policy had learned of these models, and Close keeps what the one that generated last has learned.
 func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 	o.Costs = e.OffloadCosts(o.Costs)
+	if plan, streams := e.Plan(); streams {
+		o.Costs.PassBytes = max(1, plan.Streamed) // 0 would mean that it is not known
+	}
 	if group := e.conversations.group; group != nil && o.Sharers == nil {
 		o.Sharers = group.Members
 	}

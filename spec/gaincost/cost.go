@@ -21,6 +21,9 @@ type Costs struct {
 	Draft Curve `json:"draft"`
 	// Project is the time to compute the target's logits of one row, where this is done row by row along the accepted path.
 	Project float64 `json:"project,omitempty"`
+	// PassBytes is how many bytes a pass reads, or 0 where it is not known. A first prefill may also read what then stays in memory; this tells how much of its time
+	// passes will take.
+	PassBytes int64 `json:"pass_bytes,omitempty"`
 }
 
 // LayerCost is the part of one layer in a pass.
@@ -32,8 +35,8 @@ type LayerCost struct {
 }
 
 func (c *Costs) check() error {
-	if c.Ring < 0 || !(c.Project >= 0) || math.IsInf(c.Project, 0) {
-		return fmt.Errorf("ring of %d layers, projection in %v s", c.Ring, c.Project)
+	if c.Ring < 0 || c.PassBytes < 0 || !(c.Project >= 0) || math.IsInf(c.Project, 0) {
+		return fmt.Errorf("ring of %d layers, %d bytes of a pass, projection in %v s", c.Ring, c.PassBytes, c.Project)
 	}
 	for i, l := range c.Layers {
 		if err := l.Read.check(); err != nil {

@@ -14,9 +14,10 @@ import (
 //
 // It does not allocate once trees have reached their largest size. It is not safe for concurrent use.
 type CostModel struct {
-	pipe     *pipeline
-	project  float64
-	quantile float64
+	pipe      *pipeline
+	project   float64
+	quantile  float64
+	passBytes int64
 
 	compute, draft workTime
 	steps          []step // by rows: what compute does not explain
@@ -113,7 +114,7 @@ func NewCostModel(costs Costs, quantile float64) (*CostModel, error) {
 	if !(quantile >= 0 && quantile < 1) {
 		return nil, fmt.Errorf("gaincost: costs: quantile %v is not from 0 up and below 1", quantile)
 	}
-	m := &CostModel{pipe: newPipeline(&costs), project: costs.Project, quantile: quantile}
+	m := &CostModel{pipe: newPipeline(&costs), project: costs.Project, quantile: quantile, passBytes: costs.PassBytes}
 	for _, l := range costs.Layers {
 		m.read = m.read.Plus(l.Read)
 	}
@@ -280,8 +281,12 @@ func (m *CostModel) Start(p spec.Prefill) bool {
 	if p.Target.Rows < few {
 		return false
 	}
-	if seconds := denseRead(&p.IO) / float64(p.Target.Batches); m.reads == 0 && seconds > 0 {
-		m.observeRead(seconds)
+	read := denseRead(&p.IO) / float64(p.Target.Batches)
+	if m.passBytes > 0 && p.IO.BytesRead > 0 { // others were read once and stay in memory
+		read = p.IO.IOSeconds * float64(m.passBytes) / float64(p.IO.BytesRead)
+	}
+	if m.reads == 0 && read > 0 {
+		m.observeRead(read)
 	}
 	if seconds := p.Target.Seconds - p.IO.IOWaitSeconds; seconds > 0 && p.IO.Experts == 0 {
 		m.compute.take(p.Target, seconds, 0.35)

@@ -99,6 +99,20 @@ func TestCostModelStart(t *testing.T) {
 	}
 }
 
+// Of what a prefill reads, a pass reads as much as it is said to.
+func TestCostModelStartReads(t *testing.T) {
+	for passBytes, want := range map[int64]float64{0: 4, 1: 0, 3e9: 3, 6e9: 6} {
+		m, err := NewCostModel(Costs{PassBytes: passBytes}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Start(spec.Prefill{Target: spec.Forwards{Batches: 1, Rows: 40, Seconds: 8}, IO: spec.IOStats{BytesRead: 4e9, IOSeconds: 4}})
+		if m.read.Mean < 0.99*want || m.read.Mean > 1.01*want+0.01 {
+			t.Errorf("passes of %d bytes read for %v s, want %v", passBytes, m.read.Mean, want)
+		}
+	}
+}
+
 // A pass that brings little is compared with a plain one only where those before it brought little, too.
 func TestLeverDoubts(t *testing.T) {
 	var tree spec.Tree
