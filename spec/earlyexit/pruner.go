@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -52,7 +53,8 @@ type Pricer interface {
 // lowest chance up, as far as [Options] allow. The path of the best candidate at each node, down from the root, always stays.
 //
 // How much to believe predictor and draft is learned from what the target accepts, and so is how often it would have accepted what was
-// dropped. What is learned stays for later generations. A Pruner serves one [spec.Generator] at a time, and is an [spec.Observer]. After the first
+// dropped. What is learned stays for later generations. Where the policy decides, states are looked at only where dropping all nodes would be worth a tenth
+// of a pass, and seldom where looks have gained less than their time. A Pruner serves one [spec.Generator] at a time, and is an [spec.Observer]. After the first
 // passes it does not allocate.
 type Pruner struct {
 	options Options
@@ -63,6 +65,12 @@ type Pruner struct {
 	tree   *spec.Tree
 	pricer Pricer     // the policy; nil if it is none
 	cuts   []spec.Cut // of the pass so far
+
+	seconds float64       // that the policy expects of the pass; 0 if it does not tell
+	took    time.Duration // by looking in this pass
+	spared  float64       // by it, as a part of the worth of the pass's tokens
+	brought float64       // by looks of late: what they spared, less the part of the pass that they took
+	idle    int           // passes without a look, though one could have paid
 
 	sets     []choice  // what each inner node's children are chosen from, in the order of nodes
 	setOf    []int     // by node: index in sets, or -1
@@ -128,11 +136,12 @@ func (e *Pruner) Begin(tree *spec.Tree, policy spec.Policy) []int {
 		e.tree = nil
 		return nil
 	}
-	e.tree, e.cuts = tree, e.cuts[:0]
-	if e.options.Loss == 0 && !e.pays(&e.exits[0], tree.Len(), 1) {
+	e.tree, e.cuts, e.seconds = tree, e.cuts[:0], 0
+	if e.options.Loss == 0 && !e.worthLooking(policy) {
 		e.tree = nil
 		return nil
 	}
+	began := time.Now()
 	e.sets, e.setOf = e.sets[:0], e.setOf[:0]
 	e.tokens, e.priors = e.tokens[:0], e.priors[:0]
 	for node := range tree.Len() {
@@ -145,7 +154,26 @@ func (e *Pruner) Begin(tree *spec.Tree, policy spec.Policy) []int {
 	for i := range e.exits {
 		e.exits[i].looked, e.exits[i].dropped = false, e.exits[i].dropped[:0]
 	}
+	e.took, e.spared = time.Since(began), 0
 	return e.layers
+}
+
+// worthLooking reports whether to look at the states of a tree whose policy knows what its pass is worth: what could be spared at best must be worth it, and
+// what looks have spared of late their time. Where it was not, one pass in many is looked at, as that may change.
+func (e *Pruner) worthLooking(policy spec.Policy) bool {
+	const least, seldom = 0.1, 32
+	gain := 1.0
+	if f, ok := policy.(spec.Forecaster); ok {
+		gain, e.seconds = f.Forecast()
+	}
+	if !e.pays(&e.exits[0], e.tree.Len(), gain, least) {
+		return false
+	}
+	if e.idle++; e.brought < 0 && e.idle < seldom {
+		return false
+	}
+	e.idle = 0
+	return true
 }
 
 // choose collects the candidates after a node with the chances that their sources give them, which together are no more than mostPriors,
@@ -188,6 +216,7 @@ func (e *Pruner) Prune(layer int, nodes []int, hidden []float32) ([]int, error) 
 	if at < 0 || e.tree == nil {
 		return nil, fmt.Errorf("earlyexit: nothing looks at layer %d", layer)
 	}
+	began := time.Now()
 	x := &e.exits[at]
 	e.look(x, nodes, hidden)
 	e.weigh(x)
@@ -202,6 +231,7 @@ func (e *Pruner) Prune(layer int, nodes []int, hidden []float32) ([]int, error) 
 	}
 	x.looked = true
 	e.cuts = append(e.cuts, e.cut(x, len(keep)))
+	e.took += time.Since(began)
 	return keep, nil
 }
 
@@ -300,10 +330,10 @@ func (e *Pruner) cut(x *exit, rows int) spec.Cut {
 	return spec.Cut{Done: float64(x.predictor.Layer()+1) / float64(e.options.Layers), Rows: rows}
 }
 
-// pays reports whether it would be worth anything if only the root went on instead of so many rows, and nothing were lost.
-func (e *Pruner) pays(x *exit, rows int, gain float64) bool {
+// pays reports whether it would be worth more than a part of gain if only the root went on instead of so many rows, and nothing were lost.
+func (e *Pruner) pays(x *exit, rows int, gain, part float64) bool {
 	all := e.pricer.Worth(append(e.cuts, e.cut(x, rows)), gain)
-	return e.pricer.Worth(append(e.cuts, e.cut(x, 1)), gain) > all+worthwhile*gain
+	return e.pricer.Worth(append(e.cuts, e.cut(x, 1)), gain) > all+part*gain
 }
 
 // count returns how many of e.order, at least the given number, go on.
@@ -326,20 +356,24 @@ func (e *Pruner) count(x *exit, least int) int {
 		}
 		return n
 	}
-	if !e.pays(x, all, 1+total) {
+	if !e.pays(x, all, 1+total, worthwhile) {
 		return all
 	}
 	e.cuts = append(e.cuts, e.cut(x, all))
 	defer func() { e.cuts = e.cuts[:len(e.cuts)-1] }()
 	here := &e.cuts[len(e.cuts)-1]
 	best, gain := all, 1+total
-	worth := e.pricer.Worth(e.cuts, gain) + worthwhile*gain
+	whole := e.pricer.Worth(e.cuts, gain)
+	worth := whole + worthwhile*gain
 	for n := all - 1; n >= least; n-- {
 		gain -= x.calibration.of(x.chances[e.order[n]])
 		here.Rows = n
 		if v := e.pricer.Worth(e.cuts, gain); v > worth {
 			best, worth = n, v
 		}
+	}
+	if best < all {
+		e.spared += (worth - whole) / (1 + total)
 	}
 	return best
 }
@@ -383,11 +417,15 @@ func (e *Pruner) Choices(o spec.Observation, yield func(Choice)) {
 
 // Observe learns from a pass.
 func (e *Pruner) Observe(o spec.Observation) {
-	e.learned.Learn(&o)
 	if e.tree == nil {
 		return
 	}
 	defer func() { e.tree = nil }() // not every pass begins here
+	e.learned.Learn(&o)
+	if e.seconds > 0 {
+		const window = 16
+		e.brought += (e.spared - e.took.Seconds()/e.seconds - e.brought) / window
+	}
 	for i, node := range o.Path {
 		if e.setOf[node] < 0 {
 			continue

@@ -258,6 +258,69 @@ func TestBlendLearnsWhomToBelieve(t *testing.T) {
 	}
 }
 
+// forecaster is such a policy that knows what passes take, and counts the questions about them.
+type forecaster struct {
+	fixedPrice
+	seconds float64
+	asked   int
+}
+
+func (f *forecaster) Worth(cuts []spec.Cut, gain float64) float64 {
+	f.asked++
+	return f.fixedPrice.Worth(cuts, gain)
+}
+
+func (f *forecaster) Forecast() (accepted, seconds float64) { return 4, f.seconds }
+
+// Where nothing can be gained the predictor is not asked, and where looks have gained less than their time it seldom is.
+func TestPrunerLooksWhereItPays(t *testing.T) {
+	target := spectest.NewHashModel(21, 40, 4000)
+	draft := spec.NewDraft(spectest.NewDraftOf(target, 90), 128)
+	var tree spec.Tree
+	tree.Reset(1, 64, 64)
+	draft.Start([]int32{1}, &tree)
+	if err := eagle2(t, 64).Grow(t.Context(), []int32{1}, &tree, draft); err != nil {
+		t.Fatal(err)
+	}
+	const passes = 320
+	for _, c := range []struct {
+		name            string
+		perRow, seconds float64
+		least, most     int // looks
+	}{
+		{"rows cost nothing", 0, 1, 0, 0},
+		{"rows cost little", 0.008, 1, 0, 0},
+		{"rows cost much", 0.2, 1, passes, passes},
+		{"a pass is shorter than a look", 0.2, 1e-12, 1, passes / 10},
+		{"how long passes take is not known", 0.2, 0, passes, passes},
+	} {
+		e := mustExit(t, Options{Predictors: []Predictor{&hashPredictor{target: target, layer: 1}}})
+		policy := &forecaster{fixedPrice: fixedPrice{spec.None{}, c.perRow}, seconds: c.seconds}
+		looks := 0
+		for range passes {
+			policy.asked = 0
+			if e.Begin(&tree, policy) == nil {
+				if policy.asked > 2 {
+					t.Errorf("%s: %d questions about a pass that is not looked at", c.name, policy.asked)
+				}
+			} else {
+				looks++
+				var nodes []int
+				for node := range tree.Len() {
+					nodes = append(nodes, node)
+				}
+				if _, err := e.Prune(1, nodes, make([]float32, tree.Len()*spectest.HashWidth)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.Observe(spec.Observation{Tree: &tree, Path: []int{0}, Next: 1})
+		}
+		if looks < c.least || looks > c.most {
+			t.Errorf("%s: %d looks in %d passes", c.name, looks, passes)
+		}
+	}
+}
+
 func BenchmarkPruner(b *testing.B) {
 	target := spectest.NewHashModel(21, 40, 4000)
 	draft := spec.NewDraft(spectest.NewDraftOf(target, 90), 128)
