@@ -35,14 +35,17 @@ func TestNumbersThatCanBeWritten(t *testing.T) {
 			}
 			conditions = append(conditions, func(x *big.Rat) bool { return holds(x, bound) })
 		}
-		for keyword, holds := range map[string]func(x, bound *big.Rat) bool{
-			"minimum":          func(x, bound *big.Rat) bool { return x.Cmp(bound) >= 0 },
-			"maximum":          func(x, bound *big.Rat) bool { return x.Cmp(bound) <= 0 },
-			"exclusiveMinimum": func(x, bound *big.Rat) bool { return x.Cmp(bound) > 0 },
-			"exclusiveMaximum": func(x, bound *big.Rat) bool { return x.Cmp(bound) < 0 },
+		for _, bound := range []struct {
+			keyword string
+			holds   func(x, bound *big.Rat) bool
+		}{
+			{"minimum", func(x, bound *big.Rat) bool { return x.Cmp(bound) >= 0 }},
+			{"maximum", func(x, bound *big.Rat) bool { return x.Cmp(bound) <= 0 }},
+			{"exclusiveMinimum", func(x, bound *big.Rat) bool { return x.Cmp(bound) > 0 }},
+			{"exclusiveMaximum", func(x, bound *big.Rat) bool { return x.Cmp(bound) < 0 }},
 		} {
-			if rapid.IntRange(0, 2).Draw(t, keyword) == 0 {
-				condition(keyword, decimalText(t, keyword), holds)
+			if rapid.IntRange(0, 2).Draw(t, bound.keyword) == 0 {
+				condition(bound.keyword, decimalText(t, bound.keyword), bound.holds)
 			}
 		}
 		if rapid.IntRange(0, 2).Draw(t, "multiple") == 0 {

@@ -3,6 +3,7 @@ package spec_test
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -301,7 +302,8 @@ func TestChiSquareCatchesWrongAcceptance(t *testing.T) {
 			return pick(p)
 		},
 	}
-	for name, rule := range rules {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		rule := rules[name]
 		counts := make([]int, len(probs))
 		for range jointRuns {
 			state := uint64(1)
