@@ -462,14 +462,9 @@ func (c concat) eval(r *run) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := r.text(v)
-		if err != nil {
+		if err := r.addText(&b, v); err != nil {
 			return nil, err
 		}
-		if err := r.alloc(len(s)); err != nil {
-			return nil, err
-		}
-		b.WriteString(s)
 	}
 	return b.String(), nil
 }

@@ -327,14 +327,9 @@ func (r *run) braces(format string, a Args) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := r.text(v)
-		if err != nil {
+		if err := r.addText(&b, v); err != nil {
 			return nil, err
 		}
-		if err := r.alloc(len(s)); err != nil {
-			return nil, err
-		}
-		b.WriteString(s)
 	}
 	return r.str(b.String())
 }

@@ -434,6 +434,18 @@ func (r *run) contains(container, v Value) (bool, error) {
 	return strings.Contains(s, part), r.read(len(s))
 }
 
+// addText adds the text of v to b, after it was counted.
+func (r *run) addText(b *strings.Builder, v Value) error {
+	s, err := r.text(v)
+	if err == nil {
+		err = r.alloc(len(s))
+	}
+	if err == nil {
+		b.WriteString(s)
+	}
+	return err
+}
+
 // text is Python's str: what output of v gives.
 func (r *run) text(v Value) (string, error) {
 	switch v := v.(type) {
