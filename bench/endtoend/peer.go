@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -28,11 +26,16 @@ type Peer struct {
 	URL  string // of its API, such as http://127.0.0.1:8080/v1
 	// Group is the folder of the memory control group that the server runs in, whose limit and peak are reported; it may be empty.
 	Group string
+	// Tokens are those of an answer; if zero, as many as those of lever. Few are enough for a peer that does not draft, whose passes are all alike.
+	Tokens int
 }
 
 func (p *Peer) check() error {
 	if p.Name == "" || !strings.HasPrefix(p.URL, "http://") && !strings.HasPrefix(p.URL, "https://") {
 		return fmt.Errorf("endtoend: peer %q at %q: a name and an http address are needed", p.Name, p.URL)
+	}
+	if p.Tokens < 0 || p.Tokens == 1 {
+		return fmt.Errorf("endtoend: peer %q: an answer of %d tokens, of which no rate can be told", p.Name, p.Tokens)
 	}
 	return nil
 }
@@ -40,14 +43,12 @@ func (p *Peer) check() error {
 // peerPatience bounds the time of an answer of a peer that doesn't end.
 const peerPatience = 30 * time.Minute
 
-// answer asks the peer. What follows its first text counts as decoding, and what comes before as the prompt.
-func (p *Peer) answer(ctx context.Context, engine *lever.Engine, prompt bench.Prompt, tokens int) (Answer, error) {
-	request := prompt.Request()
-	if _, err := engine.Prepare(ctx, &request); err != nil {
-		return Answer{}, err
-	}
+// complete asks the peer to go on from a prompt, all of which it computes anew. What follows its first text counts as decoding, and what comes before as
+// the prompt.
+func (p *Peer) complete(ctx context.Context, prompt []int32, tokens int) (Answer, error) {
 	body, err := json.Marshal(map[string]any{
-		"model": "", "prompt": request.Tokens, "max_tokens": tokens, "temperature": 0, "stream": true, "stream_options": map[string]bool{"include_usage": true},
+		"model": "", "prompt": prompt, "max_tokens": tokens, "temperature": 0, "stream": true, "stream_options": map[string]bool{"include_usage": true},
+		"cache_prompt": false, "ignore_eos": true, // of llama.cpp
 	})
 	if err != nil {
 		return Answer{}, err
@@ -74,7 +75,7 @@ func (p *Peer) answer(ctx context.Context, engine *lever.Engine, prompt bench.Pr
 	if err != nil {
 		return Answer{}, fmt.Errorf("peer: %w", err)
 	}
-	a.Prompt, a.Way, a.PromptTokens = prompt.ID, p.Name, len(request.Tokens)
+	a.Way, a.PromptTokens = p.Name, len(prompt)
 	a.PeakRSS = groupFigure(p.Group, "memory.peak", "memory.max_usage_in_bytes")
 	return a, nil
 }

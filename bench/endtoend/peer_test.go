@@ -10,14 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lever-go/lever/bench/endtoend"
 )
 
-// A peer answers every prompt in turn with the ways measured here, and its rate is that of what follows its first text.
-func TestPeer(t *testing.T) {
-	asked, longest := 0, 0
+// tortoise is a server that answers any prompt with six tokens in three texts, and counts what it is asked.
+type tortoise struct {
+	URL            string
+	asked, longest int
+}
+
+func newTortoise(t *testing.T) *tortoise {
+	peer := &tortoise{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
 			Prompt    []int32 `json:"prompt"`
@@ -27,23 +31,28 @@ func TestPeer(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || r.URL.Path != "/v1/completions" || !request.Stream || len(request.Prompt) == 0 {
 			t.Errorf("%s: %+v, %v", r.URL.Path, request, err)
 		}
-		asked, longest = asked+1, max(longest, request.MaxTokens)
-		for i := range 3 { // two tokens in each
+		peer.asked, peer.longest = peer.asked+1, max(peer.longest, request.MaxTokens)
+		for i := range 3 {
 			fmt.Fprintf(w, "data: {\"choices\": [{\"text\": \"word%d \"}]}\n\n", i)
 			w.(http.Flusher).Flush()
-			time.Sleep(5 * time.Millisecond)
 		}
 		fmt.Fprint(w, "data: {\"choices\": [], \"usage\": {\"completion_tokens\": 6}}\n\ndata: [DONE]\n\n")
 	}))
-	defer server.Close()
-	group := t.TempDir()
+	t.Cleanup(server.Close)
+	peer.URL = server.URL + "/v1"
+	return peer
+}
+
+// A peer answers every prompt in turn with the ways measured here, and its rate is that of what follows its first text.
+func TestPeer(t *testing.T) {
+	peer, group := newTortoise(t), t.TempDir()
 	for name, text := range map[string]string{"memory.max": "104857600\n", "memory.peak": "52428800\n"} {
 		if err := os.WriteFile(filepath.Join(group, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o := options(t)
-	o.Resident, o.Peers = false, []endtoend.Peer{{Name: "tortoise 1.0", URL: server.URL + "/v1", Group: group}}
+	o.Resident, o.Peers = false, []endtoend.Peer{{Name: "tortoise 1.0", URL: peer.URL, Group: group}}
 	r, err := endtoend.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -52,12 +61,12 @@ func TestPeer(t *testing.T) {
 		if a.Way != "tortoise 1.0" {
 			continue
 		}
-		if a.Stats.Tokens != 5 || !(a.Seconds >= 0.005) || a.Text != "word0 word1 word2 " || a.PeakRSS != 50<<20 || a.PromptTokens == 0 {
+		if a.Stats.Tokens != 5 || !(a.Seconds > 0) || a.Text != "word0 word1 word2 " || a.PeakRSS != 50<<20 || a.PromptTokens == 0 {
 			t.Errorf("%+v", a)
 		}
 	}
-	if asked != len(o.Sets) || longest != o.Tokens {
-		t.Errorf("the peer was asked %d times, for %d tokens", asked, longest)
+	if peer.asked != len(o.Sets) || peer.longest != o.Tokens {
+		t.Errorf("the peer was asked %d times, for %d tokens", peer.asked, peer.longest)
 	}
 	var text bytes.Buffer
 	if err := r.WriteText(&text); err != nil {
@@ -76,6 +85,71 @@ func TestPeer(t *testing.T) {
 	}
 	if len(r.Summary.Sentences) != 5 {
 		t.Errorf("%d sentences", len(r.Summary.Sentences))
+	}
+}
+
+// A run goes on with the answers that its record lacks, and takes no record of another measurement.
+func TestRecord(t *testing.T) {
+	peer := newTortoise(t)
+	o := options(t)
+	o.Sets, o.Resident, o.Record = o.Sets[:1], false, filepath.Join(t.TempDir(), "answers")
+	o.Peers = []endtoend.Peer{{Name: "tortoise", URL: peer.URL, Tokens: 7}}
+	first, err := endtoend.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(o.Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if len(lines) != 6 || len(lines[5]) > 0 || peer.longest != 7 { // a header and four ways
+		t.Fatalf("%d lines; the peer was asked for %d tokens", len(lines), peer.longest)
+	}
+	// What comes of a run that is ended while it writes the last answer, which is the peer's.
+	if err := os.WriteFile(o.Record, text[:len(text)-10], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := endtoend.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := first.Data.([]endtoend.Answer), again.Data.([]endtoend.Answer)
+	if peer.asked != 2 || len(after) != len(before) {
+		t.Errorf("the peer was asked %d times; %d answers", peer.asked, len(after))
+	}
+	for i, a := range after {
+		if same := a.Stats == before[i].Stats; a.Way != before[i].Way || same == (a.Way == "tortoise") {
+			t.Errorf("%s: %+v, before %+v", a.Way, a.Stats, before[i].Stats)
+		}
+	}
+	o.Tokens++
+	if _, err := endtoend.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "choose another file") {
+		t.Errorf("a record of another measurement: %v", err)
+	}
+}
+
+// With all weights in memory, a prompt's rate is that of its tokens, and every figure of the peer stands beside one of this program.
+func TestRunInMemory(t *testing.T) {
+	peer := newTortoise(t)
+	o := options(t)
+	o.Peers = []endtoend.Peer{{Name: "tortoise", URL: peer.URL}}
+	r, err := endtoend.RunInMemory(t.Context(), o, []int{4, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := r.Tables[0].Rows
+	if len(rows) != 5 || peer.asked != 15 || len(r.Findings) != 3 {
+		t.Fatalf("%d rows, the peer was asked %d times, findings %q", len(rows), peer.asked, r.Findings)
+	}
+	for i, row := range rows {
+		withPeer := i != 1 && i != 3
+		if rate, ok := row[1].(float64); !ok || rate <= 0 || (row[2] != nil) != withPeer {
+			t.Errorf("%v", row)
+		}
+	}
+	if _, err := endtoend.RunInMemory(t.Context(), o, []int{1 << 20}); err == nil {
+		t.Error("more tokens than the prompts have: no error")
 	}
 }
 

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,11 @@ type Options struct {
 	CPUShare float64
 	// OpenFile opens the target's files; if nil, as they are.
 	OpenFile func(path string) (weights.File, error)
+	// Record is a file that every answer is written to when it is complete; if empty, none is. What one of the same measurement holds already is not
+	// measured again, so that a run that was ended goes on where it was.
+	Record string
+	// Answered, if not nil, is called with every answer.
+	Answered func(Answer)
 	// Progress, if not nil, is called with the number of answers done.
 	Progress func(done, total int)
 }
@@ -126,11 +132,12 @@ type Answer struct {
 	Set    string  `json:"set"`
 	Prompt string  `json:"prompt"`
 	Way    string  `json:"way"`
-	Tokens []int32 `json:"tokens,omitempty"` // of this program's answers
+	Tokens []int32 `json:"token_ids,omitempty"` // of this program's answers
 	Text   string  `json:"text,omitempty"`
 	spec.Stats
 	Mode    weights.IOMode `json:"io_mode"`
 	PeakRSS int64          `json:"peak_rss_bytes"`
+	Cold    bool           `json:"cold,omitempty"` // the page cache was dropped before it
 }
 
 // run is a measurement on its way.
@@ -140,17 +147,16 @@ type run struct {
 	plan    weights.Plan
 	done    int
 	total   int
-	dropped bool // the page cache, before each answer
+	record  *record
 }
 
 // Run measures. It takes as long as the passes do: see [Options].
-func Run(ctx context.Context, o Options) (*report.Report, error) {
-	o, err := o.withDefaults()
-	if err != nil {
+func Run(ctx context.Context, o Options) (out *report.Report, err error) {
+	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
 	r := &run{Options: o}
-	out := report.New("endtoend", "End to end")
+	out = report.New("endtoend", "End to end")
 	began := time.Now()
 	ways, err := o.ways()
 	if err != nil {
@@ -172,6 +178,10 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 	for _, p := range o.Peers {
 		names = append(names, p.Name)
 	}
+	if r.record, err = o.openRecord(); err != nil {
+		return nil, fmt.Errorf("endtoend: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.record.close()) }()
 	if err := r.stream(ctx, ways); err != nil {
 		return nil, fmt.Errorf("endtoend: %w", err)
 	}
@@ -201,7 +211,8 @@ func (r *run) stream(ctx context.Context, ways []*way) (err error) {
 		return err
 	}
 	for i := range r.Peers {
-		ways = append(ways, &way{name: r.Peers[i].Name, tokens: r.Tokens, peer: &r.Peers[i]})
+		peer := &r.Peers[i]
+		ways = append(ways, &way{name: peer.Name, tokens: cmp.Or(peer.Tokens, r.Tokens), peer: peer})
 	}
 	return r.all(ctx, engine, ways)
 }
@@ -223,12 +234,21 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 		for _, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
 			for turn := range ways {
 				w := ways[(turn+first)%len(ways)]
-				a, err := r.answer(ctx, engine, w, p)
-				if err != nil {
-					return fmt.Errorf("%s: %s: %w", p.ID, w.name, err)
+				a, known := r.record.find(p.ID, w.name)
+				if !known {
+					var err error
+					if a, err = r.answer(ctx, engine, w, p); err != nil {
+						return fmt.Errorf("%s: %s: %w", p.ID, w.name, err)
+					}
+					a.Set = set.Name
+					if err := r.record.add(a); err != nil {
+						return err
+					}
 				}
-				a.Set = set.Name
 				r.answers = append(r.answers, a)
+				if r.Answered != nil {
+					r.Answered(a)
+				}
 				if r.done++; r.Progress != nil {
 					r.Progress(r.done, r.total)
 				}
@@ -240,11 +260,20 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 }
 
 func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.Prompt) (Answer, error) {
-	if len(r.Peers) > 0 {
-		r.dropped = dropPageCache()
+	cold := len(r.Peers) > 0 && dropPageCache()
+	request := p.Request()
+	if _, err := engine.Prepare(ctx, &request); err != nil {
+		return Answer{}, err
 	}
+	a, err := w.complete(ctx, engine, request.Tokens)
+	a.Prompt, a.Cold = p.ID, cold
+	return a, err
+}
+
+// complete goes on from a prompt, all of which is computed anew.
+func (w *way) complete(ctx context.Context, engine *lever.Engine, prompt []int32) (Answer, error) {
 	if w.peer != nil {
-		return w.peer.answer(ctx, engine, p, w.tokens)
+		return w.peer.complete(ctx, prompt, w.tokens)
 	}
 	// What another way left of the same prompt must not shorten this one's.
 	models := engine.SpecOptions()
@@ -256,10 +285,8 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.
 		}
 	}
 	resetPeak()
-	request := p.Request()
-	request.MaxTokens, request.Policy, request.Budget = w.tokens, w.policy, w.budget
-	got, err := engine.Generate(ctx, request, nil)
-	return Answer{Prompt: p.ID, Way: w.name, Tokens: got.TokenIDs, Text: got.Text, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
+	got, err := engine.Generate(ctx, lever.Request{Tokens: prompt, MaxTokens: w.tokens, Policy: w.policy, Budget: w.budget}, nil)
+	return Answer{Way: w.name, Tokens: got.TokenIDs, Text: got.Text, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
 }
 
 // resetPeak makes the largest resident memory of the process what it needs now, where Linux allows that; elsewhere it stays that of the process so far.

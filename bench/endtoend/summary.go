@@ -32,10 +32,13 @@ func (r *run) describePeers(out *report.Report) {
 		if limit := groupFigure(p.Group, "memory.max", "memory.limit_in_bytes"); limit > 0 {
 			text += fmt.Sprintf(", in a memory control group of %.0f MiB", float64(limit)/(1<<20))
 		}
-		if r.dropped {
-			text += "; the page cache was dropped before every answer"
-		} else {
+		if slices.ContainsFunc(r.answers, func(a Answer) bool { return !a.Cold }) {
 			text += "; the page cache could not be dropped"
+		} else {
+			text += "; the page cache was dropped before every answer"
+		}
+		if p.Tokens > 0 {
+			text += fmt.Sprintf("; answers of %d tokens", p.Tokens)
 		}
 		out.Set(p.Name, text)
 	}
@@ -53,7 +56,8 @@ func (r *run) comparePeers(out *report.Report, sets []string, rates map[string]f
 			}
 			return bench.GeometricMean(all)
 		}
-		out.Find("lever from flash ÷ %s: %.2f times the tokens/s, and the first token after %.2f times the time", p.Name, rates[leverName]/rates[p.Name], first(leverName)/first(p.Name))
+		out.Find("lever from flash ÷ %s: %.2f times the tokens/s, and %.2f times the speed on prompts: the first token after %.1f s instead of %.1f", p.Name,
+			rates[leverName]/rates[p.Name], first(p.Name)/first(leverName), first(leverName), first(p.Name))
 		same, all := r.alike(p.Name)
 		out.Find("the answers of %s begin as those of lever for %.0f of 100 characters, since it rounds otherwise", p.Name, 100*same/max(1, all))
 	}
@@ -100,8 +104,12 @@ func (r *run) sumUp(out *report.Report, sets []string, rates map[string]float64,
 	if chain != "" {
 		say("It is %.2f times as fast as the best chain of drafted tokens (%s).", mine/rates[chain], chain)
 	}
-	for _, p := range r.Peers {
-		say("It is %.1f times as fast as %s, which had as much memory and answered the same prompts by turns.", mine/rates[p.Name], p.Name)
+	if len(r.Peers) > 0 {
+		var peers []string
+		for _, p := range r.Peers {
+			peers = append(peers, fmt.Sprintf("%.1f times as fast as %s (%.2f tokens/s)", mine/rates[p.Name], p.Name, rates[p.Name]))
+		}
+		say("It is %s, with as much memory and the same prompts by turns.", strings.Join(peers, " and "))
 	}
 	var others []string
 	for _, other := range r.Beside {

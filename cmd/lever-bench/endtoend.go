@@ -22,7 +22,9 @@ type endToEndFlags struct {
 	beside []string
 	peers  []string
 	groups []string
+	tokens []int // of the peers' answers
 	fresh  []int
+	rows   []int
 }
 
 func newEndToEndExperiment() *experiment {
@@ -38,7 +40,7 @@ else happens for a token counts most; inflate makes models of real size.`,
   lever-bench endtoend --fresh 16,32,64 --flash-profile ufs-4.0
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --flash-profile ufs-4-measured --cpu-share 0.5
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'`,
-		variants: []string{phoneName},
+		variants: []string{phoneName, memoryName},
 		flags:    f.register,
 		run:      f.run,
 	}
@@ -57,12 +59,15 @@ func (f *endToEndFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.beside, "beside", nil, "NAME=RATE: what another program was measured to reach in the same memory, in tokens/s, to set beside lever (can be repeated)")
 	flags.StringArrayVar(&f.peers, "peer", nil, "NAME=URL: a server of another program with the same target, such as 'llama.cpp b6000 -t 2=http://127.0.0.1:8080/v1', that answers the same prompts by turns (can be repeated)")
 	flags.StringArrayVar(&f.groups, "peer-group", nil, "folder of the memory control group of the peer in the same place of the list")
+	flags.IntSliceVar(&f.tokens, "peer-tokens", nil, "most tokens of an answer of the peer in the same place of the list, or 0 (default: as --tokens)")
+	flags.StringVar(&f.Record, "record", "", "file that answers are kept in as they come: a run that was ended goes on with those that it lacks")
+	flags.IntSliceVar(&f.rows, "all-in-memory", nil, "instead measure the model with all weights in memory, with prompts of so many tokens, beside peers: a list such as 8,16,64,512")
 	flags.Float64Var(&f.CPUShare, "cpu-share", 0, "with --flash-profile: how fast this machine computes as a part of the phone's speed; reads are slowed as much, so that reading takes the same part of the time as on the phone")
 	flags.StringVar(&f.flash, "flash-profile", "", "read the target at the speed of another flash device: the name or file of a profile")
 }
 
 func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
-	if f.Model != "" && (f.Draft == "" || f.dram == 0) {
+	if f.Model != "" && (f.Draft == "" || f.dram == 0) && f.rows == nil {
 		return nil, cli.UsageErrorf("--model needs --draft and --dram")
 	}
 	o := f.Options
@@ -78,14 +83,17 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		}
 		o.Beside = append(o.Beside, other)
 	}
-	if len(f.groups) > len(f.peers) {
-		return nil, cli.UsageErrorf("--peer-group is given more often than --peer")
+	if max(len(f.groups), len(f.tokens)) > len(f.peers) {
+		return nil, cli.UsageErrorf("--peer-group or --peer-tokens is given more often than --peer")
 	}
 	for i, text := range f.peers {
 		name, url, _ := cutLast(text, "=http")
 		peer := endtoend.Peer{Name: name, URL: "http" + url}
 		if i < len(f.groups) {
 			peer.Group = f.groups[i]
+		}
+		if i < len(f.tokens) {
+			peer.Tokens = f.tokens[i]
 		}
 		o.Peers = append(o.Peers, peer)
 	}
@@ -111,8 +119,14 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		o.OpenFile = throttle.Opener(nil)
 	}
 	o.Progress = stepProgress("endtoend", "answers")
+	o.Answered = printAnswer
 	measure := endtoend.Run
-	if f.fresh != nil {
+	switch {
+	case f.rows != nil:
+		measure = func(ctx context.Context, o endtoend.Options) (*report.Report, error) {
+			return endtoend.RunInMemory(ctx, o, f.rows)
+		}
+	case f.fresh != nil:
 		measure = func(ctx context.Context, o endtoend.Options) (*report.Report, error) {
 			return endtoend.RunFresh(ctx, o, f.fresh)
 		}
@@ -130,8 +144,13 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	return r, err
 }
 
-// phoneName is the name of the report of a run with the balance of a phone, so that it stands beside that of this machine.
-const phoneName = "endtoend-phone"
+// Names of the reports of a run with the balance of a phone, and of one in memory, so that they stand beside that of this machine.
+const phoneName, memoryName = "endtoend-phone", "endtoend-memory"
+
+// printAnswer prints a line about an answer.
+func printAnswer(a endtoend.Answer) {
+	fmt.Fprintf(cli.Stderr, "%s, %s: %.3f tokens/s, %d tokens in %d passes; the first after %.1f s\n", a.Prompt, a.Way, a.TokensPerSecond, a.Stats.Tokens, a.Passes, a.TimeToFirstToken)
+}
 
 // throttle returns the flash device, slowed by as much as this machine computes slower than the phone.
 func (f *endToEndFlags) throttle() (*flashsim.Throttle, error) {

@@ -1,0 +1,177 @@
+package endtoend
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/spec"
+)
+
+// inMemoryRounds is how often each figure of [RunInMemory] is measured.
+const inMemoryRounds = 5
+
+// RunInMemory measures the model with all weights in memory, by turns with the peers: how fast it takes in prompts of so many tokens each, verifies as many
+// rows, and decodes plainly. Of the options, Model, Threads, Sets, Tokens, Peers and Progress count.
+func RunInMemory(ctx context.Context, o Options, rows []int) (out *report.Report, err error) {
+	o.Draft, o.DRAM = cmp.Or(o.Draft, o.Model), 1 // which do not count
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	for _, n := range rows {
+		if n < 2 {
+			return nil, fmt.Errorf("endtoend: prompts of %d tokens", n)
+		}
+	}
+	r := &run{Options: o}
+	out = report.New("endtoend-memory", "All weights in memory: "+filepath.Base(o.Model))
+	began := time.Now()
+	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Threads: o.Threads})
+	if err != nil {
+		return nil, fmt.Errorf("endtoend: %w", err)
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	if err := r.inMemory(ctx, engine, out, rows); err != nil {
+		return nil, fmt.Errorf("endtoend: %w", err)
+	}
+	out.Set("model", filepath.Base(o.Model))
+	out.Set("figures", fmt.Sprintf("medians of %d, by turns", inMemoryRounds))
+	out.Data = r.answers
+	out.End(began)
+	return out, nil
+}
+
+func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Report, rows []int) error {
+	text, err := r.text(ctx, engine)
+	if err != nil {
+		return err
+	}
+	ways := []*way{{name: leverName, policy: spec.None{}, budget: 1}}
+	columns := []report.Column{report.Text("tokens/s"), report.Number(leverName, 1)}
+	for i := range r.Peers {
+		ways = append(ways, &way{name: r.Peers[i].Name, peer: &r.Peers[i]})
+		columns = append(columns, report.Number(r.Peers[i].Name, 1), report.Number("lever ÷ this", 2))
+	}
+	r.total = (len(rows) + 1) * len(ways) * inMemoryRounds
+	t := out.AddTable("Tokens a second with all weights in memory", columns...)
+	const few = 4 // tokens of an answer where the prompt is what counts
+	for _, n := range rows {
+		rates, verified := map[string][]float64{}, []float64{}
+		for round := range inMemoryRounds {
+			prompt, err := window(text, round*n, n)
+			if err != nil {
+				return err
+			}
+			for turn := range ways {
+				w := *ways[(turn+round)%len(ways)]
+				w.tokens = few
+				a, err := r.one(ctx, engine, &w, prompt)
+				if err != nil {
+					return err
+				}
+				rates[w.name] = append(rates[w.name], float64(n)/a.TimeToFirstToken)
+			}
+			seconds, err := verify(ctx, engine, prompt)
+			if err != nil {
+				return err
+			}
+			verified = append(verified, float64(n)/seconds)
+		}
+		r.addInMemory(out, t, fmt.Sprintf("prompt of %d", n), rates)
+		t.Add(append([]any{fmt.Sprintf("%d rows with the logits of all", n), bench.Median(verified)}, make([]any, 2*len(r.Peers))...)...)
+	}
+	rates := map[string][]float64{}
+	for round := range inMemoryRounds {
+		prompt, err := window(text, round*few, rows[0])
+		if err != nil {
+			return err
+		}
+		for turn := range ways {
+			w := *ways[(turn+round)%len(ways)]
+			w.tokens = r.Tokens
+			a, err := r.one(ctx, engine, &w, prompt)
+			if err != nil {
+				return err
+			}
+			rates[w.name] = append(rates[w.name], float64(a.Stats.Tokens)/a.Seconds)
+		}
+	}
+	r.addInMemory(out, t, fmt.Sprintf("decoding, answers of %d", r.Tokens), rates)
+	return nil
+}
+
+// addInMemory adds what the ways reached in something.
+func (r *run) addInMemory(out *report.Report, t *report.Table, what string, rates map[string][]float64) {
+	mine := bench.Median(rates[leverName])
+	row := []any{what, mine}
+	for _, p := range r.Peers {
+		theirs := bench.Median(rates[p.Name])
+		row = append(row, theirs, mine/theirs)
+		out.Find("%s: lever %.1f tokens/s, %.2f times as fast as %s", what, mine, mine/theirs, p.Name)
+	}
+	t.Add(row...)
+}
+
+// one lets a way answer, and notes it.
+func (r *run) one(ctx context.Context, engine *lever.Engine, w *way, prompt []int32) (Answer, error) {
+	a, err := w.complete(ctx, engine, prompt)
+	if err != nil {
+		return a, fmt.Errorf("%s: %w", w.name, err)
+	}
+	r.answers = append(r.answers, a)
+	if r.done++; r.Progress != nil {
+		r.Progress(r.done, r.total)
+	}
+	return a, nil
+}
+
+// verify returns the seconds of a forward of rows, with the logits of all.
+func verify(ctx context.Context, engine *lever.Engine, rows []int32) (float64, error) {
+	d := engine.Target()
+	if err := d.Truncate(0); err != nil {
+		return 0, err
+	}
+	all := make([]int, len(rows))
+	for i := range all {
+		all[i] = i
+	}
+	logits := make([]float32, len(rows)*d.Vocab())
+	began := time.Now()
+	if _, err := d.Forward(ctx, layers.Batch{Tokens: rows}); err != nil {
+		return 0, err
+	}
+	if err := d.Project(ctx, logits, all); err != nil {
+		return 0, err
+	}
+	seconds := time.Since(began).Seconds()
+	return seconds, d.Commit(nil)
+}
+
+// text returns the tokens of all prompts, one after the other.
+func (r *run) text(ctx context.Context, engine *lever.Engine) (tokens []int32, err error) {
+	for _, set := range r.Sets {
+		for _, p := range set.Prompts {
+			ids, err := engine.Encode(ctx, p.Request())
+			if err != nil {
+				return nil, err
+			}
+			tokens = append(tokens, ids...)
+		}
+	}
+	return tokens, nil
+}
+
+// window returns n tokens of a text from one on.
+func window(text []int32, from, n int) ([]int32, error) {
+	if from+n > len(text) {
+		return nil, fmt.Errorf("the prompts have %d tokens in all, fewer than the %d that are needed", len(text), from+n)
+	}
+	return text[from : from+n], nil
+}
