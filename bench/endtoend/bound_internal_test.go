@@ -28,7 +28,7 @@ func TestBound(t *testing.T) {
 	out := report.New("test", "")
 	r.bound(out, []string{"chain 4", leverName}, "chain 4")
 	text := strings.Join(out.Findings, "\n")
-	for _, want := range []string{"lever ÷ chain 4 is 1.25: 2.00 times the tokens of a pass in 1.60 times its time", "most is computing, by 0.600 s", "the ratio would be 2.00"} {
+	for _, want := range []string{"lever ÷ chain 4 is 1.25: 2.00 times the tokens of a pass in 1.60 times its time", "most is computing, by 0.600 s", "with chain 4, the ratio would be 2.00", "reading alone, 0.500 s instead of 1.600, the ratio would be 4.00; as it is, 2.0 would take 6.40 tokens"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the findings do not say %q:\n%s", want, text)
 		}

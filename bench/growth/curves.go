@@ -43,7 +43,7 @@ func (r *run) context(ctx context.Context, d *layers.Decoder, lengths []int) err
 		t.Add(n, millisecond*p.Seconds, line.Y[len(line.Y)-1]/line.Y[0], prompt)
 	}
 	plot.Add(line)
-	plot.Add(law(line, "ms", "token"))
+	plot.Add(report.Law(line, "ms", "token"))
 	first, last := 0, len(lengths)-1
 	r.out.Find("context: a token after %d others takes %.2f times as long as after %d, %.3f ms more for each 1000", lengths[last],
 		line.Y[last]/line.Y[first], lengths[first], 1000*(line.Y[last]-line.Y[first])/(line.X[last]-line.X[first]))
@@ -68,7 +68,7 @@ func (r *run) budget(ctx context.Context, d *layers.Decoder) error {
 		t.Add(rows, millisecond*p.Seconds, millisecond*p.Seconds/line.Y[0], millisecond*p.Seconds/float64(rows))
 	}
 	plot.Add(line)
-	plot.Add(law(line, "ms", "row"))
+	plot.Add(report.Law(line, "ms", "row"))
 	some, most := slices.Index(rowCounts, someRows), len(rowCounts)-1
 	r.out.Find("tree budget: a pass of %d rows takes %.2f times as long as one of one row, one of %d rows %.2f times", someRows,
 		line.Y[some]/line.Y[0], rowCounts[most], line.Y[most]/line.Y[0])
@@ -112,9 +112,9 @@ func (r *run) size(ctx context.Context) error {
 		some.X, some.Y = append(some.X, mb), append(some.Y, millisecond*m.some)
 	}
 	plot.Add(one)
-	plot.Add(law(one, "ms", "MB"))
+	plot.Add(report.Law(one, "ms", "MB"))
 	plot.Add(some)
-	plot.Add(law(some, "ms", "MB"))
+	plot.Add(report.Law(some, "ms", "MB"))
 	small, large := models[0], models[len(models)-1]
 	r.out.Find("model size: %.1f times the bytes of weights take %.1f times as long, %.1f times with %d rows", float64(large.bytes)/float64(small.bytes),
 		large.one/small.one, large.some/small.some, someRows)

@@ -65,21 +65,21 @@ func (c *clock) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 // Observe moves the device on by a pass, and lets the policy learn from it.
 func (c *clock) Observe(o spec.Observation) {
 	began := c.now
-	drafting := 0.0
+	drafting, several := 0.0, c.h.together()
 	for _, rows := range c.draft.rows {
-		drafting += c.h.draft.At(rows)
+		drafting += c.h.draft.At(several * rows)
 	}
 	c.now += drafting
-	io, wait := c.pass(o.Tree.Len())
+	io, wait := c.pass(several*o.Tree.Len(), o.Cuts)
 	o.IO = spec.IOStats{BytesRead: 1}
 	expertIO, expertWait := c.routed(&o)
 	io, wait = io+expertIO, wait+expertWait
-	c.now += c.h.project * float64(len(o.Path))
+	c.now += c.h.project * float64(several*len(o.Path))
 	o.DraftSeconds, o.VerifySeconds = drafting, c.now-began-drafting
 	o.IO.IOSeconds, o.IO.IOWaitSeconds = io, wait
 	o.IO.BytesRead = max(1, o.IO.ExpertBytes) // of a target with experts, no other bytes are
 	c.passes++
-	c.tokens += len(o.Path)
+	c.tokens += several * len(o.Path)
 	c.drafted += o.Tree.Len() - 1
 	c.drafting += drafting
 	c.forwards += len(c.draft.rows)
@@ -102,10 +102,14 @@ func (c *clock) Forecast() (accepted, seconds float64) {
 	return 0, 0
 }
 
-// pass reads and computes all layers. Reads go on ahead of computing, also while the draft works, as far as the ring has room.
-func (c *clock) pass(rows int) (io, wait float64) {
-	compute := c.h.compute.At(rows) / float64(c.h.layers)
+// pass reads and computes all layers. Reads go on ahead of computing, also while the draft works, as far as the ring has room. After each cut, fewer rows are
+// computed.
+func (c *clock) pass(rows int, cuts []spec.Cut) (io, wait float64) {
 	for i := range c.h.layers {
+		for len(cuts) > 0 && float64(i) >= cuts[0].Done*float64(c.h.layers) {
+			rows, cuts = c.h.together()*cuts[0].Rows, cuts[1:]
+		}
+		compute := c.h.compute.At(rows) / float64(c.h.layers)
 		freed := (i - c.h.ring + c.h.layers) % c.h.layers // whose buffer is free once it is computed
 		seconds := c.h.draw(c.random)
 		c.io = max(c.io, c.computed[freed]) + seconds

@@ -15,8 +15,10 @@
 //  2. tokens/s by the budget of trees, 4 to 64 (5);
 //  3. phone × model × data set (10);
 //  4. draft policies: tokens/s and accepted length (11);
+//  5. pruning half-way through the target (10), for which the target itself is asked;
 //
-// where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
+// how ratios vary over prompts, models and ways of choosing tokens; how the time of a token grows with context, conversations, size, memory and experts, each
+// with the law that it follows; where a cost model that knows only the mean time of reads parts from one that knows their distribution, and how far simulated passes are from real
 // ones: those of the pair itself on this machine, streamed from a simulated flash device.
 //
 // With a parallel draft it also compares that with the other one: tokens/s and accepted tokens, with look-up and without, and the time of drafting at equal
@@ -39,7 +41,7 @@
 //     s *= 0x94d049bb133111eb, s ^= s >> 32. With it come the likeliest tokens after it, in descending order, their probabilities, and rest, the
 //     logarithm of the probability of each other token.
 //
-// Limits: greedy decoding; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Phones] names.
+// Limits: decoding is greedy unless said otherwise; the policies' own computing takes no time; rates of phones are estimates around public figures, which [Phones] names.
 //
 // # Errors
 //

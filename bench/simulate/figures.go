@@ -49,10 +49,10 @@ func (s *simulation) verification(_ context.Context, out *report.Report) error {
 func (h *hardware) steady(n int) float64 {
 	const passes = 24
 	c := clock{h: h, random: rand.New(rand.NewPCG(1, 2)), computed: make([]float64, h.layers)}
-	c.pass(n)
+	c.pass(n, nil)
 	began := c.now
 	for range passes {
-		c.pass(n)
+		c.pass(n, nil)
 	}
 	return (c.now - began) / passes
 }

@@ -73,7 +73,12 @@ type hardware struct {
 	stall, stallChance float64
 
 	experts *experts // nil if there are none
+	// conversations share each pass, all with trees alike; if zero, one has it alone.
+	conversations int
 }
+
+// together returns how many conversations share a pass.
+func (h *hardware) together() int { return max(1, h.conversations) }
 
 // sampled is a time of reading a layer, with a part of all draws up to which it counts.
 type sampled struct{ upTo, seconds float64 }

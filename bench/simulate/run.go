@@ -13,6 +13,8 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/spec/earlyexit"
+	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -82,14 +84,18 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 const (
-	keptTokens = 32 // of the draft after each path: more than any policy asks for
+	keptTokens = 32 // after each path: more than any policy asks of the draft, and than is sampled of the target
 	budget     = 64 // drafted tokens of a pass
 )
 
 // simulation is a pair, recorded, and what it is asked.
 type simulation struct {
 	Options
-	pair *trace
+	pair     *trace
+	sampling sampling.Options // of answers
+	// live, if not nil, is asked in place of the recorded target, and pruner prunes its trees.
+	live   spec.Decoder
+	pruner spec.Pruner
 }
 
 // Run makes all figures. The first run over a text asks the models for each path; it takes a few minutes in all.
@@ -105,7 +111,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 	s := &simulation{Options: o}
 	out := report.New("simulate", "The paper's figures 4, 5, 10 and 11, and reads with heavy tails, simulated")
 	began := time.Now()
-	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.sparse, s.policies, s.tails}
+	figures := []func(context.Context, *report.Report) error{s.verification, s.budgets, s.phones, s.sparse, s.policies, s.settings, s.tails, s.growth}
 	if len(o.First) > 0 {
 		figures = append(figures, s.first)
 	}
@@ -125,7 +131,8 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		if s.pair, err = s.ask(ctx, engine); err != nil {
 			return nil, err
 		}
-		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
+		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.pruning(ctx, out, engine) },
+			func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
 	}
 	s.describe(out)
 	for i, figure := range figures {
@@ -143,7 +150,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		if err != nil {
 			err = fmt.Errorf("trace %s: %w", o.Replay, err)
 		}
-		out.Find("simulated passes were not compared with real ones: the models were not asked, but a trace of them")
+		out.Find("nothing was pruned, and simulated passes were not compared with real ones: the models were not asked, but a trace of them")
 	}
 	out.Set("paths recorded", fmt.Sprintf("%d of the draft, %d of the target; asked for now: %d and %d",
 		len(s.pair.draft.known), len(s.pair.target.known), s.pair.draft.asked, s.pair.target.asked))
@@ -175,7 +182,7 @@ func (s *simulation) ask(ctx context.Context, engine *lever.Engine) (*trace, err
 		store *weights.Store
 		model spec.Decoder
 		keep  int
-	}{{&h.Target, s.Model, target, models.Target, 1}, {&h.Draft, s.Draft, draft, models.Draft, keptTokens}} {
+	}{{&h.Target, s.Model, target, models.Target, keptTokens}, {&h.Draft, s.Draft, draft, models.Draft, keptTokens}} {
 		hash, err := m.store.Hash()
 		if err != nil {
 			return nil, err
@@ -226,9 +233,10 @@ func (s *simulation) encode(ctx context.Context, engine *lever.Engine) (sets []t
 
 // result is what a policy reached on a set.
 type result struct {
-	rate, accepted, drafted float64 // tokens/s; tokens and nodes of a pass
-	pass                    float64 // median seconds
-	drafting, forwards      float64 // of a pass: seconds, and forwards of the draft
+	rate, accepted, drafted float64   // tokens/s; tokens and nodes of a pass
+	pass                    float64   // median seconds
+	drafting, forwards      float64   // of a pass: seconds, and forwards of the draft
+	rates                   []float64 // tokens/s of each prompt
 }
 
 // simulateOne lets a policy answer the prompts of a set on a device. meanReads hides from it how the time of reads varies.
@@ -240,15 +248,22 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 	draft := &countedDraft{Decoder: s.pair.draft}
 	clock := newClock(policy, draft, h, 1)
 	clock.meanReads = meanReads
-	generator, err := spec.NewGenerator(spec.Options{
+	options := spec.Options{
 		Target: s.pair.target, Draft: draft, Policy: clock, Budget: c.Budget,
 		Parallel: spec.Parallel{Mask: s.pair.Draft.Mask, Reach: s.pair.Draft.Positions},
-	})
+	}
+	if s.live != nil {
+		options.Target, options.Pruner = s.live, s.pruner
+		if pricer, ok := policy.(earlyexit.Pricer); ok {
+			options.Policy = pricedClock{clock, pricer}
+		}
+	}
+	generator, err := spec.NewGenerator(options)
 	if err != nil {
 		return result{}, err
 	}
 	generate := func(prompt []int32, tokens int) error {
-		_, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: s.pair.Stop}, nil)
+		_, err := generator.Generate(ctx, spec.Request{Prompt: prompt, MaxTokens: tokens, StopTokens: s.pair.Stop, Sampling: s.sampling}, nil)
 		return err
 	}
 	if _, learns := policy.(spec.Observer); learns {
@@ -257,14 +272,17 @@ func (s *simulation) simulateOne(ctx context.Context, h *hardware, set tracedSet
 		}
 	}
 	before := *clock
+	var rates []float64
 	for _, prompt := range set.Prompts {
+		began, had := clock.now, clock.tokens
 		if err := generate(prompt.Tokens, s.pair.Tokens); err != nil {
 			return result{}, err
 		}
+		rates = append(rates, float64(clock.tokens-had)/(clock.now-began))
 	}
 	passes, tokens := float64(clock.passes-before.passes), float64(clock.tokens-before.tokens)
 	return result{
-		rate: tokens / (clock.now - before.now), accepted: tokens / passes, drafted: float64(clock.drafted-before.drafted) / passes,
+		rate: tokens / (clock.now - before.now), rates: rates, accepted: tokens / passes, drafted: float64(clock.drafted-before.drafted) / passes,
 		pass:     bench.Median(clock.passSeconds[len(before.passSeconds):]),
 		drafting: (clock.drafting - before.drafting) / passes, forwards: float64(clock.forwards-before.forwards) / passes,
 	}, nil

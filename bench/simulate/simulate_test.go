@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -87,6 +88,35 @@ func TestPassTimes(t *testing.T) {
 	}
 }
 
+// A cut takes its rows' computing from the layers after it, conversations share reads, and a longer text takes more time.
+func TestPassesOfFewerAndMoreRows(t *testing.T) {
+	const rows, fewer = 64, 8
+	h, err := (Target{"llama-3.1-8b", "llama-3.2-1b", 1}).on(Phones[1]) // which reads nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := func(cuts ...spec.Cut) float64 {
+		c := clock{h: h, random: rand.New(rand.NewPCG(1, 2)), computed: make([]float64, h.layers)}
+		c.pass(rows, cuts)
+		return c.now
+	}
+	want := 0.75*h.compute.At(rows) + 0.25*h.compute.At(fewer)
+	if got := took(spec.Cut{Done: 0.75, Rows: fewer}); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("%v s with a cut after three quarters, want %v; without %v", got, want, took())
+	}
+	short, err := Targets[0].after(Phones[1], 0, q8Bytes, growthMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := Targets[0].after(Phones[1], 32768, q8Bytes, growthMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if long.steady(1) < 2*short.steady(1) || long.draft.At(1) <= short.draft.At(1) {
+		t.Errorf("a pass takes %v s after 32768 tokens, %v after none", long.steady(1), short.steady(1))
+	}
+}
+
 func TestStallsTakeTheirTime(t *testing.T) {
 	h, err := Targets[0].on(Phones[0])
 	if err != nil {
@@ -128,6 +158,19 @@ func TestRun(t *testing.T) {
 	if row := r.Tables[i].Rows[0]; !(row[3].(float64) > 0.8) {
 		t.Errorf("the first answer of lever is slower than a chain's: %v", row)
 	}
+	for i, want := range map[int]struct {
+		name   string
+		points int
+	}{0: {"context", 7}, 1: {"conversations", 8}, 2: {"size", 5}, 3: {"memory", 9}, 4: {"experts", 5}} {
+		j := slices.IndexFunc(r.Plots, func(p *report.Plot) bool { return p.Name == "growth-"+want.name })
+		if j < 0 || len(r.Plots[j].Series[0].Y) != want.points || !r.Plots[j].Series[1].Dashed {
+			t.Errorf("picture %d, %s: %v", i, want.name, j)
+		}
+	}
+	pruned := r.Plots[len(r.Plots)-1]
+	if ratio := pruned.Series[1].Y[0] / pruned.Series[0].Y[0]; pruned.Name != "pruning" || ratio < 0.9 || ratio > 1.5 {
+		t.Errorf("with pruning %v times as fast", ratio)
+	}
 	if err := r.Save(t.TempDir()); err != nil {
 		t.Error(err)
 	}
@@ -137,9 +180,9 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	figures := r.Tables[:len(r.Tables)-1] // the last compares with real passes
-	if !reflect.DeepEqual(again.Tables, figures) || !reflect.DeepEqual(again.Plots, r.Plots) {
-		t.Errorf("replayed: %d tables, %d plots, other than recorded: %d, %d", len(again.Tables), len(again.Plots), len(figures), len(r.Plots))
+	figures, plots := r.Tables[:len(r.Tables)-2], r.Plots[:len(r.Plots)-1] // the last are of pruning, and of real passes
+	if !reflect.DeepEqual(again.Tables, figures) || !reflect.DeepEqual(again.Plots, plots) {
+		t.Errorf("replayed: %d tables, %d plots, other than recorded: %d, %d", len(again.Tables), len(again.Plots), len(figures), len(plots))
 	}
 	if text := strings.Join(again.Findings, "\n"); !strings.Contains(text, "not compared with real ones") {
 		t.Errorf("the replay does not say what it lacks: %s", text)

@@ -24,6 +24,7 @@ var SparsePhones = []Phone{
 const (
 	sparseTarget, sparseDraft = "qwen3-30b-a3b", "qwen3-0.6b"
 	sparseFFN                 = 768
+	expertBytes               = 3 * sparseFFN * 2048 * q4Bytes
 )
 
 // expertCaches say what part of the experts that plain decoding asks for is in memory, by the size of their cache: what the routers of package inflate
@@ -51,8 +52,9 @@ type expertCache struct {
 type experts struct {
 	used    float64 // by a row, of all layers
 	cache   expertCache
-	read    float64 // seconds of reading one
-	compute float64 // and of computing one, as it comes from memory
+	shares  []float64 // that a row needs and those before it do not; see the variable shares
+	read    float64   // seconds of reading one
+	compute float64   // and of computing one, as it comes from memory
 }
 
 // shares are the experts that a row needs and those before it in a pass do not, relative to the first row's: those of the routers of package inflate,
@@ -99,7 +101,7 @@ func (e *experts) computing(rows int) float64 { return e.uses(rows) * e.compute 
 // uses returns how many experts so many rows need.
 func (e *experts) uses(rows int) (n float64) {
 	for before := range rows {
-		n += e.used * share(shares, before)
+		n += e.used * share(e.shares, before)
 	}
 	return n
 }
@@ -118,14 +120,13 @@ func sparseOn(d Phone, cache expertCache) (*hardware, error) {
 	if err != nil {
 		return nil, err
 	}
-	expert := 3 * sparseFFN * float64(target.Width) * q4Bytes
 	target.FFN = 0
 	attention, _ := size(target)
 	h.read = []sampled{{1, 0}}
 	h.compute = d.curve(attention, attention*q4Bytes, 0)
 	h.experts = &experts{
-		used: float64(target.Chosen * target.Layers), cache: cache, compute: expert / d.Memory,
-		read: reads(flash, expert, readBytes)[0].seconds,
+		used: float64(target.Chosen * target.Layers), cache: cache, shares: shares, compute: expertBytes / d.Memory,
+		read: reads(flash, expertBytes, readBytes)[0].seconds,
 	}
 	return h, nil
 }

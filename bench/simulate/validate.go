@@ -58,7 +58,7 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 
 	set, pair := s.pair.Sets[0], *s.pair
 	set.Prompts, pair.Tokens = set.Prompts[:1], validationTokens
-	one := simulation{s.Options, &pair}
+	one := simulation{Options: s.Options, pair: &pair}
 	t := out.AddTable("Simulated against real passes of "+pair.pairName()+" on this machine", report.Text("policy"),
 		report.Number("real s/pass", 3), report.Number("simulated s/pass", 3), report.Number("off %", 1))
 	var offs []float64

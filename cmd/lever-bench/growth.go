@@ -39,7 +39,7 @@ func (f *growthFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Threads, "threads", 0, "worker threads, but for the curve by threads (default: one per performance core)")
 	flags.IntVar(&f.Context, "context", 0, "tokens of the longest text (default: what the model was made for, at most 8192)")
 	flags.DurationVar(&f.Duration, "duration", 0, "time for each point, if it is enough for three passes (default: 1s)")
-	flags.StringVar(&f.flash, "flash-profile", "ufs-4.0", "flash device: the name or file of a profile")
+	flags.StringVar(&f.flash, "flash-profile", "ufs-4-measured", "flash device: the name or file of a profile")
 	flags.Var(&f.passBytes, "pass-bytes", "what the bytes of all weights count for on the device, if they are fewer (default: 4.5GB, 8 billion parameters in Q4_0)")
 }
 

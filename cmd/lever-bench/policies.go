@@ -64,7 +64,7 @@ func (f *policiesFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 6; all with --check)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64; 32 with --check)")
 	flags.IntVar(&f.Budget, "budget", 0, "most tokens drafted for a pass, but for chains (default: 64; 1, 2, 7, 16 and 64 with --check)")
-	flags.StringVar(&f.flash, "flash-profile", "ufs-4.0", "flash device: the name or file of a profile")
+	flags.StringVar(&f.flash, "flash-profile", "ufs-4-measured", "flash device: the name or file of a profile")
 	flags.Var(&f.passBytes, "pass-bytes", "what the bytes that a pass streams count for (default: 4.5GB, 8 billion parameters in Q4_0)")
 	flags.IntVar(&f.Devices, "devices", 0, "simulated devices for each set, at work at the same time on its prompts (default: 3)")
 	flags.BoolVar(&f.Trees, "trees", false, "record every pass and its tree in policies.json")

@@ -1,15 +1,14 @@
-package growth
+package report
 
 import (
 	"fmt"
 	"math"
-
-	"github.com/lever-go/lever/bench/report"
+	"strconv"
 )
 
-// law returns the law that a curve follows, a fixed cost and a cost for each unit: the straight line with the least relative squares, so that small
+// Law returns the law that a curve follows, a fixed cost and a cost for each unit: the straight line with the least relative squares, so that small
 // and large values count alike. Its values are 0 or more.
-func law(curve report.Series, y, x string) report.Series {
+func Law(curve Series, y, x string) Series {
 	// With weights 1/y², the sums of the normal equations of y = fixed + each·x.
 	var w, wx, wxx, wy, wxy float64
 	for i, at := range curve.X {
@@ -22,9 +21,17 @@ func law(curve report.Series, y, x string) report.Series {
 		each = (w*wxy - wx*wy) / d
 		fixed = (wy - each*wx) / w
 	}
-	line := report.Series{Name: fmt.Sprintf("law: %.3g %s + %.3g %s a %s", fixed, y, each, y, x), X: curve.X, Dashed: true}
+	line := Series{Name: fmt.Sprintf("law: %s %s + %s %s for each %s", digits(fixed), y, digits(each), y, x), X: curve.X, Dashed: true}
 	for _, at := range curve.X {
 		line.Y = append(line.Y, math.Max(0, fixed+each*at))
 	}
 	return line
+}
+
+// digits writes three digits of a number that count, and all before the point.
+func digits(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
