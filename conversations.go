@@ -264,8 +264,17 @@ func (e *Engine) options(c *conversation) (options spec.Options, leave func()) {
 		if options.Cold != nil {
 			options.Cold = target.Cold
 		}
+		var draft *joint.Decoder
 		if c.draft != nil {
-			options.Draft = member.Decoder(e.conversations.draft, c.draft)
+			draft = member.Decoder(e.conversations.draft, c.draft)
+			options.Draft = draft
+		}
+		options.Shared = func() (t, d spec.Shared) {
+			t.Forwards, t.Rows, t.Texts = target.Shared()
+			if draft != nil {
+				d.Forwards, d.Rows, d.Texts = draft.Shared()
+			}
+			return t, d
 		}
 		e.trace.models(&options)
 	}

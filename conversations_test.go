@@ -71,6 +71,11 @@ func TestConversationsAtOnce(t *testing.T) {
 			if i == 5 {
 				cancel()
 			}
+			r.Observe = func(o spec.Observation) {
+				if s, own := o.Target, o.Lead+o.Tree.Len(); s.Forwards != 1 || s.Texts < 1 || s.Texts > 3 || s.Rows < own+s.Texts-1 || s.Texts == 1 && s.Rows != own {
+					t.Errorf("a pass with %d rows of this text: %+v", own, s)
+				}
+			}
 			got, err := e.Generate(ctx, r, nil)
 			if i == 5 {
 				if !errors.Is(err, context.Canceled) {

@@ -57,9 +57,6 @@ func (e *Engine) NewLever(o gaincost.LeverOptions) (*gaincost.Lever, error) {
 	if plan, streams := e.Plan(); streams {
 		o.Costs.PassBytes = max(1, plan.Streamed) // 0 would mean that it is not known
 	}
-	if group := e.conversations.group; group != nil && o.Sharers == nil {
-		o.Sharers = group.Members
-	}
 	if o.Lookup.Answers == nil {
 		o.Lookup.Answers = e.Answers()
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	Enter func() (leave func())
 	// IO returns running totals of the target's reads, for Stats. If it is nil, Stats have none.
 	IO func() IOStats
+	// Shared, if not nil, returns running totals of the forwards of both models that had rows of this text. If it is nil, texts share no forwards.
+	Shared func() (target, draft Shared)
 	// Cold, if not nil, returns, of a row of the target's latest forward, how many experts had to be read for it that no row before it had chosen, by
 	// quarter of the layers.
 	Cold func(row int) [4]int
@@ -333,6 +335,7 @@ func (g *Generator) prefill(ctx context.Context, req Request) error {
 		}
 	}
 	reads, clock := g.io(), time.Now()
+	target, draft := g.shared()
 	var p Prefill
 	p.Target = g.forwards(g.target, total)
 	if err := g.score(ctx, g.sequence, req.PromptLogits, report); err != nil {
@@ -350,6 +353,11 @@ func (g *Generator) prefill(ctx context.Context, req Request) error {
 		p.Draft.Seconds = lap(&clock)
 	}
 	if starter, ok := g.options.Policy.(Starter); ok {
+		if g.options.Shared != nil {
+			allTarget, allDraft := g.shared()
+			p.Target.count(allTarget.since(target))
+			p.Draft.count(allDraft.since(draft))
+		}
 		p.IO = g.io().since(reads)
 		starter.Start(p)
 	}
@@ -362,6 +370,9 @@ func (g *Generator) forwards(m Decoder, total int) Forwards {
 	return Forwards{Batches: (rows + g.options.MaxBatch - 1) / g.options.MaxBatch, Rows: rows}
 }
 
+// count sets the numbers of forwards that were shared.
+func (f *Forwards) count(s Shared) { f.Batches, f.Rows = s.Forwards, s.Rows }
+
 // pass grows a tree below the last token, verifies it, and appends the accepted tokens and the target's next one to the
 // sequence. What it appended before an error stands.
 func (g *Generator) pass(ctx context.Context) error {
@@ -370,6 +381,7 @@ func (g *Generator) pass(ctx context.Context) error {
 	if watched {
 		reads = g.io()
 	}
+	target, draft := g.shared()
 	clock := time.Now()
 	if err := g.takeForced(); err != nil || g.output.finish != "" {
 		return err
@@ -398,7 +410,9 @@ func (g *Generator) pass(ctx context.Context) error {
 	if !watched {
 		return nil
 	}
+	allTarget, allDraft := g.shared()
 	observation := Observation{
+		Target: allTarget.since(target), Draft: allDraft.since(draft),
 		Tree: &g.tree, Cold: g.coldReads(lead), Path: g.path, Next: g.sequence[len(g.sequence)-1], Lead: lead, Cuts: g.pruning.cuts,
 		DraftSeconds: growing + settling, VerifySeconds: verifying, IO: g.io().since(reads),
 	}
@@ -532,6 +546,13 @@ func (g *Generator) io() IOStats {
 		return IOStats{}
 	}
 	return g.options.IO()
+}
+
+func (g *Generator) shared() (target, draft Shared) {
+	if g.options.Shared == nil {
+		return target, draft
+	}
+	return g.options.Shared()
 }
 
 // lap returns the seconds since *clock and sets it to now.

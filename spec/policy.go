@@ -63,10 +63,18 @@ type Prefill struct {
 	IO            IOStats  // reads of the target's weights meanwhile; zero if nothing counts them
 }
 
-// Forwards are some forwards of a model.
+// Forwards are some forwards of a model, all of whose rows count, those of other texts too.
 type Forwards struct {
 	Batches, Rows int
 	Seconds       float64
+}
+
+// Shared counts the forwards of a model that had rows of one text: how many they were, and all of their rows and texts.
+type Shared struct{ Forwards, Rows, Texts int }
+
+// since returns what was counted after start.
+func (s Shared) since(start Shared) Shared {
+	return Shared{s.Forwards - start.Forwards, s.Rows - start.Rows, s.Texts - start.Texts}
 }
 
 // Observation is what one pass showed. After each node of Path the target's token is known: that of the next node in Path, and
@@ -81,6 +89,8 @@ type Observation struct {
 	// Cold says, by node and by quarter of the target's layers, how many experts had to be read for it that no row before it had chosen; nil if
 	// nothing counts them.
 	Cold [][4]int
+
+	Target, Draft Shared // the pass and its draft forwards; zero if nothing counts what texts share
 
 	DraftSeconds  float64 // growing the tree and keeping the draft model in step
 	VerifySeconds float64 // running the target, choosing tokens, and keeping the accepted rows

@@ -78,12 +78,12 @@ func simToken(state uint64, rank int) int32 {
 type simDraft struct {
 	*HashModel
 	w        *World
-	seconds  float64
-	forwards int
+	rows     []int // of the forwards of a pass
+	forwards int   // of all
 }
 
 func (d *simDraft) Forward(ctx context.Context, b spec.Batch) (int, error) {
-	d.seconds += d.w.Draft(len(b.Tokens))
+	d.rows = append(d.rows, len(b.Tokens))
 	d.forwards++
 	return d.HashModel.Forward(ctx, b)
 }
@@ -120,59 +120,120 @@ func (r WorldResult) Rate() float64 { return float64(r.Tokens) / r.Seconds }
 // by read and layer by layer, whatever the policy believes of them.
 func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) WorldResult {
 	t.Helper()
-	random := rand.New(rand.NewPCG(w.Seed, 7))
-	target := NewHashModel(1, WorldVocab, 1<<20) // keeps states only
-	model := &simDraft{HashModel: NewHashModel(1, WorldVocab, 1<<20), w: w}
-	draft := spec.NewDraft(model, 128)
-	sequence := make([]int32, 0, 1<<14)
+	return w.RunShared(t, []spec.Policy{policy}, passes, maxNodes)
+}
+
+// worldText is one of the texts that a World generates.
+type worldText struct {
+	policy   spec.Policy
+	sequence []int32
+	target   *HashModel
+	model    *simDraft
+	draft    *spec.Draft
+	tree     spec.Tree
+	path     []int
+	o        spec.Observation
+}
+
+// newText returns a text with a prompt of its own.
+func (w *World) newText(t testing.TB, policy spec.Policy, seed uint64) *worldText {
+	t.Helper()
+	x := &worldText{policy: policy, sequence: make([]int32, 0, 1<<14), target: NewHashModel(1, WorldVocab, 1<<20)} // which keeps states only
+	x.model = &simDraft{HashModel: NewHashModel(1, WorldVocab, 1<<20), w: w}
+	x.draft = spec.NewDraft(x.model, 128)
 	for i := range WorldPrompt {
-		sequence = append(sequence, int32(Mix(w.Seed, uint64(i))%WorldVocab))
+		x.sequence = append(x.sequence, int32(Mix(seed, uint64(i))%WorldVocab))
 	}
-	follow := func(m *HashModel, tokens []int32) {
-		path := []int{}
-		if _, err := m.Forward(t.Context(), spec.Batch{Tokens: tokens}); err != nil {
+	for _, m := range []*HashModel{x.target, x.model.HashModel} {
+		if _, err := m.Forward(t.Context(), spec.Batch{Tokens: x.sequence[:WorldPrompt-1]}); err != nil {
 			t.Fatal(err)
 		}
-		for i := range tokens {
-			path = append(path, i)
+		path := make([]int, WorldPrompt-1)
+		for i := range path {
+			path[i] = i
 		}
 		if err := m.Commit(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	follow(target, sequence[:WorldPrompt-1])
-	follow(model.HashModel, sequence[:WorldPrompt-1])
+	return x
+}
 
+// grow makes the tree of a pass.
+func (x *worldText) grow(t testing.TB, maxNodes int) {
+	t.Helper()
+	x.model.rows = x.model.rows[:0]
+	x.tree.Reset(x.sequence[len(x.sequence)-1], maxNodes, 1<<10)
+	x.draft.Start(x.sequence, &x.tree)
+	if err := x.policy.Grow(t.Context(), x.sequence, &x.tree, x.draft); err != nil {
+		t.Fatal(err)
+	}
+	x.o = spec.Observation{Tree: &x.tree}
+}
+
+// verify appends the tokens of a pass.
+func (x *worldText) verify(t testing.TB) {
+	t.Helper()
+	if _, err := x.target.Forward(t.Context(), spec.Batch{Tokens: x.tree.Tokens(), Parents: x.tree.Parents()}); err != nil {
+		t.Fatal(err)
+	}
+	x.path = x.path[:0]
+	for node := 0; node >= 0; {
+		state, _ := x.target.After(node)
+		_, rank := x.model.w.distribution(state, len(x.target.Committed)+x.target.Pending[node].Depth)
+		x.o.Next = simToken(state, rank)
+		x.path = append(x.path, node)
+		x.sequence = append(x.sequence, x.o.Next)
+		node = x.tree.Child(node, x.o.Next)
+	}
+	x.o.Path = x.path
+	if err := x.target.Commit(x.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.draft.Settle(x.path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// RunShared generates several texts that share all passes, each with a policy of its own. Their draft forwards are computed together as far as each
+// has another one to do. Predictions and times by pass are those of the first text, tokens and nodes those of all.
+func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes int) WorldResult {
+	t.Helper()
+	random := rand.New(rand.NewPCG(w.Seed, 7))
+	var texts []*worldText
+	for i, policy := range policies {
+		texts = append(texts, w.newText(t, policy, w.Seed+uint64(i)))
+	}
 	var result WorldResult
-	var tree spec.Tree
 	clock, io := 0.0, 0.0
 	done := make([]float64, w.Layers)
-	path := []int{}
-	if starter, ok := policy.(spec.Starter); ok {
-		const rows = WorldPrompt - 1
-		compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
-		starter.Start(spec.Prefill{
-			Target: spec.Forwards{Batches: 1, Rows: rows, Seconds: max(compute, w.Read)}, Draft: spec.Forwards{Batches: 1, Rows: rows, Seconds: w.Draft(rows)},
-			IO: spec.IOStats{IOSeconds: w.Read, IOWaitSeconds: max(0, w.Read-compute), Experts: w.experts(rows)},
-		})
+	for _, x := range texts {
+		if starter, ok := x.policy.(spec.Starter); ok {
+			const rows = WorldPrompt - 1
+			compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
+			starter.Start(spec.Prefill{
+				Target: spec.Forwards{Batches: 1, Rows: rows, Seconds: max(compute, w.Read)}, Draft: spec.Forwards{Batches: 1, Rows: rows, Seconds: w.Draft(rows)},
+				IO: spec.IOStats{IOSeconds: w.Read, IOWaitSeconds: max(0, w.Read-compute), Experts: w.experts(rows)},
+			})
+		}
 	}
 	for range passes {
-		started, spent := clock, model.seconds
-		tree.Reset(sequence[len(sequence)-1], maxNodes, 1<<10)
-		draft.Start(sequence, &tree)
-		if err := policy.Grow(t.Context(), sequence, &tree, draft); err != nil {
-			t.Fatal(err)
+		started := clock
+		pass, rows := WorldPass{}, 0
+		for _, x := range texts {
+			x.grow(t, maxNodes)
+			rows += x.tree.Len()
 		}
-		drafting := model.seconds - spent
-		pass := WorldPass{Rows: tree.Len()}
-		if f, ok := policy.(spec.Forecaster); ok {
+		first := texts[0]
+		pass.Rows = first.tree.Len()
+		if f, ok := first.policy.(spec.Forecaster); ok {
 			pass.PredictedTokens, pass.PredictedSeconds = f.Forecast()
 		}
 
 		// Time.
-		clock += drafting
-		compute := w.Compute(tree.Len()) * (1 + w.Noise*(2*random.Float64()-1))
-		o := spec.Observation{Tree: &tree, DraftSeconds: drafting}
+		clock += w.draftTogether(texts)
+		compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
+		var reads spec.IOStats
 		for i := range w.Layers {
 			if w.Read > 0 {
 				freed := i - w.Ring
@@ -184,54 +245,73 @@ func (w *World) Run(t testing.TB, policy spec.Policy, passes, maxNodes int) Worl
 					read += w.Read
 				}
 				io = max(io, done[freed]) + read
-				o.IO.IOSeconds += read
-				o.IO.IOWaitSeconds += max(0, io-clock)
+				reads.IOSeconds += read
+				reads.IOWaitSeconds += max(0, io-clock)
 				clock = max(clock, io)
 			}
 			clock += compute / float64(w.Layers)
 			done[i] = clock
 		}
-		if w.Cold != nil {
-			w.readExperts(random, &o)
-			clock += o.IO.ExpertWaitSeconds
-			io += o.IO.ExpertWaitSeconds
+		for _, x := range texts {
+			x.o.IO = reads
+		}
+		if w.Cold != nil { // which one text alone has
+			w.readExperts(random, &first.o)
+			clock += first.o.IO.ExpertWaitSeconds
+			io += first.o.IO.ExpertWaitSeconds
 			for i := range done {
-				done[i] += o.IO.ExpertWaitSeconds // of which the layers of the next pass see the end alone
+				done[i] += first.o.IO.ExpertWaitSeconds // of which the layers of the next pass see the end alone
 			}
 		}
 
-		// Tokens.
-		if _, err := target.Forward(t.Context(), spec.Batch{Tokens: tree.Tokens(), Parents: tree.Parents()}); err != nil {
-			t.Fatal(err)
+		longest := 0
+		for _, x := range texts {
+			x.verify(t)
+			longest = max(longest, len(x.path))
+			result.Tokens += len(x.path)
+			result.Nodes += x.tree.Len() - 1
 		}
-		path = path[:0]
-		for node := 0; node >= 0; {
-			state, _ := target.After(node)
-			_, rank := w.distribution(state, len(target.Committed)+target.Pending[node].Depth)
-			o.Next = simToken(state, rank)
-			path = append(path, node)
-			sequence = append(sequence, o.Next)
-			node = tree.Child(node, o.Next)
+		clock += w.Project * float64(longest)
+		for _, x := range texts {
+			x.o.Target = spec.Shared{Forwards: 1, Rows: rows, Texts: len(texts)}
+			x.o.VerifySeconds = clock - started - x.o.DraftSeconds
+			if observer, ok := x.policy.(spec.Observer); ok {
+				observer.Observe(x.o)
+			}
 		}
-		o.Path = path
-		clock += w.Project * float64(len(path))
-		if err := target.Commit(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := draft.Settle(path); err != nil {
-			t.Fatal(err)
-		}
-		o.VerifySeconds = clock - started - drafting
-		if observer, ok := policy.(spec.Observer); ok {
-			observer.Observe(o)
-		}
-		pass.Tokens, pass.Seconds = len(path), clock-started
+		pass.Tokens, pass.Seconds = len(first.path), clock-started
 		result.PerPass = append(result.PerPass, pass)
-		result.Nodes += tree.Len() - 1
-		result.Tokens += len(path)
 	}
-	result.Passes, result.Seconds, result.Drafted = passes, clock, model.forwards
+	result.Passes, result.Seconds = passes, clock
+	for _, x := range texts {
+		result.Drafted += x.model.forwards
+	}
 	return result
+}
+
+// draftTogether returns the time of the draft forwards of a pass, and tells each text of those it had rows in.
+func (w *World) draftTogether(texts []*worldText) (seconds float64) {
+	for wave := 0; ; wave++ {
+		rows, sharing := 0, 0
+		for _, x := range texts {
+			if wave < len(x.model.rows) {
+				rows += x.model.rows[wave]
+				sharing++
+			}
+		}
+		if sharing == 0 {
+			return seconds
+		}
+		seconds += w.Draft(rows)
+		for _, x := range texts {
+			if wave < len(x.model.rows) {
+				x.o.DraftSeconds = seconds
+				x.o.Draft.Forwards++
+				x.o.Draft.Rows += rows
+				x.o.Draft.Texts += sharing
+			}
+		}
+	}
 }
 
 // experts returns how many of them rows use, if there are any.

@@ -123,6 +123,7 @@ type call struct {
 	computed int         // rows of it
 	piece    int         // and those of the pass under way
 	head     layers.Projection
+	shared   totals // of its decoder
 
 	done    bool
 	err     error

@@ -230,6 +230,40 @@ func TestPassesAreShared(t *testing.T) {
 	})
 }
 
+// TestShared: a member is told of the passes that it had rows in, and of the rows that others had in them.
+func TestShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 32)
+		join := func() (*joint.Member, *joint.Decoder) {
+			m := w.group.Join()
+			return m, m.Decoder(w.target, sequence(t, w.target, w.decoders[0]))
+		}
+		forward := func(d *joint.Decoder, tokens ...int32) {
+			if _, err := d.Forward(t.Context(), layers.Batch{Tokens: tokens}); err != nil {
+				t.Error(err)
+			}
+		}
+		check := func(d *joint.Decoder, want [3]int) {
+			t.Helper()
+			if passes, rows, members := d.Shared(); [3]int{passes, rows, members} != want {
+				t.Errorf("%d passes, %d rows, %d members, want %v", passes, rows, members, want)
+			}
+		}
+		one, first := join()
+		defer one.Leave()
+		forward(first, 1)
+		check(first, [3]int{1, 1, 1})
+		other, second := join()
+		defer other.Leave()
+		var group sync.WaitGroup
+		group.Go(func() { forward(first, 2) })
+		group.Go(func() { forward(second, 3, 4, 5) })
+		group.Wait()
+		check(first, [3]int{2, 5, 3})
+		check(second, [3]int{1, 4, 2})
+	})
+}
+
 // TestShortRequestBehindLongOnes: a request that comes while long prompts are taken in and long answers generated has its first token within two
 // passes and the one under way, and nobody's pass is filled by a prompt.
 func TestShortRequestBehindLongOnes(t *testing.T) {

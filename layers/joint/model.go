@@ -29,7 +29,9 @@ func (m *Model) compute(calls []*call, kind int) (err error) {
 		return err
 	}
 	m.parts = m.parts[:0]
+	rows := 0
 	for _, c := range calls {
+		rows += c.piece
 		part := c.part
 		part.Batch.Tokens = part.Batch.Tokens[c.computed : c.computed+c.piece]
 		m.parts = append(m.parts, part)
@@ -43,6 +45,7 @@ func (m *Model) compute(calls []*call, kind int) (err error) {
 			c.part.First = m.parts[i].First
 		}
 		c.computed += c.piece
+		c.shared.add(rows, len(calls))
 	}
 	clear(m.parts)
 	return err
@@ -53,17 +56,29 @@ type Decoder struct {
 	member   *Member
 	model    *Model
 	sequence *layers.Sequence
+	shared   totals
+}
+
+// totals count the passes that had rows of one member: how many they were, and all of their rows and members.
+type totals struct{ passes, rows, members int }
+
+func (t *totals) add(rows, members int) {
+	t.passes++
+	t.rows += rows
+	t.members += members
 }
 
 // Decoder returns the member's view of a sequence of a model.
-func (m *Member) Decoder(model *Model, s *layers.Sequence) *Decoder { return &Decoder{m, model, s} }
+func (m *Member) Decoder(model *Model, s *layers.Sequence) *Decoder {
+	return &Decoder{member: m, model: model, sequence: s}
+}
 
 // Forward is [layers.Sequence.Forward] in a pass that others share.
 func (d *Decoder) Forward(ctx context.Context, b layers.Batch) (first int, err error) {
 	c := &d.member.call
-	c.ctx, c.model, c.kind, c.part = ctx, d.model, forward, layers.Part{Sequence: d.sequence, Batch: b}
+	c.ctx, c.model, c.kind, c.part, c.shared = ctx, d.model, forward, layers.Part{Sequence: d.sequence, Batch: b}, d.shared
 	err = d.member.group.do(d.member)
-	first, c.ctx, c.part = c.part.First, nil, layers.Part{}
+	first, c.ctx, c.part, d.shared = c.part.First, nil, layers.Part{}, c.shared
 	if err != nil {
 		return 0, err
 	}
@@ -77,6 +92,11 @@ func (d *Decoder) Project(ctx context.Context, dst []float32, rows []int) error 
 	err := d.member.group.do(d.member)
 	c.ctx, c.head = nil, layers.Projection{}
 	return err
+}
+
+// Shared returns running totals of the passes that had rows of this Decoder: how many they were, and all of their rows and members.
+func (d *Decoder) Shared() (passes, rows, members int) {
+	return d.shared.passes, d.shared.rows, d.shared.members
 }
 
 // Commit is [layers.Sequence.Commit]. It waits for a pass that is under way.

@@ -33,6 +33,7 @@ type CostModel struct {
 
 	pruned expectedCuts
 	cold   coldExperts
+	others others
 }
 
 // expectedCuts are what pruning left of the time of passes of late. Times are averaged and not rows: where batches are padded, the time of
@@ -114,7 +115,7 @@ func NewCostModel(costs Costs, quantile float64) (*CostModel, error) {
 	if !(quantile >= 0 && quantile < 1) {
 		return nil, fmt.Errorf("gaincost: costs: quantile %v is not from 0 up and below 1", quantile)
 	}
-	m := &CostModel{pipe: newPipeline(&costs), project: costs.Project, quantile: quantile, passBytes: costs.PassBytes}
+	m := &CostModel{pipe: newPipeline(&costs), project: costs.Project, quantile: quantile, passBytes: costs.PassBytes, others: alone}
 	for _, l := range costs.Layers {
 		m.read = m.read.Plus(l.Read)
 	}
@@ -146,7 +147,8 @@ func (m *CostModel) Drafted(rows int) {
 }
 
 // Pass predicts the seconds from the end of one pass to the end of the next, of the given rows and with the given seconds of
-// draft work, when accepted tokens are chosen at its end. Waiting for experts is not counted: see ExpertWait.
+// draft work, when accepted tokens are chosen at its end. Texts that share passes are expected to add as many
+// rows as of late. Waiting for experts is not counted: see ExpertWait.
 func (m *CostModel) Pass(rows int, draft, accepted float64) float64 {
 	for rows >= len(m.table) {
 		m.table = append(m.table, tableRow{})
@@ -186,9 +188,35 @@ func (m *CostModel) prunedWait(t *spec.Tree, cuts []spec.Cut) float64 {
 	return m.cold.pruned(t, cuts) * each
 }
 
+// fairPass is Pass as far as a text that shares passes has to answer for it: for its share of drafting, and for each row at the price of late. What
+// other texts will add to the pass is not known; at a common price, each text gets the rows that are worth more to it than they are to others. Batches that are
+// padded have no such price, as it matters which row is the first of the next step.
+func (m *CostModel) fairPass(rows int, draft, accepted float64) float64 {
+	draft /= m.others.drafting()
+	if m.others.texts == 1 || m.compute.base.Padded {
+		return m.Pass(rows, draft, accepted)
+	}
+	return m.Pass(1, draft, accepted) + float64(rows-1)*m.others.price
+}
+
+// priceOf predicts the seconds that each of some more rows adds to a pass of so many rows in all: none while reading takes longer than computing.
+func (m *CostModel) priceOf(rows int) float64 {
+	some := max(1, rows/3)
+	return (m.computing(rows+some) - m.computing(rows-some)) / float64(2*some)
+}
+
+// computing predicts the seconds of a pass of so many rows in all.
+func (m *CostModel) computing(rows int) (seconds float64) {
+	m.pipe.fill(0, 1, m.computeTime(rows))
+	for i, node := range m.nodes {
+		seconds += node.weight * m.time(i).after(0)
+	}
+	return seconds
+}
+
 // PrunedPass predicts what Pass does, of a pass of which only the rows that cuts tell of go on.
 func (m *CostModel) PrunedPass(rows int, cuts []spec.Cut, draft, accepted float64) float64 {
-	m.fill(rows, cuts)
+	m.fill(rows, cuts, m.others.expectedRows())
 	gap, seconds := draft+accepted*m.project, 0.0
 	for i, node := range m.nodes {
 		seconds += node.weight * m.time(i).after(gap)
@@ -198,7 +226,7 @@ func (m *CostModel) PrunedPass(rows int, cuts []spec.Cut, draft, accepted float6
 
 // fillExpected sets the pipeline's computing to what is expected of a pass, of which something may be pruned.
 func (m *CostModel) fillExpected(rows int) {
-	from, whole := 0.0, m.computeTime(rows)
+	from, whole := 0.0, m.computeTime(rows+m.others.expectedRows())
 	seconds := whole
 	for i, share := range m.pruned.of(rows) {
 		m.pipe.fill(from, m.pruned.done[i], seconds)
@@ -207,24 +235,24 @@ func (m *CostModel) fillExpected(rows int) {
 	m.pipe.fill(from, 1, seconds)
 }
 
-// fill sets the pipeline's computing to that of a pass.
-func (m *CostModel) fill(rows int, cuts []spec.Cut) {
+// fill sets the pipeline's computing to that of a pass, which has so many rows of other texts.
+func (m *CostModel) fill(rows int, cuts []spec.Cut, others int) {
 	from := 0.0
 	for _, cut := range cuts {
-		m.pipe.fill(from, cut.Done, m.computeTime(rows))
+		m.pipe.fill(from, cut.Done, m.computeTime(rows+others))
 		from, rows = cut.Done, cut.Rows
 	}
-	m.pipe.fill(from, 1, m.computeTime(rows))
+	m.pipe.fill(from, 1, m.computeTime(rows+others))
 }
 
-// curve returns what the curve of Costs says of a pass.
-func (m *CostModel) curve(rows int, cuts []spec.Cut) (seconds float64) {
+// curve returns what the curve of Costs says of a pass, which has so many rows of other texts.
+func (m *CostModel) curve(rows int, cuts []spec.Cut, others int) (seconds float64) {
 	from := 0.0
 	for _, cut := range cuts {
-		seconds += m.pipe.share(from, cut.Done) * m.compute.base.At(rows)
+		seconds += m.pipe.share(from, cut.Done) * m.compute.base.At(rows+others)
 		from, rows = cut.Done, cut.Rows
 	}
-	return seconds + m.pipe.share(from, 1)*m.compute.base.At(rows)
+	return seconds + m.pipe.share(from, 1)*m.compute.base.At(rows+others)
 }
 
 // time returns that of a pass with the computing that was filled in, at a point of the distribution of the time to read.
@@ -249,7 +277,7 @@ func (m *CostModel) plain(o *spec.Observation) float64 {
 		}
 		wait *= m.cold.each(1)
 	}
-	return m.pipe.pass(read, m.computeTime(1)).after(m.project) + wait
+	return m.pipe.pass(read, m.computeTime(1+othersIn(o, o.Lead+o.Tree.Len()))).after(m.project) + wait
 }
 
 // denseRead returns the seconds of reading what is no expert.
@@ -303,9 +331,10 @@ func (m *CostModel) Start(p spec.Prefill) bool {
 func (m *CostModel) Observe(o spec.Observation) {
 	rows := o.Lead + o.Tree.Len()
 	if seconds := o.VerifySeconds - o.IO.IOWaitSeconds - float64(len(o.Path))*m.project; seconds > 0 {
-		m.observeCompute(rows, o.Cuts, seconds, o.IO.Experts > 0)
+		m.observeCompute(&o, rows, seconds)
 	}
 	m.pruned.observe(rows, o.Cuts, m.compute.time)
+	m.others.observe(&o, rows)
 	m.cold.observe(&o)
 	if m.forwards > 0 && o.DraftSeconds > 0 {
 		m.observeDraft(o.DraftSeconds)
@@ -316,25 +345,30 @@ func (m *CostModel) Observe(o spec.Observation) {
 		m.observeRead(seconds)
 	}
 	m.refresh()
+	if o.Target.Texts > 1 {
+		m.others.observePrice(m.priceOf(o.Target.Rows))
+	}
 }
 
-func (m *CostModel) observeCompute(rows int, cuts []spec.Cut, seconds float64, experts bool) {
-	if !m.compute.known() || m.compute.foreign(1, m.curve(rows, cuts), seconds) {
-		if experts {
-			m.compute.guessExperts(rows, seconds)
+func (m *CostModel) observeCompute(o *spec.Observation, rows int, seconds float64) {
+	others := othersIn(o, rows)
+	all := rows + others
+	if !m.compute.known() || m.compute.foreign(1, m.curve(rows, o.Cuts, others), seconds) {
+		if o.IO.Experts > 0 {
+			m.compute.guessExperts(all, seconds)
 		} else {
-			m.compute.guess(1, float64(rows), seconds, 0.3)
+			m.compute.guess(1, float64(all), seconds, 0.3)
 		}
 	}
-	m.compute.observe(rows, 1, m.curve(rows, cuts), seconds)
-	if len(cuts) > 0 {
+	m.compute.observe(all, 1, m.curve(rows, o.Cuts, others), seconds)
+	if len(o.Cuts) > 0 {
 		return // which of several numbers of rows was slow does not show
 	}
-	for rows >= len(m.steps) {
+	for all >= len(m.steps) {
 		m.steps = append(m.steps, step{})
 	}
-	s := &m.steps[rows]
-	off := seconds/m.compute.time(rows) - 1
+	s := &m.steps[all]
+	off := seconds/m.compute.time(all) - 1
 	// One pass is believed half, the more that follow the better; what is left out is the regression's.
 	s.off += (min(max(off, -0.5), 0.5) - s.off) / (s.count + 2)
 	s.count = min(s.count+1, 8)

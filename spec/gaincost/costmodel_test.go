@@ -209,7 +209,7 @@ func TestCostModelOfPrunedPaddedPasses(t *testing.T) {
 	mean := 0.0
 	for _, rows := range slices.Repeat([]int{9, 19}, 30) {
 		cuts := []spec.Cut{{Done: 0.25, Rows: rows}}
-		seconds := m.curve(20, cuts)
+		seconds := m.curve(20, cuts, 0)
 		mean += seconds / 60
 		m.Observe(spec.Observation{Tree: &tree, Path: []int{0}, Cuts: cuts, VerifySeconds: seconds})
 	}

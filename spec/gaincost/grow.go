@@ -245,7 +245,7 @@ func (r *ranking) insert(x ranked, limit int) {
 
 // value is what a pass of this many rows is worth that reads so many experts, or false if it may not take that long.
 func (g *grower) value(rows int, drafting, gain, cold float64) (float64, bool) {
-	seconds := g.model.Pass(rows, drafting, gain) + cold*g.model.cold.each(rows)
+	seconds := g.model.fairPass(rows, drafting, gain) + cold*g.model.cold.each(rows)
 	return gain - g.rate*seconds, seconds <= g.most
 }
 

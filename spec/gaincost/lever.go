@@ -25,9 +25,6 @@ type LeverOptions struct {
 	Budget int
 	// Candidates of each node that the draft model expands. The default is 8.
 	Candidates int
-	// Sharers returns how many generations share each pass, this one included; if it is nil, one. Time that a tree takes is then taken from all of them,
-	// so that a node has to be worth what all would generate in it.
-	Sharers func() int
 	// NoLookup turns off look-up, else done as Lookup says.
 	NoLookup bool
 	Lookup   LookupOptions
@@ -48,7 +45,6 @@ type Lever struct {
 	model      *CostModel
 	learned    Estimator
 	candidates int
-	sharers    func() int
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
@@ -103,7 +99,7 @@ func NewLever(o LeverOptions) (*Lever, error) {
 		o.Candidates = 8
 	}
 	l := &Lever{
-		model: model, candidates: o.Candidates, sharers: o.Sharers,
+		model: model, candidates: o.Candidates,
 		hits: [outlookRanks]float64{0.6, 0.12, 0.05}, credit: startCredit, patience: minPatience, measure: 1, sizes: !model.Known(),
 		expected: priorTokens, accepted: priorTokens,
 	}
@@ -138,10 +134,7 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	g.start(sequence, tree)
 	plain := l.model.chainPass(1, 0)
 	g.most = plain * (1 + max(0, l.credit))
-	g.rate = l.rate(plain)
-	if l.sharers != nil {
-		g.rate *= float64(max(1, l.sharers()))
-	}
+	g.rate = l.rate(plain) * l.model.others.texts // all of which wait for what this tree takes
 	g.doubt = g.rate * l.doubt(plain)
 	if err := g.lookUp(); err != nil {
 		return err
@@ -364,7 +357,7 @@ func (l *Lever) account(o *spec.Observation) {
 		l.credit += tokens - passes
 		if drafted {
 			const window = 8
-			l.worth += (tokens - 1 - l.grower.rate*max(0, seconds-l.missed-plain) - l.worth) / window
+			l.worth += (tokens - 1 - l.grower.rate/l.model.others.drafting()*max(0, seconds-l.missed-plain) - l.worth) / window
 		}
 		l.doubtful = tokens < 1.5*passes && l.credit < startCredit+1.5 // and passes before it gained little
 	}

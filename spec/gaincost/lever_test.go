@@ -57,8 +57,12 @@ type world struct {
 }
 
 func (w *world) run(t testing.TB, policy spec.Policy, passes, maxNodes int) spectest.WorldResult {
+	return w.shared(t, []spec.Policy{policy}, passes, maxNodes)
+}
+
+func (w *world) shared(t testing.TB, policies []spec.Policy, passes, maxNodes int) spectest.WorldResult {
 	w.Compute, w.Draft = w.compute.At, w.draft.At
-	return w.Run(t, policy, passes, maxNodes)
+	return w.RunShared(t, policies, passes, maxNodes)
 }
 
 // costs is what an exact profile of the world says.
@@ -512,18 +516,35 @@ func ExampleCostModel() {
 	// 33 rows: 0.90 s, after a draft of 0.2 s: 1.10 s
 }
 
-// The more generations share a pass, the fewer nodes a tree has: each of them waits for a row of any.
-func TestLeverKnowsWhoShares(t *testing.T) {
-	w := friendly[0].world
-	nodes := []int{}
-	for _, sharers := range []int{0, 1, 4, 16} {
-		o := LeverOptions{Costs: w.costs()}
-		if sharers > 0 {
-			o.Sharers = func() int { return sharers }
+// Several texts that share passes get about as much together as with the best fixed trees of all sizes, the same for each of them, chosen with
+// hindsight. Each is blind to the step of a padded batch that all of them reach.
+func TestLeverSharesPasses(t *testing.T) {
+	const passes = 200
+	for _, c := range friendly[:9] { // without experts
+		least := 0.9
+		if c.world.compute.Padded {
+			least = 0.75
 		}
-		nodes = append(nodes, w.run(t, mustLever(t, o), 60, 64).Nodes)
-	}
-	if nodes[0] != nodes[1] || nodes[1] <= nodes[2] || nodes[2] <= nodes[3] {
-		t.Errorf("alone and for 1, 4 and 16 generations %v nodes were drafted", nodes)
+		for _, texts := range []int{2, 8} {
+			most := 128/texts - 1
+			together := func(policy func() spec.Policy) float64 {
+				var policies []spec.Policy
+				for range texts {
+					policies = append(policies, policy())
+				}
+				return c.world.shared(t, policies, passes, most).Rate()
+			}
+			best := 0.0
+			for _, nodes := range []int{1, 2, 4, 8, 12, 24} {
+				if nodes <= most {
+					best = max(best, together(func() spec.Policy { return fixed(t, "sequoia", nodes) }))
+				}
+			}
+			for _, costs := range []Costs{{}, c.world.costs()} {
+				if rate := together(func() spec.Policy { return mustLever(t, LeverOptions{Costs: costs}) }); rate < least*best {
+					t.Errorf("%s, %d texts, profile %t: %.2f tokens/s, fixed trees up to %.2f", c.name, texts, len(costs.Layers) > 0, rate, best)
+				}
+			}
+		}
 	}
 }
