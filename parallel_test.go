@@ -9,6 +9,8 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/kernels/npu"
+	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/sampling"
 	"github.com/lever-go/lever/tensor"
@@ -84,44 +86,53 @@ func TestParallelDraftAgreesWithReference(t *testing.T) {
 	}
 }
 
-// With a parallel draft the text is the target's own, whatever is drafted; mask tokens never become text.
+// With a parallel draft, on the CPU or on a device, the text is the target's own, whatever is drafted; mask tokens never become text.
 func TestParallelDraftLeavesTextAlone(t *testing.T) {
 	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	draft := makeStore(t, testdata.Shared(t, "models/lever-tiny-llama/draft-parallel"), tensor.Q8_0)
-	plain, parallel := open(t, lever.Config{Model: pair.Target}), open(t, lever.Config{Model: pair.Target, Draft: draft})
-	masked := 0
-	for i, prompt := range benchmarkPrompts(t, 2) {
-		for _, sampling := range []sampling.Options{{}, {Temperature: 0.8, Seed: 7}} {
-			request := lever.Request{Prompt: prompt, MaxTokens: 40, Sampling: sampling}
-			want, err := plain.Generate(t.Context(), request, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i%2 == 0 {
-				if request.Policy, err = lever.NewPolicy("pard", 8); err != nil {
+	device, err := npu.Open(t.Context(), "host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := open(t, lever.Config{Model: pair.Target})
+	for name, parallel := range map[string]*lever.Engine{
+		"CPU": open(t, lever.Config{Model: pair.Target, Draft: draft}),
+		"NPU": open(t, lever.Config{Model: pair.Target, Draft: draft, NPU: device, Placement: lever.Placement{Draft: offload.NPU, Verify: offload.CPU, Head: lever.HeadOnDemandCPU}}),
+	} {
+		masked := 0
+		for i, prompt := range benchmarkPrompts(t, 2) {
+			for _, sampling := range []sampling.Options{{}, {Temperature: 0.8, Seed: 7}} {
+				request := lever.Request{Prompt: prompt, MaxTokens: 40, Sampling: sampling}
+				want, err := plain.Generate(t.Context(), request, nil)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			request.Observe = func(o spec.Observation) {
-				for _, set := range o.Tree.Sets() {
-					if set.Source == spec.FromMasks {
-						masked++
+				if i%2 == 0 {
+					if request.Policy, err = lever.NewPolicy("pard", 8); err != nil {
+						t.Fatal(err)
 					}
 				}
-			}
-			got, err := parallel.Generate(t.Context(), request, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(got.TokenIDs, want.TokenIDs) {
-				t.Errorf("%q: %q, want %q", prompt, got.Text, want.Text)
+				request.Observe = func(o spec.Observation) {
+					for _, set := range o.Tree.Sets() {
+						if set.Source == spec.FromMasks {
+							masked++
+						}
+					}
+				}
+				got, err := parallel.Generate(t.Context(), request, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(got.TokenIDs, want.TokenIDs) {
+					t.Errorf("%s: %q: %q, want %q", name, prompt, got.Text, want.Text)
+				}
 			}
 		}
-	}
-	if masked == 0 {
-		t.Error("no mask was asked")
+		if masked == 0 {
+			t.Errorf("%s: no mask was asked", name)
+		}
 	}
 }

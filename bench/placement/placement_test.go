@@ -1,16 +1,20 @@
 package placement
 
 import (
+	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/demo"
+	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/kernels/npu/sim"
 	"github.com/lever-go/lever/tensor"
+	"github.com/lever-go/lever/weights"
+	"github.com/lever-go/lever/weights/convert"
 )
 
 // recordDemo records a few tokens of the demo pair.
@@ -64,12 +68,14 @@ func made() *Recording {
 }
 
 func TestBatchAwareIsBestEverywhere(t *testing.T) {
-	r, err := DraftScheduling(made())
+	recording := made()
+	recording.Parallel = []Budget{{Nodes: 8, Passes: []Pass{{Waves: []int{8}, Rows: 9, Path: 4, Heads: []int{4}}}}}
+	r, err := DraftScheduling(recording)
 	if err != nil {
 		t.Fatal(err)
 	}
 	drafted := r.Data.([]DraftLatency)
-	if want := 3 * len(drafts) * len(Budgets) * len(strategies); len(drafted) < want {
+	if want := 3 * len(drafts) * (len(Budgets) + 1) * len(strategies); len(drafted) < want {
 		t.Fatalf("%d results, want %d", len(drafted), want)
 	}
 	for at := 0; at < len(drafted); at += len(strategies) {
@@ -81,6 +87,41 @@ func TestBatchAwareIsBestEverywhere(t *testing.T) {
 		}
 	}
 	save(t, r)
+}
+
+// A parallel draft is recorded beside the other one, with masks in its forwards.
+func TestRecordParallelDraft(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Model: pair.Target, Draft: pair.Draft, Parallel: filepath.Join(t.TempDir(), "parallel.lever"), Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 16}
+	source := testdata.Shared(t, "models/lever-tiny-llama/draft-parallel")
+	if err := convert.Convert(t.Context(), source, o.Parallel, weights.WriteOptions{Type: tensor.Q8_0}); err != nil {
+		t.Fatal(err)
+	}
+	done := 0
+	o.Progress = func(n, total int) {
+		if n != done+1 || total != 2*len(Budgets) {
+			t.Errorf("%d of %d answers are done after %d", n, total, done)
+		}
+		done = n
+	}
+	r, err := Record(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := func(budgets []Budget) float64 {
+		_, rows := budgets[0].waves() // of a small budget, so that a wave has few nodes
+		return rows
+	}
+	if len(r.Parallel) != len(Budgets) || rows(r.Parallel) <= rows(r.Budgets) {
+		t.Errorf("forwards of a parallel draft have %.1f rows, of another one %.1f", rows(r.Parallel), rows(r.Budgets))
+	}
+	o.Parallel = pair.Draft
+	if _, err := Record(t.Context(), o); err == nil {
+		t.Error("a draft without a mask token: no error")
+	}
 }
 
 func TestProjection(t *testing.T) {

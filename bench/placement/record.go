@@ -19,6 +19,7 @@ var Budgets = []int{4, 8, 16, 32, 64}
 // Options say what [Record] runs. Model, Draft and Sets must be set.
 type Options struct {
 	Model, Draft string // the pair that answers, all in memory
+	Parallel     string // a draft that predicts several tokens in one forward, recorded as well; if empty, none is
 	Sets         []bench.Set
 	Prompts      int // of each set; 0 means 2
 	Tokens       int // of each answer; 0 means 48
@@ -32,6 +33,8 @@ type Recording struct {
 	Prompts int      `json:"prompts"`
 	Tokens  int      `json:"tokens"` // of all answers with one budget
 	Budgets []Budget `json:"budgets"`
+	// Parallel is the same with Options.Parallel as the draft.
+	Parallel []Budget `json:"parallel,omitempty"`
 }
 
 // Budget is what there was to compute with trees of at most so many nodes.
@@ -90,44 +93,71 @@ func (l *policy) Observe(o spec.Observation) {
 }
 
 // Record answers prompts with trees of each budget.
-func Record(ctx context.Context, o Options) (r *Recording, err error) {
+func Record(ctx context.Context, o Options) (*Recording, error) {
 	if o.Prompts == 0 {
 		o.Prompts = 2
 	}
 	if o.Tokens == 0 {
 		o.Tokens = 48
 	}
+	drafts := []string{o.Draft}
+	if o.Parallel != "" {
+		drafts = append(drafts, o.Parallel)
+	}
+	if progress := o.Progress; progress != nil {
+		before := 0
+		o.Progress = func(done, total int) {
+			progress(before+done, len(drafts)*total)
+			if done == total {
+				before += total
+			}
+		}
+	}
+	r := &Recording{}
+	for i, budgets := range []*[]Budget{&r.Budgets, &r.Parallel}[:len(drafts)] {
+		if err := record(ctx, o, drafts[i], r, budgets); err != nil {
+			return nil, fmt.Errorf("placement: record: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// record notes what there is to compute with a draft.
+func record(ctx context.Context, o Options, draft string, r *Recording, budgets *[]Budget) (err error) {
 	p, err := loadPhone(policyPhone)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft, Threads: o.Threads})
+	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: draft, Threads: o.Threads})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	if draft == o.Parallel && engine.SpecOptions().Parallel.Reach < 2 {
+		return fmt.Errorf("%s names no mask token: it predicts the next token alone", draft)
+	}
 	prompts, err := encode(ctx, engine.Tokenizer(), o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r = &Recording{Prompts: len(prompts)}
+	r.Prompts = len(prompts)
 	for _, nodes := range Budgets {
 		b := Budget{Nodes: nodes}
 		r.Tokens = 0
 		for i, prompt := range prompts {
 			passes, tokens, err := answer(ctx, engine, p, nodes, prompt, o.Tokens)
 			if err != nil {
-				return nil, fmt.Errorf("placement: record: %w", err)
+				return err
 			}
 			b.Passes = append(b.Passes, passes...)
 			r.Tokens += tokens
 			if o.Progress != nil {
-				o.Progress(len(r.Budgets)*len(prompts)+i+1, len(Budgets)*len(prompts))
+				o.Progress(len(*budgets)*len(prompts)+i+1, len(Budgets)*len(prompts))
 			}
 		}
-		r.Budgets = append(r.Budgets, b)
+		*budgets = append(*budgets, b)
 	}
-	return r, nil
+	return nil
 }
 
 // encode returns the tokens of the first prompts of each set.

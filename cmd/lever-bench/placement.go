@@ -23,9 +23,13 @@ func newDraftSchedulingExperiment() *experiment {
 		short: "Compare where drafts are computed on phones with an NPU",
 		long: `Compare the latency of the draft stage by where it is computed: node by node on the NPU or the CPU, in batches on either, or each
 batch where it is faster. The demo pair answers prompts, and what it drafts is reckoned for the shapes of large models on simulated phones.`,
-		example: `  lever-bench draft-scheduling`,
-		flags:   f.register,
-		run:     f.run,
+		example: `  lever-bench draft-scheduling
+  lever-bench draft-scheduling --parallel-draft parallel.lever`,
+		flags: func(flags *pflag.FlagSet) {
+			f.register(flags)
+			flags.StringVar(&f.Parallel, "parallel-draft", "", "also record a draft that predicts several tokens in one forward: its store")
+		},
+		run: f.run,
 	}
 }
 
