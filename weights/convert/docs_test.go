@@ -1,6 +1,9 @@
 package convert
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -88,14 +91,82 @@ func TestDocumentedArchitectures(t *testing.T) {
 	}
 }
 
+// unreadTypes are the numbers in GGUF files of types that nothing here reads.
+var unreadTypes = map[string]uint32{"TQ1_0": 34, "NVFP4": 40}
+
+// ofUnreadType returns a GGUF file with a matrix of the type with a number.
+func ofUnreadType(t *testing.T, number uint32) string {
+	t.Helper()
+	path := writeGGUF(t, newModel(small, false).gguf(t, tensor.F16))
+	raw := readFile(t, path)
+	const name = "blk.0.ffn_down.weight"
+	at := bytes.Index(raw, []byte(name)) + len(name) + 4 + 2*8 // past the number of dimensions and both of them
+	binary.LittleEndian.PutUint32(raw[at:], number)
+	writeFile(t, path, raw)
+	return path
+}
+
+// TestDocumentedTypes: the page ticks exactly the models and types that TestFamiliesInStoredTypes and TestFamiliesOfTypes compare, which is all of them.
+func TestDocumentedTypes(t *testing.T) {
+	_, table, _ := strings.Cut(string(readFile(t, "../../docs/architectures.md")), "| compared as | `")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var stored map[string]map[string][][2]float64
+	var mixed map[string][][2]float64
+	if err := cmp.Or(json.Unmarshal(readFile(t, "testdata/stored.json"), &stored), json.Unmarshal(readFile(t, "testdata/families.json"), &mixed)); err != nil {
+		t.Fatal(err)
+	}
+	head, rows, _ := strings.Cut(table, "\n")
+	var types []string
+	for _, found := range code.FindAllStringSubmatch("`"+head, -1) {
+		types = append(types, found[1])
+	}
+	for _, d := range weights.EncodableTypes() {
+		if !slices.Contains(types, d.String()) {
+			t.Errorf("no column has %v", d)
+		}
+	}
+	for line := range strings.Lines(rows) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if strings.HasPrefix(line, "|---") {
+			continue
+		}
+		name := strings.Trim(cells[0], "`")
+		if len(cells) != len(types)+2 || slices.ContainsFunc(cells[1:], func(cell string) bool { return cell != "✓" }) {
+			t.Errorf("%s: not every cell of %q has a tick", name, line)
+		}
+		for _, d := range types {
+			if len(stored[name][d]) == 0 {
+				t.Errorf("%s in %s is compared with nothing", name, d)
+			}
+		}
+		if len(mixed[name+"-0"]) == 0 {
+			t.Errorf("%s in types by turns is compared with nothing", name)
+		}
+		delete(stored, name)
+	}
+	for name := range stored {
+		t.Errorf("no row has %s", name)
+	}
+}
+
 // TestDocumentedRefusals: what the page says not to open is refused as it says.
 func TestDocumentedRefusals(t *testing.T) {
 	for _, row := range documented(t)[1] {
 		file, text := row[0][0], row[1][0]
 		var err error
-		if strings.HasPrefix(file, "{") {
+		switch kind, isConversion := strings.CutPrefix(file, "--type "); {
+		case strings.HasPrefix(file, "{"):
 			_, err = arch.Parse([]byte(file))
-		} else {
+		case isConversion:
+			d, parseErr := tensor.ParseDType(kind)
+			if parseErr != nil {
+				t.Fatal(parseErr)
+			}
+			m := newModel(small, false)
+			err = Convert(t.Context(), m.writeHF(t, m.hf(t, tensor.F16), 1), filepath.Join(t.TempDir(), "x.lever"), weights.WriteOptions{Type: d})
+		case unreadTypes[file] != 0:
+			_, err = Inspect(ofUnreadType(t, unreadTypes[file]), weights.WriteOptions{})
+		default:
 			key, value, _ := strings.Cut(file, " = ")
 			c := newModel(small, false).gguf(t, tensor.F16)
 			c.Metadata[key] = value

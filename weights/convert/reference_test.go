@@ -35,9 +35,6 @@ type reference struct {
 	Greedy   []int32      `json:"greedy"`   // tokens that follow
 	LogProbs [][2]float64 `json:"logprobs"` // of the likeliest tokens after the prompt
 
-	// Tolerance is how far log-probabilities may be off; if 0, 0.002. The models with more have GELU, which llama.cpp looks up in F16.
-	Tolerance float64 `json:"tolerance,omitempty"`
-
 	Text      []int32      `json:"text"`
 	Positions [][4]float64 `json:"positions"` // log-probabilities of tokens after each of the text; see positionToken
 }
@@ -87,8 +84,15 @@ func (r *reference) model(t testing.TB) *model {
 	return m
 }
 
-// file returns the content of a GGUF file of the model, with a tokenizer of as many tokens as the embedding has rows.
+// file returns the content of a GGUF file of the model in F32.
 func (r *reference) file(t testing.TB, m *model) gguf.Content {
+	t.Helper()
+	return r.fileOf(t, m, func(x arch.Tensor) ([]byte, tensor.DType) { return m.encode(t, x.Name, tensor.F32), tensor.F32 })
+}
+
+// fileOf returns the content of a GGUF file of the model, whose tensors rows returns in the order of the store, with a tokenizer of as many tokens as the
+// embedding has rows.
+func (r *reference) fileOf(t testing.TB, m *model, rows func(x arch.Tensor) ([]byte, tensor.DType)) gguf.Content {
 	t.Helper()
 	kind := cmp.Or(r.GGUF, m.described.Architecture.GGUF)
 	tokens, types := make([]string, m.described.Vocab), make([]int32, m.described.Vocab)
@@ -112,7 +116,8 @@ func (r *reference) file(t testing.TB, m *model) gguf.Content {
 	}
 	c := gguf.Content{Metadata: meta}
 	for _, x := range m.tensors() {
-		out := gguf.Tensor{Name: x.GGUF, Shape: []int{x.Cols, x.Rows}, Type: tensor.F32, Data: m.encode(t, x.Name, tensor.F32)}
+		out := gguf.Tensor{Name: x.GGUF, Shape: []int{x.Cols, x.Rows}}
+		out.Data, out.Type = rows(x)
 		if x.Vector {
 			out.Shape = out.Shape[:1]
 		}
@@ -246,7 +251,7 @@ func (r *reference) compare(t *testing.T, dir string) {
 	logits := next(t, d, r.Prompt)
 	norm := logSumExp(logits)
 	for _, p := range r.LogProbs {
-		if got := float64(logits[int(p[0])]) - norm; r.isOff(math.Abs(got - p[1])) {
+		if got := float64(logits[int(p[0])]) - norm; isOff(math.Abs(got - p[1])) {
 			t.Errorf("log-probability of token %.0f: %.4f, llama.cpp has %.4f", p[0], got, p[1])
 		}
 	}
@@ -263,8 +268,8 @@ func (r *reference) compare(t *testing.T, dir string) {
 	}
 }
 
-// isOff reports whether log-probabilities are too far off.
-func (r *reference) isOff(by float64) bool { return !(by <= cmp.Or(r.Tolerance, 2e-3)) }
+// isOff reports whether log-probabilities of two programs that compute in F32 are too far apart.
+func isOff(by float64) bool { return !(by <= 2e-3) }
 
 // comparePositions evaluates a text in one pass and compares what follows each of its tokens.
 func (r *reference) comparePositions(t *testing.T, m *arch.Model, w layers.Weights) {
@@ -289,7 +294,7 @@ func (r *reference) comparePositions(t *testing.T, m *arch.Model, w layers.Weigh
 			off = max(off, math.Abs(float64(logits[positionToken(i, j, len(logits))])-norm-p))
 		}
 	}
-	if len(r.Positions) == 0 || r.isOff(off) {
+	if len(r.Positions) == 0 || isOff(off) {
 		t.Errorf("log-probabilities after %d tokens of a text are off by %.5f", len(r.Positions), off)
 	}
 }
