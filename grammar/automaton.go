@@ -1,7 +1,5 @@
 package grammar
 
-import "slices"
-
 // automaton is a set of rules over bytes. A rule is a start node and what can be reached from it; it ends in a final node. An
 // edge takes a byte, or nothing, or a whole text of another rule, which may be its own: that makes it a pushdown automaton.
 // It is nondeterministic; see [machine]. A [graph] becomes one, and it does not change.
@@ -51,6 +49,14 @@ type characters struct {
 	runes runeSet
 	table [][256]int16 // see [spelling.table]
 	raw   bool         // no character is escaped
+	// lacks are the plain characters that the set does not have, if those are few.
+	lacks       []rune
+	nearlyPlain bool // they are
+}
+
+func newCharacters(runes runeSet, table [][256]int16, raw bool) characters {
+	lacks, nearlyPlain := runes.lacks(plainRunes, mostLacking)
+	return characters{runes, table, raw, lacks, nearlyPlain}
 }
 
 // Sets that all automatons have.
@@ -86,38 +92,4 @@ func (a *automaton) size() int {
 		bytes += 8*len(c.runes) + 512*len(c.table)
 	}
 	return bytes
-}
-
-// mostRunning is the number of nodes up to which run looks.
-const mostRunning = 64
-
-// run returns how many characters of a set can follow one another at a node, whichever they are, as far as it looks; mostCharacters stands for
-// more. covers reports whether a node's set has all of them.
-func (a *automaton) run(node int32, covers func(set int32) bool) int8 {
-	nodes := []int32{node}
-	for n := range int8(mostCharacters) {
-		var next []int32
-		first := len(nodes)
-		for i := 0; i < len(nodes); i++ {
-			if at := &a.nodes[nodes[i]]; at.set != noSet && !slices.Contains(next, at.after) && covers(at.set) {
-				next = append(next, at.after)
-			}
-			if n == 0 { // only this node counts
-				break
-			}
-			for _, to := range a.emptyOf(nodes[i]) {
-				if !slices.Contains(nodes, to) {
-					nodes = append(nodes, to)
-				}
-			}
-		}
-		if len(next) == 0 || len(nodes) > mostRunning {
-			return n
-		}
-		if n > 0 && slices.Equal(next, nodes[:first]) { // and so on
-			break
-		}
-		nodes = next
-	}
-	return mostCharacters
 }

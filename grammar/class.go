@@ -216,20 +216,24 @@ func ofItsOwn(set runeSet) bool {
 
 // class returns the tokens below a branch that can follow at a node, not within a character, as they spell only characters of the node's set, or
 // of one that it covers: all up to a number of characters. It returns nil if there is no class.
-func (g *Grammar) class(f frame, branch int32) (c *class, run int8) {
-	of, run := g.classesOf(f)
+func (g *Grammar) class(f frame, branch int32, w *work) (c *class, run int8) {
+	if f.within != 0 {
+		return nil, 0
+	}
+	of, run := g.classesOf(f.node, w)
 	if of == nil {
 		return nil, 0
 	}
 	return of.from(branch), run
 }
 
-// classesOf returns those of the node's set, or of one that it covers, and how many characters can follow; nil if there are none.
-func (g *Grammar) classesOf(f frame) (of *classes, run int8) {
-	set := g.automaton.nodes[f.node].set
-	if set == noSet || f.within != 0 {
+// classesOf returns those of a node's set, or of one that it covers, and how many characters can follow; nil if there are none.
+func (g *Grammar) classesOf(node int32, w *work) (of *classes, run int8) {
+	set := g.automaton.nodes[node].set
+	if set == noSet {
 		return nil, 0
 	}
+	w.steps += knownSteps
 	of = g.classes[set]
 	switch {
 	case of != nil:
@@ -240,23 +244,40 @@ func (g *Grammar) classesOf(f frame) (of *classes, run int8) {
 	default:
 		return nil, 0
 	}
-	return of, g.automaton.run(f.node, func(other int32) bool { return g.covers(other, set) })
+	return of, g.run([]int32{node}, set, w)
 }
 
-// open returns the classes of which so many characters can follow a state of a machine, whichever they are; nil if there are none.
-func (g *Grammar) open(m *machine, state int32) (*classes, uint8) {
-	s := &m.states[state]
-	if s.asked {
-		return s.classes, s.run
-	}
+// run returns how many characters of a set can follow some nodes, whichever they are.
+func (g *Grammar) run(nodes []int32, set int32, w *work) int8 {
+	return g.automaton.run(nodes, func(other int32) ([]rune, bool) {
+		if set == plainSet {
+			return g.automaton.sets[other].lacks, g.automaton.sets[other].nearlyPlain
+		}
+		return nil, g.covers(other, set)
+	}, w)
+}
+
+// open reports whether all tokens below a branch can follow a state of a machine, as far as classes tell.
+func (s *state) open(branch int32) bool { return s.classes.rest[branch] <= s.run }
+
+// ask finds the classes of which the most characters can follow a state of a machine, whichever they are, if there are any.
+func (g *Grammar) ask(m *machine, s *state) {
 	s.asked = true
+	var nodes []int32
 	for _, top := range s.tops[:min(len(s.tops), mostAsked)] {
-		if c, run := g.classesOf(m.stacks[top].frame); c != nil && uint8(run) > s.run {
+		if f := m.stacks[top].frame; f.within == 0 {
+			nodes = append(nodes, f.node)
+		}
+	}
+	s.classes, s.run = g.vocabulary.plain, uint8(g.run(nodes, plainSet, m.work))
+	for _, n := range nodes {
+		if s.run == mostCharacters {
+			break
+		}
+		if c, run := g.classesOf(n, m.work); uint8(run) > s.run {
 			s.classes, s.run = c, uint8(run)
 		}
-		m.work.steps += knownSteps
 	}
-	return s.classes, s.run
 }
 
 // mostAsked is the number of frames of which a class is looked for.
@@ -266,8 +287,8 @@ const mostAsked = 16
 func (g *Grammar) known(m *machine, at spot, branch int32) (known []settled) {
 	tops := m.states[at.state].tops // none for a simple node, which has no set
 	for _, top := range tops[:min(len(tops), mostAsked)] {
-		class, run := g.class(m.stacks[top].frame, branch)
-		if class == nil || !m.work.do(knownSteps) {
+		class, run := g.class(m.stacks[top].frame, branch, m.work)
+		if class == nil {
 			continue
 		}
 		i := slices.IndexFunc(known, func(k settled) bool { return k.class == class })
@@ -313,6 +334,9 @@ func (g *Grammar) covers(set, other int32) bool {
 	return covers
 }
 
+// mostTaking is the number of nodes up to which taken looks.
+const mostTaking = 64
+
 // taken returns the bytes at which a token that has begun with characters of a class need not be dead, from a node on: those that something
 // takes which can be reached by such characters.
 func (g *Grammar) taken(node int32, c *class) (bytes extent) {
@@ -336,7 +360,7 @@ func (g *Grammar) taken(node int32, c *class) (bytes extent) {
 	}
 	for i := 0; i < len(nodes); i++ {
 		n := &a.nodes[nodes[i]]
-		if n.final || n.root != 0 || len(a.callsOf(nodes[i])) > 0 || len(nodes) > mostRunning || bytes == anyByte {
+		if n.final || n.root != 0 || len(a.callsOf(nodes[i])) > 0 || len(nodes) > mostTaking || bytes == anyByte {
 			return anyByte
 		}
 		for _, to := range a.emptyOf(nodes[i]) {

@@ -70,7 +70,7 @@
 // Compiling a schema of at most 1 MB, and each question to a matcher, take a bounded number of steps, some nanoseconds each. Large schemas of the
 // usual kinds compile within it, in time that grows as they do: 20,000 properties, 3,000 definitions, a list of 50,000 values, anyOf and oneOf of
 // 10,000 constants, or a text of 1 MB. The bound of a mask is that of a walk over a third of all tokens. A schema that would take more is refused; where that shows only in
-// the middle of a text, a mask may take twice as much, and beyond that the matcher ends with an error. Both let other goroutines go first now and then. [Grammar.Size] tells the memory
+// the middle of a text, a mask may take a quarter more, and beyond that the matcher ends with an error. Both let other goroutines go first now and then. [Grammar.Size] tells the memory
 // of a grammar.
 //
 // # Errors

@@ -227,7 +227,7 @@ func TestMasksWithoutACommonLetter(t *testing.T) {
 		t.Skip("takes half a second")
 	}
 	_, v := llama3(t)
-	for _, pattern := range []string{`^[^e]*e?0$`, `^[^e]*(e[^a]*(a[^t]*)?)?0$`} {
+	for _, pattern := range []string{`^[^e]*e?0$`, `^[^e]*(e[^a]*(a[^t]*)?)?0$`, `^([^e]*e[^e]*e)*$`, `^(([^a]*a){11}|([^b]*b){13})*$`} {
 		g, err := v.JSONSchema(t.Context(), []byte(`{"pattern": "`+pattern+`"}`))
 		if err != nil {
 			t.Fatalf("%s: %v", pattern, err)
@@ -253,6 +253,7 @@ func TestMaskOfPatterns(t *testing.T) {
 	for _, pattern := range []string{
 		`^[^k]*0$`, `^[^k]*k?0$`, `^[^,]+,[^,]+$`, `^[A-Z][a-z]+ [^x]*$`, `^[^é]*é$`, `^[^é]*[é-ü]$`, `^[^k]{0,3}k$`, `^[^k]*\n"[^f]*$`, `^([^k]*thk|[^q]*q|\p{L}+)$`, `^[^k]*kende$`,
 		`^ [^k]*0$`, `^\p{L}+( \p{L}+)*$`, `^( ?[a-z]{0,2}){2}x`, `^( [^k]*k|[a-f ]+g| \p{Lu}\p{Ll}*)$`, `^[ a]\p{L}{2,3}$`, `^ [^k]*( [^f]*)?$`,
+		`^([^k]*k[^k]*k)*$`, `^([^k]*kx?[^f]*f)*0$`, `^(([^a]*a){11}|([^b]*b){13})*$`, `^([^k,]*(,[^f]*f|k))*$`, `^([^é]*é[^k])*$`,
 	} {
 		schema, err := json.Marshal(map[string]string{"pattern": pattern})
 		if err != nil {

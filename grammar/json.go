@@ -247,8 +247,8 @@ var commonSets = sync.OnceValue(func() []characters {
 		b.spellCharacter(from, to, escapes)
 		return b.table(from, to)
 	}
-	return []characters{noSet: {}, plainSet: {plainRunes, plainRunes.table(), false}, stringSet: {plainRunes, table(true), false},
-		rawSet: {plainRunes, table(false), false}, letterSet: {letters, letters.table(), false},
+	return []characters{noSet: {}, plainSet: newCharacters(plainRunes, plainRunes.table(), false), stringSet: newCharacters(plainRunes, table(true), false),
+		rawSet: newCharacters(plainRunes, table(false), false), letterSet: newCharacters(letters, letters.table(), false),
 	}
 })
 

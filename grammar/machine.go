@@ -59,7 +59,7 @@ type state struct {
 	first byte
 	to    int32
 	next  *[256]int32
-	// What Grammar.open returns, once it was asked.
+	// What Grammar.ask finds, once it was asked.
 	asked   bool
 	classes *classes
 	run     uint8

@@ -27,7 +27,6 @@ type learned struct {
 	covered map[[2]int32]bool        // what covers answers
 	bytes   int                      // of memory, about, without inside
 	spots   []spot                   // scratch
-	tokens  []int32                  // scratch
 }
 
 // mostLearned bounds the bytes of what a grammar keeps: beyond it, the grammar forgets all.
@@ -79,7 +78,7 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	c := &continuations{steps: -w.steps}
 	v := g.vocabulary
 	var known []settled
-	if class, run := g.class(f, 0); class != nil {
+	if class, run := g.class(f, 0, w); class != nil {
 		c.class = class.tokens[run]
 		known = []settled{{class, extent(run), g.taken(f.node, class)}}
 	}
@@ -92,27 +91,45 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 	}
 	// Only this node counts, not what is reached from it without a byte, which has continuations of its own.
 	from := l.inside.spotOf(l.inside.alone(f))
-	tokens := l.tokens[:0]
-	open := func(state int32) (*classes, uint8) { return g.open(l.inside, state) }
+	var tokens []int32
+	take := func(more ...int32) {
+		if c.bits == nil && len(tokens)+len(more) < manyTokens {
+			tokens = append(tokens, more...)
+			return
+		}
+		if c.bits == nil {
+			c.add(v, nil)
+		}
+		for _, token := range more {
+			c.bits[token/64] |= 1 << (token % 64)
+		}
+	}
+	open := func(state, branch int32) bool {
+		s := &l.inside.states[state]
+		if !s.asked {
+			g.ask(l.inside, s)
+		}
+		if !s.open(branch) {
+			return false
+		}
+		take(v.below(branch)...)
+		return true
+	}
 	l.spots = v.walk(l.inside, 0, from, known, blank, open, l.spots, func(at int32, done bool) bool {
 		b := &v.trie[at]
 		if b.token >= 0 {
-			tokens = append(tokens, b.token)
+			take(b.token)
 		}
 		if done && b.after > at+1 {
 			c.beyond = append(c.beyond, at)
 		}
 		return true
 	})
-	if c.bits != nil || len(tokens) >= manyTokens {
-		c.add(v, nil)
-		for _, token := range tokens {
-			c.bits[token/64] |= 1 << (token % 64)
-		}
+	if c.bits != nil {
+		take(tokens...)
 	} else {
-		c.tokens = slices.Clone(tokens)
+		c.tokens = tokens
 	}
-	l.tokens = tokens
 	c.steps += w.steps
 	if w.do(0) {
 		l.known[f] = c
@@ -391,17 +408,32 @@ func (m *Matcher) allowed(at int32) []uint64 {
 	if m.machine.states[at].done {
 		copy(mask, m.end)
 	}
+	v := m.grammar.vocabulary
 	add := func(at int32, _ bool) bool {
-		if token := m.grammar.vocabulary.trie[at].token; token >= 0 {
+		if token := v.trie[at].token; token >= 0 {
 			mask[token/64] |= 1 << (token % 64)
 		}
 		return true
 	}
-	v := m.grammar.vocabulary
+	open := func(state, branch int32) bool {
+		s := &m.machine.states[state]
+		if !s.asked {
+			m.grammar.mu.Lock()
+			m.grammar.ask(m.machine, s)
+			m.grammar.mu.Unlock()
+		}
+		if !s.open(branch) {
+			return false
+		}
+		for _, token := range v.below(branch) {
+			mask[token/64] |= 1 << (token % 64)
+		}
+		return true
+	}
 	// over walks over the tokens below a branch.
 	over := func(branch int32, from spot) {
 		blank := func(at spot) []settled { return m.known(mask, at, v.blank) }
-		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, m.open, m.walked, add)
+		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, open, m.walked, add)
 	}
 	tops := m.machine.states[at].tops
 	for i, top := range tops {
@@ -443,16 +475,6 @@ func (m *Matcher) known(mask []uint64, at spot, branch int32) []settled {
 		unite(mask, k.class.tokens[k.run])
 	}
 	return known
-}
-
-// open returns what [Grammar.open] does of a state of the matcher's machine.
-func (m *Matcher) open(state int32) (*classes, uint8) {
-	if s := &m.machine.states[state]; s.asked {
-		return s.classes, s.run
-	}
-	m.grammar.mu.Lock()
-	defer m.grammar.mu.Unlock()
-	return m.grammar.open(m.machine, state)
 }
 
 // unite adds what is in another mask.

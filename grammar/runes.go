@@ -119,3 +119,23 @@ func (s runeSet) size() (n int) {
 	}
 	return n
 }
+
+// lacks returns the characters of t that are not in s, if there are at most some.
+func (s runeSet) lacks(t runeSet, most int) (lacking []rune, few bool) {
+	for _, r := range t {
+		for c := r.lo; c <= r.hi; c++ {
+			for len(s) > 0 && s[0].hi < c {
+				s = s[1:]
+			}
+			if len(s) > 0 && s[0].lo <= c {
+				c = s[0].hi
+				continue
+			}
+			if len(lacking) == most {
+				return nil, false
+			}
+			lacking = append(lacking, c)
+		}
+	}
+	return lacking, true
+}

@@ -164,7 +164,7 @@ func (b *builder) take(from, to int32, set runeSet, raw bool) {
 		if raw {
 			spelled = encode(set)
 		}
-		b.sets = append(b.sets, characters{set, spelled.table(), raw})
+		b.sets = append(b.sets, newCharacters(set, spelled.table(), raw))
 		b.work.do(rowSteps*len(b.sets[id].table) + spanSteps*len(set))
 	}
 	b.nodes[from].set, b.nodes[from].after = id, to

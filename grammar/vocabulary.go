@@ -13,6 +13,8 @@ type Vocabulary struct {
 	end   []int32 // tokens that end a text
 	text  []string
 	trie  []branch // in depth-first order, children by byte; the first is the root
+	order []int32  // tokens in the order of the trie
+	first []int32  // by branch, the index in order of the first token that ends there or later
 	depth int32    // of the trie
 	blank int32    // branch of the token that is a blank
 
@@ -109,6 +111,19 @@ func (v *Vocabulary) grow(order []int32) {
 		before = text
 	}
 	v.shut(open)
+	v.first = make([]int32, len(v.trie)+1)
+	for i, b := range v.trie {
+		v.first[i] = int32(len(v.order))
+		if b.token >= 0 {
+			v.order = append(v.order, b.token)
+		}
+	}
+	v.first[len(v.trie)] = int32(len(v.order))
+}
+
+// below returns the tokens that end below a branch.
+func (v *Vocabulary) below(branch int32) []int32 {
+	return v.order[v.first[branch+1]:v.first[v.trie[branch].after]]
 }
 
 // shut ends branches at the trie's present end.
@@ -130,9 +145,9 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 
 // walk visits the branches below a branch, at which m is at a spot, as far as m takes them, until visit returns false, which also learns whether
 // the rule may have ended. It leaves out those that are on the way only to tokens that are known: below there, and, as blank says of a spot,
-// after a blank. Where open, if not nil, says of a state of the machine that all tokens below can follow, it takes none of their bytes. It borrows spots,
-// which it returns for the next walk.
-func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, open func(state int32) (*classes, uint8), spots []spot, visit func(at int32, done bool) bool) []spot {
+// after a blank. Where open, if not nil, says of a state of the machine that all tokens below a branch can follow, which it then visits itself, it takes none
+// of their bytes. It borrows spots, which it returns for the next walk.
+func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, open func(state, branch int32) bool, spots []spot, visit func(at int32, done bool) bool) []spot {
 	base, end := v.trie[below].depth, v.trie[below].after
 	spots = append(spots[:0], from)
 	all := known
@@ -161,16 +176,14 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, b
 		if !visit(i, at.state != 0 && m.states[at.state].done) {
 			break
 		}
-		if open != nil && at.state != 0 && at.state != from.state && b.after > i+1 {
-			if classes, run := open(at.state); classes != nil && classes.rest[i] <= run {
-				m.work.steps += int(b.after-i) / openBranches
-				for i++; i < b.after; i++ {
-					if v.trie[i].token >= 0 {
-						visit(i, false)
-					}
-				}
-				continue
-			}
+		if b.after == i+1 {
+			i++
+			continue
+		}
+		if open != nil && at.state != 0 && open(at.state, i) {
+			m.work.steps += int(b.after-i) / openBranches
+			i = b.after
+			continue
 		}
 		spots = append(spots[:b.depth-base], at)
 		if i == v.blank && blank != nil {

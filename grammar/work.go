@@ -99,7 +99,7 @@ const (
 	nodeSteps      = 8     // a node of a graph, or an instruction of a pattern
 	textBytes      = 8     // of a text that is kept, for one step
 	edgesStep      = 4     // edges are looked at in one step
-	openBranches   = 8     // of the trie are passed in one step, where all tokens below can follow
+	openBranches   = 32    // of the trie are passed in one step, where all tokens below can follow
 	classesSteps   = 3     // for two branches of the trie, when the classes of a set are made
 	edgeSteps      = 1     // a byte's way in a tree is looked for
 	nameSteps      = 32    // a text of a chain
@@ -113,4 +113,5 @@ const (
 	rowSteps       = 384   // a row of how the characters of a set are spelled
 	spanSteps      = 16    // a span of them
 	knownSteps     = 64    // what is known at a node of tokens
+	runSteps       = 2     // a node after some characters of a class
 )
