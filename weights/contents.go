@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/tensor"
@@ -79,7 +80,7 @@ func (m Contents) Describe(dir string, opts WriteOptions) (*Info, error) {
 
 // check refuses a model that no store can be made of.
 func (m Contents) check(opts WriteOptions) (*content, error) {
-	if err := checkWords(); err != nil {
+	if err := checkWords(strconv.IntSize); err != nil {
 		return nil, err
 	}
 	if err := opts.checkTypes(); err != nil {

@@ -144,7 +144,7 @@ func (m *manifest) tensors() map[string]*tensorEntry {
 
 // readManifest reads and checks the manifest of the store dir, and returns its text too.
 func readManifest(dir string) (*manifest, []byte, error) {
-	if err := checkWords(); err != nil {
+	if err := checkWords(strconv.IntSize); err != nil {
 		return nil, nil, err
 	}
 	path := filepath.Join(dir, ManifestName)
@@ -198,10 +198,10 @@ func parseManifest(raw []byte) (*manifest, error) {
 	return m, m.check()
 }
 
-// checkWords refuses to run where sizes of models, which are products of ints, could overflow.
-func checkWords() error {
-	if strconv.IntSize < 64 {
-		return fmt.Errorf("weights: processors of %d bits: %w; build for one of 64 bits", strconv.IntSize, ErrUnsupported)
+// checkWords refuses to run where an int has so few bits that sizes of models, which are products of ints, could overflow.
+func checkWords(bits int) error {
+	if bits < 64 {
+		return fmt.Errorf("weights: processors of %d bits: %w; build for one of 64 bits", bits, ErrUnsupported)
 	}
 	return nil
 }

@@ -260,3 +260,13 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// Where sizes of models could overflow, no store is written or read, and the error says what to do.
+func TestCheckWords(t *testing.T) {
+	if err := checkWords(64); err != nil {
+		t.Error(err)
+	}
+	if err := checkWords(32); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "processors of 32 bits") || !strings.Contains(err.Error(), "build for one of 64 bits") {
+		t.Error(err)
+	}
+}
