@@ -2,6 +2,8 @@ package endtoend_test
 
 import (
 	"bytes"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,20 +74,34 @@ func TestRunFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := r.Data.([]endtoend.Answer)
-	for i, a := range answers {
-		if want := 3 + 3*(i/3); len(a.Tokens) != want || a.ReusedTokens != 0 || a.BytesRead == 0 {
-			t.Errorf("%s: %d tokens, %d reused, %d bytes read", a.Way, len(a.Tokens), a.ReusedTokens, a.BytesRead)
+	for _, a := range answers {
+		want := 6
+		if a.Way == "plain" {
+			want = o.PlainTokens
+		}
+		if last := a.Steps[len(a.Steps)-1]; len(a.Tokens) != want || last.Tokens != want || len(a.Steps) != a.Passes || a.ReusedTokens != 0 || a.BytesRead == 0 {
+			t.Errorf("%s: %d tokens, %d reused, %d bytes read, passes %+v", a.Way, len(a.Tokens), a.ReusedTokens, a.BytesRead, a.Steps)
+		}
+	}
+	mine := answers[len(answers)-1].Steps
+	first := slices.IndexFunc(mine, func(s endtoend.Step) bool { return s.Tokens >= 3 })
+	for i, want := range []float64{3 / mine[first].Seconds, 6 / mine[len(mine)-1].Seconds} {
+		row := r.Tables[0].Rows[i]
+		if got := row[len(row)-3].(float64); math.Abs(got-want) > 1e-6*want {
+			t.Errorf("%v: lever's rate is %v, want %v", row, got, want)
 		}
 	}
 	var text bytes.Buffer
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	if want := "6 greedy answers compared: 0 differ"; len(answers) != 6 || !strings.Contains(text.String(), want) {
+	if want := "3 greedy answers compared: 0 differ"; len(answers) != 3 || !strings.Contains(text.String(), want) {
 		t.Errorf("%d answers; the text does not say %q:\n%s", len(answers), want, text.String())
 	}
-	if _, err := endtoend.RunFresh(t.Context(), o, []int{0}); err == nil {
-		t.Error("answers of no tokens: no error")
+	for _, lengths := range [][]int{nil, {3, 0}} {
+		if _, err := endtoend.RunFresh(t.Context(), o, lengths); err == nil {
+			t.Errorf("answers of %v tokens: no error", lengths)
+		}
 	}
 }
 

@@ -111,6 +111,8 @@ type way struct {
 	tokens int // of an answer
 	budget int // drafted tokens of a pass
 	peer   *Peer
+
+	observe func(spec.Observation) // if not nil, called after each pass
 }
 
 // ways returns those that stream.
@@ -135,6 +137,7 @@ type Answer struct {
 	Tokens []int32 `json:"token_ids,omitempty"` // of this program's answers
 	Text   string  `json:"text,omitempty"`
 	spec.Stats
+	Steps   []Step         `json:"steps,omitempty"` // of a first answer
 	Mode    weights.IOMode `json:"io_mode"`
 	PeakRSS int64          `json:"peak_rss_bytes"`
 	Cold    bool           `json:"cold,omitempty"` // the page cache was dropped before it
@@ -285,7 +288,7 @@ func (w *way) complete(ctx context.Context, engine *lever.Engine, prompt []int32
 		}
 	}
 	resetPeak()
-	got, err := engine.Generate(ctx, lever.Request{Tokens: prompt, MaxTokens: w.tokens, Policy: w.policy, Budget: w.budget}, nil)
+	got, err := engine.Generate(ctx, lever.Request{Tokens: prompt, MaxTokens: w.tokens, Policy: w.policy, Budget: w.budget, Observe: w.observe}, nil)
 	return Answer{Way: w.name, Tokens: got.TokenIDs, Text: got.Text, Stats: got.Stats, Mode: got.IOMode, PeakRSS: got.PeakRSS}, err
 }
 

@@ -40,7 +40,7 @@ else happens for a token counts most; inflate makes models of real size.`,
   lever-bench endtoend --fresh 16,32,64 --flash-profile ufs-4.0
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --flash-profile ufs-4-measured --cpu-share 0.5
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'`,
-		variants: []string{phoneName, memoryName},
+		variants: []string{phoneName, memoryName, freshName},
 		flags:    f.register,
 		run:      f.run,
 	}
@@ -144,8 +144,8 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	return r, err
 }
 
-// Names of the reports of a run with the balance of a phone, and of one in memory, so that they stand beside that of this machine.
-const phoneName, memoryName = "endtoend-phone", "endtoend-memory"
+// Names of the reports of a run with the balance of a phone, of one in memory, and of one of new engines, so that they stand beside that of this machine.
+const phoneName, memoryName, freshName = "endtoend-phone", "endtoend-memory", "endtoend-fresh"
 
 // printAnswer prints a line about an answer.
 func printAnswer(a endtoend.Answer) {
