@@ -1,38 +1,80 @@
 package lever_test
 
 import (
+	"cmp"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 )
 
-// BenchmarkConversations is several clients at once of the demo pair, whose target is read at the speed of a phone's flash as if it were so much
-// larger that reading takes all the time. tok/s is of all clients together.
+var clientsOf struct {
+	target, draft, prompts string
+	dram                   int64
+}
+
+func init() {
+	flag.StringVar(&clientsOf.target, "clients.target", "", "store that BenchmarkConversations reads in place of the demo")
+	flag.StringVar(&clientsOf.draft, "clients.draft", "", "store of its draft model")
+	flag.StringVar(&clientsOf.prompts, "clients.prompts", "", "folder of data sets of prompts, in place of a few of its own")
+	flag.Int64Var(&clientsOf.dram, "clients.dram", 0, "MiB of the store in memory")
+}
+
+// clientsRequests are eight requests, two of each data set.
+func clientsRequests(b *testing.B) (requests []lever.Request) {
+	if clientsOf.prompts == "" {
+		for i := range 8 {
+			requests = append(requests, lever.Request{Prompt: "Write about " + strings.Repeat("stones and ", i) + "the sea."})
+		}
+		return requests
+	}
+	sets, err := bench.LoadSets(clientsOf.prompts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 2 {
+		for _, s := range sets {
+			requests = append(requests, s.Prompts[i].Request())
+		}
+	}
+	return requests
+}
+
+// BenchmarkConversations is several clients that have the same eight requests answered again and again, three answers for each client at least. Without a
+// store of one's own, the demo's target is read as if it were so much larger that reading takes all the time. tok/s is of all clients together, with the
+// time in which prompts are taken in and in which some of the clients have no more to ask.
 func BenchmarkConversations(b *testing.B) {
-	profile, err := flashsim.Load("ufs-3.1")
+	flash, scale, dram := "ufs-4-measured", 1.0, clientsOf.dram<<20
+	pair := demo.Pair{Target: clientsOf.target, Draft: clientsOf.draft}
+	if pair.Target == "" {
+		flash, scale, dram = "ufs-3.1", 40, 4<<20
+		var err error
+		if pair, err = demo.Unpack(b.Context(), b.TempDir()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	profile, err := flashsim.Load(flash)
 	if err != nil {
 		b.Fatal(err)
 	}
-	pair, err := demo.Unpack(b.Context(), b.TempDir())
-	if err != nil {
-		b.Fatal(err)
-	}
+	requests := clientsRequests(b)
 	for _, policy := range []string{"lever", "none"} {
 		for _, clients := range []int{1, 4, 8} {
 			b.Run(fmt.Sprintf("policy=%s/clients=%d", policy, clients), func(b *testing.B) {
-				throttle, err := flashsim.NewThrottle(profile, flashsim.Options{Scale: 40})
+				throttle, err := flashsim.NewThrottle(profile, flashsim.Options{Scale: scale})
 				if err != nil {
 					b.Fatal(err)
 				}
-				config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: 4 << 20, OpenFile: throttle.Opener(nil), Parallel: clients, Context: 512}
+				config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, OpenFile: throttle.Opener(nil), Parallel: clients, Context: 1024}
 				if policy == "none" {
 					config.Draft, config.NewPolicy = "", func(*lever.Engine) (spec.Policy, error) { return spec.None{}, nil }
 				}
@@ -41,30 +83,47 @@ func BenchmarkConversations(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer e.Close()
-				var mu sync.Mutex
-				var firsts []float64
-				tokens := 0
-				began := time.Now()
+				var all []lever.Result
 				for b.Loop() {
-					var group sync.WaitGroup
-					for i := range clients {
-						group.Go(func() {
-							request := lever.Request{Prompt: "Write about " + strings.Repeat("stones and ", i) + "the sea.", MaxTokens: 48}
-							result, err := e.Generate(b.Context(), request, nil)
-							if err != nil {
-								b.Error(err)
-							}
-							mu.Lock()
-							defer mu.Unlock()
-							tokens, firsts = tokens+len(result.TokenIDs), append(firsts, result.TimeToFirstToken)
-						})
-					}
-					group.Wait()
+					all = append(all, answerAll(b, e, clients, requests, max(len(requests), 3*clients))...)
 				}
-				b.ReportMetric(float64(tokens)/time.Since(began).Seconds(), "tok/s")
-				b.ReportMetric(slices.Max(firsts), "max-first-s")
-				b.ReportMetric(throttle.Stats().ReadTime.Seconds()/time.Since(began).Seconds(), "reading")
+				reportAnswers(b, all, clients)
 			})
 		}
 	}
+}
+
+// answerAll has clients take so many requests, one after the other.
+func answerAll(b *testing.B, e *lever.Engine, clients int, requests []lever.Request, count int) []lever.Result {
+	results := make([]lever.Result, count)
+	var taken atomic.Int64
+	var group sync.WaitGroup
+	for range clients {
+		group.Go(func() {
+			for i := int(taken.Add(1)) - 1; i < count; i = int(taken.Add(1)) - 1 {
+				request := requests[i%len(requests)]
+				request.MaxTokens = 40
+				var err error
+				if results[i], err = e.Generate(b.Context(), request, nil); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return results
+}
+
+// reportAnswers tells of all answers. decode-tok/s is what clients get that all have their prompts taken in.
+func reportAnswers(b *testing.B, all []lever.Result, clients int) {
+	tokens, passes, seconds := 0, 0, 0.0
+	for _, r := range all {
+		tokens, passes, seconds = tokens+r.Tokens, passes+r.Passes, seconds+r.Seconds
+	}
+	slices.SortFunc(all, func(a, b lever.Result) int { return cmp.Compare(a.TimeToFirstToken, b.TimeToFirstToken) })
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tok/s")
+	b.ReportMetric(float64(clients*tokens)/seconds, "decode-tok/s")
+	b.ReportMetric(float64(tokens)/float64(passes), "tok/pass")
+	b.ReportMetric(all[len(all)/2].TimeToFirstToken, "median-first-s")
+	b.ReportMetric(all[len(all)-1].TimeToFirstToken, "max-first-s")
 }
