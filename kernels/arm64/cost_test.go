@@ -55,7 +55,7 @@ var costs = []struct {
 	{kernel: "unpackNibblesNeon", instr: 0.2493, options: elements},
 	{kernel: "unpackMXFP4Neon", instr: 0.3252, options: elements},
 	{kernel: "unpackIQ4XSNeon", instr: 0.2782, options: elements},
-	{kernel: "unpackQ3KNeon", instr: 0.5915, options: elements},
+	{kernel: "unpackQ3KNeon", instr: 0.5594, options: elements},
 	{kernel: "unpackQ5KNeon", instr: 0.4776, options: elements},
 	{kernel: "unpackIQ3XXSNeon", instr: 1.0213, options: elements},
 	{kernel: "unpackIQ3SNeon", instr: 1.0049, options: elements},

@@ -27,7 +27,7 @@
 #define SADDLP4(n, d)     ENC2(0x4e602800, n, d) // Vd.S4 = sums of neighbours of Vn.H8
 #define SADALP4(n, d)     ENC2(0x4e606800, n, d) // Vd.S4 += sums of neighbours of Vn.H8
 #define ADDP4(m, n, d)    ENC3(0x4ea0bc00, m, n, d) // sums of neighbours, of Vn, then of Vm
-#define MLA16(m, n, d)    ENC3(0x4e209400, m, n, d) // Vd += Vn·Vm, modulo 256
+#define MLS16(m, n, d)    ENC3(0x6e209400, m, n, d) // Vd -= Vn·Vm, modulo 256
 #define SUB16(m, n, d)    ENC3(0x6e208400, m, n, d)
 #define MUL4(m, n, d)     ENC3(0x4ea09c00, m, n, d)
 #define MLA4(m, n, d)     ENC3(0x4ea09400, m, n, d) // Vd += Vn·Vm
@@ -95,6 +95,7 @@
 
 // Instructions that the Go assembler knows, for macros that are given numbers.
 #define AND16(m, n, d)  ENC3(0x4e201c00, m, n, d)
+#define BIC16(m, n, d)  ENC3(0x4e601c00, m, n, d) // Vn without the bits of Vm
 #define DUP4(i, n, d)   WORD $(0x4e040400 | ((i)<<19) | ((n)<<5) | (d)) // lane i of Vn to all of Vd.S4
 #define TBL16(m, n, d)  ENC3(0x4e000000, m, n, d) // bytes of Vn that Vm counts, 0 where there are none
 #define ORR16(m, n, d)  ENC3(0x4ea01c00, m, n, d)

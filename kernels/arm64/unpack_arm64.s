@@ -17,13 +17,6 @@ DATA eachFour<>+48(SB)/8, $0x0d0d0d0d0c0c0c0c
 DATA eachFour<>+56(SB)/8, $0x0f0f0f0f0e0e0e0e
 GLOBL eachFour<>(SB), RODATA|NOPTR, $64
 
-// pairs are the first pair of bits of each nibble less four, then the second.
-DATA pairs<>+0(SB)/8, $0xfffefdfcfffefdfc
-DATA pairs<>+8(SB)/8, $0xfffefdfcfffefdfc
-DATA pairs<>+16(SB)/8, $0xfdfdfdfdfcfcfcfc
-DATA pairs<>+24(SB)/8, $0xfffffffffefefefe
-GLOBL pairs<>(SB), RODATA|NOPTR, $32
-
 // READ_SCALES makes V20-V23 of the F16 scales of a block.
 #define READ_SCALES \
 	FLDPQ (R1), (F0, F1) \
@@ -222,7 +215,7 @@ block_loop:
 	BNE  block_loop
 	RET
 
-// Q3K_FACTORS(j, high, PAIR, PAIRH) writes 32 less the scales of the runs j and 8+j of 16 columns, bytes of 16 rows. Their low
+// Q3K_FACTORS(j, high, PAIR, PAIRH) writes the scales of the runs j and 8+j of 16 columns less 32, bytes of 16 rows. Their low
 // bits are the nibbles of register j of the scales, their high ones pairs of bits of register high.
 #define Q3K_FACTORS(j, high, PAIR, PAIRH) \
 	LDQ(1, (2+j), 0) \
@@ -235,18 +228,14 @@ block_loop:
 	SHL16(4, 5, 5) \
 	ORR16(4, 2, 2) \
 	ORR16(5, 3, 3) \
-	SUB16(2, 31, 2) \
-	SUB16(3, 31, 3) \
+	SUB16(31, 2, 2) \
+	SUB16(31, 3, 3) \
 	STQAT(5, j, 2) \
 	STQAT(5, (8+j), 3)
 
-// The two pairs of a nibble less four, V8 and V9.
-#define FIRST(n, d) TBL16(n, 8, d)
-#define SECOND(n, d) TBL16(n, 9, d)
-
-// Q3K_GROUP(s, i, NIBBLE, PAIR) writes the i-th four columns of the s-th 32, modulo 256: the pair of bits less four times the
-// factors V16-V19, plus four times the factors, V12-V15, where the bit of V10 is set in hmask.
-#define Q3K_GROUP(s, i, NIBBLE, PAIR) \
+// Q3K_GROUP(s, i, PAIR) writes the i-th four columns of the s-th 32, modulo 256: four times the factors, V12-V15, where the bit of V10 is not set in
+// hmask, less the pair of bits times the factors V16-V19.
+#define Q3K_GROUP(s, i, PAIR) \
 	LDQ(1, (14+32*((s)/4)+4*(i)), 0) \
 	LDQ(1, (15+32*((s)/4)+4*(i)), 1) \
 	LDQ(1, (16+32*((s)/4)+4*(i)), 2) \
@@ -255,26 +244,22 @@ block_loop:
 	LDQ(1, (79+4*(i)), 5) \
 	LDQ(1, (80+4*(i)), 6) \
 	LDQ(1, (81+4*(i)), 7) \
-	NIBBLE(0, 0) \
-	NIBBLE(1, 1) \
-	NIBBLE(2, 2) \
-	NIBBLE(3, 3) \
-	CMTST16(10, 4, 4) \
-	CMTST16(10, 5, 5) \
-	CMTST16(10, 6, 6) \
-	CMTST16(10, 7, 7) \
 	PAIR(0, 0) \
 	PAIR(1, 1) \
 	PAIR(2, 2) \
 	PAIR(3, 3) \
-	AND16(12, 4, 4) \
-	AND16(13, 5, 5) \
-	AND16(14, 6, 6) \
-	AND16(15, 7, 7) \
-	MLA16(16, 0, 4) \
-	MLA16(17, 1, 5) \
-	MLA16(18, 2, 6) \
-	MLA16(19, 3, 7) \
+	CMTST16(10, 4, 4) \
+	CMTST16(10, 5, 5) \
+	CMTST16(10, 6, 6) \
+	CMTST16(10, 7, 7) \
+	BIC16(4, 12, 4) \
+	BIC16(5, 13, 5) \
+	BIC16(6, 14, 6) \
+	BIC16(7, 15, 7) \
+	MLS16(16, 0, 4) \
+	MLS16(17, 1, 5) \
+	MLS16(18, 2, 6) \
+	MLS16(19, 3, 7) \
 	STQAT(0, (4+4*(i)), 4) \
 	STQAT(0, (5+4*(i)), 5) \
 	STQAT(0, (6+4*(i)), 6) \
@@ -292,19 +277,19 @@ block_loop:
 	SHL16(2, 18, 14) \
 	SHL16(2, 19, 15)
 
-#define Q3K(s, NIBBLE, PAIR) \
+#define Q3K(s, PAIR) \
 	VMOVI $(1<<(s)), V10.B16 \
 	STORE_SCALES(20, 21, 22, 23) \
 	Q3K_FACTOR(2*(s)) \
-	Q3K_GROUP(s, 0, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 1, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 2, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 3, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 0, PAIR) \
+	Q3K_GROUP(s, 1, PAIR) \
+	Q3K_GROUP(s, 2, PAIR) \
+	Q3K_GROUP(s, 3, PAIR) \
 	Q3K_FACTOR(2*(s)+1) \
-	Q3K_GROUP(s, 4, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 5, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 6, NIBBLE, PAIR) \
-	Q3K_GROUP(s, 7, NIBBLE, PAIR) \
+	Q3K_GROUP(s, 4, PAIR) \
+	Q3K_GROUP(s, 5, PAIR) \
+	Q3K_GROUP(s, 6, PAIR) \
+	Q3K_GROUP(s, 7, PAIR) \
 	ADD $576, R0
 
 // EACH_FOUR loads the patterns of eachFour.
@@ -322,8 +307,6 @@ TEXT ·unpackQ3KNeon(SB), 0, $256-24
 	MOVD  tile+8(FP), R1
 	MOVD  blocks+16(FP), R2
 	MOVD  $scratch-256(SP), R5
-	MOVD  $pairs<>(SB), R4
-	FLDPQ (R4), (F8, F9)
 	EACH_FOUR
 	VMOVI $0x0f, V28.B16
 	VMOVI $3, V30.B16
@@ -343,14 +326,14 @@ block_loop:
 	FNEG4(21, 21)
 	FNEG4(22, 22)
 	FNEG4(23, 23)
-	Q3K(0, LOW, FIRST)
-	Q3K(1, LOW, SECOND)
-	Q3K(2, HIGH, FIRST)
-	Q3K(3, HIGH, SECOND)
-	Q3K(4, LOW, FIRST)
-	Q3K(5, LOW, SECOND)
-	Q3K(6, HIGH, FIRST)
-	Q3K(7, HIGH, SECOND)
+	Q3K(0, PAIR0)
+	Q3K(1, PAIR1)
+	Q3K(2, PAIR2)
+	Q3K(3, PAIR3)
+	Q3K(4, PAIR0)
+	Q3K(5, PAIR1)
+	Q3K(6, PAIR2)
+	Q3K(7, PAIR3)
 	ADD  $1760, R1
 	SUBS $1, R2
 	BNE  block_loop
