@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lever-go/lever"
@@ -236,7 +237,6 @@ type failing struct{ server.Engine }
 
 func (failing) Generate(ctx context.Context, _ lever.Request, emit func(string) error) (lever.Result, error) {
 	err := emit("a")
-	time.Sleep(20 * time.Millisecond)
 	return lever.Result{}, errors.Join(err, errors.New("chunk 7 is corrupt"))
 }
 
@@ -272,18 +272,61 @@ func TestServerEnds(t *testing.T) {
 
 // A connection serves another request after the time in which the answer to the one before had to be read.
 func TestConnectionIsKept(t *testing.T) {
-	url := start(t, server.Options{Engine: openEngine(t), WriteTime: 200 * time.Millisecond})
-	for _, body := range []string{`{"prompt": "1 + 1 =", "max_tokens": 2}`, `{`, `{"prompt": "1 + 1 =", "max_tokens": 2, "stream": true}`, `{`} {
-		want := http.StatusOK
-		if body == `{` {
-			want = http.StatusBadRequest
+	synctest.Test(t, func(t *testing.T) {
+		s, err := server.New(server.Options{Engine: openEngine(t), Model: "demo", WriteTime: time.Minute})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if status, got := post(t, url+"/v1/completions", "application/json", body, nil); status != want {
-			t.Errorf("%s: %d %s", body, status, got)
+		l := make(pipes)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(ctx, l) }()
+		dialled := 0
+		client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			dialled++
+			ours, theirs := net.Pipe()
+			l <- theirs
+			return ours, nil
+		}}}
+		for _, body := range []string{`{"prompt": "1 + 1 =", "max_tokens": 2}`, `{`, `{"prompt": "1 + 1 =", "max_tokens": 2, "stream": true}`, `{`} {
+			want := http.StatusOK
+			if body == `{` {
+				want = http.StatusBadRequest
+			}
+			response, err := client.Post("http://demo/v1/completions", "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(response.Body); response.StatusCode != want || err != nil {
+				t.Errorf("%s: %d %s, %v", body, response.StatusCode, got, err)
+			}
+			response.Body.Close()
+			time.Sleep(90 * time.Second)
 		}
-		time.Sleep(300 * time.Millisecond)
-	}
+		if dialled != 1 {
+			t.Errorf("%d connections", dialled)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		client.CloseIdleConnections()
+	})
 }
+
+// pipes is a listener without a network, so that the clock of its connections can be simulated.
+type pipes chan net.Conn
+
+func (l pipes) Accept() (net.Conn, error) {
+	conn, ok := <-l
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (l pipes) Close() error   { close(l); return nil }
+func (l pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // An error that no API has found yet is told in the form of the API that the path belongs to.
 func TestErrorsBesideTheAPIs(t *testing.T) {

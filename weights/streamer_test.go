@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -255,61 +256,65 @@ func stalled(t *testing.T, gate chan struct{}) *Streamer {
 }
 
 func TestCancelWhileWaiting(t *testing.T) {
-	gate := make(chan struct{})
-	r := stalled(t, gate)
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	if err := firstError(r.Parts(ctx, "block.0.q")); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := r.Tile(ctx, embeddingName, 3); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := r.store.Stream(ctx, StreamOptions{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	close(gate)
-	if err := firstError(r.Parts(t.Context(), "block.0.q")); err != nil {
-		t.Errorf("after a cancelled request: %v", err)
-	}
-	if _, err := r.Tile(t.Context(), embeddingName, 3); err != nil {
-		t.Errorf("after a cancelled request: %v", err)
-	}
-	if r.Stats().WaitTime < 10*time.Millisecond {
-		t.Errorf("waited %v", r.Stats().WaitTime)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r := stalled(t, gate)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Millisecond, cancel)
+		if err := firstError(r.Parts(ctx, "block.0.q")); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := r.Tile(ctx, embeddingName, 3); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := r.store.Stream(ctx, StreamOptions{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		close(gate)
+		if err := firstError(r.Parts(t.Context(), "block.0.q")); err != nil {
+			t.Errorf("after a cancelled request: %v", err)
+		}
+		if _, err := r.Tile(t.Context(), embeddingName, 3); err != nil {
+			t.Errorf("after a cancelled request: %v", err)
+		}
+		if got := r.Stats().WaitTime; got != 20*time.Millisecond {
+			t.Errorf("waited %v", got)
+		}
+	})
 }
 
 func TestCloseWhileReading(t *testing.T) {
-	gate := make(chan struct{})
-	r := stalled(t, gate)
-	var consumers sync.WaitGroup
-	consumers.Go(func() {
-		if err := firstError(r.Parts(context.Background(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r := stalled(t, gate)
+		var consumers sync.WaitGroup
+		consumers.Go(func() {
+			if err := firstError(r.Parts(context.Background(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		})
+		consumers.Go(func() {
+			if _, err := r.Tile(context.Background(), embeddingName, 3); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		})
+		synctest.Wait() // until both wait for the flash
+		closed := make(chan error)
+		go func() { closed <- r.Close() }()
+		consumers.Wait() // though the flash still does not answer
+		select {
+		case <-closed:
+			t.Error("Close did not wait for the reads")
+		default:
+		}
+		close(gate)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if err := firstError(r.Parts(t.Context(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("got %v", err)
 		}
 	})
-	consumers.Go(func() {
-		if _, err := r.Tile(context.Background(), embeddingName, 3); !errors.Is(err, fs.ErrClosed) {
-			t.Errorf("got %v", err)
-		}
-	})
-	time.Sleep(10 * time.Millisecond)
-	closed := make(chan error)
-	go func() { closed <- r.Close() }()
-	consumers.Wait() // though the flash still does not answer
-	select {
-	case <-closed:
-		t.Error("Close did not wait for the reads")
-	default:
-	}
-	close(gate)
-	if err := <-closed; err != nil {
-		t.Error(err)
-	}
-	if err := firstError(r.Parts(t.Context(), "block.0.q")); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
 }
 
 func TestPartOutlivesClose(t *testing.T) {
