@@ -8,6 +8,7 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 )
 
 const leverName, plainName = "lever", "none"
@@ -227,6 +228,39 @@ func (s *simulation) tails(ctx context.Context, out *report.Report) error {
 		out.Find("with heavy tails, knowing the distribution of reads makes lever up to %.3f times as fast as knowing their mean, where %.1f%% of the layers stall", most, 100*at)
 	} else {
 		out.Find("knowing the distribution of reads instead of their mean does not make lever faster here")
+	}
+	return s.measuredTails(ctx, out, t, d)
+}
+
+// measuredTails is the same with the delays of the phone's own profile, and of those that were measured.
+func (s *simulation) measuredTails(ctx context.Context, out *report.Report, t Target, d Phone) error {
+	own, err := flashsim.Load(d.Flash)
+	if err != nil {
+		return err
+	}
+	table := out.AddTable("Lever by what it knows of reads, whose delays are those of a device", report.Text("delays of"), report.Number("99 % within ms", 2), report.Number("longest ms", 2),
+		report.Number("mean: tokens/s", 3), report.Number("distribution: tokens/s", 3), report.Number("ratio", 3))
+	for _, delays := range append([]*flashsim.Profile{own}, s.Delays...) {
+		flash := *own
+		flash.Delays = delays.Delays
+		h, err := t.onFlash(d, &flash)
+		if err != nil {
+			return err
+		}
+		var x [2]result
+		for i, meanReads := range []bool{true, false} {
+			if x[i], err = s.mean(ctx, h, named(leverName, budget), meanReads); err != nil {
+				return err
+			}
+		}
+		late, longest := 0.0, 0.0
+		for _, delay := range flash.Delays {
+			if longest = delay.Seconds; delay.Quantile <= 0.99 {
+				late = delay.Seconds
+			}
+		}
+		table.Add(delays.Name, 1e3*late, 1e3*longest, x[0].rate, x[1].rate, x[1].rate/x[0].rate)
+		out.Find("with delays of reads as %s has them, the longest %.1f ms, knowing their distribution makes lever %.3f times as fast as knowing their mean", delays.Name, 1e3*longest, x[1].rate/x[0].rate)
 	}
 	return nil
 }

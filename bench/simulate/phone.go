@@ -85,15 +85,20 @@ type sampled struct{ upTo, seconds float64 }
 
 // on returns how d runs t.
 func (t Target) on(d Phone) (*hardware, error) {
+	flash, err := flashsim.Load(d.Flash)
+	if err != nil {
+		return nil, err
+	}
+	return t.onFlash(d, flash)
+}
+
+// onFlash is on with another flash device.
+func (t Target) onFlash(d Phone, flash *flashsim.Profile) (*hardware, error) {
 	target, err := inflate.ShapeOf(t.Name)
 	if err != nil {
 		return nil, err
 	}
 	draft, err := inflate.ShapeOf(t.Draft)
-	if err != nil {
-		return nil, err
-	}
-	flash, err := flashsim.Load(d.Flash)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/sampling"
@@ -36,6 +37,8 @@ type Options struct {
 	SparsePhones []Phone
 	// Parallel is a draft model that predicts several tokens in one forward, to compare with Draft; if empty, none is.
 	Parallel string
+	// Delays are flash devices whose delays of reads are compared with the phone's, such as those that were measured.
+	Delays []*flashsim.Profile
 	// First are the lengths of answers, in tokens, of which the first of a new process are compared as well; if empty, none are.
 	First []int
 	// Progress, if not nil, is called with the number of figures done.

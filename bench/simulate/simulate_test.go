@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
@@ -136,10 +137,15 @@ func TestRun(t *testing.T) {
 		t.Skip("skipped: many generations")
 	}
 	pair, _ := openDemo(t)
+	device, err := flashsim.Load("sd-card")
+	if err != nil {
+		t.Fatal(err)
+	}
 	steps := 0
 	o := Options{
 		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Prompts: 1, Tokens: 10, WarmTokens: 10, Phones: Phones[3:], Targets: Targets[:1], SparsePhones: SparsePhones[:1],
 		First:    []int{8},
+		Delays:   []*flashsim.Profile{device},
 		Record:   filepath.Join(t.TempDir(), "pair.trace"),
 		Progress: func(done, total int) { steps = total - done },
 	}
@@ -171,11 +177,15 @@ func TestRun(t *testing.T) {
 	if ratio := pruned.Series[1].Y[0] / pruned.Series[0].Y[0]; pruned.Name != "pruning" || ratio < 0.9 || ratio > 1.5 {
 		t.Errorf("with pruning %v times as fast", ratio)
 	}
+	i = slices.IndexFunc(r.Tables, func(x *report.Table) bool { return strings.Contains(x.Title, "whose delays are those of a device") })
+	if rows := r.Tables[i].Rows; len(rows) != 2 || rows[1][0] != "sd-card" || !(rows[1][2].(float64) > rows[0][2].(float64)) {
+		t.Errorf("delays of %v", rows)
+	}
 	if err := r.Save(t.TempDir()); err != nil {
 		t.Error(err)
 	}
 
-	replay := Options{Replay: o.Record, First: o.First, Phones: o.Phones, Targets: o.Targets, SparsePhones: o.SparsePhones}
+	replay := Options{Replay: o.Record, First: o.First, Delays: o.Delays, Phones: o.Phones, Targets: o.Targets, SparsePhones: o.SparsePhones}
 	again, err := Run(t.Context(), replay)
 	if err != nil {
 		t.Fatal(err)

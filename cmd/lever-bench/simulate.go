@@ -10,7 +10,10 @@ import (
 )
 
 // simulateFlags are the flags of simulate.
-type simulateFlags struct{ simulate.Options }
+type simulateFlags struct {
+	simulate.Options
+	delays []string
+}
 
 func newSimulateExperiment() *experiment {
 	f := &simulateFlags{}
@@ -39,6 +42,7 @@ func (f *simulateFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
 	flags.IntSliceVar(&f.First, "first", nil, "also compare the first answers of new processes, of so many tokens: a list such as 16,32,64")
+	flags.StringSliceVar(&f.delays, "delays", nil, "flash devices whose delays of reads are compared with the phone's: names or files of profiles, such as one that lever profile measured")
 	flags.StringVar(&f.Record, "record", "", "file of a trace to write or, if it is there, to extend")
 	flags.StringVar(&f.Replay, "replay", "", "file of a trace to take in place of models and prompts")
 }
@@ -54,6 +58,13 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		o.Phones = []simulate.Phone{simulate.Phones[0], simulate.Phones[len(simulate.Phones)-1]}
 	}
 	o.Progress = stepProgress("simulate", "figures")
+	for _, name := range f.delays {
+		flash, err := cli.LoadFlash(name)
+		if err != nil {
+			return nil, err
+		}
+		o.Delays = append(o.Delays, flash)
+	}
 	if o.Replay != "" {
 		if o.Model != "" || o.Draft != "" || c.prompts != "" || o.Prompts != 0 || o.Tokens != 0 || o.Record != "" || o.Parallel != "" {
 			return nil, cli.UsageErrorf("--replay goes with none of --model, --draft, --parallel-draft, --prompts, --prompts-per-set, --tokens and --record: a trace has models and prompts of its own")
