@@ -41,7 +41,7 @@ func TestBound(t *testing.T) {
 func TestReadStreamErrors(t *testing.T) {
 	for name, body := range map[string]string{
 		"nothing":       "data: [DONE]\n",
-		"one token":     "data: {\"choices\": [{\"text\": \"a\"}]}\n",
+		"no text":       "data: {\"choices\": [{\"text\": \"\"}]}\n",
 		"no JSON":       "data: {\n",
 		"its own error": "data: {\"error\": \"out of memory\"}\n",
 		"endless line":  "data: " + strings.Repeat("a", 2<<20),

@@ -80,7 +80,7 @@ func (p *Peer) complete(ctx context.Context, prompt []int32, tokens int) (Answer
 	return a, nil
 }
 
-// readStream reads an answer as it is written. Tokens are those that follow the first text.
+// readStream reads an answer as it is written. Tokens are those that follow the first text; without any, there is no rate.
 func readStream(body io.Reader, began time.Time) (a Answer, err error) {
 	var first, last time.Time
 	texts, counted := 0, 0
@@ -124,12 +124,14 @@ func readStream(body io.Reader, began time.Time) (a Answer, err error) {
 	if counted == 0 {
 		counted = texts
 	}
-	if texts < 2 || counted < 2 {
-		return Answer{}, errors.New("its answer has less than two tokens, of which no rate can be told")
+	if texts == 0 {
+		return Answer{}, errors.New("its answer has no text")
 	}
 	a.Text = whole.String()
 	a.Stats = spec.Stats{Tokens: counted - 1, Seconds: last.Sub(first).Seconds(), TimeToFirstToken: first.Sub(began).Seconds()}
-	a.TokensPerSecond = float64(a.Stats.Tokens) / a.Seconds
+	if texts > 1 {
+		a.TokensPerSecond = float64(a.Stats.Tokens) / a.Seconds
+	}
 	return a, nil
 }
 

@@ -269,6 +269,9 @@ func (r *run) answer(ctx context.Context, engine *lever.Engine, w *way, p bench.
 		return Answer{}, err
 	}
 	a, err := w.complete(ctx, engine, request.Tokens)
+	if err == nil && w.peer != nil && a.TokensPerSecond == 0 {
+		err = errors.New("peer: its answer is one piece of text, of which no rate can be told")
+	}
 	a.Prompt, a.Cold = p.ID, cold
 	return a, err
 }
