@@ -299,6 +299,9 @@ func TestTextsThatCanBeWritten(t *testing.T) {
 		{schemas[6], []string{`[]`}, []string{`["a"]`}},
 		{schemas[8], []string{`{"value": 1, "children": [{"value": 2, "children": []}, {"value": 3}]}`}, []string{`{"value": 1, "children": [{}]}`}},
 		{`{"type": "number"}`, []string{`0`, `-0`, `10`, `0.5`, `1E5`, `123456789012345.123456789012345e-99`}, []string{`01`, `.5`, `5.`, `1e`, `+1`, `1e100`}},
+		{`{"type": "integer", "maximum": 9, "nullable": true}`, []string{`3`, `null`}, []string{`10`, `"a"`}},
+		{`{"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "nullable": false}}}`, []string{`{"a": ""}`}, []string{`{"a": null}`}},
+		{`{"allOf": [{"type": "string", "nullable": true}, {"type": ["string", "null"]}]}`, []string{`"a"`, `null`}, []string{`1`}},
 	} {
 		g, err := v.JSONSchema(context.Background(), []byte(c.schema))
 		if err != nil {
