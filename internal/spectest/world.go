@@ -31,6 +31,9 @@ type World struct {
 	// none. Each takes Expert seconds, in which nothing is computed.
 	Cold   func(before int, sibling bool) float64
 	Expert float64
+
+	// Pace, if not nil, returns by what factor all that a pass takes is longer than the rest says.
+	Pace func(pass int) float64
 }
 
 const (
@@ -217,8 +220,11 @@ func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes
 			})
 		}
 	}
-	for range passes {
-		started := clock
+	for i := range passes {
+		started, pace := clock, 1.0
+		if w.Pace != nil {
+			pace = w.Pace(i)
+		}
 		pass, rows := WorldPass{}, 0
 		for _, x := range texts {
 			x.grow(t, maxNodes)
@@ -231,8 +237,8 @@ func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes
 		}
 
 		// Time.
-		clock += w.draftTogether(texts)
-		compute := w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
+		clock += w.draftTogether(texts, pace)
+		compute := pace * w.Compute(rows) * (1 + w.Noise*(2*random.Float64()-1))
 		var reads spec.IOStats
 		for i := range w.Layers {
 			if w.Read > 0 {
@@ -240,7 +246,7 @@ func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes
 				if freed < 0 {
 					freed += w.Layers
 				}
-				read := w.Read / float64(w.Layers)
+				read := pace * w.Read / float64(w.Layers)
 				if random.Float64() < w.Tail {
 					read += w.Read
 				}
@@ -256,7 +262,7 @@ func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes
 			x.o.IO = reads
 		}
 		if w.Cold != nil { // which one text alone has
-			w.readExperts(random, &first.o)
+			w.readExperts(random, &first.o, pace)
 			clock += first.o.IO.ExpertWaitSeconds
 			io += first.o.IO.ExpertWaitSeconds
 			for i := range done {
@@ -289,8 +295,8 @@ func (w *World) RunShared(t testing.TB, policies []spec.Policy, passes, maxNodes
 	return result
 }
 
-// draftTogether returns the time of the draft forwards of a pass, and tells each text of those it had rows in.
-func (w *World) draftTogether(texts []*worldText) (seconds float64) {
+// draftTogether returns the time of the draft forwards of a pass of some pace, and tells each text of those it had rows in.
+func (w *World) draftTogether(texts []*worldText, pace float64) (seconds float64) {
 	for wave := 0; ; wave++ {
 		rows, sharing := 0, 0
 		for _, x := range texts {
@@ -302,7 +308,7 @@ func (w *World) draftTogether(texts []*worldText) (seconds float64) {
 		if sharing == 0 {
 			return seconds
 		}
-		seconds += w.Draft(rows)
+		seconds += pace * w.Draft(rows)
 		for _, x := range texts {
 			if wave < len(x.model.rows) {
 				x.o.DraftSeconds = seconds
@@ -325,8 +331,8 @@ func (w *World) experts(rows int) (n int64) {
 	return n
 }
 
-// readExperts fills in what a pass reads of experts, by chance a quarter more or less than the mean.
-func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
+// readExperts fills in what a pass of some pace reads of experts, by chance a quarter more or less than the mean.
+func (w *World) readExperts(random *rand.Rand, o *spec.Observation, pace float64) {
 	seen := map[int32]bool{}
 	for node, parent := range o.Tree.Parents() {
 		mean := w.Cold(node, node > 0 && seen[parent])
@@ -337,7 +343,7 @@ func (w *World) readExperts(random *rand.Rand, o *spec.Observation) {
 	}
 	o.IO.Experts = w.experts(o.Tree.Len())
 	o.IO.ExpertBytes, o.IO.BytesRead = o.IO.ExpertReads, o.IO.ExpertReads
-	o.IO.ExpertWaitSeconds = float64(o.IO.ExpertReads) * w.Expert
+	o.IO.ExpertWaitSeconds = pace * float64(o.IO.ExpertReads) * w.Expert
 	o.IO.IOWaitSeconds += o.IO.ExpertWaitSeconds
 	o.IO.IOSeconds += o.IO.ExpertWaitSeconds
 }

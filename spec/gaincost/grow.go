@@ -27,7 +27,8 @@ type grower struct {
 	tree     *spec.Tree
 	limit    int     // of nodes
 	rate     float64 // tokens per second
-	most     float64 // seconds that the pass may take, beyond which only plain decoding is left
+	plain    float64 // seconds of a plain pass
+	most     float64 // seconds that the pass may take besides those of a plain pass for each token that is as good as certain, beyond which only plain decoding is left
 	doubt    float64 // tokens that a tree must be expected to bring beyond what else could be had in its time
 	drafting float64 // predicted seconds of the draft forwards so far
 
@@ -243,22 +244,28 @@ func (r *ranking) insert(x ranked, limit int) {
 	s[at] = x
 }
 
-// value is what a pass of this many rows is worth that reads so many experts, or false if it may not take that long.
-func (g *grower) value(rows int, drafting, gain, cold float64) (float64, bool) {
+// certain is the p̂ from which a token is as good as certain.
+const certain = 0.9
+
+// value is what a pass of this many rows is worth that reads so many experts, or false if it may not take that long. So many of its tokens are certain.
+func (g *grower) value(rows int, drafting, gain, cold float64, sure int) (float64, bool) {
 	seconds := g.model.fairPass(rows, drafting, gain) + cold*g.model.cold.each(rows)
-	return gain - g.rate*seconds, seconds <= g.most
+	return gain - g.rate*seconds, seconds <= g.most+float64(sure)*g.plain
 }
 
 // size returns the number of the first nodes of a ranking that makes the best tree, and its value. The root alone is always
 // allowed, and taken unless a tree is better by more than doubt.
 func (g *grower) size(r ranking, drafting float64) (nodes int, value float64) {
-	gain, cold := 1.0, g.model.cold.row(0, false)
-	value, _ = g.value(1, drafting, gain, cold)
+	gain, cold, sure := 1.0, g.model.cold.row(0, false), 0
+	value, _ = g.value(1, drafting, gain, cold, sure)
 	value += g.doubt
 	for i, x := range r {
 		gain += x.chance
 		cold += g.model.cold.row(i+1, x.later)
-		if v, allowed := g.value(i+2, drafting, gain, cold); allowed && v > value {
+		if x.chance >= certain {
+			sure = i + 1
+		}
+		if v, allowed := g.value(i+2, drafting, gain, cold, sure); allowed && v > value {
 			nodes, value = i+1, v
 		}
 	}

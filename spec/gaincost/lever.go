@@ -37,7 +37,7 @@ type LeverOptions struct {
 //
 // Where no tree pays it decodes plainly, and looks now and then whether the draft model has become worth asking. It keeps
 // account of the time that speculation has cost over plain decoding: whatever its estimates say, it spends no more than a
-// hundredth of all time, and that of a few passes; of a target with experts, up to one for each text. What it learns stays for later generations.
+// hundredth of all time, and that of a few passes; of a target with experts, one for each text. What it learns stays for later generations.
 //
 // A Lever serves one [Generator] at a time. After the first passes it does not allocate.
 type Lever struct {
@@ -48,7 +48,7 @@ type Lever struct {
 
 	hits     [outlookRanks]float64 // how often the draft's first candidates are right
 	hitsSeen float64
-	worth    float64   // tokens that asking the draft model brought of late beyond what the time for it would have brought otherwise
+	asked    mean      // value that asking the draft model added of late
 	missed   float64   // seconds that it took in what it had not seen for, when it was asked last
 	masks    []float64 // how often the first candidate of each mask of a draft is right, given that those before it are
 	tokens   float64   // and seconds: of late, for the rate
@@ -62,6 +62,7 @@ type Lever struct {
 	idle     int     // passes since the draft model was asked
 	patience int     // of those between probes
 	probing  bool
+	added    float64 // value that asking the draft model was expected to add to the latest tree for which it was asked
 	gain     float64 // of the latest tree, by the estimates
 	expected float64 // drafted tokens of late that gains foretold, and those that were accepted
 	accepted float64
@@ -75,8 +76,10 @@ const outlookRanks = 3
 
 const (
 	startCredit = 3.5 // plain passes
-	textCredit  = 2.5 // at most, where a text begins, if the target has experts: trees gain less, so that what one text gained is not spent on the next,
-	leastCredit = 0.8 // and at least: what trees of one text lost says little of another
+	firstCredit = 2.0 // if the target has experts, with which trees gain less; and where another text begins,
+	textCredit  = 0.8 // as what trees of one text gained or lost says little of the next
+	leastStake  = 0.7 // of it a tree may cost so much then, what a token more costs,
+	sparseStake = 0.4 // or this part of all, lest a long one that is wrong at its first token take what many others gained
 	maxCredit   = 6.0
 	minCredit   = -1.0
 	creditRate  = 0.01 // per pass
@@ -121,7 +124,10 @@ func (l *Lever) Start(p spec.Prefill) {
 		l.tokens, l.seconds = few, l.seconds*few/l.tokens
 	}
 	if p.IO.Experts > 0 {
-		l.credit = min(max(l.credit, leastCredit), textCredit)
+		if l.credit = firstCredit; l.seconds > 0 {
+			l.credit = textCredit
+		}
+		l.asked, l.patience, l.idle = mean{}, minPatience, minPatience // the draft model may be right more often than in the text before, or less
 	}
 	if l.sizes && l.model.Start(p) && l.seconds == 0 {
 		l.measure, l.sizes = 0, false
@@ -133,7 +139,11 @@ func (l *Lever) Grow(ctx context.Context, sequence []int32, tree *spec.Tree, dra
 	g := &l.grower
 	g.start(sequence, tree)
 	plain := l.model.chainPass(1, 0)
-	g.most = plain * (1 + max(0, l.credit))
+	stake := max(0, l.credit)
+	if l.sparse() {
+		stake = min(stake, max(leastStake, sparseStake*stake))
+	}
+	g.most, g.plain = plain*(1+stake), plain
 	g.rate = l.rate(plain) * l.model.others.texts // all of which wait for what this tree takes
 	g.doubt = g.rate * l.doubt(plain)
 	if err := g.lookUp(); err != nil {
@@ -174,7 +184,7 @@ func (l *Lever) doubt(plain float64) float64 {
 		usual = 0.15 // error of a pass, relative to a plain one
 		prior = 4    // passes that this counts for
 	)
-	if l.model.cold.row(0, false) == 0 {
+	if !l.sparse() {
 		return 0
 	}
 	passes := l.off.count + prior
@@ -190,15 +200,34 @@ func (l *Lever) draft(ctx context.Context, draft *spec.Draft) error {
 		return nil
 	}
 	// What the draft model has not seen it takes in once, whatever it is then asked, and so that does not count for or against asking it again.
-	if !l.pays(l.model.Forward(1), l.hits) && l.worth <= 0 {
+	if !l.worthAsking() {
 		if l.idle < l.patience {
 			return nil
 		}
 		l.probing = true
 	}
 	l.missed = l.model.Forward(1+draft.Unseen()) - l.model.Forward(1)
-	return l.waves(ctx, draft)
+	_, without := g.size(g.best, g.drafting)
+	if err := l.waves(ctx, draft); err != nil {
+		return err
+	}
+	_, value := g.size(g.best, g.drafting)
+	l.added = value + g.rate*l.missed - without
+	return nil
 }
+
+// worthAsking reports whether the draft model is likely to add value: as it did of late, or as can be expected of how often it is right. With experts, what
+// a row costs leaves so little that the former alone counts once it was asked a few times in a text.
+func (l *Lever) worthAsking() bool {
+	const few = 4
+	if l.asked.value > 0 || l.sparse() && l.asked.count >= few {
+		return l.asked.value > 0
+	}
+	return l.pays(l.model.Forward(1), l.hits)
+}
+
+// sparse reports whether passes read experts.
+func (l *Lever) sparse() bool { return l.model.cold.row(0, false) > 0 }
 
 // waves asks the draft model for candidates, wave after wave as long as they pay, first for those of the root.
 func (l *Lever) waves(ctx context.Context, draft *spec.Draft) error {
@@ -251,7 +280,7 @@ func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 		bush += path
 		drafting := first + float64(depth-1)*next
 		chainCold += l.model.cold.row(depth, false)
-		if v, allowed := g.value(1+depth, drafting, chain, chainCold); allowed && v > plain {
+		if v, allowed := g.value(1+depth, drafting, chain, chainCold, 0); allowed && v > plain {
 			return true
 		}
 		before := 1 + (depth-1)*len(hits)
@@ -260,7 +289,7 @@ func (l *Lever) pays(first float64, hits [outlookRanks]float64) bool {
 			bushCold += l.model.cold.row(before+i, true)
 		}
 		if rows := 1 + depth*len(hits); rows <= 1+g.limit {
-			if v, allowed := g.value(rows, drafting, bush, bushCold); allowed && v > plain {
+			if v, allowed := g.value(rows, drafting, bush, bushCold, 0); allowed && v > plain {
 				return true
 			}
 		}
@@ -283,7 +312,7 @@ func (l *Lever) widePays(first, hit, plain float64) bool {
 		chance *= hit
 		gain += chance
 		cold += l.model.cold.row(1+i, false)
-		if v, allowed := g.value(2+i, drafting, gain, cold); allowed && v > plain {
+		if v, allowed := g.value(2+i, drafting, gain, cold, 0); allowed && v > plain {
 			return true
 		}
 	}
@@ -321,11 +350,12 @@ func (l *Lever) Observe(o spec.Observation) {
 		l.idle, l.patience = 0, minPatience
 		return
 	}
-	// A probe that hits is soon followed by others, if a draft that is right more often would pay.
+	// A probe that adds value is soon followed by others, and so is one that hits where that was rare, if a draft that is right more often would pay.
 	l.idle = 0
 	better := l.hits
 	better[0] = min(0.95, better[0]+0.5)
-	if slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0)) && l.pays(l.model.Forward(1), better) {
+	hit := (l.hits[0] < 0.5 || !l.sparse()) && slices.Contains(set.Tokens[:min(outlookRanks, len(set.Tokens))], o.Token(0))
+	if l.added > 0 || hit && l.pays(l.model.Forward(1), better) {
 		l.patience = max(1, l.patience/4)
 	} else {
 		l.patience = min(2*l.patience, maxPatience)
@@ -357,7 +387,11 @@ func (l *Lever) account(o *spec.Observation) {
 		l.credit += tokens - passes
 		if drafted {
 			const window = 8
-			l.worth += (tokens - 1 - l.grower.rate/l.model.others.drafting()*max(0, seconds-l.missed-plain) - l.worth) / window
+			added := l.added
+			if !l.sparse() { // what came of it
+				added = tokens - 1 - l.grower.rate/l.model.others.drafting()*max(0, seconds-l.missed-plain)
+			}
+			l.asked.add(added, window)
 		}
 		l.doubtful = tokens < 1.5*passes && l.credit < startCredit+1.5 // and passes before it gained little
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -269,6 +270,40 @@ func TestLeverIsNeverSlowerThanPlain(t *testing.T) {
 			t.Logf("%s, %s profile: at least %.3f times plain decoding", c.name, name, worst)
 		}
 	}
+}
+
+// Over a target with experts, texts on which trees pay much follow others on which they hardly pay, while passes take 15 % more or less by chance and the
+// machine is slower or faster from text to text. Of the former, the first tokens come faster already; of the latter, next to nothing is lost.
+func TestLeverOverExpertsFromTextToText(t *testing.T) {
+	const texts, seeds = 6, 8
+	quick, steady := 0.0, 0.0 // logarithms of rates relative to plain decoding
+	for seed := range uint64(seeds) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		pace := make([]float64, 128)
+		policy := mustLever(t, LeverOptions{})
+		for text := range uint64(texts) {
+			w := sparse(texts*seed+text, 1)
+			w.Sure, w.draft = [2]float64{0.2, 0.7}, line(0.04, 0.004)
+			tokens, sum := 96, &steady
+			if text%2 == 1 {
+				w = sparse(texts*seed+text, 0.1)
+				w.Sure = [2]float64{0.95, 1}
+				tokens, sum = 32, &quick
+			}
+			slow := math.Exp(0.6*random.Float64() - 0.3)
+			for i := range pace {
+				pace[i] = slow * (0.85 + 0.3*random.Float64())
+			}
+			w.Pace = func(pass int) float64 { return pace[pass] }
+			plain := firstRate(w.run(t, spec.None{}, tokens, 64), tokens)
+			*sum += math.Log(firstRate(w.run(t, policy, tokens, 64), tokens)/plain) / (texts / 2 * seeds)
+		}
+	}
+	quick, steady = math.Exp(quick), math.Exp(steady)
+	if quick < 2.2 || steady < 0.98 {
+		t.Errorf("%.2f times plain decoding where trees pay, %.3f times where they don't", quick, steady)
+	}
+	t.Logf("%.2f times plain decoding where trees pay, %.3f times where they don't", quick, steady)
 }
 
 // A draft model that was wrong for long is asked again once it is right.
