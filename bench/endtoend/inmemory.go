@@ -63,7 +63,7 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 	t := out.AddTable("Tokens a second with all weights in memory", columns...)
 	const few = 16 // tokens of an answer where the prompt is what counts
 	for _, n := range rows {
-		rates, verified := map[string][]float64{}, []float64{}
+		rates, verified := map[string][]float64{}, []float64(nil)
 		for round := range inMemoryRounds {
 			prompt, err := window(text, round*n, n)
 			if err != nil {
@@ -78,6 +78,9 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 				}
 				rates[w.name] = append(rates[w.name], float64(n)/a.TimeToFirstToken)
 			}
+			if n > lever.MaxBudget {
+				continue // no tree is as large
+			}
 			seconds, err := verify(ctx, engine, prompt)
 			if err != nil {
 				return err
@@ -85,6 +88,9 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 			verified = append(verified, float64(n)/seconds)
 		}
 		r.addInMemory(out, t, fmt.Sprintf("prompt of %d", n), rates)
+		if len(verified) == 0 {
+			continue
+		}
 		t.Add(append([]any{fmt.Sprintf("%d rows with the logits of all", n), bench.Median(verified)}, make([]any, 2*len(r.Peers))...)...)
 	}
 	rates := map[string][]float64{}
@@ -168,10 +174,11 @@ func (r *run) text(ctx context.Context, engine *lever.Engine) (tokens []int32, e
 	return tokens, nil
 }
 
-// window returns n tokens of a text from one on.
+// window returns n tokens of a text, from about there on.
 func window(text []int32, from, n int) ([]int32, error) {
-	if from+n > len(text) {
-		return nil, fmt.Errorf("the prompts have %d tokens in all, fewer than the %d that are needed", len(text), from+n)
+	if n > len(text) {
+		return nil, fmt.Errorf("the prompts have %d tokens in all, fewer than %d", len(text), n)
 	}
+	from %= len(text) - n + 1
 	return text[from : from+n], nil
 }

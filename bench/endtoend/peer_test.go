@@ -134,12 +134,12 @@ func TestRunInMemory(t *testing.T) {
 	peer := newTortoise(t)
 	o := options(t)
 	o.Peers = []endtoend.Peer{{Name: "tortoise", URL: peer.URL}}
-	r, err := endtoend.RunInMemory(t.Context(), o, []int{4, 9})
+	r, err := endtoend.RunInMemory(t.Context(), o, []int{4, 9, 130})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := r.Tables[0].Rows
-	if len(rows) != 5 || peer.asked != 15 || len(r.Findings) != 3 {
+	if len(rows) != 6 || peer.asked != 20 || len(r.Findings) != 4 { // no tree has 130 rows
 		t.Fatalf("%d rows, the peer was asked %d times, findings %q", len(rows), peer.asked, r.Findings)
 	}
 	for i, row := range rows {
