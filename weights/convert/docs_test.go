@@ -51,13 +51,9 @@ func documented(t *testing.T) (tables [][][][]string) {
 
 // TestDocumentedArchitectures: the page lists every architecture, and each row of it names models that are compared with a reference in both formats.
 func TestDocumentedArchitectures(t *testing.T) {
-	paths, err := filepath.Glob("testdata/reference/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	missing := map[string]bool{}
-	for _, path := range paths {
-		missing[strings.TrimSuffix(filepath.Base(path), ".json")] = true
+	for _, name := range referenceNames(t) {
+		missing[name] = true
 	}
 	rows := documented(t)[0]
 	for _, row := range rows {
@@ -66,10 +62,7 @@ func TestDocumentedArchitectures(t *testing.T) {
 			t.Errorf("%v is compared with nothing", classes)
 		}
 		for _, name := range names {
-			var r reference
-			if err := json.Unmarshal(readFile(t, filepath.Join("testdata/reference", name+".json")), &r); err != nil {
-				t.Fatal(err)
-			}
+			r := readReference(t, name)
 			delete(missing, name)
 			m := r.model(t)
 			kind, class := r.file(t, m).Metadata[archKey].(string), m.described.Architecture.Class

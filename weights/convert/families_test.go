@@ -146,17 +146,9 @@ func TestFamiliesOfTypes(t *testing.T) {
 	if err := json.Unmarshal(readFile(t, "testdata/families.json"), &golden); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := filepath.Glob("testdata/reference/*.json")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no references", err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for _, name := range referenceNames(t) {
 		t.Run(name, func(t *testing.T) {
-			var r reference
-			if err := json.Unmarshal(readFile(t, path), &r); err != nil {
-				t.Fatal(err)
-			}
+			r := readReference(t, name)
 			r.wide()
 			m, left := r.model(t), typesOfFiles()
 			for part := 0; len(left) > 0; part++ {
@@ -206,18 +198,10 @@ func TestFamiliesInStoredTypes(t *testing.T) {
 	if err := json.Unmarshal(readFile(t, "testdata/stored.json"), &golden); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := filepath.Glob("testdata/reference/*.json")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no references", err)
-	}
-	for i, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for i, name := range referenceNames(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var r reference
-			if err := json.Unmarshal(readFile(t, path), &r); err != nil {
-				t.Fatal(err)
-			}
+			r := readReference(t, name)
 			r.wide()
 			m := r.model(t)
 			src := m.writeHF(t, r.prefixed(m.hf(t, tensor.F32)), 1)

@@ -39,6 +39,29 @@ type reference struct {
 	Positions [][4]float64 `json:"positions"` // log-probabilities of tokens after each of the text; see positionToken
 }
 
+// referenceNames returns the names of all references.
+func referenceNames(t *testing.T) (names []string) {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/reference/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no references", err)
+	}
+	for _, path := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".json"))
+	}
+	return names
+}
+
+// readReference returns the reference with a name.
+func readReference(t *testing.T, name string) *reference {
+	t.Helper()
+	var r reference
+	if err := json.Unmarshal(readFile(t, filepath.Join("testdata/reference", name+".json")), &r); err != nil {
+		t.Fatal(err)
+	}
+	return &r
+}
+
 // positionToken returns the token whose log-probability is the j-th of those after token i of a text.
 func positionToken(i, j, vocab int) int { return (7*i + 24*j) % vocab }
 
@@ -195,17 +218,9 @@ func isFraction(key string) bool {
 // TestReferences converts models of each architecture from both formats and compares what they compute with llama.cpp. With
 // LEVER_WRITE_GGUF, the name of a folder, it writes the GGUF files there, for other programs.
 func TestReferences(t *testing.T) {
-	paths, err := filepath.Glob("testdata/reference/*.json")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no references", err)
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for _, name := range referenceNames(t) {
 		t.Run(name, func(t *testing.T) {
-			var r reference
-			if err := json.Unmarshal(readFile(t, path), &r); err != nil {
-				t.Fatal(err)
-			}
+			r := readReference(t, name)
 			m := r.model(t)
 			file := writeGGUF(t, r.file(t, m))
 			if dir := os.Getenv("LEVER_WRITE_GGUF"); dir != "" {
@@ -386,10 +401,7 @@ func logSumExp(x []float32) float64 {
 
 // TestStreamedTables: a model whose layers look up inputs on flash computes the same with the least memory as with all of it.
 func TestStreamedTables(t *testing.T) {
-	var r reference
-	if err := json.Unmarshal(readFile(t, "testdata/reference/gemma4.json"), &r); err != nil {
-		t.Fatal(err)
-	}
+	r := readReference(t, "gemma4")
 	dir := makeStore(t, writeGGUF(t, r.file(t, r.model(t))), tensor.F16)
 	store := open(t, dir)
 	m, err := arch.Parse(store.Config())
