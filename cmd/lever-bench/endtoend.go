@@ -39,7 +39,8 @@ else happens for a token counts most; inflate makes models of real size.`,
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1072MiB
   lever-bench endtoend --fresh 16,32,64 --flash-profile ufs-4.0
   lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --flash-profile ufs-4-measured --cpu-share 0.5
-  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'`,
+  lever-bench endtoend --model llama-8b.lever --draft llama-1b.lever --dram 1GiB --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'
+  lever-bench endtoend --model llama-1b.lever --all-in-memory 8,16,64,512 --peer 'llama.cpp b6000=http://127.0.0.1:8080/v1'`,
 		variants: []string{phoneName, memoryName, freshName},
 		flags:    f.register,
 		run:      f.run,
