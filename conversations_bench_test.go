@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever"
-	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
@@ -37,14 +36,8 @@ func clientsRequests(b *testing.B) (requests []lever.Request) {
 		}
 		return requests
 	}
-	sets, err := bench.LoadSets(clientsOf.prompts)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for i := range 2 {
-		for _, s := range sets {
-			requests = append(requests, s.Prompts[i].Request())
-		}
+	for _, p := range promptsIn(b, clientsOf.prompts, 2) {
+		requests = append(requests, p.Request())
 	}
 	return requests
 }

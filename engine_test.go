@@ -1,7 +1,6 @@
 package lever_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/internal/testdata"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
@@ -49,26 +49,23 @@ func references(t *testing.T, model string) []referenceCase {
 }
 
 // benchmarkPrompts returns the first n prompts of each of the four benchmark sets.
-func benchmarkPrompts(t *testing.T, n int) (prompts []string) {
+func benchmarkPrompts(t testing.TB, n int) (prompts []string) {
 	t.Helper()
-	for _, set := range []string{"gsm8k", "humaneval", "mbpp", "mt_bench"} {
-		file, err := os.Open(testdata.Shared(t, "data/prompts/"+set+".jsonl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		lines := bufio.NewScanner(file)
-		lines.Buffer(nil, 1<<20)
-		for i := 0; i < n && lines.Scan(); i++ {
-			var line struct {
-				Prompt string
-				Turns  []string
-			}
-			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-				t.Fatalf("%s: %v", set, err)
-			}
-			prompts = append(prompts, append(line.Turns, line.Prompt)[0])
-		}
+	for _, p := range promptsIn(t, testdata.Shared(t, "data/prompts"), n) {
+		prompts = append(prompts, p.Text)
+	}
+	return prompts
+}
+
+// promptsIn returns the first n prompts of each of the benchmark sets in a folder.
+func promptsIn(t testing.TB, dir string, n int) (prompts []bench.Prompt) {
+	t.Helper()
+	sets, err := bench.LoadSets(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range sets {
+		prompts = append(prompts, set.Prompts[:min(n, len(set.Prompts))]...)
 	}
 	return prompts
 }

@@ -260,7 +260,7 @@ func (g *Grammar) run(nodes []int32, set int32, w *work) int8 {
 // open reports whether all tokens below a branch can follow a state of a machine, as far as classes tell.
 func (s *state) open(branch int32) bool { return s.classes.rest[branch] <= s.run }
 
-// ask finds the classes of which the most characters can follow a state of a machine, whichever they are, if there are any.
+// ask finds the classes of which the most characters can follow a state of a machine, whichever they are: those of plain characters if none can.
 func (g *Grammar) ask(m *machine, s *state) {
 	s.asked = true
 	var nodes []int32
