@@ -108,7 +108,7 @@ func TestDraftsDoNotEndTexts(t *testing.T) {
 			t.Fatalf("%s with %d steps: got %v, %s, %v\nwant %v, %s, %v", name, limit, got.Tokens, got.Finish, gotErr, want.Tokens, want.Finish, wantErr)
 		}
 	})
-	if !t.Failed() && ended == 0 {
+	if !t.Failed() && ended == 0 && !testing.Short() { // a tenth of the texts are, and few are written then
 		t.Error("no text was ended")
 	}
 }
