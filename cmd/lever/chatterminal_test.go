@@ -1,0 +1,141 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lever-go/lever/internal/clitest"
+	"golang.org/x/sys/unix"
+)
+
+// pseudoTerminal is a program on a terminal, of which the test is the other side.
+type pseudoTerminal struct {
+	*testing.T
+	side *os.File
+
+	mu     sync.Mutex
+	output bytes.Buffer
+}
+
+// onTerminal starts a run of the program on a terminal and kills it at the end of the test, if it has not ended by then.
+func onTerminal(t *testing.T, args ...string) *pseudoTerminal {
+	t.Helper()
+	side, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("skipped: needs a pseudo-terminal: %v", err)
+	}
+	t.Cleanup(func() { side.Close() })
+	number, err := unix.IoctlGetInt(int(side.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(side.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(side.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80})
+	}
+	if err != nil {
+		t.Skipf("skipped: needs a pseudo-terminal: %v", err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("skipped: needs a pseudo-terminal: %v", err)
+	}
+	defer terminal.Close()
+	cmd := clitest.Program(t, args...)
+	cmd.Env = append(cmd.Env, "TERM=xterm", "LEVER_CACHE="+t.TempDir()) // in which the history is
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &pseudoTerminal{T: t, side: side}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := side.Read(buf)
+			p.mu.Lock()
+			p.output.Write(buf[:n])
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+			if bytes.Contains(buf[:n], []byte("\x1b[6n")) { // where is the cursor?
+				side.WriteString("\x1b[1;1R")
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return p
+}
+
+// text returns what the program has written since the last call of expect.
+func (p *pseudoTerminal) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.String()
+}
+
+// expect waits until the program has written all of these since the last call.
+func (p *pseudoTerminal) expect(texts ...string) {
+	p.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for _, want := range texts {
+		for !strings.Contains(p.text(), want) {
+			if time.Now().After(deadline) {
+				p.Fatalf("it does not write %q: %q", want, p.text())
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	p.mu.Lock()
+	p.output.Reset()
+	p.mu.Unlock()
+}
+
+func (p *pseudoTerminal) enter(text string) {
+	p.Helper()
+	if _, err := p.side.WriteString(text); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// A chat on a terminal begins with the model's name and a hint, and lines that are pasted are one message.
+func TestChatOnTerminal(t *testing.T) {
+	session := filepath.Join(t.TempDir(), "a.session")
+	p := onTerminal(t, "chat", "--max-tokens", "3")
+	const begins = "\x1b[?2004h" // to read a message, of which it wants to know what is pasted
+	p.expect("This is demo", "/help", begins)
+	p.enter("\x1b[200~one\ntwo\nthree\x1b[201~")
+	p.expect("three")
+	p.enter("\r")
+	p.expect(begins)
+	p.enter("/save " + session + "\r")
+	p.expect(begins)
+	engine, err := openDemo(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var note chatNote
+	content, err := engine.LoadSession(session)
+	if err == nil {
+		err = json.Unmarshal(content, &note)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(note.Messages) != 2 || note.Messages[0].Content != "one\ntwo\nthree" {
+		t.Errorf("the conversation is %q", note.Messages)
+	}
+}
