@@ -26,8 +26,8 @@ func TestEnginesDifferInKernels(t *testing.T) {
 		}
 		running.Go(func() {
 			for range 3 {
-				if got, err := engine.Generate(t.Context(), req, nil); err != nil || !slices.Equal(got.TokenIDs, want.TokenIDs) {
-					t.Errorf("%s: %q beside another engine, %q alone: %v", set, got.Text, want.Text, err)
+				if got, err := engine.Generate(t.Context(), req, nil); err != nil || got.Kernels != set || !slices.Equal(got.TokenIDs, want.TokenIDs) {
+					t.Errorf("%s: %q with %s beside another engine, %q alone: %v", set, got.Text, got.Kernels, want.Text, err)
 				}
 			}
 		})

@@ -123,7 +123,7 @@ func TestBadManifests(t *testing.T) {
 		{"nameless tensor", func(m *manifest) { m.Tensors[3].Name = "" }, ErrCorrupt, "empty"},
 		{"type", func(m *manifest) { m.Tensors[3].Type = "q3_l" }, ErrCorrupt, "q3_l"},
 		{"type that is not packed", func(m *manifest) { m.Tensors[3].Type = "q5_1" }, ErrCorrupt, "q5_1"},
-		{"matrix of f32", func(m *manifest) { m.Tensors[3].Type = "f32" }, ErrCorrupt, "f32"},
+		{"matrix of f32", func(m *manifest) { m.Tensors[3].Type = "f32" }, ErrCorrupt, "tensor b: shape [7 64] of f32"},
 		{"rows", func(m *manifest) { m.Tensors[3].Rows = 1 << 40 }, ErrCorrupt, "shape"},
 		{"columns", func(m *manifest) { m.Tensors[3].Cols = 65 }, ErrCorrupt, "shape"},
 		{"no columns", func(m *manifest) { m.Tensors[3].Cols = 0 }, ErrCorrupt, "shape"},
