@@ -13,6 +13,6 @@ import (
 // asked for.
 func init() {
 	npu.Register("opencl", func(context.Context, string) (npu.Device, error) {
-		return nil, fmt.Errorf("this program is built without the driver, which is for Linux: go build -tags opencl ./cmd/lever: %w", npu.ErrUnsupported)
+		return nil, fmt.Errorf("opencl: this program is built without the driver, which is for Linux: go build -tags opencl ./cmd/lever: %w", npu.ErrUnsupported)
 	})
 }

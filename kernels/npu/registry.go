@@ -9,7 +9,7 @@ import (
 )
 
 // Opener opens a device. config is what follows the driver's name and a colon in the name given to [Open]: which device or profile; it may
-// be empty. An error says why the driver is absent here.
+// be empty. An error begins with the driver's name and says why it is absent here.
 type Opener func(ctx context.Context, config string) (Device, error)
 
 var (
@@ -52,7 +52,7 @@ func Open(ctx context.Context, name string) (Device, error) {
 	}
 	d, err := open(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("npu: open %s: %w", name, err)
+		return nil, fmt.Errorf("npu: %w", err)
 	}
 	return d, nil
 }

@@ -61,7 +61,7 @@ func Open(config string) (*Device, error) { return open(config, 0) }
 func open(config string, lanes int) (*Device, error) {
 	lib, err := openLibrary()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opencl: %w", err)
 	}
 	id, name := lib.find(config)
 	if id == 0 {
