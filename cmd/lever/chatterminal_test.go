@@ -111,7 +111,8 @@ func (p *pseudoTerminal) enter(text string) {
 	}
 }
 
-// A chat on a terminal begins with the model's name and a hint, and lines that are pasted are one message.
+// A chat on a terminal begins with the model's name and a hint, lines that are pasted are one message, and control characters of a session file
+// are shown as text.
 func TestChatOnTerminal(t *testing.T) {
 	session := filepath.Join(t.TempDir(), "a.session")
 	p := onTerminal(t, "chat", "--max-tokens", "3")
@@ -138,4 +139,14 @@ func TestChatOnTerminal(t *testing.T) {
 	if len(note.Messages) != 2 || note.Messages[0].Content != "one\ntwo\nthree" {
 		t.Errorf("the conversation is %q", note.Messages)
 	}
+
+	note.Messages[1].Content = "\x1b]0;title\x07"
+	if content, err = json.Marshal(note); err == nil {
+		err = engine.SaveSession(session, content)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.enter("/load " + session + "\r")
+	p.expect(`assistant: \u001b]0;title\u0007`)
 }
