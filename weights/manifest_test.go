@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -232,6 +235,21 @@ func TestLayoutProperty(t *testing.T) {
 func TestLayoutOfWideRows(t *testing.T) {
 	if _, _, err := layout([][]stored{{{name: "x", dtype: tensor.F16, rows: 16, cols: 1 << 18}}}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTooLargeManifest: a manifest's size is looked at before it is read.
+func TestTooLargeManifest(t *testing.T) {
+	dir := smallStore(t)
+	if err := os.Truncate(filepath.Join(dir, ManifestName), maxManifest+1); err != nil {
+		t.Fatal(err)
+	}
+	_, openErr := Open(t.Context(), dir, OpenOptions{})
+	_, inspectErr := Inspect(dir)
+	for name, err := range map[string]error{"Open": openErr, "Inspect": inspectErr, "Verify": Verify(t.Context(), dir, nil)} {
+		if !errors.Is(err, regular.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
