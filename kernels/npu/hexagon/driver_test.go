@@ -47,6 +47,7 @@ func TestConformance(t *testing.T) {
 		nothingLeft(t, k)
 	})
 	t.Run("emulated", func(t *testing.T) {
+		needEmulator(t)
 		nputest.TestDevice(t, func() (npu.Device, error) {
 			return Open(t.Context(), fastrpctest.New(deviceFiles[1], newEmulated(t)))
 		})

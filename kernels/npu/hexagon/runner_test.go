@@ -37,12 +37,18 @@ func newDSP(t testing.TB, options ...string) *dsp {
 	return &dsp{t: t, in: in, out: out}
 }
 
-// startEmulator runs a program for the DSP.
-func startEmulator(t testing.TB, program string, options ...string) (io.WriteCloser, io.Reader) {
+// needEmulator skips a test where there is no emulator.
+func needEmulator(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath(emulator); err != nil {
 		t.Skipf("skipped: the kernels run under emulation: %v (Debian: qemu-user-static)", err)
 	}
+}
+
+// startEmulator runs a program for the DSP.
+func startEmulator(t testing.TB, program string, options ...string) (io.WriteCloser, io.Reader) {
+	t.Helper()
+	needEmulator(t)
 	if os.Getenv("QEMU_CPU") == "" { // the emulator reads it
 		options = append(options, "-cpu", "v67")
 	}
