@@ -67,6 +67,15 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 }
 
 func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, error) {
+	j, err := s.asked(body, q)
+	if err != nil {
+		return nil, err
+	}
+	return j, s.spread(ctx, j)
+}
+
+// asked returns what the body of a request asks for, with nothing encoded yet.
+func (s *Server) asked(body []byte, q question) (*job, error) {
 	if err := q.fields().decode(body); err != nil {
 		return nil, err
 	}
@@ -77,7 +86,7 @@ func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, er
 	if err := s.checkModel(j.options.model); err != nil {
 		return nil, err
 	}
-	return j, s.spread(ctx, j)
+	return j, nil
 }
 
 // encode encodes the prompt of a request of a job.

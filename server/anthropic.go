@@ -181,14 +181,8 @@ func (r *messagesRequest) job(base lever.Request) (*job, error) {
 
 // countTokens answers POST /v1/messages/count_tokens: how many tokens the prompt of a request has, which may be more than the context has room for.
 func (s *Server) countTokens(ctx context.Context, q *messagesRequest, body []byte) (any, error) {
-	if err := q.fields().decode(body); err != nil {
-		return nil, err
-	}
-	j, err := q.job(s.options.Request)
+	j, err := s.asked(body, q)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.checkModel(q.model); err != nil {
 		return nil, err
 	}
 	_, err = s.options.Engine.Prepare(ctx, &j.request)
