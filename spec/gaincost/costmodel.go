@@ -206,18 +206,19 @@ func (m *CostModel) priceOf(rows int) float64 {
 }
 
 // computing predicts the seconds of a pass of so many rows in all.
-func (m *CostModel) computing(rows int) (seconds float64) {
-	m.pipe.fill(0, 1, m.computeTime(rows))
-	for i, node := range m.nodes {
-		seconds += node.weight * m.time(i).after(0)
-	}
-	return seconds
+func (m *CostModel) computing(rows int) float64 {
+	m.fill(rows, nil, 0)
+	return m.mean(0)
 }
 
 // PrunedPass predicts what Pass does, of a pass of which only the rows that cuts tell of go on.
 func (m *CostModel) PrunedPass(rows int, cuts []spec.Cut, draft, accepted float64) float64 {
 	m.fill(rows, cuts, m.others.expectedRows())
-	gap, seconds := draft+accepted*m.project, 0.0
+	return m.mean(draft + accepted*m.project)
+}
+
+// mean returns the mean time of a pass with the computing that was filled in, so long after the one before.
+func (m *CostModel) mean(gap float64) (seconds float64) {
 	for i, node := range m.nodes {
 		seconds += node.weight * m.time(i).after(gap)
 	}
