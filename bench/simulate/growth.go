@@ -113,11 +113,7 @@ func byContext(d Phone) ([]picture, error) {
 
 // after returns how d runs t after a text, with keys and values of so many bytes an element: they take their part of the memory, and each row attends to them.
 func (t Target) after(d Phone, position int, bytes, memory float64) (*hardware, error) {
-	target, err := inflate.ShapeOf(t.Name)
-	if err != nil {
-		return nil, err
-	}
-	draft, err := inflate.ShapeOf(t.Draft)
+	target, draft, err := t.shapes()
 	if err != nil {
 		return nil, err
 	}

@@ -92,13 +92,17 @@ func (t Target) on(d Phone) (*hardware, error) {
 	return t.onFlash(d, flash)
 }
 
+// shapes returns those of both models.
+func (t Target) shapes() (target, draft inflate.Shape, err error) {
+	if target, err = inflate.ShapeOf(t.Name); err == nil {
+		draft, err = inflate.ShapeOf(t.Draft)
+	}
+	return target, draft, err
+}
+
 // onFlash is on with another flash device.
 func (t Target) onFlash(d Phone, flash *flashsim.Profile) (*hardware, error) {
-	target, err := inflate.ShapeOf(t.Name)
-	if err != nil {
-		return nil, err
-	}
-	draft, err := inflate.ShapeOf(t.Draft)
+	target, draft, err := t.shapes()
 	if err != nil {
 		return nil, err
 	}

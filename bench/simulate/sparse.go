@@ -112,11 +112,11 @@ func sparseOn(d Phone, cache expertCache) (*hardware, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := (Target{Name: sparseTarget, Draft: sparseDraft, InMemory: 1}).on(d)
+	flash, err := flashsim.Load(d.Flash)
 	if err != nil {
 		return nil, err
 	}
-	flash, err := flashsim.Load(d.Flash)
+	h, err := (Target{Name: sparseTarget, Draft: sparseDraft, InMemory: 1}).onFlash(d, flash)
 	if err != nil {
 		return nil, err
 	}
