@@ -87,13 +87,6 @@ func (g *Group) Join() *Member {
 	return m
 }
 
-// Members returns how many have joined and not left.
-func (g *Group) Members() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.members)
-}
-
 // Leave ends that. Leaving again does nothing.
 func (m *Member) Leave() {
 	g := m.group
