@@ -139,7 +139,7 @@ func (c *choices) fill(m merged) {
 // closure returns what some nodes lead to without anything else, and themselves.
 func (c *choices) closure(of []int32) []int32 {
 	for len(c.seen) < len(c.nodes) {
-		c.seen = append(roomy(c.seen), 0)
+		c.seen = append(roomy(c.work, c.seen, 1), 0)
 	}
 	c.round++
 	var all []int32

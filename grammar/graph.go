@@ -3,6 +3,8 @@ package grammar
 import (
 	"iter"
 	"slices"
+
+	"github.com/lever-go/lever/internal/giveway"
 )
 
 // graph is an automaton that is being made. There may be hundreds of thousands of nodes, so that none has memory of its own: what leads away from
@@ -35,20 +37,30 @@ type cell[T any] struct {
 }
 
 // with returns a list with one more, which is its first.
-func (p *pool[T]) with(list int32, of T) int32 {
+func (p *pool[T]) with(w *work, list int32, of T) int32 {
 	if len(*p) == 0 {
 		*p = append(*p, cell[T]{})
 	}
-	*p = append(roomy(*p), cell[T]{of, list})
+	*p = append(roomy(w, *p, 1), cell[T]{of, list})
 	return int32(len(*p) - 1)
 }
 
-// roomy returns a slice with room for one more. It grows by its own length, which copies less than append would.
-func roomy[S ~[]E, E any](s S) S {
-	if len(s) == cap(s) {
-		s = slices.Grow(s, len(s)+1)
+// copiedAtOnce is how much of a slice that grows is copied without giving way: at most some tens of kilobytes.
+const copiedAtOnce = 1 << 10
+
+// roomy returns a slice with room for some more. It grows by its own length, which copies less than append would, and gives way meanwhile: append
+// copies all at once, into memory that is new to the process. For tens of megabytes that takes 100 ms, in which no garbage collection ends, and
+// for the end of one wait all who need memory.
+func roomy[S ~[]E, E any](w *work, s S, more int) S {
+	if len(s)+more <= cap(s) {
+		return s
 	}
-	return s
+	grown := make(S, 0, 2*len(s)+more)
+	for piece := range slices.Chunk(s, copiedAtOnce) {
+		grown = append(grown, piece...)
+		giveway.Now(w.ctx)
+	}
+	return grown
 }
 
 // all returns what is in a list.
@@ -64,12 +76,12 @@ func (p pool[T]) all(list int32) iter.Seq[T] {
 
 func (g *graph) node() int32 {
 	g.work.do(nodeSteps)
-	g.nodes = append(roomy(g.nodes), vertex{})
+	g.nodes = append(roomy(g.work, g.nodes, 1), vertex{})
 	return int32(len(g.nodes) - 1)
 }
 
 func (g *graph) span(from int32, lo, hi byte, to int32) {
-	g.nodes[from].edges = g.edges.with(g.nodes[from].edges, edge{lo, hi, to})
+	g.nodes[from].edges = g.edges.with(g.work, g.nodes[from].edges, edge{lo, hi, to})
 }
 
 // oneOf takes one of some bytes.
@@ -79,10 +91,12 @@ func (g *graph) oneOf(from int32, bytes string, to int32) {
 	}
 }
 
-func (g *graph) skip(from, to int32) { g.nodes[from].empty = g.empty.with(g.nodes[from].empty, to) }
+func (g *graph) skip(from, to int32) {
+	g.nodes[from].empty = g.empty.with(g.work, g.nodes[from].empty, to)
+}
 
 func (g *graph) call(from, rule, to int32) {
-	g.nodes[from].calls = g.calls.with(g.nodes[from].calls, call{rule, to})
+	g.nodes[from].calls = g.calls.with(g.work, g.nodes[from].calls, call{rule, to})
 }
 
 func (g *graph) end(n int32) { g.nodes[n].final = true }
@@ -115,7 +129,7 @@ type kept struct{ begin, end int32 }
 func (g *graph) keep(text string) kept {
 	g.work.do(len(text) / textBytes)
 	begin := int32(len(g.bytes))
-	g.bytes = append(roomy(g.bytes), text...)
+	g.bytes = append(roomy(g.work, g.bytes, len(text)), text...)
 	return kept{begin, int32(len(g.bytes))}
 }
 

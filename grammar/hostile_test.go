@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/lever-go/lever/internal/giveway"
 )
 
 // hostile are schemas that are made to take much work. Those of large are known to be too large.
@@ -422,6 +424,32 @@ func TestContextEndsTheWork(t *testing.T) {
 	}
 	if _, err := v.JSONSchema(ctx, []byte(schemas["properties"])); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// Others go first while a large slice grows, and nothing of it is lost.
+func TestGrowingGivesWay(t *testing.T) {
+	var slice []int32
+	grew, gave := 0, 0
+	w := newWork(giveway.With(t.Context(), func() { gave++ }), compileSteps)
+	for i := range int32(1 << 20) {
+		before, had := gave, cap(slice)
+		slice = append(roomy(w, slice, 1), i)
+		if cap(slice) == had {
+			continue
+		}
+		grew++
+		if pieces := (len(slice) - 1 + copiedAtOnce - 1) / copiedAtOnce; gave-before != pieces {
+			t.Fatalf("gave way %d times while %d numbers were copied", gave-before, len(slice)-1)
+		}
+	}
+	if grew > 22 {
+		t.Errorf("grew %d times", grew)
+	}
+	for i, n := range slice {
+		if n != int32(i) {
+			t.Fatalf("%d in the place of %d", n, i)
+		}
 	}
 }
 

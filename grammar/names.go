@@ -113,7 +113,7 @@ func (r *reduction) tree(at int32, texts []ranked, depth int32) {
 	first := int32(len(r.prefixes))
 	for i, t := range texts {
 		if b := r.bytes[t.begin+depth]; i == 0 || b != r.prefixes[len(r.prefixes)-1].last {
-			r.prefixes = append(roomy(r.prefixes), prefix{rank: t.rank, last: b})
+			r.prefixes = append(roomy(r.work, r.prefixes, 1), prefix{rank: t.rank, last: b})
 		}
 		p := &r.prefixes[len(r.prefixes)-1]
 		p.rank = min(p.rank, t.rank)

@@ -125,7 +125,7 @@ func (r *reduction) numberOf(n int32) int32 {
 }
 
 func (r *reduction) make() int32 {
-	r.made = append(roomy(r.made), reduced{})
+	r.made = append(roomy(r.work, r.made, 1), reduced{})
 	return int32(len(r.made) - 1)
 }
 

@@ -79,7 +79,7 @@ func (s *search) add(i instruction) (int32, error) {
 	if !s.work.do(nodeSteps) {
 		return 0, s.work.err
 	}
-	s.program = append(roomy(s.program), i)
+	s.program = append(roomy(s.work, s.program, 1), i)
 	return int32(len(s.program) - 1), nil
 }
 
