@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,6 +159,7 @@ func TestInspectShowsWhatAModelWouldBecome(t *testing.T) {
 	}
 }
 
+// What can't be converted is refused by convert and by run in the same words, and nothing is left of it, in the cache of run neither.
 func TestConvertRefusesBadModels(t *testing.T) {
 	const q = "model.layers.0.self_attn.q_proj.weight"
 	folder := func(edit func(*tinyModel)) func(*testing.T) string {
@@ -199,6 +201,7 @@ func TestConvertRefusesBadModels(t *testing.T) {
 			m.config["architectures"] = []string{"MambaForCausalLM"}
 			m.config["model_type"] = "mamba"
 		}), []string{"config.json", "amba"}},
+		"activation": {folder(func(m *tinyModel) { m.config["hidden_act"] = "gelu" }), []string{"config.json", "gelu"}},
 		"no tokenizer": {func(t *testing.T) string {
 			m := newTinyModel()
 			dir := m.write(t, m.size())
@@ -222,30 +225,37 @@ func TestConvertRefusesBadModels(t *testing.T) {
 		"cut GGUF":   {file("GGUF\x03\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00"), []string{"model.gguf"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			parent := t.TempDir()
-			dst := filepath.Join(parent, "model.lever")
-			got := clitest.Execute(t, "convert", test.source(t), dst)
-			if got.Status != cli.ExitFailure {
-				t.Errorf("status %d, want %d", got.Status, cli.ExitFailure)
-			}
-			for _, word := range test.says {
-				if !strings.Contains(got.Stderr, word) {
-					t.Errorf("standard error lacks %q: %s", word, got.Stderr)
+			parent, cache, src := t.TempDir(), t.TempDir(), test.source(t)
+			run := clitest.Program(t, "run", "--model", src, "--raw", "x")
+			run.Env = append(run.Env, "LEVER_CACHE="+cache)
+			for _, cmd := range []*exec.Cmd{clitest.Program(t, "convert", src, filepath.Join(parent, "model.lever")), run} {
+				got := clitest.Finish(t, cmd)
+				if got.Status != cli.ExitFailure || got.Stdout != "" {
+					t.Errorf("%s: status %d, want %d; output %q", cmd.Args, got.Status, cli.ExitFailure, got.Stdout)
+				}
+				for _, word := range test.says {
+					if !strings.Contains(got.Stderr, word) {
+						t.Errorf("%s: standard error lacks %q: %s", cmd.Args, word, got.Stderr)
+					}
 				}
 			}
-			checkEmpty(t, parent)
+			checkNoFiles(t, parent)
+			checkNoFiles(t, cache)
 		})
 	}
 }
 
-func checkEmpty(t *testing.T, dir string) {
+// checkNoFiles fails if there is something other than folders in a folder or below it.
+func checkNoFiles(t *testing.T, dir string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && (!entry.IsDir() || strings.Contains(entry.Name(), ".lever")) {
+			t.Errorf("%s was left behind", path)
+		}
+		return err
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		t.Errorf("%s was left behind", entry.Name())
+		t.Error(err)
 	}
 }
 
@@ -377,7 +387,7 @@ func TestInterruptedConversionLeavesNothing(t *testing.T) {
 			checkNoStore(t, dst) // killed before it could listen for interrupts
 			continue
 		}
-		checkEmpty(t, parent)
+		checkNoFiles(t, parent)
 	}
 }
 
@@ -402,7 +412,7 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	if got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, "no space") {
 		t.Errorf("status %d, standard error %q", got.Status, got.Stderr)
 	}
-	checkEmpty(t, disk)
+	checkNoFiles(t, disk)
 }
 
 // What people get wrong first: the message names what they gave and says what to do next.
