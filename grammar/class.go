@@ -96,7 +96,7 @@ func (v *Vocabulary) rest(table [][256]int16) []uint8 {
 	rest := make([]uint8, len(v.trie))
 	var after func(at int32, state int16) uint8
 	after = func(at int32, state int16) (most uint8) {
-		for i := at + 1; i < v.trie[at].after && most <= mostCharacters; i = v.trie[i].after {
+		for i := at + 1; i < v.after[at] && most <= mostCharacters; i = v.after[i] {
 			switch to := table[state][v.trie[i].last]; {
 			case to == 0:
 				most = max(most, rest[i]+1)
@@ -121,8 +121,8 @@ func (v *Vocabulary) within(table [][256]int16, root int32) *class {
 		branch       int32
 		extent       extent // of the tokens here and below, so far
 	}
-	base := v.trie[root].depth
-	c := &class{root: root, extents: make([]extent, v.trie[root].after-root), table: table}
+	base := int32(v.trie[root].depth)
+	c := &class{root: root, extents: make([]extent, v.after[root]-root), table: table}
 	words := (v.size + 63) / 64
 	bits := make([]uint64, words*len(c.tokens))
 	for n := range c.tokens {
@@ -138,9 +138,9 @@ func (v *Vocabulary) within(table [][256]int16, root int32) *class {
 			above.extent = above.extent.and(p.extent)
 		}
 	}
-	for i := root + 1; i < v.trie[root].after; {
+	for i := root + 1; i < v.after[root]; {
 		b := &v.trie[i]
-		leave(b.depth - base - 1)
+		leave(int32(b.depth) - base - 1)
 		before := &path[depth]
 		at := place{state: table[before.state][b.last], count: before.count, branch: i}
 		if at.state == 0 {
@@ -152,10 +152,10 @@ func (v *Vocabulary) within(table [][256]int16, root int32) *class {
 				e = extent(before.count) | leaving(before.state, b.last)
 			}
 			before.extent = before.extent.and(e)
-			for below := c.extents[i-root : b.after-root]; len(below) > 0; below = below[1:] {
+			for below := c.extents[i-root : v.after[i]-root]; len(below) > 0; below = below[1:] {
 				below[0] = e
 			}
-			i = b.after
+			i = v.after[i]
 			continue
 		}
 		if b.token >= 0 {

@@ -451,6 +451,35 @@ func TestVocabulariesThatAreRefused(t *testing.T) {
 	}
 }
 
+// A token that is longer than any model has is never allowed, and the others are, also those that it begins with.
+func TestTooLongToken(t *testing.T) {
+	long := strings.Repeat("a", maxText)
+	v, err := NewVocabulary(259, func(token int32) string {
+		switch token {
+		case 257:
+			return long
+		case 258:
+			return long + "a"
+		}
+		return string([]byte{byte(token)})
+	}, []int32{256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := v.JSONSchema(t.Context(), []byte(`{"type": "string"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := g.Matcher(t.Context())
+	state := m.Next(0, '"')
+	if mask := allowed(m.Allowed(state)); !slices.Contains(mask, 'a') || !slices.Contains(mask, 257) || slices.Contains(mask, 258) {
+		t.Errorf("%d tokens are allowed, the last %d", len(mask), mask[len(mask)-1])
+	}
+	if m.Next(state, 257) < 0 || m.Next(state, 258) >= 0 {
+		t.Error("the longest token is refused, or a longer one is not")
+	}
+}
+
 // Any schema is taken or refused, and what is taken can be written.
 func FuzzJSONSchema(f *testing.F) {
 	for _, schema := range schemas {

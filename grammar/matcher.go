@@ -120,7 +120,7 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 		if b.token >= 0 {
 			take(b.token)
 		}
-		if done && b.after > at+1 {
+		if done && v.after[at] > at+1 {
 			c.beyond = append(c.beyond, at)
 		}
 		return true

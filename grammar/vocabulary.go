@@ -13,6 +13,7 @@ type Vocabulary struct {
 	end   []int32 // tokens that end a text
 	text  []string
 	trie  []branch // in depth-first order, children by byte; the first is the root
+	after []int32  // by branch, the first one that is not below it: of most, walks need no more
 	order []int32  // tokens in the order of the trie
 	first []int32  // by branch, the index in order of the first token that ends there or later
 	depth int32    // of the trie
@@ -23,20 +24,22 @@ type Vocabulary struct {
 
 // branch is a node of the trie of all tokens.
 type branch struct {
-	token int32 // that ends here, or -1
-	after int32 // index of the first branch that is not below this one
-	depth int32 // bytes up to here
-	last  byte  // the last of them
+	token int32  // that ends here, or -1
+	depth uint16 // bytes up to here
+	last  byte   // the last of them
 }
 
 // noText is a byte that no text has.
 const noText = 0xFF
 
-// maxTokens is far more than any model has.
-const maxTokens = 1 << 24
+// maxTokens, and maxText bytes of one, are far more than any model has.
+const (
+	maxTokens = 1 << 24
+	maxText   = 1<<16 - 1
+)
 
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
-// which will not be allowed. A control token may be spelled with the byte 0xFF, which no text has, before its name: only a [Literal] that has the same
+// which will not be allowed, nor will those of more than 64 KiB. A control token may be spelled with the byte 0xFF, which no text has, before its name: only a [Literal] that has the same
 // allows it. end are the tokens that end a text; there must be at least one.
 func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Vocabulary, error) {
 	if size < 0 || size > maxTokens {
@@ -61,7 +64,7 @@ func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Voca
 			continue
 		}
 		text := spell(token)
-		if text == "" {
+		if text == "" || len(text) > maxText {
 			continue
 		}
 		v.text[token] = text
@@ -86,7 +89,7 @@ func (v *Vocabulary) Size() int { return v.size }
 
 // grow makes the trie of tokens in the order of their texts. Of several with one text, the first stands for all.
 func (v *Vocabulary) grow(order []int32) {
-	v.trie = append(v.trie, branch{token: -1})
+	v.trie, v.after = append(v.trie, branch{token: -1}), append(v.after, 0)
 	var open []int32 // branches from the root to the latest
 	open = append(open, 0)
 	before := ""
@@ -99,8 +102,8 @@ func (v *Vocabulary) grow(order []int32) {
 		v.shut(open[shared+1:])
 		open = open[:shared+1]
 		for i := shared; i < len(text); i++ {
-			open = append(open, int32(len(v.trie)))
-			v.trie = append(v.trie, branch{token: -1, depth: int32(i + 1), last: text[i]})
+			open, v.after = append(open, int32(len(v.trie))), append(v.after, 0)
+			v.trie = append(v.trie, branch{token: -1, depth: uint16(i + 1), last: text[i]})
 			v.depth = max(v.depth, int32(i+1))
 		}
 		if b := &v.trie[open[len(open)-1]]; b.token < 0 {
@@ -123,19 +126,19 @@ func (v *Vocabulary) grow(order []int32) {
 
 // below returns the tokens that end below a branch.
 func (v *Vocabulary) below(branch int32) []int32 {
-	return v.order[v.first[branch+1]:v.first[v.trie[branch].after]]
+	return v.order[v.first[branch+1]:v.first[v.after[branch]]]
 }
 
 // shut ends branches at the trie's present end.
 func (v *Vocabulary) shut(branches []int32) {
 	for _, b := range branches {
-		v.trie[b].after = int32(len(v.trie))
+		v.after[b] = int32(len(v.trie))
 	}
 }
 
 // child returns the branch below at that takes a byte, or -1.
 func (v *Vocabulary) child(at int32, b byte) int32 {
-	for i := at + 1; i < v.trie[at].after; i = v.trie[i].after {
+	for i := at + 1; i < v.after[at]; i = v.after[i] {
 		if v.trie[i].last == b {
 			return i
 		}
@@ -148,41 +151,42 @@ func (v *Vocabulary) child(at int32, b byte) int32 {
 // after a blank. Where open, if not nil, says of a state of the machine that all tokens below a branch can follow, which it then visits itself, it takes none
 // of their bytes. It borrows spots, which it returns for the next walk.
 func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, blank func(spot) []settled, open func(state, branch int32) bool, spots []spot, visit func(at int32, done bool) bool) []spot {
-	base, end := v.trie[below].depth, v.trie[below].after
+	base, end, blankEnd := v.trie[below].depth, v.after[below], v.after[v.blank]
 	spots = append(spots[:0], from)
 	all := known
 	for i := below + 1; i < end; {
-		b := &v.trie[i]
 		if !m.work.do(1 + len(known)/4) {
 			break
 		}
-		if i == v.trie[v.blank].after {
+		if i == blankEnd {
 			known = all
 		}
 		if len(known) > 0 && has(known, i) {
-			i = b.after
+			i = v.after[i]
 			continue
 		}
+		b := &v.trie[i]
 		at := spots[b.depth-base-1]
 		if at.state != 0 {
 			at.state = m.step(at.state, b.last)
 		} else {
 			at = m.stepSimple(at.frame, b.last)
 		}
+		after := v.after[i]
 		if at.state == dead {
-			i = b.after
+			i = after
 			continue
 		}
 		if !visit(i, at.state != 0 && m.states[at.state].done) {
 			break
 		}
-		if b.after == i+1 {
+		if after == i+1 {
 			i++
 			continue
 		}
 		if open != nil && at.state != 0 && open(at.state, i) {
-			m.work.steps += int(b.after-i) / openBranches
-			i = b.after
+			m.work.steps += int(after-i) / openBranches
+			i = after
 			continue
 		}
 		spots = append(spots[:b.depth-base], at)
