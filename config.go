@@ -53,7 +53,8 @@ type Config struct {
 	Pause func(busy time.Duration) time.Duration
 	// Parallel is how many generations the engine does at once, at most [MaxParallel]; if zero, one. They share passes over the models, so that several
 	// take little longer than one where weights are read from flash, and each gets the text that it would get alone. As many conversations are
-	// kept: a prompt that begins as one of them did is not taken in again as far as that goes. Each takes memory for its keys and values.
+	// kept: a prompt that begins as one of them did is not taken in again as far as that goes, and where most of it is being taken in for another
+	// one, it waits for that. Each takes memory for its keys and values.
 	Parallel int
 	// NewPolicy makes what decides what is drafted for requests that name no policy: one for each conversation that is kept, as policies learn and serve
 	// one generation at a time. If it is nil, it is [Engine.NewLever], or nothing is drafted where there is neither a draft nor a file to remember.

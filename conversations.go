@@ -1,6 +1,7 @@
 package lever
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,7 +21,8 @@ type conversation struct {
 	policy        spec.Policy       // of requests that name none; nil without a draft and remembered answers
 	exit          *earlyexit.Pruner // prunes trees; nil where nothing does
 	busy          bool
-	used          int // number of the latest generation
+	prompt        []int32 // that is being taken in; nil if none is
+	used          int     // number of the latest generation
 }
 
 // conversations are those that an engine keeps: as many as generations may be under way.
@@ -34,6 +36,32 @@ type conversations struct {
 	mu   sync.Mutex
 	all  []*conversation // those of which there was need, the first from the start
 	used int             // generations so far
+
+	news news
+}
+
+// news tells those who wait that more of a prompt is taken in, or that a generation has ended.
+type news struct {
+	mu   sync.Mutex
+	next chan struct{} // is closed by the next ones; nil while nobody waits
+}
+
+func (n *news) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next == nil {
+		n.next = make(chan struct{})
+	}
+	return n.next
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next != nil {
+		close(n.next)
+		n.next = nil
+	}
 }
 
 // openConversations makes the first conversation, and what more of them share.
@@ -127,29 +155,76 @@ func (c *conversations) forgetIdle() error {
 
 // take returns a conversation for a prompt: the idle one that holds most of it. Where taking that would give up more than a fifth of it, or another
 // generation has it, the part in common is copied to the one that was not used for longest. There is one that is idle, as no more generations
-// are under way than there are conversations.
-func (e *Engine) take(prompt []int32) (*conversation, error) {
+// are under way than there are conversations. If reuse is true and another generation takes in a prompt that begins with most of this one, take
+// waits for that part, so that it is computed once.
+func (e *Engine) take(ctx context.Context, prompt []int32, reuse bool) (*conversation, error) {
+	c := &e.conversations
+	for {
+		more := c.news.wait()
+		taken, err := e.takeNow(prompt, reuse)
+		if taken != nil || err != nil {
+			return taken, err
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("lever: generate: %w", ctx.Err())
+		}
+	}
+}
+
+// takeNow is take without waiting. It returns nil where that is better.
+func (e *Engine) takeNow(prompt []int32, reuse bool) (*conversation, error) {
 	c := &e.conversations
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var taken *conversation
 	err := c.between(func() (err error) {
-		taken, err = e.choose(prompt)
+		if !reuse || !e.soonHeld(prompt) {
+			taken, err = e.choose(prompt)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lever: another conversation: %w", err)
 	}
-	c.used++
-	taken.busy, taken.used = true, c.used
+	if taken != nil {
+		c.used++
+		taken.busy, taken.used, taken.prompt = true, c.used, prompt
+	}
 	return taken, nil
+}
+
+// soonHeld reports whether others are taking in at least half of what no conversation holds of a prompt yet, and that is half of what they take in.
+func (e *Engine) soonHeld(prompt []int32) bool {
+	held, soon := 0, 0
+	for _, c := range e.conversations.all {
+		n := common(c.target.Tokens(), prompt)
+		if c.draft != nil {
+			n = min(n, common(c.draft.Tokens(), prompt))
+		}
+		held = max(held, n)
+		if n := min(common(c.prompt, prompt), len(c.prompt)-1); 2*n >= len(c.prompt) {
+			soon = max(soon, n)
+		}
+	}
+	return soon-held >= max(worthCopying, (len(prompt)-held)/2)
+}
+
+// tookIn says that a conversation has its prompt.
+func (c *conversations) tookIn(taken *conversation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken.prompt = nil
+	c.news.tell()
 }
 
 // release lets others take a conversation.
 func (c *conversations) release(taken *conversation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	taken.busy = false
+	taken.busy, taken.prompt = false, nil
+	c.news.tell()
 }
 
 // between calls f while no pass is under way.

@@ -19,6 +19,8 @@ import (
 var clientsOf struct {
 	target, draft, prompts string
 	dram                   int64
+	share                  float64
+	requests               int
 }
 
 func init() {
@@ -26,23 +28,28 @@ func init() {
 	flag.StringVar(&clientsOf.draft, "clients.draft", "", "store of its draft model")
 	flag.StringVar(&clientsOf.prompts, "clients.prompts", "", "folder of data sets of prompts, in place of a few of its own")
 	flag.Int64Var(&clientsOf.dram, "clients.dram", 0, "MiB of the store in memory")
+	flag.Float64Var(&clientsOf.share, "clients.share", 1, "how fast this machine computes as a part of a phone's speed; flash is slowed as much, so that reading takes the same part of the time as on the phone")
+	flag.IntVar(&clientsOf.requests, "clients.requests", 24, "number of requests")
 }
 
-// clientsRequests are eight requests, two of each data set.
-func clientsRequests(b *testing.B) (requests []lever.Request) {
+// clientsRequests are requests with prompts of their own, of all data sets by turns.
+func clientsRequests(b *testing.B) []lever.Request {
+	requests := make([]lever.Request, clientsOf.requests)
 	if clientsOf.prompts == "" {
-		for i := range 8 {
-			requests = append(requests, lever.Request{Prompt: "Write about " + strings.Repeat("stones and ", i) + "the sea."})
+		for i := range requests {
+			requests[i].Prompt = "Write about " + strings.Repeat("stones and ", i%8) + fmt.Sprintf("the sea in %d words.", 20+i)
 		}
 		return requests
 	}
-	for _, p := range promptsIn(b, clientsOf.prompts, 2) {
-		requests = append(requests, p.Request())
+	prompts := promptsIn(b, clientsOf.prompts, 24)
+	for i := range requests {
+		sets := len(prompts) / 24
+		requests[i] = prompts[i%sets*24+i/sets%24].Request()
 	}
 	return requests
 }
 
-// BenchmarkConversations is several clients that have the same eight requests answered again and again, three answers for each client at least. Without a
+// BenchmarkConversations is several clients that have the same requests answered, each the next one that no other has taken. Without a
 // store of one's own, the demo's target is read as if it were so much larger that reading takes all the time. tok/s is of all clients together, with the
 // time in which prompts are taken in and in which some of the clients have no more to ask.
 func BenchmarkConversations(b *testing.B) {
@@ -57,6 +64,9 @@ func BenchmarkConversations(b *testing.B) {
 	}
 	profile, err := flashsim.Load(flash)
 	if err != nil {
+		b.Fatal(err)
+	}
+	if profile, err = profile.Slowed(1 / clientsOf.share); err != nil {
 		b.Fatal(err)
 	}
 	requests := clientsRequests(b)
@@ -78,7 +88,7 @@ func BenchmarkConversations(b *testing.B) {
 				defer e.Close()
 				var all []lever.Result
 				for b.Loop() {
-					all = append(all, answerAll(b, e, clients, requests, max(len(requests), 3*clients))...)
+					all = append(all, answerAll(b, e, clients, requests)...)
 				}
 				reportAnswers(b, all, clients)
 			})
@@ -86,15 +96,15 @@ func BenchmarkConversations(b *testing.B) {
 	}
 }
 
-// answerAll has clients take so many requests, one after the other.
-func answerAll(b *testing.B, e *lever.Engine, clients int, requests []lever.Request, count int) []lever.Result {
-	results := make([]lever.Result, count)
+// answerAll has clients take the requests, one after the other.
+func answerAll(b *testing.B, e *lever.Engine, clients int, requests []lever.Request) []lever.Result {
+	results := make([]lever.Result, len(requests))
 	var taken atomic.Int64
 	var group sync.WaitGroup
 	for range clients {
 		group.Go(func() {
-			for i := int(taken.Add(1)) - 1; i < count; i = int(taken.Add(1)) - 1 {
-				request := requests[i%len(requests)]
+			for i := int(taken.Add(1)) - 1; i < len(requests); i = int(taken.Add(1)) - 1 {
+				request := requests[i]
 				request.MaxTokens = 40
 				var err error
 				if results[i], err = e.Generate(b.Context(), request, nil); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -180,6 +181,67 @@ func TestKeptConversations(t *testing.T) {
 	say(b+" They sing.", count(b)-2)
 	say("Something else. "+a, 0) // in place of a, which was not used for longest
 	say(other, count(other)-1)
+}
+
+// TestSharedBeginning: of prompts that begin alike and come at once, the beginning is computed once, whoever is cancelled meanwhile.
+func TestSharedBeginning(t *testing.T) {
+	pair := demoPair(t)
+	config := lever.Config{Model: pair.Target, Draft: pair.Draft, Context: 512}
+	alone := open(t, config)
+	config.Parallel = 4
+	e := open(t, config)
+	common := strings.Repeat("The sea is wide and the stones are grey. ", 12)
+	held, err := e.Encode(t.Context(), lever.Request{Prompt: common, Raw: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(e *lever.Engine, ctx context.Context, i int, prefill func(done, total int)) (lever.Result, error) {
+		return e.Generate(ctx, lever.Request{Prompt: common + strings.Repeat("Birds sing. ", i), Raw: true, MaxTokens: 6, Prefill: prefill}, nil)
+	}
+	var want [4]string
+	for i := range want {
+		result, err := ask(alone, t.Context(), i, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[i] = result.Text
+	}
+	for _, cancelled := range []bool{true, false} {
+		if err := e.Trim(weights.TrimLow); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Generate(t.Context(), lever.Request{Prompt: "something else", Raw: true, MaxTokens: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var first sync.Once
+		var group sync.WaitGroup
+		var computed atomic.Int64
+		for i := range want {
+			group.Go(func() {
+				mine, told := t.Context(), func(int, int) {}
+				if cancelled && i == 0 {
+					mine, told = ctx, func(int, int) { first.Do(cancel) }
+				}
+				got, err := ask(e, mine, i, told)
+				if cancelled && i == 0 {
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("the cancelled one: %v", err)
+					}
+					return
+				}
+				computed.Add(int64(got.PromptTokens - got.ReusedTokens))
+				if err != nil || got.Text != want[i] {
+					t.Errorf("request %d: %v, %q, alone %q", i, err, got.Text, want[i])
+				}
+			})
+		}
+		group.Wait()
+		if n := int(computed.Load()); n >= 2*len(held) {
+			t.Errorf("%d tokens of prompts were computed, of which %d are common", n, len(held))
+		}
+	}
 }
 
 // TestTrimForgetsIdleConversations: under pressure the keys and values of the latest conversation alone are kept.

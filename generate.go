@@ -127,10 +127,12 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	if req.Budget < 0 || req.Budget > MaxBudget {
 		return Result{}, fmt.Errorf("lever: a budget of %d tokens is outside 0..%d", req.Budget, MaxBudget)
 	}
-	text, err := e.take(req.Tokens)
+	began := time.Now()
+	text, err := e.take(ctx, req.Tokens, req.PromptLogits == nil)
 	if err != nil {
 		return Result{}, err
 	}
+	waited := time.Since(began).Seconds()
 	defer e.conversations.release(text)
 	options, leave := e.options(text)
 	defer leave()
@@ -160,13 +162,21 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		StopTokens:  e.stopTokens(req),
 		StopStrings: req.StopStrings,
 		TextDecoder: decoder,
-		Progress:    req.Prefill,
-		Constraint:  constraint,
-		Logits:      req.Logits,
-		Observe:     req.Observe,
+		Progress: func(done, total int) {
+			e.conversations.news.tell()
+			if req.Prefill != nil {
+				req.Prefill(done, total)
+			}
+		},
+		Constraint: constraint,
+		Logits:     req.Logits,
+		Observe:    req.Observe,
 
 		PromptLogits: req.PromptLogits,
 	}, func(p spec.Piece) error {
+		if text.prompt != nil {
+			e.conversations.tookIn(text)
+		}
 		if req.Piece != nil {
 			req.Piece(p)
 		}
@@ -181,6 +191,10 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		return rest(p)
 	})
 	leave()
+	generated.Stats.PrefillSeconds += waited
+	if generated.Stats.TimeToFirstToken > 0 {
+		generated.Stats.TimeToFirstToken += waited
+	}
 	e.remembered.add(generated.Tokens)
 	e.learned.used(options.Policy)
 	thought, answer := "", generated.Text

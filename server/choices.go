@@ -61,46 +61,31 @@ func (s *Server) spread(ctx context.Context, j *job) error {
 	return nil
 }
 
-// generate has the engine answer a job when its turn comes, and puts what it makes into box. Each choice has a turn of its own. Those for a prompt that
-// another one takes in follow when it has, and so find it there. An error of one ends all.
+// generate has the engine answer a job when its turn comes, and puts what it makes into box. Each choice has a turn of its own; the engine takes in once
+// what their prompts have in common. An error of one ends all.
 func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	arrived, each := time.Now(), 1
-	if j.options.n != nil {
-		each = int(*j.options.n)
-	}
+	arrived := time.Now()
 	var all sync.WaitGroup
-	defer all.Wait()
-	for first := 0; first < len(j.choices); first += each {
-		known := make(chan struct{})
-		once := sync.OnceFunc(func() { close(known) })
-		for i := first; i < first+each; i++ {
-			all.Go(func() {
-				taken := func() {}
-				if i == first {
-					defer once()
-					taken = once
-				} else {
-					<-known
-				}
-				err := s.queue.run(ctx, j.large, 0, func() {
-					if err := s.choose(ctx, j, box, i, arrived, taken); err != nil {
-						cancel(err)
-					}
-				})
-				if err != nil {
+	for i := range j.choices {
+		all.Go(func() {
+			err := s.queue.run(ctx, j.large, 0, func() {
+				if err := s.choose(ctx, j, box, i, arrived); err != nil {
 					cancel(err)
 				}
 			})
-		}
+			if err != nil {
+				cancel(err)
+			}
+		})
 	}
 	all.Wait()
 	return context.Cause(ctx)
 }
 
-// choose generates a choice, and calls taken when its prompt is taken in.
-func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrived time.Time, taken func()) error {
+// choose generates a choice.
+func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrived time.Time) error {
 	if i == 0 {
 		box.begin(time.Since(arrived))
 	}
@@ -141,7 +126,6 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		req.PromptLogits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
 	}
 	begin := sync.OnceFunc(func() {
-		taken()
 		if j.echo {
 			text := cmp.Or(req.Prompt, textOf(tok, req.Tokens))
 			ready = append(ready, held.shown(len(text))...)

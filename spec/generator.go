@@ -83,7 +83,7 @@ type Request struct {
 	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
 	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total: all but the
-	// last.
+	// last. With a draft model it is called once more when that has them too.
 	Progress func(done, total int)
 }
 
@@ -351,6 +351,7 @@ func (g *Generator) prefill(ctx context.Context, req Request) error {
 			return err
 		}
 		p.Draft.Seconds = lap(&clock)
+		report()
 	}
 	if starter, ok := g.options.Policy.(Starter); ok {
 		if g.options.Shared != nil {

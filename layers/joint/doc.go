@@ -18,7 +18,8 @@
 // constraint over a mask, is not waited for longer than one pass of late took, by all others together, and not at all the next time. So what is asked for is computed after the pass under way and one more, at most, as long as
 // the members' rows fit into a pass, and a member that joins or leaves does so between two passes.
 //
-// A chain of more rows than [Options].Piece, as a prompt is, is computed in pieces while others have rows in the same passes.
+// A chain of more rows than [Options].Piece, as a prompt is, is computed in pieces while others have rows in the same passes. Of
+// several such chains each gets rows in each pass, and the shortest get half of them.
 //
 // # Bits
 //

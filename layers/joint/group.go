@@ -1,6 +1,7 @@
 package joint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,7 +25,7 @@ func NewGroup() *Group { return &Group{} }
 
 // Options describe a model of a [Group].
 type Options struct {
-	// Piece is the number of rows of a chain that are computed in a pass in which others have rows; the default is a quarter of what a pass holds.
+	// Piece is the number of rows of a chain that are computed in a pass in which others have rows; the default is three eighths of what a pass holds.
 	Piece int
 }
 
@@ -45,7 +46,7 @@ type Model struct {
 func (g *Group) Add(d *layers.Decoder, o Options) *Model {
 	m := &Model{group: g, decoder: d, rows: d.MaxRows(), piece: o.Piece, passes: make(chan struct{}, 1)}
 	if m.piece < 1 {
-		m.piece = max(1, m.rows/4)
+		m.piece = max(1, 3*m.rows/8)
 	}
 	g.models = append(g.models, m)
 	return m
@@ -241,10 +242,11 @@ func (g *Group) fit(m *Model, kind int) (calls []*call) {
 		return calls
 	}
 	if chains == len(calls) {
-		return divide(calls, left, chains)
+		return divide(calls, max(left, chains), chains)
 	}
+	piece := max(m.piece, chains)
 	if chains > 0 {
-		left -= m.piece
+		left -= piece
 	}
 	first := true
 	calls = slices.DeleteFunc(calls, func(c *call) bool {
@@ -257,20 +259,22 @@ func (g *Group) fit(m *Model, kind int) (calls []*call) {
 		left, first = max(0, left-c.piece), false
 		return false
 	})
-	return divide(calls, m.piece, chains)
+	return divide(calls, piece, chains)
 }
 
-// divide shares rows out over chains, of which there are so many among calls.
+// divide shares rows out over the chains among calls, of which there are so many and no more than rows: half of them evenly, and the rest to those that
+// have the fewest left, so that these end soon.
 func divide(calls []*call, rows, chains int) []*call {
-	return slices.DeleteFunc(calls, func(c *call) bool {
-		if !c.isChain() {
-			return false
+	slices.SortStableFunc(calls, func(a, b *call) int { return cmp.Compare(a.size(), b.size()) })
+	least := max(1, rows/(2*max(1, chains)))
+	for _, c := range calls {
+		if c.isChain() {
+			chains--
+			c.piece = min(c.size(), rows-chains*least)
+			rows -= c.piece
 		}
-		c.piece = min(c.size(), (rows+chains-1)/chains)
-		rows -= c.piece
-		chains--
-		return c.piece == 0
-	})
+	}
+	return calls
 }
 
 // size returns the number of rows that are not computed yet.
