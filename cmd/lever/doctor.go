@@ -58,7 +58,7 @@ measured.`,
 		},
 	}
 	flags.register(cmd.Flags())
-	cmd.Flags().Var(&flags.dram, "dram", dramHelp+" (default: all in memory)")
+	cmd.Flags().Var(&flags.dram, "dram", dramHelp)
 	cmd.Flags().StringVar(&flags.out, "out", "doctor.json", "file to write")
 	cmd.Flags().DurationVar(&flags.decode, "decode", time.Minute, "time to generate text")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print the file's content instead of a summary")
@@ -116,10 +116,14 @@ func tryNPU(ctx context.Context, d *profile.Device) {
 
 // holdOut generates text and then measures the flash again.
 func holdOut(ctx context.Context, flags doctorFlags, p *profile.Profile, bar *cli.Progress) (err error) {
-	cfg := lever.Config{DRAM: int64(flags.dram.ByteSize), Threads: flags.threads, Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) }}
+	cfg := lever.Config{Threads: flags.threads, Progress: func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) }}
 	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, flags.model, flags.draft); err != nil {
 		return err
 	}
+	if note := flags.dram.fit(cfg.Model, cfg.Draft); note != "" {
+		fmt.Fprintln(cli.Stderr, note)
+	}
+	cfg.DRAM = int64(flags.dram.ByteSize)
 	engine, err := lever.Open(ctx, cfg)
 	if small := flags.dram.tooSmall(err, cfg.Model); small != nil {
 		return small

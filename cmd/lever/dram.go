@@ -19,7 +19,8 @@ type dramSize struct {
 }
 
 const dramHelp = "memory for the target's weights, such as 2GiB; what does not fit is streamed from flash. auto: half of what the system " +
-	"says is available (on Linux and Android MemAvailable, within the limits of control groups), less what keys and values may take"
+	"says is available (on Linux and Android MemAvailable, within the limits of control groups), less what keys and values may take (default: all " +
+	"in memory, or auto for what is larger than that)"
 
 func (d *dramSize) Set(text string) error {
 	if d.auto = text == "auto"; !d.auto {
@@ -31,6 +32,37 @@ func (d *dramSize) Set(text string) error {
 	}
 	d.ByteSize = cli.ByteSize(max(available/2, 1))
 	return nil
+}
+
+// fit makes d auto if no size was given and the models' weights are more than seven eighths of the memory that is available: the rest is
+// for keys, values and what is computed. The note says so; it is empty if nothing changed. Models that can't be described are left to those who open them.
+func (d *dramSize) fit(models ...string) (note string) {
+	available, err := weights.AvailableMemory()
+	if err != nil || d.ByteSize > 0 {
+		return ""
+	}
+	var need int64
+	for _, model := range models {
+		if model == "" {
+			continue
+		}
+		info, err := inspect(model, typeFlags{})
+		if err != nil {
+			return ""
+		}
+		need += info.Bytes
+	}
+	return d.fitIn(available, need)
+}
+
+// fitIn is fit of models of need bytes.
+func (d *dramSize) fitIn(available, need int64) (note string) {
+	if need <= available-available/8 {
+		return ""
+	}
+	d.auto, d.ByteSize = true, cli.ByteSize(max(available/2, 1))
+	return fmt.Sprintf("lever: the weights have %s and %s of memory is available, so they are read from flash, as with --dram auto",
+		cli.FormatBytes(need), cli.FormatBytes(available))
 }
 
 // tooSmall says what --dram has to be at least for a model, if err is that it was too small.

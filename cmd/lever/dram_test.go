@@ -23,3 +23,26 @@ func TestLeastMemoryIsEnough(t *testing.T) {
 		t.Errorf("no %q in: %s", want, got.Stderr)
 	}
 }
+
+// Models that would not fit into memory are read from flash, unless a size was given.
+func TestModelsLargerThanMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		available, need int64
+		streamed        bool
+	}{
+		"fits":                      {8 << 30, 6 << 30, false},
+		"leaves nothing for others": {8 << 30, 7<<30 + 1, true},
+		"larger":                    {2 << 30, 21 << 30, true},
+		"nothing is left":           {0, 1 << 20, true},
+	} {
+		var d dramSize
+		note := d.fitIn(c.available, c.need)
+		if d.auto != c.streamed || (d.ByteSize > 0) != c.streamed || (note != "") != c.streamed {
+			t.Errorf("%s: auto %t, %d bytes, %q", name, d.auto, d.ByteSize, note)
+		}
+	}
+	d := dramSize{ByteSize: 1 << 20}
+	if note := d.fit("no such model"); note != "" || d.auto || d.ByteSize != 1<<20 {
+		t.Errorf("a size that was given became %d: %q", d.ByteSize, note)
+	}
+}

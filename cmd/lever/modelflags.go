@@ -58,7 +58,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Var(cli.PathFlag(&f.draft), "draft", "draft model, given in the same ways (default: none; the demo brings its own)")
 	flags.Var(cli.PathFlag(&f.template), "chat-template", "file with a Jinja template that takes the place of the model's own chat template")
 	flags.Int32Var(&f.draftMask, "draft-mask-token", 0, "token by which the draft predicts several tokens at once (default: what its configuration names)")
-	flags.Var(&f.dram, "dram", dramHelp+" (default: all in memory)")
+	flags.Var(&f.dram, "dram", dramHelp)
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16; q8_0 for about half the memory, rounded to bytes; or f32 for twice and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
@@ -101,11 +101,6 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		Prune:       float64(f.prune),
 		Progress:    func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
-	if f.dram.auto {
-		cfg.Memory = int64(f.dram.ByteSize)
-	} else {
-		cfg.DRAM = int64(f.dram.ByteSize)
-	}
 	if f.parallel > 0 {
 		cfg.NewPolicy = func(e *lever.Engine) (spec.Policy, error) {
 			kind, err := f.policyKind(e)
@@ -141,6 +136,14 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	cfg.DraftMask = f.draftMask
 	if policy, err := lever.FindPolicy(f.policy); err == nil && policy.Draft == spec.DraftUnused {
 		cfg.Draft = ""
+	}
+	if note := f.dram.fit(cfg.Model, cfg.Draft); note != "" {
+		fmt.Fprintln(cli.Stderr, note)
+	}
+	if f.dram.auto {
+		cfg.Memory = int64(f.dram.ByteSize)
+	} else {
+		cfg.DRAM = int64(f.dram.ByteSize)
 	}
 	cfg.NPU, cfg.Placement = f.npu.open(ctx), f.npu.placement
 	if f.machine != nil && f.machine.NPU != nil && f.machine.NPU.Driver == f.npu.device && f.machine.Kernels == kernels.Default().Name() {
