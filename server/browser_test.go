@@ -127,10 +127,10 @@ func (b *chromium) press(session, name string) {
 	}
 }
 
-// click clicks the first button with a text.
+// click clicks the first button with a text, of those that no dialog is before.
 func (b *chromium) click(session, text string) {
 	b.t.Helper()
-	if b.evaluate(session, `const b = [...document.querySelectorAll("button")].find((b) => b.checkVisibility() && (b.ariaLabel ?? b.textContent).startsWith(`+strconv.Quote(text)+`)); b?.click(); String(Boolean(b))`) != "true" {
+	if b.evaluate(session, `const b = [...(document.querySelector("dialog[open]") ?? document).querySelectorAll("button")].find((b) => b.checkVisibility() && (b.ariaLabel ?? b.textContent).startsWith(`+strconv.Quote(text)+`)); b?.click(); String(Boolean(b))`) != "true" {
 		b.t.Errorf("there is no button %q", text)
 	}
 }

@@ -102,7 +102,9 @@ func (e *teller) Generate(ctx context.Context, req lever.Request, emit func(stri
 		<-ctx.Done()
 		return lever.Result{}, ctx.Err()
 	case "markdown":
-		return lever.Result{Finish: spec.FinishStop}, emit("<think>They want to see all of it.</think>" + document)
+		text := "<think>They want to see all of it.</think>" + document
+		req.Piece(spec.Piece{Text: text, Drafted: len(text) / 2})
+		return lever.Result{Finish: spec.FinishStop}, emit(text)
 	case "long":
 		return lever.Result{Finish: spec.FinishLength}, emit("Once upon a")
 	case "Once upon a":
@@ -149,7 +151,7 @@ func add(a, b int) int { return a + b } // a line of code that is much wider tha
 func TestPage(t *testing.T) {
 	b := openBrowser(t, findBrowser(t))
 	for name, test := range map[string]func(*testing.T, *chromium){
-		"Answer": pageAnswer, "Conversations": pageConversations, "Screens": pageScreens, "Key": pageKey, "Markdown": pageMarkdown, "Tree": pageTree,
+		"Answer": pageAnswer, "Conversations": pageConversations, "Grows": pageGrows, "Screens": pageScreens, "Key": pageKey, "Markdown": pageMarkdown, "Tree": pageTree,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.t = t
@@ -272,7 +274,7 @@ func pageConversations(t *testing.T, b *chromium) {
 	b.press(session, "Escape")
 	b.evaluate(session, `URL.createObjectURL = (blob) => { window.exported = blob.text(); return "#"; }; ""`)
 	b.click(session, "Export")
-	if got := b.evaluate(session, `window.exported`); !strings.Contains(got, "## Question\n\none\n\n## Answer\n\nanswer to one\n") && !strings.Contains(got, "# The third\n\n## Question\n\nfour") {
+	if got := b.evaluate(session, `window.exported`); got != "# The third\n\n## Question\n\nfour\n\n## Answer\n\nanswer to four\n" {
 		t.Errorf("exported is %q", got)
 	}
 	b.click(session, "Delete: one")
@@ -283,34 +285,11 @@ func pageConversations(t *testing.T, b *chromium) {
 	shown("")
 }
 
-// On a phone the question and its buttons stay on the screen while an answer grows, and its end in view, unless the reader scrolls up. Tools that look for
-// barriers find none on any screen.
-func pageScreens(t *testing.T, b *chromium) {
-	axe := axeSource(t)
+// On a phone the question and its buttons stay on the screen while an answer grows, and its end in view, unless the reader scrolls up.
+func pageGrows(t *testing.T, b *chromium) {
 	session := b.open(start(t, server.Options{Engine: &teller{Engine: openEngine(t)}}))
 	b.until(session, ready)
-	check := func(name string) {
-		t.Helper()
-		b.screenshot(session, name)
-		if got := b.evaluate(session, `String(document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth)`); got != "true" {
-			t.Errorf("%s: the page is larger than the screen", name)
-		}
-		if axe == "" {
-			return
-		}
-		if found := b.evaluate(session, `axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; ")).join("\n"))`); found != "" {
-			t.Errorf("%s: axe finds %s", name, found)
-		}
-	}
-	b.evaluate(session, axe+`; ""`)
 	b.resize(session, 390, 844, "light")
-	check("empty-phone-light")
-	b.ask(session, "read")
-	b.until(session, `document.querySelector(".state .note")?.textContent === "Reading what was said: 33 %"`)
-	check("reading-phone-light")
-	b.click(session, "Stop")
-	b.until(session, idle)
-	b.click(session, "New conversation")
 	b.ask(session, "story")
 	b.until(session, log+`.scrollHeight > 3 * innerHeight`)
 	for _, holds := range []string{
@@ -328,29 +307,85 @@ func pageScreens(t *testing.T, b *chromium) {
 	if got := b.evaluate(session, `String(`+log+`.scrollTop)`); got != "10" {
 		t.Errorf("who scrolled up to 10 is at %s", got)
 	}
-	b.screenshot(session, "story-phone-light")
-	b.click(session, "Stop")
-	b.until(session, idle)
-	b.click(session, "New conversation")
-	b.ask(session, "markdown")
-	b.until(session, idle)
-	b.ask(session, "fail")
-	b.until(session, idle)
-	b.evaluate(session, log+`.scrollTop = 0; document.querySelector(".thought").open = true; ""`)
-	for _, scheme := range []string{"light", "dark"} {
-		b.resize(session, 1280, 800, scheme)
-		check("markdown-desk-" + scheme)
-		b.resize(session, 390, 844, scheme)
-		check("markdown-phone-" + scheme)
-		if scheme == "light" {
-			b.click(session, "Speculation")
+	b.click(session, "Newest text")
+	b.until(session, log+`.scrollHeight - `+log+`.scrollTop - `+log+`.clientHeight < 60`)
+}
+
+// Whatever the page shows fits on the screen of a phone and of a desk, in both schemes, and axe finds no barriers in it.
+func pageScreens(t *testing.T, b *chromium) {
+	axe := axeSource(t)
+	session := b.open(start(t, server.Options{Engine: &teller{Engine: openEngine(t)}}))
+	b.until(session, ready)
+	b.evaluate(session, axe+`; ""`)
+	check := func(name string) {
+		t.Helper()
+		for _, size := range []struct {
+			name          string
+			width, height int
+		}{{"phone", 390, 844}, {"desk", 1280, 800}} {
+			for _, scheme := range []string{"light", "dark"} {
+				b.resize(session, size.width, size.height, scheme)
+				name := name + "-" + size.name + "-" + scheme
+				b.screenshot(session, name)
+				if got := b.evaluate(session, `String(document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth)`); got != "true" {
+					t.Errorf("%s: the page is larger than the screen", name)
+				}
+				if axe == "" {
+					continue
+				}
+				if found := b.evaluate(session, `axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; ")).join("\n"))`); found != "" {
+					t.Errorf("%s: axe finds %s", name, found)
+				}
+			}
 		}
 	}
+	ask := func(question string) {
+		b.ask(session, question)
+		b.until(session, idle)
+	}
+	check("empty")
+	b.ask(session, "read")
+	b.until(session, `document.querySelector(".state .note")?.textContent === "Reading what was said: 33 %"`)
+	check("reading")
+	b.click(session, "Stop")
+	b.until(session, log+`.textContent.includes("not part of the conversation")`)
+	check("stopped-at-once")
+	b.click(session, "New conversation")
+	b.ask(session, "story")
+	b.until(session, log+`.scrollHeight > 3 * innerHeight`)
+	b.evaluate(session, log+`.scrollTop = 0; ""`)
+	b.until(session, `!document.querySelector("#newest").hidden`)
+	check("growing")
+	b.press(session, "Escape")
+	b.until(session, idle)
+	b.click(session, "Newest text")
+	check("stopped")
+	b.click(session, "New conversation")
+	ask("markdown")
+	b.evaluate(session, log+`.scrollTop = 0; document.querySelector(".thought").open = true; ""`)
+	check("markdown")
+	b.click(session, "Speculation")
+	b.evaluate(session, `document.querySelector("#tint").click(); import("/page/tree.js").then(({ drawTree }) => drawTree({ tokens: ["a", " b", " c", "\n"], parents: [-1, 0, 0, 1], probs: [1, 0.7, 0.2, 0.5], accepted: [0, 1], next: " d", seconds: 0.2 }))`)
+	check("sheet")
+	b.click(session, "Close speculation")
+	ask("fail")
+	check("failed")
+	ask("long")
+	check("cut")
+	b.click(session, "Edit")
+	check("edit")
+	b.click(session, "Keep it")
 	b.click(session, "Conversations")
+	b.click(session, "Delete")
+	b.click(session, "Rename")
 	check("list")
 	b.click(session, "Close")
+	b.evaluate(session, `document.querySelector("#forget").hidden = false; ""`)
 	b.click(session, "Settings")
 	check("settings")
+	b.click(session, "Close")
+	b.evaluate(session, `document.querySelector("#key-fault").textContent = "The server does not take this key."; document.querySelector("#key-dialog").showModal(); ""`)
+	check("key")
 }
 
 // axeSource returns the program axe-core, from where npm has installed the clients for Node; it is empty where that is not.
