@@ -59,6 +59,8 @@ the default is ` + defaultListen + `. Ctrl-C ends it. What is shown comes from t
 type watch struct {
 	url, key string
 	lines    int // of the table that is on the terminal
+	latest   figures
+	at       time.Time // at which these were looked at
 }
 
 // figures are what a server's /metrics says, without labels: values of several are added up.
@@ -78,21 +80,17 @@ func (w *watch) run(ctx context.Context, interval time.Duration, times int) erro
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var before figures
-	last := time.Now()
 	for i := 0; times == 0 || i < times; i++ {
 		body, err := w.get(ctx, "/metrics")
 		if err != nil {
 			return err
 		}
-		now, elapsed := parseFigures(string(body)), time.Since(last)
-		if before == nil {
-			before, elapsed = now, interval
-		}
-		if err := w.show(models.Data[0].ID, now, before, elapsed.Seconds()); err != nil {
+		now := parseFigures(string(body))
+		before, seconds := w.since(now, time.Now())
+		if err := w.show(models.Data[0].ID, now, before, seconds); err != nil {
 			return err
 		}
-		if before, last = now, last.Add(elapsed); i+1 == times {
+		if i+1 == times {
 			break
 		}
 		select {
@@ -102,6 +100,16 @@ func (w *watch) run(ctx context.Context, interval time.Duration, times int) erro
 		}
 	}
 	return nil
+}
+
+// since returns the figures that were looked at before these, and the seconds between. In the first look nothing has changed.
+func (w *watch) since(now figures, at time.Time) (before figures, seconds float64) {
+	if w.latest == nil {
+		w.latest, w.at = now, at.Add(-time.Second)
+	}
+	before, seconds = w.latest, at.Sub(w.at).Seconds()
+	w.latest, w.at = now, at
+	return before, seconds
 }
 
 // maxAnswer bounds what is read of a server's answer, in bytes.
