@@ -31,6 +31,7 @@ type job struct {
 	prompt  string // the field that has the prompt, for errors
 	options *sampling
 	request lever.Request
+	ready   any             // the body of an answer for which nothing is generated, or nil
 	prompts []prompt        // to continue; if there are none, the request has its prompt
 	choices []lever.Request // the answers to give, those for a prompt one after the other
 	large   bool            // it may take longer than most
@@ -53,8 +54,8 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 	} else if busy := s.inTurn(ctx, len(body), read); busy != nil {
 		return nil, busy
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || j.ready != nil {
+		return j, err
 	}
 	if j.request.Grammar, err = s.grammar(ctx, &j.options.format); err == nil {
 		j.request.Calls, err = s.toolGrammar(ctx, &j.request)
@@ -68,8 +69,8 @@ func (s *Server) prepare(ctx context.Context, body []byte, q question) (j *job, 
 
 func (s *Server) readJob(ctx context.Context, body []byte, q question) (*job, error) {
 	j, err := s.asked(body, q)
-	if err != nil {
-		return nil, err
+	if err != nil || j.ready != nil {
+		return j, err
 	}
 	return j, s.spread(ctx, j)
 }

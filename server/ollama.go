@@ -180,7 +180,8 @@ func (r *ollamaChat) job(base lever.Request) (*job, error) {
 		return nil, err
 	}
 	if j.prompt = "messages"; len(r.messages) == 0 {
-		return nil, invalid("messages", "", "there are no messages")
+		j.ready = loaded(j)
+		return j, nil
 	}
 	j.request.Messages, j.request.Continue = r.messages, r.continuable()
 	return j, nil
@@ -208,7 +209,8 @@ func (r *ollamaGenerate) job(base lever.Request) (*job, error) {
 		return nil, err
 	}
 	if j.prompt = "prompt"; r.prompt == "" {
-		return nil, invalid("prompt", "", "the prompt is empty")
+		j.ready = loaded(j)
+		return j, nil
 	}
 	if r.raw {
 		j.request.Prompt, j.request.Raw = r.prompt, true
@@ -301,6 +303,13 @@ func (o *ollama) last(p piece, r lever.Result) ollamaAnswer {
 	return a
 }
 
+// loaded is the answer to a request without a prompt, by which clients have the model loaded: it is there.
+func loaded(j *job) ollamaAnswer {
+	a := j.reply.(*ollama).answer(piece{})
+	a.Done, a.ollamaEnd = true, &ollamaEnd{Reason: "load"}
+	return a
+}
+
 func nanoseconds(seconds float64) int64 { return int64(seconds * float64(time.Second)) }
 
 func (o *ollama) kind() string { return "application/x-ndjson" }
@@ -358,9 +367,16 @@ func parameterSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// ollamaModels answers GET /api/tags and /api/ps.
+// ollamaModels answers GET /api/tags.
 func (s *Server) ollamaModels(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"models": []any{s.ollamaModel()}})
+}
+
+// ollamaRunning answers GET /api/ps: the model stays as long as the server.
+func (s *Server) ollamaRunning(w http.ResponseWriter, _ *http.Request) {
+	model := s.ollamaModel()
+	model["expires_at"], model["size_vram"], model["context_length"] = time.Now().UTC().AddDate(100, 0, 0), 0, s.options.Engine.Context()
+	writeJSON(w, http.StatusOK, map[string]any{"models": []any{model}})
 }
 
 // ollamaShow answers POST /api/show.

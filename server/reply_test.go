@@ -73,6 +73,19 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// An item in which an answer of the Responses API was cut is incomplete, as the answer is.
+func TestCutResponses(t *testing.T) {
+	r := lever.Result{Finish: spec.FinishLength}
+	whole, err := json.Marshal((&responses{}).whole([]piece{{text: "One", result: &r}}))
+	a := &responses{}
+	streamed := a.end(a.part(nil, piece{text: "One"}), 0, r)
+	for _, body := range []string{string(whole), string(streamed)} {
+		if err != nil || !strings.Contains(body, `"status":"incomplete","role":"assistant"`) || strings.Contains(body, `"completed"`) || !strings.Contains(body, `"reason":"max_output_tokens"`) {
+			t.Errorf("%v, %s", err, body)
+		}
+	}
+}
+
 // A client looks for content, which is null, where a whole answer has calls alone.
 func TestContentBesideCalls(t *testing.T) {
 	r := lever.Result{Finish: spec.FinishStop}

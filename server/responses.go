@@ -253,6 +253,7 @@ type itemPart struct {
 const (
 	inProgress = "in_progress"
 	completed  = "completed"
+	incomplete = "incomplete"
 )
 
 func textItem() item {
@@ -301,8 +302,8 @@ func (a *responses) response(status string, r *lever.Result, e *apiError) map[st
 			"input_tokens": r.PromptTokens, "output_tokens": r.Tokens, "total_tokens": r.PromptTokens + r.Tokens, "speculation": r.Stats,
 			"input_tokens_details": map[string]int{"cached_tokens": r.ReusedTokens}, "output_tokens_details": map[string]int{"reasoning_tokens": 0},
 		}
-		if r.Finish != spec.FinishStop {
-			all["status"], all["incomplete_details"] = "incomplete", map[string]string{"reason": "max_output_tokens"}
+		if status == incomplete {
+			all["incomplete_details"] = map[string]string{"reason": "max_output_tokens"}
 		}
 	}
 	if e != nil {
@@ -317,8 +318,9 @@ func (a *responses) whole(choices []piece) any {
 	if len(a.output) == 0 {
 		a.start(nil, textItem())
 	}
-	a.stop(nil)
-	return a.response(completed, &r, nil)
+	status := ending(r)
+	a.stop(nil, status)
+	return a.response(status, &r, nil)
 }
 
 func (a *responses) kind() string { return "text/event-stream" }
@@ -330,7 +332,7 @@ func (a *responses) begin(out []byte, _ int) []byte {
 
 // start begins an item, after the one that is open.
 func (a *responses) start(out []byte, i item) []byte {
-	out = a.stop(out)
+	out = a.stop(out, completed)
 	a.output, a.open = append(a.output, i), true
 	out = a.itemEvent(out, "response.output_item.added", map[string]any{"item": i})
 	if i.Content != nil {
@@ -339,13 +341,21 @@ func (a *responses) start(out []byte, i item) []byte {
 	return out
 }
 
+// ending returns the status of an answer that has ended, and of its last item.
+func ending(r lever.Result) string {
+	if r.Finish == spec.FinishStop {
+		return completed
+	}
+	return incomplete
+}
+
 // stop ends the item that is open.
-func (a *responses) stop(out []byte) []byte {
+func (a *responses) stop(out []byte, status string) []byte {
 	if !a.open {
 		return out
 	}
 	i := &a.output[len(a.output)-1]
-	i.Status, a.open = completed, false
+	i.Status, a.open = status, false
 	switch i.Type {
 	case "function_call":
 		out = a.itemEvent(out, "response.function_call_arguments.done", map[string]any{"arguments": *i.Arguments, "name": i.Name})
@@ -396,9 +406,9 @@ func (a *responses) end(out []byte, _ int, r lever.Result) []byte {
 	if len(a.output) == 0 {
 		out = a.start(out, textItem())
 	}
-	out = a.stop(out)
-	last := a.response(completed, &r, nil)
-	return a.event(out, "response."+last["status"].(string), map[string]any{"response": last})
+	status := ending(r)
+	out = a.stop(out, status)
+	return a.event(out, "response."+status, map[string]any{"response": a.response(status, &r, nil)})
 }
 
 func (a *responses) fail(out []byte, e *apiError) []byte {

@@ -185,7 +185,7 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("POST /api/generate", s.api(func() question { return &ollamaGenerate{ollamaRequest: newOllamaRequest(base)} }))
 	s.mux.Handle("POST /api/show", s.small(ollamaRefusal, s.ollamaShow))
 	s.mux.Handle("GET /api/tags", s.keyed(s.ollamaModels))
-	s.mux.Handle("GET /api/ps", s.keyed(s.ollamaModels))
+	s.mux.Handle("GET /api/ps", s.keyed(s.ollamaRunning))
 	s.mux.Handle("GET /api/version", s.keyed(s.ollamaVersion))
 	s.mux.Handle("POST /v1/embeddings", s.embeddings(openAIRefusal, openAIEmbedFields, openAIEmbeddings))
 	s.mux.Handle("POST /api/embed", s.embeddings(ollamaRefusal, ollamaEmbedFields, ollamaEmbeddings))
@@ -313,6 +313,11 @@ func (s *Server) serve(x *exchange, r *http.Request, q question) error {
 	j, err := s.prepare(r.Context(), body, q)
 	if err != nil {
 		return err
+	}
+	if j.ready != nil {
+		s.deadline(x)
+		writeJSON(x, http.StatusOK, j.ready)
+		return nil
 	}
 	return s.answer(x, r, j)
 }

@@ -7,7 +7,8 @@ const client = new Ollama({ host: url, headers: { Authorization: "Bearer " + api
 const name = (await client.list()).models[0].name;
 assert.equal(name, "demo");
 assert.ok((await client.show({ model: "demo:latest" })).capabilities.includes("tools"));
-assert.equal((await client.ps()).models.length, 1);
+const [running] = (await client.ps()).models;
+assert.ok(running.context_length > 0 && new Date(running.expires_at) > new Date());
 assert.ok((await client.version()).version);
 
 const messages = [{ role: "user", content: "How warm is it in Rome?" }];
@@ -23,6 +24,7 @@ for await (const part of await client.chat({ model: "demo", messages, options, s
 assert.equal(streamed, whole.message.content);
 assert.ok(last.done && last.eval_count === whole.eval_count && last.total_duration > 0);
 
+for (const empty of [await client.generate({ model: "demo", keep_alive: "5m" }), await client.chat({ model: "demo" })]) assert.ok(empty.done && empty.done_reason === "load"); // by which clients load a model
 const answered = await client.generate({ model: "demo", prompt: "1 + 1 =", raw: true, options });
 assert.ok(answered.response.length > 0);
 const format = { type: "object", properties: { eggs: { type: "integer", minimum: 0, maximum: 9 } }, required: ["eggs"] };
