@@ -226,7 +226,7 @@ func (c *chat) commands() []chatCommand {
 	return []chatCommand{
 		{"/retry", "", "answer the last message again", false, c.retry},
 		{"/edit", "[TEXT]", "change the last message, and answer it anew", false, c.edit},
-		{"/system", "[TEXT]", "begin a new conversation under these instructions", false, func(_ context.Context, text string) error { c.setSystem(text); return nil }},
+		{"/system", "[TEXT]", "begin a new conversation under these instructions", false, c.system},
 		{"/clear", "", "begin a new conversation", false, c.clear},
 		{"/model", "[PATH [DRAFT]]", "say which model this is, or go on with another", true, c.changeModel},
 		{"/stats", "", "what the latest answer and all answers took", false, c.stats},
@@ -373,12 +373,21 @@ func (c *chat) describe() error {
 	return printMemory(cli.Stderr, c.engine)
 }
 
-func (c *chat) clear(context.Context, string) error {
+func (c *chat) clear(ctx context.Context, _ string) error {
 	system := ""
 	if len(c.messages) > 0 && c.messages[0].Role == "system" {
 		system = c.messages[0].Content
 	}
-	c.setSystem(system)
+	return c.system(ctx, system)
+}
+
+func (c *chat) system(_ context.Context, text string) error {
+	c.setSystem(text)
+	if text == "" {
+		fmt.Fprintln(c.notes, "(a new conversation begins)")
+	} else {
+		fmt.Fprintln(c.notes, "(a new conversation begins, with instructions)")
+	}
 	return nil
 }
 

@@ -95,7 +95,7 @@ func TestChatGoesBack(t *testing.T) {
 	if strings.Count(got.Stderr, "This is draft: ") != 1 {
 		t.Errorf("a model that can't be opened is followed by a description of another one: %s", got.Stderr)
 	}
-	for _, want := range []string{"This is demo: ", "This is draft: ", "neither a store nor", "; the chat goes on with draft"} {
+	for _, want := range []string{"(a new conversation begins, with instructions)", "This is demo: ", "This is draft: ", "neither a store nor", "; the chat goes on with draft"} {
 		if !strings.Contains(got.Stderr, want) {
 			t.Errorf("stderr lacks %q: %s", want, got.Stderr)
 		}
