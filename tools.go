@@ -46,6 +46,8 @@ func (e *Engine) follow(ctx context.Context, req *Request) (spec.Constraint, dec
 		}
 	}
 	switch {
+	case req.Calls == nil && req.ToolChoice.Required:
+		return nil, decoder{}, errors.New("lever: a request's ToolChoice requires a call, and there are no Tools")
 	case req.Calls != nil && req.Grammar != nil:
 		return nil, decoder{}, errors.New("lever: a request has Tools and a Grammar; the answer can follow one of them only")
 	case req.Calls != nil:

@@ -153,6 +153,9 @@ func TestConverse(t *testing.T) {
 	if _, _, err := engine.Converse(t.Context(), lever.Request{Prompt: "Hello."}, []lever.Function{{Tool: weather.Tool}}, nil); err == nil {
 		t.Error("a function without Call: no error")
 	}
+	if _, err := engine.Generate(t.Context(), lever.Request{Prompt: "Hello.", ToolChoice: toolcall.Choice{Required: true}}, nil); err == nil {
+		t.Error("a call that is required without tools: no error")
+	}
 	_, _, err = engine.Converse(t.Context(), lever.Request{Messages: []tokenizer.Message{}}, []lever.Function{weather}, nil)
 	if !errors.Is(err, spec.ErrEmptyPrompt) {
 		t.Errorf("no prompt: %v", err)

@@ -50,7 +50,7 @@ func TestGobind(t *testing.T) {
 	// The apps use what there is.
 	for pattern, name := range map[string]*regexp.Regexp{
 		"android/app/src/main/kotlin/example/lever/*.kt": regexp.MustCompile(`\bMobile\.(\w+)|\bimport mobile\.(\w+)`),
-		"ios/Sources/LeverChat/*.swift":                  regexp.MustCompile(`\b(Mobile[A-Z]\w*)`),
+		"ios/Sources/LeverChat/*.swift":                  regexp.MustCompile(`\b(Mobile[A-Z]\w*)|\b(?:o|engine|opener\.value|downloader\.value)\.(\w+)`),
 	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) != 3 {

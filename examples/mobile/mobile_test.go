@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/toolcall"
 )
@@ -316,25 +315,32 @@ type caller func(name, arguments string) (string, error)
 func (c caller) CallTool(name, arguments string) (string, error) { return c(name, arguments) }
 
 func TestTools(t *testing.T) {
-	const tools = `[{"type": "function", "function": {"name": "get_time", "description": "Tells the time.", "parameters": {"type": "object", "properties": {}}}}]`
-	noon := caller(func(name, arguments string) (string, error) { return name + arguments, nil })
+	const tools = `[{"type": "function", "function": {"name": "get_time", "description": "Tells the time.", "parameters": {"type": "object", "properties": {}, "additionalProperties": false}}}]`
+	var called []string
+	noon := caller(func(name, arguments string) (string, error) {
+		called = append(called, name+arguments)
+		return "", errors.New("no clock")
+	})
 	e := open(t)
 	if err := e.SetTools(tools, noon); !errors.Is(err, toolcall.ErrUnsupported) {
 		t.Errorf("a model that knows no calls: %v", err)
+	}
+	if _, err := e.Generate(question, &Options{MustCall: true}, nil); err == nil {
+		t.Error("without tools an answer must be a call, and none is")
 	}
 	pair, err := demo.Unpack(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := lever.Open(t.Context(), lever.Config{Model: pair.Target, Draft: pair.Draft, ChatTemplate: `{{ tools | tojson }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
+	o := NewOpener(pair.Target, pair.Draft)
+	o.ChatTemplate = `{{ tools | tojson }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
 
-{{ m.content }}{% for c in m.tool_calls %}<tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</tool_call>{% endfor %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+{{ m.content }}{% if m.tool_calls %}<tool_call>{"name": "{{ m.tool_calls[0].function.name }}", "arguments": {{ m.tool_calls[0].function.arguments | tojson }}}</tool_call>{% endif %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
 
-{% endif %}`})
-	if err != nil {
+{% endif %}`
+	if e, err = o.Open(nil); err != nil {
 		t.Fatal(err)
 	}
-	e = &Engine{engine: engine}
 	t.Cleanup(func() { e.Close() })
 	for _, wrong := range []string{"{", `[{"function": {"name": "a b"}}]`} {
 		if err := e.SetTools(wrong, noon); err == nil {
@@ -347,11 +353,9 @@ func TestTools(t *testing.T) {
 	if err := e.SetTools(tools, noon); err != nil {
 		t.Fatal(err)
 	}
-	if told, err := e.tools[0].Call(t.Context(), []byte("{}")); err != nil || told != "get_time{}" {
-		t.Errorf("%q, %v", told, err)
-	}
-	if answer, err := e.Generate(question, tokens(12), nil); err != nil || answer.Tokens != 12 {
-		t.Errorf("%+v, %v", answer, err)
+	answer, err := e.Generate(question, &Options{MaxTokens: 40, MustCall: true}, nil)
+	if err != nil || len(called) == 0 || called[0] != "get_time{}" || len(e.messages) < 4 || e.messages[2].Content != "error: no clock" {
+		t.Errorf("%+v, %v; called are %q, the conversation is %+v", answer, err, called, e.messages)
 	}
 	if err := e.SetTools("", nil); err != nil || len(e.tools) != 0 {
 		t.Errorf("%v, %d tools are left", err, len(e.tools))

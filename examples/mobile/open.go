@@ -22,6 +22,8 @@ type Opener struct {
 	BigCores bool
 	// CacheDir is a folder for what is learned of the models between two starts of the app, and for conversions. If it is "", nothing is learned.
 	CacheDir string
+	// ChatTemplate takes the place of the model's own, if it is not "", for example with one that knows calls.
+	ChatTemplate string
 
 	modelDir, draftDir string
 	ctx                context.Context
@@ -44,7 +46,7 @@ func (o *Opener) Open(progress OpenProgress) (*Engine, error) {
 	e := new(Engine)
 	cfg := lever.Config{
 		Model: o.modelDir, Draft: o.draftDir, DRAM: o.MemoryBytes, Context: o.ContextTokens, BigCores: o.BigCores,
-		CacheDir: o.CacheDir, KeepLearned: o.CacheDir != "", Pause: e.rest,
+		CacheDir: o.CacheDir, KeepLearned: o.CacheDir != "", ChatTemplate: o.ChatTemplate, Pause: e.rest,
 	}
 	if progress != nil {
 		cfg.Progress = func(p lever.Progress) { progress.OnProgress(p.Task, p.Done, p.Total) }

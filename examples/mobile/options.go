@@ -16,6 +16,7 @@ type Options struct {
 	TopK        int     // tokens that are drawn from; 0 is no limit
 	Seed        int64   // draws with the same one are the same
 	NoThinking  bool    // ask a model that can think before it answers not to
+	MustCall    bool    // the answer begins with a call of one of SetTools' functions
 	JSON        bool    // the answer is a JSON object
 	JSONSchema  string  // the answer is JSON that satisfies this schema, if it is not ""; such options go without tools
 
@@ -36,6 +37,7 @@ func (o *Options) apply(ctx context.Context, engine *lever.Engine, req *lever.Re
 		return nil
 	}
 	req.MaxTokens, req.NoThinking, req.StopStrings = o.MaxTokens, o.NoThinking, o.stops
+	req.ToolChoice.Required = o.MustCall
 	s := &req.Sampling
 	s.Temperature, s.TopP, s.MinP, s.TopK, s.Seed = float32(o.Temperature), float32(o.TopP), float32(o.MinP), o.TopK, uint64(o.Seed)
 	if !o.JSON && o.JSONSchema == "" {

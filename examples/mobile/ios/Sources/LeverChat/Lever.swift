@@ -26,6 +26,35 @@ public enum Part: Sendable {
     case whole(Answer)
 }
 
+/// What an answer shall be like; the fields are those of the engine's options.
+public struct Options: Sendable {
+    public var maxTokens = 0
+    public var temperature = 0.0, topP = 0.0, minP = 0.0
+    public var topK = 0
+    public var seed: Int64 = 0
+    public var noThinking = false, mustCall = false, json = false
+    public var jsonSchema = ""
+    public var stop: [String] = []
+
+    public init() {}
+
+    var bound: MobileOptions {
+        let o = MobileNewOptions()!
+        o.maxTokens = maxTokens
+        o.temperature = temperature
+        o.topP = topP
+        o.minP = minP
+        o.topK = topK
+        o.seed = seed
+        o.noThinking = noThinking
+        o.mustCall = mustCall
+        o.json = json
+        o.jsonSchema = jsonSchema
+        stop.forEach { o.addStop($0) }
+        return o
+    }
+}
+
 /// What an answer was, and what it took.
 public struct Answer: Sendable {
     public let text, thought, finish: String
@@ -42,34 +71,38 @@ public final class Lever: @unchecked Sendable {
     /// Downloads the store at a URL to a folder. Who iterates no longer ends it; what has come stays, and the next download goes on with it.
     public static func download(_ url: URL, to folder: URL) -> AsyncThrowingStream<Step<Void>, Error> {
         let downloader = Unchecked(MobileNewDownloader(url.absoluteString, folder.path)!)
-        return work(cancel: { downloader.value.cancel() }) { yield in
-            try downloader.value.download(ProgressSink { yield(.progress(task: $0, done: $1, total: $2)) })
-            yield(.done(()))
+        return work(cancel: { downloader.value.cancel() }) { emit in
+            try downloader.value.download(ProgressSink { emit(.progress(task: $0, done: $1, total: $2)) })
+            emit(.done(Void()))
         }
     }
 
     /// Opens a model and its draft, which may be missing, with so much memory for the model's weights. Who iterates no longer ends it.
-    public static func open(_ model: URL, draft: URL? = nil, memoryBytes: Int64, cache: URL? = nil) -> AsyncThrowingStream<Step<Lever>, Error> {
+    public static func open(_ model: URL, draft: URL? = nil, memoryBytes: Int64, contextTokens: Int = 0, bigCores: Bool = false, cache: URL? = nil, chatTemplate: String = "") -> AsyncThrowingStream<Step<Lever>, Error> {
         let opener = Unchecked(MobileNewOpener(model.path, draft?.path ?? "")!)
         opener.value.memoryBytes = memoryBytes
+        opener.value.contextTokens = contextTokens
+        opener.value.bigCores = bigCores
         opener.value.cacheDir = cache?.path ?? ""
-        return work(cancel: { opener.value.cancel() }) { yield in
-            let engine = try opener.value.open(ProgressSink { yield(.progress(task: $0, done: $1, total: $2)) })
-            yield(.done(Lever(engine)))
+        opener.value.chatTemplate = chatTemplate
+        return work(cancel: { opener.value.cancel() }) { emit in
+            let engine = try opener.value.open(ProgressSink { emit(.progress(task: $0, done: $1, total: $2)) })
+            emit(.done(Lever(engine)))
         }
     }
 
     /// Answers the next message of the conversation. Who iterates no longer ends the answer.
-    public func answer(_ prompt: String, maxTokens: Int = 0, temperature: Double = 0, jsonSchema: String = "", stop: [String] = []) -> AsyncThrowingStream<Part, Error> {
-        Lever.work(cancel: { self.engine.cancel() }) { yield in
-            let options = MobileNewOptions()!
-            options.maxTokens = maxTokens
-            options.temperature = temperature
-            options.jsonSchema = jsonSchema
-            stop.forEach { options.addStop($0) }
-            let a = try self.engine.generate(prompt, options: options, sink: TextSink({ yield(.text($0)) }, thought: { yield(.thought($0)) }))
-            yield(.whole(Answer(text: a.text, thought: a.thought, finish: a.finish, tokens: a.tokens, tokensPerSecond: a.tokensPerSecond, tokensPerPass: a.tokensPerPass)))
+    public func answer(_ prompt: String, _ options: Options = Options()) -> AsyncThrowingStream<Part, Error> {
+        Lever.work(cancel: { self.engine.cancel() }) { emit in
+            let a = try self.engine.generate(prompt, options: options.bound, sink: TextSink({ emit(.text($0)) }, thought: { emit(.thought($0)) }))
+            emit(.whole(Answer(text: a.text, thought: a.thought, finish: a.finish, tokens: a.tokens, tokensPerSecond: a.tokensPerSecond, tokensPerPass: a.tokensPerPass)))
         }
+    }
+
+    /// Says which functions the model may call, as a JSON list in the form of OpenAI's API; an empty list is none. call gets a function's name and
+    /// its arguments, a JSON object; the model is told what it returns or throws.
+    public func setTools(_ list: String, call: @escaping @Sendable (String, String) throws -> String) throws {
+        try self.call { try engine.setTools(list, caller: ToolSink(call)) }
     }
 
     public func cancel() { engine.cancel() }
@@ -144,5 +177,21 @@ private final class TextSink: NSObject, MobileTokenSinkProtocol {
     func onThought(_ text: String?, ret0_ more: UnsafeMutablePointer<ObjCBool>?) throws {
         takeThought(text ?? "")
         more?.pointee = true
+    }
+}
+
+/// Hands calls of functions to a closure.
+private final class ToolSink: NSObject, MobileToolCallerProtocol {
+    private let call: (String, String) throws -> String
+
+    init(_ call: @escaping (String, String) throws -> String) { self.call = call }
+
+    func callTool(_ name: String?, arguments: String?, error: NSErrorPointer) -> String {
+        do {
+            return try call(name ?? "", arguments ?? "")
+        } catch let thrown {
+            error?.pointee = thrown as NSError
+            return ""
+        }
     }
 }
