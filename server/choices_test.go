@@ -181,3 +181,38 @@ func TestProgressOfThePrompt(t *testing.T) {
 		t.Errorf("without a stream: %d: %s", status, answer)
 	}
 }
+
+// A last message of the assistant is gone on with, as if it had been generated just now.
+func TestContinuing(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	const question = `{"role": "user", "content": "Tom has 3 apples."}`
+	for _, c := range []struct{ path, more, tokens, begin, end string }{
+		{"/v1/chat/completions", `, "continue_final_message": true, "add_generation_prompt": false`, `"max_tokens": %d`, `"content":"`, `"},"logprobs"`},
+		{"/v1/messages", "", `"max_tokens": %d`, `"text":"`, `"}]`},
+		{"/api/chat", "", `"stream": false, "options": {"num_predict": %d}`, `"content":"`, `"},"done"`},
+	} {
+		ask := func(tokens int, messages, more string) string {
+			t.Helper()
+			status, body := post(t, url+c.path, "application/json", `{"messages": [`+messages+`], `+fmt.Sprintf(c.tokens, tokens)+more+`}`, nil)
+			_, text, begins := strings.Cut(body, c.begin)
+			text, _, ends := strings.Cut(text, c.end)
+			if status != 200 || !begins || !ends {
+				t.Fatalf("%s: %d %s", c.path, status, body)
+			}
+			return text
+		}
+		whole, begun := ask(12, question, ""), ask(6, question, "")
+		if rest := ask(6, question+`, {"role": "assistant", "content": "`+begun+`"}`, c.more); begun+rest != whole || rest == "" {
+			t.Errorf("%s: %q goes on with %q, want %q", c.path, begun, rest, whole)
+		}
+	}
+	for fields, param := range map[string]string{
+		`"continue_final_message": true, "messages": [` + question + `]`:                                                                       "continue_final_message",
+		`"continue_final_message": true, "add_generation_prompt": true, "messages": [` + question + `, {"role": "assistant", "content": "A"}]`: "add_generation_prompt",
+		`"add_generation_prompt": false, "messages": [` + question + `]`:                                                                       "add_generation_prompt",
+	} {
+		if status, body := post(t, url+"/v1/chat/completions", "application/json", "{"+fields+"}", nil); status != 400 || !strings.Contains(body, `"param":"`+param+`"`) {
+			t.Errorf("%s: %d %s", fields, status, body)
+		}
+	}
+}
