@@ -1,3 +1,3 @@
 plugins {
-    id("com.android.application") version "9.1.0" apply false // brings Kotlin; needs Gradle 9.2.1
+    id("com.android.application") version "9.1.0" apply false // brings Kotlin; needs Gradle 9.3.1
 }
