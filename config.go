@@ -92,9 +92,10 @@ type Config struct {
 	// Progress, if not nil, is called during long work while models are opened.
 	Progress func(Progress)
 
-	parts layers.Trace                                    // if not nil, is called for the parts of the target's passes
-	queue func() *offload.Queue                           // makes the queue of the model that is opened; nil without a device
-	reads func(lane, name string, began, ended time.Time) // if not nil, is called for the target's reads
+	parts layers.Trace                                            // if not nil, is called for the parts of the target's passes
+	queue func() *offload.Queue                                   // makes the queue of the model that is opened; nil without a device
+	alloc func(d tensor.DType, bytes int) (weights.Memory, error) // gives memory for its weights that stay; nil for the usual
+	reads func(lane, name string, began, ended time.Time)         // if not nil, is called for the target's reads
 }
 
 // Progress is the state of a piece of long work.

@@ -98,7 +98,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
-	cfg.queue = e.npu.queues(e.npu.target(), e.pool)
+	cfg.queue, cfg.alloc = e.npu.queues(e.npu.target(), e.pool), e.npu.memory(e.npu.target())
 	target := cfg
 	target.DraftMask = 0
 	dram := cfg.DRAM
@@ -143,7 +143,7 @@ func (e *Engine) newPolicy() (spec.Policy, error) {
 
 // openDraft opens the draft model, which must fit the target.
 func (e *Engine) openDraft(ctx context.Context, cfg Config) (err error) {
-	cfg.queue = e.npu.queues(e.npu.draft(), e.pool)
+	cfg.queue, cfg.alloc = e.npu.queues(e.npu.draft(), e.pool), e.npu.memory(e.npu.draft())
 	cfg.OpenFile, cfg.parts, cfg.reads = nil, nil, nil // the draft's files are read once
 	if e.draft, err = openModel(ctx, cfg, cfg.Draft, 0, e.pool); err != nil {
 		return fmt.Errorf("lever: draft: %w", err)

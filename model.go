@@ -148,14 +148,14 @@ func parallel(m *arch.Model, mask int32) (spec.Parallel, error) {
 const unbounded = 1 << 50
 
 // openReader loads all weights, or, where dram bounds their memory, streams what does not fit. Tables of which a pass looks up few rows, beside the
-// embedding, stay on flash in any case.
+// embedding, stay on flash in any case. Where a device has memory for weights, a stream keeps them there.
 func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 	if dram == 0 {
 		all, err := m.store.Plan(unbounded)
 		if err != nil {
 			return err
 		}
-		if all.Tables > 0 {
+		if all.Tables > 0 || cfg.alloc != nil {
 			dram = all.Total()
 		}
 	}
@@ -168,7 +168,7 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 		return nil
 	}
 	streamer, err := m.store.Stream(ctx, weights.StreamOptions{
-		DRAM: dram, ReadSize: cfg.ReadSize, Depth: cfg.ReadDepth, Trace: cfg.reads,
+		DRAM: dram, ReadSize: cfg.ReadSize, Depth: cfg.ReadDepth, Trace: cfg.reads, Alloc: cfg.alloc,
 		HeadOnce: cfg.Draft == "", // without a draft, hardly any pass accepts several tokens
 	})
 	if err != nil {

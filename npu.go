@@ -124,6 +124,18 @@ func (o *offloading) queues(options offload.QueueOptions, pool *kernels.Pool) fu
 	return func() *offload.Queue { return o.scheduler.NewQueue(options) }
 }
 
+// memory returns what gives the weights of a model memory that the device sees; nil where there is no device that needs it.
+func (o *offloading) memory(options offload.QueueOptions) func(d tensor.DType, bytes int) (weights.Memory, error) {
+	if o.scheduler == nil || options.Blocks == offload.CPU && options.Head == offload.CPU {
+		return nil
+	}
+	device := o.scheduler.WeightAllocator()
+	if device == nil {
+		return nil
+	}
+	return func(d tensor.DType, bytes int) (weights.Memory, error) { return device.AllocWeights(d, bytes) }
+}
+
 // prepareNPU finds out what the products of the models cost. A device that turns out to be of no use is left alone.
 func (e *Engine) prepareNPU(ctx context.Context) error {
 	if e.npu.scheduler == nil {

@@ -13,7 +13,8 @@ import (
 // tmpfs, some FUSE file systems and some storage of Android do, the file is read through the page cache, and what has
 // been read is dropped from there: it would only displace the memory of others. The File's method Mode() IOMode says which it is.
 //
-// Reads whose offset, length or memory is not a multiple of 4096 bytes go through the page cache too.
+// Reads whose offset, length or memory is not a multiple of 4096 bytes go through the page cache too, as do those to memory of a device that the
+// system cannot read into directly.
 func OpenDirect(path string) (File, error) {
 	f, err := openBuffered(path)
 	if err != nil {
@@ -65,17 +66,20 @@ func (f bufferedFile) Mode() IOMode { return Buffered }
 // directFile reads past the page cache where it can.
 type directFile struct {
 	bufferedFile
-	direct *os.File
+	direct File
 	works  atomic.Bool // no direct read was refused
 }
 
 func (f *directFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.works.Load() && isAligned(p) && len(p)%alignment == 0 && off%alignment == 0 {
 		n, err := f.direct.ReadAt(p, off)
-		if !isRefusal(err) {
+		switch {
+		case errors.Is(err, syscall.EFAULT): // this memory, such as some devices', can't be read into directly
+		case !isRefusal(err):
 			return n, err
+		default:
+			f.works.Store(false)
 		}
-		f.works.Store(false)
 	}
 	return f.bufferedFile.ReadAt(p, off)
 }

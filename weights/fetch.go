@@ -272,6 +272,9 @@ func (r *Streamer) isUnwanted(l *fetch) bool {
 // finish hands out a fetch that was read and checked.
 func (r *Streamer) finish(l *fetch) {
 	r.store.forgetVerified(l.err)
+	if l.mem.flush != nil && l.err == nil {
+		_ = l.mem.flush(0, len(l.data)) // who gave the memory remembers the error
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.done = true

@@ -8,10 +8,19 @@ import (
 	"github.com/lever-go/lever/internal/offheap"
 )
 
+// Memory is memory that others than the CPU use too, such as a device.
+type Memory interface {
+	Bytes() []byte // begins at a multiple of 4096
+	// Flush is called once bytes from..to−1 have been written. Whoever gave the memory remembers an error: the CPU can use it all the same.
+	Flush(from, to int) error
+	Free() error
+}
+
 // pages is a buffer that starts at a multiple of 4096 bytes.
 type pages struct {
 	bytes []byte
 	free  func() error
+	flush func(from, to int) error // or nil
 }
 
 // newPages returns n zero bytes outside the Go heap.
@@ -20,7 +29,17 @@ func newPages(n int) (pages, error) {
 	if err != nil {
 		return pages{}, fmt.Errorf("weights: %w", err)
 	}
-	return pages{mem, free}, nil
+	return pages{bytes: mem, free: free}, nil
+}
+
+// newPinned returns memory for a segment that stays.
+func (r *Streamer) newPinned(e *scanned) (pages, error) {
+	if r.opts.Alloc != nil {
+		if m, err := r.opts.Alloc(e.dtype, e.Size); err == nil {
+			return pages{m.Bytes(), m.Free, m.Flush}, nil
+		}
+	}
+	return newPages(e.Size)
 }
 
 // slab is memory that experts share, as each alone would not end where a huge page does: their reads would then be slower, and cost more processor time.
@@ -47,7 +66,7 @@ func (s *slab) take(n int) (pages, bool) {
 	part := s.mem[s.next : s.next+whole : s.next+whole]
 	s.next += whole
 	s.live++
-	return pages{part[:n], func() error {
+	return pages{bytes: part[:n], free: func() error {
 		if s.live--; s.live > 0 {
 			return offheap.Discard(part)
 		}

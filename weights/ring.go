@@ -63,6 +63,8 @@ func (r *Streamer) provide(place int, ringFull *bool) *fetch {
 	var ok bool
 	kept := r.keeps(place)
 	switch {
+	case r.pinned[place] && place < r.scan.pass:
+		mem, ok = r.allocateFrom(func(int) (pages, error) { return r.newPinned(&e) }, e.Size)
 	case r.pinned[place]:
 		mem, ok = r.allocate(e.Size)
 	case kept:
@@ -191,7 +193,7 @@ func (r *Streamer) giveBack(l *fetch) {
 
 // unmap gives memory back to the system.
 func (r *Streamer) unmap(mem pages) {
-	_ = mem.free() // unmapping what was mapped cannot fail
+	_ = mem.free() // unmapping what was mapped cannot fail, and a device remembers its errors
 	r.count(-len(mem.bytes))
 }
 

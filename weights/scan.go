@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/lever-go/lever/tensor"
 )
 
 // address is the place of a segment in a store.
@@ -22,9 +24,11 @@ type scan struct {
 type scanned struct {
 	address
 	segmentEntry
-	head  bool // it holds rows of the final norm or of the matrix that serves as the head
-	table bool // it holds rows of a table that is not the embedding, and is never pinned
-	last  int  // offset of its last part
+	head    bool         // it holds rows of the final norm or of the matrix that serves as the head
+	table   bool         // it holds rows of a table that is not the embedding, and is never pinned
+	last    int          // offset of its last part
+	largest int          // bytes of its largest part
+	dtype   tensor.DType // of that
 }
 
 // newScan returns the scan of a store. Tables, of which a pass looks up single rows, do not belong to a pass, but the embedding does where it serves
@@ -77,6 +81,9 @@ func (s *scan) add(m *manifest, t *tensorEntry, head bool) {
 		}
 		s.segments[i].head = s.segments[i].head || head
 		s.segments[i].last = max(s.segments[i].last, p.Offset)
+		if n := t.partBytes(p); n > s.segments[i].largest {
+			s.segments[i].largest, s.segments[i].dtype = n, t.dtype
+		}
 	}
 }
 

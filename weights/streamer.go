@@ -31,6 +31,9 @@ type StreamOptions struct {
 	HeadOnce bool
 	// Buffered reads through the page cache even where direct reads would work.
 	Buffered bool
+	// Alloc, if not nil, gives memory for the segments of a pass that stay in memory, by the type of their weights: such as a device's, which then
+	// computes with them where they lie. Where it returns an error, they are kept elsewhere. It is called with a lock held.
+	Alloc func(d tensor.DType, bytes int) (Memory, error)
 	// Trace, if not nil, is called with every read and check, in the lane of the worker that did it, of every wait of a consumer, in the lane
 	// "wait", and of every tensor that is asked for out of the store's order, in the lane "out of order". It is called from several goroutines at once.
 	Trace func(lane, name string, start, end time.Time)

@@ -22,6 +22,14 @@ type Device interface {
 	Close() error
 }
 
+// WeightAllocator is a [Device] that multiplies with weights in place only where they lie in memory that it gave for them. Others are copied at each
+// Submit.
+type WeightAllocator interface {
+	// AllocWeights is Alloc for weights of a type that stay where they are, and for nothing else. The CPU computes with them too. After an error,
+	// which wraps [ErrUnsupported] where it is of no use, they may lie anywhere.
+	AllocWeights(d tensor.DType, bytes int) (Buffer, error)
+}
+
 // Buffer is memory of a device that the CPU sees too, outside the Go heap: the same memory where the driver can, otherwise a copy.
 type Buffer interface {
 	// Bytes is the CPU's view. It begins at a multiple of [Capabilities].Alignment and stays valid until Free. The CPU leaves it alone while a

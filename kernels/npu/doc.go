@@ -43,7 +43,8 @@
 //     device is missing it returns an error: the driver is absent then, and Lever goes on without it.
 //  6. Run [github.com/lever-go/lever/kernels/npu/nputest.TestDevice], also with -race.
 //
-// Optional upgrades are found by type assertion on the Device: [Coster] gives costs without measuring them.
+// Optional upgrades are found by type assertion on the Device: [Coster] gives costs without measuring them, [WeightAllocator] memory for weights
+// that stay.
 //
 // # Limits
 //

@@ -16,7 +16,7 @@ type Product struct {
 // Operands are the memory that one Submit of a program for a [Product] works on.
 type Operands struct {
 	// W is the matrix, or as many rows of a larger one; its Row does not matter. Its memory may lie anywhere; a driver that can tell by the
-	// address that it lies in a buffer of the device need not copy it.
+	// address that it lies in a buffer of the device, which is then flushed, need not copy it.
 	W tensor.Packed
 	// X holds float32 [batch][Cols] from byte XOffset on, a multiple of [Capabilities].Alignment. The caller has flushed what it wrote.
 	X       Buffer

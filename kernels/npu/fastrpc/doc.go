@@ -12,8 +12,8 @@
 //     go in (bits 16 to 23) and come out (bits 8 to 15). Modules that are always there have the handles 0 (which loads modules), 3 and 4.
 //  4. A goroutine waits in a call of handle 3 for what the DSP asks of the host, and answers with the next such call: the module's file, of
 //     which the DSP opens, seeks and reads parts, and memory for its heap. Other files are refused.
-//  5. Shared memory is a dma-buf of /dev/dma_heap/system, or of the device where there is no such heap, mapped here and in the process of the
-//     DSP. Its addresses on the DSP have 32 bits: that is all that a session can map.
+//  5. Shared memory is a dma-buf of /dev/dma_heap/system, of /dev/ion on older Android kernels, or of the device where there is neither, mapped
+//     here and in the process of the DSP. Its addresses on the DSP have 32 bits: that is all that a session can map at a time.
 //
 // # Usage
 //

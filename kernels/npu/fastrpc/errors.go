@@ -46,7 +46,7 @@ func (c Code) Error() string {
 
 // kind returns the error of package npu that a cause amounts to, or otherwise.
 func kind(cause, otherwise error) error {
-	for _, known := range []error{npu.ErrUnsupported, npu.ErrOutOfMemory, npu.ErrLost} {
+	for _, known := range []error{npu.ErrUnsupported, ErrNoAddresses, npu.ErrOutOfMemory, npu.ErrLost} {
 		if errors.Is(cause, known) {
 			return known
 		}
@@ -58,7 +58,7 @@ func kind(cause, otherwise error) error {
 	if errors.As(cause, &code) {
 		switch code {
 		case codeNoMemory, codeMap, codeNoSharedMemory:
-			return npu.ErrOutOfMemory
+			return memoryKind(otherwise)
 		case codeBadState, codeException:
 			return npu.ErrLost
 		}
@@ -68,12 +68,20 @@ func kind(cause, otherwise error) error {
 	if errors.As(cause, &errno) {
 		switch errno {
 		case syscall.ENOMEM, syscall.ENOSPC:
-			return npu.ErrOutOfMemory
+			return memoryKind(otherwise)
 		case syscall.EPIPE, syscall.ECONNRESET, syscall.ENODEV, syscall.EBADF, syscall.ETIMEDOUT:
 			return npu.ErrLost
 		}
 	}
 	return otherwise
+}
+
+// memoryKind returns otherwise where that says more than that memory is missing.
+func memoryKind(otherwise error) error {
+	if errors.Is(otherwise, npu.ErrOutOfMemory) {
+		return otherwise
+	}
+	return npu.ErrOutOfMemory
 }
 
 // failed returns the error of doing something, with what it amounts to if that is not plain from the cause.

@@ -22,7 +22,12 @@ type Memory struct {
 
 const (
 	heapAlloc = 0 // requests of a heap of dma-bufs, of the kind 'H'
+	ionAlloc  = 0 // of ION, of the kind 'I'
+	ionQuery  = 8
 	bufSync   = 0 // and of a dma-buf, of the kind 'b'
+
+	ionSystem = 0 // the type of the heap of ordinary memory
+	ionCached = 1
 
 	closeOnExec = 0x80000
 	openForBoth = 2
@@ -35,16 +40,28 @@ const (
 	pageBytes = 4096
 )
 
-var heaps = []string{"/dev/dma_heap/system", "/dev/dma_heap/qcom,system"}
+// heaps are the files of the system that allocate dma-bufs, the first one that opens being taken, with how they do it: those of Linux since 5.6,
+// and ION, which Android had before.
+var heaps = []struct {
+	path  string
+	alloc func(k Kernel, heap, size int) (int, error)
+}{
+	{"/dev/dma_heap/system", allocFromHeap},
+	{"/dev/dma_heap/qcom,system", allocFromHeap},
+	{"/dev/ion", allocFromION},
+}
 
-// Alloc returns n zero bytes, which begin at a page. The error wraps [npu.ErrOutOfMemory], or [npu.ErrLost].
+// ErrNoAddresses says that a process of the DSP can map no more. It is an [npu.ErrOutOfMemory]. [Memory.Detach] gives addresses back.
+var ErrNoAddresses = fmt.Errorf("no addresses are left on the DSP, whose processes have 4 GiB: %w", npu.ErrOutOfMemory)
+
+// Alloc returns n zero bytes, which begin at a page. The error wraps [ErrNoAddresses], [npu.ErrOutOfMemory] or [npu.ErrLost].
 func (s *Session) Alloc(n int) (*Memory, error) {
 	m, err := s.allocHere(n)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.attach(); err != nil {
-		return nil, errors.Join(s.failed(fmt.Sprintf("map %d bytes on the DSP, whose processes have 4 GiB of addresses", n), err, npu.ErrOutOfMemory), m.Free())
+		return nil, errors.Join(s.failed(fmt.Sprintf("map %d bytes on the DSP", n), err, ErrNoAddresses), m.Free())
 	}
 	return m, nil
 }
@@ -56,7 +73,7 @@ func (m *Memory) attach() error {
 		return err
 	})
 	if err == nil && (m.address == 0 || m.address > math.MaxUint32-uint64(len(m.mem))) {
-		err = fmt.Errorf("address %#x: %w", m.address, npu.ErrOutOfMemory)
+		err = fmt.Errorf("address %#x: %w", m.address, ErrNoAddresses)
 	}
 	return err
 }
@@ -81,19 +98,14 @@ func (s *Session) allocHere(n int) (*Memory, error) {
 // allocBuffer returns the descriptor of a dma-buf.
 func (s *Session) allocBuffer(size int) (int, error) {
 	var refused error
-	for _, path := range heaps {
-		heap, err := s.k.Open(path)
+	for _, h := range heaps {
+		heap, err := s.k.Open(h.path)
 		if err == nil {
-			a := struct {
-				size      uint64
-				fd, flags uint32 // fd is returned
-				heapFlags uint64
-			}{size: uint64(size), flags: openForBoth | closeOnExec}
-			err = ask(s.k, heap, 'H', heapAlloc, &a)
-			return int(a.fd), errors.Join(err, s.k.Close(heap))
+			fd, err := h.alloc(s.k, heap, size)
+			return fd, errors.Join(err, s.k.Close(heap))
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			refused = fmt.Errorf("%s: %w: %w", path, npu.ErrUnsupported, err)
+			refused = fmt.Errorf("%s: %w: %w", h.path, npu.ErrUnsupported, err)
 		}
 	}
 	var fd int
@@ -105,6 +117,48 @@ func (s *Session) allocBuffer(size int) (int, error) {
 		err = refused
 	}
 	return fd, err
+}
+
+func allocFromHeap(k Kernel, heap, size int) (int, error) {
+	a := struct {
+		size      uint64
+		fd, flags uint32 // fd is returned
+		heapFlags uint64
+	}{size: uint64(size), flags: openForBoth | closeOnExec}
+	err := ask(k, heap, 'H', heapAlloc, &a)
+	return int(a.fd), err
+}
+
+// allocFromION allocates as ION does since Linux 4.12, from the heap of ordinary memory, whose number makers choose.
+func allocFromION(k Kernel, ion, size int) (int, error) {
+	type heap struct {
+		name         [32]byte
+		kind, number uint32
+		_            [3]uint32
+	}
+	list := make([]heap, 32)
+	query := struct {
+		count uint32
+		_     uint32
+		heaps unsafe.Pointer
+		_     [2]uint32
+	}{count: uint32(len(list)), heaps: unsafe.Pointer(&list[0])}
+	if err := ask(k, ion, 'I', ionQuery, &query); err != nil {
+		return 0, err
+	}
+	for _, h := range list[:min(int(query.count), len(list))] {
+		if h.kind == ionSystem && h.number < 32 {
+			a := struct {
+				size        uint64
+				heaps       uint32 // by their bits
+				flags       uint32
+				fd, padding uint32 // fd is returned
+			}{size: uint64(size), heaps: 1 << h.number, flags: ionCached}
+			err := ask(k, ion, 'I', ionAlloc, &a)
+			return int(a.fd), err
+		}
+	}
+	return 0, fmt.Errorf("/dev/ion has no heap of ordinary memory: %w", npu.ErrUnsupported)
 }
 
 // Bytes is the CPU's view. It stays valid until Free.
@@ -127,21 +181,28 @@ func (m *Memory) sync(doing string, what uint64) error {
 	return m.s.failed(doing+" shared memory", err, npu.ErrLost)
 }
 
+// Detach gives the addresses on the DSP back, which uses them no more. The CPU's view stays.
+func (m *Memory) Detach() error {
+	if m.address == 0 {
+		return nil
+	}
+	err := m.s.use(func() error { return m.s.abi.detach(m.s.k, m.s.fd, m) })
+	if err = m.s.failed("unmap memory on the DSP", err, nil); err == nil {
+		m.address = 0
+	}
+	return err
+}
+
 // Free gives the memory back. Freeing again does nothing.
 func (m *Memory) Free() (err error) {
 	m.free.Do(func() {
-		var errs []error
-		if m.address != 0 {
-			err := m.s.use(func() error { return m.s.abi.detach(m.s.k, m.s.fd, m) })
-			err = m.s.failed("unmap memory on the DSP", err, nil)
-			// A process that has ended, or will, has no memory to give back.
-			if !errors.Is(err, npu.ErrLost) && !errors.Is(err, fs.ErrClosed) {
-				errs = append(errs, err)
-			}
+		err = m.Detach()
+		// A process that has ended, or will, has no memory to give back.
+		if errors.Is(err, npu.ErrLost) || errors.Is(err, fs.ErrClosed) {
+			err = nil
 		}
-		errs = append(errs, m.s.k.Unmap(m.mem), m.s.k.Close(m.fd))
+		err = errors.Join(err, m.s.k.Unmap(m.mem), m.s.k.Close(m.fd))
 		m.mem = nil
-		err = errors.Join(errs...)
 	})
 	return err
 }

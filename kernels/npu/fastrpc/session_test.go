@@ -67,7 +67,9 @@ func kernels(t *testing.T) map[string]*fastrpctest.Kernel {
 		all[path] = fastrpctest.New(path, newDoubler())
 	}
 	all["no heap"] = fastrpctest.New("/dev/fastrpc-cdsp", newDoubler())
-	all["no heap"].Heap = false
+	all["no heap"].Heap = ""
+	all["ION"] = fastrpctest.New("/dev/adsprpc-smd", newDoubler())
+	all["ION"].Heap = "/dev/ion"
 	return all
 }
 

@@ -33,9 +33,9 @@ func (d *Device) Alloc(bytes int) (npu.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := d.session.Alloc(bytes)
+	m, err := d.alloc(bytes)
 	if err != nil {
-		return nil, d.failed(err)
+		return nil, err
 	}
 	return &buffer{d: d, size: bytes, memory: m}, nil
 }
@@ -86,8 +86,8 @@ func (b *buffer) quantised(offset, blocks int, unchanged bool) (address uint32, 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.form == nil {
-		if b.form, err = b.d.session.Alloc((b.size + 4*block - 1) / (4 * block) * formBytes); err != nil {
-			return 0, false, b.d.failed(err)
+		if b.form, err = b.d.alloc((b.size + 4*block - 1) / (4 * block) * formBytes); err != nil {
+			return 0, false, err
 		}
 	}
 	address = b.form.Address() + uint32(offset/(4*block)*formBytes)

@@ -48,12 +48,13 @@ type Device struct {
 	wake    chan struct{} // tells the goroutine of the device that there are messages
 	stopped chan struct{} // closed when it ends
 
-	submitting sync.Mutex             // of submits, which are made in order, and of what follows
-	weights    [slots]*fastrpc.Memory // of the messages
-	mu         sync.Mutex             // of what follows
+	submitting sync.Mutex // of submits, which are made in order
+	mu         sync.Mutex // of what follows
 	closed     bool
 	events     [slots]*event
-	from, to   uint32 // positions in the queue of what is under way
+	from, to   uint32             // positions in the queue of what is under way
+	weights    []*residentWeights // in the order of their memory
+	copies     []*fastrpc.Memory  // for weights that are copied, and in use by no program
 	lost       error
 }
 
@@ -126,11 +127,9 @@ func (d *Device) Close() error {
 	}
 	d.submitting.Lock()
 	defer d.submitting.Unlock()
-	errs := []error{d.queue.Free(), d.done.Free()}
-	for _, w := range d.weights {
-		if w != nil {
-			errs = append(errs, w.Free())
-		}
+	var errs []error
+	for _, m := range append(d.copies, d.queue, d.done) {
+		errs = append(errs, m.Free())
 	}
 	if err := errors.Join(append(errs, d.session.Close())...); err != nil {
 		return fmt.Errorf("hexagon: close: %w", err)

@@ -7,8 +7,8 @@
 // # How a product is computed
 //
 //  1. Buffers lie in memory that CPU and DSP share, mapped in both for as long as they live.
-//  2. A Submit copies the part of the weights to shared memory of its own, and writes a message to a queue in shared memory: addresses and
-//     sizes. There are eight places.
+//  2. A Submit writes a message to a queue in shared memory: addresses and sizes. There are eight places. Weights that stay in memory lie where
+//     the DSP sees them (AllocWeights); others are copied to such memory before.
 //  3. A goroutine calls the DSP for all messages that there are, by four calls at the same time, each of which has a thread of the DSP and
 //     computes a share of the rows of weights. The module (src/module.c) flushes the DSP's caches, computes the products in order, marks each as
 //     done, and flushes again. What is submitted meanwhile is for the next calls: the more wait, the less a call costs each.
@@ -23,8 +23,13 @@
 //
 // # Limits
 //
-// Between calls the DSP waits for the next. No clock is asked for: the DSP's own governor chooses. Weights are copied once for each Submit, also
-// those that stay in memory. The kernels need version 67 of the architecture or newer (Snapdragon 888).
+// Between calls the DSP waits for the next. No clock is asked for: the DSP's own governor chooses. The kernels need version 67 of the architecture
+// or newer (Snapdragon 888).
+//
+// Weights that are streamed from flash are copied at each Submit: Linux reads files past the page cache only into memory that is not a dma-buf, and
+// copying is faster than the page cache. Weights that stay are mapped once, as far as 32 bits of addresses go. Where other buffers need addresses,
+// those of the weights that were used least recently are given back, and these are copied too. Package offload measures products whose
+// weights are copied.
 //
 // # Target
 //

@@ -57,7 +57,11 @@ func TestConformance(t *testing.T) {
 // generate writes a text with a model, all products of which run on a device if there is one. It calls begin, if not nil, once all is ready.
 func generate(t testing.TB, model string, d *Device, tokens int, begin func()) lever.Result {
 	t.Helper()
-	cfg := lever.Config{Model: model}
+	return generateWith(t, lever.Config{Model: model}, d, tokens, begin)
+}
+
+func generateWith(t testing.TB, cfg lever.Config, d *Device, tokens int, begin func()) lever.Result {
+	t.Helper()
 	if d != nil {
 		cfg.NPU = d
 		cfg.NPUCosts = npu.Costs{Rates: []npu.Rate{{Type: "q8_0", Rows: 1, BytesPerSecond: 1e9}}} // so that they are not measured

@@ -40,7 +40,7 @@ func (d *Device) Compile(p npu.Product, batch int) (npu.Program, error) {
 // Close does nothing.
 func (p *program) Close() error { return nil }
 
-// Submit copies the weights to memory that the DSP sees and writes a message.
+// Submit writes a message, after copying the weights to memory that the DSP sees, unless they lie there.
 func (p *program) Submit(ctx context.Context, rows int, o npu.Operands) (npu.Event, error) {
 	if err := p.product.CheckSubmit(p.batch, alignment, rows, &o); err != nil {
 		return nil, err
@@ -67,18 +67,27 @@ func (p *program) Submit(ctx context.Context, rows int, o npu.Operands) (npu.Eve
 }
 
 // queue writes a message to the next place of the queue, which is free.
-func (p *program) queue(rows int, o *npu.Operands, x, y *buffer) (*event, error) {
+func (p *program) queue(rows int, o *npu.Operands, x, y *buffer) (_ *event, err error) {
 	d := p.d
 	d.mu.Lock()
-	err, place := d.usable(), d.to%slots
+	place := d.to % slots
+	err = d.usable()
 	d.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	weights, err := d.copyWeights(place, o.W.Data)
+	e := &event{x: x, y: y, done: make(chan struct{})}
+	weights, err := d.place(e, o.W.Data)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			d.mu.Lock()
+			e.giveBack(d)
+			d.mu.Unlock()
+		}
+	}()
 	form, there, err := x.quantised(o.XOffset, rows*p.product.Cols/block, o.XUnchanged)
 	if err != nil {
 		return nil, err
@@ -96,42 +105,24 @@ func (p *program) queue(rows int, o *npu.Operands, x, y *buffer) (*event, error)
 	if err := d.queue.Flush(); err != nil {
 		return nil, d.failed(err)
 	}
-	return d.publish(x, y)
+	if err := d.publish(e); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // publish lets the DSP have the message at the end of the queue.
-func (d *Device) publish(x, y *buffer) (*event, error) {
+func (d *Device) publish(e *event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.usable(); err != nil {
-		return nil, err
+		return err
 	}
-	e := &event{x: x, y: y, done: make(chan struct{})}
 	d.events[d.to%slots] = e
 	d.to++
 	select {
 	case d.wake <- struct{}{}:
 	default: // it will look
 	}
-	return e, nil
-}
-
-// copyWeights copies a part of a matrix to the memory of a place of the queue, and returns its address on the DSP.
-func (d *Device) copyWeights(place uint32, part []byte) (uint32, error) {
-	w := &d.weights[place]
-	if *w != nil && len((*w).Bytes()) < len(part) {
-		err := (*w).Free()
-		*w = nil
-		if err != nil {
-			return 0, d.failed(err)
-		}
-	}
-	if *w == nil {
-		var err error
-		if *w, err = d.session.Alloc(len(part)); err != nil {
-			return 0, d.failed(err)
-		}
-	}
-	copy((*w).Bytes(), part)
-	return (*w).Address(), d.failed((*w).Flush())
+	return nil
 }

@@ -19,9 +19,11 @@ const (
 
 // event is a submitted program. err is set before done is closed.
 type event struct {
-	x, y *buffer
-	err  error
-	done chan struct{}
+	x, y    *buffer
+	weights *residentWeights // where they lie, or
+	copied  *fastrpc.Memory  // where they were copied to
+	err     error
+	done    chan struct{}
 }
 
 // Wait waits for the end of the call that brings the result.
@@ -110,6 +112,7 @@ func (d *Device) end(from, to uint32, err error) {
 	for i := from; i != to; i++ {
 		e := d.events[i%slots]
 		e.err = err
+		e.giveBack(d)
 		close(e.done)
 		d.events[i%slots] = nil
 		<-d.free

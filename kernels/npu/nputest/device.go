@@ -34,6 +34,7 @@ func TestDevice(t *testing.T, open func() (npu.Device, error)) {
 		{"products", (*suite).products},
 		{"products of a part", (*suite).part},
 		{"products of unchanged rows", (*suite).unchanged},
+		{"weights in its memory", (*suite).weights},
 		{"rows do not depend on the batch", (*suite).batchInvariance},
 		{"NaN and infinity", (*suite).notFinite},
 		{"submits in flight", (*suite).inFlight},

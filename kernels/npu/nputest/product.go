@@ -1,8 +1,10 @@
 package nputest
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu"
@@ -80,6 +82,38 @@ func (s *suite) unchanged() {
 			s.run(p, rows, npu.Operands{W: w, X: in, XUnchanged: i != 0 && i != 4, Y: y})
 			s.near(fmt.Sprintf("%v, product %d", d, i), s.result(y, rows*out), product(w, x, rows))
 		}
+	}
+}
+
+// weights multiplies with parts of a matrix in memory that the device gave for it, and with others that come there.
+func (s *suite) weights() {
+	d, ok := s.d.(npu.WeightAllocator)
+	if !ok {
+		s.Skip("the device gives no memory for weights")
+	}
+	for _, t := range s.caps.Weights {
+		const bytes = 1 << 20
+		memory, err := d.AllocWeights(t, bytes)
+		s.must(err)
+		if mem := memory.Bytes(); len(mem) != bytes || uintptr(unsafe.Pointer(&mem[0]))%4096 != 0 {
+			s.Fatalf("%d bytes of %d at %p, which is to be a multiple of 4096", len(mem), bytes, mem)
+		}
+		p, x := s.compile(t, 32, 256, s.caps.Batch(1)), s.normal(256)
+		for i := range 2 {
+			w := s.matrix(t, 64, 256)
+			w.Data = memory.Bytes()[bytes-len(w.Data):][:copy(memory.Bytes()[bytes-len(w.Data):], w.Data)]
+			s.must(memory.Flush(bytes-len(w.Data), bytes))
+			for row := 0; row < 64; row += 32 {
+				part, out := w.Slice(row, row+32), s.output(s.caps.Batch(1), 32)
+				s.run(p, 1, npu.Operands{W: part, X: s.padded(x, s.caps.Batch(1), 256), Y: out})
+				s.near(fmt.Sprintf("%v, weights %d", t, i), s.result(out, 32), product(part, x, 1))
+			}
+		}
+		s.must(memory.Free())
+		s.must(memory.Free())
+	}
+	if _, err := d.AllocWeights(tensor.F32, 1<<20); !errors.Is(err, npu.ErrUnsupported) {
+		s.Errorf("memory for weights that the device does not take: %v", err)
 	}
 }
 

@@ -88,6 +88,12 @@ func (s *Scheduler) Prepare(ctx context.Context, pool *kernels.Pool, types []ten
 // Capabilities returns those of the device.
 func (s *Scheduler) Capabilities() npu.Capabilities { return s.caps }
 
+// WeightAllocator returns the device if it is one, or nil.
+func (s *Scheduler) WeightAllocator() npu.WeightAllocator {
+	a, _ := s.device.(npu.WeightAllocator)
+	return a
+}
+
 // Costs returns what products take on the CPU and on the device.
 func (s *Scheduler) Costs() *Costs { return &s.costs }
 

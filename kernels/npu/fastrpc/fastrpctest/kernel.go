@@ -39,7 +39,7 @@ var (
 // Kernel is a [fastrpc.Kernel] with one DSP.
 type Kernel struct {
 	Device    string            // the file of the DSP, which says what interface its driver has
-	Heap      bool              // there is a heap of dma-bufs
+	Heap      string            // the file that allocates dma-bufs, of a heap of Linux or ION; empty if there is none
 	Files     map[string][]byte // of the system
 	Processor Processor
 	// Fault, if not nil, is asked for what goes wrong at each call of the kernel.
@@ -68,7 +68,7 @@ type file struct {
 // New returns a kernel with a device file and what computes behind it.
 func New(device string, p Processor) *Kernel {
 	return &Kernel{
-		Device: device, Heap: true, Processor: p, released: make(chan struct{}), open: map[int]*file{}, mapped: map[*byte][]byte{},
+		Device: device, Heap: "/dev/dma_heap/system", Processor: p, released: make(chan struct{}), open: map[int]*file{}, mapped: map[*byte][]byte{},
 		Files: map[string][]byte{"/vendor/dsp/cdsp/fastrpc_shell_unsigned_3": []byte("\x7fELF, a shell")},
 	}
 }
@@ -145,7 +145,7 @@ func (k *Kernel) find(fd int) (*file, error) {
 }
 
 func (k *Kernel) Open(path string) (int, error) {
-	if path != k.Device && !(k.Heap && path == "/dev/dma_heap/system") {
+	if path == "" || path != k.Device && path != k.Heap {
 		return 0, syscall.ENOENT
 	}
 	if err := k.fault("open " + path); err != nil {
@@ -249,8 +249,10 @@ func (k *Kernel) Ioctl(fd int, request uint32, p unsafe.Pointer) error {
 	}
 	a := argument{p, int(request >> 16 & 0x3fff)}
 	switch kind, number := byte(request>>8), int(request&255); {
-	case kind == 'H' && number == 0 && a.size == 24:
+	case kind == 'H' && number == 0 && a.size == 24 && strings.HasPrefix(f.path, "/dev/dma_heap/"):
 		return k.alloc(a, 0, 8)
+	case kind == 'I' && f.path == "/dev/ion":
+		return k.ion(number, a)
 	case kind == 'b' && number == 0 && a.size == 8 && f.bytes > 0:
 		return k.fault("sync")
 	case kind == 'R' && f.path == k.Device:
@@ -278,6 +280,28 @@ func (k *Kernel) alloc(a argument, size, fd int) error {
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), memory)
 	*(*int32)(a.at(fd, 4)) = int32(k.add(&file{path: path, bytes: bytes, memory: memory}))
 	return nil
+}
+
+// ion does what ION does since Linux 4.12, whose requests are in include/uapi/linux/ion.h. It has a heap of a kind that programs cannot use, and one
+// of ordinary memory with the number that Qualcomm gives it.
+func (k *Kernel) ion(number int, a argument) error {
+	const system = 25
+	switch {
+	case number == 8 && a.size == 24:
+		heaps := a.pointer(8, int(a.word(0))*52)
+		copy(heaps, "secure")
+		heaps[32], heaps[36] = 6, 9 // type and number
+		copy(heaps[52:], "system")
+		heaps[52+32], heaps[52+36] = 0, system
+		*(*uint32)(a.at(0, 4)) = 2
+		return k.fault("query")
+	case number == 0 && a.size == 24:
+		if a.word(8) != 1<<system || a.word(12) != 1 {
+			return syscall.EINVAL // another heap, or memory that caches leave out
+		}
+		return k.alloc(a, 0, 16)
+	}
+	return syscall.ENOTTY
 }
 
 // mainline does what Linux's driver does, whose requests are in include/uapi/misc/fastrpc.h.
