@@ -43,7 +43,7 @@
 //
 // A set is one implementation of all inner kernels: ref (the definition: short, never tuned), go (tuned, portable), and
 // those in assembly that the processor can run: neon, dotprod, i8mm, sme2, fp16 on arm64, avx2, avx512, amx on amd64. The last of
-// [Sets] but fp16 is the default, unless the environment variable LEVER_KERNELS names another. A [Pool] uses the default until
+// [Sets] but fp16, and on macOS sme2, is the default, unless the environment variable LEVER_KERNELS names another. A [Pool] uses the default until
 // [Pool.Use] gives it a set, so that two pools of a process may differ. Build tag purego leaves ref and go.
 //
 // fp16 is the set before it except for F16 weights, which it multiplies in float16: twice as fast, and off by 0.16 % of a

@@ -31,7 +31,11 @@
 //  2. The kernel calls nothing and its stack does not grow: the check stands before the instruction that turns streaming mode on.
 //  3. Linux saves streaming vectors, predicates and ZA in the signal's frame and turns them off before it runs a handler, and
 //     restores them when that returns (Documentation/arch/arm64/sme.rst). With vectors of 512 bits the frame takes about 8 kB of the 32 kB
-//     of a signal stack of the runtime. macOS does not (bsd/dev/arm/unix_signal.c of xnu), so that sme2 is not used there.
+//     of a signal stack of the runtime.
+//  4. macOS saves NEON's registers and goes on in streaming mode (bsd/dev/arm/unix_signal.c of xnu), where a handler's NEON instructions trap, and
+//     one that gets further leaves other sums in ZA. So all signals but those of faults are held from the thread for the time of the call, and the goroutine is
+//     locked to the thread. That others who did so report right sums, and that xnu keeps ZA for each thread that it switches, is all we know:
+//     we had no Mac, so that there sme2 is taken only if LEVER_KERNELS asks for it.
 //
 // In Go's assembly all vector registers are the caller's to save. Go's compiler knows neither predicates nor the parts of Z
 // registers beyond V registers, and SMSTART and SMSTOP zero all of them. A C function that calls Go while it keeps ZA for itself

@@ -24,7 +24,9 @@ func (o *outer) run(dst []float32, ldd int, w []byte, tiles int, q []byte, n, k 
 		many -= n % groupRows
 	}
 	if many > 0 {
+		before := holdSignals()
 		o.gemm(&dst[0], ldd, &w[0], tiles, &q[0], k/o.few.dtype.BlockElems(), many)
+		releaseSignals(before)
 	}
 	if many < n {
 		o.few.run(dst[many*ldd:], ldd, w, tiles, q[many*o.x.RowBytes(k):], n-many, k)
@@ -38,7 +40,9 @@ func matMulF16F32SME2(dst []float32, ldd int, w []byte, tiles int, x []float32, 
 		many -= n % groupRows
 	}
 	if many > 0 && k > 0 {
+		before := holdSignals()
 		gemmF16SME2(&dst[0], ldd, &w[0], tiles, &x[0], k, many)
+		releaseSignals(before)
 		dst, x, n = dst[min(many*ldd, len(dst)):], x[many*k:], n-many
 	}
 	if n > 0 {

@@ -112,7 +112,8 @@ var i8mmSet = table.Kernels{
 }
 
 var sme2Set = table.Kernels{
-	Name: "sme2",
+	Name:   "sme2",
+	ByName: runtime.GOOS == "darwin", // where nobody has run it
 
 	MatMul: map[tensor.DType]table.QuantMatMul{
 		tensor.Q4_0: {Form: &outerCrossForm, Run: q4SME2.run},

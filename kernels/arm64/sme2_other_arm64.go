@@ -1,7 +1,6 @@
-//go:build !linux
+//go:build !linux && !darwin
 
 package arm64
 
-// hasSME2 reports false where signals are not known to leave ZA alone: xnu delivers one without leaving streaming mode
-// (bsd/dev/arm/unix_signal.c), and Go's runtime preempts by signals.
+// hasSME2 reports false where signals are not known to leave ZA alone.
 func hasSME2() bool { return false }

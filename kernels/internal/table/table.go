@@ -20,7 +20,7 @@ const GroupRows = 16
 // columns; k is a multiple of the weight format's block.
 type Kernels struct {
 	Name string // "ref", "go", "neon", "dotprod", "i8mm", "sme2", "fp16", "avx2", "avx512" or "amx"
-	// ByName keeps the set from being taken unless it is asked for: it gives up precision for speed.
+	// ByName keeps the set from being taken unless it is asked for: it gives up precision for speed, or nobody has run it on such a system.
 	ByName bool
 
 	// MatMul holds the products of packed weights, by their format, with activations in a form. One for F16, in a set that has one,

@@ -27,9 +27,9 @@
 //
 // # Errors
 //
-// [Open] says what it looked for and what to do. Errors wrap [npu.ErrUnsupported], [npu.ErrOutOfMemory] or [npu.ErrLost] where they apply, and
-// the cause: a [Code] of the DSP or an errno of the kernel. A call that the DSP does not answer in time loses the session, as does every failed
-// call of a module: what the process is in is not known then.
+// [Open] says what it looked for and what to do. Errors wrap [npu.ErrUnsupported], [npu.ErrOutOfMemory] or [npu.ErrLost] where they apply, and the
+// cause: a [Code] of the DSP or an errno of the kernel. [ErrNoAddresses] is the [npu.ErrOutOfMemory] of mapping. A call that the DSP does not answer
+// in time loses the session, as does every failed call of a module: what the process is in is not known then.
 //
 // # Limits
 //
