@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,6 +53,35 @@ func TestDoctor(t *testing.T) {
 		got := clitest.Execute(t, test.args...)
 		if !strings.Contains(got.Stderr, test.want) {
 			t.Errorf("%s: %s", name, got.Stderr)
+		}
+	}
+}
+
+// Where there is a file of the Hexagon NPU, a session is tried, and the report says why there is none; where there is no such file, nothing is.
+// lever profile says it too.
+func TestHexagonIsAbsent(t *testing.T) {
+	if _, err := os.Stat("/dev/fastrpc-cdsp"); err == nil {
+		t.Skip("there may be a Hexagon NPU")
+	}
+	for name, test := range map[string]struct {
+		driver profile.Access
+		tried  bool
+	}{
+		"absent":  {profile.Access{Name: "/dev/fastrpc-cdsp", Absent: true}, false},
+		"refused": {profile.Access{Name: "/dev/adsprpc-smd", Refusal: "permission denied"}, true},
+		"other":   {profile.Access{Name: "/dev/kgsl-3d0"}, false},
+	} {
+		d := profile.Device{Drivers: []profile.Access{test.driver}}
+		tryNPU(t.Context(), &d)
+		last := d.Drivers[len(d.Drivers)-1]
+		if tried := len(d.Drivers) > 1; tried != test.tried || tried && !strings.Contains(last.Refusal, "/dev/fastrpc-cdsp") {
+			t.Errorf("%s: %+v", name, d.Drivers)
+		}
+	}
+	got := clitest.MustSucceed(t, "profile", "--npu", "hexagon", "--duration", "60ms", "--out", filepath.Join(t.TempDir(), "p.json"))
+	for _, says := range []string{"--npu hexagon", "/dev/fastrpc-cdsp", "runs on the CPU"} {
+		if !strings.Contains(got.Stderr, says) {
+			t.Errorf("standard error lacks %q: %s", says, got.Stderr)
 		}
 	}
 }
