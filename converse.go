@@ -103,8 +103,10 @@ func (e *Engine) Converse(ctx context.Context, req Request, functions []Function
 // message returns the answer as a turn of the conversation.
 func (r *Result) message() tokenizer.Message {
 	thought, answer := r.Thought, r.Text
-	if thought == "" {
-		thought, answer = splitThought(r.prompt, answer)
+	if thought == "" { // nobody asked for it by itself
+		t := newThinking(r.prompt)
+		_ = errors.Join(t.take(answer), t.end()) // there is nobody to fail
+		thought, answer = t.thought.String(), t.answer.String()
 	}
 	return tokenizer.Message{Role: "assistant", Content: strings.TrimSpace(answer), Reasoning: thought, ToolCalls: r.ToolCalls}
 }

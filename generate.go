@@ -53,7 +53,7 @@ type Request struct {
 	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64. Generations that share passes share what these hold,
 	// and so draft fewer.
 	Budget int
-	// Prefill, if not nil, is called with how many tokens of the prompt are done.
+	// Prefill, if not nil, is called with how many tokens of the prompt are done, of all.
 	Prefill func(done, total int)
 	// Logits, if not nil, is called with each generated token and the logits it was picked from, before the text that the token completes is
 	// emitted. See [spec.Request].
@@ -151,7 +151,8 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	rest, promptText := e.rests(ctx), e.promptEnd(req.Tokens)
 	var thinks *thinking
 	if req.Thought != nil {
-		thinks = &thinking{tokenizer.NewThoughts(tokenizer.Prompt{Text: promptText}), req.Thought, emit}
+		thinks = newThinking(promptText)
+		thinks.tellThought, thinks.tellAnswer = req.Thought, emit
 		emit = thinks.take
 	}
 	generated, err := generator.Generate(ctx, spec.Request{
@@ -199,10 +200,13 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 	e.learned.used(options.Policy)
 	thought, answer := "", generated.Text
 	if thinks != nil {
-		thought, answer = splitThought(promptText, answer)
-		if err == nil {
-			err = thinks.end()
+		if err != nil { // what is held back is for the Result alone
+			thinks.tellThought, thinks.tellAnswer = nil, nil
 		}
+		if ended := thinks.end(); err == nil {
+			err = ended
+		}
+		thought, answer = thinks.thought.String(), thinks.answer.String()
 	}
 	return Result{
 		Text:      answer,

@@ -1,11 +1,23 @@
 package lever
 
-import "github.com/lever-go/lever/tokenizer"
+import (
+	"strings"
+
+	"github.com/lever-go/lever/tokenizer"
+)
 
 // thinking tells what a model thinks from what it answers, while it does.
 type thinking struct {
-	split           *tokenizer.Thoughts
-	thought, answer func(text string) error // answer may be nil
+	split *tokenizer.Thoughts
+	// tellThought and tellAnswer, if not nil, are called with the text of each as it comes.
+	tellThought, tellAnswer func(text string) error
+
+	thought, answer strings.Builder // all that was taken
+}
+
+// newThinking begins after a prompt, of which the end will do.
+func newThinking(prompt string) *thinking {
+	return &thinking{split: tokenizer.NewThoughts(tokenizer.Prompt{Text: prompt})}
 }
 
 // take takes a piece of text.
@@ -15,21 +27,15 @@ func (t *thinking) take(text string) error { return t.tell(t.split.Next(text)) }
 func (t *thinking) end() error { return t.tell(t.split.Flush()) }
 
 func (t *thinking) tell(thought, answer string) error {
-	if thought != "" {
-		if err := t.thought(thought); err != nil {
+	t.thought.WriteString(thought)
+	t.answer.WriteString(answer)
+	if thought != "" && t.tellThought != nil {
+		if err := t.tellThought(thought); err != nil {
 			return err
 		}
 	}
-	if answer == "" || t.answer == nil {
+	if answer == "" || t.tellAnswer == nil {
 		return nil
 	}
-	return t.answer(answer)
-}
-
-// splitThought returns what a text has of thoughts and of an answer, after a prompt of which the end will do.
-func splitThought(prompt, text string) (thought, answer string) {
-	split := tokenizer.NewThoughts(tokenizer.Prompt{Text: prompt})
-	thought, answer = split.Next(text)
-	restThought, rest := split.Flush()
-	return thought + restThought, answer + rest
+	return t.tellAnswer(answer)
 }

@@ -1,6 +1,7 @@
 package lever_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -33,6 +34,12 @@ func TestThought(t *testing.T) {
 			t.Errorf("%v: %q, %q, in pieces %q, %q", err, got.Thought, got.Text, thought.String(), answer.String())
 		}
 		want := strings.TrimLeft(plain.Text, "\n")
+		refused := errors.New("refused")
+		req.Thought = func(string) error { return refused }
+		some, err := engine.Generate(t.Context(), req, func(string) error { return refused })
+		if !errors.Is(err, refused) || !strings.HasPrefix(got.Thought, some.Thought) || !strings.HasPrefix(got.Text, some.Text) || some.Thought+some.Text == "" {
+			t.Errorf("after %q, refused: %v: thought %q, answer %q", begin, err, some.Thought, some.Text)
+		}
 		if last := messages[1]; thinks && (got.Text != "" || got.Thought != want || last.Reasoning != want || last.Content != "") || !thinks && (got.Thought != "" || got.Text != plain.Text || last.Reasoning != "") {
 			t.Errorf("after %q: thought %q, answer %q, turn %+v; all of it is %q", begin, got.Thought, got.Text, last, plain.Text)
 		}

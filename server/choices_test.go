@@ -168,14 +168,14 @@ func TestEcho(t *testing.T) {
 // A stream tells how much of its prompt is read, if it is asked to, and ends with all of it.
 func TestProgressOfThePrompt(t *testing.T) {
 	url := start(t, server.Options{Engine: openEngine(t)})
-	body := `{"prompt": "` + strings.Repeat("One more word. ", 60) + `", "max_tokens": 1, "stream": true, "return_progress": true}`
+	body := `{"prompt": "` + strings.Repeat("One more word. ", 60) + `", "max_tokens": 1, "stream": true, "stream_options": {"include_usage": true}, "return_progress": true}`
 	status, answer := post(t, url+"/v1/completions", "application/json", body, nil)
 	found := regexp.MustCompile(`"choices":\[\],"usage":null,"prompt_progress":\{"processed":(\d+),"total":(\d+)\}`).FindAllStringSubmatch(answer, -1)
 	if status != http.StatusOK || len(found) == 0 {
 		t.Fatalf("%d: %s", status, answer)
 	}
-	if last := found[len(found)-1]; last[1] != last[2] {
-		t.Errorf("of %s tokens, %s are read at last", last[2], last[1])
+	if last := found[len(found)-1]; last[1] != last[2] || !strings.Contains(answer, `"prompt_tokens":`+last[2]+`,`) {
+		t.Errorf("of %s tokens, %s are read at last: %s", last[2], last[1], answer)
 	}
 	if status, answer := post(t, url+"/v1/completions", "application/json", `{"prompt": "a", "return_progress": true}`, nil); status != http.StatusBadRequest {
 		t.Errorf("without a stream: %d: %s", status, answer)

@@ -82,8 +82,8 @@ type Request struct {
 	PromptLogits func(token int32, logits []float32)
 	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
-	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total: all but the
-	// last. With a draft model it is called once more when that has them too.
+	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total. The last one, which the first
+	// pass takes in, is done when all others are. With a draft model it is called once more when that has them too.
 	Progress func(done, total int)
 }
 
@@ -330,8 +330,10 @@ func (g *Generator) takeForced() error {
 func (g *Generator) prefill(ctx context.Context, req Request) error {
 	total := len(g.sequence) - 1
 	report := func() {
-		if req.Progress != nil {
-			req.Progress(g.target.Len(), total)
+		if done := g.target.Len(); req.Progress != nil && done == total {
+			req.Progress(total+1, total+1) // the last token takes no time of its own
+		} else if req.Progress != nil {
+			req.Progress(done, total+1)
 		}
 	}
 	reads, clock := g.io(), time.Now()
