@@ -92,7 +92,7 @@ type Result struct {
 	spec.Stats
 	*NPUStats                // nil without a device
 	IOMode    weights.IOMode `json:"io_mode,omitempty"` // how the target was read while it generated; empty if it is in memory
-	// NoPruning is why trees were not pruned on the way through the target; empty if they were, or if nothing was drafted.
+	// NoPruning is why trees were not pruned on the way through the target: see [Engine.NoPruning].
 	NoPruning string `json:"no_pruning,omitempty"`
 	PeakRSS   int64  `json:"peak_rss_bytes"` // of the whole process, since it began; 0 where the system does not tell
 	Kernels   string `json:"kernels"`        // the kernel set in use
@@ -223,7 +223,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		PeakRSS:    host.PeakMemory(),
 		Kernels:    e.pool.Set().Name(),
 
-		NoPruning:     e.whyNotPruned(options.Policy),
+		NoPruning:     e.NoPruning(options.Policy),
 		TemplateFault: templateFault,
 	}, err
 }

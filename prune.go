@@ -73,8 +73,8 @@ func (e *Engine) newExit() (exit *earlyexit.Pruner, why string, err error) {
 	return exit, "", err
 }
 
-// whyNotPruned returns why a policy's trees are not pruned; empty if they are, or if there are none.
-func (e *Engine) whyNotPruned(policy spec.Policy) string {
+// NoPruning returns why a policy's trees are not pruned; empty if they are, or if there are none.
+func (e *Engine) NoPruning(policy spec.Policy) string {
 	if _, none := policy.(spec.None); none || policy == nil {
 		return ""
 	}

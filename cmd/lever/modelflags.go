@@ -98,7 +98,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 		Remember: f.remember,
 
 		KeepLearned: true,
-		Prune:       float64(f.prune),
+		Prune:       f.prune.share,
 		Progress:    func(p lever.Progress) { bar.Update(p.Task, p.Done, p.Total) },
 	}
 	if f.parallel > 0 {
@@ -161,6 +161,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	}
 	if err == nil {
 		noteIgnored(ctx, cli.Stderr, engine)
+		f.noteUnpruned(cli.Stderr, engine)
 	}
 	return engine, err
 }

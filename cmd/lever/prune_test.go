@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,15 +54,25 @@ func TestRunWithoutUsablePredictor(t *testing.T) {
 		}
 	}
 	args := []string{"run", "--model", pair.Target, "--draft", pair.Draft, "--max-tokens", "8", ducks}
-	if got := clitest.MustSucceed(t, args...); !strings.Contains(got.Stderr, "pruning is off: the target has no predictor") {
-		t.Errorf("without a predictor: %s", got.Stderr)
+	with := func(flags ...string) string {
+		t.Helper()
+		return clitest.MustSucceed(t, append(slices.Clone(args), flags...)...).Stderr
+	}
+	if got := with(); strings.Contains(got, "pruning") {
+		t.Errorf("without a predictor, which nobody asked for: %s", got)
+	}
+	if got := with("--prune", "auto"); !strings.Contains(got, "pruning is off: the target has no predictor") {
+		t.Errorf("without a predictor: %s", got)
 	}
 	content[5000] ^= 1
 	if err := os.WriteFile(files[0], content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := clitest.MustSucceed(t, args...); !strings.Contains(got.Stderr, "pruning is off") || !strings.Contains(got.Stderr, filepath.Base(files[0])) {
-		t.Errorf("with a corrupt predictor: %s", got.Stderr)
+	if got := with(); !strings.Contains(got, "pruning is off") || !strings.Contains(got, filepath.Base(files[0])) {
+		t.Errorf("with a corrupt predictor: %s", got)
+	}
+	if got := with("--policy", "chain"); strings.Contains(got, "pruning") {
+		t.Errorf("with a corrupt predictor, for which a chain does not ask: %s", got)
 	}
 	if got := clitest.Execute(t, "verify", pair.Target); got.Status != cli.ExitFailure || !strings.Contains(got.Stderr, filepath.Base(files[0])) || !strings.Contains(got.Stderr, "corrupt") {
 		t.Errorf("verify with a corrupt predictor: status %d, %s", got.Status, got.Stderr)
@@ -69,8 +80,21 @@ func TestRunWithoutUsablePredictor(t *testing.T) {
 	if got := clitest.MustSucceed(t, "inspect", pair.Target); !strings.Contains(got.Stdout, "note: ") || !strings.Contains(got.Stdout, filepath.Base(files[0])) {
 		t.Errorf("inspect with a corrupt predictor: %s", got.Stdout)
 	}
-	if got := clitest.Execute(t, append([]string{"run", "--prune", "off"}, args[1:]...)...); got.Status != 0 || strings.Contains(got.Stderr, "pruning is off") {
-		t.Errorf("--prune off: status %d, %s", got.Status, got.Stderr)
+	if got := with("--prune", "off"); strings.Contains(got, "pruning") {
+		t.Errorf("--prune off: %s", got)
+	}
+}
+
+// A policy that prunes only by a share says so where it is asked to prune without one, and not otherwise.
+func TestNoteOfPolicyThatDoesNotPrune(t *testing.T) {
+	for _, policy := range []string{"chain", "sequoia", "ngram"} {
+		args := []string{"run", "--policy", policy, "--max-tokens", "4", ducks}
+		if got := clitest.MustSucceed(t, args...); strings.Contains(got.Stderr, "pruning") {
+			t.Errorf("%s: %s", policy, got.Stderr)
+		}
+		if got := clitest.MustSucceed(t, append(args, "--prune", "auto")...); !strings.Contains(got.Stderr, "pruning is off: the policy does not know what a pass costs") {
+			t.Errorf("%s --prune auto: %s", policy, got.Stderr)
+		}
 	}
 }
 

@@ -85,9 +85,6 @@ func runPrompt(ctx context.Context, flags modelFlags, before, arg string, raw, a
 	}
 	result, err := engine.Generate(ctx, req, emit)
 	err = cli.Interrupted(ctx, err)
-	if result.NoPruning != "" && flags.prune != lever.PruneOff {
-		fmt.Fprintf(cli.Stderr, "lever: pruning is off: %s\n", result.NoPruning)
-	}
 	if flags.throttle != nil {
 		cli.PrintOverrun(cli.Stderr, flags.throttle.Stats())
 	}
