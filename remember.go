@@ -2,6 +2,7 @@ package lever
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -41,21 +42,26 @@ type remembered struct {
 	vocabulary [sha256.Size]byte
 	answers    *gaincost.Answers
 
-	mu      sync.Mutex
-	changed bool // since the file was read or written
+	mu    sync.Mutex
+	added *gaincost.Answers // those of answers that the file lacks
 }
 
 // openRemembered reads the file at path, if there is one.
 func openRemembered(path string, tok *tokenizer.Tokenizer) (*remembered, error) {
-	r := &remembered{path: path, vocabulary: hashVocabulary(tok)}
+	r := &remembered{path: path, vocabulary: hashVocabulary(tok), added: noAnswers()}
 	var err error
-	if r.answers, err = gaincost.NewAnswers(0); err == nil {
-		err = r.read()
-	}
-	if err != nil {
+	if r.answers, err = r.read(); err != nil {
 		return nil, fmt.Errorf("lever: remember %s: %w", path, err)
 	}
 	return r, nil
+}
+
+func noAnswers() *gaincost.Answers {
+	a, err := gaincost.NewAnswers(0)
+	if err != nil {
+		panic(err) // the usual number can be remembered
+	}
+	return a
 }
 
 func hashVocabulary(tok *tokenizer.Tokenizer) (sum [sha256.Size]byte) {
@@ -70,35 +76,36 @@ func hashVocabulary(tok *tokenizer.Tokenizer) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// read reads the file. An absent or empty one holds no answers.
-func (r *remembered) read() error {
+// read returns the answers of the file. An absent or empty one holds none.
+func (r *remembered) read() (*gaincost.Answers, error) {
+	answers := noAnswers()
 	data, err := regular.Read(r.path, maxAnswers)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		_, err = os.Stat(filepath.Dir(r.path)) // where it is to be written
-		return err
+		return answers, err
 	case err == nil && len(data) == 0:
-		return nil
+		return answers, nil
 	case errors.Is(err, regular.ErrTooLarge) || errors.Is(err, regular.ErrNoFile):
-		return fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
 	case err != nil:
-		return err
+		return nil, err
 	}
 	rest, ours := bytes.CutPrefix(data, []byte(answersMagic))
 	if !ours || len(rest) < 2*sha256.Size {
-		return fmt.Errorf("%w: it begins with something else, and is kept: name another file", ErrAnswersCorrupt)
+		return nil, fmt.Errorf("%w: it begins with something else, and is kept: name another file", ErrAnswersCorrupt)
 	}
 	end := len(data) - sha256.Size
 	if sum := sha256.Sum256(data[:end]); !bytes.Equal(sum[:], data[end:]) {
-		return fmt.Errorf("%w: its checksum is wrong: delete it, or name another file", ErrAnswersCorrupt)
+		return nil, fmt.Errorf("%w: its checksum is wrong: delete it, or name another file", ErrAnswersCorrupt)
 	}
 	if !bytes.Equal(rest[:sha256.Size], r.vocabulary[:]) {
-		return fmt.Errorf("%w: name another file for this model", ErrAnswersForeign)
+		return nil, fmt.Errorf("%w: name another file for this model", ErrAnswersForeign)
 	}
-	if err := r.answers.UnmarshalBinary(data[len(answersMagic)+sha256.Size : end]); err != nil {
-		return fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
+	if err := answers.UnmarshalBinary(data[len(answersMagic)+sha256.Size : end]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAnswersCorrupt, err)
 	}
-	return nil
+	return answers, nil
 }
 
 // add remembers an answer.
@@ -107,30 +114,46 @@ func (r *remembered) add(tokens []int32) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.answers.Add(tokens)
-		r.changed = true
+		r.added.Add(tokens)
 	}
 }
 
-// save writes the file, whole or not at all, if anything has changed.
+// save adds what the file lacks to it, whole or not at all.
 func (r *remembered) save() error {
-	if r == nil || !r.changed {
+	if r == nil || r.added.Len() == 0 {
 		return nil
 	}
-	data := append([]byte(answersMagic), r.vocabulary[:]...)
-	data, err := r.answers.AppendBinary(data)
-	if err == nil {
-		sum := sha256.Sum256(data)
-		data = append(data, sum[:]...)
-		err = publish.File(r.path, 0o600, func(file *os.File) error {
-			_, err := file.Write(data)
-			return err
-		})
-	}
-	if err != nil {
+	if err := r.merge(); err != nil {
 		return fmt.Errorf("lever: remember %s: %w", r.path, err)
 	}
-	r.changed = false
+	r.added = noAnswers()
 	return nil
+}
+
+// merge writes the file anew: with what it holds, which may be another process's, and after that what was added here.
+func (r *remembered) merge() error {
+	unlock, err := publish.LockFolder(context.Background(), filepath.Dir(r.path))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	all, err := r.read()
+	if err != nil {
+		return err
+	}
+	added, err := r.added.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	if err := all.UnmarshalBinary(added); err != nil {
+		return err
+	}
+	data, err := all.AppendBinary(append([]byte(answersMagic), r.vocabulary[:]...))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	return publish.WriteFile(r.path, append(data, sum[:]...), 0o600)
 }
 
 // Answers returns the earlier answers that [Config].Remember asks for, for look-up by policies of the caller's, or nil. They are used, and

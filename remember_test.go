@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/lever-go/lever"
+	"golang.org/x/sync/errgroup"
 )
 
 // What was answered before is answered again in fewer passes, in a later process too, and in the same words.
@@ -56,6 +58,60 @@ func TestRemember(t *testing.T) {
 	}
 	if now, err := os.ReadFile(path); err != nil || len(now) <= len(saved) {
 		t.Errorf("Close left %d bytes of %d: %v", len(now), len(saved), err)
+	}
+
+	// What another process adds meanwhile stays, also where both write at once.
+	cfg.Remember = filepath.Join(t.TempDir(), "shared")
+	var sharing []*lever.Engine
+	tokens := 0
+	for i := range 4 {
+		e := open(t, cfg)
+		r, err := e.Generate(t.Context(), lever.Request{Prompt: fmt.Sprintf("Tom has %d apples.", i+3), MaxTokens: 10 + i}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens += len(r.TokenIDs)
+		sharing = append(sharing, e)
+	}
+	var group errgroup.Group
+	for _, e := range sharing {
+		group.Go(e.Close)
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, cfg)
+	if got, want := e.Answers().Len(), tokens+len(sharing)-1; got != want { // with what stands between answers
+		t.Errorf("%d engines kept %d tokens, want %d", len(sharing), got, want)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(cfg.Remember)); err != nil || len(entries) != 1 {
+		t.Errorf("beside the answers: %v, %v", entries, err)
+	}
+	// A file that is damaged, or forgotten, meanwhile is neither written over nor filled with what was forgotten.
+	if _, err := e.Generate(t.Context(), req, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.Remember, []byte("dear diary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SaveAnswers(); !errors.Is(err, lever.ErrAnswersCorrupt) {
+		t.Errorf("over another file: error %v", err)
+	}
+	if now, err := os.ReadFile(cfg.Remember); err != nil || string(now) != "dear diary" {
+		t.Errorf("another file was changed: %q, %v", now, err)
+	}
+	if err := os.Remove(cfg.Remember); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, cfg)
+	if got := e.Answers().Len(); got != len(want.TokenIDs) {
+		t.Errorf("%d tokens in place of the %d that were added since the file was removed", got, len(want.TokenIDs))
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
 	}
 
 	foreign := slices.Clone(saved)

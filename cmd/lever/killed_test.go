@@ -256,3 +256,56 @@ func TestKilledPull(t *testing.T) {
 	}
 	k.onlyIn(dir, names...)
 }
+
+// Processes that share a file of answers add to it, one after the other or at once, and a killed one neither damages it nor leaves anything else.
+func TestKilledRemembering(t *testing.T) {
+	k := newKilling(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "answers")
+	run := func(prompt string) *exec.Cmd {
+		return clitest.Program(t, "run", "--remember", path, "--max-tokens", "8", prompt)
+	}
+	t.Setenv("LEVER_CACHE", clitest.Cache)
+	target, _, err := cli.ChooseModels(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remembered := func() int { // tokens
+		t.Helper()
+		engine, err := lever.Open(t.Context(), lever.Config{Model: target, Remember: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		return engine.Answers().Len()
+	}
+	k.good(run("Hello"))
+	one := remembered()
+	var together []*exec.Cmd
+	for _, prompt := range []string{"Good morning", "Good evening", "Good night"} {
+		cmd := run(prompt)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		together = append(together, cmd)
+	}
+	for _, cmd := range together {
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	before := remembered()
+	if before < 4*one {
+		t.Errorf("four processes kept %d tokens, the first of them %d", before, one)
+	}
+	for range k.times {
+		k.kill(run("Hello"))
+		now := remembered()
+		if now < before {
+			t.Errorf("%d tokens are left of %d", now, before)
+		}
+		before = now
+	}
+	k.good(run("Hello"))
+	k.onlyIn(dir, "answers")
+}
