@@ -340,7 +340,7 @@ func TestExperts(t *testing.T) {
 // Whatever part of the experts is in memory, and whatever policy drafts, the text of a mixture of experts is that of plain decoding in memory.
 func TestExpertsInMemoryOfAnySize(t *testing.T) {
 	folder := randomFolder(t, fmt.Sprintf(sparseConfig, 2))
-	config := lever.Config{Model: folder, Draft: folder, CacheDir: t.TempDir()}
+	config := lever.Config{Model: folder, Draft: folder, DraftMask: new(int32(0)), CacheDir: t.TempDir()}
 	const tokens = 8
 	request := lever.Request{Prompt: "one two", Raw: true, MaxTokens: tokens}
 	samplings := []sampling.Options{{}, {Temperature: 0.9, Seed: 5}}

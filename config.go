@@ -23,9 +23,9 @@ type Config struct {
 	Architectures []*arch.Architecture
 	// Draft is the draft model, given in the same ways. It stays in memory. If it is empty, there is no draft.
 	Draft string
-	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]), if it is not zero. It need not be given where
-	// the draft's configuration names it.
-	DraftMask int32
+	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]). If it is nil, it is the one that the draft's
+	// configuration names, if any.
+	DraftMask *int32
 	// ChatTemplate is a Jinja template that takes the place of the target's own, if not empty.
 	ChatTemplate string
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. If it is zero, all of them are in memory. While a

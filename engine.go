@@ -100,7 +100,7 @@ func (e *Engine) open(ctx context.Context, cfg Config) (err error) {
 	cfg.parts, cfg.reads = e.trace.parts(), e.trace.reads()
 	cfg.queue, cfg.alloc = e.npu.queues(e.npu.target(), e.pool), e.npu.memory(e.npu.target())
 	target := cfg
-	target.DraftMask = 0
+	target.DraftMask = nil
 	dram := cfg.DRAM
 	if cfg.Memory > 0 {
 		dram = -1 // what the caches leave

@@ -130,15 +130,18 @@ func weightsShare(cfg Config, described *arch.Model, dram int64) (int64, error) 
 // which the last are seldom right.
 const parallelReach = 8
 
-// parallel returns how far a model predicts by its mask token: the one given, if it is not 0, or that of its configuration.
-func parallel(m *arch.Model, mask int32) (spec.Parallel, error) {
-	if m.MaskToken != nil && mask == 0 {
-		mask = int32(*m.MaskToken)
-	}
+// parallel returns how far a model predicts by its mask token: the one given, or that of its configuration.
+func parallel(m *arch.Model, given *int32) (spec.Parallel, error) {
+	var mask int32
 	switch {
-	case mask == 0:
+	case given != nil:
+		mask = *given
+	case m.MaskToken != nil:
+		mask = int32(*m.MaskToken)
+	default:
 		return spec.Parallel{}, nil
-	case mask < 0 || int(mask) >= m.Vocab:
+	}
+	if mask < 0 || int(mask) >= m.Vocab {
 		return spec.Parallel{}, fmt.Errorf("the mask token %d is not one of the %d tokens of the embedding", mask, m.Vocab)
 	}
 	return spec.Parallel{Mask: mask, Reach: parallelReach}, nil

@@ -42,6 +42,17 @@ func FindPolicy(name string) (spec.PolicyKind, error) {
 	return Policies[i], nil
 }
 
+// CheckPolicy reports whether policies of a kind can draft with the engine's models. An error wraps [spec.ErrNoDraft] or [spec.ErrNotParallel].
+func (e *Engine) CheckPolicy(kind spec.PolicyKind) error {
+	switch {
+	case kind.Draft.Required() && e.draft == nil:
+		return fmt.Errorf("lever: policy %s: %w", kind.Name, spec.ErrNoDraft)
+	case kind.Draft == spec.DraftParallel && e.draft.parallel.Reach < 2:
+		return fmt.Errorf("lever: policy %s, draft %s: %w", kind.Name, e.draft.store.Dir(), spec.ErrNotParallel)
+	}
+	return nil
+}
+
 // NewPolicy returns the policy of that name, one of [Policies], set up as its source recommends but for the number of tree
 // nodes besides the root, which is at most budget.
 func NewPolicy(name string, budget int) (spec.Policy, error) {

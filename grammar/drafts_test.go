@@ -103,7 +103,7 @@ func TestDraftsDoNotEndTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 		draft := spectest.NewDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
-		got, gotErr := generate(limited(used[schema]), spec.Options{Target: target, Draft: draft, Policy: policy, Budget: 12, ProjectTree: rapid.Bool().Draw(t, "projectTree")})
+		got, gotErr := generate(limited(used[schema]), spec.Options{Target: target, Draft: draft, Parallel: spec.Parallel{Mask: 0, Reach: 4}, Policy: policy, Budget: 12, ProjectTree: rapid.Bool().Draw(t, "projectTree")})
 		if !slices.Equal(got.Tokens, want.Tokens) || got.Finish != want.Finish || text(gotErr) != text(wantErr) {
 			t.Fatalf("%s with %d steps: got %v, %s, %v\nwant %v, %s, %v", name, limit, got.Tokens, got.Finish, gotErr, want.Tokens, want.Finish, wantErr)
 		}

@@ -33,7 +33,7 @@ func TestNoAllocationPerToken(t *testing.T) {
 			target := spectest.NewHashModel(1, 500, 1<<20)
 			draft := spectest.NewDraftOf(target, 60)
 			target.Committed, draft.Committed = make([]spectest.HashRow, 0, 1<<16), make([]spectest.HashRow, 0, 1<<16)
-			_, pass := steady(t, spec.Options{Target: target, Draft: draft, Policy: mustPolicy(t, name, 16)}, sampling)
+			_, pass := steady(t, spec.Options{Target: target, Draft: draft, Parallel: masked, Policy: mustPolicy(t, name, 16)}, sampling)
 			for range 50 {
 				pass()
 			}
@@ -52,7 +52,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 			for _, budget := range []int{16, 64} {
 				b.Run(fmt.Sprintf("vocab=%d/policy=%s/budget=%d", vocab, name, budget), func(b *testing.B) {
 					target := spectest.NewFreeModel(vocab)
-					o := spec.Options{Target: target, Draft: spectest.NewFreeModel(vocab), Policy: mustPolicy(b, name, budget)}
+					o := spec.Options{Target: target, Draft: spectest.NewFreeModel(vocab), Parallel: masked, Policy: mustPolicy(b, name, budget)}
 					g, pass := steady(b, o, sampling.Options{})
 					nodes := 0
 					b.ReportAllocs()

@@ -89,7 +89,7 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 			}
 		}
 		g, err := spec.NewGenerator(spec.Options{
-			Target: target, Draft: draft, Policy: mustPolicy(t, name, budget), Budget: budget,
+			Target: target, Draft: draft, Parallel: masked, Policy: mustPolicy(t, name, budget), Budget: budget,
 			MaxBatch: rapid.IntRange(1, 20).Draw(t, "maxBatch"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 		})
 		if err != nil {

@@ -115,7 +115,7 @@ func TestPoliciesOnDecodersEqualPlain(t *testing.T) {
 				for _, budget := range tried {
 					run++
 					g, err := spec.NewGenerator(spec.Options{
-						Target: target, Draft: draft, Budget: budget, ProjectTree: run%2 == 0,
+						Target: target, Draft: draft, Parallel: masked, Budget: budget, ProjectTree: run%2 == 0,
 						Policy: &spectest.Checked{Policy: mustPolicy(t, name, budget), T: t, Budget: budget},
 					})
 					if err != nil {

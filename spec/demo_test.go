@@ -79,7 +79,7 @@ func TestTrainedPairSpeculationEqualsPlain(t *testing.T) {
 					continue
 				}
 				budget := budgets[(i+j)%len(budgets)]
-				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Policy: mustPolicy(t, name, budget)}, req, nil)
+				got := spectest.Generate(t, spec.Options{Target: target, Draft: draft, Parallel: masked, Policy: mustPolicy(t, name, budget)}, req, nil)
 				spectest.CheckResult(t, got, want.Tokens, want.Finish)
 				t.Logf("prompt %d, %+v, %s of %d: %d tokens, %.2f per pass, %.0f against %.0f tokens/s; draft %.0f%%, target %.0f%% of the time",
 					i, sampling, name, budget, got.Stats.Tokens, got.Stats.AcceptedPerPass, got.Stats.TokensPerSecond, want.Stats.TokensPerSecond,

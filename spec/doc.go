@@ -55,6 +55,7 @@
 //   - [ErrEmptyPrompt], [ErrPromptTooLong]: there is no token, or no room, to begin with.
 //   - [ErrVocabulary]: draft and target have different numbers of tokens.
 //   - [ErrNoDraft]: the policy can do nothing without a draft model.
+//   - [ErrNotParallel]: or without one that predicts several tokens at once.
 //   - [ErrInUse]: another generation that is under way has the policy, the constraint, or what else serves one at a time.
 //   - [ErrTreeFull]: a node more than the limits of a [Tree].
 //   - [sampling.ErrLogits]: a model computed something that is not finite; its weights are damaged or do not fit its configuration.

@@ -81,7 +81,7 @@ func TestPenaltiesEqualPlain(t *testing.T) {
 		draft := spectest.NewDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
 		budget := rapid.IntRange(1, 20).Draw(t, "budget")
 		g, err := spec.NewGenerator(spec.Options{
-			Target: target, Draft: draft, Policy: mustPolicy(t, rapid.SampledFrom(lever.PolicyNames()).Draw(t, "policy"), budget), Budget: budget,
+			Target: target, Draft: draft, Parallel: masked, Policy: mustPolicy(t, rapid.SampledFrom(lever.PolicyNames()).Draw(t, "policy"), budget), Budget: budget,
 			MaxBatch: rapid.IntRange(1, 20).Draw(t, "maxBatch"), ProjectTree: rapid.Bool().Draw(t, "projectTree"), ProjectAhead: rapid.IntRange(0, 4).Draw(t, "projectAhead"),
 		})
 		if err != nil {

@@ -17,6 +17,9 @@ import (
 
 var budgets = []int{1, 2, 7, 16, 64}
 
+// masked makes any draft model one that predicts several tokens at once, which all policies can use.
+var masked = spec.Parallel{Mask: 0, Reach: 4}
+
 func mustPolicy(t rapid.TB, name string, budget int) spec.Policy {
 	t.Helper()
 	p, err := lever.NewPolicy(name, budget)
@@ -65,6 +68,10 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 	tokens, finish := spectest.Plain(t, target, req)
 	draft := spectest.NewDraftOf(target, rapid.Uint64Range(0, 256).Draw(t, "noise"))
 	draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
+	least := 0
+	if _, is := p.(*baseline.PARD); is {
+		least = 2
+	}
 	g, err := spec.NewGenerator(spec.Options{
 		Target: target, Draft: draft,
 		Policy:      &spectest.Checked{Policy: p, T: t, Budget: budget},
@@ -73,7 +80,7 @@ func checkEqualsPlain(t *rapid.T, p spec.Policy, budget int, target *spectest.Ha
 		ProjectTree: rapid.Bool().Draw(t, "projectTree"),
 
 		ProjectAhead: rapid.IntRange(0, 80).Draw(t, "projectAhead"),
-		Parallel:     spec.Parallel{Mask: int32(draft.VocabSize - 1), Reach: rapid.IntRange(0, 10).Draw(t, "positions")},
+		Parallel:     spec.Parallel{Mask: int32(draft.VocabSize - 1), Reach: rapid.IntRange(least, 10).Draw(t, "positions")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +112,7 @@ func TestPoliciesAccept(t *testing.T) {
 		}
 		for _, budget := range budgets {
 			p := &spectest.Checked{Policy: mustPolicy(t, name, budget), T: t, Budget: budget}
-			s := spectest.Generate(t, spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 40), Policy: p}, req, nil).Stats
+			s := spectest.Generate(t, spec.Options{Target: target, Draft: spectest.NewDraftOf(target, 40), Parallel: masked, Policy: p}, req, nil).Stats
 			if name != "none" && (s.AcceptedPerPass < 1.5 || p.Trees < s.Passes-1) {
 				t.Errorf("%s of %d: %.2f tokens per pass, %d trees in %d passes", name, budget, s.AcceptedPerPass, p.Trees, s.Passes)
 			}
@@ -140,8 +147,17 @@ func TestNewPolicyErrors(t *testing.T) {
 		var tree spec.Tree
 		tree.Reset(1, 8, 8)
 		err := mustPolicy(t, kind.Name, max(1, kind.Budget)).Grow(ctx, []int32{1}, &tree, nil)
-		if (kind.Draft == spec.DraftRequired) != errors.Is(err, spec.ErrNoDraft) {
+		if kind.Draft.Required() != errors.Is(err, spec.ErrNoDraft) {
 			t.Errorf("%s without a draft model: %v", kind.Name, err)
+		}
+		if kind.Draft == spec.DraftUnused {
+			continue
+		}
+		draft := spec.NewDraft(spectest.NewHashModel(7, 26, 128), 8)
+		draft.Start([]int32{1}, &tree)
+		err = mustPolicy(t, kind.Name, max(1, kind.Budget)).Grow(ctx, []int32{1}, &tree, draft)
+		if parallel := kind.Draft == spec.DraftParallel; parallel != (err != nil) || parallel != errors.Is(err, spec.ErrNotParallel) {
+			t.Errorf("%s with a draft model that predicts one token at a time: %v", kind.Name, err)
 		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 // ErrNoDraft is returned by policies that need a draft model where there is none.
 var ErrNoDraft = errors.New("policy needs a draft model")
 
+// ErrNotParallel is returned by policies that need a draft model of more reach: see [Parallel].
+var ErrNotParallel = errors.New("the draft model names no mask token, and so predicts one token at a time")
+
 // Policy decides which tokens a pass of the target verifies. Whatever it proposes, the output is the target's own: a policy
 // changes only how many passes that takes, as long as its choice depends on the sequence, on earlier ones and on time, and not on
 // chance. Candidates drawn from the draft's distribution come from [Draft.Sample] alone, which verification takes into account.
@@ -33,9 +36,13 @@ type DraftUse uint8
 
 const (
 	DraftRequired DraftUse = iota // Grow returns an error that wraps [ErrNoDraft] where there is none
+	DraftParallel                 // the same, and one that wraps [ErrNotParallel] where the draft predicts one token at a time
 	DraftOptional
 	DraftUnused
 )
+
+// Required reports whether a policy can do nothing without a draft model.
+func (u DraftUse) Required() bool { return u == DraftRequired || u == DraftParallel }
 
 // NoneKind describes [None].
 var NoneKind = PolicyKind{Name: "none", Draft: DraftUnused, New: func(int) (Policy, error) { return None{}, nil }}

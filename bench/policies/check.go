@@ -109,8 +109,9 @@ func (r *CheckReport) WriteTable(out io.Writer) error {
 // check is a check on its way.
 type check struct {
 	CheckOptions
-	prompts []bench.Prompt
-	total   int // answers
+	prompts  []bench.Prompt
+	policies []string // that are compared with plain decoding, of the pair that is being checked
+	total    int      // answers
 
 	mu     sync.Mutex // guards what follows
 	report CheckReport
@@ -118,7 +119,7 @@ type check struct {
 }
 
 // Check compares the greedy answers of all policies and budgets, resident and streamed, with every kernel set, to those of plain decoding
-// by the resident target with the same kernels.
+// by the resident target with the same kernels. Policies that a pair's draft model is not good for are left out.
 func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 	if o.Kernels == nil {
 		o.Kernels = kernels.Sets()
@@ -138,8 +139,16 @@ func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 		}
 		c.prompts = append(c.prompts, prompts...)
 	}
-	c.total = 2 * len(o.Pairs) * len(o.Kernels) * len(c.prompts) * (1 + (len(lever.PolicyNames())-1)*len(o.Budgets))
-	for _, pair := range o.Pairs {
+	used := make([][]string, len(o.Pairs))
+	for i, pair := range o.Pairs {
+		var err error
+		if used[i], err = policiesOf(ctx, pair); err != nil {
+			return nil, fmt.Errorf("policies: check: %s: %w", pair.Name, err)
+		}
+		c.total += 2 * len(o.Kernels) * len(c.prompts) * (1 + len(used[i])*len(o.Budgets))
+	}
+	for i, pair := range o.Pairs {
+		c.policies = used[i]
 		for _, set := range o.Kernels {
 			want := make([][]int32, len(c.prompts))
 			for _, mode := range []string{resident, streamed} {
@@ -150,6 +159,20 @@ func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 		}
 	}
 	return &c.report, nil
+}
+
+// policiesOf returns the policies that draft with a pair.
+func policiesOf(ctx context.Context, pair Pair) (names []string, err error) {
+	engine, err := lever.Open(ctx, lever.Config{Model: pair.Model, Draft: pair.Draft})
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range lever.Policies {
+		if kind.Name != plainName && engine.CheckPolicy(kind) == nil {
+			names = append(names, kind.Name)
+		}
+	}
+	return names, engine.Close()
 }
 
 // cell checks one pair, kernel set and mode. want are the answers by prompt; the first to come, plain decoding's, fills it.
@@ -204,10 +227,7 @@ func (c *check) share(ctx context.Context, pair Pair, set, mode string, first, s
 	if err := answerAll(plainName, 1); err != nil {
 		return err
 	}
-	for _, policy := range lever.PolicyNames() {
-		if policy == plainName {
-			continue
-		}
+	for _, policy := range c.policies {
 		for _, budget := range c.Budgets {
 			if err := answerAll(policy, budget); err != nil {
 				return err

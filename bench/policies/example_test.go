@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleVariants() {
-	for _, c := range policies.Variants(64) {
+	for _, c := range policies.Variants(64, true) {
 		fmt.Printf("%s: %d\n", c.Name, c.Budget)
 	}
 	// Output:

@@ -25,7 +25,7 @@ type Options struct {
 	DRAM    int64
 	Threads int // if zero, one per performance core
 	Sets    []bench.Set
-	// Variants are the policies; if nil, those of the function Variants, with Budget.
+	// Variants are the policies; if nil, those of the function Variants, with Budget, that the draft model is good for.
 	Variants []Variant
 	Budget   int // drafted tokens in a pass; if zero, 64
 	Prompts  int // of each set; if zero, 6
@@ -59,9 +59,6 @@ func (o Options) withDefaults() Options {
 	set(&o.PlainTokens, 16)
 	set(&o.WarmTokens, 96)
 	set(&o.Devices, 3)
-	if o.Variants == nil {
-		o.Variants = Variants(o.Budget)
-	}
 	if o.PassBytes == 0 {
 		o.PassBytes = Bytes8B
 	}
@@ -174,6 +171,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	options := engine.SpecOptions()
+	if r.Variants == nil {
+		r.Variants = Variants(r.Budget, options.Parallel.Reach > 1)
+	}
 	target := &scripted{Decoder: options.Target}
 	options.Draft, options.Target = nil, target
 	generator, err := spec.NewGenerator(options)

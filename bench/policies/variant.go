@@ -31,14 +31,15 @@ var (
 // ChainLengths are those of the fixed chains that are compared.
 var ChainLengths = []int{2, 4, 8, 16}
 
-// Variants returns all policies, each with at most budget drafted tokens in a pass: plain decoding first, lever last.
-func Variants(budget int) []Variant {
+// Variants returns all policies that can be used with a draft model, which may predict several tokens at once, each with at most budget drafted tokens in a
+// pass: plain decoding first, lever last.
+func Variants(budget int, parallel bool) []Variant {
 	all := []Variant{plain()}
 	for _, n := range ChainLengths {
 		all = append(all, chain(n))
 	}
-	for _, name := range lever.PolicyNames() {
-		if name != plainName && name != chainName && name != leverName {
+	for _, kind := range lever.Policies {
+		if name := kind.Name; name != plainName && name != chainName && name != leverName && (parallel || kind.Draft != spec.DraftParallel) {
 			all = append(all, Variant{Name: name, Policy: name, Budget: budget})
 		}
 	}

@@ -144,7 +144,7 @@ func (s *simulation) policies(ctx context.Context, out *report.Report) error {
 	t := s.Targets[0]
 	table := out.AddTable("Draft policies, "+t.Name+", geometric means over the sets (figure 11)", report.Text("phone"), report.Text("policy"),
 		report.Number("tokens/s", 3), report.Number("of plain", 2), report.Number("accepted/pass", 2), report.Number("drafted/pass", 1), report.Number("s/pass", 3))
-	variants := policies.Variants(budget)
+	variants := policies.Variants(budget, s.pair.Draft.Positions > 1)
 	var groups []string
 	for _, d := range s.Phones {
 		groups = append(groups, d.Name)

@@ -201,7 +201,7 @@ func (s *simulation) sparse(ctx context.Context, out *report.Report) error {
 
 // best returns what plain decoding, the best chain and lever reach on a set.
 func (s *simulation) best(ctx context.Context, h *hardware, set tracedSet) (best [3]result, err error) {
-	for _, v := range policies.Variants(budget) {
+	for _, v := range policies.Variants(budget, s.pair.Draft.Positions > 1) {
 		i, ok := map[string]int{plainName: 0, "chain": 1, leverName: 2}[v.Policy]
 		if !ok {
 			continue

@@ -107,8 +107,17 @@ func writeFile(t *testing.T, path string, content []byte) {
 func TestConvertAcceptsTinyModel(t *testing.T) {
 	m := newTinyModel()
 	dst := filepath.Join(t.TempDir(), "tiny.lever")
-	clitest.MustSucceed(t, "convert", m.write(t, m.size()), dst)
+	got := clitest.MustSucceed(t, "convert", m.write(t, m.size()), dst)
+	if want := "try: lever run --model " + dst; !strings.Contains(got.Stderr, want) {
+		t.Errorf("convert says %s, not %s", got.Stderr, want)
+	}
 	clitest.MustSucceed(t, "verify", dst)
+
+	m.config["pard_token"] = 0
+	got = clitest.MustSucceed(t, "convert", "--overwrite", m.write(t, m.size()), dst)
+	if want := "lever run --model TARGET.lever --draft " + dst; !strings.Contains(got.Stderr, want) {
+		t.Errorf("convert says of a parallel draft %s, not %s", got.Stderr, want)
+	}
 }
 
 // What inspect says of a model is what the store made of it holds; and it writes nothing.
@@ -449,6 +458,10 @@ func TestCommonMistakesSayTheNextStep(t *testing.T) {
 		"inspect a file":           {[]string{"inspect", file}, cli.ExitFailure, []string{"notes.txt", "a folder that a model was converted into"}},
 		"misspelt policy":          {[]string{"run", "--policy", "chian", ducks}, cli.ExitUsage, []string{"chian", "choose from lever, chain"}},
 		"chain but no draft":       {[]string{"run", "--model", pair.Target, "--policy", "chain", ducks}, cli.ExitUsage, []string{"--draft"}},
+		"pard with any draft":      {[]string{"run", "--policy", "pard", ducks}, cli.ExitFailure, []string{"policy pard", "draft.lever", "names no mask token", "--draft-mask-token", "such as chain"}},
+		"a mask but no draft":      {[]string{"run", "--model", pair.Target, "--draft-mask-token", "0", ducks}, cli.ExitUsage, []string{"--draft-mask-token", "--draft"}},
+		"no mask":                  {[]string{"run", "--draft-mask-token", "-1", ducks}, cli.ExitUsage, []string{"-1", "not the id of a token"}},
+		"a mask far out":           {[]string{"run", "--draft-mask-token", "4096", ducks}, cli.ExitFailure, []string{"draft", "mask token 4096", "4096 tokens"}},
 		"too little memory":        {[]string{"run", "--dram", "1MiB", ducks}, cli.ExitFailure, []string{"--dram 1.0 MiB is too little for target.lever", "the least is "}},
 		"not a size":               {[]string{"run", "--dram", "lots", ducks}, cli.ExitUsage, []string{"lots", "2GiB"}},
 		"a cut store":              {[]string{"run", "--model", cut, ducks}, cli.ExitFailure, []string{"0002.bin", "truncated", "convert", "lever verify"}},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/tokenizer"
@@ -75,7 +76,7 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 				return cli.Interrupted(cmd.Context(), err)
 			}
 			showCost(dst)
-			fmt.Fprintf(cli.Stderr, "wrote %s; try: lever run --model %s \"…\"\n", dst, dst)
+			fmt.Fprintf(cli.Stderr, "wrote %s; %s \"…\"\n", dst, tryOut(dst))
 			return nil
 		},
 	}
@@ -97,6 +98,16 @@ func showCost(dst string) {
 		text += fmt.Sprintf(": %.3g tokens/s without a draft on this machine, with %s for them, where reading limits it", machine.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
 	}
 	fmt.Fprintln(cli.Stderr, text)
+}
+
+// tryOut says what a user tries first with a store: of a draft that predicts several tokens at once, what it is for.
+func tryOut(dst string) string {
+	if info, err := weights.Inspect(dst); err == nil {
+		if m, err := arch.Parse(info.Config); err == nil && m.MaskToken != nil {
+			return "try it as the draft of a target: lever run --model TARGET.lever --draft " + dst
+		}
+	}
+	return "try: lever run --model " + dst
 }
 
 // showNotes says what the user should know of how a model is understood. Errors are those of the conversion, which says them.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -27,7 +28,7 @@ import (
 type modelFlags struct {
 	model, draft string
 	template     string
-	draftMask    int32
+	draftMask    *int32 // nil if it is not given
 	dram         dramSize
 	context      int
 	parallel     int // generations at once; 0 where there is no such flag
@@ -57,7 +58,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Var(cli.PathFlag(&f.model), "model", "target model: a store, a Hugging Face folder or a GGUF file (default: the embedded demo)")
 	flags.Var(cli.PathFlag(&f.draft), "draft", "draft model, given in the same ways (default: none; the demo brings its own)")
 	flags.Var(cli.PathFlag(&f.template), "chat-template", "file with a Jinja template that takes the place of the model's own chat template")
-	flags.Int32Var(&f.draftMask, "draft-mask-token", 0, "token by which the draft predicts several tokens at once (default: what its configuration names)")
+	flags.Func("draft-mask-token", "`id` of the token by which the draft predicts several tokens at once (default: what its configuration names)", f.setDraftMask)
 	flags.Var(&f.dram, "dram", dramHelp)
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
 	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16; q8_0 for about half the memory, rounded to bytes; or f32 for twice and no rounding")
@@ -81,6 +82,15 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
 	flags.Var(&f.prune, "prune", "drop drafted tokens half-way through the target: auto, off, or the share of the expected accepted tokens to give up, up to 1")
 	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
+}
+
+func (f *modelFlags) setDraftMask(text string) error {
+	id, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return fmt.Errorf("%q is not the id of a token", text)
+	}
+	f.draftMask = new(int32(id))
+	return nil
 }
 
 // kvTypes are the values of --kv.
@@ -172,8 +182,10 @@ func (f *modelFlags) check() error {
 	switch {
 	case f.policy != "" && err != nil:
 		return cli.UsageErrorf("unknown policy %q; choose from %s", f.policy, strings.Join(lever.PolicyNames(), ", "))
-	case f.policy != "" && policy.Draft == spec.DraftRequired && f.model != "" && f.draft == "":
+	case f.policy != "" && policy.Draft.Required() && f.model != "" && f.draft == "":
 		return cli.UsageErrorf("policy %s needs a draft model; name one with --draft", f.policy)
+	case f.draftMask != nil && f.model != "" && f.draft == "":
+		return cli.UsageErrorf("--draft-mask-token is one of a draft model; name that with --draft")
 	case f.budget < 0 || f.budget > lever.MaxBudget:
 		return cli.UsageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != baseline.ChainKind.Name:
@@ -219,7 +231,11 @@ func (f *modelFlags) request(engine *lever.Engine) (req lever.Request, policy st
 func (f *modelFlags) policyKind(engine *lever.Engine) (spec.PolicyKind, error) {
 	switch {
 	case f.policy != "":
-		return lever.FindPolicy(f.policy)
+		kind, err := lever.FindPolicy(f.policy)
+		if err == nil {
+			err = engine.CheckPolicy(kind)
+		}
+		return kind, err
 	case engine.HasDraft() || engine.Answers() != nil:
 		return gaincost.LeverKind, nil
 	}

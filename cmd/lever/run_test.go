@@ -83,7 +83,7 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 		"small room": {"--context", "200"},
 	}
 	for _, policy := range lever.PolicyNames() {
-		ways[policy] = []string{"--policy", policy}
+		ways[policy] = []string{"--policy", policy, "--draft-mask-token", "0"}
 	}
 	for name, flags := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +93,9 @@ func TestRunTextDoesNotDependOnHowItIsMade(t *testing.T) {
 			}
 			if name == "streamed" && got.BytesRead == 0 {
 				t.Error("nothing was streamed")
+			}
+			if name == "pard" && got.Drafted < 2*(got.Passes-1) {
+				t.Errorf("%d tokens were drafted in %d passes: token 0 was not taken for a mask", got.Drafted, got.Passes)
 			}
 		})
 	}

@@ -23,6 +23,8 @@ func NextStep(err error) string {
 		return "It is a copy in the cache, which the same command makes anew when it is given again."
 	case damaged != "":
 		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
+	case errors.Is(err, spec.ErrNotParallel):
+		return "If the draft was trained with a mask token, --draft-mask-token names it; else choose another policy, such as chain."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
 		return "--context makes room for more tokens, where memory and the model allow it."
 	}

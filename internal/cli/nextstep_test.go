@@ -35,6 +35,7 @@ func TestNextStep(t *testing.T) {
 		{"a damaged chunk in the cache", chunk(cache, weights.ErrTruncated), "It is a copy in the cache"},
 		{"a damaged manifest in the cache", manifest(cache, weights.ErrCorrupt), "It is a copy in the cache"},
 		{"a folder beside the cache", chunk(cache+"-old", weights.ErrCorrupt), "The store is damaged"},
+		{"a draft without a mask token", fmt.Errorf("policy pard: %w", spec.ErrNotParallel), "If the draft was trained"},
 		{"a long prompt", spec.ErrPromptTooLong, "--context"},
 	} {
 		if got := NextStep(c.err); !strings.HasPrefix(got, c.want) {

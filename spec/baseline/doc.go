@@ -19,4 +19,5 @@
 // # Errors
 //
 //   - [spec.ErrNoDraft]: all of them need a draft model.
+//   - [spec.ErrNotParallel]: PARD needs one that predicts several tokens at once.
 package baseline

@@ -9,12 +9,12 @@ import (
 )
 
 // PARDKind describes [PARD].
-var PARDKind = spec.PolicyKind{Name: "pard", Budget: 8, Draft: spec.DraftRequired, New: func(budget int) (spec.Policy, error) {
+var PARDKind = spec.PolicyKind{Name: "pard", Budget: 8, Draft: spec.DraftParallel, New: func(budget int) (spec.Policy, error) {
 	return NewPARD(budget)
 }}
 
 // PARD proposes a chain from a single forward of a draft model that predicts several tokens at once: the likeliest at each position (An et
-// al., PARD, arXiv 2504.18583, section 3). With a draft that predicts one token, the chain has one.
+// al., PARD, arXiv 2504.18583, section 3).
 type PARD struct{ length int }
 
 // NewPARD returns a policy that proposes up to length tokens, but no more than the draft model predicts at once.
@@ -29,6 +29,9 @@ func NewPARD(length int) (*PARD, error) {
 func (p *PARD) Grow(ctx context.Context, _ []int32, tree *spec.Tree, draft *spec.Draft) error {
 	if draft == nil {
 		return fmt.Errorf("baseline: pard: %w", spec.ErrNoDraft)
+	}
+	if draft.Reach() < 2 {
+		return fmt.Errorf("baseline: pard: %w", spec.ErrNotParallel)
 	}
 	if tree.Full(0) || draft.Full(0) {
 		return nil
