@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"errors"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/kernels/npu/sim"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -119,8 +121,9 @@ func TestRecordParallelDraft(t *testing.T) {
 		t.Errorf("forwards of a parallel draft have %.1f rows, of another one %.1f", rows(r.Parallel), rows(r.Budgets))
 	}
 	o.Parallel = pair.Draft
-	if _, err := Record(t.Context(), o); err == nil {
-		t.Error("a draft without a mask token: no error")
+	o.Progress = func(int, int) { t.Error("answers were recorded before the draft was looked at") }
+	if _, err := Record(t.Context(), o); !errors.Is(err, spec.ErrNotParallel) {
+		t.Errorf("a draft without a mask token: error %v", err)
 	}
 }
 

@@ -100,41 +100,55 @@ func Record(ctx context.Context, o Options) (*Recording, error) {
 	if o.Tokens == 0 {
 		o.Tokens = 48
 	}
-	drafts := []string{o.Draft}
+	r := &Recording{}
+	if err := recordAll(ctx, o, r); err != nil {
+		return nil, fmt.Errorf("placement: record: %w", err)
+	}
+	return r, nil
+}
+
+// recordAll records all drafts.
+func recordAll(ctx context.Context, o Options, r *Recording) (err error) {
+	var engines []*lever.Engine
+	defer func() {
+		for _, e := range engines {
+			err = errors.Join(err, e.Close())
+		}
+	}()
+	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft, Threads: o.Threads})
+	if err != nil {
+		return err
+	}
+	engines = append(engines, engine)
 	if o.Parallel != "" {
-		drafts = append(drafts, o.Parallel)
+		engine, err := bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel, Threads: o.Threads})
+		if err != nil {
+			return err
+		}
+		engines = append(engines, engine)
 	}
 	if progress := o.Progress; progress != nil {
 		before := 0
 		o.Progress = func(done, total int) {
-			progress(before+done, len(drafts)*total)
+			progress(before+done, len(engines)*total)
 			if done == total {
 				before += total
 			}
 		}
 	}
-	r := &Recording{}
-	for i, budgets := range []*[]Budget{&r.Budgets, &r.Parallel}[:len(drafts)] {
-		if err := record(ctx, o, drafts[i], r, budgets); err != nil {
-			return nil, fmt.Errorf("placement: record: %w", err)
+	for i, budgets := range []*[]Budget{&r.Budgets, &r.Parallel}[:len(engines)] {
+		if err := record(ctx, o, engines[i], r, budgets); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
-// record notes what there is to compute with a draft.
-func record(ctx context.Context, o Options, draft string, r *Recording, budgets *[]Budget) (err error) {
+// record notes what there is to compute with an engine's draft.
+func record(ctx context.Context, o Options, engine *lever.Engine, r *Recording, budgets *[]Budget) error {
 	p, err := loadPhone(policyPhone)
 	if err != nil {
 		return err
-	}
-	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: draft, Threads: o.Threads})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	if draft == o.Parallel && engine.SpecOptions().Parallel.Reach < 2 {
-		return fmt.Errorf("%s names no mask token: it predicts the next token alone", draft)
 	}
 	prompts, err := encode(ctx, engine.Tokenizer(), o)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"strings"
 
 	"github.com/lever-go/lever/internal/publish"
 	"gonum.org/v1/plot"
@@ -89,6 +90,29 @@ func (p *Plot) style(d *plot.Plot, alone bool) {
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = gridColor, gridColor
 	d.Add(grid)
+	d.X.Tick.Marker, d.Y.Tick.Marker = evenly{}, evenly{}
+}
+
+// evenly marks an axis at round numbers, with as many decimals each as the one that needs most.
+type evenly struct{}
+
+func (evenly) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	decimals := 0
+	for _, t := range ticks {
+		if strings.Contains(t.Label, "e") { // numbers that are written in powers of ten
+			return ticks
+		}
+		if _, after, found := strings.Cut(t.Label, "."); found {
+			decimals = max(decimals, len(strings.TrimRight(after, "0")))
+		}
+	}
+	for i, t := range ticks {
+		if before, after, found := strings.Cut(t.Label, "."); found {
+			ticks[i].Label = strings.TrimSuffix(before+"."+after[:min(len(after), decimals)], ".")
+		}
+	}
+	return ticks
 }
 
 var gridColor = color.Gray{0xc8}
@@ -211,7 +235,7 @@ func (p *Plot) addBars(d *plot.Plot) (entries []entry, height vg.Length) {
 	d.X.Label.Text, d.Y.Label.Text = p.Y, p.X
 	d.Y.Min, d.Y.Max, d.X.Min = -0.5, float64(len(p.Groups))-0.5, 0
 	d.Y.Scale = plot.InvertedScale{Normalizer: plot.LinearScale{}} // the first group is above
-	d.X.Tick.Marker, d.Y.Width = plot.DefaultTicks{}, 0
+	d.X.Tick.Marker, d.Y.Width = evenly{}, 0
 	bar := 2.2 * vg.Millimeter
 	return entries, max(plotHeight, 2*vg.Centimeter+bar*vg.Length(len(p.Groups)*(len(p.Series)+1)))
 }

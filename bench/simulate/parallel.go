@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lever-go/lever"
@@ -17,38 +16,26 @@ type drafter struct {
 	s    *simulation
 }
 
-// drafters returns the draft model, and the parallel one asked node by node and with masks. close ends what they need.
-func (s *simulation) drafters(ctx context.Context) (all []drafter, close func() error, err error) {
-	engine, err := lever.Open(ctx, lever.Config{Model: s.Model, Draft: s.Parallel})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, engine.Close())
-		}
-	}()
+// drafters returns the draft model, and the parallel one of an engine, asked node by node and with masks.
+func (s *simulation) drafters(ctx context.Context, engine *lever.Engine) ([]drafter, error) {
 	o := s.Options
 	o.Draft, o.Record = s.Parallel, "" // the trace is of the other draft
 	wide := &simulation{Options: o}
+	var err error
 	if wide.pair, err = wide.ask(ctx, engine); err != nil {
-		return nil, nil, err
-	}
-	if wide.pair.Draft.Positions < 2 {
-		return nil, nil, fmt.Errorf("%s names no mask token: it predicts the next token alone", s.Parallel)
+		return nil, err
 	}
 	single := *wide.pair
 	single.Draft.Positions = 0
-	return []drafter{{"draft", s}, {"parallel draft, node by node", &simulation{Options: o, pair: &single}}, {"parallel draft", wide}}, engine.Close, nil
+	return []drafter{{"draft", s}, {"parallel draft, node by node", &simulation{Options: o, pair: &single}}, {"parallel draft", wide}}, nil
 }
 
-// parallel compares a parallel draft with the other one, each with and without look-up.
-func (s *simulation) parallel(ctx context.Context, out *report.Report) (err error) {
-	all, done, err := s.drafters(ctx)
+// parallel compares the parallel draft of an engine with the other one, each with and without look-up.
+func (s *simulation) parallel(ctx context.Context, out *report.Report, engine *lever.Engine) error {
+	all, err := s.drafters(ctx, engine)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
 	for i, inMemory := range []float64{s.Targets[0].InMemory, 1} {
 		t, d := s.Targets[0], s.Phones[0]
 		t.InMemory = inMemory

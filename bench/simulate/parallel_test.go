@@ -1,13 +1,16 @@
 package simulate
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -31,8 +34,13 @@ func TestParallelDraft(t *testing.T) {
 	if s.pair, err = s.ask(t.Context(), engine); err != nil {
 		t.Fatal(err)
 	}
+	wide, err := bench.OpenParallel(t.Context(), lever.Config{Model: pair.Target, Draft: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wide.Close()
 	out := report.New("test", "")
-	if err := s.parallel(t.Context(), out); err != nil {
+	if err := s.parallel(t.Context(), out, wide); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string][]any{}
@@ -47,8 +55,16 @@ func TestParallelDraft(t *testing.T) {
 	if wide, single := drafting("parallel draftno"), drafting("parallel draft, node by nodeno"); len(all) != 6 || !(wide < 0.8*single) {
 		t.Errorf("%d rows; %v ms of drafting, %v node by node", len(all), wide, single)
 	}
-	s.Parallel = pair.Draft
-	if err := s.parallel(t.Context(), out); err == nil {
-		t.Error("a draft without a mask token: no error")
+}
+
+// A draft that predicts one token at a time is refused before anything is simulated.
+func TestParallelDraftWithoutMask(t *testing.T) {
+	pair, _ := openDemo(t)
+	_, err := Run(t.Context(), Options{
+		Model: pair.Target, Draft: pair.Draft, Parallel: pair.Draft, Sets: bench.BuiltinSets(),
+		Progress: func(int, int) { t.Error("a figure was made first") },
+	})
+	if !errors.Is(err, spec.ErrNotParallel) {
+		t.Errorf("error %v", err)
 	}
 }

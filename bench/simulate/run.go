@@ -119,7 +119,12 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		figures = append(figures, s.first)
 	}
 	if o.Parallel != "" {
-		figures = append(figures, s.parallel)
+		wide, err := bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel}) // before all that takes long
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, wide.Close()) }()
+		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.parallel(ctx, out, wide) })
 	}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {

@@ -76,16 +76,27 @@ func (f *experimentFlags) loadSets() ([]bench.Set, error) {
 func (e *experiment) progress() func(done, total int) { return stepProgress(e.name, "steps") }
 
 // stepProgress returns a callback that prints a line for every twentieth of the work on a task, which is counted in units, and
-// now and then in between.
+// now and then in between. Units take about as long as each other.
 func stepProgress(task, units string) func(done, total int) {
+	return progressLines(task, units, true)
+}
+
+// unevenProgress is stepProgress for units of which some take much longer than others, so that nobody knows how much time is left.
+func unevenProgress(task, units string) func(done, total int) {
+	return progressLines(task, units, false)
+}
+
+func progressLines(task, units string, alike bool) func(done, total int) {
 	began, shown := time.Now(), 0
 	latest := began
 	return func(done, total int) {
 		if part := 20 * done / max(1, total); part > shown || time.Since(latest) > 15*time.Second {
 			shown, latest = part, time.Now()
-			passed := time.Since(began)
-			left := time.Duration(float64(passed) * float64(total-done) / float64(done))
-			fmt.Fprintf(cli.Stderr, "%s: %d of %d %s, %s, about %s left\n", task, done, total, units, passed.Round(time.Second), left.Round(time.Second))
+			passed, left := time.Since(began), ""
+			if alike {
+				left = fmt.Sprintf(", about %s left", time.Duration(float64(passed)*float64(total-done)/float64(done)).Round(time.Second))
+			}
+			fmt.Fprintf(cli.Stderr, "%s: %d of %d %s, %s%s\n", task, done, total, units, passed.Round(time.Second), left)
 		}
 	}
 }

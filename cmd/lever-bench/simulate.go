@@ -57,7 +57,7 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		o.SparsePhones = simulate.SparsePhones[:1]
 		o.Phones = []simulate.Phone{simulate.Phones[0], simulate.Phones[len(simulate.Phones)-1]}
 	}
-	o.Progress = stepProgress("simulate", "figures")
+	o.Progress = unevenProgress("simulate", "figures")
 	for _, name := range f.delays {
 		flash, err := cli.LoadFlash(name)
 		if err != nil {
