@@ -10,7 +10,6 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/testdata"
-	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -64,7 +63,7 @@ func TestParallelDraftWithoutMask(t *testing.T) {
 		Model: pair.Target, Draft: pair.Draft, Parallel: pair.Draft, Sets: bench.BuiltinSets(),
 		Progress: func(int, int) { t.Error("a figure was made first") },
 	})
-	if !errors.Is(err, spec.ErrNotParallel) {
+	if !errors.Is(err, bench.ErrNotParallel) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/lever-go/lever/bench/simulate"
 	"github.com/lever-go/lever/internal/cli"
-	"github.com/lever-go/lever/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -54,9 +53,6 @@ Where this program lies beside the program lever or in the PATH, 'lever bench' r
 func nextStep(err error) string {
 	if errors.Is(err, simulate.ErrNotRecorded) {
 		return "Extend it: 'lever-bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
-	}
-	if errors.Is(err, spec.ErrNotParallel) {
-		return "Such drafts have a pard_token or ptd_token_id in their config.json."
 	}
 	return cli.NextStep(err)
 }
