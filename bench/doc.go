@@ -21,4 +21,8 @@
 //	fmt.Println(bench.ThisMachine(), len(sets), bench.Median(rates))
 //
 // Limits: prompts have one turn.
+//
+// # Errors
+//
+//   - [ErrNotParallel]: of [OpenParallel], for a draft that predicts one token at a time.
 package bench
