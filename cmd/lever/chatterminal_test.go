@@ -87,17 +87,20 @@ func (p *pseudoTerminal) text() string {
 	return p.output.String()
 }
 
-// expect waits until the program has written all of these since the last call.
+// expect waits until the program has written all of these since the last call, one after the other.
 func (p *pseudoTerminal) expect(texts ...string) {
 	p.Helper()
 	deadline := time.Now().Add(time.Minute)
+	from := 0
 	for _, want := range texts {
-		for !strings.Contains(p.text(), want) {
+		at := strings.Index(p.text()[from:], want)
+		for ; at < 0; at = strings.Index(p.text()[from:], want) {
 			if time.Now().After(deadline) {
-				p.Fatalf("it does not write %q: %q", want, p.text())
+				p.Fatalf("it does not write %q: %q", want, p.text()[from:])
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+		from += at + len(want)
 	}
 	p.mu.Lock()
 	p.output.Reset()
@@ -116,14 +119,17 @@ func (p *pseudoTerminal) enter(text string) {
 func TestChatOnTerminal(t *testing.T) {
 	session := filepath.Join(t.TempDir(), "a.session")
 	p := onTerminal(t, "chat", "--max-tokens", "3")
-	const begins = "\x1b[?2004h" // to read a message, of which it wants to know what is pasted
-	p.expect("This is demo", "/help", begins)
+	const (
+		begins = "\x1b[?2004h" // to read a message, of which it wants to know what is pasted
+		reads  = "\x1b[?25h"   // it: the terminal has said where the cursor is, and shows it
+	)
+	p.expect("This is demo", "/help", begins, reads)
 	p.enter("\x1b[200~one\ntwo\nthree\x1b[201~")
 	p.expect("three")
 	p.enter("\r")
-	p.expect(begins)
+	p.expect(begins, reads)
 	p.enter("/save " + session + "\r")
-	p.expect(begins)
+	p.expect(begins, reads)
 	engine, err := openDemo(t)
 	if err != nil {
 		t.Fatal(err)
