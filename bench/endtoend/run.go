@@ -129,6 +129,24 @@ func (o *Options) ways() ([]*way, error) {
 	return append(all, &way{name: leverName, policy: policy, tokens: o.Tokens, budget: lever.MaxBudget}), err
 }
 
+// recordHeader is what answers must have in common to be of one measurement.
+type recordHeader struct {
+	Model, Draft              string
+	DRAM                      int64
+	Threads                   int
+	Tokens, Plain, WarmTokens int
+	Chains                    []int
+	Peers                     []Peer
+	CPUShare                  float64
+}
+
+func (o *Options) recordHeader() recordHeader {
+	return recordHeader{
+		Model: filepath.Base(o.Model), Draft: filepath.Base(o.Draft), DRAM: o.DRAM, Threads: o.Threads, Tokens: o.Tokens, Plain: o.PlainTokens, WarmTokens: o.WarmTokens,
+		Chains: o.Chains, Peers: o.Peers, CPUShare: o.CPUShare,
+	}
+}
+
 // Answer is what one answer took.
 type Answer struct {
 	Set    string  `json:"set"`
@@ -150,7 +168,7 @@ type run struct {
 	plan    weights.Plan
 	done    int
 	total   int
-	record  *record
+	record  *bench.Record[Answer]
 }
 
 // Run measures. It takes as long as the passes do: see [Options].
@@ -181,10 +199,10 @@ func Run(ctx context.Context, o Options) (out *report.Report, err error) {
 	for _, p := range o.Peers {
 		names = append(names, p.Name)
 	}
-	if r.record, err = o.openRecord(); err != nil {
+	if r.record, err = bench.OpenRecord[Answer](o.Record, o.recordHeader()); err != nil {
 		return nil, fmt.Errorf("endtoend: %w", err)
 	}
-	defer func() { err = errors.Join(err, r.record.close()) }()
+	defer func() { err = errors.Join(err, r.record.Close()) }()
 	if err := r.stream(ctx, ways); err != nil {
 		return nil, fmt.Errorf("endtoend: %w", err)
 	}
@@ -237,17 +255,19 @@ func (r *run) all(ctx context.Context, engine *lever.Engine, ways []*way) error 
 		for _, p := range set.Prompts[:min(r.Prompts, len(set.Prompts))] {
 			for turn := range ways {
 				w := ways[(turn+first)%len(ways)]
-				a, known := r.record.find(p.ID, w.name)
-				if !known {
-					var err error
-					if a, err = r.answer(ctx, engine, w, p); err != nil {
+				at := slices.IndexFunc(r.record.Results, func(a Answer) bool { return a.Prompt == p.ID && a.Way == w.name })
+				if at < 0 {
+					a, err := r.answer(ctx, engine, w, p)
+					if err != nil {
 						return fmt.Errorf("%s: %s: %w", p.ID, w.name, err)
 					}
 					a.Set = set.Name
-					if err := r.record.add(a); err != nil {
+					if err := r.record.Add(a); err != nil {
 						return err
 					}
+					at = len(r.record.Results) - 1
 				}
+				a := r.record.Results[at]
 				r.answers = append(r.answers, a)
 				if r.Answered != nil {
 					r.Answered(a)

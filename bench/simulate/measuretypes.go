@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,84 +25,239 @@ import (
 	"github.com/lever-go/lever/weights"
 )
 
-// measuredTitle is that of the table of what was measured. Its first column names the type.
+// measuredTitle is that of the table of what was measured. Its first columns name the type and the way of decoding.
 const measuredTitle = "Measured on this machine, and simulated with what it takes to compute: geometric means over the sets"
 
-func measuredTable(out *report.Report) *report.Table {
-	number := report.Number
-	return out.AddTable(measuredTitle, report.Text("type"), report.Text("decoding"), number("sets", 0), number("read for a pass GB", 2), number("tokens/s", 3),
-		number("simulated", 3), number("off %", 1), number("accepted/pass", 2), number("simulated", 2), number("s/pass", 3), number("simulated", 3),
-		number("computing %", 0), number("waiting for reads %", 0))
+// typeResult is what is recorded of a type: what this machine takes to compute it or, at one speed of reading, what the answers of a set took.
+type typeResult struct {
+	Type      string     `json:"type"`
+	Computing *computing `json:"computing,omitempty"`
+	Share     float64    `json:"cpu_share,omitempty"`
+	Way       string     `json:"way,omitempty"`
+	Set       string     `json:"set,omitempty"`
+	Stats     spec.Stats `json:"stats"`
 }
 
-// measureAll adds to out what was measured of the types earlier, and of those that are to be measured now, beside a simulation of the same flash with
+// computing is what this machine takes to compute a target and its draft, in seconds by the number of rows, and how it reads the target.
+type computing struct {
+	Target  []gaincost.Point `json:"target"`
+	Draft   []gaincost.Point `json:"draft"`
+	Project float64          `json:"project"`
+	Read    int64            `json:"streamed_pass_bytes"`
+	Ring    int64            `json:"ring_bytes"`
+	Each    int              `json:"read_bytes"`
+}
+
+// typeHeader is what results must have in common to be of one measurement.
+type typeHeader struct {
+	Pair, Target, Prompts, Flash, Kernels string
+	DRAM                                  int64
+	Plain, Tokens                         int
+}
+
+// measurement is the measuring of types on its way.
+type measurement struct {
+	*typeComparison
+	measured simulation // of the answers that are measured
+	record   *bench.Record[typeResult]
+	draft    string
+}
+
+// measureAll adds to out what was measured of types: earlier, as far as the record knows, and now. Beside it stands a simulation of the same flash with
 // this machine's processor.
 func (c *typeComparison) measureAll(ctx context.Context, out *report.Report) (err error) {
-	table := measuredTable(out)
-	defer func() { findMeasured(out, table) }()
-	c.keepEarlier(table)
-	if len(c.Measure) == 0 {
+	pair := *c.pair
+	pair.Tokens, pair.WarmTokens = c.MeasureTokens, c.MeasureTokens
+	pair.Sets = slices.Clone(pair.Sets[:min(c.MeasureSets, len(pair.Sets))])
+	for i := range pair.Sets {
+		pair.Sets[i].Prompts = pair.Sets[i].Prompts[:1]
+	}
+	m := measurement{typeComparison: c, measured: simulation{Options: c.simulation.Options, pair: &pair}}
+	m.record, err = bench.OpenRecord[typeResult](c.TypeOptions.Record, typeHeader{
+		Pair: pair.Target.Hash + " " + pair.Draft.Hash, Target: typedTarget.Name, Prompts: pair.describe(), Flash: c.Flash, Kernels: bench.ThisMachine().Kernels, DRAM: c.DRAM,
+		Plain: plainTokens, Tokens: c.MeasureTokens,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.record.Close()) }()
+	if err := m.measure(ctx); err != nil {
+		return err
+	}
+	return m.present(ctx, out)
+}
+
+// measure measures what the record lacks of the types that are to be measured.
+func (m *measurement) measure(ctx context.Context) (err error) {
+	lacking := slices.DeleteFunc(slices.Clone(m.Measure), func(d tensor.DType) bool {
+		return !slices.ContainsFunc(m.CPUShares, func(share float64) bool { return m.lacks(d, share) })
+	})
+	if len(lacking) == 0 {
 		return nil
 	}
-	dir := c.Work
+	dir := m.Work
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "lever-types-"); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	draft, remove, err := c.model(ctx, c.TypeOptions.Draft, filepath.Join(dir, "draft.lever"), typedTarget.Draft, draftType)
+	draft, remove, err := m.model(ctx, m.TypeOptions.Draft, filepath.Join(dir, "draft.lever"), typedTarget.Draft, draftType)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	for _, d := range c.Measure {
-		if err := c.measureType(ctx, table, dir, draft, d); err != nil {
+	m.draft = draft
+	for _, d := range lacking {
+		if err := m.measureType(ctx, dir, d); err != nil {
 			return fmt.Errorf("%v: %w", d, err)
 		}
 	}
 	return nil
 }
 
-// keepEarlier adds the rows of types that are not measured now.
-func (c *typeComparison) keepEarlier(table *report.Table) {
-	if c.Earlier == nil {
-		return
-	}
-	for _, before := range c.Earlier.Tables {
-		if before.Title != measuredTitle || len(before.Columns) != len(table.Columns) {
-			continue
+// computing returns what the record knows of computing a type; nil if it knows nothing.
+func (m *measurement) computing(d tensor.DType) *computing {
+	for _, x := range m.record.Results {
+		if x.Type == d.String() && x.Computing != nil {
+			return x.Computing
 		}
-		for _, row := range before.Rows {
-			if !slices.ContainsFunc(c.Measure, func(d tensor.DType) bool { return d.String() == row[0] }) {
+	}
+	return nil
+}
+
+// answers returns what the record knows of the answers of a set; nil if it knows nothing.
+func (m *measurement) answers(d tensor.DType, share float64, way, set string) *spec.Stats {
+	for i, x := range m.record.Results {
+		if x.Type == d.String() && x.Share == share && x.Way == way && x.Set == set {
+			return &m.record.Results[i].Stats
+		}
+	}
+	return nil
+}
+
+// lacks reports whether the record lacks a part of what is to be measured of a type.
+func (m *measurement) lacks(d tensor.DType, share float64) bool {
+	lacking := m.computing(d) == nil
+	for _, way := range ways {
+		for _, set := range m.setsOf(way) {
+			lacking = lacking || m.answers(d, share, way, set.Name) == nil
+		}
+	}
+	return lacking
+}
+
+// setsOf returns the sets whose prompts a way answers. The passes of plain decoding are all alike: one is enough.
+func (m *measurement) setsOf(way string) []tracedSet {
+	if way == plainName {
+		return m.measured.pair.Sets[:1]
+	}
+	return m.measured.pair.Sets
+}
+
+// present adds a row for each type, way and speed that was measured as a whole.
+func (m *measurement) present(ctx context.Context, out *report.Report) error {
+	number := report.Number
+	table := out.AddTable(measuredTitle, report.Text("type"), report.Text("decoding"), number("reads slowed", 2), number("sets", 0), number("read for a pass GB", 2),
+		number("tokens/s", 3), number("simulated", 3), number("off %", 1), number("drafted/pass", 1), number("simulated", 1),
+		number("accepted/pass", 2), number("simulated", 2), number("s/pass", 3), number("simulated", 3),
+		number("computing %", 0), number("waiting for reads %", 0), number("drafting %", 0))
+	for _, share := range m.shares() {
+		for _, d := range m.Types {
+			if m.lacks(d, share) {
+				continue
+			}
+			for _, way := range ways {
+				row, err := m.row(ctx, d, share, way)
+				if err != nil {
+					return err
+				}
 				table.Add(row...)
 			}
 		}
 	}
+	findMeasured(out, table)
+	return nil
+}
+
+// shares returns those of the record, the largest first.
+func (m *measurement) shares() (all []float64) {
+	for _, x := range m.record.Results {
+		if x.Way != "" && !slices.Contains(all, x.Share) {
+			all = append(all, x.Share)
+		}
+	}
+	slices.SortFunc(all, func(a, b float64) int { return cmp.Compare(b, a) })
+	return all
+}
+
+// row returns what a way of decoding reached on this machine, beside its simulation.
+func (m *measurement) row(ctx context.Context, d tensor.DType, share float64, way string) ([]any, error) {
+	sets := m.setsOf(way)
+	var rates, accepted, passes []float64
+	var all spec.Stats
+	for _, set := range sets {
+		sum := *m.answers(d, share, way, set.Name)
+		rates, accepted = append(rates, float64(sum.Tokens)/sum.Seconds), append(accepted, float64(sum.Tokens)/float64(sum.Passes))
+		passes = append(passes, sum.Seconds/float64(sum.Passes))
+		add(&all, sum)
+	}
+	h, err := m.hardware(d, share)
+	if err != nil {
+		return nil, err
+	}
+	x, err := m.measured.meanOver(ctx, h, sets, named(way, budget), false)
+	if err != nil {
+		return nil, err
+	}
+	rate := bench.GeometricMean(rates)
+	part := func(seconds float64) float64 { return 100 * seconds / all.Seconds }
+	return []any{
+		d.String(), label(way), 1 / share, len(sets), float64(m.computing(d).Read) / 1e9, rate, x.rate, 100 * (x.rate/rate - 1), float64(all.Drafted) / float64(all.Passes), x.drafted,
+		bench.GeometricMean(accepted), x.accepted, bench.GeometricMean(passes), x.accepted / x.rate, part(all.ComputeSeconds), part(all.IOWaitSeconds), part(all.DraftSeconds),
+	}, nil
+}
+
+// stepsOfLayer are the steps that a layer is read and computed in, as it is in parts, of which the ring of a larger type holds less than a layer.
+const stepsOfLayer = 8
+
+// hardware returns how this machine runs a type, by what was recorded, with reads as much slower than the phone's as it computes slower by its share.
+func (m *measurement) hardware(d tensor.DType, share float64) (*hardware, error) {
+	h, _, _, err := m.phone(d)
+	if err != nil {
+		return nil, err
+	}
+	flash, err := m.flash.Slowed(1 / share)
+	if err != nil {
+		return nil, err
+	}
+	x := m.computing(d)
+	h.layers *= stepsOfLayer
+	step := float64(x.Read) / float64(h.layers)
+	h.read, h.ring = reads(flash, step, float64(x.Each)), int(max(1, float64(x.Ring)/step))
+	h.compute, h.draft, h.project = gaincost.Curve{Points: x.Target}, gaincost.Curve{Points: x.Draft}, x.Project
+	return h, nil
 }
 
 // findMeasured says how the types that were measured compare with the first, and how far the simulation is off.
 func findMeasured(out *report.Report, table *report.Table) {
 	first, most := map[string]float64{}, map[string]float64{}
+	var kinds []string
 	for _, row := range table.Rows {
-		way := fmt.Sprint(row[1])
-		rate, okRate := row[4].(float64)
-		off, okOff := row[6].(float64)
-		if !okRate || !okOff {
-			continue
+		kind := fmt.Sprint(row[1])
+		if slowed := row[2].(float64); slowed != 1 {
+			kind += fmt.Sprintf(", reads slowed %.2f times", slowed)
 		}
-		if first[way] == 0 {
-			first[way] = rate
+		rate, off := row[5].(float64), row[7].(float64)
+		if first[kind] == 0 {
+			first[kind], kinds = rate, append(kinds, kind)
 		} else {
-			out.Find("measured, %v is %.2f times as fast as %v: %s", row[0], rate/first[way], table.Rows[0][0], way)
+			out.Find("measured, %v is %.2f times as fast as %v: %s", row[0], rate/first[kind], table.Rows[0][0], kind)
 		}
-		most[way] = max(most[way], off, -off)
+		most[kind] = max(most[kind], off, -off)
 	}
-	for _, name := range ways {
-		way := label(name)
-		if first[way] > 0 {
-			out.Find("simulated tokens/s are off by at most %.1f%% from measured ones: %s", most[way], way)
-		}
+	for _, kind := range kinds {
+		out.Find("simulated tokens/s are off by at most %.1f%% from measured ones: %s", most[kind], kind)
 	}
 }
 
@@ -117,11 +273,11 @@ func label(way string) string {
 const draftType = tensor.Q4_0
 
 // model returns the store at path, a model of a real shape: the one that is there, or one that is inflated from src, which remove removes.
-func (c *typeComparison) model(ctx context.Context, src, path, shapeName string, d tensor.DType) (store string, remove func() error, err error) {
+func (m *measurement) model(ctx context.Context, src, path, shapeName string, d tensor.DType) (store string, remove func() error, err error) {
 	if _, err := os.Stat(filepath.Join(path, weights.ManifestName)); err == nil {
 		return path, func() error { return nil }, nil
 	}
-	c.Progress("writing " + filepath.Base(path))
+	m.Progress("writing " + filepath.Base(path))
 	remove = func() error { return os.RemoveAll(path) }
 	shape, err := inflate.ShapeOf(shapeName)
 	if err != nil {
@@ -131,110 +287,149 @@ func (c *typeComparison) model(ctx context.Context, src, path, shapeName string,
 	if err != nil {
 		return "", nil, err
 	}
-	m, err := inflate.New(ctx, small, shape, d)
+	large, err := inflate.New(ctx, small, shape, d)
 	if err != nil {
 		return "", nil, err
 	}
-	if err := m.WriteStore(ctx, path, weights.WriteOptions{}); err != nil {
+	if err := large.WriteStore(ctx, path, weights.WriteOptions{}); err != nil {
 		return "", nil, errors.Join(err, remove())
 	}
 	return path, remove, nil
 }
 
-// measured is what a way of decoding reached on this machine.
-type measured struct {
-	result
-	computing, waiting float64 // parts of the time of a pass
-	sets               int
-}
-
-// measureType adds what a type reaches on this machine.
-func (c *typeComparison) measureType(ctx context.Context, table *report.Table, dir, draft string, d tensor.DType) (err error) {
-	model, remove, err := c.model(ctx, c.TypeOptions.Model, filepath.Join(dir, d.String()+".lever"), typedTarget.Name, d)
+// measureType measures what the record lacks of a type.
+func (m *measurement) measureType(ctx context.Context, dir string, d tensor.DType) (err error) {
+	model, remove, err := m.model(ctx, m.TypeOptions.Model, filepath.Join(dir, d.String()+".lever"), typedTarget.Name, d)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	began := time.Now()
-	throttle, err := flashsim.NewThrottle(c.flash, flashsim.Options{})
-	if err != nil {
-		return err
-	}
-	c.Progress(fmt.Sprintf("opening %v", d))
-	engine, err := lever.Open(ctx, lever.Config{Model: model, Draft: draft, DRAM: c.DRAM, OpenFile: throttle.Opener(nil)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	c.Progress(fmt.Sprintf("measuring blocks of %v", d))
-	h, _, _, err := c.phone(d)
-	if err != nil {
-		return err
-	}
-	plan, _ := engine.Plan()
-	read := float64(plan.Streamed)
-	if err := c.asHere(ctx, h, engine, model, read); err != nil {
-		return err
-	}
-	for _, name := range ways {
-		real, err := c.measureWay(ctx, engine, name, began)
-		if err != nil {
+	for _, share := range m.CPUShares {
+		if !m.lacks(d, share) {
+			continue
+		}
+		if err := m.measureShare(ctx, model, d, share); err != nil {
 			return err
 		}
-		x, err := c.meanOver(ctx, h, c.pair.Sets[:real.sets], named(name, budget), false)
-		if err != nil {
-			return err
+		for _, way := range ways {
+			row, err := m.row(ctx, d, share, way)
+			if err != nil {
+				return err
+			}
+			m.Progress(fmt.Sprintf("%v, %s, reads slowed %.2f times: %.3f tokens/s, simulated %.3f, which is off by %.1f%%", d, row[1], row[2], row[5], row[6], row[7]))
 		}
-		off := 100 * (x.rate/real.rate - 1)
-		table.Add(d.String(), label(name), real.sets, read/1e9, real.rate, x.rate, off, real.accepted, x.accepted, real.pass, x.pass, 100*real.computing, 100*real.waiting)
-		c.Progress(fmt.Sprintf("%v, %s: %.3f tokens/s, simulated %.3f, which is off by %.1f%%; %.0f%% of a pass is computing, %.0f%% waiting for reads", d, label(name), real.rate,
-			x.rate, off, 100*real.computing, 100*real.waiting))
 	}
 	return nil
 }
 
-// asHere gives h what this machine takes to compute a target and its draft, by a profile of it. Reading takes a part of it, as what a phone's flash writes
-// to memory by itself is copied here.
-func (c *typeComparison) asHere(ctx context.Context, h *hardware, engine *lever.Engine, model string, read float64) error {
+// measureShare measures what the record lacks of a type with reads at one speed.
+func (m *measurement) measureShare(ctx context.Context, model string, d tensor.DType, share float64) (err error) {
+	flash, err := m.flash.Slowed(1 / share)
+	if err != nil {
+		return err
+	}
+	throttle, err := flashsim.NewThrottle(flash, flashsim.Options{})
+	if err != nil {
+		return err
+	}
+	m.Progress(fmt.Sprintf("opening %v", d))
+	if err := readAll(model); err != nil {
+		return err
+	}
+	engine, err := lever.Open(ctx, lever.Config{Model: model, Draft: m.draft, DRAM: m.DRAM, OpenFile: throttle.Opener(nil)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	if m.computing(d) == nil {
+		m.Progress(fmt.Sprintf("measuring blocks of %v", d))
+		x, err := m.measureComputing(ctx, engine, model)
+		if err != nil {
+			return err
+		}
+		if err := m.record.Add(typeResult{Type: d.String(), Computing: x}); err != nil {
+			return err
+		}
+	}
+	for _, way := range ways {
+		for _, set := range m.setsOf(way) {
+			if m.answers(d, share, way, set.Name) != nil {
+				continue
+			}
+			sum, err := m.measureSet(ctx, engine, way, set)
+			if err != nil {
+				return err
+			}
+			if err := m.record.Add(typeResult{Type: d.String(), Share: share, Way: way, Set: set.Name, Stats: sum}); err != nil {
+				return err
+			}
+			m.Progress(fmt.Sprintf("%v, %s, %s: %.3f tokens/s", d, label(way), set.Name, float64(sum.Tokens)/sum.Seconds))
+		}
+	}
+	return nil
+}
+
+// measureComputing returns what this machine takes to compute a target and its draft, by a profile of it. Reading takes a part of it, as what a phone's
+// flash writes to memory by itself is copied here.
+func (m *measurement) measureComputing(ctx context.Context, engine *lever.Engine, model string) (*computing, error) {
 	pool := kernels.NewPool(0)
 	defer pool.Close()
 	target, draft := engine.Stores()
 	p, err := profile.Measure(ctx, profile.Options{Target: target, Draft: draft, Pool: pool, Dir: model, Duration: profileTime})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	copying, err := copyTime(model)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	copying *= read / float64(pool.Workers())
-	h.compute, h.draft = gaincost.Curve{}, gaincost.Curve{}
-	position := c.meanPosition()
+	plan, _ := engine.Plan()
+	copying *= float64(plan.Streamed) / float64(pool.Workers())
+	x := &computing{Project: p.Target.Projection[0].Seconds, Read: plan.Streamed, Ring: plan.Ring, Each: plan.ReadSize}
+	position := m.meanPosition()
 	for i, block := range p.Target.Block {
 		rows := float64(block.Rows)
-		h.compute.Points = append(h.compute.Points, gaincost.Point{
+		x.Target = append(x.Target, gaincost.Point{
 			Rows: block.Rows, Seconds: copying + float64(p.Target.Blocks)*(block.Seconds+rows*position*p.Target.Attention),
 		})
-		h.draft.Points = append(h.draft.Points, gaincost.Point{
+		x.Draft = append(x.Draft, gaincost.Point{
 			Rows: block.Rows, Seconds: float64(p.Draft.Blocks)*(p.Draft.Block[i].Seconds+rows*position*p.Draft.Attention) + p.Draft.Projection[i].Seconds,
 		})
 	}
-	h.project = p.Target.Projection[0].Seconds
-	return nil
+	return x, nil
 }
 
 // profileTime is how long the machine is measured for a type.
-var profileTime = 20 * time.Second
+var profileTime = 12 * time.Second
 
 // meanPosition returns the mean of the positions at which answers are written.
-func (c *typeComparison) meanPosition() float64 {
+func (m *measurement) meanPosition() float64 {
 	sum, prompts := 0, 0
-	for _, set := range c.pair.Sets {
+	for _, set := range m.measured.pair.Sets {
 		for _, p := range set.Prompts {
-			sum, prompts = sum+len(p.Tokens)+c.pair.Tokens/2, prompts+1
+			sum, prompts = sum+len(p.Tokens)+m.MeasureTokens/2, prompts+1
 		}
 	}
 	return float64(sum) / float64(prompts)
+}
+
+// readAll brings the chunks of a store to the page cache, so that reads take as long as the throttle says.
+func readAll(model string) error {
+	chunks, err := filepath.Glob(filepath.Join(model, "chunks", "*.bin"))
+	if err != nil {
+		return err
+	}
+	for _, path := range chunks {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyTime returns the median seconds that a thread takes to read a byte of a store from the page cache and to check it.
@@ -271,39 +466,12 @@ func copyTime(model string) (seconds float64, err error) {
 	return bench.Median(times), nil
 }
 
-// plainTokens are those of an answer of plain decoding, whose passes are all alike, in every set.
-const plainTokens = 12
-
-// measureWay returns what a way of decoding reaches on this machine.
-func (c *typeComparison) measureWay(ctx context.Context, engine *lever.Engine, name string, began time.Time) (m measured, err error) {
-	sets, tokens := c.pair.Sets, c.pair.Tokens
-	if name == plainName {
-		sets, tokens = sets[:1], plainTokens
-	}
-	var rates, accepted, passes []float64
-	var all spec.Stats
-	for _, set := range sets {
-		if m.sets > 0 && c.MeasureFor > 0 && time.Since(began) > c.MeasureFor {
-			break
-		}
-		sum, err := c.measureSet(ctx, engine, name, set, tokens)
-		if err != nil {
-			return m, err
-		}
-		m.sets++
-		rates = append(rates, float64(sum.Tokens)/sum.Seconds)
-		accepted, passes = append(accepted, float64(sum.Tokens)/float64(sum.Passes)), append(passes, sum.Seconds/float64(sum.Passes))
-		add(&all, sum)
-		c.Progress(fmt.Sprintf("%s, %s: %.3f tokens/s", label(name), set.Name, rates[len(rates)-1]))
-	}
-	m.result = result{rate: bench.GeometricMean(rates), accepted: bench.GeometricMean(accepted), pass: bench.GeometricMean(passes)}
-	m.computing, m.waiting = all.ComputeSeconds/all.Seconds, all.IOWaitSeconds/all.Seconds
-	return m, nil
-}
+// plainTokens are those of an answer of plain decoding.
+const plainTokens = 8
 
 // measureSet returns what the answers to the prompts of a set took, after one that a policy learns from.
-func (c *typeComparison) measureSet(ctx context.Context, engine *lever.Engine, name string, set tracedSet, tokens int) (sum spec.Stats, err error) {
-	policy, err := lever.NewPolicy(name, budget)
+func (m *measurement) measureSet(ctx context.Context, engine *lever.Engine, way string, set tracedSet) (sum spec.Stats, err error) {
+	policy, err := lever.NewPolicy(way, budget)
 	if err != nil {
 		return sum, err
 	}
@@ -313,15 +481,17 @@ func (c *typeComparison) measureSet(ctx context.Context, engine *lever.Engine, n
 	if err != nil {
 		return sum, err
 	}
-	if name != plainName {
-		if _, err := generator.Generate(ctx, spec.Request{Prompt: set.Warm, MaxTokens: c.pair.WarmTokens, StopTokens: c.pair.Stop}, nil); err != nil {
+	pair, tokens := m.measured.pair, plainTokens
+	if way != plainName {
+		tokens = pair.Tokens
+		if _, err := generator.Generate(ctx, spec.Request{Prompt: set.Warm, MaxTokens: pair.WarmTokens, StopTokens: pair.Stop}, nil); err != nil {
 			return sum, err
 		}
 	}
 	for _, p := range set.Prompts {
-		got, err := generator.Generate(ctx, spec.Request{Prompt: p.Tokens, MaxTokens: tokens, StopTokens: c.pair.Stop}, nil)
+		got, err := generator.Generate(ctx, spec.Request{Prompt: p.Tokens, MaxTokens: tokens, StopTokens: pair.Stop}, nil)
 		if err != nil {
-			return sum, fmt.Errorf("%s: %s: %w", p.ID, name, err)
+			return sum, fmt.Errorf("%s: %s: %w", p.ID, way, err)
 		}
 		add(&sum, got.Stats)
 	}
@@ -330,6 +500,6 @@ func (c *typeComparison) measureSet(ctx context.Context, engine *lever.Engine, n
 
 // add adds what counts here of x to sum.
 func add(sum *spec.Stats, x spec.Stats) {
-	sum.Tokens, sum.Passes, sum.Seconds = sum.Tokens+x.Tokens, sum.Passes+x.Passes, sum.Seconds+x.Seconds
-	sum.ComputeSeconds, sum.IOWaitSeconds = sum.ComputeSeconds+x.ComputeSeconds, sum.IOWaitSeconds+x.IOWaitSeconds
+	sum.Tokens, sum.Passes, sum.Drafted, sum.Seconds = sum.Tokens+x.Tokens, sum.Passes+x.Passes, sum.Drafted+x.Drafted, sum.Seconds+x.Seconds
+	sum.ComputeSeconds, sum.IOWaitSeconds, sum.DraftSeconds = sum.ComputeSeconds+x.ComputeSeconds, sum.IOWaitSeconds+x.IOWaitSeconds, sum.DraftSeconds+x.DraftSeconds
 }

@@ -303,15 +303,17 @@ func (s *simulation) mean(ctx context.Context, h *hardware, c policies.Variant, 
 
 func (s *simulation) meanOver(ctx context.Context, h *hardware, sets []tracedSet, c policies.Variant, meanReads bool) (result, error) {
 	var rates, accepted, drafted, passes []float64
+	drafting := 0.0
 	for _, set := range sets {
 		x, err := s.simulateOne(ctx, h, set, c, meanReads)
 		if err != nil {
 			return result{}, fmt.Errorf("%s, %s: %w", set.Name, c.Name, err)
 		}
 		rates, accepted, drafted, passes = append(rates, x.rate), append(accepted, x.accepted), append(drafted, 1+x.drafted), append(passes, x.pass)
+		drafting += x.drafting / float64(len(sets))
 	}
 	return result{
-		rate: bench.GeometricMean(rates), accepted: bench.GeometricMean(accepted), drafted: bench.GeometricMean(drafted) - 1, pass: bench.GeometricMean(passes),
+		rate: bench.GeometricMean(rates), accepted: bench.GeometricMean(accepted), drafted: bench.GeometricMean(drafted) - 1, pass: bench.GeometricMean(passes), drafting: drafting,
 	}, nil
 }
 

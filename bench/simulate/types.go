@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/bench/inflate"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/spec/gaincost"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -27,10 +28,15 @@ type TypeOptions struct {
 	Flash        string         // name or file of a profile; if empty, ufs-4-measured
 
 	Measure []tensor.DType // types that are measured on this machine, too
-	// MeasureFor bounds the time that measuring a type takes, its model being there: when it has passed, no further set is begun. If zero, all are.
-	MeasureFor time.Duration
-	// Earlier, if not nil, is a report of this experiment whose measured rows are kept, for types that are not measured now.
-	Earlier *report.Report
+	// MeasureSets are how many of the sets, of each a prompt, are answered for that with lever, in MeasureTokens tokens after as many to learn from. If
+	// zero, 2 and 48.
+	MeasureSets, MeasureTokens int
+	// CPUShares say how fast this machine computes as a part of a phone's speed. Types are measured with reads that are slowed as much, for each of
+	// them. If nil, it is 1.
+	CPUShares []float64
+	// Record is a file that all that is measured is written to at once; if empty, none is. What it holds already is not measured again, and is
+	// reported, so that types can be measured in several runs.
+	Record string
 	// Work is the folder for the models that are measured: draft.lever, and for each type one such as q4_0.lever. Those that are there are used;
 	// the others are written, and removed afterwards. If empty, it is a new folder for temporary files.
 	Work string
@@ -48,6 +54,14 @@ func (o TypeOptions) withDefaults() (TypeOptions, error) {
 			o.Types = append(slices.Clip(o.Types), d)
 		}
 	}
+	if o.CPUShares == nil {
+		o.CPUShares = []float64{1}
+	}
+	for _, share := range o.CPUShares {
+		if !(share > 0 && share <= 1) {
+			return o, fmt.Errorf("a share of %g of a phone's speed is not above 0 and at most 1", share)
+		}
+	}
 	for _, d := range o.Types {
 		if !slices.Contains(inflate.Types(), d) {
 			return o, fmt.Errorf("type %v is not one of %v", d, inflate.Types())
@@ -58,6 +72,12 @@ func (o TypeOptions) withDefaults() (TypeOptions, error) {
 	}
 	if o.Tokens == 0 {
 		o.Tokens = 48
+	}
+	if o.MeasureSets == 0 {
+		o.MeasureSets = 2
+	}
+	if o.MeasureTokens == 0 {
+		o.MeasureTokens = 48
 	}
 	if o.DRAM == 0 {
 		o.DRAM = 2 << 30
@@ -83,7 +103,7 @@ type typeComparison struct {
 
 // RunTypes compares types of a target's weights by tokens/s, plain and with lever, on a phone with little memory, where reading is the limit. Types
 // that are to be measured are so on this machine, too, with models of full size that are inflated from the pair and read at the speed of the phone's
-// flash. If a measurement fails, or ctx is canceled meanwhile, the report has the rows that were there by then, and comes beside the error.
+// flash.
 func RunTypes(ctx context.Context, o TypeOptions) (r *report.Report, err error) {
 	defer func() {
 		if err != nil {
@@ -119,11 +139,13 @@ func RunTypes(ctx context.Context, o TypeOptions) (r *report.Report, err error) 
 	if err := c.compare(ctx, out); err != nil {
 		return nil, err
 	}
-	if len(c.Measure) > 0 || c.Earlier != nil {
-		err = c.measureAll(ctx, out)
+	if len(c.Measure) > 0 || c.TypeOptions.Record != "" {
+		if err := c.measureAll(ctx, out); err != nil {
+			return nil, err
+		}
 	}
 	out.End(began)
-	return out, err
+	return out, nil
 }
 
 // ways are plain decoding and lever.
@@ -132,7 +154,8 @@ var ways = [2]string{plainName, leverName}
 func (c *typeComparison) compare(ctx context.Context, out *report.Report) error {
 	number := report.Number
 	table := out.AddTable("Simulated: geometric means over the sets", report.Text("type"), number("bits/weight", 2), number("GB", 2), number("read for a pass GB", 2),
-		number("plain: tokens/s", 3), number("lever: tokens/s", 3), number("plain: times", 2), number("lever: times", 2))
+		number("plain: tokens/s", 3), number("lever: tokens/s", 3), number("plain: times", 2), number("lever: times", 2),
+		number("lever: accepted/pass", 2), number("drafted/pass", 1), number("s/pass", 3), number("drafting s", 3))
 	plot := out.AddPlot(report.Plot{Name: "rate", Title: "Tokens/s by the type of weights, simulated", X: "bits/weight", Y: "tokens/s"})
 	lines := [2]report.Series{{Name: "plain"}, {Name: leverName}}
 	results := make([][2]result, len(c.Types)) // by type and way
@@ -148,7 +171,9 @@ func (c *typeComparison) compare(ctx context.Context, out *report.Report) error 
 			lines[j].X, lines[j].Y = append(lines[j].X, bits(d)), append(lines[j].Y, results[i][j].rate)
 		}
 		plain, mine, first := results[i][0].rate, results[i][1].rate, results[0]
-		table.Add(d.String(), bits(d), all/1e9, read/1e9, plain, mine, plain/first[0].rate, mine/first[1].rate)
+		lever := results[i][1]
+		table.Add(d.String(), bits(d), all/1e9, read/1e9, plain, mine, plain/first[0].rate, mine/first[1].rate,
+			lever.accepted, lever.drafted, lever.accepted/lever.rate, lever.drafting)
 	}
 	for _, line := range lines {
 		plot.Add(line)
@@ -156,7 +181,56 @@ func (c *typeComparison) compare(ctx context.Context, out *report.Report) error 
 	first, last := results[0], results[len(results)-1]
 	out.Find("simulated, %v is %.2f times as fast as %v in plain decoding, and %.2f times with lever", c.Types[len(results)-1], last[0].rate/first[0].rate,
 		c.Types[0], last[1].rate/first[1].rate)
+	return c.limits(ctx, out)
+}
+
+// limits shows what keeps the last type from gaining as much over the first with lever as with plain decoding: how much it would gain if a part of the
+// work took no time.
+func (c *typeComparison) limits(ctx context.Context, out *report.Report) error {
+	first, last := c.Types[0], c.Types[len(c.Types)-1]
+	table := out.AddTable("Simulated: what would be gained with lever if a part of the work took no time", report.Text("no time for"), report.Number(first.String()+": tokens/s", 3),
+		report.Number(last.String()+": tokens/s", 3), report.Number("times", 2))
+	unpack := func(h *hardware, d tensor.DType, blocks float64) { h.compute = typedPhone.unpacked(blocks, d, 0) }
+	draft := func(h *hardware, _ tensor.DType, _ float64) { h.draft = constant(1e-4) }
+	multiply := func(h *hardware, d tensor.DType, blocks float64) {
+		h.compute = constant(typedPhone.unpacked(blocks, d, unpacking[d]).At(1))
+	}
+	for _, part := range []struct {
+		name string
+		drop func(h *hardware, d tensor.DType, blocks float64)
+	}{
+		{"nothing", func(*hardware, tensor.DType, float64) {}},
+		{"unpacking", unpack},
+		{"drafting", draft},
+		{"further rows", multiply},
+		{"drafting and further rows", func(h *hardware, d tensor.DType, blocks float64) { multiply(h, d, blocks); draft(h, d, blocks) }},
+	} {
+		var rates [2]float64
+		for i, d := range []tensor.DType{first, last} {
+			h, _, _, err := c.phone(d)
+			if err != nil {
+				return err
+			}
+			shape, err := inflate.ShapeOf(typedTarget.Name)
+			if err != nil {
+				return err
+			}
+			blocks, _ := size(shape)
+			part.drop(h, d, blocks)
+			x, err := c.mean(ctx, h, named(leverName, budget), false)
+			if err != nil {
+				return err
+			}
+			rates[i] = x.rate
+		}
+		table.Add(part.name, rates[0], rates[1], rates[1]/rates[0])
+	}
 	return nil
+}
+
+// constant returns the curve of what takes as long for any rows.
+func constant(seconds float64) gaincost.Curve {
+	return gaincost.Curve{Points: []gaincost.Point{{Rows: 1, Seconds: seconds}, {Rows: budget, Seconds: seconds}}}
 }
 
 // bits returns those of a weight.
@@ -190,10 +264,16 @@ func (c *typeComparison) phone(d tensor.DType) (h *hardware, all, read float64, 
 		return nil, 0, 0, err
 	}
 	h.read = reads(c.flash, read/float64(h.layers), readBytes)
-	h.compute = phone.curve(blocks, blocks*bytesOf(d), phone.NPU)
-	for i := range h.compute.Points {
-		p := &h.compute.Points[i]
-		p.Seconds = max(p.Seconds, blocks*(unpacking[d]/unpackRate+float64(p.Rows)/phone.CPU))
-	}
+	h.compute = phone.unpacked(blocks, d, unpacking[d])
 	return h, all, read, nil
+}
+
+// unpacked returns the time of n rows of products with so many weights of a type, each of which takes so many instructions to unpack for all rows.
+func (p Phone) unpacked(count float64, d tensor.DType, instructions float64) gaincost.Curve {
+	c := p.curve(count, count*bytesOf(d), 0)
+	for i := range c.Points {
+		point := &c.Points[i]
+		point.Seconds = max(point.Seconds, count*(instructions/unpackRate+float64(point.Rows)/p.CPU))
+	}
+	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +38,7 @@ func TestTypes(t *testing.T) {
 	work := t.TempDir()
 	o := TypeOptions{
 		Model: pair.Target, Draft: pair.Draft, Sets: bench.BuiltinSets()[:1], Tokens: 4, DRAM: 8 << 20, Types: []tensor.DType{tensor.Q4_0, tensor.Q6_K},
-		Measure: []tensor.DType{tensor.Q4_0}, Work: work,
+		Measure: []tensor.DType{tensor.Q4_0}, MeasureTokens: 4, CPUShares: []float64{1, 0.5}, Work: work, Record: filepath.Join(t.TempDir(), "measured"),
 	}
 	r, err := RunTypes(t.Context(), o)
 	if err != nil {
@@ -54,32 +56,58 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%v tokens/s with q4_0, %v with q6_k", few, many)
 		}
 	}
-	if len(r.Tables) != 2 || rate(1, 0, 4) <= 0 || rate(1, 1, 7) < rate(1, 0, 7) {
+	if len(r.Tables) != 2 || len(r.Tables[1].Rows) != 4 || rate(1, 0, 5) <= 0 || rate(1, 1, 8) < rate(1, 0, 8) || rate(1, 2, 2) != 2 {
 		t.Errorf("measured: %+v", r.Tables)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
 		t.Errorf("%v are left, %v", left, err)
 	}
-	// A run that is interrupted has what is there by then, and another goes on with what it lacks.
+	// A run that is interrupted has recorded what is there by then, and another goes on with what it lacks.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Measure, o.Earlier = []tensor.DType{tensor.IQ4_XS}, r
+	o.Measure = []tensor.DType{tensor.Q4_0, tensor.IQ4_XS}
 	o.Progress = func(step string) {
-		if strings.HasPrefix(step, "iq4_xs, plain: ") {
+		if strings.HasPrefix(step, "iq4_xs, plain, ") {
 			cancel()
 		}
 	}
-	if r, err = RunTypes(ctx, o); !errors.Is(err, context.Canceled) {
+	if _, err = RunTypes(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	var rows []any
-	for _, row := range r.Tables[1].Rows {
-		rows = append(rows, row[0], row[1])
+	var steps []string
+	o.Progress = func(step string) {
+		name, _, _ := strings.Cut(step, ":")
+		steps = append(steps, name)
 	}
-	if want := []any{"q4_0", "plain", "q4_0", "lever", "iq4_xs", "plain"}; !slices.Equal(rows, want) {
-		t.Errorf("rows %v, want %v", rows, want)
+	if r, err = RunTypes(t.Context(), o); err != nil {
+		t.Fatal(err)
 	}
+	set := o.Sets[0].Name
+	want := []string{
+		"writing draft.lever", "writing iq4_xs.lever", "opening iq4_xs", "iq4_xs, lever, " + set, "iq4_xs, plain, reads slowed 1.00 times", "iq4_xs, lever, reads slowed 1.00 times",
+		"opening iq4_xs", "iq4_xs, plain, " + set, "iq4_xs, lever, " + set, "iq4_xs, plain, reads slowed 2.00 times", "iq4_xs, lever, reads slowed 2.00 times",
+	}
+	if !slices.Equal(steps, want) {
+		t.Errorf("steps %q, want %q", steps, want)
+	}
+	measured := r.Tables[1].Rows
 	o.Measure, o.Progress = nil, nil
+	o.Types = append(o.Types, tensor.IQ4_XS)
+	if r, err = RunTypes(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if again := r.Tables[1].Rows; len(again) != 8 || !reflect.DeepEqual(again, measured) {
+		t.Errorf("of the record alone: %v, want %v", again, measured)
+	}
+	o.DRAM++
+	if _, err := RunTypes(t.Context(), o); err == nil || !strings.Contains(err.Error(), "choose another file") {
+		t.Errorf("a record of another measurement: %v", err)
+	}
+	o.Record, o.CPUShares = "", []float64{2}
+	if _, err := RunTypes(t.Context(), o); err == nil {
+		t.Error("a machine that is twice as fast as the phone: no error")
+	}
+	o.CPUShares = nil
 	o.Types = []tensor.DType{tensor.F16}
 	if _, err := RunTypes(t.Context(), o); err == nil {
 		t.Error("a type that models are not inflated to: no error")
