@@ -59,7 +59,7 @@
 //	go               IQ4_NL, MXFP4, IQ4_XS, Q3_K, Q5_K, IQ3_S, IQ3_XXS        without and with minima (Q5_K)
 //	neon             the same                                                 without and with minima
 //	dotprod          as neon                                                  without and with minima
-//	i8mm, sme2       as neon                                                  without and with minima
+//	i8mm, sme2       as neon, Q5_K in pairs of rows                           without and with minima
 //	avx2             the same                                                 of five layouts, all of unsigned integers
 //	avx512, amx      as avx2                                                  as avx2
 //
@@ -71,7 +71,7 @@
 //	            IQ4_NL  MXFP4  IQ4_XS  Q3_K  Q5_K  IQ3_XXS  IQ3_S
 //	avx2            72     95      75    88    85       70     73
 //	dotprod         92     88      90    81    79       82     82
-//	i8mm            83     79      81    71    67       72     72
+//	i8mm            83     79      81    71    71       72     72
 //
 // With one row, unpacking takes most of the time. A core of a shared Zen 3 class machine unpacks and multiplies IQ3_XXS and IQ3_S at about 5 billion elements a
 // second with avx2, 2.0 and 2.2 GB/s (medians of 40 runs, whose quartiles are a third apart).

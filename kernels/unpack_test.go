@@ -75,7 +75,7 @@ func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 	block := tile[c/32*layout.BlockBytes():][:layout.BlockBytes()]
 	at := c%32/4*4*tensor.TileRows + 4*r + c%4
 	q := int(int8(block[len(block)-quants+at]))
-	m := float32(0)
+	d, m := floatAt(block, r), float32(0)
 	switch layout {
 	case table.Masked:
 		mask := q
@@ -84,6 +84,12 @@ func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 		}
 	case table.Minima:
 		m = floatAt(block, tensor.TileRows+r)
+	case table.MinimaPairs:
+		d, m = floatAt(block, 2*r), floatAt(block, 2*tensor.TileRows+2*r)
+		if !sameBits(d, floatAt(block, 2*r+1)) || !sameBits(m, floatAt(block, 2*tensor.TileRows+2*r+1)) {
+			panic("a scale or a minimum stands there twice")
+		}
+		q = int(block[4*floats+c%32/8*8*tensor.TileRows+8*r+c%8])
 	case table.Offset16:
 		q -= 16
 	case table.Offset32:
@@ -96,7 +102,7 @@ func unpacked(layout table.Layout, tile []byte, r, c int) float32 {
 		}
 		q = int(f) * (4 - q)
 	}
-	return float32(floatAt(block, r)*float32(q)) - m + 0
+	return float32(d*float32(q)) - m + 0
 }
 
 // floatAt returns the r-th float32.

@@ -59,10 +59,10 @@ func TestCall(t *testing.T) {
 			p.Run(make([]float32, n*tileRows), tileRows, w, 1, quantized(p.Form, normal(rand.New(rand.NewPCG(1, 2)), n*k), n, k), n, k)
 		}
 	}
-	unpack := func(d tensor.DType) func(t *testing.T) {
+	unpack := func(all map[tensor.DType]table.Unpacker, d tensor.DType) func(t *testing.T) {
 		return func(t *testing.T) {
 			_, packed := weights(rand.New(rand.NewPCG(1, 2)), d, tileRows, k)
-			unpackNeon[d].Run(make([]byte, k/32*table.Minima.BlockBytes()), packed)
+			all[d].Run(make([]byte, k/32*all[d].Layout.BlockBytes()), packed)
 		}
 	}
 	attention := func(f func(rng *rand.Rand, half []uint16, float []float32)) func(t *testing.T) {
@@ -106,14 +106,16 @@ func TestCall(t *testing.T) {
 		{"gemvMinimaDotprod", unpacked(&dotprodSet, table.Minima, 1)},
 		{"gemmMinimaDotprod16", unpacked(&dotprodSet, table.Minima, 16)},
 		{"gemmUnpackedI8mm16", unpacked(&i8mmSet, table.Signed, 16)},
-		{"gemmMinimaI8mm16", unpacked(&i8mmSet, table.Minima, 16)},
-		{"unpackNibblesNeon", unpack(tensor.IQ4_NL)},
-		{"unpackMXFP4Neon", unpack(tensor.MXFP4)},
-		{"unpackIQ4XSNeon", unpack(tensor.IQ4_XS)},
-		{"unpackQ3KNeon", unpack(tensor.Q3_K)},
-		{"unpackQ5KNeon", unpack(tensor.Q5_K)},
-		{"unpackIQ3XXSNeon", unpack(tensor.IQ3_XXS)},
-		{"unpackIQ3SNeon", unpack(tensor.IQ3_S)},
+		{"gemvPairsDotprod", unpacked(&i8mmSet, table.MinimaPairs, 1)},
+		{"gemmMinimaI8mm16", unpacked(&i8mmSet, table.MinimaPairs, 16)},
+		{"unpackNibblesNeon", unpack(unpackNeon, tensor.IQ4_NL)},
+		{"unpackMXFP4Neon", unpack(unpackNeon, tensor.MXFP4)},
+		{"unpackIQ4XSNeon", unpack(unpackNeon, tensor.IQ4_XS)},
+		{"unpackQ3KNeon", unpack(unpackNeon, tensor.Q3_K)},
+		{"unpackQ5KNeon", unpack(unpackNeon, tensor.Q5_K)},
+		{"unpackQ5KPairsNeon", unpack(unpackI8mm, tensor.Q5_K)},
+		{"unpackIQ3XXSNeon", unpack(unpackNeon, tensor.IQ3_XXS)},
+		{"unpackIQ3SNeon", unpack(unpackNeon, tensor.IQ3_S)},
 		{"gemvF16Neon", f16(&neonSet, 1)},
 		{"gemmF16Neon16", f16(&neonSet, 16)},
 		{"gemmF16Neon4", f16(&neonSet, 4)},

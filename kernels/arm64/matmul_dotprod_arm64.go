@@ -73,6 +73,11 @@ func gemmUnpackedDotprod4(dst *float32, ldd int, w *byte, q *byte, stride, block
 //go:noescape
 func gemvMinimaDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 
+// gemvPairsDotprod is gemvMinimaDotprod for rows in pairs.
+//
+//go:noescape
+func gemvPairsDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+
 //go:noescape
 func gemmMinimaDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 

@@ -190,6 +190,106 @@ block_loop: \
 #define BLOCKUNPACKED BLOCKBYTES(64)
 #define BLOCKMINIMA BLOCKBYTES(128)
 
+// BLOCKPAIRS does so with rows in pairs: V8-V15 are sums of four columns of rows 0, 0, 1, 1, then 2, 2, 3, 3, and so on.
+#define BLOCKPAIRS \
+	FMOVD 48(R6), F18 \
+	MOVD  R6, R9 \
+	ZERO(8) \
+	ZERO(9) \
+	ZERO(10) \
+	ZERO(11) \
+	ZERO(12) \
+	ZERO(13) \
+	ZERO(14) \
+	ZERO(15) \
+	VLD1R.P 8(R9), [V16.D2] \
+	FLDPQ 256(R1), (F0, F1) \
+	FLDPQ 288(R1), (F2, F3) \
+	FLDPQ 320(R1), (F4, F5) \
+	FLDPQ 352(R1), (F6, F7) \
+	SDOT16(16, 0, 8) \
+	SDOT16(16, 1, 9) \
+	SDOT16(16, 2, 10) \
+	SDOT16(16, 3, 11) \
+	SDOT16(16, 4, 12) \
+	SDOT16(16, 5, 13) \
+	SDOT16(16, 6, 14) \
+	SDOT16(16, 7, 15) \
+	VLD1R.P 8(R9), [V16.D2] \
+	FLDPQ 384(R1), (F0, F1) \
+	FLDPQ 416(R1), (F2, F3) \
+	FLDPQ 448(R1), (F4, F5) \
+	FLDPQ 480(R1), (F6, F7) \
+	SDOT16(16, 0, 8) \
+	SDOT16(16, 1, 9) \
+	SDOT16(16, 2, 10) \
+	SDOT16(16, 3, 11) \
+	SDOT16(16, 4, 12) \
+	SDOT16(16, 5, 13) \
+	SDOT16(16, 6, 14) \
+	SDOT16(16, 7, 15) \
+	VLD1R.P 8(R9), [V16.D2] \
+	FLDPQ 512(R1), (F0, F1) \
+	FLDPQ 544(R1), (F2, F3) \
+	FLDPQ 576(R1), (F4, F5) \
+	FLDPQ 608(R1), (F6, F7) \
+	SDOT16(16, 0, 8) \
+	SDOT16(16, 1, 9) \
+	SDOT16(16, 2, 10) \
+	SDOT16(16, 3, 11) \
+	SDOT16(16, 4, 12) \
+	SDOT16(16, 5, 13) \
+	SDOT16(16, 6, 14) \
+	SDOT16(16, 7, 15) \
+	VLD1R.P 8(R9), [V16.D2] \
+	FLDPQ 640(R1), (F0, F1) \
+	FLDPQ 672(R1), (F2, F3) \
+	FLDPQ 704(R1), (F4, F5) \
+	FLDPQ 736(R1), (F6, F7) \
+	SDOT16(16, 0, 8) \
+	SDOT16(16, 1, 9) \
+	SDOT16(16, 2, 10) \
+	SDOT16(16, 3, 11) \
+	SDOT16(16, 4, 12) \
+	SDOT16(16, 5, 13) \
+	SDOT16(16, 6, 14) \
+	SDOT16(16, 7, 15) \
+	ADDP4(9, 8, 20) \
+	ADDP4(11, 10, 21) \
+	ADDP4(13, 12, 22) \
+	ADDP4(15, 14, 23) \
+	ADD4(29, 20, 20) \
+	ADD4(29, 21, 21) \
+	ADD4(29, 22, 22) \
+	ADD4(29, 23, 23)
+
+// SCALEPAIRS is SCALEMINIMA for them.
+#define SCALEPAIRS \
+	FLDPQ 128(R1), (F4, F8) \
+	FLDPQ 160(R1), (F5, F9) \
+	FLDPQ 192(R1), (F6, F10) \
+	FLDPQ 224(R1), (F7, F11) \
+	UZP14(8, 4, 4) \
+	UZP14(9, 5, 5) \
+	UZP14(10, 6, 6) \
+	UZP14(11, 7, 7) \
+	FLDPQ (R1), (F0, F12) \
+	FLDPQ 32(R1), (F1, F13) \
+	FLDPQ 64(R1), (F2, F14) \
+	FLDPQ 96(R1), (F3, F15) \
+	UZP14(12, 0, 0) \
+	UZP14(13, 1, 1) \
+	UZP14(14, 2, 2) \
+	UZP14(15, 3, 3) \
+	FMULE(18, 0, 0, 0) \
+	FMULE(18, 0, 1, 1) \
+	FMULE(18, 0, 2, 2) \
+	FMULE(18, 0, 3, 3) \
+	FMLSE(18, 1, 4, 24) \
+	FMLSE(18, 1, 5, 25) \
+	FMLSE(18, 1, 6, 26) \
+	FMLSE(18, 1, 7, 27)
+
 // The products with several rows, of one block of 4 rows × 32 columns a turn, have these:
 //
 //	R0  dst of 4 rows of weights      R1  bytes from row to row of dst     R2  weights, 16 B of each 64
@@ -405,6 +505,10 @@ TEXT ·gemmUnpackedDotprod4(SB), NOSPLIT, $0-48
 // func gemvMinimaDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
 TEXT ·gemvMinimaDotprod(SB), NOSPLIT, $0-48
 	GEMV(BLOCKMINIMA, SCALEMINIMA, 640)
+
+// func gemvPairsDotprod(dst *float32, w *byte, tiles int, q *byte, stride, blocks int)
+TEXT ·gemvPairsDotprod(SB), NOSPLIT, $0-48
+	GEMV(BLOCKPAIRS, SCALEPAIRS, 768)
 
 // func gemmMinimaDotprod16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmMinimaDotprod16(SB), NOSPLIT, $0-48

@@ -21,7 +21,7 @@ var (
 	}
 	minimaI8mm = blocked{
 		dtype: unpackedType, x: &pairLayout,
-		gemv: gemvMinimaDotprod,
+		gemv: gemvPairsDotprod,
 		gemm: []gemm{{16, gemmMinimaI8mm16}, {8, gemmMinimaI8mm8}, {4, gemmMinimaI8mm4}, {2, gemmMinimaI8mm2}},
 	}
 )

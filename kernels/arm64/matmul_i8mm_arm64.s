@@ -25,14 +25,14 @@
 //	R3  activations                   R4  stride less the rows of a turn   R5  blocks
 //	R6  activations of the block      R7  blocks left                      R8  1.5·2^23
 //	R9  scales of the weights         R10 row of dst                       R11 weights of the block
-//	R12 scales of the first block     R13 row groups left
+//	R12 scales of the first block     R13 row groups left             R14 minima of the weights
 //	V0-V7    weights, 2 rows × 8 columns each: rows 0, 1 and 2, 3 of columns 0-7, then of 8-15, 16-23, 24-31
 //	V8, V9   their scales, those of rows 0, 0, 1, 1 and 2, 2, 3, 3
 //	V10, V11 sums of the block for rows of weights 0, 1 and 2, 3: [0a, 0b, 1a, 1b], [2a, 2b, 3a, 3b]
 //	V12, V13 activations, then 1.5·2^23 and a product of scales    V14 scales a, b, a, b    V15 product of scales
 //	V16-V31  sums of the rows, two registers for each pair a, b of rows of activations
 
-// UNPACKQ4, UNPACKQ8, LOADUNPACKED and LOADMINIMA make one block of 4 rows of weights ready.
+// UNPACKQ4, UNPACKQ8, LOADUNPACKED and LOADPAIRS make one block of 4 rows of weights ready.
 #define UNPACKQ4 \
 	FMOVD (R9), F8 \
 	FMOVQ (R11), F0 \
@@ -77,18 +77,7 @@
 	VZIP1 V13.S4, V12.S4, V6.S4 \
 	VZIP2 V13.S4, V12.S4, V7.S4
 
-#define LOADUNPACKED LOADINTEGERS(576)
-
-// LOADMINIMA is LOADUNPACKED for weights with minima, of which it leaves those of rows 0, 0, 1, 1 and 2, 2, 3, 3 at R14.
-#define LOADMINIMA \
-	MOVD  $minima-32(SP), R14 \
-	FMOVQ 64(R9), F10 \
-	VZIP2 V10.S4, V10.S4, V11.S4 \
-	VZIP1 V10.S4, V10.S4, V10.S4 \
-	FSTPQ (F10, F11), (R14) \
-	LOADINTEGERS(640)
-
-#define LOADINTEGERS(bytes) \
+#define LOADUNPACKED \
 	FMOVQ (R9), F8 \
 	FMOVQ (R11), F10 \
 	FMOVQ 64(R11), F11 \
@@ -104,12 +93,23 @@
 	FMOVQ 320(R11), F11 \
 	FMOVQ 384(R11), F12 \
 	FMOVQ 448(R11), F13 \
-	ADD   $bytes, R9 \
-	ADD   $bytes, R11 \
+	ADD   $576, R9 \
+	ADD   $576, R11 \
 	VZIP1 V11.S4, V10.S4, V4.S4 \
 	VZIP2 V11.S4, V10.S4, V5.S4 \
 	VZIP1 V13.S4, V12.S4, V6.S4 \
 	VZIP2 V13.S4, V12.S4, V7.S4
+
+// LOADPAIRS is LOADUNPACKED for rows in pairs with minima, of which it leaves those of rows 0, 0, 1, 1 and 2, 2, 3, 3 at R14.
+#define LOADPAIRS \
+	FLDPQ (R9), (F8, F9) \
+	FLDPQ (R11), (F0, F1) \
+	FLDPQ 128(R11), (F2, F3) \
+	FLDPQ 256(R11), (F4, F5) \
+	FLDPQ 384(R11), (F6, F7) \
+	ADD   $128, R9, R14 \
+	ADD   $768, R9 \
+	ADD   $768, R11
 
 // SUMS makes the block's products with the next two rows of activations, which take bytes; MMLA is SMMLA or USMMLA.
 #define SUMS(MMLA, bytes) \
@@ -175,8 +175,9 @@
 	OP(28, 29) \
 	OP(30, 31)
 
-// GEMM is the body for the rows of PAIRS, whose activations take bytes a block. A scale of weights takes scale bytes, the integers begin at byte at.
-#define GEMM(PAIRS, bytes, scale, at, UNPACK, PRODUCTS) \
+// GEMM is the body for the rows of PAIRS, whose activations take bytes a block. A scale of weights takes scale bytes, the integers begin at byte at, and four rows
+// of weights are step bytes after the four before.
+#define GEMM(PAIRS, bytes, scale, at, step, UNPACK, PRODUCTS) \
 	MOVD  dst+0(FP), R0 \
 	MOVD  ldd+8(FP), R1 \
 	MOVD  w+16(FP), R12 \
@@ -203,7 +204,7 @@ block_loop: \
 	MOVD  R0, R10 \
 	PAIRS(STORE) \
 	ADD   $16, R0 \
-	ADD   $16, R2 \
+	ADD   $step, R2 \
 	ADD   $(4*scale), R12 \
 	SUBS  $1, R13 \
 	BNE   group_loop \
@@ -295,64 +296,64 @@ block_loop:
 
 // func gemmQ4I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 768, 2, 32, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS8, 768, 2, 32, 16, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 384, 2, 32, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS4, 384, 2, 32, 16, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 192, 2, 32, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS2, 192, 2, 32, 16, UNPACKQ4, PAIRQ4)
 
 // func gemmQ4I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ4I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 96, 2, 32, UNPACKQ4, PAIRQ4)
+	GEMM(PAIRS1, 96, 2, 32, 16, UNPACKQ4, PAIRQ4)
 
 // func gemmQ8I8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 896, 2, 32, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS8, 896, 2, 32, 16, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 448, 2, 32, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS4, 448, 2, 32, 16, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 224, 2, 32, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS2, 224, 2, 32, 16, UNPACKQ8, PAIRQ8)
 
 // func gemmQ8I8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmQ8I8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 112, 2, 32, UNPACKQ8, PAIRQ8)
+	GEMM(PAIRS1, 112, 2, 32, 16, UNPACKQ8, PAIRQ8)
 
 // func gemmUnpackedI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm16(SB), NOSPLIT, $0-48
-	GEMM(PAIRS8, 896, 4, 64, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS8, 896, 4, 64, 16, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm8(SB), NOSPLIT, $0-48
-	GEMM(PAIRS4, 448, 4, 64, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS4, 448, 4, 64, 16, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm4(SB), NOSPLIT, $0-48
-	GEMM(PAIRS2, 224, 4, 64, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS2, 224, 4, 64, 16, LOADUNPACKED, PAIRQ8)
 
 // func gemmUnpackedI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
 TEXT ·gemmUnpackedI8mm2(SB), NOSPLIT, $0-48
-	GEMM(PAIRS1, 112, 4, 64, LOADUNPACKED, PAIRQ8)
+	GEMM(PAIRS1, 112, 4, 64, 16, LOADUNPACKED, PAIRQ8)
 
 // func gemmMinimaI8mm16(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
-TEXT ·gemmMinimaI8mm16(SB), NOSPLIT, $32-48
-	GEMM(PAIRS8, 896, 4, 128, LOADMINIMA, PAIRMINIMA)
+TEXT ·gemmMinimaI8mm16(SB), NOSPLIT, $0-48
+	GEMM(PAIRS8, 896, 8, 256, 32, LOADPAIRS, PAIRMINIMA)
 
 // func gemmMinimaI8mm8(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
-TEXT ·gemmMinimaI8mm8(SB), NOSPLIT, $32-48
-	GEMM(PAIRS4, 448, 4, 128, LOADMINIMA, PAIRMINIMA)
+TEXT ·gemmMinimaI8mm8(SB), NOSPLIT, $0-48
+	GEMM(PAIRS4, 448, 8, 256, 32, LOADPAIRS, PAIRMINIMA)
 
 // func gemmMinimaI8mm4(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
-TEXT ·gemmMinimaI8mm4(SB), NOSPLIT, $32-48
-	GEMM(PAIRS2, 224, 4, 128, LOADMINIMA, PAIRMINIMA)
+TEXT ·gemmMinimaI8mm4(SB), NOSPLIT, $0-48
+	GEMM(PAIRS2, 224, 8, 256, 32, LOADPAIRS, PAIRMINIMA)
 
 // func gemmMinimaI8mm2(dst *float32, ldd int, w *byte, q *byte, stride, blocks int)
-TEXT ·gemmMinimaI8mm2(SB), NOSPLIT, $32-48
-	GEMM(PAIRS1, 112, 4, 128, LOADMINIMA, PAIRMINIMA)
+TEXT ·gemmMinimaI8mm2(SB), NOSPLIT, $0-48
+	GEMM(PAIRS1, 112, 8, 256, 32, LOADPAIRS, PAIRMINIMA)

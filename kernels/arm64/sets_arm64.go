@@ -103,9 +103,10 @@ var i8mmSet = table.Kernels{
 		tensor.Q4_K: {Form: &wideForm, Run: q4KI8mm.run},
 		tensor.Q6_K: {Form: &wideForm, Run: q6KI8mm.run},
 	},
+	Unpack: unpackI8mm,
 	MatMulUnpacked: map[table.Layout]table.QuantMatMul{
-		table.Signed: {Form: &pairForm, Run: unpackedI8mm.run},
-		table.Minima: {Form: &pairForm, Run: minimaI8mm.run},
+		table.Signed:      {Form: &pairForm, Run: unpackedI8mm.run},
+		table.MinimaPairs: {Form: &pairForm, Run: minimaI8mm.run},
 	},
 
 	MatMulF16F32: matMulF16F32I8mm,

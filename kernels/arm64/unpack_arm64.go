@@ -56,6 +56,19 @@ func unpackIQ4XSNeon(dst, tile *byte, blocks int, values *[16]int8)
 //go:noescape
 func unpackQ3KNeon(dst, tile *byte, blocks int)
 
+// unpackI8mm is what the i8mm set has in place of unpackNeon: in pairs of rows, as SMMLA takes them, so that
+// they are not interleaved anew for every product.
+var unpackI8mm = map[tensor.DType]table.Unpacker{
+	tensor.Q5_K: {Layout: table.MinimaPairs, Run: func(dst, tile []byte) {
+		unpackQ5KPairsNeon(&dst[0], &tile[0], blocksOf(tensor.Q5_K, tile))
+	}},
+}
+
+// unpackQ5KPairsNeon is unpackQ5KNeon for rows in pairs.
+//
+//go:noescape
+func unpackQ5KPairsNeon(dst, tile *byte, blocks int)
+
 // unpackQ5KNeon unpacks blocks blocks of a tile of Q5_K, which has minima.
 //
 //go:noescape

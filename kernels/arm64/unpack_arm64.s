@@ -630,3 +630,123 @@ block_loop:
 	SUBS $1, R2
 	BNE  block_loop
 	RET
+
+// FLOATPAIRS(a, b, c, d) writes V(a) … V(d) times the 16 bytes of V0, each twice, to (R4). Bytes become floats above 2^23, which V30 has as the high halves of
+// integers, and V11 as floats; V9 is 0.
+#define FLOATPAIRS(a, b, c, d) \
+	VZIP2 V9.B16, V0.B16, V5.B16 \
+	VZIP1 V9.B16, V0.B16, V4.B16 \
+	VZIP1 V30.H8, V4.H8, V0.H8 \
+	VZIP2 V30.H8, V4.H8, V2.H8 \
+	VZIP1 V30.H8, V5.H8, V4.H8 \
+	VZIP2 V30.H8, V5.H8, V6.H8 \
+	FSUB4(11, 0, 0) \
+	FSUB4(11, 2, 2) \
+	FSUB4(11, 4, 4) \
+	FSUB4(11, 6, 6) \
+	FMUL4(a, 0, 1) \
+	FMUL4(a, 0, 0) \
+	FMUL4(b, 2, 3) \
+	FMUL4(b, 2, 2) \
+	FMUL4(c, 4, 5) \
+	FMUL4(c, 4, 4) \
+	FMUL4(d, 6, 7) \
+	FMUL4(d, 6, 6) \
+	VST2.P [V0.S4, V1.S4], 32(R4) \
+	VST2.P [V2.S4, V3.S4], 32(R4) \
+	VST2.P [V4.S4, V5.S4], 32(R4) \
+	VST2.P [V6.S4, V7.S4], 32(R4)
+
+// Q5K_PAIRS(s, j, NIBBLE) writes the j-th eight columns of the s-th 32 to (R4), as Q5K_GROUP does four.
+#define Q5K_PAIRS(s, j, NIBBLE) \
+	LDQ(1, (16+32*((s)/2)+8*(j)), 0) \
+	LDQ(1, (20+32*((s)/2)+8*(j)), 1) \
+	LDQ(1, (17+32*((s)/2)+8*(j)), 2) \
+	LDQ(1, (21+32*((s)/2)+8*(j)), 3) \
+	LDQ(1, (18+32*((s)/2)+8*(j)), 4) \
+	LDQ(1, (22+32*((s)/2)+8*(j)), 5) \
+	LDQ(1, (19+32*((s)/2)+8*(j)), 6) \
+	LDQ(1, (23+32*((s)/2)+8*(j)), 7) \
+	LDQ(1, (144+8*(j)), 12) \
+	LDQ(1, (148+8*(j)), 13) \
+	LDQ(1, (145+8*(j)), 14) \
+	LDQ(1, (149+8*(j)), 15) \
+	LDQ(1, (146+8*(j)), 16) \
+	LDQ(1, (150+8*(j)), 17) \
+	LDQ(1, (147+8*(j)), 18) \
+	LDQ(1, (151+8*(j)), 19) \
+	NIBBLE(0, 0) \
+	NIBBLE(1, 1) \
+	NIBBLE(2, 2) \
+	NIBBLE(3, 3) \
+	NIBBLE(4, 4) \
+	NIBBLE(5, 5) \
+	NIBBLE(6, 6) \
+	NIBBLE(7, 7) \
+	CMTST16(10, 12, 12) \
+	CMTST16(10, 13, 13) \
+	CMTST16(10, 14, 14) \
+	CMTST16(10, 15, 15) \
+	CMTST16(10, 16, 16) \
+	CMTST16(10, 17, 17) \
+	CMTST16(10, 18, 18) \
+	CMTST16(10, 19, 19) \
+	BIT16(31, 12, 0) \
+	BIT16(31, 13, 1) \
+	BIT16(31, 14, 2) \
+	BIT16(31, 15, 3) \
+	BIT16(31, 16, 4) \
+	BIT16(31, 17, 5) \
+	BIT16(31, 18, 6) \
+	BIT16(31, 19, 7) \
+	VST2.P [V0.S4, V1.S4], 32(R4) \
+	VST2.P [V2.S4, V3.S4], 32(R4) \
+	VST2.P [V4.S4, V5.S4], 32(R4) \
+	VST2.P [V6.S4, V7.S4], 32(R4)
+
+#define Q5KPAIRS(s, SCALE, MINIMUM, NIBBLE) \
+	VMOVI $(1<<(s)), V10.B16 \
+	SCALE(s) \
+	FLOATPAIRS(20, 21, 22, 23) \
+	MINIMUM(s) \
+	FLOATPAIRS(24, 25, 26, 27) \
+	Q5K_PAIRS(s, 0, NIBBLE) \
+	Q5K_PAIRS(s, 1, NIBBLE) \
+	Q5K_PAIRS(s, 2, NIBBLE) \
+	Q5K_PAIRS(s, 3, NIBBLE)
+
+// func unpackQ5KPairsNeon(dst, tile *byte, blocks int)
+//
+//	R4  dst    V20-V23  d    V24-V27  dmin    V28 mask of nibbles    V11 2^23
+TEXT ·unpackQ5KPairsNeon(SB), NOSPLIT, $0-24
+	MOVD  dst+0(FP), R4
+	MOVD  tile+8(FP), R1
+	MOVD  blocks+16(FP), R2
+	MOVD  $0x4b000000, R5
+	LSR   $16, R5, R6
+	VDUP  R5, V11.S4
+	VDUP  R6, V30.H8
+	ZERO(9)
+	VMOVI $0x0f, V28.B16
+	VMOVI $63, V29.B16
+	VMOVI $16, V31.B16
+
+block_loop:
+	READ_SCALES
+	FLDPQ 32(R1), (F0, F1)
+	FCVTL4(0, 24)
+	FCVTLH4(0, 25)
+	FCVTL4(1, 26)
+	FCVTLH4(1, 27)
+	Q5KPAIRS(0, Q5K_SCALE, Q5K_MINIMUM, LOW)
+	Q5KPAIRS(1, Q5K_SCALE, Q5K_MINIMUM, HIGH)
+	Q5KPAIRS(2, Q5K_SCALE, Q5K_MINIMUM, LOW)
+	Q5KPAIRS(3, Q5K_SCALE, Q5K_MINIMUM, HIGH)
+	Q5KPAIRS(4, Q5K_SCALEH, Q5K_MINIMUMH, LOW)
+	Q5KPAIRS(5, Q5K_SCALEH, Q5K_MINIMUMH, HIGH)
+	Q5KPAIRS(6, Q5K_SCALEH, Q5K_MINIMUMH, LOW)
+	Q5KPAIRS(7, Q5K_SCALEH, Q5K_MINIMUMH, HIGH)
+	ADD  $2816, R1
+	SUBS $1, R2
+	BNE  block_loop
+	RET

@@ -88,12 +88,13 @@ type Layout int
 
 // The layouts.
 const (
-	Signed   Layout = iota // an element is d·q
-	Minima                 // d·q-m, q in 0 … 31; 16 × float32 m come after d
-	Offset16               // d·(q-16), q in 0 … 31
-	Offset32               // d·(q-32), q in 0 … 63
-	Runs                   // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
-	Masked                 // d·q or, where a mask is -1, -d·q, q in 0 … 127; after d come 16 × int32 sum of the q with a mask; the masks come after the q
+	Signed      Layout = iota // an element is d·q
+	Minima                    // d·q-m, q in 0 … 31; 16 × float32 m come after d
+	MinimaPairs               // as Minima, but 16 × d, d and 16 × m, m; then, for j in 0..3, for each row 8 × int8 q of columns 8j … 8j+7
+	Offset16                  // d·(q-16), q in 0 … 31
+	Offset32                  // d·(q-32), q in 0 … 63
+	Runs                      // d·f·(4-q), q in 0 … 7; after d come, for each half of the columns, 16 × int16 f, f
+	Masked                    // d·q or, where a mask is -1, -d·q, q in 0 … 127; after d come 16 × int32 sum of the q with a mask; the masks come after the q
 )
 
 // BlockBytes is the size of a block.
@@ -102,6 +103,8 @@ func (l Layout) BlockBytes() int {
 	switch l {
 	case Minima:
 		return 2*floats + quants
+	case MinimaPairs:
+		return 4*floats + quants
 	case Runs:
 		return floats + 2*2*2*tensor.TileRows + quants
 	case Masked:
