@@ -16,6 +16,8 @@ type Variant struct {
 	Budget int    `json:"budget"` // most drafted tokens in a pass
 	// NoLookup turns off the look-up of the policy lever.
 	NoLookup bool `json:"no_lookup,omitempty"`
+	// Costs, if not nil, are what the policy lever knows of the machine.
+	Costs *gaincost.Costs `json:"-"`
 }
 
 // The policies that the comparison is about, by name.
@@ -62,10 +64,14 @@ func chain(n int) Variant {
 	return Variant{Name: fmt.Sprintf("chain %d", n), Policy: chainName, Budget: n}
 }
 
-// New returns the policy, which knows nothing yet.
+// New returns the policy, which has learned nothing yet.
 func (c Variant) New() (spec.Policy, error) {
-	if c.NoLookup {
-		return gaincost.NewLever(gaincost.LeverOptions{Budget: c.Budget, NoLookup: true})
+	if c.Policy == leverName {
+		o := gaincost.LeverOptions{Budget: c.Budget, NoLookup: c.NoLookup}
+		if c.Costs != nil {
+			o.Costs = *c.Costs
+		}
+		return gaincost.NewLever(o)
 	}
 	return lever.NewPolicy(c.Policy, c.Budget)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/inflate"
+	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/crc32c"
@@ -206,7 +207,7 @@ func (m *measurement) row(ctx context.Context, d tensor.DType, share float64, wa
 	if err != nil {
 		return nil, err
 	}
-	x, err := m.measured.meanOver(ctx, h, sets, named(way, budget), false)
+	x, err := m.measured.meanOver(ctx, h, sets, h.variant(way), false)
 	if err != nil {
 		return nil, err
 	}
@@ -351,12 +352,16 @@ func (m *measurement) measureShare(ctx context.Context, model string, d tensor.D
 			return err
 		}
 	}
+	h, err := m.hardware(d, share)
+	if err != nil {
+		return err
+	}
 	for _, way := range ways {
 		for _, set := range m.setsOf(way) {
 			if m.answers(d, share, way, set.Name) != nil {
 				continue
 			}
-			sum, err := m.measureSet(ctx, engine, way, set)
+			sum, err := m.measureSet(ctx, engine, h.variant(way), set)
 			if err != nil {
 				return err
 			}
@@ -367,6 +372,26 @@ func (m *measurement) measureShare(ctx context.Context, model string, d tensor.D
 		}
 	}
 	return nil
+}
+
+// variant returns the way called name, which knows what a profile tells of h, so that it does not depend on the noise of its first passes.
+func (h *hardware) variant(name string) policies.Variant {
+	way := named(name, budget)
+	costs := gaincost.Costs{Compute: h.compute, Draft: h.draft, Project: h.project, Ring: h.ring + 1}
+	for range h.layers {
+		costs.Layers = append(costs.Layers, gaincost.LayerCost{Read: gaincost.Latency{Mean: h.meanRead()}})
+	}
+	way.Costs = &costs
+	return way
+}
+
+// meanRead returns the mean time of a read.
+func (h *hardware) meanRead() (mean float64) {
+	before := 0.0
+	for _, s := range h.read {
+		mean, before = mean+(s.upTo-before)*s.seconds, s.upTo
+	}
+	return mean
 }
 
 // measureComputing returns what this machine takes to compute a target and its draft, by a profile of it. Reading takes a part of it, as what a phone's
@@ -470,8 +495,8 @@ func copyTime(model string) (seconds float64, err error) {
 const plainTokens = 8
 
 // measureSet returns what the answers to the prompts of a set took, after one that a policy learns from.
-func (m *measurement) measureSet(ctx context.Context, engine *lever.Engine, way string, set tracedSet) (sum spec.Stats, err error) {
-	policy, err := lever.NewPolicy(way, budget)
+func (m *measurement) measureSet(ctx context.Context, engine *lever.Engine, way policies.Variant, set tracedSet) (sum spec.Stats, err error) {
+	policy, err := way.New()
 	if err != nil {
 		return sum, err
 	}
@@ -482,7 +507,7 @@ func (m *measurement) measureSet(ctx context.Context, engine *lever.Engine, way 
 		return sum, err
 	}
 	pair, tokens := m.measured.pair, plainTokens
-	if way != plainName {
+	if way.Policy != plainName {
 		tokens = pair.Tokens
 		if _, err := generator.Generate(ctx, spec.Request{Prompt: set.Warm, MaxTokens: pair.WarmTokens, StopTokens: pair.Stop}, nil); err != nil {
 			return sum, err
@@ -491,7 +516,7 @@ func (m *measurement) measureSet(ctx context.Context, engine *lever.Engine, way 
 	for _, p := range set.Prompts {
 		got, err := generator.Generate(ctx, spec.Request{Prompt: p.Tokens, MaxTokens: tokens, StopTokens: pair.Stop}, nil)
 		if err != nil {
-			return sum, fmt.Errorf("%s: %s: %w", p.ID, way, err)
+			return sum, fmt.Errorf("%s: %s: %w", p.ID, way.Name, err)
 		}
 		add(&sum, got.Stats)
 	}

@@ -199,7 +199,7 @@ func (c *typeComparison) limits(ctx context.Context, out *report.Report) error {
 		name string
 		drop func(h *hardware, d tensor.DType, blocks float64)
 	}{
-		{"nothing", func(*hardware, tensor.DType, float64) {}},
+		{"nothing", nil},
 		{"unpacking", unpack},
 		{"drafting", draft},
 		{"further rows", multiply},
@@ -216,7 +216,9 @@ func (c *typeComparison) limits(ctx context.Context, out *report.Report) error {
 				return err
 			}
 			blocks, _ := size(shape)
-			part.drop(h, d, blocks)
+			if part.drop != nil {
+				part.drop(h, d, blocks)
+			}
 			x, err := c.mean(ctx, h, named(leverName, budget), false)
 			if err != nil {
 				return err
@@ -224,6 +226,9 @@ func (c *typeComparison) limits(ctx context.Context, out *report.Report) error {
 			rates[i] = x.rate
 		}
 		table.Add(part.name, rates[0], rates[1], rates[1]/rates[0])
+		if part.drop != nil {
+			out.Find("simulated with lever, %v would be %.2f times as fast as %v if %s took no time", last, rates[1]/rates[0], first, part.name)
+		}
 	}
 	return nil
 }
