@@ -265,7 +265,7 @@ func (g *Grammar) ask(m *machine, s *state) {
 	s.asked = true
 	var nodes []int32
 	for _, top := range s.tops[:min(len(s.tops), mostAsked)] {
-		if f := m.stacks[top].frame; f.within == 0 {
+		if f := m.stacks.at(top).frame; f.within == 0 {
 			nodes = append(nodes, f.node)
 		}
 	}
@@ -285,9 +285,9 @@ const mostAsked = 16
 
 // known returns the tokens below a branch that are known at a spot of a machine, by the classes of the frames that come first.
 func (g *Grammar) known(m *machine, at spot, branch int32) (known []settled) {
-	tops := m.states[at.state].tops // none for a simple node, which has no set
+	tops := m.states.at(at.state).tops // none for a simple node, which has no set
 	for _, top := range tops[:min(len(tops), mostAsked)] {
-		class, run := g.class(m.stacks[top].frame, branch, m.work)
+		class, run := g.class(m.stacks.at(top).frame, branch, m.work)
 		if class == nil {
 			continue
 		}
@@ -310,7 +310,7 @@ func (g *Grammar) takenBy(m *machine, tops []int32, c *class) (bytes extent) {
 		return anyByte
 	}
 	for _, top := range tops {
-		f := m.stacks[top].frame
+		f := m.stacks.at(top).frame
 		if f.within != 0 || !m.work.do(knownSteps) {
 			return anyByte
 		}

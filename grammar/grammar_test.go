@@ -339,7 +339,7 @@ func accepts(g *Grammar, text string) bool {
 			return false
 		}
 	}
-	return m.states[at].done
+	return m.states.at(at).done
 }
 
 // Where only one text can follow, it is written with the longest tokens, without a choice.

@@ -453,6 +453,34 @@ func TestGrowingGivesWay(t *testing.T) {
 	}
 }
 
+// A list of blocks keeps what was added, in its place, however many more are added, in pieces that are soon allocated.
+func TestBlocks(t *testing.T) {
+	var list blocks[int32]
+	var places []*int32
+	for i := range int32(5 * blockLength) {
+		if list.add(i) != i {
+			t.Fatalf("%d has another number", i)
+		}
+		if i >= blockLength {
+			places = append(places, list.at(i))
+		}
+	}
+	for i := range int32(list.length) {
+		if *list.at(i) != i || i >= blockLength && list.at(i) != places[i-blockLength] {
+			t.Fatalf("%d is lost or was moved", i)
+		}
+	}
+	for _, block := range list.of {
+		if cap(block) > 2*blockLength {
+			t.Errorf("a block has room for %d", cap(block))
+		}
+	}
+	list.cut()
+	if list.length != 1 || *list.at(0) != 0 || list.add(7) != 1 || *list.at(1) != 7 || len(list.of) != 1 {
+		t.Error("more than the first one is left")
+	}
+}
+
 // No schema, and no pattern, takes more work than it may.
 func FuzzWork(f *testing.F) {
 	schemas, _ := hostile()

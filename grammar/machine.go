@@ -18,12 +18,12 @@ import (
 type machine struct {
 	automaton *automaton
 	work      *work
-	stacks    []stack // 0 is the empty stack
+	stacks    blocks[stack] // 0 is the empty stack
 	stackIDs  map[frame]int32
 	latest    []int32          // by node, the stack of a frame that was pushed last, if it is there
 	joinedIDs map[string]int32 // of stacks with several ways
 	joins     map[[2]int32]int32
-	states    []state // 0 is none
+	states    blocks[state] // 0 is none
 	stateIDs  map[string]int32
 	bytes     int // of memory, about
 
@@ -68,25 +68,27 @@ type state struct {
 const dead = -1
 
 func newMachine(a *automaton, w *work) *machine {
-	return &machine{
+	m := &machine{
 		automaton: a, work: w, at: make([]int32, len(a.nodes)), latest: make([]int32, len(a.nodes)), bytes: 8 * len(a.nodes),
-		stacks: make([]stack, 1), stackIDs: map[frame]int32{}, joinedIDs: map[string]int32{}, joins: map[[2]int32]int32{},
-		states: make([]state, 1), stateIDs: map[string]int32{},
+		stackIDs: map[frame]int32{}, joinedIDs: map[string]int32{}, joins: map[[2]int32]int32{}, stateIDs: map[string]int32{},
 	}
+	m.stacks.add(stack{})
+	m.states.add(state{})
+	return m
 }
 
 // reset makes the machine as good as new, for other work.
 func (m *machine) reset(w *work) {
 	m.work, m.bytes = w, 8*len(m.automaton.nodes)
-	if len(m.stacks)+len(m.states) > 1<<10 { // to clear a large map takes as long as to fill it
+	if m.stacks.length+m.states.length > 1<<10 { // to clear a large map takes as long as to fill it
 		m.stackIDs, m.joinedIDs, m.joins, m.stateIDs = map[frame]int32{}, map[string]int32{}, map[[2]int32]int32{}, map[string]int32{}
 	}
 	clear(m.stackIDs)
 	clear(m.joinedIDs)
 	clear(m.joins)
 	clear(m.stateIDs)
-	clear(m.states[1:])
-	m.stacks, m.states = m.stacks[:1], m.states[:1]
+	m.stacks.cut()
+	m.states.cut()
 }
 
 // start returns the state at a node, with nothing below it.
@@ -97,7 +99,7 @@ func (m *machine) start(node int32) int32 {
 
 // push returns the stack of a frame.
 func (m *machine) push(f frame) int32 {
-	if id := m.latest[f.node]; id != 0 && int(id) < len(m.stacks) && m.stacks[id].frame == f {
+	if id := m.latest[f.node]; id != 0 && int(id) < m.stacks.length && m.stacks.at(id).frame == f {
 		return id
 	}
 	id, ok := m.stackIDs[f]
@@ -112,13 +114,12 @@ func (m *machine) push(f frame) int32 {
 func (m *machine) keep(s stack) int32 {
 	m.work.do(pushSteps)
 	m.bytes += 100 + 4*len(s.ways)
-	m.stacks = append(m.stacks, s)
-	return int32(len(m.stacks) - 1)
+	return m.stacks.add(s)
 }
 
 // ways returns the ways back that a stack has.
 func (m *machine) ways(s int32) []int32 {
-	if ways := m.stacks[s].ways; ways != nil {
+	if ways := m.stacks.at(s).ways; ways != nil {
 		return ways
 	}
 	return []int32{s}
@@ -140,7 +141,7 @@ func (m *machine) join(a, b int32) int32 {
 		return a
 	}
 	for len(from) > 0 && len(other) > 0 {
-		f, o := m.stacks[from[0]].frame, m.stacks[other[0]].frame
+		f, o := m.stacks.at(from[0]).frame, m.stacks.at(other[0]).frame
 		switch order := cmp.Or(cmp.Compare(f.node, o.node), cmp.Compare(f.within, o.within)); {
 		case order < 0:
 			ways, from = append(ways, from[0]), from[1:]
@@ -212,7 +213,7 @@ func (m *machine) resumed(s int32) {
 		if way == 0 {
 			m.done = true
 		} else {
-			m.reach(m.stacks[way].frame)
+			m.reach(m.stacks.at(way).frame)
 		}
 	}
 }
@@ -267,9 +268,8 @@ func (m *machine) state(tops []int32, done bool) int32 {
 	id, ok := m.stateIDs[string(m.key)]
 	if !ok {
 		m.work.do(stateSteps)
-		id = int32(len(m.states))
 		m.bytes += 160 + 8*len(tops)
-		m.states = append(m.states, state{tops: slices.Clone(tops), done: done})
+		id = m.states.add(state{tops: slices.Clone(tops), done: done})
 		m.stateIDs[string(m.key)] = id
 	}
 	return id
@@ -277,7 +277,7 @@ func (m *machine) state(tops []int32, done bool) int32 {
 
 // step returns the state after a byte, or dead.
 func (m *machine) step(from int32, b byte) int32 {
-	s := &m.states[from]
+	s := m.states.at(from)
 	switch {
 	case s.next != nil && s.next[b] != 0:
 		return s.next[b]
@@ -288,7 +288,7 @@ func (m *machine) step(from int32, b byte) int32 {
 	if m.work.err != nil {
 		return dead
 	}
-	s = &m.states[from] // which may have moved
+	s = m.states.at(from) // which may have moved
 	if s.to == 0 {
 		s.first, s.to = b, to
 		return to
@@ -305,9 +305,9 @@ func (m *machine) step(from int32, b byte) int32 {
 
 func (m *machine) follow(from int32, b byte) int32 {
 	a := m.automaton
-	m.work.do(len(m.states[from].tops))
-	for _, s := range m.states[from].tops {
-		f := m.stacks[s].frame
+	m.work.do(len(m.states.at(from).tops))
+	for _, s := range m.states.at(from).tops {
+		f := m.stacks.at(s).frame
 		if f.within == 0 {
 			for _, e := range a.edgesOf(f.node) {
 				if e.lo <= b && b <= e.hi {
@@ -333,8 +333,8 @@ type spot struct {
 
 // spotOf returns the spot of a state.
 func (m *machine) spotOf(state int32) spot {
-	if s := &m.states[state]; !s.done && len(s.tops) == 1 {
-		if f := m.stacks[s.tops[0]].frame; m.automaton.simple(f.node) {
+	if s := m.states.at(state); !s.done && len(s.tops) == 1 {
+		if f := m.stacks.at(s.tops[0]).frame; m.automaton.simple(f.node) {
 			return spot{0, f}
 		}
 	}
@@ -399,13 +399,13 @@ func (a *automaton) after(f frame, b byte) (node, within int32) {
 
 // only returns the byte with which the text goes on from a state, if it can't be another one, nor be over.
 func (m *machine) only(from int32) (b byte, ok bool) {
-	s := &m.states[from]
+	s := m.states.at(from)
 	if s.done {
 		return 0, false
 	}
 	a := m.automaton
 	for _, top := range s.tops {
-		f := m.stacks[top].frame
+		f := m.stacks.at(top).frame
 		m.work.do(1)
 		if f.within == 0 {
 			for _, e := range a.edgesOf(f.node) {

@@ -105,7 +105,7 @@ func (g *Grammar) at(f frame, w *work) *continuations {
 		}
 	}
 	open := func(state, branch int32) bool {
-		s := &l.inside.states[state]
+		s := l.inside.states.at(state)
 		if !s.asked {
 			g.ask(l.inside, s)
 		}
@@ -275,7 +275,7 @@ func (m *Matcher) Next(state int, token int32) int {
 	}
 	at := m.states[state].state
 	if slices.Contains(v.end, token) {
-		if at != 0 && !m.machine.states[at].done {
+		if at != 0 && !m.machine.states.at(at).done {
 			return dead
 		}
 		return m.place(0)
@@ -405,7 +405,7 @@ func (m *Matcher) alone(token int32) []uint64 {
 // allowed puts together the mask of a state of the machine.
 func (m *Matcher) allowed(at int32) []uint64 {
 	mask := m.mask()
-	if m.machine.states[at].done {
+	if m.machine.states.at(at).done {
 		copy(mask, m.end)
 	}
 	v := m.grammar.vocabulary
@@ -416,7 +416,7 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		return true
 	}
 	open := func(state, branch int32) bool {
-		s := &m.machine.states[state]
+		s := m.machine.states.at(state)
 		if !s.asked {
 			m.grammar.mu.Lock()
 			m.grammar.ask(m.machine, s)
@@ -435,10 +435,10 @@ func (m *Matcher) allowed(at int32) []uint64 {
 		blank := func(at spot) []settled { return m.known(mask, at, v.blank) }
 		m.walked = v.walk(m.machine, branch, from, m.known(mask, from, branch), blank, open, m.walked, add)
 	}
-	tops := m.machine.states[at].tops
+	tops := m.machine.states.at(at).tops
 	for i, top := range tops {
 		m.work.do(len(mask) / 16)
-		f := m.machine.stacks[top].frame
+		f := m.machine.stacks.at(top).frame
 		c := m.grammar.at(f, m.work)
 		if c == nil {
 			over(0, m.machine.spotOf(m.machine.state(slices.Clone(tops[i:]), false)))

@@ -177,7 +177,7 @@ func (v *Vocabulary) walk(m *machine, below int32, from spot, known []settled, b
 			i = after
 			continue
 		}
-		if !visit(i, at.state != 0 && m.states[at.state].done) {
+		if !visit(i, at.state != 0 && m.states.at(at.state).done) {
 			break
 		}
 		if after == i+1 {

@@ -84,11 +84,11 @@ func newWalker(v *Vocabulary, g *Grammar) *walker { return &walker{v, g, distanc
 
 // left returns how many bytes a text takes to its end, at least.
 func (w *walker) left(m *machine, state int32) int {
-	if m.states[state].done {
+	if m.states.at(state).done {
 		return 0
 	}
 	least := math.MaxInt32
-	for _, top := range m.states[state].tops {
+	for _, top := range m.states.at(state).tops {
 		least = min(least, w.below(m, top))
 	}
 	return least
@@ -103,7 +103,7 @@ func (w *walker) below(m *machine, stack int32) int {
 	for _, way := range m.ways(stack) {
 		sum := 0
 		if way != 0 {
-			f := m.stacks[way].frame
+			f := m.stacks.at(way).frame
 			sum = w.distances[f.node] + w.below(m, f.below)
 			if a := w.g.automaton; f.within != 0 { // any byte leads on
 				n := &a.nodes[f.node]
