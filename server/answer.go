@@ -223,6 +223,12 @@ var (
 // statusGone counts clients that left before they had an answer; nginx numbers them so.
 const statusGone = 499
 
+// gone ends a request whose client has left. One that only sends no more, and still reads, must not take silence for an answer.
+func gone(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(statusGone)
+}
+
 // fault returns the error to tell a client for one that ended its request.
 func (s *Server) fault(ctx context.Context, err error) *apiError {
 	var own *apiError

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -40,8 +41,11 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")
 		return nil, refused(http.StatusRequestTimeout, "invalid_request_error", "request_timeout", "the request came too slowly")
-	case err != nil:
+	case errors.As(err, new(net.Error)):
 		return nil, errGone
+	case err != nil:
+		w.Header().Set("Connection", "close")
+		return nil, refused(http.StatusBadRequest, "invalid_request_error", "", "the request's body is cut, or not in the chunks that its headers announce")
 	case int64(len(body)) > b.most:
 		w.Header().Set("Connection", "close")
 		return nil, b.tooLarge()

@@ -417,3 +417,50 @@ func TestCountTokens(t *testing.T) {
 		}
 	}
 }
+
+// A request that ends early, or whose chunks are none, is refused, whichever path it is for; and one whose client sends no more gets an answer or a
+// status that says that there is none.
+func TestIncompleteRequests(t *testing.T) {
+	url := start(t, server.Options{Engine: openEngine(t)})
+	send := func(path, header, body string) (status int, answer string) {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%s\r\n\r\n%s", path, header, body)
+		connection.(*net.TCPConn).CloseWrite()
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		defer response.Body.Close()
+		content, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		return response.StatusCode, string(content)
+	}
+	for path, body := range map[string]string{
+		"/v1/chat/completions":      `{"messages": [{"role": "user", "content": "1"}], "max_tokens": 2}`,
+		"/v1/completions":           `{"prompt": "1", "max_tokens": 2}`,
+		"/v1/messages":              `{"messages": [{"role": "user", "content": "1"}], "max_tokens": 2}`,
+		"/v1/messages/count_tokens": `{"messages": [{"role": "user", "content": "1"}]}`,
+		"/v1/embeddings":            `{"input": "1"}`,
+		"/api/chat":                 `{"model": "demo", "messages": [{"role": "user", "content": "1"}], "stream": false}`,
+		"/tokenize":                 `{"content": "1"}`,
+	} {
+		for header, sent := range map[string]string{
+			"Content-Length: 1000":       body,
+			"Transfer-Encoding: chunked": "5\r\n" + body[:5] + "\r\nzz\r\n",
+		} {
+			if status, answer := send(path, header, sent); status != http.StatusBadRequest || !strings.Contains(answer, "the request's body is cut") {
+				t.Errorf("%s, %s: status %d: %s", path, header, status, answer)
+			}
+		}
+		status, answer := send(path, fmt.Sprintf("Content-Length: %d", len(body)), body)
+		if (status != http.StatusOK || answer == "") && status != 499 {
+			t.Errorf("%s: status %d: %q", path, status, answer)
+		}
+	}
+}

@@ -273,8 +273,10 @@ func (s *Server) answering(refusal func(*apiError) any, f func(x *exchange, r *h
 		x := w.(*exchange)
 		if err := f(x, r); err != nil {
 			switch e := s.fault(r.Context(), err); {
-			case x.status != 0, e == errGone: // there is nobody, or no way, to tell
+			case x.status != 0: // there is no way to tell
 				x.status = e.status
+			case e == errGone:
+				gone(x)
 			default:
 				if e.status == http.StatusTooManyRequests {
 					x.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))

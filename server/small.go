@@ -24,7 +24,9 @@ func (s *Server) small(refusal func(*apiError) any, f func(r *http.Request, body
 		}
 		s.deadline(w)
 		if err != nil {
-			if e := s.fault(r.Context(), err); e != errGone {
+			if e := s.fault(r.Context(), err); e == errGone {
+				gone(w)
+			} else {
 				writeJSON(w, e.status, refusal(e))
 			}
 			return
