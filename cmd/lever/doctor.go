@@ -120,12 +120,13 @@ func holdOut(ctx context.Context, flags doctorFlags, p *profile.Profile, bar *cl
 	if cfg.Model, cfg.Draft, err = cli.ChooseModels(ctx, flags.model, flags.draft); err != nil {
 		return err
 	}
-	if note := flags.dram.fit(cfg.Model, cfg.Draft); note != "" {
+	dram, note := flags.dram.fit(cfg.Model, cfg.Draft)
+	if note != "" {
 		fmt.Fprintln(cli.Stderr, note)
 	}
-	cfg.DRAM = int64(flags.dram.ByteSize)
+	cfg.DRAM = int64(dram.ByteSize)
 	engine, err := lever.Open(ctx, cfg)
-	if small := flags.dram.tooSmall(err, cfg.Model); small != nil {
+	if small := dram.tooSmall(err, cfg.Model); small != nil {
 		return small
 	}
 	if err != nil {

@@ -30,16 +30,19 @@ func (d *dramSize) Set(text string) error {
 	if err != nil {
 		return fmt.Errorf("%w; give a size instead of auto", err)
 	}
-	d.ByteSize = cli.ByteSize(max(available/2, 1))
+	d.ByteSize = halfOf(available)
 	return nil
 }
 
-// fit makes d auto if no size was given and the models' weights are more than seven eighths of the memory that is available: the rest is
-// for keys, values and what is computed. The note says so; it is empty if nothing changed. Models that can't be described are left to those who open them.
-func (d *dramSize) fit(models ...string) (note string) {
+// halfOf is what auto takes of the memory that is available; it is not zero, which is no size.
+func halfOf(available int64) cli.ByteSize { return cli.ByteSize(max(available/2, 1)) }
+
+// fit returns the size for these models: d or, if no size was given and their weights are more than seven eighths of the memory that is available,
+// auto. The rest is for keys, values and what is computed. The note, if not empty, says so. Models that can't be described are left to those who open them.
+func (d dramSize) fit(models ...string) (fitting dramSize, note string) {
 	available, err := weights.AvailableMemory()
 	if err != nil || d.ByteSize > 0 {
-		return ""
+		return d, ""
 	}
 	var need int64
 	for _, model := range models {
@@ -48,7 +51,7 @@ func (d *dramSize) fit(models ...string) (note string) {
 		}
 		info, err := inspect(model, typeFlags{})
 		if err != nil {
-			return ""
+			return d, ""
 		}
 		need += info.Bytes
 	}
@@ -56,12 +59,11 @@ func (d *dramSize) fit(models ...string) (note string) {
 }
 
 // fitIn is fit of models of need bytes.
-func (d *dramSize) fitIn(available, need int64) (note string) {
+func (d dramSize) fitIn(available, need int64) (fitting dramSize, note string) {
 	if need <= available-available/8 {
-		return ""
+		return d, ""
 	}
-	d.auto, d.ByteSize = true, cli.ByteSize(max(available/2, 1))
-	return fmt.Sprintf("lever: the weights have %s and %s of memory is available, so they are read from flash, as with --dram auto",
+	return dramSize{halfOf(available), true}, fmt.Sprintf("lever: the weights have %s and %s of memory is available, so they are read from flash, as with --dram auto",
 		cli.FormatBytes(need), cli.FormatBytes(available))
 }
 

@@ -35,14 +35,13 @@ func TestModelsLargerThanMemory(t *testing.T) {
 		"larger":                    {2 << 30, 21 << 30, true},
 		"nothing is left":           {0, 1 << 20, true},
 	} {
-		var d dramSize
-		note := d.fitIn(c.available, c.need)
+		d, note := dramSize{}.fitIn(c.available, c.need)
 		if d.auto != c.streamed || (d.ByteSize > 0) != c.streamed || (note != "") != c.streamed {
 			t.Errorf("%s: auto %t, %d bytes, %q", name, d.auto, d.ByteSize, note)
 		}
 	}
-	d := dramSize{ByteSize: 1 << 20}
-	if note := d.fit("no such model"); note != "" || d.auto || d.ByteSize != 1<<20 {
+	given := dramSize{ByteSize: 1 << 20}
+	if d, note := given.fit("no such model"); note != "" || d != given {
 		t.Errorf("a size that was given became %d: %q", d.ByteSize, note)
 	}
 }

@@ -147,13 +147,14 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	if policy, err := lever.FindPolicy(f.policy); err == nil && policy.Draft == spec.DraftUnused {
 		cfg.Draft = ""
 	}
-	if note := f.dram.fit(cfg.Model, cfg.Draft); note != "" {
+	dram, note := f.dram.fit(cfg.Model, cfg.Draft)
+	if note != "" {
 		fmt.Fprintln(cli.Stderr, note)
 	}
-	if f.dram.auto {
-		cfg.Memory = int64(f.dram.ByteSize)
+	if dram.auto {
+		cfg.Memory = int64(dram.ByteSize)
 	} else {
-		cfg.DRAM = int64(f.dram.ByteSize)
+		cfg.DRAM = int64(dram.ByteSize)
 	}
 	cfg.NPU, cfg.Placement = f.npu.open(ctx), f.npu.placement
 	if f.machine != nil && f.machine.NPU != nil && f.machine.NPU.Driver == f.npu.device && f.machine.Kernels == kernels.Default().Name() {
@@ -161,7 +162,7 @@ func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine
 	}
 	defer bar.Close()
 	engine, err := lever.Open(ctx, cfg)
-	if small := f.dram.tooSmall(err, cfg.Model); small != nil {
+	if small := dram.tooSmall(err, cfg.Model); small != nil {
 		return nil, small
 	}
 	if err == nil && os.Getenv("GOGC") == "" {
