@@ -119,8 +119,8 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		figures = append(figures, s.first)
 	}
 	if o.Parallel != "" {
-		wide, err := bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel}) // before all that takes long
-		if err != nil {
+		var wide *lever.Engine
+		if wide, err = bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel}); err != nil { // before all that takes long
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, wide.Close()) }()
