@@ -39,7 +39,7 @@ const (
 )
 
 // NewVocabulary returns the vocabulary of size tokens. spell returns the bytes of one, and "" for tokens that stand for no text,
-// which will not be allowed, nor will those of more than 64 KiB. A control token may be spelled with the byte 0xFF, which no text has, before its name: only a [Literal] that has the same
+// which will not be allowed, nor will those of 64 KiB or more. A control token may be spelled with the byte 0xFF, which no text has, before its name: only a [Literal] that has the same
 // allows it. end are the tokens that end a text; there must be at least one.
 func NewVocabulary(size int, spell func(token int32) string, end []int32) (*Vocabulary, error) {
 	if size < 0 || size > maxTokens {

@@ -93,7 +93,7 @@ func progressLines(task, units string, alike bool) func(done, total int) {
 		if part := 20 * done / max(1, total); part > shown || time.Since(latest) > 15*time.Second {
 			shown, latest = part, time.Now()
 			passed, left := time.Since(began), ""
-			if alike {
+			if alike && done > 0 {
 				left = fmt.Sprintf(", about %s left", time.Duration(float64(passed)*float64(total-done)/float64(done)).Round(time.Second))
 			}
 			fmt.Fprintf(cli.Stderr, "%s: %d of %d %s, %s%s\n", task, done, total, units, passed.Round(time.Second), left)
