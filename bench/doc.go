@@ -21,8 +21,4 @@
 //	fmt.Println(bench.ThisMachine(), len(sets), bench.Median(rates))
 //
 // Limits: prompts have one turn.
-//
-// # Errors
-//
-//   - [ErrNotParallel]: of [OpenParallel], for a draft that predicts one token at a time.
 package bench

@@ -2,20 +2,26 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/spec"
 )
 
-// ErrNotParallel means that a draft model predicts one token at a time, where several are wanted.
-var ErrNotParallel = errors.New("it predicts one token at a time: no mask token is named in its config.json, as pard_token or ptd_token_id")
-
-// OpenParallel opens models of which the draft predicts several tokens at once. With another draft the error wraps [ErrNotParallel].
-func OpenParallel(ctx context.Context, cfg lever.Config) (*lever.Engine, error) {
-	engine, err := lever.Open(ctx, cfg)
-	if err == nil && engine.SpecOptions().Parallel.Reach < 2 {
-		return nil, errors.Join(fmt.Errorf("draft %s: %w", cfg.Draft, ErrNotParallel), engine.Close())
+// CheckParallel reports whether the draft model at path predicts several tokens at once, as its configuration says. The error wraps
+// [spec.ErrNotParallel] if it doesn't.
+func CheckParallel(ctx context.Context, path string) error {
+	store, err := lever.OpenStore(ctx, path, lever.Config{})
+	if err != nil {
+		return fmt.Errorf("draft: %w", err)
 	}
-	return engine, err
+	m, err := arch.Parse(store.Config())
+	if err == nil && m.MaskToken == nil {
+		err = spec.ErrNotParallel
+	}
+	if err != nil {
+		return fmt.Errorf("draft %s: %w", path, err)
+	}
+	return nil
 }

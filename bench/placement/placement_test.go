@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/kernels/npu/sim"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -121,7 +122,7 @@ func TestRecordParallelDraft(t *testing.T) {
 	}
 	o.Parallel = pair.Draft
 	o.Progress = func(int, int) { t.Error("answers were recorded before the draft was looked at") }
-	if _, err := Record(t.Context(), o); !errors.Is(err, bench.ErrNotParallel) {
+	if _, err := Record(t.Context(), o); !errors.Is(err, spec.ErrNotParallel) {
 		t.Errorf("a draft without a mask token: error %v", err)
 	}
 }

@@ -108,48 +108,42 @@ func Record(ctx context.Context, o Options) (*Recording, error) {
 }
 
 // recordAll records all drafts.
-func recordAll(ctx context.Context, o Options, r *Recording) (err error) {
-	var engines []*lever.Engine
-	defer func() {
-		for _, e := range engines {
-			err = errors.Join(err, e.Close())
-		}
-	}()
-	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: o.Draft, Threads: o.Threads})
-	if err != nil {
-		return err
-	}
-	engines = append(engines, engine)
+func recordAll(ctx context.Context, o Options, r *Recording) error {
+	drafts := []string{o.Draft}
 	if o.Parallel != "" {
-		engine, err := bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel, Threads: o.Threads})
-		if err != nil {
+		if err := bench.CheckParallel(ctx, o.Parallel); err != nil { // before what takes long
 			return err
 		}
-		engines = append(engines, engine)
+		drafts = append(drafts, o.Parallel)
 	}
 	if progress := o.Progress; progress != nil {
 		before := 0
 		o.Progress = func(done, total int) {
-			progress(before+done, len(engines)*total)
+			progress(before+done, len(drafts)*total)
 			if done == total {
 				before += total
 			}
 		}
 	}
-	for i, budgets := range []*[]Budget{&r.Budgets, &r.Parallel}[:len(engines)] {
-		if err := record(ctx, o, engines[i], r, budgets); err != nil {
+	for i, budgets := range []*[]Budget{&r.Budgets, &r.Parallel}[:len(drafts)] {
+		if err := record(ctx, o, drafts[i], r, budgets); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// record notes what there is to compute with an engine's draft.
-func record(ctx context.Context, o Options, engine *lever.Engine, r *Recording, budgets *[]Budget) error {
+// record notes what there is to compute with a draft.
+func record(ctx context.Context, o Options, draft string, r *Recording, budgets *[]Budget) (err error) {
 	p, err := loadPhone(policyPhone)
 	if err != nil {
 		return err
 	}
+	engine, err := lever.Open(ctx, lever.Config{Model: o.Model, Draft: draft, Threads: o.Threads})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
 	prompts, err := encode(ctx, engine.Tokenizer(), o)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lever-go/lever"
@@ -30,8 +31,13 @@ func (s *simulation) drafters(ctx context.Context, engine *lever.Engine) ([]draf
 	return []drafter{{"draft", s}, {"parallel draft, node by node", &simulation{Options: o, pair: &single}}, {"parallel draft", wide}}, nil
 }
 
-// parallel compares the parallel draft of an engine with the other one, each with and without look-up.
-func (s *simulation) parallel(ctx context.Context, out *report.Report, engine *lever.Engine) error {
+// parallel compares the parallel draft with the other one, each with and without look-up.
+func (s *simulation) parallel(ctx context.Context, out *report.Report) (err error) {
+	engine, err := lever.Open(ctx, lever.Config{Model: s.Model, Draft: s.Parallel})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
 	all, err := s.drafters(ctx, engine)
 	if err != nil {
 		return err

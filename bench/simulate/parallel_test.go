@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/testdata"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	"github.com/lever-go/lever/weights/convert"
@@ -33,13 +33,8 @@ func TestParallelDraft(t *testing.T) {
 	if s.pair, err = s.ask(t.Context(), engine); err != nil {
 		t.Fatal(err)
 	}
-	wide, err := bench.OpenParallel(t.Context(), lever.Config{Model: pair.Target, Draft: store})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer wide.Close()
 	out := report.New("test", "")
-	if err := s.parallel(t.Context(), out, wide); err != nil {
+	if err := s.parallel(t.Context(), out); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string][]any{}
@@ -63,7 +58,7 @@ func TestParallelDraftWithoutMask(t *testing.T) {
 		Model: pair.Target, Draft: pair.Draft, Parallel: pair.Draft, Sets: bench.BuiltinSets(),
 		Progress: func(int, int) { t.Error("a figure was made first") },
 	})
-	if !errors.Is(err, bench.ErrNotParallel) {
+	if !errors.Is(err, spec.ErrNotParallel) {
 		t.Errorf("error %v", err)
 	}
 }

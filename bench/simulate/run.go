@@ -119,12 +119,10 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		figures = append(figures, s.first)
 	}
 	if o.Parallel != "" {
-		var wide *lever.Engine
-		if wide, err = bench.OpenParallel(ctx, lever.Config{Model: o.Model, Draft: o.Parallel}); err != nil { // before all that takes long
+		if err = bench.CheckParallel(ctx, o.Parallel); err != nil { // before all that takes long
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, wide.Close()) }()
-		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.parallel(ctx, out, wide) })
+		figures = append(figures, s.parallel)
 	}
 	if o.Replay != "" {
 		if s.pair, err = loadTrace(o.Replay); err != nil {
