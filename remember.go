@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/lever-go/lever/internal/regular"
@@ -23,6 +24,8 @@ var (
 	ErrAnswersCorrupt = errors.New("not a whole file of answers")
 	// ErrAnswersForeign means that the tokens of a file of answers are those of another vocabulary.
 	ErrAnswersForeign = errors.New("answers in tokens of another vocabulary")
+	// ErrAnswersLocked means that answers could not be added to their file, which is as it was, since another process kept its folder locked.
+	ErrAnswersLocked = errors.New("answers were not saved")
 )
 
 // A file of answers holds, in this order:
@@ -35,6 +38,9 @@ const (
 	answersMagic = "lever answers 1\n"
 	maxAnswers   = 1 << 20 // bytes: more than the tokens that are remembered can take
 )
+
+// lockWait is how long saving waits for other processes, each of which has the folder locked for some milliseconds.
+const lockWait = 5 * time.Second
 
 // remembered are the answers of earlier generations, and their file.
 type remembered struct {
@@ -132,8 +138,14 @@ func (r *remembered) save() error {
 
 // merge writes the file anew: with what it holds, which may be another process's, and after that what was added here.
 func (r *remembered) merge() error {
-	unlock, err := publish.LockFolder(context.Background(), filepath.Dir(r.path))
-	if err != nil {
+	dir := filepath.Dir(r.path)
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	unlock, err := publish.LockFolder(ctx, dir)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: folder %s is still locked after %v by another process, which may be stopped: end it, or let it go on", ErrAnswersLocked, dir, lockWait)
+	case err != nil:
 		return err
 	}
 	defer unlock()

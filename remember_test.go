@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/publish"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -109,6 +113,38 @@ func TestRemember(t *testing.T) {
 	e = open(t, cfg)
 	if got := e.Answers().Len(); got != len(want.TokenIDs) {
 		t.Errorf("%d tokens in place of the %d that were added since the file was removed", got, len(want.TokenIDs))
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// A process that was stopped while it had the folder locked doesn't keep this one: what is there stays, and saving again adds what is missing.
+	cfg.Remember = filepath.Join(t.TempDir(), "locked")
+	if err := os.WriteFile(cfg.Remember, saved, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, cfg)
+	more := len(answer(e).TokenIDs)
+	synctest.Test(t, func(t *testing.T) {
+		stopped, err := publish.LockFolder(t.Context(), filepath.Dir(cfg.Remember))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stopped()
+		began := time.Now()
+		if err := e.SaveAnswers(); !errors.Is(err, lever.ErrAnswersLocked) || !strings.Contains(err.Error(), filepath.Dir(cfg.Remember)) || time.Since(began) > time.Minute {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+	if now, err := os.ReadFile(cfg.Remember); err != nil || !bytes.Equal(now, saved) {
+		t.Errorf("the file was changed while its folder was locked: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = open(t, cfg)
+	if got, want := e.Answers().Len(), len(first.TokenIDs)+1+more; got != want {
+		t.Errorf("%d tokens once the folder was free again, want %d", got, want)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
