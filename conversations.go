@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/layers/joint"
@@ -21,9 +22,27 @@ type conversation struct {
 	policy        spec.Policy       // of requests that name none; nil without a draft and remembered answers
 	exit          *earlyexit.Pruner // prunes trees; nil where nothing does
 	busy          bool
-	prompt        []int32 // that is being taken in; nil if none is
-	used          int     // number of the latest generation
+	intake        *intake // of the latest generation; nil before the first one
+	used          int     // number of that
 }
+
+// intake is the prompt of a generation, and how many of its tokens a conversation holds: all once the first token after it is there, or the generation has ended.
+type intake struct {
+	prompt []int32
+	done   atomic.Int64
+}
+
+// saves reports whether a generation with a prompt, of which so many tokens are held, should wait for more of an intake: for at least half of what is not held,
+// and that is half of the intake.
+func (i *intake) saves(prompt []int32, held int) bool {
+	held = max(held, int(i.done.Load()))
+	n := min(common(i.prompt, prompt), len(i.prompt)-1)
+	return 2*n >= len(i.prompt) && n-held >= max(worthCopying, (len(prompt)-held)/2)
+}
+
+// Awaits reports whether a generation with a prompt waits while another one takes in a prompt that begins alike, if nothing of it is held yet. Who gives
+// turns to generations can have it wait before it gets one.
+func Awaits(prompt, other []int32) bool { return (&intake{prompt: other}).saves(prompt, 0) }
 
 // conversations are those that an engine keeps: as many as generations may be under way.
 type conversations struct {
@@ -156,14 +175,18 @@ func (c *conversations) forgetIdle() error {
 // take returns a conversation for a prompt: the idle one that holds most of it. Where taking that would give up more than a fifth of it, or another
 // generation has it, the part in common is copied to the one that was not used for longest. There is one that is idle, as no more generations
 // are under way than there are conversations. If reuse is true and another generation takes in a prompt that begins with most of this one, take
-// waits for that part, so that it is computed once.
+// waits for that part as long as that saves half of what is left to compute.
 func (e *Engine) take(ctx context.Context, prompt []int32, reuse bool) (*conversation, error) {
 	c := &e.conversations
+	var awaited *intake
 	for {
 		more := c.news.wait()
-		taken, err := e.takeNow(prompt, reuse)
-		if taken != nil || err != nil {
-			return taken, err
+		if awaited == nil || !awaited.saves(prompt, 0) { // without the lock, for which progress would have all wait
+			var taken *conversation
+			var err error
+			if taken, awaited, err = e.takeNow(prompt, reuse); awaited == nil {
+				return taken, err
+			}
 		}
 		select {
 		case <-more:
@@ -173,49 +196,51 @@ func (e *Engine) take(ctx context.Context, prompt []int32, reuse bool) (*convers
 	}
 }
 
-// takeNow is take without waiting. It returns nil where that is better.
-func (e *Engine) takeNow(prompt []int32, reuse bool) (*conversation, error) {
+// takeNow is take without waiting. Where waiting is better, it returns for what.
+func (e *Engine) takeNow(prompt []int32, reuse bool) (taken *conversation, awaited *intake, err error) {
 	c := &e.conversations
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var taken *conversation
-	err := c.between(func() (err error) {
-		if !reuse || !e.soonHeld(prompt) {
+	err = c.between(func() (err error) {
+		if reuse {
+			awaited = e.soonHeld(prompt)
+		}
+		if awaited == nil {
 			taken, err = e.choose(prompt)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lever: another conversation: %w", err)
+		return nil, nil, fmt.Errorf("lever: another conversation: %w", err)
 	}
 	if taken != nil {
 		c.used++
-		taken.busy, taken.used, taken.prompt = true, c.used, prompt
+		taken.busy, taken.used, taken.intake = true, c.used, &intake{prompt: prompt}
 	}
-	return taken, nil
+	return taken, awaited, nil
 }
 
-// soonHeld reports whether others are taking in at least half of what no conversation holds of a prompt yet, and that is half of what they take in.
-func (e *Engine) soonHeld(prompt []int32) bool {
-	held, soon := 0, 0
+// soonHeld returns an intake of another generation that saves most of what no conversation holds of a prompt yet; nil if there is none.
+func (e *Engine) soonHeld(prompt []int32) *intake {
+	held := 0
 	for _, c := range e.conversations.all {
 		n := common(c.target.Tokens(), prompt)
 		if c.draft != nil {
 			n = min(n, common(c.draft.Tokens(), prompt))
 		}
 		held = max(held, n)
-		if n := min(common(c.prompt, prompt), len(c.prompt)-1); 2*n >= len(c.prompt) {
-			soon = max(soon, n)
+	}
+	for _, c := range e.conversations.all {
+		if c.intake != nil && c.intake.saves(prompt, held) {
+			return c.intake
 		}
 	}
-	return soon-held >= max(worthCopying, (len(prompt)-held)/2)
+	return nil
 }
 
-// tookIn says that a conversation has its prompt.
-func (c *conversations) tookIn(taken *conversation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	taken.prompt = nil
+// tookIn says that the generation of a conversation has so much of its prompt.
+func (c *conversations) tookIn(taken *conversation, done int) {
+	taken.intake.done.Store(int64(done))
 	c.news.tell()
 }
 
@@ -223,8 +248,8 @@ func (c *conversations) tookIn(taken *conversation) {
 func (c *conversations) release(taken *conversation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	taken.busy, taken.prompt = false, nil
-	c.news.tell()
+	taken.busy = false
+	c.tookIn(taken, len(taken.intake.prompt))
 }
 
 // between calls f while no pass is under way.

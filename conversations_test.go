@@ -183,7 +183,7 @@ func TestKeptConversations(t *testing.T) {
 	say(other, count(other)-1)
 }
 
-// TestSharedBeginning: of prompts that begin alike and come at once, the beginning is computed once, whoever is cancelled meanwhile.
+// TestSharedBeginning: of prompts that begin alike and come at once, most of the beginning is computed once, whoever is cancelled meanwhile.
 func TestSharedBeginning(t *testing.T) {
 	pair := demoPair(t)
 	config := lever.Config{Model: pair.Target, Draft: pair.Draft, Context: 512}

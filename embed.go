@@ -51,7 +51,7 @@ func (e *Engine) Embed(ctx context.Context, texts [][]int32, pooling Pooling) ([
 		return nil, fmt.Errorf("lever: embed: %w", err)
 	}
 	defer e.endOne()
-	taken, err := e.takeNow(nil, false)
+	taken, _, err := e.takeNow(nil, false)
 	if err != nil {
 		return nil, err
 	}

@@ -164,7 +164,11 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 		StopStrings: req.StopStrings,
 		TextDecoder: decoder,
 		Progress: func(done, total int) {
-			e.conversations.news.tell()
+			held := done
+			if text.draft != nil {
+				held = min(held, text.draft.Len())
+			}
+			e.conversations.tookIn(text, held)
 			if req.Prefill != nil {
 				req.Prefill(done, total)
 			}
@@ -175,8 +179,8 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 
 		PromptLogits: req.PromptLogits,
 	}, func(p spec.Piece) error {
-		if text.prompt != nil {
-			e.conversations.tookIn(text)
+		if n := len(req.Tokens); int(text.intake.done.Load()) < n {
+			e.conversations.tookIn(text, n)
 		}
 		if req.Piece != nil {
 			req.Piece(p)

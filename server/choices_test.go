@@ -2,12 +2,14 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -124,6 +126,47 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%d at once: %d tokens of prompts were used again", parallel, before)
 		}
 	}
+}
+
+// Choices that wait for the prompt of another one have no turn meanwhile: those of other requests need not wait for them.
+func TestChoicesWaitWithoutATurn(t *testing.T) {
+	engine := &promptEngine{Engine: openParallel(t, 3), began: make(chan string), finish: make(chan struct{})} // two turns for large requests, as these are
+	url := start(t, server.Options{Engine: engine})
+	common := strings.Repeat("The sea is wide and the stones are grey. ", 4)
+	var group sync.WaitGroup
+	ask := func(prompts string) {
+		group.Go(func() {
+			if got := complete(t, url, "/v1/completions", `{"prompt": `+prompts+`, "n": 2, "max_tokens": 2}`); slices.Contains(got.texts, "") {
+				t.Errorf("%s: %q", prompts, got.texts)
+			}
+		})
+	}
+	ask(fmt.Sprintf("[%q, %q]", common, common+"Birds sing."))
+	if got := <-engine.began; got != common {
+		t.Errorf("%q began", got)
+	}
+	ask(`"Tom has 3 apples, Janet has 4 ducks, and neither of them wants to give away what the other one has."`)
+	if got := <-engine.began; !strings.HasPrefix(got, "Tom") {
+		t.Errorf("%q began while its beginning was taken in", got)
+	}
+	close(engine.finish)
+	for range 4 {
+		<-engine.began
+	}
+	group.Wait()
+}
+
+// promptEngine tells of prompts before it takes them in, for which it waits.
+type promptEngine struct {
+	server.Engine
+	began  chan string
+	finish chan struct{}
+}
+
+func (e *promptEngine) Generate(ctx context.Context, req lever.Request, emit func(string) error) (lever.Result, error) {
+	e.began <- req.Prompt
+	<-e.finish
+	return e.Engine.Generate(ctx, req, emit)
 }
 
 // Tokens can be a prompt, and an echo has the prompt's text and log-probabilities, which are those that the model gave when it wrote the same tokens.

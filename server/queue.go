@@ -58,7 +58,7 @@ func (q *queue) leave() {
 // largeLater is how much later a small request may come than a large one and still be answered before it.
 const largeLater = time.Second
 
-// run calls f when it is an admitted request's turn, unless ctx is done before. The request waits as if it had come later than it did.
+// run calls f when it is an admitted request's turn, unless ctx is done before. The request waits as if it had come so much later than it did, or earlier.
 func (q *queue) run(ctx context.Context, large bool, later time.Duration, f func()) error {
 	if large {
 		later += largeLater
