@@ -58,30 +58,32 @@ func (e *Engine) Embed(ctx context.Context, texts [][]int32, pooling Pooling) ([
 	defer e.conversations.release(taken)
 	defer e.enter()()
 	var target embedder = taken.target
+	room := func() int { return e.target.maxBatch }
 	if group := e.conversations.group; group != nil {
 		member := group.Join()
 		defer member.Leave()
 		target = member.Decoder(e.conversations.target, taken.target)
+		room = func() int { return member.Room(e.conversations.target) }
 	}
-	vectors, err := embed(ctx, target, texts, pooling, e.target.maxBatch)
+	vectors, err := embed(ctx, target, texts, pooling, e.target.maxBatch, room)
 	if err != nil {
 		return nil, fmt.Errorf("lever: embed: %w", err)
 	}
 	return vectors, nil
 }
 
-// embed computes vectors, in passes of up to so many rows.
-func embed(ctx context.Context, target embedder, texts [][]int32, pooling Pooling, rows int) ([][]float32, error) {
+// embed computes vectors, in passes of up to so many rows. Texts share one that has room for them; those that have more tokens are chains, which others' passes take in pieces.
+func embed(ctx context.Context, target embedder, texts [][]int32, pooling Pooling, rows int, room func() int) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
 	for i := 0; i < len(texts); {
 		if err := target.Truncate(0); err != nil {
 			return nil, err
 		}
 		n, err := 1, error(nil)
-		if len(texts[i]) > rows {
+		if most := room(); len(texts[i]) > most {
 			vectors[i], err = embedLong(ctx, target, texts[i], pooling, rows)
 		} else {
-			n, err = embedSome(ctx, target, texts[i:], vectors[i:], pooling, rows)
+			n, err = embedSome(ctx, target, texts[i:], vectors[i:], pooling, most)
 		}
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -87,5 +88,38 @@ func TestEmbed(t *testing.T) {
 	}
 	if got, err := e.Generate(t.Context(), lever.Request{Prompt: "The sea", Raw: true, MaxTokens: 4}, nil); err != nil || got.Tokens != 4 {
 		t.Errorf("after that: %v, %d tokens", err, got.Tokens)
+	}
+}
+
+// Beside an answer, passes have as few rows of texts as of a prompt, so that the answer goes on.
+func TestEmbedLeavesRoom(t *testing.T) {
+	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 512, Parallel: 2})
+	text, err := e.Encode(t.Context(), lever.Request{Prompt: "The sea is wide and the stones are grey.", Raw: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := slices.Repeat([][]int32{text}, 300)
+	want, err := e.Embed(t.Context(), texts[:1], lever.PoolMean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	begin := sync.OnceFunc(func() {
+		group.Go(func() {
+			if got, err := e.Embed(t.Context(), texts, lever.PoolMean); err != nil || !slices.Equal(got[len(got)-1], want[0]) {
+				t.Errorf("beside an answer: %v, or another vector", err)
+			}
+		})
+	})
+	shared, most := 0, 0
+	_, err = e.Generate(t.Context(), lever.Request{Prompt: "One, two", Raw: true, MaxTokens: 200, Policy: spec.None{}, Observe: func(o spec.Observation) {
+		begin()
+		if o.Target.Texts > 1 {
+			shared, most = shared+1, max(most, o.Target.Rows-1)
+		}
+	}}, nil)
+	group.Wait()
+	if err != nil || shared < 5 || most > 48 {
+		t.Errorf("%v: %d passes with up to %d rows of texts", err, shared, most)
 	}
 }

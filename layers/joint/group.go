@@ -88,6 +88,16 @@ func (g *Group) Join() *Member {
 	return m
 }
 
+// Room returns the most rows of a tree of a model that leave room for others in a pass: all that it holds while the member is alone.
+func (m *Member) Room(model *Model) int {
+	m.group.mu.Lock()
+	defer m.group.mu.Unlock()
+	if len(m.group.members) > 1 {
+		return model.piece
+	}
+	return model.rows
+}
+
 // Leave ends that. Leaving again does nothing.
 func (m *Member) Leave() {
 	g := m.group
