@@ -21,4 +21,8 @@
 //	fmt.Println(bench.ThisMachine(), len(sets), bench.Median(rates))
 //
 // Limits: prompts have one turn.
+//
+// # Errors
+//
+//   - [ErrNotParallel]: of [CheckParallel], for a draft that predicts one token at a time.
 package bench

@@ -9,8 +9,11 @@ import (
 	"github.com/lever-go/lever/spec"
 )
 
+// ErrNotParallel is [spec.ErrNotParallel] of a draft's configuration.
+var ErrNotParallel = fmt.Errorf("%w: its config.json has no pard_token or ptd_token_id", spec.ErrNotParallel)
+
 // CheckParallel reports whether the draft model at path predicts several tokens at once, as its configuration says. The error wraps
-// [spec.ErrNotParallel] if it doesn't.
+// [ErrNotParallel] if it doesn't.
 func CheckParallel(ctx context.Context, path string) error {
 	store, err := lever.OpenStore(ctx, path, lever.Config{})
 	if err != nil {
@@ -18,7 +21,7 @@ func CheckParallel(ctx context.Context, path string) error {
 	}
 	m, err := arch.Parse(store.Config())
 	if err == nil && m.MaskToken == nil {
-		err = spec.ErrNotParallel
+		err = ErrNotParallel
 	}
 	if err != nil {
 		return fmt.Errorf("draft %s: %w", path, err)

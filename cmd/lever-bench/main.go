@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/simulate"
 	"github.com/lever-go/lever/internal/cli"
 	"github.com/spf13/cobra"
@@ -53,6 +54,9 @@ Where this program lies beside the program lever or in the PATH, 'lever bench' r
 func nextStep(err error) string {
 	if errors.Is(err, simulate.ErrNotRecorded) {
 		return "Extend it: 'lever-bench simulate --record FILE', with the models, prompts and numbers it was recorded with, asks for what it lacks."
+	}
+	if errors.Is(err, bench.ErrNotParallel) { // whose text says it: experiments have no flag that names a mask token
+		return ""
 	}
 	return cli.NextStep(err)
 }

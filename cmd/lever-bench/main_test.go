@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/cli"
@@ -158,5 +159,12 @@ func TestUsageErrors(t *testing.T) {
 	}
 	if got := clitest.Execute(t, "policies", "--prompts", t.TempDir()); got.Status != cli.ExitFailure {
 		t.Errorf("a folder without prompts: status %d, standard error %q", got.Status, got.Stderr)
+	}
+}
+
+// What is said of a draft without a mask token names no flag that only lever has.
+func TestNoStepForADraftWithoutAMask(t *testing.T) {
+	if got := nextStep(bench.ErrNotParallel); got != "" {
+		t.Errorf("%q", got)
 	}
 }
