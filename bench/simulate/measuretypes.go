@@ -62,10 +62,20 @@ type measurement struct {
 	measured simulation // of the answers that are measured
 	record   *bench.Record[typeResult]
 	draft    string
+
+	// By type, the simulation of a small pair that writes what the large one does in that type, as a type changes the text, and the pair's engine.
+	recoded map[tensor.DType]*simulation
+	engines []*lever.Engine
 }
 
+// The shapes of small pairs, into which blocks of all types fit.
+var (
+	recodedTarget = inflate.Shape{Name: "recoded", Width: 512, Layers: 9, Heads: 6, KVHeads: 2, HeadDim: 128, FFN: 1024, Vocab: 4608}
+	recodedDraft  = inflate.Shape{Name: "recoded-draft", Width: 256, Layers: 4, Heads: 6, KVHeads: 3, HeadDim: 128, FFN: 640, Vocab: 4608}
+)
+
 // measureAll adds to out what was measured of types: earlier, as far as the record knows, and now. Beside it stands a simulation of the same flash with
-// this machine's processor.
+// this machine's processor and with the text of the type.
 func (c *typeComparison) measureAll(ctx context.Context, out *report.Report) (err error) {
 	pair := *c.pair
 	pair.Tokens, pair.WarmTokens = c.MeasureTokens, c.MeasureTokens
@@ -73,7 +83,7 @@ func (c *typeComparison) measureAll(ctx context.Context, out *report.Report) (er
 	for i := range pair.Sets {
 		pair.Sets[i].Prompts = pair.Sets[i].Prompts[:1]
 	}
-	m := measurement{typeComparison: c, measured: simulation{Options: c.simulation.Options, pair: &pair}}
+	m := measurement{typeComparison: c, measured: simulation{Options: c.simulation.Options, pair: &pair}, recoded: map[tensor.DType]*simulation{}}
 	m.record, err = bench.OpenRecord[typeResult](c.TypeOptions.Record, typeHeader{
 		Pair: pair.Target.Hash + " " + pair.Draft.Hash, Target: typedTarget.Name, Prompts: pair.describe(), Flash: c.Flash, Kernels: bench.ThisMachine().Kernels, DRAM: c.DRAM,
 		Plain: plainTokens, Tokens: c.MeasureTokens,
@@ -81,7 +91,12 @@ func (c *typeComparison) measureAll(ctx context.Context, out *report.Report) (er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.record.Close()) }()
+	defer func() {
+		for _, engine := range m.engines {
+			err = errors.Join(err, engine.Close())
+		}
+		err = errors.Join(err, m.record.Close())
+	}()
 	if err := m.measure(ctx); err != nil {
 		return err
 	}
@@ -207,7 +222,11 @@ func (m *measurement) row(ctx context.Context, d tensor.DType, share float64, wa
 	if err != nil {
 		return nil, err
 	}
-	x, err := m.measured.meanOver(ctx, h, sets, h.variant(way), false)
+	small, err := m.recode(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	x, err := small.meanOver(ctx, h, small.pair.Sets[:len(sets)], h.variant(way), false)
 	if err != nil {
 		return nil, err
 	}
@@ -217,6 +236,37 @@ func (m *measurement) row(ctx context.Context, d tensor.DType, share float64, wa
 		d.String(), label(way), 1 / share, len(sets), float64(m.computing(d).Read) / 1e9, rate, x.rate, 100 * (x.rate/rate - 1), float64(all.Drafted) / float64(all.Passes), x.drafted,
 		bench.GeometricMean(accepted), x.accepted, bench.GeometricMean(passes), x.accepted / x.rate, part(all.ComputeSeconds), part(all.IOWaitSeconds), part(all.DraftSeconds),
 	}, nil
+}
+
+// recode returns the simulation of the answers that are measured of a type, whose text comes from a small pair.
+func (m *measurement) recode(ctx context.Context, d tensor.DType) (s *simulation, err error) {
+	if s, ok := m.recoded[d]; ok {
+		return s, nil
+	}
+	dir, err := os.MkdirTemp("", "lever-types-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	cfg := lever.Config{Model: filepath.Join(dir, "target.lever"), Draft: filepath.Join(dir, "draft.lever")}
+	if err := writeInflated(ctx, m.TypeOptions.Model, cfg.Model, recodedTarget, d); err != nil {
+		return nil, err
+	}
+	if err := writeInflated(ctx, m.TypeOptions.Draft, cfg.Draft, recodedDraft, draftType); err != nil {
+		return nil, err
+	}
+	engine, err := lever.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	m.engines = append(m.engines, engine)
+	s = &simulation{Options: m.measured.Options}
+	if s.pair, err = s.ask(ctx, engine); err != nil {
+		return nil, err
+	}
+	s.pair.Tokens, s.pair.WarmTokens, s.pair.Sets = m.measured.pair.Tokens, m.measured.pair.WarmTokens, m.measured.pair.Sets
+	m.recoded[d] = s
+	return s, nil
 }
 
 // stepsOfLayer are the steps that a layer is read and computed in, as it is in parts, of which the ring of a larger type holds less than a layer.
@@ -284,18 +334,23 @@ func (m *measurement) model(ctx context.Context, src, path, shapeName string, d 
 	if err != nil {
 		return "", nil, err
 	}
-	small, err := lever.OpenStore(ctx, src, lever.Config{})
-	if err != nil {
-		return "", nil, err
-	}
-	large, err := inflate.New(ctx, small, shape, d)
-	if err != nil {
-		return "", nil, err
-	}
-	if err := large.WriteStore(ctx, path, weights.WriteOptions{}); err != nil {
+	if err := writeInflated(ctx, src, path, shape, d); err != nil {
 		return "", nil, errors.Join(err, remove())
 	}
 	return path, remove, nil
+}
+
+// writeInflated writes the model at src, inflated to a shape and a type, to a store at path.
+func writeInflated(ctx context.Context, src, path string, shape inflate.Shape, d tensor.DType) error {
+	small, err := lever.OpenStore(ctx, src, lever.Config{})
+	if err != nil {
+		return err
+	}
+	inflated, err := inflate.New(ctx, small, shape, d)
+	if err != nil {
+		return err
+	}
+	return inflated.WriteStore(ctx, path, weights.WriteOptions{})
 }
 
 // measureType measures what the record lacks of a type.

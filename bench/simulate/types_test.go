@@ -12,11 +12,43 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/inflate"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/tensor"
 )
+
+// A small model writes the text of a larger one of the same type, which is not that of another type.
+func TestRecodedTextIsThatOfLargeModels(t *testing.T) {
+	pair, err := demo.Unpack(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(shape inflate.Shape, d tensor.DType) string {
+		model := filepath.Join(t.TempDir(), "model.lever")
+		if err := writeInflated(t.Context(), pair.Target, model, shape, d); err != nil {
+			t.Fatal(err)
+		}
+		engine, err := lever.Open(t.Context(), lever.Config{Model: model})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		request := bench.BuiltinSets()[0].Prompts[0].Request()
+		request.MaxTokens = 64
+		got, err := engine.Generate(t.Context(), request, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Text
+	}
+	wide := inflate.Shape{Name: "wide", Width: 768, Layers: 10, Heads: 12, KVHeads: 4, HeadDim: 128, FFN: 2048, Vocab: 4608}
+	few, inWide, many := text(recodedTarget, tensor.IQ3_XXS), text(wide, tensor.IQ3_XXS), text(recodedTarget, tensor.Q4_0)
+	if few != inWide || few == many {
+		t.Errorf("iq3_xxs: %q, in a wide model %q, q4_0: %q", few, inWide, many)
+	}
+}
 
 // Types of fewer bits are faster, plain ones by the bytes that they read; and what is measured is put beside.
 func TestTypes(t *testing.T) {
@@ -56,7 +88,7 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%v tokens/s with q4_0, %v with q6_k", few, many)
 		}
 	}
-	if len(r.Tables) != 2 || len(r.Tables[1].Rows) != 4 || rate(1, 0, 5) <= 0 || rate(1, 1, 8) < rate(1, 0, 8) || rate(1, 2, 2) != 2 {
+	if len(r.Tables) != 3 || r.Tables[2].Title != measuredTitle || len(r.Tables[2].Rows) != 4 || rate(2, 0, 5) <= 0 || rate(2, 1, 8) < rate(2, 0, 8) || rate(2, 2, 2) != 2 {
 		t.Errorf("measured: %+v", r.Tables)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
@@ -90,13 +122,13 @@ func TestTypes(t *testing.T) {
 	if !slices.Equal(steps, want) {
 		t.Errorf("steps %q, want %q", steps, want)
 	}
-	measured := r.Tables[1].Rows
+	measured := r.Tables[2].Rows
 	o.Measure, o.Progress = nil, nil
 	o.Types = append(o.Types, tensor.IQ4_XS)
 	if r, err = RunTypes(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	if again := r.Tables[1].Rows; len(again) != 8 || !reflect.DeepEqual(again, measured) {
+	if again := r.Tables[2].Rows; len(again) != 8 || !reflect.DeepEqual(again, measured) {
 		t.Errorf("of the record alone: %v, want %v", again, measured)
 	}
 	o.DRAM++
