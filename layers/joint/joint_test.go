@@ -275,6 +275,7 @@ func TestShortRequestBehindLongOnes(t *testing.T) {
 			m := w.group.Join()
 			defer m.Leave()
 			o := w.options(t, m, nil)
+			o.MaxBatch = tokens // all of a prompt at once, so that what is left of it is never less than the short one
 			if _, err := generate(ctx, o, spec.Request{Prompt: prompt(seed, tokens)}, nil); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
@@ -297,7 +298,7 @@ func TestShortRequestBehindLongOnes(t *testing.T) {
 		cancel()
 		group.Wait()
 		for i, rows := range w.weights.rows[:5] {
-			if i > 0 && rows > 3*32/8+1 {
+			if i > 1 && rows > 3*32/8+1 { // until then the other may not have asked yet
 				t.Errorf("pass %d has %d rows", i, rows)
 			}
 		}
