@@ -26,7 +26,7 @@ type Config struct {
 	// DraftMask is the token by which the draft predicts several tokens at once ([spec.Parallel]). If it is nil, it is the one that the draft's
 	// configuration names, if any.
 	DraftMask *int32
-	// ChatTemplate is a Jinja template that takes the place of the target's own, if not empty.
+	// ChatTemplate is the text of a Jinja template that takes the place of the target's own, if not empty.
 	ChatTemplate string
 	// DRAM bounds the bytes that the target's weights take; where they need more, they are streamed. If it is zero, all of them are in memory. While a
 	// streamed target generates, GOMAXPROCS of the process is larger by the number of reads under way, unless the environment sets it:

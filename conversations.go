@@ -40,8 +40,8 @@ func (i *intake) saves(prompt []int32, held int) bool {
 	return 2*n >= len(i.prompt) && n-held >= max(worthCopying, (len(prompt)-held)/2)
 }
 
-// Awaits reports whether a generation with a prompt waits while another one takes in a prompt that begins alike, if nothing of it is held yet. Who gives
-// turns to generations can have it wait before it gets one.
+// Awaits reports whether [Engine.Generate] lets a prompt of which nothing is held yet wait while another one, which begins alike, is being taken in.
+// Who gives turns to generations can have it wait before it gets one.
 func Awaits(prompt, other []int32) bool { return (&intake{prompt: other}).saves(prompt, 0) }
 
 // conversations are those that an engine keeps: as many as generations may be under way.

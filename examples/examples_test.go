@@ -126,7 +126,11 @@ func TestTools(t *testing.T) {
 </tool_call>{% endfor %}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
 
 {% endif %}`
-	out, _ := run(t, "tools", "-model", pair.Target, "-draft", pair.Draft, "-template", template, "-must", question)
+	file := filepath.Join(t.TempDir(), "tools.jinja")
+	if err := os.WriteFile(file, []byte(template), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := run(t, "tools", "-model", pair.Target, "-draft", pair.Draft, "-template", file, "-must", question)
 	if !strings.Contains(out, "calls ") || !strings.Contains(out, "user: Tom has") {
 		t.Errorf("%s", out)
 	}

@@ -193,6 +193,9 @@ func TestEcho(t *testing.T) {
 		if scoredAlone.texts[0] != prompt || len(scoredAlone.logprobs[0].Tokens) != len(ids) || scoredAlone.finish[0] != "length" || stream == "" && (scoredAlone.usage.Completion != 0 || scoredAlone.usage.Prompt != len(ids)) {
 			t.Errorf("%+v", scoredAlone)
 		}
+		if _, answer := post(t, url+"/v1/completions", "application/json", fmt.Sprintf(`{"prompt": %s, "max_tokens": 0, "echo": true}`, list), nil); !strings.Contains(answer, `"tokens_per_second":0,`) {
+			t.Errorf("no tokens at a rate: %s", answer)
+		}
 		written, _ := json.Marshal(slices.Concat(ids, result.TokenIDs))
 		scored := complete(t, url, "/v1/completions", fmt.Sprintf(`{"prompt": [%s], "max_tokens": 1, "echo": true, "logprobs": 1%s}`, written, stream)).logprobs[0]
 		if n := len(ids) + len(result.TokenIDs); len(scored.Tokens) < n || scored.TokenLogprobs[0] != nil {

@@ -28,8 +28,9 @@ func newServeCommand() *cobra.Command {
 	var options server.Options
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer OpenAI's HTTP API, and a web page to chat with",
-		Long: `Answer OpenAI's HTTP API (/v1/chat/completions, /v1/completions, /v1/models), and a web page to chat with, on ` + defaultListen + `.
+		Short: "Answer the HTTP APIs of OpenAI, Anthropic and Ollama, and a web page to chat with",
+		Long: `Answer the HTTP APIs of OpenAI (/v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings), Anthropic (/v1/messages) and Ollama (/api/chat),
+and a web page to chat with, on ` + defaultListen + `.
 
 Up to --parallel requests are answered at once, and share what is read from flash; some wait, and further ones are sent away with status 429.
 Flags of generation are what a request gets that does not say otherwise. Other machines reach the server only if --listen names an address that they can reach; set a key

@@ -31,7 +31,11 @@ func main() {
 	var config lever.Config
 	flag.StringVar(&config.Model, "model", "", "a store, a Hugging Face folder or a GGUF file, of a model that can call tools")
 	flag.StringVar(&config.Draft, "draft", "", "small model with the same tokens")
-	flag.StringVar(&config.ChatTemplate, "template", "", "chat template in place of the model's own")
+	flag.Func("template", "file with a chat template in place of the model's own", func(path string) error {
+		text, err := os.ReadFile(path)
+		config.ChatTemplate = string(text)
+		return err
+	})
 	must := flag.Bool("must", false, "the first answer must be a call")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
