@@ -93,7 +93,7 @@ func TestEmbed(t *testing.T) {
 
 // Beside an answer, passes have as few rows of texts as of a prompt, so that the answer goes on.
 func TestEmbedLeavesRoom(t *testing.T) {
-	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 512, Parallel: 2})
+	e := open(t, lever.Config{Model: demoPair(t).Draft, Context: 512, Parallel: 3})
 	text, err := e.Encode(t.Context(), lever.Request{Prompt: "The sea is wide and the stones are grey.", Raw: true})
 	if err != nil {
 		t.Fatal(err)
@@ -103,21 +103,35 @@ func TestEmbedLeavesRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// One that takes its time over a piece of text is there all the while, so that the texts are never alone.
 	var group sync.WaitGroup
-	begin := sync.OnceFunc(func() {
-		group.Go(func() {
-			if got, err := e.Embed(t.Context(), texts, lever.PoolMean); err != nil || !slices.Equal(got[len(got)-1], want[0]) {
-				t.Errorf("beside an answer: %v, or another vector", err)
-			}
-		})
+	there, over := make(chan struct{}), make(chan struct{})
+	group.Go(func() {
+		began := sync.OnceFunc(func() { close(there); <-over })
+		if _, err := e.Generate(t.Context(), lever.Request{Prompt: "Three, four", Raw: true, MaxTokens: 4}, func(string) error { began(); return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	<-there
+	group.Go(func() {
+		defer close(over)
+		if got, err := e.Embed(t.Context(), texts, lever.PoolMean); err != nil || !slices.Equal(got[len(got)-1], want[0]) {
+			t.Errorf("beside an answer: %v, or another vector", err)
+		}
 	})
 	shared, most := 0, 0
-	_, err = e.Generate(t.Context(), lever.Request{Prompt: "One, two", Raw: true, MaxTokens: 200, Policy: spec.None{}, Observe: func(o spec.Observation) {
-		begin()
-		if o.Target.Texts > 1 {
-			shared, most = shared+1, max(most, o.Target.Rows-1)
+	for ended := false; !ended && err == nil; {
+		select {
+		case <-over:
+			ended = true
+		default:
 		}
-	}}, nil)
+		_, err = e.Generate(t.Context(), lever.Request{Prompt: "One, two", Raw: true, MaxTokens: 200, Policy: spec.None{}, Observe: func(o spec.Observation) {
+			if o.Target.Texts > 1 {
+				shared, most = shared+1, max(most, o.Target.Rows-1)
+			}
+		}}, nil)
+	}
 	group.Wait()
 	if err != nil || shared < 5 || most > 48 {
 		t.Errorf("%v: %d passes with up to %d rows of texts", err, shared, most)
