@@ -300,6 +300,17 @@ func (e *Engine) enter() (leave func()) {
 // SpecOptions returns the models as a [spec.Generator] takes them, for those who run the loop themselves. They must not be used
 // during a generation of the Engine, and are closed with it.
 func (e *Engine) SpecOptions() spec.Options {
+	options := e.commonOptions()
+	e.conversations.mu.Lock()
+	defer e.conversations.mu.Unlock()
+	if exit := e.conversations.all[0].exit; exit != nil {
+		options.Pruner = exit
+	}
+	return options
+}
+
+// commonOptions returns the options of a generation but for what a conversation has of its own.
+func (e *Engine) commonOptions() spec.Options {
 	options := spec.Options{
 		Target:      e.target.decoder,
 		MaxBatch:    e.target.maxBatch,
@@ -314,9 +325,6 @@ func (e *Engine) SpecOptions() spec.Options {
 	}
 	if e.target.streamer != nil && e.target.streamer.Plan().Experts > 0 {
 		options.Cold = e.target.decoder.Cold
-	}
-	if exit := e.conversations.all[0].exit; exit != nil {
-		options.Pruner = exit
 	}
 	e.trace.models(&options)
 	return options
