@@ -190,6 +190,22 @@ block_loop: \
 #define BLOCKUNPACKED BLOCKBYTES(64)
 #define BLOCKMINIMA BLOCKBYTES(128)
 
+// DOTPAIRS(at) adds to V8-V15 the products of the next eight columns with their weights, of rows in pairs, at so many bytes of the block.
+#define DOTPAIRS(at) \
+	VLD1R.P 8(R9), [V16.D2] \
+	FLDPQ (at)(R1), (F0, F1) \
+	FLDPQ (at+32)(R1), (F2, F3) \
+	FLDPQ (at+64)(R1), (F4, F5) \
+	FLDPQ (at+96)(R1), (F6, F7) \
+	SDOT16(16, 0, 8) \
+	SDOT16(16, 1, 9) \
+	SDOT16(16, 2, 10) \
+	SDOT16(16, 3, 11) \
+	SDOT16(16, 4, 12) \
+	SDOT16(16, 5, 13) \
+	SDOT16(16, 6, 14) \
+	SDOT16(16, 7, 15)
+
 // BLOCKPAIRS does so with rows in pairs: V8-V15 are sums of four columns of rows 0, 0, 1, 1, then 2, 2, 3, 3, and so on.
 #define BLOCKPAIRS \
 	FMOVD 48(R6), F18 \
@@ -202,58 +218,10 @@ block_loop: \
 	ZERO(13) \
 	ZERO(14) \
 	ZERO(15) \
-	VLD1R.P 8(R9), [V16.D2] \
-	FLDPQ 256(R1), (F0, F1) \
-	FLDPQ 288(R1), (F2, F3) \
-	FLDPQ 320(R1), (F4, F5) \
-	FLDPQ 352(R1), (F6, F7) \
-	SDOT16(16, 0, 8) \
-	SDOT16(16, 1, 9) \
-	SDOT16(16, 2, 10) \
-	SDOT16(16, 3, 11) \
-	SDOT16(16, 4, 12) \
-	SDOT16(16, 5, 13) \
-	SDOT16(16, 6, 14) \
-	SDOT16(16, 7, 15) \
-	VLD1R.P 8(R9), [V16.D2] \
-	FLDPQ 384(R1), (F0, F1) \
-	FLDPQ 416(R1), (F2, F3) \
-	FLDPQ 448(R1), (F4, F5) \
-	FLDPQ 480(R1), (F6, F7) \
-	SDOT16(16, 0, 8) \
-	SDOT16(16, 1, 9) \
-	SDOT16(16, 2, 10) \
-	SDOT16(16, 3, 11) \
-	SDOT16(16, 4, 12) \
-	SDOT16(16, 5, 13) \
-	SDOT16(16, 6, 14) \
-	SDOT16(16, 7, 15) \
-	VLD1R.P 8(R9), [V16.D2] \
-	FLDPQ 512(R1), (F0, F1) \
-	FLDPQ 544(R1), (F2, F3) \
-	FLDPQ 576(R1), (F4, F5) \
-	FLDPQ 608(R1), (F6, F7) \
-	SDOT16(16, 0, 8) \
-	SDOT16(16, 1, 9) \
-	SDOT16(16, 2, 10) \
-	SDOT16(16, 3, 11) \
-	SDOT16(16, 4, 12) \
-	SDOT16(16, 5, 13) \
-	SDOT16(16, 6, 14) \
-	SDOT16(16, 7, 15) \
-	VLD1R.P 8(R9), [V16.D2] \
-	FLDPQ 640(R1), (F0, F1) \
-	FLDPQ 672(R1), (F2, F3) \
-	FLDPQ 704(R1), (F4, F5) \
-	FLDPQ 736(R1), (F6, F7) \
-	SDOT16(16, 0, 8) \
-	SDOT16(16, 1, 9) \
-	SDOT16(16, 2, 10) \
-	SDOT16(16, 3, 11) \
-	SDOT16(16, 4, 12) \
-	SDOT16(16, 5, 13) \
-	SDOT16(16, 6, 14) \
-	SDOT16(16, 7, 15) \
+	DOTPAIRS(256) \
+	DOTPAIRS(384) \
+	DOTPAIRS(512) \
+	DOTPAIRS(640) \
 	ADDP4(9, 8, 20) \
 	ADDP4(11, 10, 21) \
 	ADDP4(13, 12, 22) \
