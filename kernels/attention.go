@@ -6,17 +6,18 @@ import (
 )
 
 // KV is one layer's cache of keys and values, in pages [KVHeads][PageLen][HeadDim]: slot s is entry s%PageLen of page
-// s/PageLen. Either K and V (F16), or K32 and V32 (float32), or K8, V8 and their scales are used, the others nil. A page of which no slot is
-// visible may be nil.
+// s/PageLen. Either K and V (F16), or K32 and V32 (float32), or K8 with V8 or V4 and the scales are used, the others nil. A page of which no slot
+// is visible may be nil.
 type KV struct {
 	HeadDim, KVHeads, PageLen int
 	K, V                      [][]uint16
 	K32, V32                  [][]float32
 
 	// Of a quantised cache HeadDim is a multiple of 32. Each 32 elements of a head share a scale, F16, in pages [KVHeads][HeadDim/32][PageLen].
-	// An element is its scale times q, which K8 holds as it is and V8 as q+128; see [QuantizeBlock].
+	// An element is its scale times q, which K8 holds as it is and V8 as q+128; see [QuantizeBlock]. V4 holds it as q+8, in four bits, as
+	// [QuantizeNibbles] writes it: its pages are [KVHeads][PageLen][HeadDim/2].
 	K8               [][]int8
-	V8               [][]uint8
+	V8, V4           [][]uint8
 	KScales, VScales [][]uint16
 }
 
@@ -124,7 +125,7 @@ func (s *Set) AttentionWith(dst, q []float32, kv *KV, head0, heads, kvHead int, 
 		}
 	}
 	if kv.K8 != nil {
-		s.endQuantized(dst, scratch, heads, dim)
+		s.endQuantized(dst, scratch, heads, kv)
 		return
 	}
 	for h := range heads {
@@ -203,6 +204,8 @@ func (s *Set) values(kv *KV, acc []float32, scratch *AttentionScratch, j, heads,
 	switch {
 	case kv.V8 != nil:
 		s.k.AttentionValuesQ8(acc, scratch.quantized.weights[j:], weightRow, heads, kv.HeadDim, kv.V8[page][first:last], run)
+	case kv.V4 != nil:
+		s.k.AttentionValuesQ4(acc, scratch.quantized.weights[j:], weightRow, heads, kv.HeadDim, kv.V4[page][first/2:last/2], run)
 	case kv.V != nil:
 		s.k.AttentionValuesF16(acc, p, attentionKeys, heads, kv.HeadDim, kv.V[page][first:last], run)
 	default:
@@ -224,9 +227,10 @@ func checkAttention(dst, q []float32, kv *KV, head0, heads, kvHead int, visible 
 		panic(fmt.Sprintf("kernels: Attention: heads %d..%d of %d need more than %d elements of q and %d of dst", head0, head0+heads-1, kv.HeadDim, len(q), len(dst)))
 	case visible.First < 0 || visible.First > visible.Prefix || visible.Len() == 0:
 		panic(fmt.Sprintf("kernels: Attention: no visible key (prefix %d, from %d on)", visible.Prefix, visible.First))
-	case len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32) || len(kv.K8) != len(kv.V8) || len(kv.K8) != len(kv.KScales) || len(kv.K8) != len(kv.VScales):
-		panic(fmt.Sprintf("kernels: Attention: %d, %d and %d pages of keys and %d, %d and %d of values; %d and %d of scales",
-			len(kv.K), len(kv.K32), len(kv.K8), len(kv.V), len(kv.V32), len(kv.V8), len(kv.KScales), len(kv.VScales)))
+	case len(kv.K) != len(kv.V) || len(kv.K32) != len(kv.V32) || len(kv.K8) != len(kv.KScales) || len(kv.K8) != len(kv.VScales) ||
+		len(kv.K8) != max(len(kv.V8), len(kv.V4)) || kv.V8 != nil && kv.V4 != nil:
+		panic(fmt.Sprintf("kernels: Attention: %d, %d and %d pages of keys and %d, %d, %d and %d of values; %d and %d of scales",
+			len(kv.K), len(kv.K32), len(kv.K8), len(kv.V), len(kv.V32), len(kv.V8), len(kv.V4), len(kv.KScales), len(kv.VScales)))
 	case kv.K8 != nil && kv.HeadDim%quantBlock != 0:
 		panic(fmt.Sprintf("kernels: Attention: quantised heads of %d elements, no multiple of %d", kv.HeadDim, quantBlock))
 	}

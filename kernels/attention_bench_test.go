@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lever-go/lever/kernels"
+	"github.com/lever-go/lever/tensor"
 )
 
 // BenchmarkAttention is one query row over a cache that fits in L1, over one that fits in the processor's caches, and over as many of these by turns as
@@ -23,13 +24,13 @@ func BenchmarkAttention(b *testing.B) {
 						n := max(1, size.keys/pageLen)
 						kv.K, kv.V = copies(kv.K, n), copies(kv.V, n)
 						kv.K32, kv.V32 = copies(kv.K32, n), copies(kv.V32, n)
-						kv.K8, kv.V8 = copies(kv.K8, n), copies(kv.V8, n)
+						kv.K8, kv.V8, kv.V4 = copies(kv.K8, n), copies(kv.V8, n), copies(kv.V4, n)
 						kv.KScales, kv.VScales = copies(kv.KScales, n), copies(kv.VScales, n)
 						caches = append(caches, &kv)
 					}
 					q, dst := normal(newRand(), group*headDim), make([]float32, group*headDim)
 					var scratch kernels.AttentionScratch
-					b.SetBytes(int64(kind.RowBytes(2 * size.keys * headDim)))
+					b.SetBytes(int64(keysOf(kind).RowBytes(size.keys*headDim) + kind.RowBytes(size.keys*headDim)))
 					b.ReportAllocs()
 					for turn := 0; b.Loop(); turn++ {
 						set.Attention(dst, q, caches[turn%len(caches)], 0, group, 0, kernels.Visible{Prefix: size.keys}, 0.088, &scratch)
@@ -39,6 +40,14 @@ func BenchmarkAttention(b *testing.B) {
 			}
 		}
 	}
+}
+
+// keysOf returns the type of the keys beside values of a kind.
+func keysOf(kind tensor.DType) tensor.DType {
+	if kind == tensor.Q4_0 {
+		return tensor.Q8_0
+	}
+	return kind
 }
 
 // copies returns n copies of the one page, if there is one.

@@ -91,6 +91,21 @@ func attentionValuesQ8Go(acc []float32, w []float32, ldw int, heads, headDim int
 	}
 }
 
+func attentionValuesQ4Go(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
+	const half = quantBlock / 2
+	var value [half]float32
+	for j := range keys {
+		for c := 0; c < headDim; c += half {
+			for i, b := range v[(j*headDim+c)/2:][:half/2] {
+				value[i], value[half/2+i] = float32(b&15), float32(b>>4)
+			}
+			for h := range heads {
+				addScaledGo(acc[h*headDim+c:][:half], w[(h*headDim+c)/quantBlock*ldw+j], value[:])
+			}
+		}
+	}
+}
+
 // addScaledGo adds s·x to dst. The product is rounded before the addition in the unrolled part and in the tail alike.
 func addScaledGo(dst []float32, s float32, x []float32) {
 	for len(dst) >= 4 && len(x) >= 4 {

@@ -2,12 +2,16 @@ package kernels
 
 import (
 	"math"
+	"slices"
 
 	"github.com/lever-go/lever/tensor"
 )
 
 // quantBlock is the number of elements of a quantised key or value that share a scale.
 const quantBlock = 32
+
+// What stands for zero in values.
+const zeroByte, zeroNibble = 128, 8
 
 // QuantizeBlock writes the 32 elements of x as scale·q, with scale in F16 and the nearest q in -127 … 127. With an element that is not finite
 // the scale is a NaN.
@@ -26,6 +30,38 @@ func QuantizeBlock(q []int8, x []float32) (scale uint16) {
 	}
 	return scale
 }
+
+// QuantizeNibbles writes the 32 elements of x as scale·(q-8), with scale in F16 and q in 0 … 15, two to a byte: of columns 16i … 16i+15, byte 8i+j
+// holds column j in its low bits and column 8+j in its high ones. The element of largest magnitude is as near to q = 0 as the scale is. With an
+// element that is not finite the scale is a NaN.
+func QuantizeNibbles(q []uint8, x []float32) (scale uint16) {
+	q, x = q[:quantBlock/2], x[:quantBlock]
+	extreme, finite := largestAbs(x)
+	switch {
+	case !finite:
+		extreme = float32(math.NaN())
+	case !slices.Contains(x, -extreme):
+		extreme = -extreme
+	}
+	scale = tensor.F32ToF16(extreme / 8)
+	d := tensor.F16ToF32(scale)
+	for i := range q {
+		q[i] = zeroNibble | zeroNibble<<4
+		if d*d > 0 {
+			at := i + i&8
+			q[i] = roundNibble(x[at], 1/d) | roundNibble(x[at+8], 1/d)<<4
+		}
+	}
+	return scale
+}
+
+// roundNibble returns x·factor+8, rounded and kept in four bits.
+func roundNibble(x, factor float32) uint8 {
+	return uint8(min(max(int32(float32(x*factor)+zeroNibble+0.5), 0), 15))
+}
+
+// Nibble returns the q of element i of blocks that [QuantizeNibbles] has written one after the other.
+func Nibble(q []uint8, i int) uint8 { return q[i/16*8+i%8] >> (i % 16 / 8 * 4) & 15 }
 
 // largestAbs returns the largest absolute value, and whether all are finite.
 func largestAbs(x []float32) (largest float32, finite bool) {
@@ -48,8 +84,8 @@ func roundBytes(q []int8, x []float32, factor float32) {
 
 // quantizedScratch is the working memory of attention over a quantised cache.
 //
-// The queries are quantised too, each head with one scale. Values are summed up as bytes, of which 128 stands for zero, times the weight of the
-// key and the scale of the block; what the zeros contribute is subtracted at the end.
+// The queries are quantised too, each head with one scale. Values are summed up as unsigned integers, of which zeroByte or zeroNibble stands for
+// zero, times the weight of the key and the scale of the block; what the zeros contribute is subtracted at the end.
 type quantizedScratch struct {
 	queries     []int8    // [heads][HeadDim]
 	queryScales []float32 // [heads], times the scale of attention
@@ -144,11 +180,14 @@ func (s *Set) weighBlocks(kv *KV, scratch *AttentionScratch, heads, kvHead int, 
 }
 
 // endQuantized makes the result of the sums.
-func (s *Set) endQuantized(dst []float32, scratch *AttentionScratch, heads, dim int) {
-	factor := weightFactor(s.k.ByteUnit)
+func (s *Set) endQuantized(dst []float32, scratch *AttentionScratch, heads int, kv *KV) {
+	dim, factor, zeroValue := kv.HeadDim, weightFactor(s.k.ByteUnit), float32(zeroByte)
+	if kv.V4 != nil {
+		zeroValue = zeroNibble
+	}
 	for h := range heads {
 		inverse := 1 / scratch.sum[h]
-		unit, zero := inverse/(factor*s.k.ByteUnit), 128*inverse/factor
+		unit, zero := inverse/(factor*s.k.ByteUnit), zeroValue*inverse/factor
 		for b, sum := range scratch.quantized.sumsOf(h, dim) {
 			offset := sum * zero
 			for c := h*dim + b*quantBlock; c < h*dim+(b+1)*quantBlock; c++ {

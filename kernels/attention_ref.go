@@ -71,3 +71,13 @@ func attentionValuesQ8Ref(acc []float32, w []float32, ldw int, heads, headDim in
 		}
 	}
 }
+
+func attentionValuesQ4Ref(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
+	for h := range heads {
+		for j := range keys {
+			for c := range headDim {
+				acc[h*headDim+c] += w[(h*headDim+c)/quantBlock*ldw+j] * float32(Nibble(v, j*headDim+c))
+			}
+		}
+	}
+}

@@ -14,8 +14,8 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// kinds are the types of keys and values.
-var kinds = []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0}
+// kinds are the types of values. Those in Q4_0 have keys in Q8_0.
+var kinds = []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0, tensor.Q4_0}
 
 // cache is a KV with every slot's keys and values at hand as numbers.
 type cache struct {
@@ -30,7 +30,7 @@ func newCache(rng *rand.Rand, kind tensor.DType, slots, pageLen, kvHeads, headDi
 		c.addPage()
 		for range pageLen {
 			c.k, c.v = append(c.k, nil), append(c.v, nil)
-			c.set(len(c.k)-1, c.numbers(rng, kvHeads*headDim), c.numbers(rng, kvHeads*headDim))
+			c.set(len(c.k)-1, c.numbers(rng, kvHeads*headDim), c.values(rng, kvHeads*headDim))
 		}
 	}
 	return c
@@ -45,7 +45,11 @@ func (c *cache) addPage() {
 	case tensor.F32:
 		kv.K32, kv.V32 = append(kv.K32, make([]float32, n)), append(kv.V32, make([]float32, n))
 	default:
-		kv.K8, kv.V8 = append(kv.K8, make([]int8, n)), append(kv.V8, make([]uint8, n))
+		if kv.K8 = append(kv.K8, make([]int8, n)); c.kind == tensor.Q8_0 {
+			kv.V8 = append(kv.V8, make([]uint8, n))
+		} else {
+			kv.V4 = append(kv.V4, make([]uint8, n/2))
+		}
 		kv.KScales, kv.VScales = append(kv.KScales, make([]uint16, n/32)), append(kv.VScales, make([]uint16, n/32))
 	}
 }
@@ -53,13 +57,26 @@ func (c *cache) addPage() {
 // numbers returns n numbers that a cache of this kind keeps as they are, up to rounding to F16, and of which a quantised one's queries may
 // be: multiples of one of their absolute value's 127th part.
 func (c *cache) numbers(rng *rand.Rand, n int) []float32 {
-	if c.kind != tensor.Q8_0 {
+	if !c.kind.Quantized() {
 		return normal(rng, n)
 	}
-	x := make([]float32, n)
+	return multiples(rng, n, -127, 127)
+}
+
+// values returns n numbers that a cache of this kind keeps as they are as values.
+func (c *cache) values(rng *rand.Rand, n int) []float32 {
+	if c.kind != tensor.Q4_0 {
+		return c.numbers(rng, n)
+	}
+	return multiples(rng, n, 7, -8)
+}
+
+// multiples returns n multiples of 1/64 from the factor end to the factor extreme, of which every block has one.
+func multiples(rng *rand.Rand, n, end, extreme int) []float32 {
+	x, least := make([]float32, n), min(end, extreme)
 	for i := range x {
-		if x[i] = float32(rng.IntN(255)-127) / 64; i%32 == 5 {
-			x[i] = 127. / 64
+		if x[i] = float32(least+rng.IntN(max(end, extreme)-least+1)) / 64; i%32 == 5 {
+			x[i] = float32(extreme) / 64
 		}
 	}
 	return x
@@ -86,10 +103,14 @@ func (c *cache) set(slot int, k, v []float32) {
 				kv.K[page][i], kv.V[page][i] = tensor.F32ToF16(number), tensor.F32ToF16(v[h*dim+c0])
 			case tensor.F32:
 				kv.K32[page][i], kv.V32[page][i] = number, v[h*dim+c0]
-			case tensor.Q8_0:
+			default:
 				if c0%32 == 0 {
 					scale := (h*dim+c0)/32*kv.PageLen + at
 					kv.KScales[page][scale] = kernels.QuantizeBlock(kv.K8[page][i:], k[h*dim+c0:])
+					if c.kind == tensor.Q4_0 {
+						kv.VScales[page][scale] = kernels.QuantizeNibbles(kv.V4[page][i/2:], v[h*dim+c0:])
+						continue
+					}
 					var q [32]int8
 					kv.VScales[page][scale] = kernels.QuantizeBlock(q[:], v[h*dim+c0:])
 					for j, b := range q {
@@ -146,7 +167,7 @@ func TestAttention(t *testing.T) {
 			for _, group := range []int{1, 3, 4} {
 				const kvHeads = 2
 				for _, kind := range kinds {
-					if kind == tensor.Q8_0 && headDim%32 != 0 {
+					if kind.Quantized() && headDim%32 != 0 {
 						continue
 					}
 					c := newCache(rng, kind, 720, 48, kvHeads, headDim)
@@ -206,7 +227,7 @@ func TestAttentionSequence(t *testing.T) {
 			headDim := rapid.IntRange(1, 70).Draw(t, "dim")
 			group := rapid.IntRange(1, 5).Draw(t, "group")
 			kind := rapid.SampledFrom(kinds).Draw(t, "kind")
-			if kind == tensor.Q8_0 {
+			if kind.Quantized() {
 				headDim = 32 * (1 + headDim%3)
 			}
 			plain := newCache(rng, kind, n, rapid.IntRange(1, 64).Draw(t, "page"), 1, headDim)
@@ -317,27 +338,30 @@ func (c *cache) weighed(q []float32, visible kernels.Visible, o kernels.Attentio
 	return out
 }
 
-// TestAttentionQuantised: with keys, values and queries that bytes can't hold, what is rounded shifts the result no further than it should.
+// TestAttentionQuantised: with keys, values and queries that integers can't hold, what is rounded shifts the result no further than it should.
 func TestAttentionQuantised(t *testing.T) {
 	eachOwn(t, "Attention", func(t *testing.T, set *kernels.Set) {
 		const dim, slots, group = 64, 600, 3
 		rng := newRand()
-		exact, quantised := newCache(rng, tensor.F32, slots, 64, 1, dim), newCache(rng, tensor.Q8_0, slots, 64, 1, dim)
-		for s := range slots {
-			quantised.set(s, exact.k[s], exact.v[s])
-		}
+		exact := newCache(rng, tensor.F32, slots, 64, 1, dim)
 		q := normal(rng, group*dim)
 		want, got := make([]float32, len(q)), make([]float32, len(q))
 		var scratch kernels.AttentionScratch
 		set.Attention(want, q, &exact.kv, 0, group, 0, kernels.Visible{Prefix: slots}, 0.125, &scratch)
-		set.Attention(got, q, &quantised.kv, 0, group, 0, kernels.Visible{Prefix: slots}, 0.125, &scratch)
-		size, apart := 0.0, 0.0
-		for i := range got {
-			size += float64(want[i] * want[i])
-			apart += float64((got[i] - want[i]) * (got[i] - want[i]))
-		}
-		if share := math.Sqrt(apart / size); !(share > 0 && share < 0.02) {
-			t.Errorf("the result is %.4f of its size away", share)
+		for kind, bound := range map[tensor.DType]float64{tensor.Q8_0: 0.02, tensor.Q4_0: 0.12} {
+			quantised := newCache(rng, kind, slots, 64, 1, dim)
+			for s := range slots {
+				quantised.set(s, exact.k[s], exact.v[s])
+			}
+			set.Attention(got, q, &quantised.kv, 0, group, 0, kernels.Visible{Prefix: slots}, 0.125, &scratch)
+			size, apart := 0.0, 0.0
+			for i := range got {
+				size += float64(want[i] * want[i])
+				apart += float64((got[i] - want[i]) * (got[i] - want[i]))
+			}
+			if share := math.Sqrt(apart / size); !(share > bound/100 && share < bound) {
+				t.Errorf("%v: the result is %.4f of its size away", kind, share)
+			}
 		}
 	})
 }
@@ -355,7 +379,7 @@ func TestAttentionNotFinite(t *testing.T) {
 				c.set(7, c.k[7], v)
 				set.Attention(dst, q, &c.kv, 0, 1, 0, kernels.Visible{Prefix: n}, 1, &scratch)
 				for i, got := range dst {
-					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3 || kind == tensor.Q8_0) { // a block is bad as a whole
+					if finite := !math.IsNaN(float64(got)) && !math.IsInf(float64(got), 0); finite == (i == 3 || kind.Quantized()) { // a block is bad as a whole
 						t.Fatalf("%v in a value gave %v at %d", bad, got, i)
 					}
 				}
@@ -384,6 +408,9 @@ func TestAttentionMisuse(t *testing.T) {
 	q, dst := make([]float32, 32), make([]float32, 32)
 	both, short := c.kv, newCache(newRand(), tensor.Q8_0, 32, 16, 2, 32).kv
 	both.K32, both.V32 = c32.kv.K32, c32.kv.V32
+	nibbles := newCache(newRand(), tensor.Q4_0, 32, 16, 2, 32).kv
+	bytesToo, noValues := nibbles, nibbles
+	bytesToo.V8, noValues.V4 = short.V8, nil
 	short.HeadDim, short.KVHeads = 8, 4
 	run := func(dst, q []float32, kv *kernels.KV, head0, heads, kvHead int, visible kernels.Visible) func() {
 		return func() {
@@ -408,6 +435,8 @@ func TestAttentionMisuse(t *testing.T) {
 		"slot":          run(dst, q, &c32.kv, 0, 1, 0, kernels.Visible{Path: []int32{32}}),
 		"negative slot": run(dst, q, &c32.kv, 0, 1, 0, kernels.Visible{Path: []int32{-1}}),
 		"two kinds":     run(dst, q, &both, 0, 1, 0, one),
+		"two of values": run(make([]float32, 128), make([]float32, 128), &bytesToo, 0, 1, 0, one),
+		"no values":     run(make([]float32, 128), make([]float32, 128), &noValues, 0, 1, 0, one),
 		"part of block": run(dst, q, &short, 0, 1, 0, one),
 	} {
 		if panicOf(f) == nil {
@@ -472,6 +501,128 @@ func FuzzAttention(f *testing.F) {
 			for i := range dst {
 				if (dst[i] == dst[i]) != (want[i] == want[i]) && len(visible.Path) == 0 {
 					t.Fatalf("%s: element %d is %v, in the reference %v", set.Name(), i, dst[i], want[i])
+				}
+			}
+		}
+	})
+}
+
+// TestQuantizeNibbles: of any block, each element is kept to half a step, an eighth of the largest, except that at the end of the range that lies
+// opposite to the largest it may be a step; the largest is kept as precisely as F16 can.
+func TestQuantizeNibbles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := math.Exp(rapid.Float64Range(-15, 12).Draw(t, "size"))
+		x := make([]float32, 32)
+		for i := range x {
+			x[i] = float32(size * rapid.Float64Range(-1, 1).Draw(t, "x"))
+		}
+		checkNibbles(t, x)
+	})
+}
+
+// checkNibbles quantises a block.
+func checkNibbles(t rapid.TB, x []float32) {
+	q, check := guarded[byte](t, 16, 1, 0xa5)
+	before := slices.Clone(x)
+	d := float64(tensor.F16ToF32(kernels.QuantizeNibbles(q, x)))
+	check()
+	largest := 0.0
+	for i, v := range x {
+		if math.Float32bits(v) != math.Float32bits(before[i]) {
+			t.Fatalf("element %d was changed", i)
+		}
+		largest = max(largest, math.Abs(float64(v))) // a NaN stays one
+	}
+	if math.IsNaN(largest) || math.IsInf(largest, 0) {
+		if !math.IsNaN(d) {
+			t.Fatalf("%v gave the scale %v", x, d)
+		}
+		return
+	}
+	if math.IsInf(d, 0) && largest > 8*65504 {
+		return
+	}
+	rounding := largest/2048 + 8*0x1p-25 // of the scale to F16, eight times
+	for i, v := range x {
+		integer := int(q[i/16*8+i%8]>>(i%16/8*4)&15) - 8
+		off, bound := math.Abs(d*float64(integer)-float64(v)), largest/16+rounding
+		if integer == 7 {
+			bound = largest/8 + rounding
+		}
+		if math.Abs(float64(v)) == largest && integer < 0 {
+			bound = rounding
+		}
+		if off > bound {
+			t.Fatalf("element %d, %v, is stored as %d·%v, %v away: more than %v", i, v, integer, d, off, bound)
+		}
+	}
+	if largest > 0x1p-10 && !slices.ContainsFunc(q, func(b byte) bool { return b&15 == 0 || b>>4 == 0 }) {
+		t.Fatalf("%v uses no more than part of the range: %v", x, q)
+	}
+}
+
+func FuzzQuantizeNibbles(f *testing.F) {
+	for _, row := range specialRows() {
+		var data []byte
+		for _, v := range row {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x := make([]float32, 32)
+		for i := range min(len(x), len(data)/4) {
+			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		checkNibbles(t, x)
+	})
+}
+
+// FuzzAttentionQuantised gives every set any bytes of a quantised cache: where scales are finite, the results are those of the reference.
+func FuzzAttentionQuantised(f *testing.F) {
+	f.Add(uint8(3), []byte{7, 1, 2}, []byte{0, 0x3c, 0, 0xc0})
+	f.Add(uint8(17), []byte{}, []byte{0xff, 0x20, 0x80, 0x0f, 0xf0, 0x7f, 0})
+	f.Fuzz(func(t *testing.T, prefix uint8, path, data []byte) {
+		const slots, dim, pageLen, group = 40, 64, 8, 2
+		visible := kernels.Visible{Prefix: int(prefix) % (slots + 1)}
+		for _, s := range path {
+			visible.Path = append(visible.Path, int32(s)%slots)
+		}
+		if visible.Len() == 0 || len(data) == 0 {
+			return
+		}
+		at := 0
+		next := func() byte { at++; return data[(at-1)%len(data)] }
+		bytes := kernels.KV{HeadDim: dim, KVHeads: 1, PageLen: pageLen}
+		nibbles := bytes
+		for range slots / pageLen {
+			k, v8, v4 := make([]int8, pageLen*dim), make([]uint8, pageLen*dim), make([]uint8, pageLen*dim/2)
+			kScales, vScales := make([]uint16, pageLen*dim/32), make([]uint16, pageLen*dim/32)
+			for i := range k {
+				k[i], v8[i], v4[i/2] = int8(max(next(), 1)-128), next(), next()
+			}
+			for i := range kScales { // smaller than 2^-5
+				kScales[i], vScales[i] = uint16(next())<<8&0xa7ff|uint16(next()), uint16(next())<<8&0xa7ff|uint16(next())
+			}
+			bytes.K8, bytes.V8 = append(bytes.K8, k), append(bytes.V8, v8)
+			bytes.KScales, bytes.VScales = append(bytes.KScales, kScales), append(bytes.VScales, vScales)
+			nibbles.V4 = append(nibbles.V4, v4)
+		}
+		nibbles.K8, nibbles.KScales, nibbles.VScales = bytes.K8, bytes.KScales, bytes.VScales
+		q := normal(newRand(), group*dim)
+		for _, kv := range []*kernels.KV{&bytes, &nibbles} {
+			var want []float32
+			for _, set := range kernels.AllSets() {
+				var scratch kernels.AttentionScratch
+				dst := make([]float32, len(q))
+				set.Attention(dst, q, kv, 0, group, 0, visible, 0.125, &scratch)
+				if want == nil {
+					want = dst
+				}
+				for i := range dst {
+					if !near(dst[i], float64(want[i]), 1e-3) {
+						t.Fatalf("%s: element %d is %v, in the reference %v", set.Name(), i, dst[i], want[i])
+					}
 				}
 			}
 		}

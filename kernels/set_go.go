@@ -21,6 +21,7 @@ var goSet = table.Kernels{
 	AttentionValuesF32: attentionValuesF32Go,
 	AttentionScoresQ8:  attentionScoresQ8Go,
 	AttentionValuesQ8:  attentionValuesQ8Go,
+	AttentionValuesQ4:  attentionValuesQ4Go,
 
 	RMSNorm:      rmsNormGo,
 	SiLU:         siluGo,

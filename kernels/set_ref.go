@@ -18,6 +18,7 @@ var refSet = table.Kernels{
 	AttentionValuesF32: attentionValuesF32Ref,
 	AttentionScoresQ8:  attentionScoresQ8Ref,
 	AttentionValuesQ8:  attentionValuesQ8Ref,
+	AttentionValuesQ4:  attentionValuesQ4Ref,
 	ByteUnit:           1,
 
 	RMSNorm:      rmsNormRef,

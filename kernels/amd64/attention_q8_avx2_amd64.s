@@ -133,7 +133,37 @@ done:
 //	DI      sums of the first head    BX  bytes from head to head of sums    R8-R11  weights of the heads
 //	SI      values                    DX  bytes from key to key              AX      key
 //	CX      keys                      R13 heads                              R14     sums of a head
-//	Y0-Y7   sums, 2·head + part       Y8, Y9 values    Y10  weight
+//	Y0-Y7   sums, 2·head + part       Y8, Y9 values    Y10  weight           Y11     15 in each lane
+
+// BYTES and NIBBLES make integers of the 16 columns of a value.
+#define BYTES \
+	VPMOVZXBD 0(SI), Y8 \
+	VPMOVZXBD 8(SI), Y9
+
+#define NIBBLES \
+	VPMOVZXBD (SI), Y9      \
+	VPAND     Y11, Y9, Y8   \
+	VPSRLD    $4, Y9, Y9
+
+#define KEYS(VALUE) \
+	SUMS(LOAD2, loaded)         \
+	XORL AX, AX                 \
+key:                            \
+	PREFETCHT0 PREFETCH_AHEAD(SI) \
+	VALUE                       \
+	VCVTDQ2PS Y8, Y8            \
+	VCVTDQ2PS Y9, Y9            \
+	WEIGH2(R8, Y0, Y1)          \
+	WEIGH2(R9, Y2, Y3)          \
+	WEIGH2(R10, Y4, Y5)         \
+	WEIGH2(R11, Y6, Y7)         \
+	ADDQ DX, SI                 \
+	ADDQ $1, AX                 \
+	CMPQ AX, CX                 \
+	JLT  key                    \
+	SUMS(STORE2, stored)        \
+	VZEROUPPER                  \
+	RET
 
 // func valuesQ8Avx2(acc *float32, headDim int, w *float32, ldw, heads int, v *uint8, keys int)
 TEXT ·valuesQ8Avx2(SB), NOSPLIT, $0-56
@@ -146,23 +176,20 @@ TEXT ·valuesQ8Avx2(SB), NOSPLIT, $0-56
 	MOVQ keys+48(FP), CX
 	HEAD_POINTERS(R8, BX, R13)
 	LEAQ (DX*4), BX
-	SUMS(LOAD2, loaded)
-	XORL AX, AX
+	KEYS(BYTES)
 
-key:
-	PREFETCHT0 PREFETCH_AHEAD(SI)
-	VPMOVZXBD 0(SI), Y8
-	VPMOVZXBD 8(SI), Y9
-	VCVTDQ2PS Y8, Y8
-	VCVTDQ2PS Y9, Y9
-	WEIGH2(R8, Y0, Y1)
-	WEIGH2(R9, Y2, Y3)
-	WEIGH2(R10, Y4, Y5)
-	WEIGH2(R11, Y6, Y7)
-	ADDQ DX, SI
-	ADDQ $1, AX
-	CMPQ AX, CX
-	JLT  key
-	SUMS(STORE2, stored)
-	VZEROUPPER
-	RET
+// func valuesQ4Avx2(acc *float32, headDim int, w *float32, ldw, heads int, v *uint8, keys int)
+TEXT ·valuesQ4Avx2(SB), NOSPLIT, $0-56
+	MOVQ acc+0(FP), DI
+	MOVQ headDim+8(FP), DX
+	MOVQ w+16(FP), R8
+	MOVQ ldw+24(FP), BX
+	MOVQ heads+32(FP), R13
+	MOVQ v+40(FP), SI
+	MOVQ keys+48(FP), CX
+	HEAD_POINTERS(R8, BX, R13)
+	LEAQ (DX*4), BX
+	SHRQ $1, DX
+	VPCMPEQD Y11, Y11, Y11
+	VPSRLD   $28, Y11, Y11
+	KEYS(NIBBLES)

@@ -92,6 +92,7 @@ func guardAttention(t *testing.T, set table.Kernels) {
 				q8, scales := guarded[int8](t, heads*headDim), guarded[float32](t, blocks*keys+3)
 				set.AttentionScoresQ8(s, keys, q8, heads, headDim, guarded[int8](t, keys*headDim), keys, scales, keys)
 				set.AttentionValuesQ8(q, guarded[float32](t, heads*blocks*keys), keys, heads, headDim, guarded[uint8](t, keys*headDim), keys)
+				set.AttentionValuesQ4(q, guarded[float32](t, heads*blocks*keys), keys, heads, headDim, guarded[uint8](t, keys*headDim/2), keys)
 			}
 		}
 	}

@@ -45,6 +45,7 @@ var avx2 = table.Kernels{
 	AttentionValuesF32: attentionValuesF32Avx2,
 	AttentionScoresQ8:  attentionScoresQ8Avx2,
 	AttentionValuesQ8:  attentionValuesQ8Avx2,
+	AttentionValuesQ4:  attentionValuesQ4Avx2,
 
 	RMSNorm:      rmsNormAvx2,
 	Add:          addAvx2,

@@ -3,7 +3,7 @@ package arm64
 // quantBlock is the number of elements of a quantised key or value that share a scale.
 const quantBlock = 32
 
-// byteUnit is what valuesQ8 take a byte of one for.
+// byteUnit is what valuesQ8 and valuesQ4 take an integer of one for.
 const byteUnit = 0x1p-133
 
 func attentionScoresQ8Neon(s []float32, lds int, q []int8, heads, headDim int, k []int8, keys int, d []float32, ldd int) {
@@ -53,22 +53,24 @@ func scoreKeysQ8(dotprod bool, heads int, s *float32, lds int, q *int8, headDim 
 }
 
 func attentionValuesQ8Neon(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
-	if keys == 0 {
-		return
-	}
+	valuesOf([...]valuesFunc{valuesQ8x4Neon, valuesQ8x2Neon, valuesQ8x1Neon}, 1, acc, w, ldw, heads, headDim, v, keys)
+}
+
+func attentionValuesQ4Neon(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
+	valuesOf([...]valuesFunc{valuesQ4x4Neon, valuesQ4x2Neon, valuesQ4x1Neon}, 2, acc, w, ldw, heads, headDim, v, keys)
+}
+
+// valuesFunc adds the weighted values of a block for some heads, whose weights lie ldw apart.
+type valuesFunc func(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+
+// valuesOf adds values of so many columns in a byte, with a function for each of headGroups.
+func valuesOf(add [len(headGroups)]valuesFunc, columns int, acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int) {
 	h, step := 0, headDim/quantBlock*ldw
-	for _, group := range headGroups {
-		for ; h+group <= heads; h += group {
+	for i, group := range headGroups {
+		for ; h+group <= heads && keys > 0; h += group {
 			for c := 0; c < headDim; c += quantBlock {
 				at := h*headDim + c
-				switch acc, w, v := &acc[at], &w[at/quantBlock*ldw], &v[c]; group {
-				case 4:
-					valuesQ8x4Neon(acc, headDim, w, step, v, keys)
-				case 2:
-					valuesQ8x2Neon(acc, headDim, w, step, v, keys)
-				case 1:
-					valuesQ8x1Neon(acc, headDim, w, step, v, keys)
-				}
+				add[i](&acc[at], headDim, &w[at/quantBlock*ldw], step, &v[c/columns], keys)
 			}
 		}
 	}
@@ -94,7 +96,7 @@ func scoresQ8x2Dotprod(s *float32, lds int, q *int8, headDim int, k *int8, keySt
 //go:noescape
 func scoresQ8x1Dotprod(s *float32, lds int, q *int8, headDim int, k *int8, keyStride, fours int, d *float32, ldd int)
 
-// valuesQ8x4Neon adds the weighted values of a block for four heads, whose weights lie ldw apart.
+// valuesQ8x4Neon and the others are valuesFunc for four, two and one heads; see valuesOf.
 //
 //go:noescape
 func valuesQ8x4Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
@@ -104,3 +106,12 @@ func valuesQ8x2Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, ke
 
 //go:noescape
 func valuesQ8x1Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+
+//go:noescape
+func valuesQ4x4Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+
+//go:noescape
+func valuesQ4x2Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+
+//go:noescape
+func valuesQ4x1Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)

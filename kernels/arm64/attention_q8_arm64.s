@@ -9,6 +9,7 @@
 // score times the key's scale.
 // Values: sixteen columns at a time, key by key: one chain of fused multiply-adds for an element. A byte b becomes a float by a table look-up
 // that puts it into bits 16 to 23, with zeros elsewhere: that is b·2^-133, subnormal below 128 and normal, by its lowest exponent, from there on.
+// Of values of four bits the low and the high ones of eight bytes are such bytes.
 
 // NEONDOT adds the products of 16 bytes of Vk and Vq to the lanes of Vd, as SDOT16 does.
 #define NEONDOT(q, k, d) \
@@ -126,13 +127,38 @@ DATA places<>+48(SB)/8, $0xff0dffffff0cffff
 DATA places<>+56(SB)/8, $0xff0fffffff0effff
 GLOBL places<>(SB), RODATA|NOPTR, $64
 
-// MIXQ8 is the body for the heads of QUERIES.
+// BYTES and NIBBLES make floats of the sixteen columns of the value at R3.
+#define BYTES \
+	FMOVQ (R3), F5 \
+	ADD  R9, R3 \
+	TBL16(6, 5, 0) \
+	TBL16(7, 5, 1) \
+	TBL16(8, 5, 2) \
+	TBL16(9, 5, 3)
+
+#define NIBBLES \
+	FMOVD (R3), F5 \
+	ADD  R9, R3 \
+	AND16(10, 5, 11) \
+	USHR16(4, 5, 5) \
+	TBL16(6, 11, 0) \
+	TBL16(7, 11, 1) \
+	TBL16(6, 5, 2) \
+	TBL16(7, 5, 3)
+
+// BYTESTEP and NIBBLESTEP make the columns of a value, in R9, its bytes.
+#define BYTESTEP
+#define NIBBLESTEP \
+	LSR   $1, R9 \
+	VMOVI $15, V10.B16
+
+// MIX is the body for the heads of QUERIES and values that VALUE reads, half bytes of which are half a block.
 //
 //	R0 sums    R2 weights    R3 value    R4 keys    R5 keys left    R6 first value    R7 halves of the block left
 //	R8 bytes from head to head of weights    R9 bytes from value to value    R10 bytes from head to head of sums
 //	R11 weights of the key    R12 weight or sum
-//	V0-V3 value    V4 weight    V5 bytes    V6-V9 places    V16-V31 sums
-#define MIXQ8(QUERIES) \
+//	V0-V3 value    V4 weight    V5, V11 bytes    V6-V9 places    V10 masks    V16-V31 sums
+#define MIX(QUERIES, STEP, VALUE, half) \
 	MOVD acc+0(FP), R0 \
 	MOVD headDim+8(FP), R9 \
 	MOVD w+16(FP), R2 \
@@ -141,6 +167,7 @@ GLOBL places<>(SB), RODATA|NOPTR, $64
 	MOVD keys+40(FP), R4 \
 	LSL  $2, R8 \
 	LSL  $2, R9, R10 \
+	STEP \
 	MOVD $places<>(SB), R12 \
 	LDQ(12, 0, 6) \
 	LDQ(12, 1, 7) \
@@ -154,12 +181,7 @@ half_loop: \
 	MOVD R2, R11 \
 	MOVD R4, R5 \
 key_loop: \
-	FMOVQ (R3), F5 \
-	ADD  R9, R3 \
-	TBL16(6, 5, 0) \
-	TBL16(7, 5, 1) \
-	TBL16(8, 5, 2) \
-	TBL16(9, 5, 3) \
+	VALUE \
 	MOVD R11, R12 \
 	ADD  $4, R11 \
 	QUERIES(WEIGH) \
@@ -168,7 +190,7 @@ key_loop: \
 	MOVD R0, R12 \
 	QUERIES(STQ4) \
 	ADD  $64, R0 \
-	ADD  $16, R6 \
+	ADD  $half, R6 \
 	SUBS $1, R7 \
 	BNE  half_loop \
 	RET
@@ -199,12 +221,24 @@ TEXT ·scoresQ8x1Dotprod(SB), NOSPLIT, $0-72
 
 // func valuesQ8x4Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x4Neon(SB), NOSPLIT, $0-48
-	MIXQ8(QUERIES4)
+	MIX(QUERIES4, BYTESTEP, BYTES, 16)
 
 // func valuesQ8x2Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x2Neon(SB), NOSPLIT, $0-48
-	MIXQ8(QUERIES2)
+	MIX(QUERIES2, BYTESTEP, BYTES, 16)
 
 // func valuesQ8x1Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
 TEXT ·valuesQ8x1Neon(SB), NOSPLIT, $0-48
-	MIXQ8(QUERIES1)
+	MIX(QUERIES1, BYTESTEP, BYTES, 16)
+
+// func valuesQ4x4Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+TEXT ·valuesQ4x4Neon(SB), NOSPLIT, $0-48
+	MIX(QUERIES4, NIBBLESTEP, NIBBLES, 8)
+
+// func valuesQ4x2Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+TEXT ·valuesQ4x2Neon(SB), NOSPLIT, $0-48
+	MIX(QUERIES2, NIBBLESTEP, NIBBLES, 8)
+
+// func valuesQ4x1Neon(acc *float32, headDim int, w *float32, ldw int, v *uint8, keys int)
+TEXT ·valuesQ4x1Neon(SB), NOSPLIT, $0-48
+	MIX(QUERIES1, NIBBLESTEP, NIBBLES, 8)

@@ -145,6 +145,9 @@ func TestCall(t *testing.T) {
 		{"valuesQ8x4Neon", attention(func(rng *rand.Rand, _ []uint16, _ []float32) {
 			attentionValuesQ8Neon(normal(rng, 4*128), normal(rng, 4*4*64), 64, 4, 128, make([]uint8, 64*128), 64)
 		})},
+		{"valuesQ4x4Neon", attention(func(rng *rand.Rand, _ []uint16, _ []float32) {
+			attentionValuesQ4Neon(normal(rng, 4*128), normal(rng, 4*4*64), 64, 4, 128, make([]uint8, 64*128/2), 64)
+		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if strings.Contains(c.name, "Dotprod") && !hasDotprod() || strings.Contains(c.name, "I8mm") && !hasI8mm() ||

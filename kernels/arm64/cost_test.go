@@ -80,6 +80,7 @@ var costs = []struct {
 	{kernel: "scoresQ8x4Neon", cycle: 7.27, optimistic: 7.27, instr: 0.3396},
 	{kernel: "scoresQ8x4Dotprod", cycle: 13.56, optimistic: 13.56, instr: 0.2121},
 	{kernel: "valuesQ8x4Neon", cycle: 6.27, optimistic: 6.27, instr: 0.5561},
+	{kernel: "valuesQ4x4Neon", cycle: 5.70, optimistic: 5.70, instr: 0.5883},
 }
 
 // wholeBlocks makes the tool take the loop over blocks for the hot one, which turns more often than 20 times, in place of the

@@ -57,6 +57,7 @@ var neonSet = table.Kernels{
 	AttentionValuesF32: attentionValuesF32Neon,
 	AttentionScoresQ8:  attentionScoresQ8Neon,
 	AttentionValuesQ8:  attentionValuesQ8Neon,
+	AttentionValuesQ4:  attentionValuesQ4Neon,
 	ByteUnit:           byteUnit,
 
 	RMSNorm:      rmsNormNeon,

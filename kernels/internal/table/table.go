@@ -54,8 +54,11 @@ type Kernels struct {
 	AttentionScoresQ8 func(s []float32, lds int, q []int8, heads, headDim int, k []int8, keys int, d []float32, ldd int)
 	// AttentionValuesQ8 is AttentionValues for bytes: acc[h*headDim+c] += w[(h*headDim/32+b)*ldw+j]·(v[j*headDim+c]·ByteUnit), c in block b.
 	AttentionValuesQ8 func(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int)
-	// ByteUnit is what AttentionValuesQ8 takes a byte of one for, a power of two: where it is 2^-133, a byte becomes a float by being put in
-	// its place. Weights are so large that this does no harm.
+	// AttentionValuesQ4 is AttentionValuesQ8 for values of four bits: of columns 16i … 16i+15 of a value, byte 8i+j holds column j in its low bits
+	// and column 8+j in its high ones.
+	AttentionValuesQ4 func(acc []float32, w []float32, ldw int, heads, headDim int, v []uint8, keys int)
+	// ByteUnit is what AttentionValuesQ8 and Q4 take an integer of one for, a power of two: where it is 2^-133, a byte becomes a float by being
+	// put in its place. Weights are so large that this does no harm.
 	ByteUnit float32
 
 	RMSNorm func(dst, x, gain []float32, eps float32) // dst[i] = x[i]·gain[i] / √(mean(x²)+eps); dst may be x
