@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Pool     *kernels.Pool   // workers; if it is nil, the calling goroutine computes. It stays the caller's
 	Context  int             // positions; 0 means all that the model was made for
-	KV       tensor.DType    // of keys and values: F16 (also by default), Q8_0 or F32
+	KV       tensor.DType    // of values, and of keys: F16 (also by default), Q8_0, F32, or Q4_0 with keys in Q8_0
 	Vocab    int             // tokens that exist; 0 means all rows of the embedding. Logits cover only these
 	Mask     int             // a token that may stand in a batch though it is none of Vocab: see [Model.MaskToken]; 0 means none
 	MaxBatch int             // rows computed at once, and hidden states kept; 0 means 128

@@ -33,11 +33,11 @@ func TestTreeEqualsPlainDecoding(t *testing.T) {
 		kind    bool
 		weights tensor.DType
 		kv      tensor.DType
-	}{{llama, tensor.F16, tensor.F32}, {llama, tensor.Q8_0, tensor.F16}, {qwen3, tensor.Q4_0, tensor.F16}, {qwen3, tensor.F16, tensor.Q8_0}} {
+	}{{llama, tensor.F16, tensor.F32}, {llama, tensor.Q8_0, tensor.F16}, {qwen3, tensor.Q4_0, tensor.F16}, {qwen3, tensor.F16, tensor.Q8_0}, {llama, tensor.F16, tensor.Q4_0}} {
 		kerneltest.Each(t, fmt.Sprintf("qknorm=%v/weights=%v/kv=%v", c.kind, c.weights, c.kv), func(t *testing.T, set *kernels.Set) {
 			pool, alone := kerneltest.Pool(t, set, 3), kerneltest.Pool(t, set, 1)
 			cfg := small(c.kind)
-			if c.kv == tensor.Q8_0 {
+			if c.kv.Quantized() {
 				cfg.HeadDim = 32
 			}
 			w := randomWeights(t, cfg, c.weights)
@@ -417,7 +417,7 @@ func TestClosedDecoder(t *testing.T) {
 func TestDecodeStepDoesNotAllocate(t *testing.T) {
 	pool := kernels.NewPool(2)
 	defer pool.Close()
-	for _, c := range []struct{ weights, kv tensor.DType }{{tensor.F16, tensor.F32}, {tensor.Q8_0, tensor.F16}, {tensor.F16, tensor.Q8_0}} {
+	for _, c := range []struct{ weights, kv tensor.DType }{{tensor.F16, tensor.F32}, {tensor.Q8_0, tensor.F16}, {tensor.F16, tensor.Q8_0}, {tensor.F16, tensor.Q4_0}} {
 		cfg := small(qwen3)
 		cfg.HeadDim = 32
 		d := newDecoder(t, cfg, randomWeights(t, cfg, c.weights), arch.Options{Pool: pool, KV: c.kv})

@@ -23,8 +23,19 @@ const kvPageLen = 256
 type KVConfig struct {
 	Layers  []KVLayer    // may be empty: the cache then keeps track of text and tree alone
 	Context int          // positions
-	Type    tensor.DType // F16, F32 or Q8_0, with heads of a multiple of 32 elements; the zero value means F16
+	Type    tensor.DType // of values: F16, F32, Q8_0 or Q4_0; the zero value means F16. Heads of the last two have a multiple of 32 elements
 }
+
+// Keys returns the type of the keys: that of the values, but beside values in Q4_0 it is Q8_0.
+func (c KVConfig) Keys() tensor.DType {
+	if c.Type == tensor.Q4_0 {
+		return tensor.Q8_0
+	}
+	return c.Type
+}
+
+// bytes returns the memory of n elements of keys and n of values.
+func (c KVConfig) bytes(n int) int64 { return int64(c.Keys().RowBytes(n) + c.Type.RowBytes(n)) }
 
 // KVLayer describes the keys and values of one layer.
 type KVLayer struct {
@@ -75,7 +86,7 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 	if config.Type == tensor.Invalid {
 		config.Type = tensor.F16
 	}
-	if config.Type != tensor.F16 && config.Type != tensor.F32 && config.Type != tensor.Q8_0 {
+	if !slices.Contains([]tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0, tensor.Q4_0}, config.Type) {
 		return nil, fmt.Errorf("layers: KV cache: %w: keys and values of type %v", ErrUnsupported, config.Type)
 	}
 	if config.Context < 1 {
@@ -87,9 +98,9 @@ func NewKVCache(config KVConfig) (*KVCache, error) {
 		if l.KVHeads < 1 || l.HeadDim < 1 || l.Window < 0 {
 			return nil, fmt.Errorf("layers: KV cache: layer %d: %d heads of %d, a window of %d", i, l.KVHeads, l.HeadDim, l.Window)
 		}
-		if config.Type == tensor.Q8_0 && l.HeadDim%tensor.Q8_0.BlockElems() != 0 {
+		if block := config.Type.BlockElems(); l.HeadDim%block != 0 {
 			return nil, fmt.Errorf("layers: KV cache: layer %d: %w: heads of %d elements in %v, which takes a multiple of %d; use F16", i,
-				ErrUnsupported, l.HeadDim, config.Type, tensor.Q8_0.BlockElems())
+				ErrUnsupported, l.HeadDim, config.Type, block)
 		}
 		c.layers = append(c.layers, kernels.KV{HeadDim: l.HeadDim, KVHeads: l.KVHeads, PageLen: kvPageLen})
 	}
@@ -109,9 +120,9 @@ func (c *KVCache) Context() int { return c.config.Context }
 func (c *KVCache) Bytes() int64 {
 	elems := 0
 	for i, l := range c.config.Layers {
-		elems += 2 * (c.pages - c.gone[i]) * kvPageLen * l.KVHeads * l.HeadDim
+		elems += (c.pages - c.gone[i]) * kvPageLen * l.KVHeads * l.HeadDim
 	}
-	return int64(c.config.Type.RowBytes(elems))
+	return c.config.bytes(elems)
 }
 
 // fork returns a cache of the same text, which shares full pages with c.
@@ -129,7 +140,7 @@ func (c *KVCache) fork() *KVCache {
 func forkKV(kv *kernels.KV, n, shared int) {
 	kv.K, kv.V = forkPages(kv.K, n, shared), forkPages(kv.V, n, shared)
 	kv.K32, kv.V32 = forkPages(kv.K32, n, shared), forkPages(kv.V32, n, shared)
-	kv.K8, kv.V8 = forkPages(kv.K8, n, shared), forkPages(kv.V8, n, shared)
+	kv.K8, kv.V8, kv.V4 = forkPages(kv.K8, n, shared), forkPages(kv.V8, n, shared), forkPages(kv.V4, n, shared)
 	kv.KScales, kv.VScales = forkPages(kv.KScales, n, shared), forkPages(kv.VScales, n, shared)
 }
 
@@ -156,9 +167,9 @@ func (c *KVCache) MaxBytes() int64 {
 		if l.Window > 0 {
 			pages = min(pages, pagesOf(l.Window-1)+1)
 		}
-		elems += 2 * pages * kvPageLen * l.KVHeads * l.HeadDim
+		elems += pages * kvPageLen * l.KVHeads * l.HeadDim
 	}
-	return int64(c.config.Type.RowBytes(elems))
+	return c.config.bytes(elems)
 }
 
 // Append adds n pending rows and returns the index of the first among the pending rows. parents[i] is the parent of the i-th:
@@ -222,9 +233,13 @@ func (c *KVCache) addPage(kv *kernels.KV, behind bool) {
 	switch c.config.Type {
 	case tensor.F32:
 		kv.K32, kv.V32 = append(kv.K32, newPage[float32](elems)), append(kv.V32, newPage[float32](elems))
-	case tensor.Q8_0:
-		scales := elems / tensor.Q8_0.BlockElems()
-		kv.K8, kv.V8 = append(kv.K8, newPage[int8](elems)), append(kv.V8, newPage[uint8](elems))
+	case tensor.Q8_0, tensor.Q4_0:
+		scales := elems / c.config.Type.BlockElems()
+		if kv.K8 = append(kv.K8, newPage[int8](elems)); c.config.Type == tensor.Q8_0 {
+			kv.V8 = append(kv.V8, newPage[uint8](elems))
+		} else {
+			kv.V4 = append(kv.V4, newPage[uint8](elems/2))
+		}
 		kv.KScales, kv.VScales = append(kv.KScales, newPage[uint16](scales)), append(kv.VScales, newPage[uint16](scales))
 	default:
 		kv.K, kv.V = append(kv.K, newPage[uint16](elems)), append(kv.V, newPage[uint16](elems))
@@ -245,14 +260,19 @@ func (c *KVCache) leave() {
 		kv := &c.layers[i]
 		for first := c.config.Layers[i].first(c.committed) / kvPageLen; c.gone[i] < first; c.gone[i]++ {
 			page := c.gone[i]
-			switch c.config.Type {
-			case tensor.F32:
-				kv.K32[page], kv.V32[page] = nil, nil
-			case tensor.Q8_0:
-				kv.K8[page], kv.V8[page], kv.KScales[page], kv.VScales[page] = nil, nil, nil, nil
-			default:
-				kv.K[page], kv.V[page] = nil, nil
-			}
+			leavePage(page, kv.K, kv.V, kv.KScales, kv.VScales)
+			leavePage(page, kv.K32, kv.V32)
+			leavePage(page, kv.K8)
+			leavePage(page, kv.V8, kv.V4)
+		}
+	}
+}
+
+// leavePage gives up a page of each that has pages.
+func leavePage[T any](page int, each ...[][]T) {
+	for _, pages := range each {
+		if pages != nil {
+			pages[page] = nil
 		}
 	}
 }
@@ -309,7 +329,7 @@ func (c *KVCache) Put(layer, slot int, key, value []float32) {
 		case tensor.F32:
 			copy(kv.K32[page][at:], k)
 			copy(kv.V32[page][at:], v)
-		case tensor.Q8_0:
+		case tensor.Q8_0, tensor.Q4_0:
 			putBlocks(kv, page, at, scaleAt(kv, h, slot), k, v)
 		default:
 			kernels.Default().F32ToF16(kv.K[page][at:at+dim], k)
@@ -328,10 +348,14 @@ func putBlocks(kv *kernels.KV, page, at, scale int, key, value []float32) {
 	block := tensor.Q8_0.BlockElems()
 	for i := 0; i < len(key); i += block {
 		kv.KScales[page][scale] = kernels.QuantizeBlock(kv.K8[page][at+i:], key[i:])
-		var q [32]int8
-		kv.VScales[page][scale] = kernels.QuantizeBlock(q[:], value[i:])
-		for j, b := range q {
-			kv.V8[page][at+i+j] = uint8(b) + 128
+		if kv.V4 != nil {
+			kv.VScales[page][scale] = kernels.QuantizeNibbles(kv.V4[page][(at+i)/2:], value[i:])
+		} else {
+			var q [32]int8
+			kv.VScales[page][scale] = kernels.QuantizeBlock(q[:], value[i:])
+			for j, b := range q {
+				kv.V8[page][at+i+j] = uint8(b) + 128
+			}
 		}
 		scale += kvPageLen
 	}
@@ -349,12 +373,17 @@ func (c *KVCache) Get(layer, slot int, key, value []float32) {
 		case tensor.F32:
 			copy(k, kv.K32[page][at:])
 			copy(v, kv.V32[page][at:])
-		case tensor.Q8_0:
+		case tensor.Q8_0, tensor.Q4_0:
 			scale := scaleAt(kv, h, slot)
 			for i := range k {
 				from := scale + i/tensor.Q8_0.BlockElems()*kvPageLen
 				k[i] = tensor.F16ToF32(kv.KScales[page][from]) * float32(kv.K8[page][at+i])
-				v[i] = tensor.F16ToF32(kv.VScales[page][from]) * (float32(kv.V8[page][at+i]) - 128)
+				if kv.V4 != nil {
+					v[i] = float32(kernels.Nibble(kv.V4[page], at+i)) - 8
+				} else {
+					v[i] = float32(kv.V8[page][at+i]) - 128
+				}
+				v[i] *= tensor.F16ToF32(kv.VScales[page][from])
 			}
 		default:
 			kernels.Default().F16ToF32(k, kv.K[page][at:at+dim])
@@ -409,25 +438,24 @@ func (c *KVCache) Commit(path []int) error {
 func (c *KVCache) move(dst, src int) {
 	for i := range c.layers {
 		kv := &c.layers[i]
-		switch c.config.Type {
-		case tensor.F32:
-			moveSlot(kv.K32, kv.KVHeads, kv.HeadDim, dst, src)
-			moveSlot(kv.V32, kv.KVHeads, kv.HeadDim, dst, src)
-		case tensor.Q8_0:
-			moveSlot(kv.K8, kv.KVHeads, kv.HeadDim, dst, src)
-			moveSlot(kv.V8, kv.KVHeads, kv.HeadDim, dst, src)
-			blocks := kv.KVHeads * kv.HeadDim / tensor.Q8_0.BlockElems()
-			moveSlot(kv.KScales, blocks, 1, dst, src)
-			moveSlot(kv.VScales, blocks, 1, dst, src)
-		default:
-			moveSlot(kv.K, kv.KVHeads, kv.HeadDim, dst, src)
-			moveSlot(kv.V, kv.KVHeads, kv.HeadDim, dst, src)
-		}
+		blocks := kv.KVHeads * kv.HeadDim / tensor.Q8_0.BlockElems()
+		moveSlot(kv.K, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.V, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.K32, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.V32, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.K8, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.V8, kv.KVHeads, kv.HeadDim, dst, src)
+		moveSlot(kv.V4, kv.KVHeads, kv.HeadDim/2, dst, src)
+		moveSlot(kv.KScales, blocks, 1, dst, src)
+		moveSlot(kv.VScales, blocks, 1, dst, src)
 	}
 }
 
-// moveSlot copies slot src to slot dst in pages [n][kvPageLen][dim].
+// moveSlot copies slot src to slot dst in pages [n][kvPageLen][dim], if there are any.
 func moveSlot[T any](pages [][]T, n, dim, dst, src int) {
+	if pages == nil {
+		return
+	}
 	for h := range n {
 		to := (h*kvPageLen + dst%kvPageLen) * dim
 		from := (h*kvPageLen + src%kvPageLen) * dim
@@ -471,7 +499,7 @@ func (c *KVCache) release(pages int) {
 		kv := &c.layers[i]
 		kv.K, kv.V = cutPages(kv.K, c.pages), cutPages(kv.V, c.pages)
 		kv.K32, kv.V32 = cutPages(kv.K32, c.pages), cutPages(kv.V32, c.pages)
-		kv.K8, kv.V8 = cutPages(kv.K8, c.pages), cutPages(kv.V8, c.pages)
+		kv.K8, kv.V8, kv.V4 = cutPages(kv.K8, c.pages), cutPages(kv.V8, c.pages), cutPages(kv.V4, c.pages)
 		kv.KScales, kv.VScales = cutPages(kv.KScales, c.pages), cutPages(kv.VScales, c.pages)
 		c.gone[i] = min(c.gone[i], c.pages)
 	}

@@ -75,20 +75,31 @@ func stored(kv *kernels.KV, h, slot, i int) (key, value float32) {
 	case kv.K8 != nil:
 		scale := (h*kv.HeadDim+i)/32*kv.PageLen + slot%kv.PageLen
 		key = tensor.F16ToF32(kv.KScales[page][scale]) * float32(kv.K8[page][at])
-		value = tensor.F16ToF32(kv.VScales[page][scale]) * (float32(kv.V8[page][at]) - 128)
+		value = tensor.F16ToF32(kv.VScales[page][scale])
+		if kv.V4 != nil {
+			value *= float32(kernels.Nibble(kv.V4[page], at)) - 8
+		} else {
+			value *= float32(kv.V8[page][at]) - 128
+		}
 	default:
 		key, value = tensor.F16ToF32(kv.K[page][at]), tensor.F16ToF32(kv.V[page][at])
 	}
-	return key / putFactor(kv.HeadDim, i), value / putFactor(kv.HeadDim, i)
+	keyFactor, valueFactor := putFactors(kv, i)
+	return key / keyFactor, value / valueFactor
 }
 
-// putFactor tells elements of a head apart in such a way that every type of cache keeps them as they are: of 127 times an integer and smaller
-// multiples of it, that is the scale.
-func putFactor(dim, i int) float32 {
-	if dim < 32 {
-		return float32(1 + i%2)
+// putFactors tell elements of a head apart in such a way that every type of cache keeps them as they are: of 127, or 8, times an integer and
+// smaller multiples of it, that is the scale.
+func putFactors(kv *kernels.KV, i int) (key, value float32) {
+	switch {
+	case kv.HeadDim < 32:
+		key, value = float32(1+i%2), float32(1+i%2)
+	case kv.V4 != nil:
+		key, value = float32(127-i%32), float32(8-i%8)
+	default:
+		key, value = float32(127-i%32), float32(127-i%32)
 	}
-	return float32(127 - i%32)
+	return key, value
 }
 
 const cacheLayers, cacheHeads = 2, 2
@@ -103,8 +114,8 @@ func put(c *layers.KVCache, slot, mark int) {
 	for layer := range cacheLayers {
 		for h := range cacheHeads {
 			for i := range dim {
-				k[h*dim+i] = float32(mark+layer+h) * putFactor(dim, i)
-				v[h*dim+i] = -k[h*dim+i]
+				key, value := putFactors(c.KV(0), i)
+				k[h*dim+i], v[h*dim+i] = float32(mark+layer+h)*key, -float32(mark+layer+h)*value
 			}
 		}
 		c.Put(layer, slot, k, v)
@@ -112,7 +123,7 @@ func put(c *layers.KVCache, slot, mark int) {
 }
 
 func TestKVCacheRandomWalk(t *testing.T) {
-	for _, d := range []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0} {
+	for _, d := range []tensor.DType{tensor.F16, tensor.F32, tensor.Q8_0, tensor.Q4_0} {
 		for _, window := range []int{0, 100} {
 			t.Run(fmt.Sprintf("%v window %d", d, window), func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) { walkCache(t, d, window) })
@@ -142,7 +153,8 @@ func walkCache(t *rapid.T, d tensor.DType, window int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pageBytes := int64(d.RowBytes(256 * cacheLayers * cacheHeads * cacheDim(d) * 2)) // of all layers
+	elems := 256 * cacheLayers * cacheHeads * cacheDim(d)
+	pageBytes := int64(d.RowBytes(elems) + layers.KVConfig{Type: d}.Keys().RowBytes(elems)) // of all layers
 	mark := 0
 	add := func(n int, parents []int32) {
 		first, err := c.Append(n, parents)
@@ -387,7 +399,7 @@ func TestKVCacheGet(t *testing.T) {
 }
 
 // TestKVCacheQuantised: a quantised cache keeps rows to half a step of their block, not further apart than the largest element says, whatever
-// is put beside them, and takes 17/32 of the memory of F16.
+// is put beside them, and takes 17/32 of the memory of F16, or 13/32 with values in Q4_0, of which one opposite to the largest may be a step off.
 func TestKVCacheQuantised(t *testing.T) {
 	const heads, dim, rows = 2, 64, 3
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -398,7 +410,45 @@ func TestKVCacheQuantised(t *testing.T) {
 		}
 		return x
 	}
-	config := layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: heads, HeadDim: dim}), Context: 400, Type: tensor.Q8_0}
+	config := layers.KVConfig{Layers: layers.UniformKV(1, layers.KVLayer{KVHeads: heads, HeadDim: dim}), Context: 400}
+	half := filledCache(t, config, rows)
+	for _, want := range []struct {
+		values, keys tensor.DType
+		step         float64 // of values, at most, in largest elements
+		share        int64   // of the memory of F16, in 32nds
+	}{{tensor.Q8_0, tensor.Q8_0, 0.5 / 127, 17}, {tensor.Q4_0, tensor.Q8_0, 1. / 8, 13}} {
+		if config.Type = want.values; config.Keys() != want.keys {
+			t.Errorf("keys in %v beside values in %v", config.Keys(), want.values)
+		}
+		c := filledCache(t, config, rows)
+		if c.Bytes()*32 != half.Bytes()*want.share || c.MaxBytes()*32 != half.MaxBytes()*want.share {
+			t.Errorf("%d and at most %d bytes; in F16 %d and %d", c.Bytes(), c.MaxBytes(), half.Bytes(), half.MaxBytes())
+		}
+		for slot := range rows {
+			x, gotK, gotV := numbers(), make([]float32, heads*dim), make([]float32, heads*dim)
+			c.Put(0, slot, x, x)
+			c.Get(0, slot, gotK, gotV)
+			for b := 0; b < len(x); b += 32 {
+				largest := 0.0
+				for _, v := range x[b : b+32] {
+					largest = max(largest, math.Abs(float64(v)))
+				}
+				for i := b; i < b+32; i++ {
+					// A step or half of one, and 127 times the rounding of the scale to F16.
+					rounding := largest/2048 + 1e-7
+					k, v := math.Abs(float64(gotK[i]-x[i])), math.Abs(float64(gotV[i]-x[i]))
+					if k > largest*0.5/127+rounding || v > largest*want.step+rounding {
+						t.Fatalf("element %d: %v and %v, want %v; the largest is %v", i, gotK[i], gotV[i], x[i], largest)
+					}
+				}
+			}
+		}
+	}
+}
+
+// filledCache returns a cache of so many rows.
+func filledCache(t *testing.T, config layers.KVConfig, rows int) *layers.KVCache {
+	t.Helper()
 	c, err := layers.NewKVCache(config)
 	if err != nil {
 		t.Fatal(err)
@@ -406,34 +456,7 @@ func TestKVCacheQuantised(t *testing.T) {
 	if _, err := c.Append(rows, nil); err != nil {
 		t.Fatal(err)
 	}
-	for slot := range rows {
-		want, gotK, gotV := numbers(), make([]float32, heads*dim), make([]float32, heads*dim)
-		c.Put(0, slot, want, want)
-		c.Get(0, slot, gotK, gotV)
-		for b := 0; b < len(want); b += 32 {
-			largest := 0.0
-			for _, v := range want[b : b+32] {
-				largest = max(largest, math.Abs(float64(v)))
-			}
-			for i := b; i < b+32; i++ {
-				// Half a step, and 127 times the rounding of the scale to F16.
-				if d := math.Abs(float64(gotK[i] - want[i])); d > largest*(0.5/127+1.0/2048)+1e-7 || gotV[i] != gotK[i] {
-					t.Fatalf("element %d: %v and %v, want %v; the largest is %v", i, gotK[i], gotV[i], want[i], largest)
-				}
-			}
-		}
-	}
-	config.Type = tensor.F16
-	half, err := layers.NewKVCache(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := half.Append(rows, nil); err != nil {
-		t.Fatal(err)
-	}
-	if c.Bytes()*32 != half.Bytes()*17 || c.MaxBytes()*32 != half.MaxBytes()*17 {
-		t.Errorf("%d and at most %d bytes; in F16 %d and %d", c.Bytes(), c.MaxBytes(), half.Bytes(), half.MaxBytes())
-	}
+	return c
 }
 
 func TestNewKVCacheErrors(t *testing.T) {

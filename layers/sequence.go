@@ -89,11 +89,10 @@ func (d *Decoder) Memory() int64 {
 			continue
 		}
 		for _, kv := range s.cache.layers {
-			elems += elemsOf(kv.K, seen) + elemsOf(kv.V, seen) + elemsOf(kv.K32, seen) + elemsOf(kv.V32, seen)
-			elems += elemsOf(kv.K8, seen) + elemsOf(kv.V8, seen)
+			elems += elemsOf(kv.K, seen) + elemsOf(kv.K32, seen) + elemsOf(kv.K8, seen)
 		}
 	}
-	return int64(d.model.Cache.config.Type.RowBytes(elems))
+	return d.model.Cache.config.bytes(elems)
 }
 
 // MaxMemory returns the bytes that keys and values of one sequence take when its text is as long as the context.

@@ -31,7 +31,7 @@ func sequenceModels(t testing.TB) (models []sequenceModel) {
 	for _, name := range []string{"gpt-oss", "lfm2", "gemma3n"} { // windows and experts, convolution, streams and inputs of layers
 		models = append(models, sequenceModel{name, scalar[name].decoder})
 	}
-	for _, kv := range []tensor.DType{tensor.F16, tensor.Q8_0} {
+	for _, kv := range []tensor.DType{tensor.F16, tensor.Q8_0, tensor.Q4_0} {
 		cfg := small(qwen3)
 		cfg.HeadDim = 32
 		w := randomWeights(t, cfg, tensor.Q8_0)

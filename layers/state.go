@@ -23,8 +23,8 @@ var ErrStateful = errors.New("layers keep what is not saved")
 //  2. for each layer of the cache, its shape;
 //  3. the tokens of the text, int32 each;
 //  4. for each layer, page of [kvPageLen] rows that its window has not left behind, and head: the keys of the page's rows, [rows][HeadDim],
-//     then their values; of quantised ones, as bytes, these followed for each block of 32 elements by the scales of the keys, [rows], and of the
-//     values;
+//     then their values; of quantised ones, as bytes or, of values in Q4_0, two to a byte as [kernels.QuantizeNibbles] writes them, these followed
+//     for each block of 32 elements by the scales of the keys, [rows], and of the values;
 //  5. what each [State] of the layers writes.
 type stateHeader struct {
 	Layers, Type, Rows uint32
@@ -168,7 +168,12 @@ func pageRuns(kv *kernels.KV, page, head, rows int) []any {
 	case kv.K32 != nil:
 		return []any{kv.K32[page][from:to], kv.V32[page][from:to]}
 	case kv.K8 != nil:
-		runs := []any{kv.K8[page][from:to], kv.V8[page][from:to]}
+		runs := []any{kv.K8[page][from:to]}
+		if kv.V4 != nil {
+			runs = append(runs, kv.V4[page][from/2:to/2])
+		} else {
+			runs = append(runs, kv.V8[page][from:to])
+		}
 		for at := scaleAt(kv, head, 0); at < scaleAt(kv, head+1, 0); at += kvPageLen {
 			runs = append(runs, kv.KScales[page][at:at+rows], kv.VScales[page][at:at+rows])
 		}
