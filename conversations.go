@@ -352,6 +352,7 @@ func (e *Engine) copyCommon(to, from *conversation, prompt []int32) error {
 // options returns the models as a generation with a conversation takes them, and what ends its part in common passes.
 func (e *Engine) options(c *conversation) (options spec.Options, leave func()) {
 	options, leave = e.commonOptions(), func() {}
+	options.FirstInPrefill = true
 	if c.exit != nil {
 		options.Pruner = c.exit
 	}

@@ -29,8 +29,8 @@ func TestPause(t *testing.T) {
 	defer engine.Close()
 	request := lever.Request{Prompt: "Tom has 3 apples and buys 4 more. How many apples does he have?", MaxTokens: 12}
 	without, err := engine.Generate(t.Context(), request, nil)
-	if err != nil || asked != without.Passes {
-		t.Fatalf("asked %d times in %d passes, %v", asked, without.Passes, err)
+	if err != nil || asked != without.First+without.Passes {
+		t.Fatalf("asked %d times for %d tokens of prefill and %d passes, %v", asked, without.First, without.Passes, err)
 	}
 	pause = 2 * time.Millisecond
 	with, err := engine.Generate(t.Context(), request, nil)

@@ -189,7 +189,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		say(thoughts.Flush())
 	}
 	if j.promptOnly {
-		result.Tokens, result.TokensPerSecond, result.AcceptedPerPass, result.Finish = 0, 0, 0, spec.FinishLength
+		result.Tokens, result.First, result.TokensPerSecond, result.AcceptedPerPass, result.Finish = 0, 0, 0, 0, spec.FinishLength
 	}
 	if ready = append(ready, held.last()...); len(ready) > 0 {
 		put(piece{logprobs: ready})

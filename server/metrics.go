@@ -106,6 +106,7 @@ func addCounts(s *spec.Stats, r spec.Stats) {
 	s.PromptTokens += r.PromptTokens
 	s.ReusedTokens += r.ReusedTokens
 	s.Tokens += r.Tokens
+	s.First += r.First
 	s.Forced += r.Forced
 	s.Passes += r.Passes
 	s.Drafted += r.Drafted
@@ -114,7 +115,7 @@ func addCounts(s *spec.Stats, r spec.Stats) {
 	s.BytesRead += r.BytesRead
 	s.Seconds += r.Seconds
 	if s.Passes > 0 {
-		s.AcceptedPerPass = float64(s.Tokens) / float64(s.Passes)
+		s.AcceptedPerPass = float64(s.Tokens-s.First) / float64(s.Passes)
 	}
 }
 

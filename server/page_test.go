@@ -183,7 +183,7 @@ func pageAnswer(t *testing.T, b *chromium) {
 	b.evaluate(session, `document.querySelector("#ask").requestSubmit(); ""`)
 	b.until(session, idle+` && document.querySelector(".assistant .text").textContent`)
 	drafted := ""
-	want, err := engine.Generate(t.Context(), lever.Request{
+	want, err := openEngine(t).Generate(t.Context(), lever.Request{ // which holds nothing of the prompt either
 		Messages: []tokenizer.Message{{Role: "user", Content: question}}, MaxTokens: 40, Policy: chain, Piece: func(p spec.Piece) { drafted += p.Text[:p.Drafted] },
 	}, nil)
 	if err != nil {

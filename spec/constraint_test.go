@@ -91,6 +91,7 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 		g, err := spec.NewGenerator(spec.Options{
 			Target: target, Draft: draft, Parallel: masked, Policy: mustPolicy(t, name, budget), Budget: budget,
 			MaxBatch: rapid.IntRange(1, 20).Draw(t, "maxBatch"), ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+			FirstInPrefill: rapid.Bool().Draw(t, "firstInPrefill"),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -107,10 +108,10 @@ func TestConstrainedEqualsPlain(t *testing.T) {
 				t.Fatalf("told of %v, generated %v", told, tokens)
 			}
 			s := result.Stats
-			if s.Passes != passes || s.Forced > s.Tokens || s.Tokens > s.Forced+s.Passes+s.Verified {
+			if s.Passes != passes || s.Forced > s.Tokens || s.Tokens > s.First+s.Forced+s.Passes+s.Verified {
 				t.Fatalf("%d passes seen, stats %+v", passes, s)
 			}
-			if most := s.PromptTokens - s.ReusedTokens + s.Forced + s.Passes + s.Verified; target.Rows-rows > most {
+			if most := s.PromptTokens - s.ReusedTokens + s.First + s.Forced + s.Passes + s.Verified; target.Rows-rows > most {
 				t.Fatalf("%d rows computed, at most %d are needed: %+v", target.Rows-rows, most, s)
 			}
 		}

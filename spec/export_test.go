@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/lever-go/lever/spec/sampling"
 )
@@ -25,7 +26,7 @@ func (m *StopMatcher) TakeShown() string {
 
 // Begin prepares for a request, whose passes OnePass runs one by one.
 func (g *Generator) Begin(ctx context.Context, req Request) error {
-	return errors.Join(g.begin(req, nil), g.prefill(ctx, req))
+	return errors.Join(g.begin(req, nil), g.prefill(ctx, req, time.Now()))
 }
 
 // OnePass runs one pass.

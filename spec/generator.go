@@ -29,6 +29,9 @@ type Options struct {
 	Budget int
 	// MaxBatch is the largest number of prompt tokens in a forward. The default is 128.
 	MaxBatch int
+	// FirstInPrefill lets the last forward over a prompt take in its last token too, and pick the first token of the text, which then comes a forward
+	// sooner. Where the target still holds all of the prompt but its last token, that begins the first pass in any case.
+	FirstInPrefill bool
 	// ProjectTree computes the logits of all nodes at once instead of one by one along the accepted path: better where each
 	// projection reads the output head from flash. It takes memory for Budget + 1 rows of logits.
 	ProjectTree bool
@@ -83,7 +86,7 @@ type Request struct {
 	// Observe, if it is not nil, is called after each pass; see [Observer].
 	Observe func(Observation)
 	// Progress, if it is not nil, is called during prefill with the prompt tokens done, those still there included, of total. The last one, which the first
-	// pass takes in, is done when all others are. With a draft model it is called once more when that has them too.
+	// pass takes in unless prefill does, is done when all others are. With a draft model it is called once more when that has them too.
 	Progress func(done, total int)
 }
 
@@ -98,8 +101,8 @@ const (
 	FinishError     Finish = "error"     // any other error
 )
 
-// Piece is what one pass adds. All of its tokens but the last were drafted and accepted, or forced; the last is the target's own,
-// drafted or not. Text may lag behind the tokens while it could be the start of a stop string or of a character.
+// Piece is what one pass adds, or the first token of [Options].FirstInPrefill. All of its tokens but the last were drafted and accepted, or forced; the last is
+// the target's own, drafted or not. Text may lag behind the tokens while it could be the start of a stop string or of a character.
 type Piece struct {
 	Tokens  []int32 // borrowed, until the callback returns
 	Text    string
@@ -265,7 +268,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 
 // run does prefill and passes until the output is finished.
 func (g *Generator) run(ctx context.Context, req Request, began time.Time) error {
-	err := g.prefill(ctx, req)
+	err := g.prefill(ctx, req, began)
 	started, io := time.Now(), g.io()
 	g.stats.PrefillSeconds = started.Sub(began).Seconds()
 	defer func() {
@@ -326,11 +329,11 @@ func (g *Generator) takeForced() error {
 	return nil
 }
 
-// prefill takes in the prompt but its last token, the root of the first tree.
-func (g *Generator) prefill(ctx context.Context, req Request) error {
+// prefill takes in the prompt but its last token, the root of the first tree; or all of it, and picks the first token.
+func (g *Generator) prefill(ctx context.Context, req Request, began time.Time) error {
 	total := len(g.sequence) - 1
 	report := func() {
-		if done := g.target.Len(); req.Progress != nil && done == total {
+		if done := g.target.Len(); req.Progress != nil && done >= total {
 			req.Progress(total+1, total+1) // the last token takes no time of its own
 		} else if req.Progress != nil {
 			req.Progress(done, total+1)
@@ -338,17 +341,35 @@ func (g *Generator) prefill(ctx context.Context, req Request) error {
 	}
 	reads, clock := g.io(), time.Now()
 	target, draft := g.shared()
+	unseen, last := total-g.target.Len(), 0
+	first := g.options.FirstInPrefill && req.PromptLogits == nil && unseen > 0 && !g.mustTake()
 	var p Prefill
-	p.Target = g.forwards(g.target, total)
+	if p.Target = g.forwards(g.target, total); first {
+		p.Target = g.forwards(g.target, total+1)
+		last = unseen % g.options.MaxBatch // tokens that go with the last one
+	}
 	if err := g.score(ctx, g.sequence, req.PromptLogits, report); err != nil {
 		return err
 	}
-	if err := fill(ctx, g.target, g.sequence[:total], g.options.MaxBatch, report); err != nil {
+	if err := fill(ctx, g.target, g.sequence[:total-last], g.options.MaxBatch, report); err != nil {
 		return err
 	}
+	if first {
+		if err := g.first(ctx); err != nil {
+			return errors.Join(err, g.output.send(g.sequence[total+1:]))
+		}
+	}
 	p.Target.Seconds = lap(&clock)
-	if g.draft != nil && total < g.draft.model.Context() {
-		p.Draft = g.forwards(g.draft.model, total)
+	if first {
+		g.stats.TimeToFirstToken = time.Since(began).Seconds()
+		report()
+		if err := g.output.send(g.sequence[total+1:]); err != nil {
+			return err
+		}
+		lap(&clock)
+	}
+	if n := len(g.sequence) - 1; g.draft != nil && n < g.draft.model.Context() && g.output.finish == "" {
+		p.Draft = g.forwards(g.draft.model, n)
 		if err := g.draft.follow(ctx, g.sequence); err != nil {
 			return err
 		}
@@ -365,6 +386,26 @@ func (g *Generator) prefill(ctx context.Context, req Request) error {
 		starter.Start(p)
 	}
 	return nil
+}
+
+// mustTake reports whether the constraint leaves no choice about the first token.
+func (g *Generator) mustTake() bool {
+	if g.constraint == nil {
+		return false
+	}
+	_, ok := forced(g.constraint, g.state)
+	return ok
+}
+
+// first takes in the end of the prompt and picks the token that follows it.
+func (g *Generator) first(ctx context.Context) error {
+	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, 0)
+	if err := g.forward(ctx); err != nil {
+		return err
+	}
+	err := g.walk(ctx)
+	g.stats.First = g.output.tokens
+	return err
 }
 
 // forwards returns those that m takes to hold total tokens.
@@ -481,17 +522,26 @@ func (g *Generator) grow(ctx context.Context) error {
 	return nil
 }
 
-// verify runs the target over the tree and walks down from the root: at each node it picks the target's next token and goes on
-// to the child that has this token. The walk ends where there is no such child, or it was pruned, or the text ends.
-//
-// The tokens before the root that the target has not seen, as they were forced, go ahead of the tree in the same forward.
+// verify runs the target over the tree and takes the tokens that it chooses.
 func (g *Generator) verify(ctx context.Context) error {
-	lead := g.sequence[g.target.Len() : len(g.sequence)-1]
-	if err := g.pruning.forward(ctx, g.target, lead, &g.tree, g.options.Policy); err != nil {
+	if err := g.forward(ctx); err != nil {
 		return err
 	}
 	g.stats.Passes++
 	g.pruning.count(&g.stats)
+	return g.walk(ctx)
+}
+
+// forward runs the target over the tree. The tokens before the root that the target has not seen, as they were forced or end the prompt, go ahead of the tree
+// in the same forward.
+func (g *Generator) forward(ctx context.Context) error {
+	lead := g.sequence[g.target.Len() : len(g.sequence)-1]
+	return g.pruning.forward(ctx, g.target, lead, &g.tree, g.options.Policy)
+}
+
+// walk walks down the tree from the root: at each node it picks the target's next token and goes on to the child that has this token. The walk ends where
+// there is no such child, or it was pruned, or the text ends.
+func (g *Generator) walk(ctx context.Context) error {
 	if g.options.ProjectTree {
 		rows := g.pruning.rows
 		if err := g.target.Project(ctx, g.logits[:len(rows)*g.target.Vocab()], rows); err != nil {

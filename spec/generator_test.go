@@ -41,6 +41,8 @@ func TestChainEqualsPlain(t *testing.T) {
 			Budget:      rapid.IntRange(1, 20).Draw(t, "maxNodes"),
 			MaxBatch:    rapid.IntRange(1, 20).Draw(t, "maxBatch"),
 			ProjectTree: rapid.Bool().Draw(t, "projectTree"),
+
+			FirstInPrefill: rapid.Bool().Draw(t, "firstInPrefill"),
 		}
 		result := spectest.Generate(t, o, req, nil)
 		spectest.CheckResult(t, result, tokens, finish)
@@ -52,14 +54,14 @@ func TestChainEqualsPlain(t *testing.T) {
 			t.Fatalf("draft holds %v of %v", got, sequence)
 		}
 		s := result.Stats
-		if s.Tokens != len(tokens) || s.PromptTokens != len(req.Prompt) || s.Passes > s.Tokens || s.Tokens > s.Passes+s.Verified || s.Drafted != s.Verified+s.Pruned {
+		if s.Tokens != len(tokens) || s.PromptTokens != len(req.Prompt) || s.First+s.Passes > s.Tokens || s.Tokens > s.First+s.Passes+s.Verified || s.Drafted != s.Verified+s.Pruned {
 			t.Fatalf("stats %+v", s)
 		}
 
 		o.Draft, o.Policy = nil, spec.None{}
 		result = spectest.Generate(t, o, req, nil)
 		spectest.CheckResult(t, result, tokens, finish)
-		if s := result.Stats; s.Passes != s.Tokens || s.AcceptedPerPass != 1 || s.Drafted != 0 {
+		if s := result.Stats; s.First+s.Passes != s.Tokens || s.Passes > 0 && s.AcceptedPerPass != 1 || s.Drafted != 0 {
 			t.Fatalf("plain: stats %+v", s)
 		}
 	})
@@ -143,7 +145,10 @@ func TestSharedPrefixIsKept(t *testing.T) {
 		draft := spectest.NewDraftOf(target, 60)
 		draft.Positions = rapid.IntRange(1, 70).Draw(t, "draftContext")
 		target.Keeps, draft.Keeps = rapid.IntRange(0, 9).Draw(t, "keeps"), rapid.IntRange(0, 9).Draw(t, "draftKeeps")
-		g, err := spec.NewGenerator(spec.Options{Target: target, Draft: draft, Policy: mustChain(t, 3, 0), MaxBatch: rapid.IntRange(1, 9).Draw(t, "maxBatch")})
+		g, err := spec.NewGenerator(spec.Options{
+			Target: target, Draft: draft, Policy: mustChain(t, 3, 0), MaxBatch: rapid.IntRange(1, 9).Draw(t, "maxBatch"),
+			FirstInPrefill: rapid.Bool().Draw(t, "firstInPrefill"),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +172,7 @@ func TestSharedPrefixIsKept(t *testing.T) {
 			}
 			spectest.CheckResult(t, result, tokens, finish)
 			s := result.Stats
-			if want := len(req.Prompt) - 1 - shared + s.Passes + s.Verified; s.ReusedTokens != shared || target.Rows-rows != want {
+			if want := len(req.Prompt) - 1 - shared + s.First + s.Passes + s.Verified; s.ReusedTokens != shared || target.Rows-rows != want {
 				t.Fatalf("%d tokens of %d used again, %d rows computed, want %d and %d", s.ReusedTokens, len(req.Prompt), target.Rows-rows, shared, want)
 			}
 			sequence = slices.Concat(req.Prompt, tokens)
@@ -474,6 +479,52 @@ func TestProgressAndIO(t *testing.T) {
 	if got := result.Stats.ComputeSeconds; got != 0 {
 		t.Errorf("%v s of compute in a pass that waited longer than it took", got)
 	}
+}
+
+// With FirstInPrefill a prompt takes as many forwards as have room for it, and the first token is there after them.
+func TestFirstInPrefill(t *testing.T) {
+	for _, c := range []struct {
+		prompt   int
+		forwards []int // rows of each before the first tree's
+	}{{1, nil}, {2, []int{2}}, {4, []int{4}}, {5, []int{4, 1}}, {6, []int{4, 2}}, {12, []int{4, 4, 4}}} {
+		target := spectest.NewHashModel(3, 20, 100)
+		req := spec.Request{Prompt: make([]int32, c.prompt), MaxTokens: 12}
+		for i := range req.Prompt {
+			req.Prompt[i] = int32(i)
+		}
+		tokens, finish := spectest.Plain(t, target, req)
+		watched := &watchedModel{HashModel: target}
+		var at []int // forwards before each piece
+		draft := spectest.NewDraftOf(target, 40)
+		held := -1 // by the draft, at the first piece
+		o := spec.Options{Target: watched, Draft: draft, Policy: mustChain(t, 2, 0), MaxBatch: 4, FirstInPrefill: true}
+		result := spectest.Generate(t, o, req, func(spec.Piece) error {
+			if at = append(at, len(watched.rows)); held < 0 {
+				held = draft.Len()
+			}
+			return nil
+		})
+		spectest.CheckResult(t, result, tokens, finish)
+		n, s := len(c.forwards), result.Stats
+		if !slices.Equal(watched.rows[:n], c.forwards) || watched.rows[n] != 3 || len(watched.rows) != n+s.Passes {
+			t.Errorf("prompt of %d: forwards of %v rows in %d passes, want %v and trees of 3", c.prompt, watched.rows, s.Passes, c.forwards)
+		}
+		if first := min(1, n); s.First != first || at[0] != max(1, n) || first == 1 && held > 0 ||
+			s.AcceptedPerPass != float64(s.Tokens-first)/float64(s.Passes) || !(s.TimeToFirstToken > 0 && s.TimeToFirstToken <= s.PrefillSeconds) && first == 1 {
+			t.Errorf("prompt of %d: the first token after %d forwards, with %d tokens in the draft: %+v", c.prompt, at[0], held, s)
+		}
+	}
+}
+
+// watchedModel notes the rows of forwards.
+type watchedModel struct {
+	*spectest.HashModel
+	rows []int
+}
+
+func (m *watchedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
+	m.rows = append(m.rows, len(b.Tokens))
+	return m.HashModel.Forward(ctx, b)
 }
 
 func ExampleGenerator() {

@@ -69,7 +69,11 @@ func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tre
 			p.batch.Hook = p.hook
 		}
 	}
-	if _, err := target.Forward(ctx, p.batch); err != nil {
+	batch := p.batch
+	if tree.Len() == 1 {
+		batch.Parents = nil // of a chain
+	}
+	if _, err := target.Forward(ctx, batch); err != nil {
 		return err
 	}
 	p.rows = p.rows[:0]

@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// Stats counts what one generation did. Prefill is the work on the prompt but its last token, which the first pass takes in;
-// all times but Prefill and TimeToFirstToken, and all counts but PromptTokens, are of what follows it.
+// Stats counts what one generation did. Prefill is the work on the prompt but its last token, which the first pass takes in, or on all of it with
+// [Options].FirstInPrefill; all times but Prefill and TimeToFirstToken, and all counts but PromptTokens, Tokens and First, are of what follows it.
 type Stats struct {
 	PromptTokens int `json:"prompt_tokens"`
 	// ReusedTokens is how many of them, from the first on, the target still held from the generation before.
 	ReusedTokens int `json:"reused_tokens"`
 	// Tokens that were generated, the stop token included: len(Result.Tokens).
 	Tokens int `json:"tokens"`
+	// First is how many of them prefill brought: 1 with [Options].FirstInPrefill where it had a prompt to take in, and else 0.
+	First int `json:"first_tokens,omitempty"`
 	// Seconds from the end of prefill to the end of generation.
 	Seconds float64 `json:"seconds"`
-	// TokensPerSecond is Tokens / Seconds.
+	// TokensPerSecond is (Tokens - First) / Seconds.
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	// Passes is the number of forwards of the target.
+	// Passes is the number of forwards of the target after prefill.
 	Passes int `json:"passes"`
-	// AcceptedPerPass is Tokens / Passes: 1 without a draft.
+	// AcceptedPerPass is (Tokens - First) / Passes: 1 without a draft.
 	AcceptedPerPass float64 `json:"accepted_per_pass"`
 	// Forced is the number of tokens that a [Constraint] left no choice about, and that were taken without a pass.
 	Forced int `json:"forced,omitempty"`
@@ -83,10 +85,10 @@ func (s *Stats) close(elapsed time.Duration, tokens int, io IOStats) {
 	s.Tokens, s.IOStats, s.Seconds = tokens, io, elapsed.Seconds()
 	s.ComputeSeconds = max(0, s.ComputeSeconds-io.IOWaitSeconds)
 	if s.Seconds > 0 {
-		s.TokensPerSecond = float64(tokens) / s.Seconds
+		s.TokensPerSecond = float64(tokens-s.First) / s.Seconds
 	}
 	if s.Passes > 0 {
-		s.AcceptedPerPass = float64(tokens) / float64(s.Passes)
+		s.AcceptedPerPass = float64(tokens-s.First) / float64(s.Passes)
 	}
 }
 

@@ -106,7 +106,7 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 			if err != nil {
 				return err
 			}
-			rates[w.name] = append(rates[w.name], float64(a.Stats.Tokens)/a.Seconds)
+			rates[w.name] = append(rates[w.name], a.TokensPerSecond)
 		}
 	}
 	r.addInMemory(out, t, fmt.Sprintf("decoding, answers of %d", r.Tokens), rates)

@@ -22,7 +22,7 @@ func sum(answers []Answer) (f figures) {
 	var draft float64
 	var firsts []float64
 	for _, a := range answers {
-		f.tokens += float64(a.Stats.Tokens)
+		f.tokens += float64(a.Stats.Tokens - a.First)
 		f.passes += float64(a.Passes)
 		f.seconds += a.Seconds
 		f.bytes += float64(a.BytesRead)

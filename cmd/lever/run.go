@@ -88,7 +88,7 @@ func runPrompt(ctx context.Context, flags modelFlags, before, arg string, raw, a
 	if flags.throttle != nil {
 		cli.PrintOverrun(cli.Stderr, flags.throttle.Stats())
 	}
-	if result.Passes > 0 {
+	if result.Tokens > 0 {
 		output := runOutput{result, policy, flags.prune.String()}
 		if asJSON {
 			err = errors.Join(err, cli.PrintJSON(output))

@@ -128,7 +128,7 @@ func sequence(t testing.TB, m *joint.Model, d *layers.Decoder) (s *layers.Sequen
 // options returns the models as a member sees them.
 func (w *world) options(t testing.TB, m *joint.Member, policy spec.Policy) spec.Options {
 	o := spec.Options{
-		Target: m.Decoder(w.target, sequence(t, w.target, w.decoders[0])), Policy: policy, Budget: 7, MaxBatch: 100, ProjectAhead: 2,
+		Target: m.Decoder(w.target, sequence(t, w.target, w.decoders[0])), Policy: policy, Budget: 7, MaxBatch: 100, ProjectAhead: 2, FirstInPrefill: true,
 	}
 	if policy != nil {
 		o.Draft = m.Decoder(w.draft, sequence(t, w.draft, w.decoders[1]))
