@@ -118,10 +118,18 @@ func (t *tensorEntry) bytes() int64 {
 
 // partOf returns the index of the part that holds row.
 func (t *tensorEntry) partOf(row int) (int, error) {
-	if row < 0 || row >= t.Rows {
-		return 0, fmt.Errorf("weights: tensor %s has %d rows, none is %d", t.Name, t.Rows, row)
+	if err := t.hasRow(row); err != nil {
+		return 0, err
 	}
 	return sort.Search(len(t.Parts), func(i int) bool { return t.Parts[i].Row+t.Parts[i].Rows > row }), nil
+}
+
+// hasRow returns an error unless t has a row of that number.
+func (t *tensorEntry) hasRow(row int) error {
+	if row < 0 || row >= t.Rows {
+		return fmt.Errorf("weights: tensor %s has %d rows, none is %d", t.Name, t.Rows, row)
+	}
+	return nil
 }
 
 // bytes returns the size of the chunks together.

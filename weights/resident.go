@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"runtime"
+	"sort"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Resident struct {
 	stats   Stats
 
 	unlease func() // release, made once
+
+	places [][]int // of segments in the memory of their chunks
 
 	mu     sync.Mutex
 	chunks []pages
@@ -40,24 +43,66 @@ type residentTensor struct {
 // overlap. The caller closes the Resident.
 func (s *Store) Resident(ctx context.Context, progress func(Progress)) (*Resident, error) {
 	started := time.Now()
-	r := &Resident{store: s, tensors: map[string]*residentTensor{}}
+	r := &Resident{store: s, tensors: map[string]*residentTensor{}, places: s.place()}
 	r.unlease = r.release
 	if err := r.load(ctx, &meter{report: progress, total: s.Bytes()}); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	for i := range s.manifest.Tensors {
 		t := &s.manifest.Tensors[i]
-		rt := &residentTensor{entry: t}
-		for _, p := range t.Parts {
-			segment := s.manifest.Chunks[p.Chunk].Segments[p.Segment]
-			rt.parts = append(rt.parts, t.packed(p, r.chunks[p.Chunk].bytes[segment.Offset:]))
-		}
+		rt := &residentTensor{entry: t, parts: r.join(t)}
 		rt.all = func(yield func(tensor.Packed, error) bool) { r.yieldParts(rt, yield) }
 		r.tensors[t.Name] = rt
 	}
 	took := time.Since(started)
 	r.stats = Stats{BytesRead: s.Bytes(), PeakBytes: s.Bytes(), ReadTime: took, WaitTime: took}
 	return r, nil
+}
+
+// place returns where each segment of each chunk begins in the memory of the chunk. One that goes on with the last tensor of the segment before follows what
+// that has of it, and so overwrites what pads it; others begin at a multiple of alignment.
+func (s *Store) place() [][]int {
+	all := make([][]int, len(s.manifest.Chunks))
+	for i, c := range s.manifest.Chunks {
+		all[i] = make([]int, len(c.Segments)) // first, how much of the segment before a segment follows
+	}
+	for i := range s.manifest.Tensors {
+		t := &s.manifest.Tensors[i]
+		for j := 1; j < len(t.Parts); j++ {
+			if last, p := t.Parts[j-1], t.Parts[j]; p.Chunk == last.Chunk && p.Segment == last.Segment+1 && p.Offset == 0 {
+				all[p.Chunk][p.Segment] = last.Offset + t.partBytes(last)
+			}
+		}
+	}
+	for i, c := range s.manifest.Chunks {
+		for j, places := 1, all[i]; j < len(places); j++ {
+			if follows := places[j]; follows > 0 {
+				places[j] = places[j-1] + follows
+			} else {
+				places[j] = (places[j-1] + c.Segments[j-1].Size + alignment - 1) / alignment * alignment
+			}
+		}
+	}
+	return all
+}
+
+// join returns the parts of a tensor in memory. Those that lie side by side are one, as workers wait for each other at the end of each.
+func (r *Resident) join(t *tensorEntry) (all []tensor.Packed) {
+	chunk, end := -1, 0 // of the part before
+	for _, p := range t.Parts {
+		mem, begin := r.chunks[p.Chunk].bytes, r.places[p.Chunk][p.Segment]
+		if p.Chunk == chunk && begin+p.Offset == end {
+			last := &all[len(all)-1]
+			last.Rows += p.Rows
+			first := end - len(last.Data)
+			end += t.partBytes(p)
+			last.Data = mem[first:end:end]
+			continue
+		}
+		chunk, end = p.Chunk, begin+p.Offset+t.partBytes(p)
+		all = append(all, t.packed(p, mem[begin:]))
+	}
+	return all
 }
 
 // load reads the chunks, several at a time.
@@ -80,7 +125,7 @@ func (r *Resident) load(ctx context.Context, progress *meter) error {
 					if err := ctx.Err(); err != nil {
 						return fmt.Errorf("weights: load %s: %w", r.store.dir, err)
 					}
-					if err := r.store.readSegment(files[i], i, j, mem.bytes[e.Offset:][:e.Size]); err != nil {
+					if err := r.store.readSegment(files[i], i, j, mem.bytes[r.places[i][j]:][:e.Size]); err != nil {
 						return err
 					}
 					progress.add(c.File, int64(e.Size))
@@ -94,7 +139,7 @@ func (r *Resident) load(ctx context.Context, progress *meter) error {
 	return errors.Join(err, closeAll(files))
 }
 
-// Parts yields the parts of a tensor in order. Their data are page-aligned and valid only during their iteration.
+// Parts yields the parts of a tensor in order: one, unless it lies in several chunks. Their data are valid only during their iteration.
 func (r *Resident) Parts(ctx context.Context, name string) iter.Seq2[tensor.Packed, error] {
 	if err := ctx.Err(); err != nil {
 		return failed(fmt.Errorf("weights: read %s: %w", name, err))
@@ -137,11 +182,10 @@ func (r *Resident) Tile(ctx context.Context, name string, row int) (tensor.Packe
 		return tensor.Packed{}, err
 	}
 	defer r.release()
-	i, err := t.entry.partOf(row)
-	if err != nil {
+	if err := t.entry.hasRow(row); err != nil {
 		return tensor.Packed{}, err
 	}
-	p := t.parts[i]
+	p := t.parts[sort.Search(len(t.parts), func(i int) bool { return t.parts[i].Row+t.parts[i].Rows > row })]
 	from := (row - p.Row) / tensor.TileRows * tensor.TileRows
 	return p.Slice(from, min(from+tensor.TileRows, p.Rows)), nil
 }

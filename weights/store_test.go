@@ -302,6 +302,15 @@ func TestResident(t *testing.T) {
 			t.Fatalf("tile of row %d differs", row)
 		}
 	}
+	parts := 0
+	for name, tensor := range resident(t, bigStore(t, true)).tensors {
+		if parts += len(tensor.entry.Parts) - 1; len(tensor.parts) != 1 {
+			t.Errorf("%s lies in %d pieces", name, len(tensor.parts))
+		}
+	}
+	if parts == 0 {
+		t.Error("no tensor has several parts")
+	}
 	for _, row := range []int{-1, 50} {
 		if _, err := r.Tile(t.Context(), embeddingName, row); err == nil {
 			t.Errorf("row %d exists", row)
