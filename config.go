@@ -78,7 +78,7 @@ type Config struct {
 	// CPUCosts and NPUCosts are how fast the CPU and the device multiply. If they are zero, the device tells or they are measured in Open.
 	CPUCosts, NPUCosts npu.Costs
 	// Remember is a file that keeps the tokens of answers, if not empty, so that what this or a later process answers again need not be drafted: the
-	// latest 65,536 tokens at most, and no fewer than half of them. Close and [Engine.SaveAnswers] add to it, whole or not at all, also where several processes
+	// latest 65,536 tokens at most, and no fewer than half of them, equal answers once. Close and [Engine.SaveAnswers] add to it, whole or not at all, also where several processes
 	// share it (on Windows answers of one of two that add in the same moment may be lost). Who can read it can read the answers. It fits models of one vocabulary. If it is absent, there are no answers yet; Open fails
 	// with [ErrAnswersCorrupt] or [ErrAnswersForeign] where it can't be used, and keeps it as it is.
 	Remember string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -263,7 +264,7 @@ func TestKilledRemembering(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "answers")
 	run := func(prompt string) *exec.Cmd {
-		return clitest.Program(t, "run", "--remember", path, "--max-tokens", "8", prompt)
+		return clitest.Program(t, "run", "--raw", "--remember", path, "--max-tokens", "8", prompt)
 	}
 	t.Setenv("LEVER_CACHE", clitest.Cache)
 	target, _, err := cli.ChooseModels(t.Context(), "", "")
@@ -279,10 +280,10 @@ func TestKilledRemembering(t *testing.T) {
 		defer engine.Close()
 		return engine.Answers().Len()
 	}
-	k.good(run("Hello"))
+	k.good(run("Janet has"))
 	one := remembered()
 	var together []*exec.Cmd
-	for _, prompt := range []string{"Good morning", "Good evening", "Good night"} {
+	for _, prompt := range []string{"def add(a, b):", "1, 2, 3,", "Why is the sky"} {
 		cmd := run(prompt)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -298,8 +299,8 @@ func TestKilledRemembering(t *testing.T) {
 	if before < 4*one {
 		t.Errorf("four processes kept %d tokens, the first of them %d", before, one)
 	}
-	for range k.times {
-		k.kill(run("Hello"))
+	for i := range k.times {
+		k.kill(run(fmt.Sprintf("%d times %d is", i, i)))
 		now := remembered()
 		if now < before {
 			t.Errorf("%d tokens are left of %d", now, before)

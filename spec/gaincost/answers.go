@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// Answers hold the tokens of earlier answers for look-up in later sequences: see [LookupOptions]. Their number is bounded: the oldest are forgotten.
+// Answers hold the tokens of earlier answers for look-up in later sequences: see [LookupOptions]. Equal answers are kept once. Their number is bounded: the oldest are forgotten.
 // They are safe for concurrent use: look-ups under way go on with what there was.
 type Answers struct {
 	adding sync.Mutex
@@ -38,19 +39,56 @@ func (a *Answers) change(f func(text *automaton)) {
 	a.text.Store(&text)
 }
 
-// Add remembers an answer.
+// Add remembers an answer, unless it is one of those that are remembered.
 func (a *Answers) Add(tokens []int32) {
-	if len(tokens) <= minMatch { // nothing can be looked up in it
+	a.change(func(text *automaton) { text.addAnswer(tokens) })
+}
+
+// addAnswer appends a sequence that can be looked up and is not there yet.
+func (a *automaton) addAnswer(tokens []int32) {
+	if len(tokens) <= minMatch || a.holds(tokens) {
 		return
 	}
-	a.change(func(text *automaton) {
-		if len(text.text) > 0 {
-			text.append(endOfText)
+	if len(a.text) > 0 {
+		a.append(endOfText)
+	}
+	for _, token := range tokens {
+		a.append(token)
+	}
+}
+
+// holds reports whether one of the text's sequences is this one.
+func (a *automaton) holds(sequence []int32) bool {
+	state := int32(0)
+	for _, token := range sequence { // few are in the text at all
+		e := a.find(state, token)
+		if e < 0 {
+			return false
 		}
-		for _, token := range tokens {
-			text.append(token)
+		state = a.edges[e].to
+	}
+	for other := range sequences(a.text) {
+		if slices.Equal(other, sequence) {
+			return true
 		}
-	})
+	}
+	return false
+}
+
+// sequences yields what stands between ends in a text.
+func sequences(text []int32) iter.Seq[[]int32] {
+	return func(yield func([]int32) bool) {
+		for len(text) > 0 {
+			n := slices.Index(text, endOfText)
+			if n < 0 {
+				n = len(text)
+			}
+			if !yield(text[:n]) {
+				return
+			}
+			text = text[min(n+1, len(text)):]
+		}
+	}
 }
 
 // Len returns the number of tokens that are remembered.
@@ -64,7 +102,7 @@ func (a *Answers) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// UnmarshalBinary adds the answers that AppendBinary has appended.
+// UnmarshalBinary adds the answers that AppendBinary has appended, as Add does.
 func (a *Answers) UnmarshalBinary(data []byte) error {
 	var tokens []int32
 	for len(data) > 0 {
@@ -75,11 +113,8 @@ func (a *Answers) UnmarshalBinary(data []byte) error {
 		tokens, data = append(tokens, int32(int64(v)-1)), data[n:]
 	}
 	a.change(func(text *automaton) {
-		for i, token := range tokens {
-			if i == 0 && len(text.text) > 0 {
-				text.append(endOfText)
-			}
-			text.append(token)
+		for answer := range sequences(tokens) {
+			text.addAnswer(answer)
 		}
 	})
 	return nil
