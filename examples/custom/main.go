@@ -145,7 +145,7 @@ func run(ctx context.Context, config lever.Config, request lever.Request) (err e
 	}
 	fmt.Println(speculative.Text)
 	s := speculative.Stats
-	fmt.Fprintf(os.Stderr, "%d tokens in %d passes, %d drafted; %.1f MB read\n", s.Tokens, s.Passes, s.Drafted, float64(s.BytesRead)/1e6)
+	fmt.Fprintf(os.Stderr, "tokens %d, passes %d, drafted %d; %.1f MB read\n", s.Tokens, s.Passes, s.Drafted, float64(s.BytesRead)/1e6)
 	if !slices.Equal(speculative.TokenIDs, plain.TokenIDs) {
 		return errors.New("plain decoding writes something else")
 	}

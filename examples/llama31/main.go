@@ -91,7 +91,7 @@ func run(ctx context.Context, model, draft string, dram int64, maxTokens int, pr
 	})
 	fmt.Println()
 	s := result.Stats
-	fmt.Fprintf(os.Stderr, "%d tokens, %.1f/s, %d passes of %.2f tokens, %.1f MB read, %.2f s waited for reads (%s)\n",
+	fmt.Fprintf(os.Stderr, "tokens %d, %.1f/s; passes %d, of %.2f tokens; %.1f MB read, %.2f s waited for reads (%s)\n",
 		s.Tokens, s.TokensPerSecond, s.Passes, s.AcceptedPerPass, float64(s.BytesRead)/1e6, s.IOWaitSeconds, result.Finish)
 	return err
 }

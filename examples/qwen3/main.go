@@ -67,7 +67,7 @@ func talk(ctx context.Context, config lever.Config, request lever.Request, messa
 		// Qwen3's template leaves thoughts of earlier turns out of the prompt, as the model was trained. So a turn after a thought is
 		// taken in again from there on, and one without thoughts goes on where the models are.
 		request.Messages = append(request.Messages, answer)
-		fmt.Fprintf(os.Stderr, "%d tokens, %.1f/s, %.2f a pass; %d of %d prompt tokens were still there (%s)\n", result.Tokens, result.TokensPerSecond,
+		fmt.Fprintf(os.Stderr, "tokens %d, %.1f/s, %.2f a pass; %d of %d prompt tokens were still there (%s)\n", result.Tokens, result.TokensPerSecond,
 			result.AcceptedPerPass, result.ReusedTokens, result.PromptTokens, result.Finish)
 	}
 	return nil

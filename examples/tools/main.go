@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/toolcall"
 )
 
@@ -64,14 +65,23 @@ func ask(ctx context.Context, config lever.Config, must bool, question string) (
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	request := lever.Request{Prompt: question, MaxTokens: 512, ToolChoice: toolcall.Choice{Required: must}}
-	messages, _, err := engine.Converse(ctx, request, []lever.Function{multiply, today}, nil)
+	messages, result, err := engine.Converse(ctx, request, []lever.Function{multiply, today}, nil)
 	for _, m := range messages {
+		if m.Reasoning != "" {
+			fmt.Printf("%s thinks: %s\n", m.Role, m.Reasoning)
+		}
 		for _, call := range m.ToolCalls {
 			fmt.Printf("calls %s %s\n", call.Name, call.Arguments)
 		}
 		if m.Content != "" {
 			fmt.Printf("%s: %s\n", m.Role, m.Content)
 		}
+	}
+	switch result.Finish {
+	case spec.FinishLength:
+		fmt.Printf("(cut after %d tokens)\n", result.Tokens)
+	case spec.FinishContext:
+		fmt.Printf("(cut: the context of %d tokens is full)\n", engine.Context())
 	}
 	return err
 }
