@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/cli"
@@ -31,6 +34,7 @@ keep their exact values, and all others become q8_0. With --type, every matrix b
 smaller than q8_0 keep embedding and output head at q8_0. Types of 256 elements a block (q3_k, iq4_xs, iq3_s, iq3_xxs) give way to iq4_nl
 where rows do not fill blocks.
 Mixes of types (` + strings.Join(cli.MixNames(), ", ") + `) give the matrices that suffer most more bits than the rest.
+What became of which is listed at the end.
 
 At few bits quality depends on what matrices are multiplied with. --imatrix TEXT runs the model over a text like what it will read and write (its first
 32768 tokens), notes how its activations vary together, and keeps that beside the store, in NAME.imatrix. The searched types (all that are smaller than
@@ -75,9 +79,7 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 			if err != nil {
 				return cli.Interrupted(cmd.Context(), err)
 			}
-			showCost(dst)
-			fmt.Fprintf(cli.Stderr, "wrote %s; %s \"…\"\n", dst, tryOut(dst))
-			return nil
+			return showStore(dst)
 		},
 	}
 	types.addTo(cmd, "type of the matrices: "+strings.Join(cli.StoreTypes(), ", ")+", or a mix: "+strings.Join(cli.MixNames(), ", ")+" (default: q8_0, quantised ones unchanged)")
@@ -86,28 +88,63 @@ type than the rest, by their names in the store, which 'lever inspect --tensors 
 	return cmd
 }
 
-// showCost says what a pass over a store costs.
-func showCost(dst string) {
+// showStore says what a store is made of, what a pass over it costs, and how to try it.
+func showStore(dst string) error {
 	info, err := weights.Inspect(dst)
 	if err != nil {
-		return // whoever opens it will say why
+		return err
 	}
-	text := fmt.Sprintf("a pass uses %s of weights", cli.FormatBytes(info.PassBytes()))
+	if err := printTypes(cli.Stderr, info); err != nil {
+		return err
+	}
+	cost := fmt.Sprintf("a pass uses %s of weights", cli.FormatBytes(info.PassBytes()))
 	if machine, known := loadRates(); known {
 		memory := weightMemory(0)
-		text += fmt.Sprintf(": %.3g tokens/s without a draft on this machine, with %s for them, where reading limits it", machine.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
+		cost += fmt.Sprintf(": %.3g tokens/s without a draft on this machine, with %s for them, where reading limits it", machine.tokensPerSecond(info.PassBytes(), memory), cli.FormatBytes(memory))
 	}
-	fmt.Fprintln(cli.Stderr, text)
+	_, err = fmt.Fprintf(cli.Stderr, "%s\nwrote %s; %s \"…\"\n", cost, dst, tryOut(info))
+	return err
+}
+
+// blockNumber is what names of tensors that stand for the same in all blocks differ by.
+var blockNumber = regexp.MustCompile(`\.[0-9]+\b`)
+
+// printTypes writes which tensors of a store have which type, a line for each.
+func printTypes(out io.Writer, info *weights.Info) error {
+	all := map[string]int{} // tensors of each kind, by name
+	names := map[string][]string{}
+	of := map[string]map[string]int{}
+	for _, t := range info.Tensors {
+		name := blockNumber.ReplaceAllString(t.Name, ".*")
+		if of[t.Type] == nil {
+			of[t.Type] = map[string]int{}
+		}
+		if of[t.Type][name] == 0 {
+			names[t.Type] = append(names[t.Type], name)
+		}
+		of[t.Type][name]++
+		all[name]++
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "type\ttensors\tbytes\tnames")
+	for _, t := range info.Types {
+		which := names[t.Type]
+		for i, name := range which {
+			if n := of[t.Type][name]; n < all[name] {
+				which[i] += fmt.Sprintf(" (%d of %d)", n, all[name])
+			}
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", t.Type, t.Tensors, cli.FormatBytes(t.Bytes), strings.Join(which, ", "))
+	}
+	return table.Flush()
 }
 
 // tryOut says what a user tries first with a store: of a draft that predicts several tokens at once, what it is for.
-func tryOut(dst string) string {
-	if info, err := weights.Inspect(dst); err == nil {
-		if m, err := arch.Parse(info.Config); err == nil && m.MaskToken != nil {
-			return "try it as the draft of a target: lever run --model TARGET.lever --draft " + dst
-		}
+func tryOut(info *weights.Info) string {
+	if m, err := arch.Parse(info.Config); err == nil && m.MaskToken != nil {
+		return "try it as the draft of a target: lever run --model TARGET.lever --draft " + info.Dir
 	}
-	return "try: lever run --model " + dst
+	return "try: lever run --model " + info.Dir
 }
 
 // showNotes says what the user should know of how a model is understood. Errors are those of the conversion, which says them.
