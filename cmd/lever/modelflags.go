@@ -79,7 +79,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.stop, "stop", nil, "end the text before this string (can be repeated)")
 	flags.BoolVar(&f.noThink, "no-think", false, "ask a thinking model to answer at once")
 	flags.StringVar(&f.policy, "policy", "", "what is drafted: "+strings.Join(lever.PolicyNames(), ", ")+" (default: lever if there is a draft, else none)")
-	flags.IntVar(&f.budget, "budget", 0, "most tokens drafted for one pass of the target (default: what suits the policy)")
+	flags.IntVar(&f.budget, "budget", 0, fmt.Sprintf("most tokens drafted for one pass of the target, up to %d; 0: what suits the policy", lever.MaxBudget))
 	flags.Var(&f.prune, "prune", "drop drafted tokens half-way through the target: auto, off, or the share of the expected accepted tokens to give up, up to 1")
 	flags.Float32Var(&f.minProb, "min-prob", 0, "with --policy chain: stop drafting before a token that the draft finds less likely than this")
 }
@@ -188,7 +188,7 @@ func (f *modelFlags) check() error {
 	case f.draftMask != nil && f.model != "" && f.draft == "":
 		return cli.UsageErrorf("--draft-mask-token is one of a draft model; name that with --draft")
 	case f.budget < 0 || f.budget > lever.MaxBudget:
-		return cli.UsageErrorf("--budget %d is outside 1..%d", f.budget, lever.MaxBudget)
+		return cli.UsageErrorf("--budget %d is outside 0..%d; 0 is what suits the policy", f.budget, lever.MaxBudget)
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != baseline.ChainKind.Name:
 		return cli.UsageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
