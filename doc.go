@@ -24,6 +24,6 @@
 //
 // Causes come through wrapped, with what was being done and to which file: those of weights, spec, layers and tokenizer, errors of the
 // operating system such as io/fs.ErrNotExist, and the error of a context. Of its own the package has
-// [ErrBusy], [ErrTurns], and [ErrSessionCorrupt], [ErrSessionVersion] and [ErrSessionForeign], for session files, and [ErrAnswersCorrupt],
+// [ErrBusy], [ErrContextLimit], [ErrTurns], and [ErrSessionCorrupt], [ErrSessionVersion] and [ErrSessionForeign], for session files, and [ErrAnswersCorrupt],
 // [ErrAnswersForeign] and [ErrAnswersLocked], for files of answers. A generation that fails, or is cancelled, still returns the text up to there.
 package lever

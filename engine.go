@@ -26,6 +26,9 @@ import (
 // The same call succeeds once that has ended.
 var ErrBusy = errors.New("the engine is busy")
 
+// ErrContextLimit is wrapped beside [spec.ErrPromptTooLong] where the context is as long as the model allows, so that only a shorter prompt helps.
+var ErrContextLimit = errors.New("the model allows no more")
+
 var errNoContext = errors.New("lever: the context is nil; context.Background() never ends")
 
 // Engine is a target model with its tokenizer and perhaps a draft model, ready to generate. It does one thing at a time, or [Config].Parallel

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/internal/host"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/sampling"
@@ -50,7 +51,7 @@ type Request struct {
 	// Policy decides what is drafted. While another generation that was given the same one is under way, the error wraps [spec.ErrInUse]. The default is
 	// the engine's own [gaincost.Lever], which has learned from earlier requests, or [spec.None] when the engine has neither a draft nor earlier answers.
 	Policy spec.Policy
-	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. The default is 64. Generations that share passes share what these hold,
+	// Budget is the most tokens drafted for one pass, at most [MaxBudget]. If it is 0, it is 64. Generations that share passes share what these hold,
 	// and so draft fewer.
 	Budget int
 	// Prefill, if not nil, is called with how many tokens of the prompt are done, of all.
@@ -248,7 +249,7 @@ func (e *Engine) stopTokens(req Request) []int32 {
 func (r *Request) empty() bool { return len(r.Messages) == 0 && r.Prompt == "" }
 
 // Prepare encodes the prompt of a request, in Tokens, and returns it as text; where there are Tokens already, it checks them. [Engine.Generate] does so itself where it was not done before.
-// An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong], with the tokens in place where they were counted, or is that of [Engine.Chat]. It may be called during a generation.
+// An error wraps [spec.ErrEmptyPrompt] or [spec.ErrPromptTooLong] (and [ErrContextLimit] where no larger context would do), with the tokens in place where they were counted, or is that of [Engine.Chat]. It may be called during a generation.
 func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Prompt, err error) {
 	if err := e.check(ctx); err != nil {
 		return prompt, err
@@ -273,7 +274,7 @@ func (e *Engine) Prepare(ctx context.Context, req *Request) (prompt tokenizer.Pr
 		return prompt, err
 	}
 	if n := len(req.Tokens); n > e.Context() {
-		return prompt, fmt.Errorf("lever: %w: %d tokens, room for %d", spec.ErrPromptTooLong, n, e.Context())
+		return prompt, e.tooLong(plural.Of(n, "token"))
 	}
 	return prompt, nil
 }
@@ -292,7 +293,7 @@ func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error
 		messages = []tokenizer.Message{{Role: "user", Content: req.Prompt}}
 	}
 	if len(messages) > e.Context() {
-		return tokenizer.Prompt{}, fmt.Errorf("lever: %w: %d messages, room for %d tokens", spec.ErrPromptTooLong, len(messages), e.Context())
+		return tokenizer.Prompt{}, e.tooLong(plural.Of(len(messages), "message"))
 	}
 	if len(req.Tools) > 0 {
 		if _, err := e.syntax(); err != nil {
@@ -304,6 +305,15 @@ func (e *Engine) Chat(ctx context.Context, req Request) (tokenizer.Prompt, error
 		options.Tools = append(options.Tools, t.JSON())
 	}
 	return e.target.tokenizer.Chat(ctx, messages, options)
+}
+
+// tooLong returns the error of a prompt, so long, that the context has no room for.
+func (e *Engine) tooLong(prompt string) error {
+	err := fmt.Errorf("lever: %w: %s, room for %s", spec.ErrPromptTooLong, prompt, plural.Of(e.Context(), "token"))
+	if limit := e.target.described.MaxPositions; e.Context() < limit {
+		return fmt.Errorf("%w of the %d that the model allows", err, limit)
+	}
+	return fmt.Errorf("%w, and %w", err, ErrContextLimit)
 }
 
 // Encode returns the tokens that Generate would begin with. It may be called during a generation.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 	"math/rand/v2"
 
 	gg "gorgonia.org/gorgonia"
@@ -42,7 +43,7 @@ func newChooser(choices []choice, head *head, exit, rank int, distilled [][]floa
 		}
 	}
 	if min(len(c.train), len(c.held)) < leastChoices {
-		return nil, fmt.Errorf("%d choices to train on and %d held out: at least %d of each are needed, from more prompts", len(c.train), len(c.held), leastChoices)
+		return nil, fmt.Errorf("%s to train on and %d held out: at least %d of each are needed, from more prompts", plural.Of(len(c.train), "choice"), len(c.held), leastChoices)
 	}
 	var err error
 	if c.learn, err = newChooseNetwork(choiceBatch, len(head.gain), rank, true); err != nil {

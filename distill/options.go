@@ -7,6 +7,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/arch"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // Options say what [Run] trains, and on what. Model, Draft and Work must be set; Model must be a store, which the predictor is written to.
@@ -72,7 +73,7 @@ func (o Options) withDefaults(layers int) (Options, error) {
 	}
 	switch {
 	case len(o.Exits) == 0:
-		return o, fmt.Errorf("a model of %d layers has no place for an exit", layers)
+		return o, fmt.Errorf("a model of %s has no place for an exit", plural.Of(layers, "layer"))
 	case o.Rank < 0 || o.Rank%32 != 0:
 		return o, fmt.Errorf("rank %d is not a multiple of 32", o.Rank)
 	case !(o.Temperature > 0) || !(o.Recall > 0 && o.Recall <= 1):

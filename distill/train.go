@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 	gg "gorgonia.org/gorgonia"
@@ -57,7 +58,7 @@ func newTrainer(samples *sampleReader, head *head, exit, rank int, temperature f
 		}
 	}
 	if len(t.train) < batchSize || len(t.held) < batchSize {
-		return nil, fmt.Errorf("%d samples to train on and %d held out: at least %d of each are needed", len(t.train), len(t.held), batchSize)
+		return nil, fmt.Errorf("%s to train on and %d held out: at least %d of each are needed", plural.Of(len(t.train), "sample"), len(t.held), batchSize)
 	}
 	vocab := min(batchVocab, head.vocab)
 	var err error

@@ -3,6 +3,7 @@ package grammar
 import (
 	"cmp"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 	"strconv"
 )
 
@@ -43,7 +44,7 @@ func (c *compiler) arrays(from int32, s *shape, at *path) (int32, error) {
 	}
 	switch {
 	case count.empty():
-		return c.none(at, fmt.Sprintf("from %d to %d items: no value satisfies that", count.least, count.most)), nil
+		return c.none(at, fmt.Sprintf("from %d to %s: no value satisfies that", count.least, plural.Of(count.most, "item"))), nil
 	case s.unique && (count.most < 0 || count.most > 1):
 		return c.uniqueItems(from, rest, prefix, count)
 	}

@@ -3,6 +3,7 @@ package grammar
 import (
 	"cmp"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 	"slices"
 )
 
@@ -257,7 +258,7 @@ func (c *compiler) objects(from int32, s *shape, at *path) (int32, error) {
 	switch n := len(list); {
 	case s.members.least <= n:
 	case len(o.others) == 0:
-		return c.none(at, fmt.Sprintf("%d members, and only %d are allowed", s.members.least, n)), nil
+		return c.none(at, fmt.Sprintf("%s, and only %d are allowed", plural.Of(s.members.least, "member"), n)), nil
 	case s.members.least > n+1:
 		return 0, fmt.Errorf("minProperties %d, more than those listed and one other, which could have the same name: %w", s.members.least, ErrUnsupported)
 	}

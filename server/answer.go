@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
@@ -146,7 +147,7 @@ const byteLater = time.Microsecond
 // at most. With the context that f gets, it gives way.
 func (s *Server) inTurn(ctx context.Context, bytes int, f func(ctx context.Context)) error {
 	if !s.preparing.enter(false) {
-		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait to be prepared already; try again later", s.options.Waiting)
+		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "no more than %s may wait to be prepared; try again later", plural.Of(s.options.Waiting, "request"))
 	}
 	defer s.preparing.leave()
 	return s.preparing.run(ctx, false, time.Duration(bytes)*byteLater, func() { f(s.light.givesWay(ctx)) })
@@ -162,7 +163,7 @@ func (s *Server) answer(x *exchange, r *http.Request, j *job) error {
 		defer s.light.Add(-1)
 	}
 	if !s.queue.enter(j.large) {
-		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait already; try again later", s.options.Waiting)
+		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "no more than %s may wait; try again later", plural.Of(s.options.Waiting, "request"))
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	box, gone := newMailbox(), make(chan struct{})

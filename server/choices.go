@@ -11,6 +11,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
@@ -32,7 +33,7 @@ func (s *Server) spread(ctx context.Context, j *job) error {
 		n = int(*j.options.n)
 	}
 	if max(1, len(j.prompts))*n > maxChoices {
-		return invalid("n", "", "%d choices for each of %d prompts are too many: a request may have %d in all", n, len(j.prompts), maxChoices)
+		return invalid("n", "", "%d choices for each of %s are too many: a request may have %d in all", n, plural.Of(len(j.prompts), "prompt"), maxChoices)
 	}
 	requests := []lever.Request{j.request}
 	if j.prompts != nil {
@@ -200,7 +201,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		put(piece{result: &result})
 	}
 	if from := cmp.Or(j.options.format.from, "tools"); errors.Is(err, grammar.ErrTooLarge) {
-		return invalid(from, "unsupported_value", "%s: schema is too large, which showed after %d tokens of the answer", from, result.Tokens)
+		return invalid(from, "unsupported_value", "%s: schema is too large, which showed after %s of the answer", from, plural.Of(result.Tokens, "token"))
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tokenizer"
 )
 
@@ -112,7 +113,7 @@ func (r *embedRequest) vectors(ctx context.Context) (all [][]float32, err error)
 		return nil, errEnding
 	}
 	if !s.queue.enter(true) {
-		return nil, refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "%d requests wait already; try again later", s.options.Waiting)
+		return nil, refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "no more than %s may wait; try again later", plural.Of(s.options.Waiting, "request"))
 	}
 	defer s.queue.leave()
 	for left := r.texts; len(left) > 0 && err == nil; {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
 )
@@ -230,7 +231,7 @@ func (r *chatRequest) message(at string, raw json.RawMessage) error {
 // add adds a message, if there is room.
 func (c *conversation) add(at string, m tokenizer.Message) error {
 	if len(c.messages) == c.context {
-		return invalid("messages", "context_length_exceeded", "there are more messages than the %d tokens that the model's context has", c.context)
+		return invalid("messages", "context_length_exceeded", "there are more messages than the %s that the model's context has", plural.Of(c.context, "token"))
 	}
 	switch m.Role {
 	case "system", "user", "assistant", "tool":

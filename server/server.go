@@ -16,6 +16,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/grammar"
 	"github.com/lever-go/lever/internal/host"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/toolcall"
 	"github.com/minio/sha256-simd"
@@ -301,7 +302,7 @@ func (s *Server) admit(x *exchange, r *http.Request) (body []byte, leave func(),
 	case s.clients <- struct{}{}:
 		return body, func() { <-s.clients }, nil
 	default:
-		return nil, nil, refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "%d requests are open already; try again later", s.options.Clients)
+		return nil, nil, refused(http.StatusTooManyRequests, "rate_limit_error", "too_many_requests", "no more than %s may be open; try again later", plural.Of(s.options.Clients, "request"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec/sampling"
 )
 
@@ -209,7 +210,7 @@ func (g *Generator) Generate(ctx context.Context, req Request, emit func(Piece) 
 		g.output.finish = FinishError
 	}
 	if err != nil {
-		err = fmt.Errorf("spec: generate: after %d tokens: %w", g.output.tokens, err)
+		err = fmt.Errorf("spec: generate: after %s: %w", plural.Of(g.output.tokens, "token"), err)
 	}
 	return Result{slices.Clone(g.sequence[len(req.Prompt):]), g.output.text.String(), g.output.finish, g.output.matcher.found, g.stats}, err
 }
@@ -220,7 +221,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 		return ErrEmptyPrompt
 	}
 	if n := g.target.Context(); len(req.Prompt) > n {
-		return fmt.Errorf("%w: %d tokens, room for %d", ErrPromptTooLong, len(req.Prompt), n)
+		return fmt.Errorf("%w: %s, room for %d", ErrPromptTooLong, plural.Of(len(req.Prompt), "token"), n)
 	}
 	for i, token := range req.Prompt {
 		if token < 0 || int(token) >= g.target.Vocab() {
@@ -512,7 +513,7 @@ func (g *Generator) grow(ctx context.Context) error {
 		return err
 	}
 	if n := g.tree.Len() - 1; n > g.options.Budget {
-		return fmt.Errorf("policy left %d nodes to verify, at most %d can be", n, g.options.Budget)
+		return fmt.Errorf("policy left %s to verify, at most %d can be", plural.Of(n, "node"), g.options.Budget)
 	}
 	for node, token := range g.tree.Tokens() {
 		if int(token) >= g.target.Vocab() {

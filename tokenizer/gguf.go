@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // FromGGUF makes a tokenizer from the metadata of a GGUF file: the keys tokenizer.ggml.* and tokenizer.chat_template. Arrays
@@ -75,7 +76,7 @@ func ggufSentencePiece(m metadata, unigram bool) (d definition, err error) {
 		return d, err
 	}
 	if len(s.scores) < len(s.texts) {
-		return d, fmt.Errorf("tokenizer.ggml.scores has %d entries, tokenizer.ggml.tokens %d: %w", len(s.scores), len(s.texts), ErrInvalid)
+		return d, fmt.Errorf("tokenizer.ggml.scores has %s, tokenizer.ggml.tokens %d: %w", plural.Of(len(s.scores), "entry"), len(s.texts), ErrInvalid)
 	}
 	prefix := !unigram
 	if err = m.set("tokenizer.ggml.add_space_prefix", &prefix); err != nil {
@@ -128,7 +129,7 @@ func (m metadata) ggufPieces() (texts []string, kinds []pieceKind, err error) {
 		return nil, nil, err
 	}
 	if len(numbers) != len(texts) {
-		return nil, nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries, tokenizer.ggml.tokens %d: %w", len(numbers), len(texts), ErrInvalid)
+		return nil, nil, fmt.Errorf("tokenizer.ggml.token_type has %s, tokenizer.ggml.tokens %d: %w", plural.Of(len(numbers), "entry"), len(texts), ErrInvalid)
 	}
 	for len(numbers) > 0 && pieceKind(numbers[len(numbers)-1]) == unusedPiece {
 		numbers = numbers[:len(numbers)-1]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // FromJSON makes a tokenizer from the content of a Hugging Face tokenizer.json: BPE of bytes, BPE of characters as SentencePiece has it, or
@@ -61,7 +62,7 @@ func (m *jsonMerges) UnmarshalJSON(data []byte) error {
 		*m = make(jsonMerges, 0, len(pairs))
 		for rank, pair := range pairs {
 			if len(pair) != 2 {
-				return fmt.Errorf("model.merges: merge %d has %d parts, not 2: %w", rank, len(pair), ErrInvalid)
+				return fmt.Errorf("model.merges: merge %d has %s, not 2: %w", rank, plural.Of(len(pair), "part"), ErrInvalid)
 			}
 			*m = append(*m, [2]string{pair[0], pair[1]})
 		}
@@ -121,7 +122,7 @@ func (s *jsonScored) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if len(pair) != 2 {
-		return fmt.Errorf("a row of %d values, not a token and a score: %w", len(pair), ErrInvalid)
+		return fmt.Errorf("a row of %s, not a token and a score: %w", plural.Of(len(pair), "value"), ErrInvalid)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // tekkenFile is a tekken.json of Mistral: the tokens of a tiktoken file, by rank, behind so many special tokens.
@@ -36,7 +37,7 @@ func fromTekken(data []byte) (*Tokenizer, error) {
 	}
 	c := f.Config
 	if c.Specials < 0 || c.Specials > len(data) || c.Size < c.Specials {
-		return nil, fmt.Errorf("config: %d special tokens in a vocabulary of %d: %w", c.Specials, c.Size, ErrInvalid)
+		return nil, fmt.Errorf("config: %s in a vocabulary of %d: %w", plural.Of(c.Specials, "special token"), c.Size, ErrInvalid)
 	}
 	split, err := splitterFor(c.Pattern)
 	if err != nil {
@@ -46,7 +47,7 @@ func fromTekken(data []byte) (*Tokenizer, error) {
 	d.tokens = make([]string, c.Specials)
 	for rank, row := range f.Vocab[:min(len(f.Vocab), c.Size-c.Specials)] {
 		if row.Rank != rank || len(row.Bytes) == 0 {
-			return nil, fmt.Errorf("vocab: row %d has rank %d and %d bytes: %w", rank, row.Rank, len(row.Bytes), ErrInvalid)
+			return nil, fmt.Errorf("vocab: row %d has rank %d and %s: %w", rank, row.Rank, plural.Of(len(row.Bytes), "byte"), ErrInvalid)
 		}
 		d.tokens = append(d.tokens, string(row.Bytes))
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/lever-go/lever/internal/fileerr"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -136,7 +137,7 @@ func (t Tensor) check() error {
 	case t.Type.Integer():
 		return t.fault(ErrUnsupported, "type %v", t.Type)
 	case t.Rows <= 0 || t.Rows > maxRows || t.Cols <= 0 || t.Cols > maxCols:
-		return t.fault(ErrArgument, "has %d rows of %d, not within 1 to %d and %d", t.Rows, t.Cols, maxRows, maxCols)
+		return t.fault(ErrArgument, "has %s of %d, not within 1 to %d and %d", plural.Of(t.Rows, "row"), t.Cols, maxRows, maxCols)
 	case t.Cols%t.Type.BlockElems() != 0:
 		return t.fault(ErrArgument, "has rows of %d, which blocks of %v do not fill; give it as f32 or f16", t.Cols, t.Type)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -86,7 +87,7 @@ func RunFresh(ctx context.Context, o Options, lengths []int) (*report.Report, er
 		}
 	}
 	compared, different := r.differences()
-	out.Find("%d greedy answers compared: %d differ", compared, different)
+	out.Find("%s compared: %d differ", plural.Of(compared, "greedy answer"), different)
 	out.Data = r.answers
 	out.End(began)
 	return out, nil

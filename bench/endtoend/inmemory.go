@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 )
@@ -27,7 +28,7 @@ func RunInMemory(ctx context.Context, o Options, rows []int) (out *report.Report
 	}
 	for _, n := range rows {
 		if n < 2 {
-			return nil, fmt.Errorf("endtoend: prompts of %d tokens", n)
+			return nil, fmt.Errorf("endtoend: prompts of %s", plural.Of(n, "token"))
 		}
 	}
 	r := &run{Options: o}
@@ -91,7 +92,7 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 		if len(verified) == 0 {
 			continue
 		}
-		t.Add(append([]any{fmt.Sprintf("%d rows with the logits of all", n), bench.Median(verified)}, make([]any, 2*len(r.Peers))...)...)
+		t.Add(append([]any{fmt.Sprintf("%s with the logits of all", plural.Of(n, "row")), bench.Median(verified)}, make([]any, 2*len(r.Peers))...)...)
 	}
 	rates := map[string][]float64{}
 	for round := range inMemoryRounds {
@@ -177,7 +178,7 @@ func (r *run) text(ctx context.Context, engine *lever.Engine) (tokens []int32, e
 // window returns n tokens of a text, from about there on.
 func window(text []int32, from, n int) ([]int32, error) {
 	if n > len(text) {
-		return nil, fmt.Errorf("the prompts have %d tokens in all, fewer than %d", len(text), n)
+		return nil, fmt.Errorf("the prompts have %s in all, fewer than %d", plural.Of(len(text), "token"), n)
 	}
 	from %= len(text) - n + 1
 	return text[from : from+n], nil

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -35,7 +36,7 @@ func (p *Peer) check() error {
 		return fmt.Errorf("endtoend: peer %q at %q: a name and an http address are needed", p.Name, p.URL)
 	}
 	if p.Tokens < 0 || p.Tokens == 1 {
-		return fmt.Errorf("endtoend: peer %q: an answer of %d tokens, of which no rate can be told", p.Name, p.Tokens)
+		return fmt.Errorf("endtoend: peer %q: an answer of %s, of which no rate can be told", p.Name, plural.Of(p.Tokens, "token"))
 	}
 	return nil
 }

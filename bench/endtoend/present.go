@@ -5,6 +5,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // figures are what a way reached on a set.
@@ -157,7 +158,7 @@ func (r *run) summary(out *report.Report, sets, ways []string, rates map[string]
 	}
 	r.comparePeers(out, sets, mean)
 	compared, different := r.differences()
-	out.Find("%d greedy answers compared: %d differ", compared, different)
+	out.Find("%s compared: %d differ", plural.Of(compared, "greedy answer"), different)
 	r.sumUp(out, sets, mean, chain)
 }
 

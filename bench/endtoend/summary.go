@@ -7,6 +7,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 func (r *run) isPeer(way string) bool {
@@ -38,7 +39,7 @@ func (r *run) describePeers(out *report.Report) {
 			text += "; the page cache was dropped before every answer"
 		}
 		if p.Tokens > 0 {
-			text += fmt.Sprintf("; answers of %d tokens", p.Tokens)
+			text += fmt.Sprintf("; answers of %s", plural.Of(p.Tokens, "token"))
 		}
 		out.Set(p.Name, text)
 	}
@@ -99,8 +100,8 @@ func (r *run) sumUp(out *report.Report, sets []string, rates map[string]float64,
 		return
 	}
 	model, _ := r.names()
-	say("A model that does not fit in memory (%s, %.1f GB of weights of which %.0f %% stay in memory) answers %.1f times as fast with Lever as by plain decoding from flash: %.2f tokens/s instead of %.2f, in the geometric mean over %d data sets.",
-		strings.TrimSuffix(model, ".lever"), float64(r.plan.Pass+r.plan.Experts)/1e9, 100*float64(r.DRAM)/float64(r.plan.Pass+r.plan.Experts), mine/rates[plainName], mine, rates[plainName], len(sets))
+	say("A model that does not fit in memory (%s, %.1f GB of weights of which %.0f %% stay in memory) answers %.1f times as fast with Lever as by plain decoding from flash: %.2f tokens/s instead of %.2f, in the geometric mean over %s.",
+		strings.TrimSuffix(model, ".lever"), float64(r.plan.Pass+r.plan.Experts)/1e9, 100*float64(r.DRAM)/float64(r.plan.Pass+r.plan.Experts), mine/rates[plainName], mine, rates[plainName], plural.Of(len(sets), "data set"))
 	if chain != "" {
 		say("It is %.2f times as fast as the best chain of drafted tokens (%s).", mine/rates[chain], chain)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/weights"
 )
@@ -30,7 +31,7 @@ var shares = []float64{0, 0.25, 0.5, 0.75, 0.9}
 // Run measures.
 func Run(ctx context.Context, o Options) (*report.Report, error) {
 	if o.Model == "" || o.Passes < 0 {
-		return nil, fmt.Errorf("flash: model %q, %d passes", o.Model, o.Passes)
+		return nil, fmt.Errorf("flash: model %q, %s", o.Model, plural.Of(o.Passes, "pass"))
 	}
 	if o.Passes == 0 {
 		o.Passes = 5

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench/inflate"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/tensor"
@@ -165,7 +166,7 @@ func (m *meter) attention() error {
 			}
 			err := m.eachSet(func(set string, _ *Peak) error {
 				r := Result{Kernels: set, Model: s.Name, Op: "attention", Type: tensor.F16.String(), Rows: 1, Bytes: 4 * elems}
-				r.Shape, r.MACs = fmt.Sprintf("%d heads of %d, %d keys", s.Heads, s.HeadDim, keys), 2*keys*s.Heads*s.HeadDim
+				r.Shape, r.MACs = fmt.Sprintf("%s of %d, %d keys", plural.Of(s.Heads, "head"), s.HeadDim, keys), 2*keys*s.Heads*s.HeadDim
 				r.Seconds = m.seconds(func() {
 					m.next = (m.next + 1) % len(caches)
 					m.pool.Run(s.KVHeads, attend)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -15,7 +16,7 @@ func present(out *report.Report, m *meter) {
 	out.Data = d
 	out.Set("threads", d.Threads)
 	out.Set("weights are read from", fmt.Sprintf("%d MiB, in turn", m.Memory>>20))
-	out.Set("memory, read by all threads", fmt.Sprintf("%.1f GB/s, the median of %d measurements (%.1f to %.1f)", d.Memory/1e9, len(d.Reads), slices.Min(d.Reads)/1e9, slices.Max(d.Reads)/1e9))
+	out.Set("memory, read by all threads", fmt.Sprintf("%.1f GB/s, the median of %s (%.1f to %.1f)", d.Memory/1e9, plural.Of(len(d.Reads), "measurement"), slices.Min(d.Reads)/1e9, slices.Max(d.Reads)/1e9))
 	left := 0
 	for _, r := range d.Results {
 		if r.Seconds == 0 {

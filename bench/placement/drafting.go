@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels/npu/offload"
 )
 
@@ -57,7 +58,7 @@ func DraftScheduling(r *Recording) (*report.Report, error) {
 		return nil, err
 	}
 	out := report.New("draft-scheduling", "Latency of the draft stage by where it is computed, on simulated phones (figure 13)")
-	out.Set("recorded", fmt.Sprintf("%d answers of %d tokens in all, for each tree budget", r.Prompts, r.Tokens))
+	out.Set("recorded", fmt.Sprintf("%s of %s in all, for each tree budget", plural.Of(r.Prompts, "answer"), plural.Of(r.Tokens, "token")))
 	out.Set("weights", weightType)
 	var drafted []DraftLatency
 	for _, p := range all {

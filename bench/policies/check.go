@@ -12,6 +12,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/spec"
 	"golang.org/x/sync/errgroup"
@@ -99,7 +100,7 @@ func (r *CheckReport) WriteTable(out io.Writer) error {
 	for _, c := range r.Cells {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", c.Pair, c.Kernels, c.Mode, c.Prompts, c.Answers, c.Tokens, c.Passes, c.Different)
 	}
-	fmt.Fprintf(w, "%d answers compared with plain decoding: %d differ\n", r.Answers(), r.Different())
+	fmt.Fprintf(w, "%s compared with plain decoding: %d differ\n", plural.Of(r.Answers(), "answer"), r.Different())
 	for _, d := range r.Differences {
 		fmt.Fprintf(w, "%s, %s, %s, %s of %d, prompt %s: %v, want %v\n", d.Pair, d.Kernels, d.Mode, d.Policy, d.Budget, d.Prompt, d.Got, d.Want)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // Present returns the report in the form that all experiments share: tables, a plot of tokens/s, findings.
@@ -15,7 +16,7 @@ func (r *Report) Present() *report.Report {
 	out.Set("models", s.Model+", "+s.Draft)
 	out.Set("flash", fmt.Sprintf("%s: %.0f MB/s; a pass counts as %.2f GB (every byte as %.1f): %.2f s", s.Flash, s.Bandwidth/1e6, float64(s.PassBytes)/1e9, s.Scale, s.PassSeconds))
 	out.Set("slower than that", fmt.Sprintf("this machine, for %.1f%% of the time of reads", 100*r.Overrun))
-	out.Set("prompts", fmt.Sprintf("%d, of %d tokens at most; plain decoding %d", len(s.Prompts), s.Tokens, s.PlainTokens))
+	out.Set("prompts", fmt.Sprintf("%d, of %s at most; plain decoding %d", len(s.Prompts), plural.Of(s.Tokens, "token"), s.PlainTokens))
 	for _, set := range r.sets() {
 		r.addTable(out, set)
 	}
@@ -77,5 +78,5 @@ func (r *Report) addSummary(out *report.Report) {
 	for _, l := range s.Behind {
 		out.Find("lever is not ahead of %s on %s: %.3f of its tokens/s", l.Policy, l.Set, l.Ratio)
 	}
-	out.Find("%d answers compared with plain decoding: %d differ", s.Compared, s.Differences)
+	out.Find("%s compared with plain decoding: %d differ", plural.Of(s.Compared, "answer"), s.Differences)
 }

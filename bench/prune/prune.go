@@ -14,6 +14,7 @@ import (
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/internal/dryrun"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/earlyexit"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -109,7 +110,7 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 	r.total = len(r.prompts) * (2 + len(curvePolicies) + 1 + len(lossShares) + 2*len(platforms()))
 	out := report.New("prune", "Pruning trees half-way through verification")
 	out.Set("models", filepath.Base(r.Model)+", "+filepath.Base(r.Draft))
-	out.Set("answers", fmt.Sprintf("%d, of %d tokens at most; trees of %d nodes", len(r.prompts), r.Tokens, Budget))
+	out.Set("answers", fmt.Sprintf("%d, of %s at most; trees of %d nodes", len(r.prompts), plural.Of(r.Tokens, "token"), Budget))
 	if err := r.decodePlainly(ctx); err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (r *run) run(ctx context.Context) (*report.Report, error) {
 			return nil, err
 		}
 	}
-	out.Find("%d answers compared with plain decoding: %d differ", r.answers, r.different)
+	out.Find("%s compared with plain decoding: %d differ", plural.Of(r.answers, "answer"), r.different)
 	if r.different > 0 {
 		return out, fmt.Errorf("%d of %d answers are not those of plain decoding", r.different, r.answers)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/internal/publish"
 )
 
@@ -174,7 +175,7 @@ func (r *Report) check(name string) error {
 		}
 		for _, row := range t.Rows {
 			if len(row) != len(t.Columns) {
-				return fmt.Errorf("table %q: a row of %d cells in %d columns", t.Title, len(row), len(t.Columns))
+				return fmt.Errorf("table %q: a row of %s in %s", t.Title, plural.Of(len(row), "cell"), plural.Of(len(t.Columns), "column"))
 			}
 		}
 	}

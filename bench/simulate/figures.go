@@ -9,6 +9,7 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 const leverName, plainName = "lever", "none"
@@ -132,10 +133,10 @@ func (s *simulation) phones(ctx context.Context, out *report.Report) error {
 	for _, b := range bars {
 		plot.Add(b)
 	}
-	out.Find("over %d configurations, lever is %.2f times as fast as plain decoding from flash (paper %.2f) and %.2f times as fast as the best chain of each (paper, over a chain: %.2f), with the acceptance of the demo pair",
-		len(overPlain), bench.GeometricMean(overPlain), bench.PaperOverPlain, bench.GeometricMean(overChain), bench.PaperOverChain)
-	out.Summary.Sentences = append(out.Summary.Sentences, fmt.Sprintf("On simulated phones, the fastest with flash as it was measured, Lever is %.1f times as fast as plain decoding from flash and %.2f times as fast as the best chain, over %d configurations.",
-		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), len(overPlain)))
+	out.Find("over %s, lever is %.2f times as fast as plain decoding from flash (paper %.2f) and %.2f times as fast as the best chain of each (paper, over a chain: %.2f), with the acceptance of the demo pair",
+		plural.Of(len(overPlain), "configuration"), bench.GeometricMean(overPlain), bench.PaperOverPlain, bench.GeometricMean(overChain), bench.PaperOverChain)
+	out.Summary.Sentences = append(out.Summary.Sentences, fmt.Sprintf("On simulated phones, the fastest with flash as it was measured, Lever is %.1f times as fast as plain decoding from flash and %.2f times as fast as the best chain, over %s.",
+		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), plural.Of(len(overPlain), "configuration")))
 	return nil
 }
 

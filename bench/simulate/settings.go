@@ -7,6 +7,7 @@ import (
 
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec/sampling"
 )
 
@@ -46,8 +47,8 @@ func (s *simulation) settings(ctx context.Context, out *report.Report) error {
 			t.Add(target.Name, c.name, len(overPlain), bench.GeometricMean(overPlain), meanInterval(overPlain), middle(overPlain),
 				bench.GeometricMean(overChain), meanInterval(overChain), middle(overChain))
 			if target.Name == s.Targets[0].Name {
-				out.Find("%s, %s: over %d prompts lever is %.2f times as fast as plain decoding (95 %% of means %s), and %.2f times as fast as the best chain of each set (%s)",
-					target.Name, c.name, len(overPlain), bench.GeometricMean(overPlain), meanInterval(overPlain), bench.GeometricMean(overChain), meanInterval(overChain))
+				out.Find("%s, %s: over %s lever is %.2f times as fast as plain decoding (95 %% of means %s), and %.2f times as fast as the best chain of each set (%s)",
+					target.Name, c.name, plural.Of(len(overPlain), "prompt"), bench.GeometricMean(overPlain), meanInterval(overPlain), bench.GeometricMean(overChain), meanInterval(overChain))
 			}
 		}
 	}

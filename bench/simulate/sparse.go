@@ -11,6 +11,7 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -194,8 +195,8 @@ func (s *simulation) sparse(ctx context.Context, out *report.Report) error {
 	for _, line := range lines {
 		plot.Add(line)
 	}
-	out.Find("with experts, lever is %.2f times as fast as plain decoding from flash, and %.2f times as fast as the best chain of each of %d configurations",
-		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), len(overPlain))
+	out.Find("with experts, lever is %.2f times as fast as plain decoding from flash, and %.2f times as fast as the best chain of each of %s",
+		bench.GeometricMean(overPlain), bench.GeometricMean(overChain), plural.Of(len(overPlain), "configuration"))
 	return nil
 }
 

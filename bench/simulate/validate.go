@@ -13,6 +13,7 @@ import (
 	"github.com/lever-go/lever/bench/policies"
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/layers"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -75,7 +76,7 @@ func (s *simulation) validate(ctx context.Context, out *report.Report, models sp
 		offs = append(offs, math.Abs(simulated/took-1))
 		t.Add(c.Name, took, simulated, 100*(simulated/took-1))
 	}
-	out.Find("simulated passes are off by %.1f%% from real ones on this machine (median of %d policies; load %s when it began)", 100*bench.Median(offs), len(offs), out.Machine.Load)
+	out.Find("simulated passes are off by %.1f%% from real ones on this machine (median of %s; load %s when it began)", 100*bench.Median(offs), plural.Of(len(offs), "policy"), out.Machine.Load)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // endToEndFlags are the flags of endtoend.
@@ -150,7 +151,7 @@ const phoneName, memoryName, freshName = "endtoend-phone", "endtoend-memory", "e
 
 // printAnswer prints a line about an answer.
 func printAnswer(a endtoend.Answer) {
-	fmt.Fprintf(cli.Stderr, "%s, %s: %.3f tokens/s, %d tokens in %d passes; the first after %.1f s\n", a.Prompt, a.Way, a.TokensPerSecond, a.Stats.Tokens, a.Passes, a.TimeToFirstToken)
+	fmt.Fprintf(cli.Stderr, "%s, %s: %.3f tokens/s, %s in %s; the first after %.1f s\n", a.Prompt, a.Way, a.TokensPerSecond, plural.Of(a.Stats.Tokens, "token"), plural.Of(a.Passes, "pass"), a.TimeToFirstToken)
 }
 
 // throttle returns the flash device, slowed by as much as this machine computes slower than the phone.

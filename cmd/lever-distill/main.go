@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/distill"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 const usage = `Usage: lever-distill --model STORE --draft MODEL [--text FILE|FOLDER]... [flags]
@@ -91,7 +92,7 @@ func train(ctx context.Context, o distill.Options, prompts string, asJSON bool) 
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(report)
 	}
-	fmt.Printf("%d samples\n", report.Samples)
+	fmt.Printf("%s\n", plural.Of(report.Samples, "sample"))
 	for _, e := range report.Exits {
 		fmt.Printf("after layer %d: held-out loss %.3f, agrees with the model on %.0f%%; pruning there saves %.1f%% of the work of trees of 64 (by the draft alone %.1f%%)\n",
 			e.Layer, e.Loss, 100*e.Agreement, 100*e.Saved, 100*e.SavedBlind)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/spf13/cobra"
@@ -171,7 +172,11 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	prompt, err := c.engine.Prepare(ctx, &request)
 	switch {
 	case errors.Is(err, spec.ErrPromptTooLong):
-		fmt.Fprintf(c.notes, "lever: the conversation and this message are too long: %s; /clear begins a new conversation, and --context makes room for more tokens, where the model allows it\n", cli.ErrorText(err))
+		fmt.Fprintf(c.notes, "lever: the conversation and this message are too long: %s\n", cli.ErrorText(err))
+		if !errors.Is(err, lever.ErrContextLimit) {
+			fmt.Fprintln(c.notes, "--context makes room for more tokens, where memory allows it.")
+		}
+		fmt.Fprintln(c.notes, "/clear begins a new conversation.")
 		return nil
 	case err != nil:
 		fmt.Fprintf(c.notes, "lever: %s\n", cli.ErrorText(err))
@@ -194,7 +199,7 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	case err != nil:
 		fmt.Fprintln(c.notes, "(stopped)")
 	default:
-		printCut(c.notes, result)
+		printCut(c.notes, c.engine, result)
 		if result.Finish == spec.FinishContext {
 			fmt.Fprintln(c.notes, "(/clear begins a new conversation)")
 		}
@@ -280,8 +285,8 @@ func (c *chat) stats(context.Context, string) error {
 		return errors.New("there has been no answer yet")
 	}
 	printStatistics(*c.last)
-	fmt.Fprintf(c.notes, "%d of %d prompt tokens were still held; all answers: %d tokens in %.2f s, %.2f tokens a pass\n",
-		c.last.ReusedTokens, c.last.PromptTokens, c.total.tokens, c.total.seconds, float64(c.total.tokens)/float64(max(c.total.passes, 1)))
+	fmt.Fprintf(c.notes, "%d of %s were still held; all answers: %s in %.2f s, %.2f tokens a pass\n",
+		c.last.ReusedTokens, plural.Of(c.last.PromptTokens, "prompt token"), plural.Of(c.total.tokens, "token"), c.total.seconds, float64(c.total.tokens)/float64(max(c.total.passes, 1)))
 	return nil
 }
 
@@ -364,7 +369,7 @@ func (c *chat) describe() error {
 	if c.engine.HasDraft() && c.flags.draft != "" {
 		draft = ", with drafts of " + modelName(c.flags.draft)
 	}
-	fmt.Fprintf(c.notes, "This is %s%s: up to %d tokens of conversation", modelName(c.flags.model), draft, c.engine.Context())
+	fmt.Fprintf(c.notes, "This is %s%s: up to %s of conversation", modelName(c.flags.model), draft, plural.Of(c.engine.Context(), "token"))
 	if _, streamed := c.engine.Plan(); !streamed {
 		fmt.Fprintln(c.notes, ", all weights in memory.")
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -85,12 +86,8 @@ func printMemory(out io.Writer, e *lever.Engine) error {
 	if err := printPlan(out, plan); err != nil {
 		return err
 	}
-	conversations := "one conversation"
-	if n := e.Parallel(); n > 1 {
-		conversations = fmt.Sprintf("%d conversations", n)
-	}
 	_, caches := e.CacheMemory()
-	_, err := fmt.Fprintf(out, "keys and values     at most %s, for %s of up to %d tokens\n", cli.FormatBytes(caches), conversations, e.Context())
+	_, err := fmt.Fprintf(out, "keys and values     at most %s, for %s of up to %s\n", cli.FormatBytes(caches), plural.Of(e.Parallel(), "conversation"), plural.Of(e.Context(), "token"))
 	return err
 }
 
@@ -108,7 +105,7 @@ func printPlan(out io.Writer, p weights.Plan) error {
 		return table.Flush()
 	}
 	if p.Ring > 0 {
-		fmt.Fprintf(table, "  ring\t%s\t%d buffers of %s\n", cli.FormatBytes(p.Ring), p.Buffers, cli.FormatBytes(int64(p.BufferBytes)))
+		fmt.Fprintf(table, "  ring\t%s\t%s of %s\n", cli.FormatBytes(p.Ring), plural.Of(p.Buffers, "buffer"), cli.FormatBytes(int64(p.BufferBytes)))
 	}
 	if p.Experts > 0 {
 		fmt.Fprintf(table, "  experts\t%s\tthose used most and last, of %s\n", cli.FormatBytes(p.Kept), cli.FormatBytes(p.Experts))
@@ -117,7 +114,7 @@ func printPlan(out io.Writer, p weights.Plan) error {
 	if p.Tables > 0 {
 		of, more = ", and as many of the inputs of layers", fmt.Sprintf(", and the rows of its tokens, of %s", cli.FormatBytes(p.Tables))
 	}
-	fmt.Fprintf(table, "  embedding rows\t%s\t%d tiles of 16 rows%s\n", cli.FormatBytes(p.Tiles), p.TileCount, of)
+	fmt.Fprintf(table, "  embedding rows\t%s\t%s of 16 rows%s\n", cli.FormatBytes(p.Tiles), plural.Of(p.TileCount, "tile"), of)
 	if p.Experts > 0 {
 		more += ", and the experts that it uses and that are not kept"
 	}

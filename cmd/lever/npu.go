@@ -10,6 +10,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels/npu"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/profile"
@@ -93,7 +94,7 @@ func printNPU(s *lever.NPUStats) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(cli.Stderr, "\nNPU %s (%s): %d products in %.2f s", s.Device, s.Placement, s.Products, s.Seconds)
+	fmt.Fprintf(cli.Stderr, "\nNPU %s (%s): %s in %.2f s", s.Device, s.Placement, plural.Of(s.Products, "product"), s.Seconds)
 	if s.Fallbacks > 0 {
 		fmt.Fprintf(cli.Stderr, "; %d on the CPU in its place", s.Fallbacks)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -140,10 +141,10 @@ func measure(ctx context.Context, flags profileFlags) (p *profile.Profile, err e
 }
 
 func printProfile(out io.Writer, p *profile.Profile) error {
-	fmt.Fprintf(out, "%s/%s, %d of %d processors, kernels %s\n", p.Machine.System, p.Machine.Architecture, p.Machine.Threads, p.Machine.Processors, p.Kernels)
+	fmt.Fprintf(out, "%s/%s, %d of %s, kernels %s\n", p.Machine.System, p.Machine.Architecture, p.Machine.Threads, plural.Of(p.Machine.Processors, "processor"), p.Kernels)
 	fmt.Fprintf(out, "memory: %.1f GB/s read\n", p.Memory/1e9)
-	fmt.Fprintf(out, "flash: %.0f MB/s with %d reads of %s under way, which take the least memory for 95 %% of the fastest (%s, %s)\n\n",
-		p.Flash.Best().BytesPerSecond/1e6, p.Flash.BestDepth, cli.FormatBytes(p.Flash.BestSize), p.Flash.Origin, modeNotes[p.Flash.Mode])
+	fmt.Fprintf(out, "flash: %.0f MB/s with %s of %s under way, which take the least memory for 95 %% of the fastest (%s, %s)\n\n",
+		p.Flash.Best().BytesPerSecond/1e6, plural.Of(p.Flash.BestDepth, "read"), cli.FormatBytes(p.Flash.BestSize), p.Flash.Origin, modeNotes[p.Flash.Mode])
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "read\tdepth\tMB/s\tmedian ms\t90 %\t99 %\tlongest\t")
 	for _, r := range p.Flash.Reads {
@@ -171,7 +172,7 @@ func printProfile(out io.Writer, p *profile.Profile) error {
 }
 
 func printModel(out io.Writer, m *profile.ModelTimes) error {
-	fmt.Fprintf(out, "\n%s: %d blocks, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, m.Blocks, cli.FormatBytes(m.Bytes), 1e6*m.Attention)
+	fmt.Fprintf(out, "\n%s: %s, %s; each 1000 positions of text add %.3f ms per row and block\n\n", m.Name, plural.Of(m.Blocks, "block"), cli.FormatBytes(m.Bytes), 1e6*m.Attention)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "rows\tblock ms\tprojection ms\tall ms\tall ms/row\t")
 	projection := gaincost.Curve{Points: m.Projection}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/spec"
 	"github.com/spf13/cobra"
 )
@@ -96,25 +97,30 @@ func runPrompt(ctx context.Context, flags modelFlags, before, arg string, raw, a
 			fmt.Fprintln(cli.Stdout)
 			printStatistics(output)
 		}
-		printCut(cli.Stderr, result)
+		printCut(cli.Stderr, engine, result)
 	}
 	return errors.Join(err, engine.Close())
 }
 
 // printCut says what ended a text before the model did.
-func printCut(out io.Writer, r lever.Result) {
+func printCut(out io.Writer, e *lever.Engine, r lever.Result) {
 	switch r.Finish {
 	case spec.FinishLength:
-		fmt.Fprintf(out, "(cut after %d tokens: --max-tokens allows more, and 0 as many as the model wants)\n", r.Tokens)
+		fmt.Fprintf(out, "(cut after %s: --max-tokens allows more, and 0 as many as the model wants)\n", plural.Of(r.Tokens, "token"))
 	case spec.FinishContext:
-		fmt.Fprintf(out, "(cut: the context of %d tokens is full; --context makes room for more, where memory and the model allow it)\n", r.PromptTokens+r.Tokens-1)
+		full := plural.Of(e.Context(), "token")
+		if limit := e.Model().MaxPositions; e.Context() < limit {
+			fmt.Fprintf(out, "(cut: the context of %s is full; --context makes room for up to %d, where memory allows it)\n", full, limit)
+		} else {
+			fmt.Fprintf(out, "(cut: the context of %s is full, and the model allows no more)\n", full)
+		}
 	}
 }
 
 func printStatistics(r runOutput) {
-	fmt.Fprintf(cli.Stderr, "\n%d tokens in %.2f s: %.1f tokens/s after %.2f s for %d prompt tokens",
-		r.Tokens, r.Seconds, r.TokensPerSecond, r.PrefillSeconds, r.PromptTokens)
-	fmt.Fprintf(cli.Stderr, "\n%d passes of the target, %.2f tokens each (policy %s: %d drafted", r.Passes, r.AcceptedPerPass, r.Policy, r.Drafted)
+	fmt.Fprintf(cli.Stderr, "\n%s in %.2f s: %.1f tokens/s after %.2f s for %s",
+		plural.Of(r.Tokens, "token"), r.Seconds, r.TokensPerSecond, r.PrefillSeconds, plural.Of(r.PromptTokens, "prompt token"))
+	fmt.Fprintf(cli.Stderr, "\n%s of the target, %.2f tokens each (policy %s: %d drafted", plural.Of(r.Passes, "pass"), r.AcceptedPerPass, r.Policy, r.Drafted)
 	if r.Pruned > 0 {
 		fmt.Fprintf(cli.Stderr, ", %d dropped half-way, %d of them wrongly: %.0f%% of the work saved", r.Pruned, r.WronglyPruned, 100*float64(r.RowLayersSaved)/float64(r.RowLayers))
 	}

@@ -168,12 +168,26 @@ func TestRunSaysThatTheTextWasCut(t *testing.T) {
 	}{
 		{[]string{"--max-tokens", "3", ducks}, "cut after 3 tokens: --max-tokens"},
 		{[]string{"--max-tokens", "3", "--json", ducks}, "cut after 3 tokens: --max-tokens"},
-		{[]string{"--max-tokens", "0", "--context", "32", "--raw", "def add(a, b):"}, "context of 32 tokens is full; --context"},
+		{[]string{"--max-tokens", "1", ducks}, "(cut after 1 token: --max-tokens"},
+		{[]string{"--max-tokens", "0", "--context", "32", "--raw", "def add(a, b):"}, "context of 32 tokens is full; --context makes room for up to 2048,"},
+		{[]string{"--max-tokens", "0", "--raw", strings.Repeat("duck ", 1010)}, "context of 2048 tokens is full, and the model allows no more"},
 		{[]string{"--max-tokens", "0", "x"}, ""},
 	} {
 		got := clitest.MustSucceed(t, append([]string{"run"}, test.args...)...)
 		if cut := strings.Contains(got.Stderr, "(cut"); cut != (test.says != "") || !strings.Contains(got.Stderr, test.says) || strings.Contains(got.Stdout, "(cut") {
 			t.Errorf("%s: %s", test.args, got.Stderr)
+		}
+	}
+}
+
+// One of a thing is not several.
+func TestRunCountsInWords(t *testing.T) {
+	for tokens, says := range map[string][]string{"1": {"\n1 token in ", "for 1 conversation of up to 50 tokens"}, "2": {"\n1 pass of the target"}} {
+		got := clitest.MustSucceed(t, "run", "--max-tokens", tokens, "--context", "50", "--dram", "4MiB", ducks)
+		for _, s := range says {
+			if !strings.Contains(got.Stderr, s) {
+				t.Errorf("no %q in %s", s, got.Stderr)
+			}
 		}
 	}
 }
@@ -188,7 +202,8 @@ func TestRunErrors(t *testing.T) {
 		"no prompt":        {[]string{}, 2, []string{"one prompt"}},
 		"two prompts":      {[]string{"a", "b"}, 2, []string{"one prompt", "it got 2"}},
 		"empty prompt":     {[]string{""}, 1, []string{"prompt is empty"}},
-		"long prompt":      {[]string{strings.Repeat("duck ", 5000)}, 1, []string{"longer than the context", "2048"}},
+		"long prompt":      {[]string{strings.Repeat("duck ", 5000)}, 1, []string{"longer than the context", "2048 tokens, and the model allows no more", "Give a shorter prompt, or a model"}},
+		"longer context":   {[]string{"--context", "99", strings.Repeat("duck ", 99)}, 1, []string{"99 tokens of the 2048 that the model allows", "--context makes room"}},
 		"unknown flag":     {[]string{"--frobnicate", ducks}, 2, []string{"--frobnicate"}},
 		"unknown policy":   {[]string{"--policy", "hope", ducks}, 2, []string{"hope", "chain"}},
 		"large budget":     {[]string{"--budget", "1000", ducks}, 2, []string{"budget", "127"}},

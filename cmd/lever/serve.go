@@ -13,6 +13,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/server"
 	"github.com/lever-go/lever/weights"
 	"github.com/spf13/cobra"
@@ -135,8 +136,8 @@ func serve(ctx context.Context, flags modelFlags, address string, options server
 		fmt.Fprintf(cli.Stderr, "lever: the chat template: %s\n", cli.ErrorText(err)) // of another conversation it may be otherwise
 	}
 	_, caches := engine.CacheMemory()
-	fmt.Fprintf(cli.Stderr, "lever: %d conversations of up to %d tokens take at most %s beside the weights\n",
-		engine.Parallel(), engine.Context(), cli.FormatBytes(caches))
+	fmt.Fprintf(cli.Stderr, "lever: %s of up to %s take at most %s beside the weights\n",
+		plural.Of(engine.Parallel(), "conversation"), plural.Of(engine.Context(), "token"), cli.FormatBytes(caches))
 	fmt.Fprintf(cli.Stderr, "lever: model %s on http://%s\n", options.Model, listener.Addr())
 	if a, ok := listener.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && options.APIKey == "" {
 		fmt.Fprintf(cli.Stderr, "lever: anyone who reaches this address can use the model; set %s to ask for a key\n", apiKeyVariable)

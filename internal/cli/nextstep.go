@@ -25,8 +25,10 @@ func NextStep(err error) string {
 		return "The store is damaged: copy it again, or convert its model again with --overwrite. 'lever verify STORE' checks all of it."
 	case errors.Is(err, spec.ErrNotParallel):
 		return "If the draft was trained with a mask token, --draft-mask-token names it; else choose another policy, such as chain."
+	case errors.Is(err, lever.ErrContextLimit):
+		return "Give a shorter prompt, or a model with a longer context."
 	case errors.Is(err, spec.ErrPromptTooLong), errors.Is(err, layers.ErrContextFull):
-		return "--context makes room for more tokens, where memory and the model allow it."
+		return "Give a shorter prompt; or --context makes room for more tokens, where memory and the model allow it."
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/weights"
 )
@@ -36,7 +37,8 @@ func TestNextStep(t *testing.T) {
 		{"a damaged manifest in the cache", manifest(cache, weights.ErrCorrupt), "It is a copy in the cache"},
 		{"a folder beside the cache", chunk(cache+"-old", weights.ErrCorrupt), "The store is damaged"},
 		{"a draft without a mask token", fmt.Errorf("policy pard: %w", spec.ErrNotParallel), "If the draft was trained"},
-		{"a long prompt", spec.ErrPromptTooLong, "--context"},
+		{"a long prompt", spec.ErrPromptTooLong, "Give a shorter prompt; or --context"},
+		{"a prompt that is too long for the model", fmt.Errorf("%w: %w", spec.ErrPromptTooLong, lever.ErrContextLimit), "Give a shorter prompt, or a model"},
 	} {
 		if got := NextStep(c.err); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)

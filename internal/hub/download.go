@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/internal/publish"
 	"github.com/minio/sha256-simd"
 )
@@ -49,7 +50,7 @@ func (c *Client) againWhile(ctx context.Context, f func() (further bool, err err
 		case errors.As(err, &final), errors.As(err, &status) && !status.passing():
 			return err
 		case failed == tries:
-			return fmt.Errorf("%w (after %d tries)", err, tries)
+			return fmt.Errorf("%w (after %s)", err, plural.Of(tries, "try"))
 		}
 		delay := pause
 		if status != nil {

@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func named(names string) params { return strings.Fields(names) }
 // bind returns the arguments in the order of the parameters.
 func (p params) bind(what string, a Args) ([]Value, error) {
 	if len(a.Values) > len(p) {
-		return nil, fmt.Errorf("%s takes at most %d arguments, not %d", what, len(p), len(a.Values))
+		return nil, fmt.Errorf("%s takes at most %s, not %d", what, plural.Of(len(p), "argument"), len(a.Values))
 	}
 	out := make([]Value, len(p))
 	for i := range out {

@@ -3,6 +3,7 @@ package jinja
 import (
 	"errors"
 	"fmt"
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // stmt is a statement, text or output.
@@ -100,7 +101,7 @@ func (t target) assign(r *run, v Value) error {
 			return err
 		}
 		if len(values) != len(t.names) {
-			return fmt.Errorf("%d values for %d names", len(values), len(t.names))
+			return fmt.Errorf("%s for %s", plural.Of(len(values), "value"), plural.Of(len(t.names), "name"))
 		}
 	}
 	for i, to := range t.names {

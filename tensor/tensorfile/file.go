@@ -12,6 +12,7 @@ import (
 
 	"github.com/lever-go/lever/internal/fileerr"
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/internal/safetensors"
 	"github.com/lever-go/lever/tensor"
 )
@@ -93,7 +94,7 @@ func fromGGUF(path string, first *gguf.File) (*File, error) {
 		}
 	}
 	if n, split := first.Metadata["split.tensors.count"].(int32); split && int(n) != len(f.tensors) {
-		err := &fileerr.Error{Format: "gguf", File: path, Reason: fmt.Sprintf("%d of %d tensors are in the files of that name", len(f.tensors), n), Err: ErrCorrupt}
+		err := &fileerr.Error{Format: "gguf", File: path, Reason: fmt.Sprintf("%d of %s are in the files of that name", len(f.tensors), plural.Of(n, "tensor")), Err: ErrCorrupt}
 		return nil, errors.Join(fmt.Errorf("tensorfile: open: %w", err), f.close())
 	}
 	return f, nil

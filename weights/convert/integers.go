@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tensor"
 )
 
@@ -172,7 +173,7 @@ func keptNote(name string, n int) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d matrices of %s have symmetric integers, which become the blocks that hold them exactly", n, name)}
+	return []string{fmt.Sprintf("%s of %s: symmetric integers become the blocks that hold them exactly", plural.Of(n, "matrix"), name)}
 }
 
 // affineNote says that n matrices have no exact block form.
@@ -180,6 +181,6 @@ func affineNote(name string, bits, n int) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d matrices of %s have %d-bit integers that no type of a store holds exactly; their values are stored like those of any other model, "+
-		"which takes more bytes than they do", n, name, bits)}
+	return []string{fmt.Sprintf("%s of %s: no type of a store holds these %d-bit integers exactly; their values are stored like those of any other model, "+
+		"which takes more bytes than they do", plural.Of(n, "matrix"), name, bits)}
 }

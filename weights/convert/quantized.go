@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lever-go/lever/internal/fileerr"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
 )
@@ -168,7 +169,7 @@ func want(found map[string]sourceTensor, name, part string, rows, cols int, type
 	case !ok:
 		return t, badSource(weights.ErrCorrupt, found[anyName(found)].file, name+part, "is missing beside the other tensors of a quantised matrix")
 	case t.rows != rows || t.cols != cols:
-		return t, badSource(weights.ErrCorrupt, t.file, t.name, "has %d rows of %d, its matrix asks for %d of %d", t.rows, t.cols, rows, cols)
+		return t, badSource(weights.ErrCorrupt, t.file, t.name, "has %s of %d, its matrix asks for %d of %d", plural.Of(t.rows, "row"), t.cols, rows, cols)
 	case !slices.Contains(types, t.dtype):
 		return t, badSource(weights.ErrUnsupported, t.file, t.name, "type %v in a quantised matrix", t.dtype)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lever-go/lever/arch"
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/internal/regular"
 	"github.com/lever-go/lever/tensor"
 	"github.com/lever-go/lever/weights"
@@ -104,7 +105,7 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 				found[name] = t
 			}
 			if t.rows < row+want.Rows || t.cols != want.Cols {
-				return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of %d", t.rows, t.cols, row+want.Rows, want.Cols)
+				return badSource(weights.ErrCorrupt, t.file, name, "has %s of %d, the configuration asks for %d of %d", plural.Of(t.rows, "row"), t.cols, row+want.Rows, want.Cols)
 			}
 			used[name] += want.Rows
 			rowBytes := int64(t.dtype.RowBytes(t.cols))
@@ -120,7 +121,7 @@ func (s *source) resolve(m *arch.Model, tied bool, found map[string]sourceTensor
 		switch {
 		case used[name] == t.rows || ignored(name):
 		case used[name] > 0:
-			return badSource(weights.ErrCorrupt, t.file, name, "has %d rows of %d, the configuration asks for %d of them", t.rows, t.cols, used[name])
+			return badSource(weights.ErrCorrupt, t.file, name, "has %s of %d, the configuration asks for %d of them", plural.Of(t.rows, "row"), t.cols, used[name])
 		case strings.HasSuffix(name, ".bias"):
 			return badSource(weights.ErrUnsupported, t.file, name, "biases")
 		default:

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/lever-go/lever/internal/gguf"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/weights"
 )
 
@@ -51,7 +52,7 @@ func openParts(path string, f *gguf.File) (_ []*gguf.File, err error) {
 	}
 	m := &metadata{values: f.Metadata, path: path}
 	if want := m.integer("split.tensors.count", int64(tensors)); m.err == nil && want != int64(tensors) {
-		return nil, badSource(weights.ErrCorrupt, path, "", "has %d tensors in %d parts, not %d; are they parts of one model?", tensors, count, want)
+		return nil, badSource(weights.ErrCorrupt, path, "", "has %s in %s, not %d; are they parts of one model?", plural.Of(tensors, "tensor"), plural.Of(count, "part"), want)
 	}
 	return files, m.err
 }
