@@ -90,9 +90,9 @@ func (e *Engine) openConversations(cfg Config) error {
 	if c.most = max(cfg.Parallel, 1); c.most > 1 {
 		c.group = joint.NewGroup()
 		if e.draft != nil {
-			c.draft = c.group.Add(e.draft.decoder, joint.Options{})
+			c.draft = c.group.Add(e.draft.decoder, e.draft.shared())
 		}
-		c.target = c.group.Add(e.target.decoder, joint.Options{})
+		c.target = c.group.Add(e.target.decoder, e.target.shared())
 		for _, m := range e.models() { // whose layers may not be made for several
 			s, err := m.decoder.NewSequence()
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/kernels/npu/offload"
 	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/layers/joint"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
 	"github.com/lever-go/lever/weights"
@@ -186,6 +187,14 @@ func (m *model) openReader(ctx context.Context, cfg Config, dram int64) error {
 
 // headStreamed reports whether every projection reads the output head from flash.
 func (m *model) headStreamed() bool { return m.streamer != nil && !m.streamer.Plan().HeadPinned }
+
+// shared returns how texts share passes. Where weights are in memory, the time of a pass grows with its rows, so that fewer let others wait less at little cost.
+func (m *model) shared() (o joint.Options) {
+	if m.maxBatch == residentBatch {
+		o.Chains = 3 * residentBatch / 8
+	}
+	return o
+}
 
 // readers returns the number of goroutines that wait for reads while the model computes.
 func (m *model) readers() int {

@@ -27,6 +27,9 @@ func NewGroup() *Group { return &Group{} }
 type Options struct {
 	// Piece is the number of rows of a chain that are computed in a pass in which others have rows; the default is three eighths of what a pass holds.
 	Piece int
+	// Chains is the number of rows of a pass over nothing but chains while there are several members; the default is all that a pass holds. With fewer, who
+	// joins waits less, and passes that take long whatever they compute are more.
+	Chains int
 }
 
 // Model is a decoder whose passes are shared.
@@ -35,6 +38,7 @@ type Model struct {
 	decoder *layers.Decoder
 	rows    int // of a pass
 	piece   int
+	chains  int                  // rows of a pass over chains alone
 	passes  chan struct{}        // has a value during a pass and whatever else changes sequences
 	took    [kinds]time.Duration // a pass of late, by kind
 	parts   []layers.Part        // of the pass under way
@@ -44,9 +48,12 @@ type Model struct {
 // Add adds a decoder, from whose sequences nothing else may compute from now on. Those whose passes are shorter are added before others, and all
 // before anybody joins.
 func (g *Group) Add(d *layers.Decoder, o Options) *Model {
-	m := &Model{group: g, decoder: d, rows: d.MaxRows(), piece: o.Piece, passes: make(chan struct{}, 1)}
+	m := &Model{group: g, decoder: d, rows: d.MaxRows(), piece: o.Piece, chains: o.Chains, passes: make(chan struct{}, 1)}
 	if m.piece < 1 {
 		m.piece = max(1, 3*m.rows/8)
+	}
+	if m.chains < 1 {
+		m.chains = m.rows
 	}
 	g.models = append(g.models, m)
 	return m
@@ -252,6 +259,9 @@ func (g *Group) fit(m *Model, kind int) (calls []*call) {
 		return calls
 	}
 	if chains == len(calls) {
+		if len(g.members) > 1 {
+			left = m.chains
+		}
 		return divide(calls, max(left, chains), chains)
 	}
 	piece := max(m.piece, chains)

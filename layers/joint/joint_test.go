@@ -305,6 +305,38 @@ func TestShortRequestBehindLongOnes(t *testing.T) {
 	})
 }
 
+// TestChainsLeaveTimeForOthers: while there are several members, passes over prompts alone have no more rows than is said, so that who joins need not wait
+// for one that is full.
+func TestChainsLeaveTimeForOthers(t *testing.T) {
+	const rows, chains = 32, 10
+	for members, want := range map[int]int{1: rows, 2: chains} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{group: joint.NewGroup(), weights: newSlow(t, 1, pass)}
+			w.decoders[0] = w.weights.decoder(t, rows)
+			w.target = w.group.Add(w.decoders[0], joint.Options{Chains: chains})
+			var group sync.WaitGroup
+			all := make([]*joint.Member, members)
+			for i := range all {
+				all[i] = w.group.Join()
+			}
+			for i, m := range all {
+				group.Go(func() {
+					defer m.Leave()
+					if _, err := generate(t.Context(), w.options(t, m, nil), spec.Request{Prompt: prompt(uint64(i), 101), MaxTokens: 1}, nil); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			for i, n := range w.weights.rows[:3] { // of which all members have rows
+				if n != want {
+					t.Errorf("pass %d of %d members has %d rows, want %d", i, members, n, want)
+				}
+			}
+		})
+	}
+}
+
 // TestNobodyWaitsForThoseWhoAskForNothing: one who takes time over a piece of text is waited for no longer than a pass, and if it does so again and
 // again, once.
 func TestNobodyWaitsForThoseWhoAskForNothing(t *testing.T) {
