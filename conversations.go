@@ -40,9 +40,11 @@ func (i *intake) saves(prompt []int32, held int) bool {
 	return 2*n >= len(i.prompt) && n-held >= max(worthCopying, (len(prompt)-held)/2)
 }
 
-// Awaits reports whether [Engine.Generate] lets a prompt of which nothing is held yet wait while another one, which begins alike, is being taken in.
-// Who gives turns to generations can have it wait before it gets one.
-func Awaits(prompt, other []int32) bool { return (&intake{prompt: other}).saves(prompt, 0) }
+// Awaits reports whether [Engine.Generate] lets a prompt of which no conversation holds anything wait while another one, which begins alike and of which so many
+// tokens are held, is being taken in. Who gives turns to generations can have it wait before it gets one.
+func Awaits(prompt, other []int32, held int) bool {
+	return (&intake{prompt: other}).saves(prompt, held)
+}
 
 // conversations are those that an engine keeps: as many as generations may be under way.
 type conversations struct {

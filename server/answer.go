@@ -150,7 +150,7 @@ func (s *Server) inTurn(ctx context.Context, bytes int, f func(ctx context.Conte
 		return refused(http.StatusTooManyRequests, "rate_limit_error", "queue_full", "no more than %s may wait to be prepared; try again later", plural.Of(s.options.Waiting, "request"))
 	}
 	defer s.preparing.leave()
-	return s.preparing.run(ctx, false, time.Duration(bytes)*byteLater, func() { f(s.light.givesWay(ctx)) })
+	return s.preparing.run(ctx, s.preparing.line(false, time.Now().Add(time.Duration(bytes)*byteLater), nil), func() { f(s.light.givesWay(ctx)) })
 }
 
 // answer has a job's answer generated when its turn comes, and writes it. An error says that nothing was written.

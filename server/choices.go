@@ -62,25 +62,21 @@ func (s *Server) spread(ctx context.Context, j *job) error {
 	return nil
 }
 
-// generate has the engine answer a job when its turn comes, and puts what it makes into box. Each choice has a turn of its own, for which those wait that
-// begin as another one does, until that has its prompt: the engine would let them wait. An error of one ends all.
+// generate has the engine answer a job when its turn comes, and puts what it makes into box. Each choice has a turn of its own. An error of one ends all.
 func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	arrived := time.Now()
 	var all sync.WaitGroup
-	held := make([]chan struct{}, len(j.choices)) // closed once the engine has a prompt
 	for i := range j.choices {
-		held[i] = make(chan struct{})
-		first := j.first(i)
+		prompt := j.choices[i].Tokens
+		if j.echo && j.logprobs { // all of it is computed anyway
+			prompt = nil
+		}
+		turn := s.queue.line(j.large, arrived, prompt)
 		all.Go(func() {
-			took := sync.OnceFunc(func() { close(held[i]) })
-			defer took()
-			if first < i {
-				<-held[first]
-			}
-			err := s.queue.run(ctx, j.large, -time.Since(arrived), func() {
-				if err := s.choose(ctx, j, box, i, arrived, took); err != nil {
+			err := s.queue.run(ctx, turn, func() {
+				if err := s.choose(ctx, j, box, i, arrived, turn); err != nil {
 					cancel(err)
 				}
 			})
@@ -93,21 +89,8 @@ func (s *Server) generate(ctx context.Context, j *job, box *mailbox) error {
 	return context.Cause(ctx)
 }
 
-// first returns the first choice that has a prompt for which the engine would let the i-th one wait, or i.
-func (j *job) first(i int) int {
-	if j.echo && j.logprobs { // all of a prompt is computed
-		return i
-	}
-	for first := range i {
-		if lever.Awaits(j.choices[i].Tokens, j.choices[first].Tokens) {
-			return first
-		}
-	}
-	return i
-}
-
-// choose generates a choice, and calls took when the engine has its prompt.
-func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrived time.Time, took func()) error {
+// choose generates a choice in its turn.
+func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrived time.Time, turn *turn) error {
 	if i == 0 {
 		box.begin(time.Since(arrived))
 	}
@@ -129,8 +112,11 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 			put(piece{tree: newTree(o, tok)})
 		}
 	}
-	if j.options.progress && i == 0 {
-		req.Prefill = func(done, total int) { put(piece{progress: &progress{done, total}}) }
+	req.Prefill = func(done, total int) {
+		s.queue.holds(turn, min(done, len(turn.prompt)-1)) // all once there is a token, as the draft may hold less
+		if j.options.progress && i == 0 {
+			put(piece{progress: &progress{done, total}})
+		}
 	}
 	req.ToolCall = func(d toolcall.Delta) error {
 		put(piece{calls: []toolcall.Delta{d}})
@@ -148,7 +134,7 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 		req.PromptLogits = func(token int32, logits []float32) { held.add(newLogprob(token, logits, j.top, tok.Token)) }
 	}
 	begin := sync.OnceFunc(func() {
-		took()
+		s.queue.holds(turn, len(turn.prompt))
 		if j.echo {
 			text := cmp.Or(req.Prompt, textOf(tok, req.Tokens))
 			ready = append(ready, held.shown(len(text))...)

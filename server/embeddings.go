@@ -123,7 +123,7 @@ func (r *embedRequest) vectors(ctx context.Context) (all [][]float32, err error)
 			n++
 		}
 		var some [][]float32
-		failed := s.queue.run(ctx, true, 0, func() { some, err = s.options.Engine.Embed(ctx, left[:n], r.pooling) })
+		failed := s.queue.run(ctx, s.queue.line(true, time.Now(), nil), func() { some, err = s.options.Engine.Embed(ctx, left[:n], r.pooling) })
 		if failed != nil {
 			return nil, failed
 		}

@@ -26,7 +26,7 @@ func TestQueueOrder(t *testing.T) {
 			}
 			go func() {
 				defer q.leave()
-				if err := q.run(ctx, large, 0, func() { time.Sleep(10 * time.Second); ended(name) }); err != nil {
+				if err := q.run(ctx, q.line(large, time.Now(), nil), func() { time.Sleep(10 * time.Second); ended(name) }); err != nil {
 					ended(name + " left")
 				}
 			}()
@@ -94,7 +94,7 @@ func TestQueueParallel(t *testing.T) {
 			}
 			group.Go(func() {
 				defer q.leave()
-				if err := q.run(t.Context(), false, 0, func() { time.Sleep(time.Minute) }); err != nil {
+				if err := q.run(t.Context(), q.line(false, time.Now(), nil), func() { time.Sleep(time.Minute) }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -125,7 +125,7 @@ func TestQueueKeepsATurnForSmallRequests(t *testing.T) {
 			var group sync.WaitGroup
 			for range 4 {
 				group.Go(func() {
-					if err := q.run(t.Context(), true, 0, func() { time.Sleep(time.Minute) }); err != nil {
+					if err := q.run(t.Context(), q.line(true, time.Now(), nil), func() { time.Sleep(time.Minute) }); err != nil {
 						t.Error(err)
 					}
 				})
@@ -135,12 +135,64 @@ func TestQueueKeepsATurnForSmallRequests(t *testing.T) {
 				t.Errorf("of %d turns large requests have %d", parallel, running)
 			}
 			began := time.Now()
-			if err := q.run(t.Context(), false, 0, func() {}); err != nil || time.Since(began) > 0 != (parallel == 1) {
+			if err := q.run(t.Context(), q.line(false, time.Now(), nil), func() {}); err != nil || time.Since(began) > 0 != (parallel == 1) {
 				t.Errorf("with %d turns a small request waits %v: %v", parallel, time.Since(began), err)
 			}
 			group.Wait()
 			if _, running := q.lengths(); running != 0 {
 				t.Errorf("%d run in the end", running)
+			}
+		}
+	})
+}
+
+// While a prompt is taken in, those that begin alike have no turn, in which they would wait for it; others do. A part that is taken in is waited for no more.
+func TestQueuePassesThoseWhoWouldWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const taken, answered = 10 * time.Second, 30 * time.Second
+		q := newQueue(8, 3)
+		began := time.Now()
+		var group sync.WaitGroup
+		waits := map[string][]time.Duration{}
+		var mu sync.Mutex
+		request := func(kind string, prompt []int32) {
+			turn := q.line(false, time.Now(), prompt)
+			group.Go(func() {
+				err := q.run(t.Context(), turn, func() {
+					mu.Lock()
+					waits[kind] = append(waits[kind], time.Since(began))
+					mu.Unlock()
+					for i := range 10 {
+						if time.Since(began) >= answered { // the first one's beginning is kept
+							i = 9
+						}
+						time.Sleep(taken / 10)
+						q.holds(turn, len(prompt)*(i+1)/10)
+					}
+					time.Sleep(answered - taken)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for i := range int32(4) {
+			prompt := make([]int32, 100)
+			prompt[99] = i
+			request("alike", prompt)
+		}
+		half := make([]int32, 120)
+		for i := 60; i < len(half); i++ {
+			half[i] = int32(i)
+		}
+		request("another", []int32{1, 2, 3})
+		request("half alike", half)
+		group.Wait()
+		const second = time.Second // a tenth of the first prompt, after which less than half of the half alike is to come
+		want := map[string][]time.Duration{"alike": {0, answered, answered + second, answered + 2*second}, "another": {0}, "half alike": {second}}
+		for kind, times := range want {
+			if !slices.Equal(waits[kind], times) {
+				t.Errorf("%s: turns after %v, want %v", kind, waits[kind], times)
 			}
 		}
 	})
