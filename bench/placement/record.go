@@ -234,9 +234,7 @@ type target struct {
 }
 
 func (t target) Forward(ctx context.Context, b spec.Batch) (int, error) {
-	if b.Parents != nil {
-		t.pass.Rows = len(b.Tokens)
-	}
+	t.pass.Rows = len(b.Tokens)
 	return t.Decoder.Forward(ctx, b)
 }
 
@@ -246,7 +244,7 @@ func (t target) Project(ctx context.Context, dst []float32, rows []int) error {
 }
 
 func (t target) Commit(path []int) error {
-	if t.pass.Rows > 0 {
+	if len(t.pass.Heads) > 0 { // it is no prompt
 		t.pass.Path = len(path)
 		t.passes = append(t.passes, t.pass)
 		t.pass = Pass{}
