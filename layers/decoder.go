@@ -101,6 +101,10 @@ type Batch = struct {
 	// since the last Commit, counted from 0; −1 is the last committed row. Nil is a chain that continues the last pending row.
 	Parents []int32
 
+	// Last says that only the last token's hidden state is asked for. Those of the others may then be left out, and can't be projected: keys and values
+	// need no more of the last layer than attention.
+	Last bool
+
 	// Hook is called after each layer of HookAfter, which counts from 0.
 	Hook      Hook
 	HookAfter []int
@@ -208,7 +212,10 @@ func (d *Decoder) pass(ctx context.Context) error {
 		s, tokens := sp.part.Sequence, sp.part.Batch.Tokens
 		for at := sp.from; at < sp.to; at++ {
 			if row := sp.part.First + at; !s.cache.inheritDrop(row) {
-				d.rows.add(s.cache, row, s.numbers[row], s.parent(row), tokens[at])
+				unread := sp.part.Batch.Last && sp.part.Batch.Hook == nil && at < sp.to-1
+				if d.rows.add(s.cache, row, s.numbers[row], s.parent(row), tokens[at], unread); unread {
+					s.forget(row)
+				}
 				d.tokens = append(d.tokens, tokens[at])
 			}
 		}
@@ -247,10 +254,11 @@ func (d *Decoder) layers(ctx context.Context, x []float32) error {
 	for i, layer := range d.model.Layers {
 		began := d.now()
 		d.ws.quarter = 4 * i / len(d.model.Layers)
-		if err := layer.Forward(ctx, x, &d.rows); err != nil {
+		rows := d.rows.Len()
+		if err := d.layer(ctx, i, layer, x); err != nil {
 			return err
 		}
-		d.traced(d.names[i], d.rows.Len(), began)
+		d.traced(d.names[i], rows, began)
 		if err := d.prune(i, x); err != nil {
 			return err
 		}
@@ -259,6 +267,19 @@ func (d *Decoder) layers(ctx context.Context, x []float32) error {
 		}
 	}
 	return nil
+}
+
+// layer computes a layer of x: of the last one, rows that nobody reads only as far as their keys and values need it.
+func (d *Decoder) layer(ctx context.Context, i int, layer Layer, x []float32) error {
+	b, ok := layer.(*Block)
+	if !ok || i < len(d.model.Layers)-1 || !slices.Contains(d.rows.unread, true) {
+		return layer.Forward(ctx, x, &d.rows)
+	}
+	if err := b.add(ctx, 0, 0, x, &d.rows); err != nil {
+		return err
+	}
+	d.leave(x, func(_ *Sequence, row int) bool { return d.rows.unread[row] })
+	return b.add(ctx, 1, 0, x[:d.rows.Len()*d.width], &d.rows)
 }
 
 // now returns the time if there is a trace.
@@ -277,19 +298,31 @@ func (d *Decoder) traced(part string, rows int, began time.Time) {
 
 // prune asks the hooks of the parts which rows go on after a layer, drops the others, and closes the gaps they leave in x and d.rows.
 func (d *Decoder) prune(layer int, x []float32) error {
+	begin, asked := 0, false
+	for i := range d.spans {
+		sp := &d.spans[i]
+		if b := &sp.part.Batch; b.Hook != nil && begin < sp.end && slices.Contains(b.HookAfter, layer) {
+			if err := d.ask(sp, layer, begin, x); err != nil {
+				return err
+			}
+			asked = true
+		}
+		begin = sp.end
+	}
+	if asked {
+		d.leave(x, func(s *Sequence, row int) bool { return s.cache.Dropped(d.rows.Slots[row] - s.Len()) })
+	}
+	return nil
+}
+
+// leave leaves out rows of the pass, and closes the gaps in x and d.rows.
+func (d *Decoder) leave(x []float32, out func(s *Sequence, row int) bool) {
 	begin, kept := 0, 0
 	for i := range d.spans {
 		sp := &d.spans[i]
 		end := sp.end
-		b := &sp.part.Batch
-		asks := b.Hook != nil && begin < end && slices.Contains(b.HookAfter, layer)
-		if asks {
-			if err := d.ask(sp, layer, begin, x); err != nil {
-				return err
-			}
-		}
 		for row := begin; row < end; row++ {
-			if asks && sp.part.Sequence.cache.Dropped(d.rows.Slots[row]-sp.part.Sequence.Len()) {
+			if out(sp.part.Sequence, row) {
 				continue
 			}
 			if kept != row {
@@ -301,7 +334,6 @@ func (d *Decoder) prune(layer int, x []float32) error {
 		begin, sp.end = end, kept
 	}
 	d.rows.cut(kept)
-	return nil
 }
 
 // ask asks the hook of a span, whose rows begin at a row of x, which of them go on, and drops the others.

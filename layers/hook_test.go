@@ -131,3 +131,65 @@ func TestHookThatDropsAllEndsThePass(t *testing.T) {
 	commit(t, d)
 	forward(t, d, []int32{1}, nil)
 }
+
+// With Last a batch computes less of the last layer, and what it leaves behind has the same bits: the last hidden state, keys and values, and the rows of
+// other texts in the pass.
+func TestLast(t *testing.T) {
+	cfg := small(llama)
+	last := fmt.Sprintf("block.%d.down", cfg.Layers-1)
+	rows := 0 // of the last layer's MLP
+	w := randomWeights(t, cfg, tensor.Q8_0)
+	short := newDecoder(t, cfg, w, arch.Options{MaxBatch: 5, Observer: func(matrix string, _ []float32, n, _ int, _ bool) {
+		if matrix == last {
+			rows += n
+		}
+	}})
+	whole := newDecoder(t, cfg, w, arch.Options{MaxBatch: 5})
+	decoders := []*layers.Decoder{short, whole}
+	var others []*layers.Sequence
+	for _, d := range decoders {
+		s, err := d.NewSequence()
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, s)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		tokens, beside := drawTokens(t, rapid.IntRange(1, 12).Draw(t, "rows")), drawTokens(t, rapid.IntRange(0, 3).Draw(t, "beside"))
+		for i, d := range decoders {
+			truncate(t, d, 0)
+			forward(t, d, []int32{9, 8, 7, 6, 5}, nil) // whose hidden states are not taken for those of rows to come
+			commitAll(t, d)
+			if err := others[i].Truncate(0); err != nil {
+				t.Fatal(err)
+			}
+			parts := []layers.Part{{Sequence: d.Sequence, Batch: layers.Batch{Tokens: tokens, Last: d == short}}}
+			if len(beside) > 0 {
+				parts = append(parts, layers.Part{Sequence: others[i], Batch: layers.Batch{Tokens: beside}})
+			}
+			rows = 0
+			if err := d.ForwardAll(ctx, parts); err != nil || parts[0].Err != nil || parts[len(parts)-1].Err != nil {
+				t.Fatal(err, parts)
+			}
+			if pieces := (len(tokens) + 4) / 5; d == short && rows != pieces+len(beside) {
+				t.Fatalf("the last MLP computed %d rows for %d pieces of a prompt and %d rows beside", rows, pieces, len(beside))
+			}
+		}
+		n := len(tokens) - 1
+		sameBits(t, "the last row", short.Hidden(n), whole.Hidden(n))
+		if n > 0 && n%5 != 0 && short.Hidden(n-1) != nil {
+			t.Fatal("a hidden state that nobody asked for is there")
+		}
+		for row := range beside {
+			sameBits(t, "a row beside", others[0].Hidden(row), others[1].Hidden(row))
+		}
+		for _, d := range decoders {
+			commitAll(t, d)
+		}
+		forward(t, short, []int32{33, 34}, nil)
+		forward(t, whole, []int32{33, 34}, nil)
+		for row := range 2 {
+			sameBits(t, "after the commit", logits(t, short, row), logits(t, whole, row))
+		}
+	})
+}

@@ -13,6 +13,7 @@ type Rows struct {
 	Visible   []kernels.Visible // keys in that cache that the row attends to
 	Tokens    []int32           // of which the row is
 	Places    []int             // index of the row in the pass before hooks dropped others, below [Workspace].MaxRows
+	unread    []bool            // nobody asks for the hidden state
 	paths     []int32           // holds the Path of every Visible
 }
 
@@ -23,26 +24,26 @@ func (r *Rows) Len() int { return len(r.Pending) }
 func (r *Rows) Fill(c *KVCache, pending []int, tokens []int32) {
 	r.cut(0)
 	for i, row := range pending {
-		r.add(c, row, row, c.Parent(row), tokens[i])
+		r.add(c, row, row, c.Parent(row), tokens[i], false)
 	}
 }
 
 // add appends the pending row of c, whose number and whose parent's number are given.
-func (r *Rows) add(c *KVCache, row, number, parent int, token int32) {
+func (r *Rows) add(c *KVCache, row, number, parent int, token int32, unread bool) {
 	var v kernels.Visible
 	v, r.paths = c.Visible(row, r.paths)
 	r.Places = append(r.Places, len(r.Pending))
 	r.Pending, r.Parents = append(r.Pending, number), append(r.Parents, parent)
 	r.Caches, r.Slots = append(r.Caches, c), append(r.Slots, c.Slot(row))
 	r.Positions, r.Visible = append(r.Positions, c.Position(row)), append(r.Visible, v)
-	r.Tokens = append(r.Tokens, token)
+	r.Tokens, r.unread = append(r.Tokens, token), append(r.unread, unread)
 }
 
 // part returns rows from..to−1, which it shares.
 func (r *Rows) part(from, to int) Rows {
 	return Rows{
 		Pending: r.Pending[from:to], Parents: r.Parents[from:to], Caches: r.Caches[from:to], Slots: r.Slots[from:to],
-		Positions: r.Positions[from:to], Visible: r.Visible[from:to], Tokens: r.Tokens[from:to], Places: r.Places[from:to],
+		Positions: r.Positions[from:to], Visible: r.Visible[from:to], Tokens: r.Tokens[from:to], Places: r.Places[from:to], unread: r.unread[from:to],
 	}
 }
 
@@ -50,12 +51,13 @@ func (r *Rows) part(from, to int) Rows {
 func (r *Rows) move(dst, src int) {
 	r.Pending[dst], r.Parents[dst], r.Caches[dst], r.Slots[dst] = r.Pending[src], r.Parents[src], r.Caches[src], r.Slots[src]
 	r.Positions[dst], r.Visible[dst], r.Tokens[dst], r.Places[dst] = r.Positions[src], r.Visible[src], r.Tokens[src], r.Places[src]
+	r.unread[dst] = r.unread[src]
 }
 
 // cut keeps the first n rows.
 func (r *Rows) cut(n int) {
 	r.Pending, r.Parents, r.Caches, r.Slots = r.Pending[:n], r.Parents[:n], r.Caches[:n], r.Slots[:n]
-	r.Positions, r.Visible, r.Tokens, r.Places = r.Positions[:n], r.Visible[:n], r.Tokens[:n], r.Places[:n]
+	r.Positions, r.Visible, r.Tokens, r.Places, r.unread = r.Positions[:n], r.Visible[:n], r.Tokens[:n], r.Places[:n], r.unread[:n]
 	if n == 0 {
 		r.paths = r.paths[:0]
 	}

@@ -208,6 +208,13 @@ func (s *Sequence) keep(row int, hidden []float32) {
 	s.holds[at] = row
 }
 
+// forget gives up the hidden state that a pending row of that number had before.
+func (s *Sequence) forget(row int) {
+	if at := row % s.d.ws.maxRows; at < len(s.holds) {
+		s.holds[at] = -1
+	}
+}
+
 // Hidden returns the hidden state of a pending row after the final norm, [Width], which the head turns into logits. It is valid until
 // the next Forward. It is nil where there is none: see [Sequence.Project].
 func (s *Sequence) Hidden(row int) []float32 {
@@ -227,7 +234,7 @@ func (s *Sequence) state(row int) ([]float32, error) {
 	}
 	at, width := row%s.d.ws.maxRows, s.d.width
 	if at >= len(s.holds) || s.holds[at] != row {
-		return nil, fmt.Errorf("layers: the hidden state of row %d is gone: those of the latest %d rows are kept", row, s.d.ws.maxRows)
+		return nil, fmt.Errorf("layers: the hidden state of row %d is gone: those of the latest %d rows are kept, as far as they were asked for", row, s.d.ws.maxRows)
 	}
 	return s.hidden[at*width : (at+1)*width], nil
 }

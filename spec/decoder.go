@@ -11,6 +11,9 @@ type Batch = struct {
 	// the tokens are a chain that continues the last pending row.
 	Parents []int32
 
+	// Last says that only the last token's hidden state is asked for. Those of the others may then be left out, and can't be projected.
+	Last bool
+
 	// Hook is called after each layer of HookAfter, which counts from 0. A model without layers may ignore it unless there is a [Pruner].
 	Hook      Hook
 	HookAfter []int

@@ -299,7 +299,7 @@ func fill(ctx context.Context, m Decoder, sequence []int32, maxBatch int, progre
 	for m.Len() < len(sequence) {
 		tokens := sequence[m.Len():]
 		tokens = tokens[:min(maxBatch, len(tokens))]
-		if _, err := m.Forward(ctx, Batch{Tokens: tokens}); err != nil {
+		if _, err := m.Forward(ctx, Batch{Tokens: tokens, Last: true}); err != nil {
 			return err
 		}
 		if err := m.Commit(path[:len(tokens)]); err != nil {

@@ -71,7 +71,7 @@ func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tre
 	}
 	batch := p.batch
 	if tree.Len() == 1 {
-		batch.Parents = nil // of a chain
+		batch.Parents, batch.Last = nil, true // of a chain
 	}
 	if _, err := target.Forward(ctx, batch); err != nil {
 		return err

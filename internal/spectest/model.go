@@ -40,6 +40,7 @@ type HashRow struct {
 	Parent int
 	Depth  int
 	Gone   bool // a hook dropped it
+	Unread bool // nobody asks for its logits
 }
 
 // HashLayers is the number of layers that hooks see. A hidden state is the state itself, in pieces of 16 bits as numbers from 0 to 1.
@@ -132,7 +133,8 @@ func (m *HashModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
 			m.Pending = m.Pending[:first]
 			return 0, fmt.Errorf("hash model: position %d is outside the context", len(m.Committed)+depth)
 		}
-		m.Pending = append(m.Pending, HashRow{State: Mix(state, uint64(token)+1), Token: token, Parent: parent, Depth: depth})
+		unread := b.Last && i < len(b.Tokens)-1
+		m.Pending = append(m.Pending, HashRow{State: Mix(state, uint64(token)+1), Token: token, Parent: parent, Depth: depth, Unread: unread})
 	}
 	for _, layer := range b.HookAfter {
 		if err := m.hook(b.Hook, layer, first); err != nil {
@@ -174,7 +176,7 @@ func (m *HashModel) Project(_ context.Context, dst []float32, rows []int) error 
 		return fmt.Errorf("hash model: %d logits for %d rows of %d", len(dst), len(rows), m.VocabSize)
 	}
 	for i, row := range rows {
-		if row < 0 || row >= len(m.Pending) || m.Pending[row].Gone {
+		if row < 0 || row >= len(m.Pending) || m.Pending[row].Gone || m.Pending[row].Unread {
 			return fmt.Errorf("hash model: project: row %d of %d", row, len(m.Pending))
 		}
 		m.Logits(dst[i*m.VocabSize:(i+1)*m.VocabSize], m.Pending[row].State)
