@@ -62,7 +62,8 @@ type Config struct {
 	// Context is the largest number of tokens of prompt and answer; if zero, as many as the model was made for, at most 8192.
 	Context int
 	// KV is the type of the cached keys and values: tensor.F16, also by default; tensor.Q8_0, which takes 17/32 of the memory and rounds each block of
-	// 32 elements to bytes, and needs heads of a multiple of 32; or tensor.F32.
+	// 32 elements to bytes; tensor.Q4_0, which takes 13/32 and means values in Q4_0 with keys in Q8_0; or tensor.F32. Q8_0 and Q4_0 need heads of a
+	// multiple of 32 elements.
 	KV tensor.DType
 	// Prune is the part of the expected accepted tokens of a tree that may be given up by dropping nodes half-way through the target, up to
 	// 1, which leaves one path; [PruneAuto], the default, drops what is not worth its time as far as the policy can tell, and [PruneOff]

@@ -2,6 +2,7 @@ package lever_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -9,51 +10,51 @@ import (
 	"github.com/lever-go/lever/tensor"
 )
 
-// A cache of bytes costs the demo hardly any of what it knows: its mean negative log-likelihood of one long text is that of an F16 cache, nearly.
+// A quantised cache costs the demo hardly any of what it knows: of one long text, its mean negative log-likelihood is that of an F16 cache, nearly, and
+// so is what it expects of each next token.
 func TestQuantisedCacheKeepsQuality(t *testing.T) {
 	tokens, bound := 2000, 0.002
 	if testing.Short() {
 		tokens, bound = 500, 0.005
 	}
 	pair := demoPair(t)
+	engine := open(t, lever.Config{Model: pair.Target, KV: tensor.F16})
 	var text []int32
-	nll := map[tensor.DType]float64{}
-	for _, kv := range []tensor.DType{tensor.F16, tensor.Q8_0} {
-		engine := open(t, lever.Config{Model: pair.Target, KV: kv})
-		for _, prompt := range benchmarkPrompts(t, 40) {
-			ids, err := engine.Encode(t.Context(), lever.Request{Prompt: prompt})
-			if err != nil {
-				t.Fatal(err)
-			}
-			text = append(text, ids...)
+	for _, prompt := range benchmarkPrompts(t, 40) {
+		ids, err := engine.Encode(t.Context(), lever.Request{Prompt: prompt})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(text) < tokens {
-			t.Fatalf("%d tokens of text", len(text))
-		}
-		text = text[:tokens]
-		nll[kv] = meanNLL(t, engine.Target(), text)
+		text = append(text, ids...)
 	}
-	if d := nll[tensor.Q8_0] - nll[tensor.F16]; math.Abs(d) > bound || d == 0 {
-		t.Errorf("the mean is %.5f with bytes and %.5f with F16", nll[tensor.Q8_0], nll[tensor.F16])
-	} else {
-		t.Logf("the mean of %d tokens is %.5f with bytes and %.5f with F16: %+.5f", tokens, nll[tensor.Q8_0], nll[tensor.F16], d)
+	if len(text) < tokens {
+		t.Fatalf("%d tokens of text", len(text))
+	}
+	text = text[:tokens]
+	exact := logProbabilities(t, engine.Target(), text)
+	for kv, most := range map[tensor.DType]float64{tensor.Q8_0: 0.0005, tensor.Q4_0: 0.002} {
+		rounded := logProbabilities(t, open(t, lever.Config{Model: pair.Target, KV: kv}).Target(), text)
+		shift, divergence := meanNLL(rounded, text)-meanNLL(exact, text), meanDivergence(exact, rounded)
+		if math.Abs(shift) > bound || divergence > most || divergence == 0 {
+			t.Errorf("%v: the mean is %+.5f away, the divergence %.5f", kv, shift, divergence)
+		}
+		t.Logf("the mean of %d tokens is %.5f with %v and %.5f with F16: %+.5f; the divergence is %.5f", tokens, meanNLL(rounded, text), kv, meanNLL(exact, text), shift, divergence)
 	}
 }
 
-// meanNLL returns the mean negative log-likelihood of the tokens after the first.
-func meanNLL(t *testing.T, decoder *layers.Decoder, ids []int32) float64 {
+// logProbabilities returns those of all tokens after each token but the last.
+func logProbabilities(t *testing.T, decoder *layers.Decoder, ids []int32) (rows [][]float32) {
 	t.Helper()
 	const batch = 64
-	sum, logits := 0.0, make([]float32, batch*decoder.Vocab())
 	for i := 0; i < len(ids)-1; i += batch {
 		n := min(batch, len(ids)-1-i)
-		path := make([]int, n)
+		path, logits := make([]int, n), make([]float32, n*decoder.Vocab())
 		for j := range path {
 			path[j] = j
 		}
 		_, err := decoder.Forward(t.Context(), layers.Batch{Tokens: ids[i : i+n]})
 		if err == nil {
-			err = decoder.Project(t.Context(), logits[:n*decoder.Vocab()], path)
+			err = decoder.Project(t.Context(), logits, path)
 		}
 		if err == nil {
 			err = decoder.Commit(path)
@@ -61,12 +62,33 @@ func meanNLL(t *testing.T, decoder *layers.Decoder, ids []int32) float64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for j := range n {
-			row := logits[j*decoder.Vocab() : (j+1)*decoder.Vocab()]
-			sum += logSumExp(row) - float64(row[ids[i+j+1]])
+		for row := range slices.Chunk(logits, decoder.Vocab()) {
+			sum := float32(logSumExp(row))
+			for k := range row {
+				row[k] -= sum
+			}
+			rows = append(rows, row)
 		}
 	}
-	return sum / float64(len(ids)-1)
+	return rows
+}
+
+// meanNLL returns the mean negative log-likelihood of the tokens after the first.
+func meanNLL(rows [][]float32, ids []int32) (mean float64) {
+	for i, row := range rows {
+		mean -= float64(row[ids[i+1]]) / float64(len(rows))
+	}
+	return mean
+}
+
+// meanDivergence returns the mean divergence (Kullback-Leibler) of what is expected of the next token from what should be.
+func meanDivergence(want, got [][]float32) (mean float64) {
+	for i, row := range want {
+		for k, p := range row {
+			mean += math.Exp(float64(p)) * float64(p-got[i][k]) / float64(len(want))
+		}
+	}
+	return mean
 }
 
 // A bound of all memory leaves to weights what keys and values do not take, and no less than half.
@@ -80,6 +102,7 @@ func TestMemoryIsShared(t *testing.T) {
 	}{
 		{tensor.F16, 1, 1000, 4 << 20}, // 8 layers, 2, 1,024 positions, 128 elements, 2 bytes
 		{tensor.Q8_0, 2, 1000, 4 << 20 * 17 / 16},
+		{tensor.Q4_0, 2, 1000, 4 << 20 * 13 / 16},
 		{tensor.F16, 4, 2048, memory / 2},
 	} {
 		engine := open(t, lever.Config{Model: pair.Target, Memory: memory, KV: c.kv, Parallel: c.parallel, Context: c.context})

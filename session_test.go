@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever"
@@ -45,6 +46,7 @@ func TestSession(t *testing.T) {
 		"f16":      {Model: pair.Target, Draft: pair.Draft},
 		"f32":      {Model: pair.Target, Draft: pair.Draft, KV: tensor.F32},
 		"no draft": {Model: pair.Target, KV: tensor.Q8_0},
+		"q4_0":     {Model: pair.Target, Draft: pair.Draft, KV: tensor.Q4_0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.session")
@@ -115,6 +117,16 @@ func TestSessionRefuses(t *testing.T) {
 	try("a later version", engine, resum(later), lever.ErrSessionVersion)
 	try("other keys and values", open(t, lever.Config{Model: pair.Target, KV: tensor.F32}), good, lever.ErrSessionForeign)
 	try("keys and values in bytes", open(t, lever.Config{Model: pair.Target, KV: tensor.Q8_0}), good, lever.ErrSessionForeign)
+	nibbles := open(t, lever.Config{Model: pair.Target, KV: tensor.Q4_0})
+	try("values in four bits", nibbles, good, lever.ErrSessionForeign)
+	converse(t, nibbles)
+	if err := nibbles.SaveSession(path+"4", nil); err != nil {
+		t.Fatal(err)
+	}
+	inBytes := open(t, lever.Config{Model: pair.Target, KV: tensor.Q8_0})
+	if _, err := inBytes.LoadSession(path + "4"); !errors.Is(err, lever.ErrSessionForeign) || !strings.Contains(err.Error(), "in q4_0; this one of 8 in q8_0") {
+		t.Errorf("values of four bits where they are bytes: %v", err)
+	}
 	try("another model", open(t, lever.Config{Model: pair.Draft}), good, lever.ErrSessionForeign)
 	try("a smaller context", open(t, lever.Config{Model: pair.Target, Context: 200}), good, nil)
 

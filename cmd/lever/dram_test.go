@@ -17,10 +17,13 @@ func TestLeastMemoryIsEnough(t *testing.T) {
 		t.Fatalf("status %d: %s", got.Status, got.Stderr)
 	}
 	clitest.MustSucceed(t, "run", "--dram", least[1], "--max-tokens", "2", ducks)
-	// The demo has 8 layers with one head of 128 elements, and its draft 3 of 64; 4 pages of 256 positions hold 1,000, of 17/16 bytes for each element.
-	got = clitest.Execute(t, "run", "--dram", least[1], "--kv", "q8_0", "--context", "1000", "--max-tokens", "2", ducks)
-	if want := "keys and values     at most 2.5 MiB, for 1 conversation of up to 1000 tokens\n"; !strings.Contains(got.Stderr, want) {
-		t.Errorf("no %q in: %s", want, got.Stderr)
+	// The demo has 8 layers with one head of 128 elements, and its draft 3 of 64; 4 pages of 256 positions hold 1,000, of 17/16 bytes for each element,
+	// and 9/16 for each of values in Q4_0.
+	for kv, size := range map[string]string{"q8_0": "2.5 MiB", "q4_0": "1.9 MiB"} {
+		got = clitest.Execute(t, "run", "--dram", least[1], "--kv", kv, "--context", "1000", "--max-tokens", "2", ducks)
+		if want := "keys and values     at most " + size + ", for 1 conversation of up to 1000 tokens\n"; !strings.Contains(got.Stderr, want) {
+			t.Errorf("%s: no %q in: %s", kv, want, got.Stderr)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func TestNumbersThatCantBeMeant(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"run --policy", "opttree"}, {"chat --kv", "f16"}, {"serve --npu", "host"}, {"convert --type", "q4_0"}, {"run --model", "gguf"},
+		{"run --policy", "opttree"}, {"chat --kv", "q4_0"}, {"serve --npu", "host"}, {"convert --type", "q4_0"}, {"run --model", "gguf"},
 		{"run --flash-profile", "ufs-4.0"}, {"convert", "gguf"}, {"run --dram", "auto"},
 	} {
 		got := clitest.MustSucceed(t, append(append([]string{"__complete"}, strings.Fields(test.args)...), "")...)

@@ -61,7 +61,7 @@ func (f *modelFlags) register(flags *pflag.FlagSet) {
 	flags.Func("draft-mask-token", "`id` of the token by which the draft predicts several tokens at once (default: what its configuration names)", f.setDraftMask)
 	flags.Var(&f.dram, "dram", dramHelp)
 	flags.IntVar(&f.context, "context", 0, "most tokens of prompt and answer together (default: the model's own limit, at most 8192)")
-	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16; q8_0 for about half the memory, rounded to bytes; or f32 for twice and no rounding")
+	flags.StringVar(&f.kv, "kv", "f16", "type of the cached keys and values: f16; q8_0 for about half the memory, rounded to bytes; q4_0 for two fifths, keys in q8_0 and values in q4_0; or f32 for twice and no rounding")
 	flags.IntVar(&f.threads, "threads", 0, "worker threads (default: one per performance core)")
 	flags.BoolVar(&f.bigCores, "big-cores", false, "keep the workers on the performance cores, where the processor has slower ones too")
 	flags.StringVar(&f.profile, "profile", "", "what lever profile measured, for read sizes and the lever policy (default: profile.json in the cache folder, if it is there)")
@@ -94,7 +94,7 @@ func (f *modelFlags) setDraftMask(text string) error {
 }
 
 // kvTypes are the values of --kv.
-var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32, "q8_0": tensor.Q8_0}
+var kvTypes = map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32, "q8_0": tensor.Q8_0, "q4_0": tensor.Q4_0}
 
 // open opens the models that the flags name.
 func (f *modelFlags) open(ctx context.Context, bar *cli.Progress) (*lever.Engine, error) {
@@ -192,7 +192,7 @@ func (f *modelFlags) check() error {
 	case !(f.minProb >= 0 && f.minProb <= 1) || f.minProb > 0 && f.policy != baseline.ChainKind.Name:
 		return cli.UsageErrorf("--min-prob is a probability for --policy chain")
 	case kvTypes[f.kv] == tensor.Invalid:
-		return cli.UsageErrorf("unknown type %q of keys and values; choose f16, q8_0 or f32", f.kv)
+		return cli.UsageErrorf("unknown type %q of keys and values; choose f16, q8_0, q4_0 or f32", f.kv)
 	case slices.Contains(f.stop, ""):
 		return cli.UsageErrorf("--stop needs a string that is not empty")
 	}

@@ -11,7 +11,7 @@ import (
 // completeFlags lets shells complete the values of flags that cmd and its commands have.
 func completeFlags(cmd *cobra.Command) {
 	fixed := map[string][]string{
-		"policy": lever.PolicyNames(), "npu": npu.Drivers(), "kv": {"f16", "q8_0", "f32"}, "type": append(StoreTypes(), MixNames()...), "prune": {"auto", "off"}, "dram": {"auto"},
+		"policy": lever.PolicyNames(), "npu": npu.Drivers(), "kv": {"f16", "q8_0", "q4_0", "f32"}, "type": append(StoreTypes(), MixNames()...), "prune": {"auto", "off"}, "dram": {"auto"},
 	}
 	for name, values := range fixed {
 		if cmd.Flags().Lookup(name) != nil {
