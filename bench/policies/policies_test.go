@@ -105,6 +105,9 @@ func TestRunReportsWhatFitsTogether(t *testing.T) {
 	if len(result.Results) != 2*len(variants) || steps != total || total != 2*2*len(variants) {
 		t.Fatalf("%d results, %d of %d answers", len(result.Results), steps, total)
 	}
+	if left := result.Settings.LeftOut; !slices.Equal(left, []string{"pard"}) || slices.ContainsFunc(variants, func(c policies.Variant) bool { return c.Policy == "pard" }) {
+		t.Errorf("the demo's draft has no mask token, but %q are left out of %v", left, variants)
+	}
 	for _, c := range variants {
 		if _, err := lever.NewPolicy(c.Policy, c.Budget); err != nil {
 			t.Error(err)
@@ -164,7 +167,7 @@ func checkPresented(t *testing.T, r *policies.Report) {
 	if err := saved.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"gsm8k", "geometric mean", "lever ÷ plain decoding", "0 differ"} {
+	for _, want := range []string{"gsm8k", "geometric mean", "lever ÷ plain decoding", "0 differ", "policies left out: pard"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text does not say %q:\n%s", want, text.String())
 		}

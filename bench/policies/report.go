@@ -35,6 +35,7 @@ type Settings struct {
 	Scale       float64   `json:"scale"`           // every byte that is read counts as that many
 	Devices     int       `json:"devices_per_set"` // at work at the same time
 	Variants    []Variant `json:"policies"`
+	LeftOut     []string  `json:"policies_left_out,omitempty"` // as [LeftOut] returns them
 	Tokens      int       `json:"tokens"`
 	PlainTokens int       `json:"plain_tokens"`
 	WarmTokens  int       `json:"warm_up_tokens"`
@@ -44,7 +45,7 @@ type Settings struct {
 func (r *run) settings() Settings {
 	s := Settings{
 		Model: filepath.Base(r.Model), Draft: filepath.Base(r.Draft), DRAM: r.DRAM, Flash: r.Flash.Name, PassBytes: r.PassBytes, Scale: r.scale, Devices: r.Devices,
-		Variants: r.Variants, Tokens: r.Tokens, PlainTokens: r.PlainTokens, WarmTokens: r.WarmTokens,
+		Variants: r.Variants, LeftOut: r.leftOut, Tokens: r.Tokens, PlainTokens: r.PlainTokens, WarmTokens: r.WarmTokens,
 	}
 	for _, row := range r.Flash.BytesPerSecond {
 		s.Bandwidth = max(s.Bandwidth, slices.Max(row))

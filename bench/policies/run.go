@@ -88,8 +88,9 @@ func (o Options) check() error {
 // run is one comparison on its way.
 type run struct {
 	Options
-	scale float64
-	texts [][]text // by set and prompt
+	leftOut []string // policies
+	scale   float64
+	texts   [][]text // by set and prompt
 
 	total int // answers
 	mu    sync.Mutex
@@ -172,7 +173,8 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	options := engine.SpecOptions()
 	if r.Variants == nil {
-		r.Variants = Variants(r.Budget, options.Parallel.Reach > 1)
+		parallel := options.Parallel.Reach > 1
+		r.Variants, r.leftOut = Variants(r.Budget, parallel), LeftOut(parallel)
 	}
 	target := &scripted{Decoder: options.Target}
 	options.Draft, options.Target = nil, target

@@ -2,8 +2,10 @@ package policies
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lever-go/lever"
+	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -41,11 +43,32 @@ func Variants(budget int, parallel bool) []Variant {
 		all = append(all, chain(n))
 	}
 	for _, kind := range lever.Policies {
-		if name := kind.Name; name != plainName && name != chainName && name != leverName && (parallel || kind.Draft != spec.DraftParallel) {
+		if name := kind.Name; name != plainName && name != chainName && name != leverName && !leftOut(kind, parallel) {
 			all = append(all, Variant{Name: name, Policy: name, Budget: budget})
 		}
 	}
 	return append(all, Variant{Name: leverName, Policy: leverName, Budget: budget})
+}
+
+// LeftOut returns the names of the policies that [Variants] lacks, as they need a draft model that predicts several tokens at once.
+func LeftOut(parallel bool) (names []string) {
+	for _, kind := range lever.Policies {
+		if leftOut(kind, parallel) {
+			names = append(names, kind.Name)
+		}
+	}
+	return names
+}
+
+func leftOut(kind spec.PolicyKind, parallel bool) bool {
+	return !parallel && kind.Draft == spec.DraftParallel
+}
+
+// SetLeftOut notes in a report which policies are left out, if any are, and why.
+func SetLeftOut(out *report.Report, names []string) {
+	if len(names) > 0 {
+		out.Set("policies left out", strings.Join(names, ", ")+": the draft has no mask token, so it can't predict several tokens at once")
+	}
 }
 
 // CopyingVariants returns those that show what look-up is worth: plain decoding, chains, look-up alone, and lever without it and with it.

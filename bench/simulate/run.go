@@ -140,7 +140,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 		figures = append(figures, func(ctx context.Context, out *report.Report) error { return s.pruning(ctx, out, engine) },
 			func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
 	}
-	s.describe(out)
+	s.describe(out, o.Phones, o.Targets)
 	for i, figure := range figures {
 		if err = figure(ctx, out); err != nil {
 			break
@@ -165,16 +165,21 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 }
 
 // describe notes the settings.
-func (s *simulation) describe(out *report.Report) {
+func (s *simulation) describe(out *report.Report, phones []Phone, targets []Target) {
 	out.Set("acceptance of", s.pair.pairName())
 	out.Set("prompts", s.pair.describe())
 	out.Set("tokens of an answer", s.pair.Tokens)
-	for _, d := range s.Phones {
-		out.Set(d.Name, fmt.Sprintf("flash %s; memory %.0f GB/s; %.1f · 10^12 multiply-accumulates/s on the CPU, %.1f on an NPU", d.Flash, d.Memory/1e9, d.CPU/1e12, d.NPU/1e12))
+	for _, d := range phones {
+		text := fmt.Sprintf("flash %s; memory %.0f GB/s; %.1f · 10^12 multiply-accumulates/s on the CPU", d.Flash, d.Memory/1e9, d.CPU/1e12)
+		if d.NPU > 0 {
+			text += fmt.Sprintf(", %.1f on an NPU", d.NPU/1e12)
+		}
+		out.Set(d.Name, text)
 	}
-	for _, t := range s.Targets {
+	for _, t := range targets {
 		out.Set(t.Name, fmt.Sprintf("draft %s; %.0f%% of the weights in memory", t.Draft, 100*t.InMemory))
 	}
+	policies.SetLeftOut(out, policies.LeftOut(s.pair.Draft.Positions > 1))
 }
 
 // ask returns the pair that is asked, with what a file recorded of it before.

@@ -160,6 +160,13 @@ func TestRun(t *testing.T) {
 	if row := r.Tables[i].Rows[0]; !(row[5].(float64) > 1.5*row[3].(float64)) {
 		t.Errorf("lever is hardly faster than plain decoding: %v", row)
 	}
+	i = slices.IndexFunc(r.Tables, func(x *report.Table) bool { return strings.HasPrefix(x.Title, "Draft policies") })
+	if slices.ContainsFunc(r.Tables[i].Rows, func(row []any) bool { return row[1] == "pard" }) ||
+		!slices.ContainsFunc(r.Settings, func(x report.Setting) bool {
+			return x.Name == "policies left out" && strings.HasPrefix(x.Value, "pard:")
+		}) {
+		t.Errorf("policy pard is compared with a draft that has no mask token, or nothing says why not: %v", r.Settings)
+	}
 	i = slices.IndexFunc(r.Tables, func(x *report.Table) bool { return strings.HasPrefix(x.Title, "first answers") })
 	if row := r.Tables[i].Rows[0]; !(row[3].(float64) > 0.8) {
 		t.Errorf("the first answer of lever is slower than a chain's: %v", row)
