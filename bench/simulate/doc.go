@@ -24,6 +24,8 @@
 // With a parallel draft it also compares that with the other one: tokens/s and accepted tokens, with look-up and without, and the time of drafting at equal
 // accepted length.
 //
+// [RunPairs] compares pairs of models by how often the draft is right, at the cost of one target and phone.
+//
 // [RunTypes] compares types of a target's weights, and measures them with inflated models on this machine.
 //
 // Usage:

@@ -19,16 +19,13 @@ type drafter struct {
 
 // drafters returns the draft model, and the parallel one of an engine, asked node by node and with masks.
 func (s *simulation) drafters(ctx context.Context, engine *lever.Engine) ([]drafter, error) {
-	o := s.Options
-	o.Draft, o.Record = s.Parallel, "" // the trace is of the other draft
-	wide := &simulation{Options: o}
-	var err error
-	if wide.pair, err = wide.ask(ctx, engine); err != nil {
+	wide, err := s.other(ctx, engine, s.Model, s.Parallel)
+	if err != nil {
 		return nil, err
 	}
 	single := *wide.pair
 	single.Draft.Positions = 0
-	return []drafter{{"draft", s}, {"parallel draft, node by node", &simulation{Options: o, pair: &single}}, {"parallel draft", wide}}, nil
+	return []drafter{{"draft", s}, {"parallel draft, node by node", &simulation{Options: wide.Options, pair: &single}}, {"parallel draft", wide}}, nil
 }
 
 // parallel compares the parallel draft with the other one, each with and without look-up.

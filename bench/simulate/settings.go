@@ -34,21 +34,15 @@ func (s *simulation) settings(ctx context.Context, out *report.Report) error {
 		for _, c := range samplings {
 			sampled := *s
 			sampled.sampling = c.Options
-			var overPlain, overChain []float64
-			for _, set := range s.pair.Sets {
-				best, err := sampled.best(ctx, h, set)
-				if err != nil {
-					return err
-				}
-				for i, rate := range best[2].rates {
-					overPlain, overChain = append(overPlain, rate/best[0].rates[i]), append(overChain, rate/best[1].rates[i])
-				}
+			r, err := sampled.threeWays(ctx, h)
+			if err != nil {
+				return err
 			}
-			t.Add(target.Name, c.name, len(overPlain), bench.GeometricMean(overPlain), meanInterval(overPlain), middle(overPlain),
-				bench.GeometricMean(overChain), meanInterval(overChain), middle(overChain))
+			t.Add(target.Name, c.name, len(r.overPlain), bench.GeometricMean(r.overPlain), meanInterval(r.overPlain), middle(r.overPlain),
+				bench.GeometricMean(r.overChain), meanInterval(r.overChain), middle(r.overChain))
 			if target.Name == s.Targets[0].Name {
 				out.Find("%s, %s: over %s lever is %.2f times as fast as plain decoding (95 %% of means %s), and %.2f times as fast as the best chain of each set (%s)",
-					target.Name, c.name, plural.Of(len(overPlain), "prompt"), bench.GeometricMean(overPlain), meanInterval(overPlain), bench.GeometricMean(overChain), meanInterval(overChain))
+					target.Name, c.name, plural.Of(len(r.overPlain), "prompt"), bench.GeometricMean(r.overPlain), meanInterval(r.overPlain), bench.GeometricMean(r.overChain), meanInterval(r.overChain))
 			}
 		}
 	}

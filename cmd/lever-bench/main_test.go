@@ -147,6 +147,7 @@ func TestUsageErrors(t *testing.T) {
 		"negative":           {"policies", "--tokens", "-1"},
 		"large budget":       {"policies", "--budget", "1000"},
 		"replay with more":   {"simulate", "--replay", "pair.trace", "--tokens", "3"},
+		"pair of nothing":    {"simulate", "--pair", "few bits="},
 		"rate of another":    {"endtoend", "--beside", "snail"},
 		"unknown type":       {"policies", "--check", "--types", "q3", "--model", t.TempDir(), "--draft", "d"},
 	} {

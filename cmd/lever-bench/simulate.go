@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/lever-go/lever/bench/report"
 	"github.com/lever-go/lever/bench/simulate"
@@ -13,6 +14,7 @@ import (
 type simulateFlags struct {
 	simulate.Options
 	delays []string
+	pairs  []string
 }
 
 func newSimulateExperiment() *experiment {
@@ -28,10 +30,12 @@ figures from a trace alone, without models and prompts: the same, but for the co
 		example: `  lever-bench simulate
   lever-bench simulate --first 16,32,64
   lever-bench simulate --parallel-draft parallel.lever
+  lever-bench simulate --pair '3 bits=draft-q3.lever' --pair 'another=target2.lever,draft2.lever'
   lever-bench simulate --record pair.trace --prompts-per-set 8
   lever-bench simulate --replay pair.trace`,
-		flags: f.register,
-		run:   f.run,
+		variants: []string{"simulate-pairs"},
+		flags:    f.register,
+		run:      f.run,
 	}
 }
 
@@ -39,6 +43,7 @@ func (f *simulateFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Model, "model", "", "target model that acceptance comes from (default: the embedded demo)")
 	flags.StringVar(&f.Draft, "draft", "", "its draft model (default: the demo's)")
 	flags.StringVar(&f.Parallel, "parallel-draft", "", "also compare the draft with one that predicts several tokens in one forward: its store")
+	flags.StringArrayVar(&f.pairs, "pair", nil, "instead compare pairs of models by how often the draft is right: NAME=DRAFT of another draft, or NAME=TARGET,DRAFT (can be repeated)")
 	flags.IntVar(&f.Prompts, "prompts-per-set", 0, "prompts of each set (default: 2)")
 	flags.IntVar(&f.Tokens, "tokens", 0, "most tokens of an answer (default: 64)")
 	flags.IntSliceVar(&f.First, "first", nil, "also compare the first answers of new processes, of so many tokens: a list such as 16,32,64")
@@ -50,6 +55,9 @@ func (f *simulateFlags) register(flags *pflag.FlagSet) {
 func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Report, error) {
 	if f.Model != "" && f.Draft == "" {
 		return nil, cli.UsageErrorf("--model needs --draft")
+	}
+	if len(f.pairs) > 0 && (f.Record != "" || f.Replay != "" || f.Parallel != "" || f.First != nil || f.delays != nil) {
+		return nil, cli.UsageErrorf("--pair goes with none of --record, --replay, --parallel-draft, --first and --delays: nothing else is simulated")
 	}
 	o := f.Options
 	if c.quick {
@@ -83,5 +91,29 @@ func (f *simulateFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 		setDefault(&o.Tokens, 32)
 		o.Sets = o.Sets[:min(2, len(o.Sets))]
 	}
-	return simulate.Run(ctx, o)
+	if len(f.pairs) == 0 {
+		return simulate.Run(ctx, o)
+	}
+	pairs, err := f.otherPairs(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress = unevenProgress("simulate", "pairs")
+	return simulate.RunPairs(ctx, o, pairs)
+}
+
+// otherPairs returns the pairs of --pair. A draft alone is of the target.
+func (f *simulateFlags) otherPairs(target string) (pairs []simulate.Pair, err error) {
+	for _, text := range f.pairs {
+		name, models, _ := strings.Cut(text, "=")
+		p := simulate.Pair{Name: name, Model: target, Draft: models}
+		if model, draft, two := strings.Cut(models, ","); two {
+			p.Model, p.Draft = model, draft
+		}
+		if p.Name == "" || p.Model == "" || p.Draft == "" {
+			return nil, cli.UsageErrorf("--pair %q is no NAME=DRAFT or NAME=TARGET,DRAFT", text)
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
 }
