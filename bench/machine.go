@@ -45,7 +45,11 @@ func (m Machine) String() string {
 	if name == "" {
 		name = "processor"
 	}
-	return fmt.Sprintf("%s, %d × %s, kernels %s, %s, commit %s", m.System, m.Processors, name, m.Kernels, m.Go, m.Commit)
+	text := fmt.Sprintf("%s, %d × %s, kernels %s, %s", m.System, m.Processors, name, m.Kernels, m.Go)
+	if m.Commit != "" {
+		text += ", commit " + m.Commit
+	}
+	return text
 }
 
 // commit returns the commit that the program was built from or, where the build does not know, that of the work tree it runs in.

@@ -1,6 +1,13 @@
 package endtoend
 
-import "github.com/lever-go/lever/bench/report"
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/bench/simulate"
+)
 
 // part is what a pass spends time on, in seconds.
 type part struct {
@@ -62,6 +69,7 @@ func (r *run) bound(out *report.Report, ways []string, chain string) {
 		}
 		t.Add(row...)
 	}
+	r.compareSimulated(out, ways)
 	if chain == "" {
 		return
 	}
@@ -85,4 +93,28 @@ func (r *run) bound(out *report.Report, ways []string, chain string) {
 		out.Find("were a pass of lever no longer than its reading alone, %.3f s instead of %.3f, the ratio would be %.2f; as it is, 2.0 would take %.2f tokens a pass", reading, mine.pass,
 			ratio*mine.pass/reading, 2/ratio*mine.accepted)
 	}
+}
+
+// compareSimulated compares passes with those that package simulate makes of what they read, computed and drafted, where flash is a device that it knows and
+// what is read of it does not depend on the text, as experts do.
+func (r *run) compareSimulated(out *report.Report, ways []string) {
+	if r.Flash == nil || r.plan.Experts > 0 {
+		return
+	}
+	t := out.AddTable("Passes as they were, and simulated from what they read, computed and drafted", report.Text("decoding"), report.Number("s/pass", 3), report.Number("simulated", 3),
+		report.Number("÷ simulated", 2))
+	all := r.byWay()
+	most := 0.0
+	var said []string
+	for _, w := range ways {
+		if w == residentName || r.isPeer(w) {
+			continue
+		}
+		f := all[w]
+		seconds := simulate.PassSeconds(r.Flash, r.plan, simulate.Work{Bytes: f.bytes * f.accepted, Computing: f.computing * f.pass, Drafting: f.drafting * f.pass})
+		t.Add(w, f.pass, seconds, f.pass/seconds)
+		most = max(most, math.Abs(f.pass/seconds-1))
+		said = append(said, fmt.Sprintf("%s %.2f times", w, f.pass/seconds))
+	}
+	out.Find("passes take as long as simulated ones that read, compute and draft as much, within %.0f%%: %s", 100*most, strings.Join(said, ", "))
 }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
 )
 
 // The parts of a pass are all of it, and the longest difference is named with what it costs.
@@ -35,6 +37,32 @@ func TestBound(t *testing.T) {
 	}
 	if got := out.Tables[0].Rows[1][8].(float64); got < 0.31 || got > 0.32 { // 0.5 s of reading in a pass of 1.6
 		t.Errorf("lever reaches %v of the bound", got)
+	}
+}
+
+// A pass that waits for flash takes as long as a simulated one, and one that took twice as long does not.
+func TestComparedWithSimulated(t *testing.T) {
+	flash := &flashsim.Profile{Name: "test", Sizes: []int64{4 << 20}, Depths: []int{4}, BytesPerSecond: [][]float64{{1e9}}}
+	r := &run{
+		Options: Options{Flash: flash},
+		plan:    weights.Plan{Ring: 1 << 30, Streamed: 1e9, ReadSize: 4 << 20, Depth: 4},
+		answers: []Answer{
+			{Way: plainName, Stats: spec.Stats{Tokens: 10, Passes: 10, Seconds: 10, ComputeSeconds: 2, IOStats: spec.IOStats{BytesRead: 1e10}}},
+			{Way: leverName, Stats: spec.Stats{Tokens: 40, Passes: 10, Seconds: 20, ComputeSeconds: 5, DraftSeconds: 1, IOStats: spec.IOStats{BytesRead: 1e10}}},
+			{Way: residentName, Stats: spec.Stats{Tokens: 10, Passes: 10, Seconds: 2, ComputeSeconds: 2}},
+		},
+	}
+	out := report.New("test", "")
+	r.compareSimulated(out, []string{residentName, plainName, leverName})
+	if len(out.Tables) != 1 || len(out.Tables[0].Rows) != 2 || !strings.Contains(out.Findings[0], "within 100%: plain 1.00 times, lever 2.00 times") {
+		t.Errorf("tables %v, findings %q", out.Tables, out.Findings)
+	}
+	for _, c := range []func(){func() { r.plan.Experts = 1 }, func() { r.plan.Experts, r.Flash = 0, nil }} {
+		c()
+		out := report.New("test", "")
+		if r.compareSimulated(out, []string{plainName}); len(out.Tables) != 0 {
+			t.Errorf("compared without a device, or with experts: %v", out.Tables)
+		}
 	}
 }
 

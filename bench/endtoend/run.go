@@ -15,6 +15,7 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/spec/baseline"
 	"github.com/lever-go/lever/spec/gaincost"
@@ -41,6 +42,8 @@ type Options struct {
 	// CPUShare says, where OpenFile plays a phone's flash that is slowed as many times as this machine computes slower than the phone, how fast this machine
 	// computes as a part of the phone's speed. Rates of the phone are those measured divided by it. If zero, nothing is said of a phone.
 	CPUShare float64
+	// Flash, if not nil, is the device that OpenFile plays. Passes are compared with those that package simulate makes of their parts.
+	Flash *flashsim.Profile
 	// OpenFile opens the target's files; if nil, as they are.
 	OpenFile func(path string) (weights.File, error)
 	// Record is a file that every answer is written to when it is complete; if empty, none is. What one of the same measurement holds already is not

@@ -15,7 +15,9 @@ func (r *Report) Present() *report.Report {
 	out.Machine, out.Seconds, out.Data = r.Machine, r.Seconds, r
 	out.Set("models", s.Model+", "+s.Draft)
 	out.Set("flash", fmt.Sprintf("%s: %.0f MB/s; a pass counts as %.2f GB (every byte as %.1f): %.2f s", s.Flash, s.Bandwidth/1e6, float64(s.PassBytes)/1e9, s.Scale, s.PassSeconds))
-	out.Set("slower than that", fmt.Sprintf("this machine, for %.1f%% of the time of reads", 100*r.Overrun))
+	if r.Overrun >= 0.0005 { // what is shown as more than nothing
+		out.Set("slower than that", fmt.Sprintf("this machine, for %.1f%% of the time of reads", 100*r.Overrun))
+	}
 	out.Set("prompts", fmt.Sprintf("%d, of %s at most; plain decoding %d", len(s.Prompts), plural.Of(s.Tokens, "token"), s.PlainTokens))
 	SetLeftOut(out, s.LeftOut)
 	for _, set := range r.sets() {

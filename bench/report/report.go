@@ -16,15 +16,17 @@ import (
 
 // Report is the result of an experiment.
 type Report struct {
-	Name     string        `json:"name"` // of the experiment and its files: letters, digits and hyphens
-	Title    string        `json:"title"`
-	Machine  bench.Machine `json:"machine"`
-	Seconds  float64       `json:"seconds"` // that the experiment took
-	Settings []Setting     `json:"settings"`
-	Summary  Summary       `json:"summary,omitzero"`
-	Findings []string      `json:"findings"` // what the figures say, a sentence each
-	Tables   []*Table      `json:"tables"`
-	Plots    []*Plot       `json:"plots"`
+	Name string `json:"name"` // of the experiment and its files: letters, digits and hyphens
+	// Experiment is that which makes the report, if it has another name: one with other settings. A file does not say it.
+	Experiment string        `json:"-"`
+	Title      string        `json:"title"`
+	Machine    bench.Machine `json:"machine"`
+	Seconds    float64       `json:"seconds"` // that the experiment took
+	Settings   []Setting     `json:"settings"`
+	Summary    Summary       `json:"summary,omitzero"`
+	Findings   []string      `json:"findings"` // what the figures say, a sentence each
+	Tables     []*Table      `json:"tables"`
+	Plots      []*Plot       `json:"plots"`
 	// Data is all else that the experiment knows, in a form of its own. In a report that was loaded it is a json.RawMessage.
 	Data any `json:"data,omitempty"`
 }

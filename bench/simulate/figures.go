@@ -30,7 +30,7 @@ func (s *simulation) verification(_ context.Context, out *report.Report) error {
 		columns = append(columns, report.Number(d.Name+": s", 3))
 		var xs, gains []float64
 		for _, n := range rows {
-			times[i] = append(times[i], h.steady(n))
+			times[i] = append(times[i], h.steady(n, 0))
 			xs, gains = append(xs, float64(n)), append(gains, float64(n)*times[i][0]/times[i][len(xs)])
 		}
 		seconds.Add(report.Series{Name: d.Name, X: xs, Y: times[i]})
@@ -47,13 +47,14 @@ func (s *simulation) verification(_ context.Context, out *report.Report) error {
 	return nil
 }
 
-// steady returns the mean time of passes of n rows without drafting.
-func (h *hardware) steady(n int) float64 {
+// steady returns the mean time of passes of n rows, before each of which a draft model works for so many seconds.
+func (h *hardware) steady(n int, drafting float64) float64 {
 	const passes = 24
 	c := clock{h: h, random: rand.New(rand.NewPCG(1, 2)), computed: make([]float64, h.layers)}
 	c.pass(n, nil)
 	began := c.now
 	for range passes {
+		c.now += drafting
 		c.pass(n, nil)
 	}
 	return (c.now - began) / passes
@@ -198,7 +199,7 @@ func (s *simulation) tails(ctx context.Context, out *report.Report) error {
 		return err
 	}
 	const length = 0.25 // of a pass that only reads
-	h.stall = length * h.steady(1)
+	h.stall = length * h.steady(1, 0)
 	table := out.AddTable(fmt.Sprintf("Lever by what it knows of reads: %s, %s, half in memory, stalls of %.2f s", t.Name, d.Name, h.stall),
 		report.Number("layers that stall %", 1), report.Number("mean: tokens/s", 3), report.Number("distribution: tokens/s", 3), report.Number("ratio", 3), report.Number("mean: nodes", 1), report.Number("distribution: nodes", 1))
 	var xs []float64

@@ -185,7 +185,7 @@ func byMemory(d Phone) ([]picture, error) {
 	t := Targets[0]
 	p := picture{
 		name: "memory", title: "A token by the part of the model in memory: " + t.Name, x: "% in memory",
-		floor: func(h *hardware) float64 { return 1e3 * (max(h.steady(0), h.compute.At(1)) + h.project) }, floorName: "law: the longer of reading and computing, plain",
+		floor: func(h *hardware) float64 { return 1e3 * (max(h.steady(0, 0), h.compute.At(1)) + h.project) }, floorName: "law: the longer of reading and computing, plain",
 	}
 	for _, part := range []float64{0.13, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 0.95, 1} {
 		t.InMemory = part

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/lever-go/lever/bench"
@@ -22,8 +23,8 @@ func TestPairs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if steps != 0 || len(out.Findings) == 0 {
-		t.Errorf("%d steps are left; findings %q", steps, out.Findings)
+	if steps != 0 || len(out.Findings) == 0 || len(out.Summary.Sentences) != 1 || !strings.Contains(out.Summary.Sentences[0], "Over 3 pairs") {
+		t.Errorf("%d steps are left; findings %q, summary %q", steps, out.Findings, out.Summary.Sentences)
 	}
 	rows := out.Tables[0].Rows
 	if len(rows) != 3 || rows[1][0] != "the same" || rows[2][0] != "itself" {

@@ -17,6 +17,7 @@ import (
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
 	"github.com/lever-go/lever/tokenizer"
+	"github.com/lever-go/lever/weights"
 )
 
 func openDemo(t *testing.T) (pair demo.Pair, engine *lever.Engine) {
@@ -74,9 +75,9 @@ func TestPassTimes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reading := h.steady(0)
+			reading := h.steady(0, 0)
 			for before, n := 0.0, 1; n <= 128; n *= 2 {
-				got, compute := h.steady(n), h.compute.At(n)
+				got, compute := h.steady(n, 0), h.compute.At(n)
 				if got < 0.99*math.Max(reading, compute) || got > 1.01*(reading+compute) || got < before*(1-1e-9) {
 					t.Errorf("%s, %s: %d rows in %v s; reading takes %v, computing %v, fewer rows %v", d.Name, target.Name, n, got, reading, compute, before)
 				}
@@ -113,8 +114,25 @@ func TestPassesOfFewerAndMoreRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if long.steady(1) < 2*short.steady(1) || long.draft.At(1) <= short.draft.At(1) {
-		t.Errorf("a pass takes %v s after 32768 tokens, %v after none", long.steady(1), short.steady(1))
+	if long.steady(1, 0) < 2*short.steady(1, 0) || long.draft.At(1) <= short.draft.At(1) {
+		t.Errorf("a pass takes %v s after 32768 tokens, %v after none", long.steady(1, 0), short.steady(1, 0))
+	}
+}
+
+// With a large ring a pass takes the longer of its reads and of drafting and computing; with a small one no less, and at most their sum.
+func TestPassSeconds(t *testing.T) {
+	flash := &flashsim.Profile{Name: "test", Sizes: []int64{4 << 20}, Depths: []int{4}, BytesPerSecond: [][]float64{{1e9}}}
+	for _, w := range []Work{{Bytes: 1e9}, {1e9, 0.3, 0}, {1e9, 0.5, 0.4}, {1e9, 2, 0.5}, {1e6, 0.1, 0.1}} {
+		reading, rest := w.Bytes/1e9, w.Computing+w.Drafting
+		plan := weights.Plan{Ring: 2 << 30, Streamed: int64(w.Bytes), ReadSize: 4 << 20, Depth: 4}
+		wide := PassSeconds(flash, plan, w)
+		if longer := max(reading, rest); wide < 0.999*longer || wide > 1.03*longer {
+			t.Errorf("%+v: %v s with a large ring, of which the longer part takes %v", w, wide, longer)
+		}
+		plan.Ring = 1
+		if narrow := PassSeconds(flash, plan, w); narrow < 0.999*wide || narrow > 1.001*(reading+rest) {
+			t.Errorf("%+v: %v s with a small ring, %v with a large one", w, narrow, wide)
+		}
 	}
 }
 
@@ -123,10 +141,10 @@ func TestStallsTakeTheirTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steady := h.steady(1)
+	steady := h.steady(1, 0)
 	h.stall, h.stallChance = 0.1, 0.05
 	expected := steady + 0.1*0.05*float64(h.layers)
-	if got := h.steady(1); got < steady || got > 2*expected-steady {
+	if got := h.steady(1, 0); got < steady || got > 2*expected-steady {
 		t.Errorf("%v s with stalls, %v without, %v expected", got, steady, expected)
 	}
 }

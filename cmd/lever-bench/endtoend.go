@@ -115,7 +115,10 @@ func (f *endToEndFlags) run(ctx context.Context, c experimentFlags) (*report.Rep
 	}
 	var throttle *flashsim.Throttle
 	if f.flash != "" {
-		if throttle, err = f.throttle(); err != nil {
+		if o.Flash, err = f.device(); err != nil {
+			return nil, err
+		}
+		if throttle, err = flashsim.NewThrottle(o.Flash, flashsim.Options{}); err != nil {
 			return nil, err
 		}
 		o.OpenFile = throttle.Opener(nil)
@@ -154,18 +157,13 @@ func printAnswer(a endtoend.Answer) {
 	fmt.Fprintf(cli.Stderr, "%s, %s: %.3f tokens/s, %s in %s; the first after %.1f s\n", a.Prompt, a.Way, a.TokensPerSecond, plural.Of(a.Stats.Tokens, "token"), plural.Of(a.Passes, "pass"), a.TimeToFirstToken)
 }
 
-// throttle returns the flash device, slowed by as much as this machine computes slower than the phone.
-func (f *endToEndFlags) throttle() (*flashsim.Throttle, error) {
+// device returns the flash device, slowed by as much as this machine computes slower than the phone.
+func (f *endToEndFlags) device() (*flashsim.Profile, error) {
 	profile, err := cli.LoadFlash(f.flash)
-	if err != nil {
-		return nil, err
+	if err != nil || f.CPUShare == 0 {
+		return profile, err
 	}
-	if f.CPUShare != 0 {
-		if profile, err = profile.Slowed(1 / f.CPUShare); err != nil {
-			return nil, err
-		}
-	}
-	return flashsim.NewThrottle(profile, flashsim.Options{})
+	return profile.Slowed(1 / f.CPUShare)
 }
 
 // cutLast cuts text around the last instance of sep.

@@ -69,10 +69,16 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := report.New("simulate-pairs", "Pairs").Save(dir); err != nil {
+		t.Fatal(err)
+	}
 	got := clitest.MustSucceed(t, "report", "--out", dir)
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	if err != nil || !strings.Contains(got.Stdout, "report.html") {
 		t.Fatalf("%v, standard output %q", err, got.Stdout)
+	}
+	if strings.Contains(string(page), "lever bench simulate-pairs") || strings.Count(string(page), "lever bench simulate<") != 2 {
+		t.Error("a report with other settings does not name its experiment")
 	}
 	rest, list := string(page), clitest.MustSucceed(t).Stdout
 	for _, name := range names {

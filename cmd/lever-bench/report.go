@@ -67,6 +67,7 @@ func (f *reportFlags) run(ctx context.Context) error {
 		for _, name := range e.variants {
 			r, err := report.Load(f.out, name)
 			if err == nil {
+				r.Experiment = e.name
 				reports = append(reports, r)
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				failures = append(failures, err)
