@@ -111,10 +111,12 @@ func (r *run) size(ctx context.Context) error {
 		one.X, one.Y = append(one.X, mb), append(one.Y, millisecond*m.one)
 		some.X, some.Y = append(some.X, mb), append(some.Y, millisecond*m.some)
 	}
-	plot.Add(one)
-	plot.Add(report.Law(one, "ms", "MB"))
-	plot.Add(some)
-	plot.Add(report.Law(some, "ms", "MB"))
+	for _, s := range []report.Series{one, some} {
+		plot.Add(s)
+		if len(models) > 2 { // a line goes through any two
+			plot.Add(report.Law(s, "ms", "MB"))
+		}
+	}
 	small, large := models[0], models[len(models)-1]
 	r.out.Find("model size: %.1f times the bytes of weights take %.1f times as long, %.1f times with %d rows", float64(large.bytes)/float64(small.bytes),
 		large.one/small.one, large.some/small.some, someRows)

@@ -44,7 +44,7 @@ func RunPairs(ctx context.Context, o Options, pairs []Pair) (r *report.Report, e
 	out := report.New("simulate-pairs", fmt.Sprintf("Pairs of models, by how often the draft is right: %s on %s", t.Name, d.Name))
 	number := report.Number
 	p := &pairTable{h: h, out: out, table: out.AddTable(fmt.Sprintf("What each pair drafts and accepts, at the cost of %s with %s", t.Name, t.Draft), report.Text("pair"),
-		number("draft is right %", 1), number("tokens/pass: best chain", 2), number("lever", 2), number("tokens/s: best chain", 2), number("lever", 2), number("÷ plain", 2),
+		number("draft is right %", 1), number("tokens/pass: best chain", 2), number("lever", 2), number("÷ plain", 2),
 		report.Text("95 % of means"), number("÷ chain", 2), report.Text("95 % of means"), number("without look-up: ÷ plain", 2), number("÷ chain", 2))}
 	pairs = append([]Pair{{Model: o.Model, Draft: o.Draft}}, pairs...)
 	for i, pair := range pairs {
@@ -171,17 +171,16 @@ func (p *pairTable) add(ctx context.Context, name string, s *simulation) error {
 	for i, ratios := range [][]float64{c.overChain, chained} {
 		p.overChain[i] = append(p.overChain[i], bench.GeometricMean(ratios))
 	}
-	accepted, rate := func(x result) float64 { return x.accepted }, func(x result) float64 { return x.rate }
-	p.table.Add(name, right, meanOf(c.best[1], accepted), meanOf(c.best[2], accepted), meanOf(c.best[1], rate), meanOf(c.best[2], rate),
+	p.table.Add(name, right, acceptedOf(c.best[1]), acceptedOf(c.best[2]),
 		bench.GeometricMean(c.overPlain), meanInterval(c.overPlain), bench.GeometricMean(c.overChain), meanInterval(c.overChain), bench.GeometricMean(plainly), bench.GeometricMean(chained))
 	return nil
 }
 
-// meanOf returns the geometric mean of something over results.
-func meanOf(results []result, of func(result) float64) float64 {
+// acceptedOf returns the geometric mean of the tokens of a pass.
+func acceptedOf(results []result) float64 {
 	var all []float64
 	for _, x := range results {
-		all = append(all, of(x))
+		all = append(all, x.accepted)
 	}
 	return bench.GeometricMean(all)
 }
