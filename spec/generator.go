@@ -401,7 +401,7 @@ func (g *Generator) mustTake() bool {
 // first takes in the end of the prompt and picks the token that follows it.
 func (g *Generator) first(ctx context.Context) error {
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, 0)
-	if err := g.forward(ctx); err != nil {
+	if err := g.forward(ctx, true); err != nil {
 		return err
 	}
 	err := g.walk(ctx)
@@ -525,7 +525,7 @@ func (g *Generator) grow(ctx context.Context) error {
 
 // verify runs the target over the tree and takes the tokens that it chooses.
 func (g *Generator) verify(ctx context.Context) error {
-	if err := g.forward(ctx); err != nil {
+	if err := g.forward(ctx, false); err != nil {
 		return err
 	}
 	g.stats.Passes++
@@ -535,9 +535,9 @@ func (g *Generator) verify(ctx context.Context) error {
 
 // forward runs the target over the tree. The tokens before the root that the target has not seen, as they were forced or end the prompt, go ahead of the tree
 // in the same forward.
-func (g *Generator) forward(ctx context.Context) error {
+func (g *Generator) forward(ctx context.Context, prompt bool) error {
 	lead := g.sequence[g.target.Len() : len(g.sequence)-1]
-	return g.pruning.forward(ctx, g.target, lead, &g.tree, g.options.Policy)
+	return g.pruning.forward(ctx, g.target, lead, &g.tree, g.options.Policy, prompt)
 }
 
 // walk walks down the tree from the root: at each node it picks the target's next token and goes on to the child that has this token. The walk ends where

@@ -506,8 +506,13 @@ func TestFirstInPrefill(t *testing.T) {
 		})
 		spectest.CheckResult(t, result, tokens, finish)
 		n, s := len(c.forwards), result.Stats
-		if !slices.Equal(watched.rows[:n], c.forwards) || watched.rows[n] != 3 || len(watched.rows) != n+s.Passes {
-			t.Errorf("prompt of %d: forwards of %v rows in %d passes, want %v and trees of 3", c.prompt, watched.rows, s.Passes, c.forwards)
+		if !slices.Equal(watched.rows[:n], c.forwards) || watched.rows[n] != 3 || len(watched.rows) != n+s.Passes || watched.trees != s.Passes {
+			t.Errorf("prompt of %d: forwards of %v rows, %d of them trees, in %d passes; want %v and trees of 3", c.prompt, watched.rows, watched.trees, s.Passes, c.forwards)
+		}
+		watched.trees = 0
+		o.Policy, o.Draft = nil, nil
+		if plain := spectest.Generate(t, o, spec.Request{Prompt: append(req.Prompt, 7, 7), MaxTokens: 4}, nil).Stats; plain.First != 1 || plain.Passes != 3 || watched.trees != 3 {
+			t.Errorf("prompt of %d: %d trees in %d plain passes", c.prompt, watched.trees, plain.Passes)
 		}
 		if first := min(1, n); s.First != first || at[0] != max(1, n) || first == 1 && held > 0 ||
 			s.AcceptedPerPass != float64(s.Tokens-first)/float64(s.Passes) || !(s.TimeToFirstToken > 0 && s.TimeToFirstToken <= s.PrefillSeconds) && first == 1 {
@@ -516,14 +521,17 @@ func TestFirstInPrefill(t *testing.T) {
 	}
 }
 
-// watchedModel notes the rows of forwards.
+// watchedModel notes the rows of forwards, and how many are of trees.
 type watchedModel struct {
 	*spectest.HashModel
-	rows []int
+	rows  []int
+	trees int
 }
 
 func (m *watchedModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
-	m.rows = append(m.rows, len(b.Tokens))
+	if m.rows = append(m.rows, len(b.Tokens)); b.Parents != nil {
+		m.trees++
+	}
 	return m.HashModel.Forward(ctx, b)
 }
 

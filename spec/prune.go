@@ -44,8 +44,9 @@ type pruning struct {
 // drawn reports whether candidates of the tree were drawn at random.
 func (t *Tree) drawn() bool { return len(t.from) > 0 }
 
-// forward runs the target over the tree, behind the tokens of lead. With such a pass is not pruned.
-func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tree *Tree, policy Policy) error {
+// forward runs the target over the tree, behind the tokens of lead. With such a pass is not pruned. prompt says that these, and the tree's root, which is all of
+// it, end the prompt.
+func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tree *Tree, policy Policy, prompt bool) error {
 	p.tree, p.cuts, p.saved = tree, p.cuts[:0], 0
 	p.alive, p.left = p.alive[:0], p.left[:0]
 	for node := range tree.Len() {
@@ -70,8 +71,8 @@ func (p *pruning) forward(ctx context.Context, target Decoder, lead []int32, tre
 		}
 	}
 	batch := p.batch
-	if tree.Len() == 1 {
-		batch.Parents, batch.Last = nil, true // of a chain
+	if batch.Last = prompt; prompt {
+		batch.Parents = nil // of a chain
 	}
 	if _, err := target.Forward(ctx, batch); err != nil {
 		return err
