@@ -11,8 +11,11 @@ import (
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/bench"
 	"github.com/lever-go/lever/bench/report"
+	"github.com/lever-go/lever/internal/offheap"
 	"github.com/lever-go/lever/internal/plural"
+	"github.com/lever-go/lever/kernels"
 	"github.com/lever-go/lever/layers"
+	"github.com/lever-go/lever/profile"
 	"github.com/lever-go/lever/spec"
 )
 
@@ -20,7 +23,7 @@ import (
 const inMemoryRounds = 5
 
 // RunInMemory measures the model with all weights in memory, by turns with the peers: how fast it takes in prompts of so many tokens each, verifies as many
-// rows, and decodes plainly. Of the options, Model, Threads, Sets, Tokens, Peers and Progress count.
+// rows, and decodes plainly, beside how fast it could decode if it did nothing but read the weights. Of the options, Model, Threads, Sets, Tokens, Peers and Progress count.
 func RunInMemory(ctx context.Context, o Options, rows []int) (out *report.Report, err error) {
 	o.Draft, o.DRAM = cmp.Or(o.Draft, o.Model), 1 // which do not count
 	if o, err = o.withDefaults(); err != nil {
@@ -49,7 +52,7 @@ func RunInMemory(ctx context.Context, o Options, rows []int) (out *report.Report
 	return out, nil
 }
 
-func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Report, rows []int) error {
+func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Report, rows []int) (err error) {
 	text, err := r.text(ctx, engine)
 	if err != nil {
 		return err
@@ -95,6 +98,11 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 		t.Add(append([]any{fmt.Sprintf("%s with the logits of all", plural.Of(n, "row")), bench.Median(verified)}, make([]any, 2*len(r.Peers))...)...)
 	}
 	rates := map[string][]float64{}
+	bound, err := r.newMemoryBound(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bound.close()) }()
 	for round := range inMemoryRounds {
 		prompt, err := window(text, round*few, rows[0])
 		if err != nil {
@@ -103,15 +111,73 @@ func (r *run) inMemory(ctx context.Context, engine *lever.Engine, out *report.Re
 		for turn := range ways {
 			w := *ways[(turn+round)%len(ways)]
 			w.tokens = r.Tokens
+			before := bound.measure()
 			a, err := r.one(ctx, engine, &w, prompt)
 			if err != nil {
 				return err
 			}
-			rates[w.name] = append(rates[w.name], a.TokensPerSecond)
+			if rates[w.name] = append(rates[w.name], a.TokensPerSecond); w.peer == nil {
+				bound.add((before+bound.measure())/2, a.TokensPerSecond)
+			}
 		}
 	}
 	r.addInMemory(out, t, fmt.Sprintf("decoding, answers of %d", r.Tokens), rates)
+	t.Add(append([]any{"decoding as fast as memory is read", bench.Median(bound.rates)}, make([]any, 2*len(r.Peers))...)...)
+	out.Find("all threads read memory at %.1f GB/s before and after answers, which allows %.1f tokens/s: lever's decoding reaches %.0f %% of that",
+		bench.Median(bound.rates)*float64(bound.pass)/1e9, bench.Median(bound.rates), 100*bench.Median(bound.shares))
 	return nil
+}
+
+// memoryBound is how fast decoding could be that did nothing but read the weights.
+type memoryBound struct {
+	pool   *kernels.Pool
+	memory []byte // in pages as weights are
+	free   func() error
+	pass   int64 // bytes of weights that a token takes
+
+	rates  []float64 // tokens a second that memory allowed
+	shares []float64 // of them that were reached
+}
+
+func (r *run) newMemoryBound(ctx context.Context) (*memoryBound, error) {
+	store, err := lever.OpenStore(ctx, r.Model, lever.Config{})
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.Plan(1 << 50)
+	if err != nil {
+		return nil, err
+	}
+	memory, free, err := offheap.Alloc(256 << 20)
+	if err != nil {
+		return nil, err
+	}
+	b := &memoryBound{pool: kernels.NewPool(r.Threads), memory: memory, free: free, pass: all.Pass}
+	for i := range b.memory {
+		b.memory[i] = byte(i) // pages that were never written share one page of zeros
+	}
+	return b, nil
+}
+
+func (b *memoryBound) close() error {
+	b.pool.Close()
+	return b.free()
+}
+
+// measure returns the bytes a second at which memory is read now.
+func (b *memoryBound) measure() (best float64) {
+	for range 3 {
+		began := time.Now()
+		profile.ReadMemory(b.pool, b.memory)
+		best = max(best, float64(len(b.memory))/time.Since(began).Seconds())
+	}
+	return best
+}
+
+// add notes what an answer reached while memory was read so fast.
+func (b *memoryBound) add(bytesPerSecond, tokensPerSecond float64) {
+	rate := bytesPerSecond / float64(b.pass)
+	b.rates, b.shares = append(b.rates, rate), append(b.shares, tokensPerSecond/rate)
 }
 
 // addInMemory adds what the ways reached in something.

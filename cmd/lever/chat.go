@@ -68,8 +68,8 @@ type chat struct {
 	noted    bool      // that a built-in chat template is used
 	last     *runOutput
 	total    struct {
-		tokens, passes int
-		seconds        float64
+		tokens, first, passes int // first: of the tokens, those of prefill
+		seconds               float64
 	}
 }
 
@@ -207,6 +207,7 @@ func (c *chat) answer(ctx context.Context, text string) error {
 	c.messages = append(request.Messages, tokenizer.Message{Role: "assistant", Content: answer, Reasoning: thought})
 	c.last = &runOutput{Result: result, Policy: c.policy}
 	c.total.tokens += result.Tokens
+	c.total.first += result.First
 	c.total.passes += result.Passes
 	c.total.seconds += result.Seconds
 	return nil
@@ -286,7 +287,7 @@ func (c *chat) stats(context.Context, string) error {
 	}
 	printStatistics(*c.last)
 	fmt.Fprintf(c.notes, "%d of %s were still held; all answers: %s in %.2f s, %.2f tokens a pass\n",
-		c.last.ReusedTokens, plural.Of(c.last.PromptTokens, "prompt token"), plural.Of(c.total.tokens, "token"), c.total.seconds, float64(c.total.tokens)/float64(max(c.total.passes, 1)))
+		c.last.ReusedTokens, plural.Of(c.last.PromptTokens, "prompt token"), plural.Of(c.total.tokens, "token"), c.total.seconds, float64(c.total.tokens-c.total.first)/float64(max(c.total.passes, 1)))
 	return nil
 }
 

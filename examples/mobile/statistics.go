@@ -26,12 +26,13 @@ type counts struct {
 	mu sync.Mutex
 	Statistics
 	began, ended time.Time // of its tokens
+	first        int       // tokens that there were before the first pass
 }
 
 // watch has a request counted.
 func (c *counts) watch(req *lever.Request) {
 	c.mu.Lock()
-	c.Statistics, c.began, c.ended = Statistics{}, time.Time{}, time.Time{}
+	c.Statistics, c.began, c.ended, c.first = Statistics{}, time.Time{}, time.Time{}, 0
 	c.mu.Unlock()
 	req.Prefill = func(done, total int) {
 		c.change(func() { c.PromptDone, c.PromptTokens = done, total })
@@ -41,7 +42,9 @@ func (c *counts) watch(req *lever.Request) {
 			if c.ended = time.Now(); c.began.IsZero() {
 				c.began = c.ended
 			}
-			c.Tokens += len(p.Tokens)
+			if c.Tokens += len(p.Tokens); c.Passes == 0 {
+				c.first = c.Tokens
+			}
 		})
 	}
 	req.Observe = func(spec.Observation) { c.change(func() { c.Passes++ }) }
@@ -56,14 +59,14 @@ func (c *counts) change(f func()) {
 // Statistics returns what was counted so far, also during an answer. With tools they are those of all that it takes.
 func (e *Engine) Statistics() *Statistics {
 	e.counts.mu.Lock()
-	s := e.counts.Statistics
+	s, first := e.counts.Statistics, e.counts.first
 	s.Seconds = e.counts.ended.Sub(e.counts.began).Seconds()
 	e.counts.mu.Unlock()
 	if s.Seconds > 0 {
 		s.TokensPerSecond = float64(s.Tokens) / s.Seconds
 	}
 	if s.Passes > 0 {
-		s.TokensPerPass = float64(s.Tokens) / float64(s.Passes)
+		s.TokensPerPass = float64(s.Tokens-first) / float64(s.Passes)
 	}
 	e.state.RLock()
 	defer e.state.RUnlock()
