@@ -98,16 +98,22 @@ func (r *run) present(out *report.Report, ways []string) {
 
 func (r *run) table(out *report.Report, set string, ways []string) {
 	number := report.Number
-	t := out.AddTable(set, report.Text("decoding"), number("tokens/s", 3), number("of plain", 2), number("first token s", 2), number("accepted/pass", 2),
-		number("s/pass", 3), number("MB read/token", 0), number("reading %", 0), number("computing %", 0), number("waiting %", 0), number("drafting %", 0), number("peak MiB", 0), number("experts/pass", 0), number("read/pass", 0))
+	columns := []report.Column{report.Text("decoding"), number("tokens/s", 3), number("of plain", 2), number("first token s", 2), number("accepted/pass", 2),
+		number("s/pass", 3), number("MB read/token", 0), number("reading %", 0), number("computing %", 0), number("waiting %", 0), number("drafting %", 0), number("peak MiB", 0)}
+	if r.plan.Experts > 0 {
+		columns = append(columns, number("experts/pass", 0), number("read/pass", 0))
+	}
+	t := out.AddTable(set, columns...)
 	plain := sum(r.of(set, plainName)).rate
 	for _, w := range ways {
 		f := sum(r.of(set, w))
 		if r.isPeer(w) {
-			t.Add(w, f.rate, f.rate/plain, f.first, nil, nil, nil, nil, nil, nil, nil, peakMiB(f.peak), nil, nil)
+			row := []any{w, f.rate, f.rate / plain, f.first, nil, nil, nil, nil, nil, nil, nil, peakMiB(f.peak), nil, nil}
+			t.Add(row[:len(columns)]...)
 			continue
 		}
-		t.Add(w, f.rate, f.rate/plain, f.first, f.accepted, f.pass, f.bytes/1e6, 100*f.reading, 100*f.computing, 100*f.waiting, 100*f.drafting, float64(f.peak)/(1<<20), f.experts, f.expertReads)
+		row := []any{w, f.rate, f.rate / plain, f.first, f.accepted, f.pass, f.bytes / 1e6, 100 * f.reading, 100 * f.computing, 100 * f.waiting, 100 * f.drafting, float64(f.peak) / (1 << 20), f.experts, f.expertReads}
+		t.Add(row[:len(columns)]...)
 	}
 }
 

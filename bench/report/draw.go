@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lever-go/lever/internal/publish"
@@ -227,7 +228,11 @@ func (p *Plot) addBars(d *plot.Plot) (entries []entry, height vg.Length) {
 		entries = append(entries, entry{s.Name, []plot.Thumbnailer{b}})
 	}
 	if !lying {
-		d.NominalX(p.Groups...)
+		names := slices.Clone(p.Groups)
+		for i, name := range names { // in lines, so that they don't run into each other
+			names[i] = strings.ReplaceAll(name, ", ", ",\n")
+		}
+		d.NominalX(names...)
 		d.X.Min, d.X.Max, d.Y.Min = -0.5, float64(len(p.Groups))-0.5, 0
 		return entries, plotHeight
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +27,20 @@ func TestEvenTicks(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("from %v to %v: %q, want %q", c.low, c.high, got, c.want)
+		}
+	}
+}
+
+// Names of a few groups of bars stand in lines, of which each is as short as its words.
+func TestNamesOfGroupsInLines(t *testing.T) {
+	p := &Plot{Name: "bars", Groups: []string{"UFS 4 measured, NPU", "mid-range, CPU"}, Series: []*Series{{Name: "lever", Y: []float64{1, 2}}}}
+	image, err := p.draw("svg", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{">UFS 4 measured,<", ">NPU<", ">mid-range,<", ">CPU<"} {
+		if !strings.Contains(string(image), want) {
+			t.Errorf("no text %q", want)
 		}
 	}
 }

@@ -63,6 +63,6 @@ func (s *simulation) pruning(ctx context.Context, out *report.Report, engine *le
 	for _, b := range bars {
 		plot.Add(b)
 	}
-	out.Find("with pruning half-way through the target, lever is %.3f times as fast, in the mean over %d phones and models", bench.GeometricMean(ratios), len(ratios))
+	out.Find("with pruning half-way through the target, lever is %s as without, in the mean over %d phones and models", timesAsFast(bench.GeometricMean(ratios)), len(ratios))
 	return nil
 }
