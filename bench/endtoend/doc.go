@@ -16,7 +16,7 @@
 //	r, err := endtoend.Run(ctx, endtoend.Options{Model: target, Draft: draft, DRAM: 1 << 30, Sets: sets})
 //
 // With [Options.Peers], servers of other programs answer the same prompts by turns. With Options.OpenFile and [Options.CPUShare], reading takes as much of
-// the time as on a phone. With [Options.Record], a run that was ended goes on where it was. [RunFresh] measures the first answers of engines that know
+// the time as on a phone; with [Options.Flash], passes are compared with simulated ones that read, compute and draft as much. With [Options.Record], a run that was ended goes on where it was. [RunFresh] measures the first answers of engines that know
 // nothing yet, short ones above all, and [RunInMemory] a model whose weights are all in memory.
 //
 // The report's summary says in five sentences what matters most.
