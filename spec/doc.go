@@ -46,7 +46,7 @@
 //	fmt.Fprintln(os.Stderr, result.Finish, result.Stats.TokensPerSecond, result.Stats.AcceptedPerPass)
 //
 // A prompt that begins as the sequence before did, such as a conversation's next turn, is taken in from the first token that
-// differs: what the models hold of it already is kept.
+// differs: what the models hold of it already is kept. With [Options].FirstInPrefill the rest of it brings the first token too.
 //
 // Limits: one sequence at a time; draft and target share one vocabulary. The package opens no files and starts no goroutines.
 //
