@@ -141,6 +141,7 @@ func Run(ctx context.Context, o Options) (r *report.Report, err error) {
 			func(ctx context.Context, out *report.Report) error { return s.validate(ctx, out, engine.SpecOptions()) })
 	}
 	s.describe(out, o.Phones, o.Targets)
+	policies.SetLeftOut(out, policies.LeftOut(s.pair.Draft.Positions > 1))
 	for i, figure := range figures {
 		if err = figure(ctx, out); err != nil {
 			break
@@ -179,7 +180,6 @@ func (s *simulation) describe(out *report.Report, phones []Phone, targets []Targ
 	for _, t := range targets {
 		out.Set(t.Name, fmt.Sprintf("draft %s; %.0f%% of the weights in memory", t.Draft, 100*t.InMemory))
 	}
-	policies.SetLeftOut(out, policies.LeftOut(s.pair.Draft.Positions > 1))
 }
 
 // ask returns the pair that is asked, with what a file recorded of it before.
