@@ -62,6 +62,7 @@ func (p *Peer) complete(ctx context.Context, prompt []int32, tokens int) (Answer
 		return Answer{}, err
 	}
 	call.Header.Set("Content-Type", "application/json")
+	call.Close = true // the server may give up a connection while other answers are measured
 	began := time.Now()
 	got, err := http.DefaultClient.Do(call)
 	if err != nil {

@@ -31,6 +31,9 @@ func newTortoise(t *testing.T) *tortoise {
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || r.URL.Path != "/v1/completions" || !request.Stream || len(request.Prompt) == 0 {
 			t.Errorf("%s: %+v, %v", r.URL.Path, request, err)
 		}
+		if !r.Close {
+			t.Error("a connection is to be used again")
+		}
 		peer.asked, peer.longest = peer.asked+1, max(peer.longest, request.MaxTokens)
 		for i := range 3 {
 			fmt.Fprintf(w, "data: {\"choices\": [{\"text\": \"word%d \"}]}\n\n", i)
