@@ -14,13 +14,14 @@ import (
 	"github.com/lever-go/lever/flashsim"
 	"github.com/lever-go/lever/internal/demo"
 	"github.com/lever-go/lever/spec"
+	"github.com/lever-go/lever/weights"
 )
 
 var clientsOf struct {
 	target, draft, prompts string
 	dram                   int64
 	share                  float64
-	requests               int
+	requests, tokens       int
 }
 
 func init() {
@@ -30,6 +31,7 @@ func init() {
 	flag.Int64Var(&clientsOf.dram, "clients.dram", 0, "MiB of the store in memory")
 	flag.Float64Var(&clientsOf.share, "clients.share", 1, "how fast this machine computes as a part of a phone's speed; flash is slowed as much, so that reading takes the same part of the time as on the phone")
 	flag.IntVar(&clientsOf.requests, "clients.requests", 24, "number of requests")
+	flag.IntVar(&clientsOf.tokens, "clients.tokens", 40, "most tokens of an answer")
 }
 
 // clientsRequests are requests with prompts of their own, of all data sets by turns.
@@ -77,7 +79,7 @@ func BenchmarkConversations(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, OpenFile: throttle.Opener(nil), Parallel: clients, Context: 1024}
+				config := lever.Config{Model: pair.Target, Draft: pair.Draft, DRAM: dram, OpenFile: throttle.Opener(weights.OpenDirect), Parallel: clients, Context: 1024}
 				if policy == "none" {
 					config.Draft, config.NewPolicy = "", func(*lever.Engine) (spec.Policy, error) { return spec.None{}, nil }
 				}
@@ -105,7 +107,7 @@ func answerAll(b *testing.B, e *lever.Engine, clients int, requests []lever.Requ
 		group.Go(func() {
 			for i := int(taken.Add(1)) - 1; i < len(requests); i = int(taken.Add(1)) - 1 {
 				request := requests[i]
-				request.MaxTokens = 40
+				request.MaxTokens = clientsOf.tokens
 				var err error
 				if results[i], err = e.Generate(b.Context(), request, nil); err != nil {
 					b.Error(err)
