@@ -22,6 +22,8 @@ import (
 // errNewPrompt means that the user gave up what was being written.
 var errNewPrompt = errors.New("new prompt")
 
+const prompt = ">>> "
+
 // quotes begin and end a message of several lines.
 const quotes = `"""`
 
@@ -30,6 +32,7 @@ type chatInput struct {
 	shell  *readline.Shell // nil without a terminal
 	state  *term.State     // of the terminal, to go back to
 	pasted []string        // into the message that is written
+	row    int             // of it where the cursor was drawn last
 	draft  string          // that the next message begins with, on a terminal
 	lines  *bufio.Reader
 }
@@ -58,14 +61,61 @@ func newChatInput() (*chatInput, error) {
 		in.pasted = append(in.pasted, text)
 		return text
 	}
-	shell.Prompt.Primary(func() string { return ">>> " })
+	shell.SyntaxHighlighter = func(line []rune) string {
+		in.makeRoom(line)
+		return string(line)
+	}
+	shell.Prompt.Primary(func() string { return prompt })
 	shell.Prompt.Secondary(func() string { return "... " })
 	shell.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
 	if file, err := historyFile(); err == nil { // a chat without a history is one all the same
 		shell.History.AddFromFile("messages", file)
 	}
-	shell.Completer = func(line []rune, cursor int) readline.Completions { return chatCompletions(string(line[:cursor])) }
+	shell.Completer = func(line []rune, cursor int) readline.Completions {
+		in.probe(true) // to know how many rows there are for a list
+		return chatCompletions(string(line[:cursor]))
+	}
 	return in, nil
+}
+
+// probe sets whether the editor asks the terminal where the cursor is each time that it draws. Keys that come together with the answer are lost, and every
+// key waits for one where the terminal is far away.
+func (in *chatInput) probe(on bool) { _ = in.shell.Config.Set(probeOption, on) }
+
+const probeOption = "cursor-position-probe"
+
+// makeRoom has the terminal scroll, if the cursor is near its end, until a message fits that is about to be drawn, and the row below it that the editor clears,
+// as only a probe tells it where the end is.
+func (in *chatInput) makeRoom(message []rune) {
+	columns, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || columns <= 0 || in.shell.Config.GetBool(probeOption) {
+		return
+	}
+	below := rowsOf(message, columns) - in.row // of the cursor, where it was drawn last
+	if below > 0 {
+		fmt.Fprintf(os.Stdout, "%s\x1b[%dA", strings.Repeat("\n", below), below)
+	}
+	in.row = rowsOf(message[:min(in.shell.Cursor().Pos(), len(message))], columns) - 1
+}
+
+// rowsOf returns the number of rows that a message takes on a terminal, or one more.
+func rowsOf(message []rune, columns int) int {
+	rows, column := 1, len(prompt)
+	for _, r := range message {
+		switch {
+		case r == '\n':
+			rows, column = rows+1, len(prompt)
+			continue
+		case r >= 0x1100: // it may be wide
+			column += 2
+		default:
+			column++
+		}
+		if column >= columns {
+			rows, column = rows+1, 0
+		}
+	}
+	return rows
 }
 
 // historyFile returns the file for what was written in earlier chats, which only its user may read.
@@ -122,10 +172,18 @@ func (in *chatInput) Read(ctx context.Context) (string, error) {
 func (in *chatInput) message() (string, error) {
 	if in.shell != nil {
 		in.pasted = nil
+		in.probe(false)
+		in.row = 0
 		if in.draft != "" { // as if it were pasted, so that its lines stay
 			in.shell.Keys.Feed(false, []rune("\x1b[200~"+in.draft+"\x1b[201~")...)
 			in.draft = ""
 		}
+		// Keys that were typed before stand where the prompt belongs; it shows them, as it does those that come from now on.
+		if _, err := term.MakeRaw(int(os.Stdin.Fd())); err != nil {
+			return "", fmt.Errorf("read from the terminal: %w", err)
+		}
+		defer term.Restore(int(os.Stdin.Fd()), in.state)
+		fmt.Fprint(os.Stdout, "\r\x1b[K")
 		text, err := in.shell.Readline()
 		if err != nil && errors.Is(err, readline.ErrInterrupt) {
 			return "", errNewPrompt

@@ -121,7 +121,7 @@ func TestChatOnTerminal(t *testing.T) {
 	p := onTerminal(t, "chat", "--max-tokens", "3")
 	const (
 		begins = "\x1b[?2004h" // to read a message, of which it wants to know what is pasted
-		reads  = "\x1b[?25h"   // it: the terminal has said where the cursor is, and shows it
+		reads  = "\x1b[?25h"   // it: the cursor is shown
 	)
 	p.expect("This is demo", "/help", begins, reads)
 	p.enter("\x1b[200~one\ntwo\nthree\x1b[201~")
@@ -155,4 +155,36 @@ func TestChatOnTerminal(t *testing.T) {
 	}
 	p.enter("/load " + session + "\r")
 	p.expect(`assistant: \u001b]0;title\u0007`)
+}
+
+// Keys are kept whenever they come: the terminal is not asked where the cursor is, since keys that come with its answer would be lost. What was typed during an
+// answer stands in the next message.
+func TestChatLosesNoKeys(t *testing.T) {
+	p := onTerminal(t, "chat", "--max-tokens", "3")
+	for _, key := range "\x1b[200~before\x1b[201~ and after" {
+		p.enter(string(key))
+	}
+	deadline := time.Now().Add(time.Minute)
+	for !strings.Contains(p.text(), "before and after") {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not show what was typed: %q", p.text())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if strings.Contains(p.text(), "\x1b[6n") {
+		t.Errorf("it asks where the cursor is: %q", p.text())
+	}
+	p.enter("\r")
+	p.expect("cut after 3 tokens", "\x1b[K", ">>> ")
+}
+
+// Long messages are counted in rows, wide characters as two.
+func TestRowsOfMessage(t *testing.T) {
+	for message, want := range map[string]int{
+		"": 1, "short": 1, strings.Repeat("a", 15): 1, strings.Repeat("a", 16): 2, strings.Repeat("a", 36): 3, strings.Repeat("語", 7): 1, strings.Repeat("語", 8): 2, "one\ntwo\n": 3,
+	} {
+		if got := rowsOf([]rune(message), 20); got != want {
+			t.Errorf("%q: %d rows, want %d", message, got, want)
+		}
+	}
 }
