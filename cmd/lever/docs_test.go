@@ -9,6 +9,7 @@ import (
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/internal/clitest"
+	"github.com/lever-go/lever/spec"
 )
 
 // Commands in the documentation name commands and flags that there are.
@@ -42,5 +43,20 @@ func TestBudgetsInDocumentation(t *testing.T) {
 	clitest.MustSucceed(t, "run", "--policy", "lever", "--budget", most, "--max-tokens", "2", ducks)
 	if got := clitest.Execute(t, "run", "--budget", fmt.Sprint(lever.MaxBudget+1), ducks); got.Status != 2 || !strings.Contains(got.Stderr, "outside 0.."+most) {
 		t.Errorf("a larger one: status %d: %s", got.Status, got.Stderr)
+	}
+}
+
+// What a user can act on stands in the list of messages.
+func TestErrorsInDocumentation(t *testing.T) {
+	content, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []error{
+		lever.ErrAnswersCorrupt, lever.ErrAnswersForeign, lever.ErrAnswersLocked, lever.ErrContextLimit, lever.ErrSessionCorrupt, lever.ErrSessionForeign, spec.ErrPromptTooLong,
+	} {
+		if !strings.Contains(string(content), known.Error()) {
+			t.Errorf("%q is not listed", known)
+		}
 	}
 }
