@@ -7,7 +7,7 @@ import (
 )
 
 // Of returns a number and the noun of what it counts, which is given as of one thing.
-func Of[N ~int | ~int32 | ~int64 | ~uint64](n N, one string) string {
+func Of[N int | int32 | int64](n N, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
