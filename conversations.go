@@ -26,6 +26,11 @@ type conversation struct {
 	used          int     // number of that
 }
 
+// drafts reports whether the draft has yet to take in a prompt of n tokens: it does after the first token, if it has room for both.
+func (c *conversation) drafts(n int) bool {
+	return c.draft != nil && c.draft.Len() < n-1 && n < c.draft.Context()
+}
+
 // intake is the prompt of a generation, and how many of its tokens a conversation holds: all once the first token after it is there, or the generation has ended.
 type intake struct {
 	prompt []int32

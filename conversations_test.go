@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lever-go/lever"
 	"github.com/lever-go/lever/spec"
@@ -332,4 +334,27 @@ func TestRandomRequests(t *testing.T) {
 	}
 	close(steps)
 	group.Wait()
+}
+
+// TestPromptIsLongerThanTheDraftsContext: a prompt that the draft has no room for is waited for until the target has it, and no longer.
+func TestPromptIsLongerThanTheDraftsContext(t *testing.T) {
+	short := strings.Replace(sparseConfig, `"max_position_embeddings": 512`, `"max_position_embeddings": 64`, 1)
+	e := open(t, lever.Config{
+		Model: randomFolder(t, fmt.Sprintf(sparseConfig, 2)), Draft: randomFolder(t, fmt.Sprintf(short, 1)), Parallel: 2, CacheDir: t.TempDir(),
+	})
+	common := strings.Repeat("The sea is wide and the stones are grey. ", 12)
+	pieces := 0
+	_, err := e.Generate(t.Context(), lever.Request{Prompt: common, Raw: true, MaxTokens: 4, Piece: func(spec.Piece) {
+		if pieces++; pieces > 1 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := e.Generate(ctx, lever.Request{Prompt: common + "Birds sing.", Raw: true, MaxTokens: 1}, nil); err != nil {
+			t.Errorf("after the first token of the other one: %v", err)
+		}
+	}}, nil)
+	if err != nil || pieces == 0 {
+		t.Errorf("%v; %d pieces", err, pieces)
+	}
 }

@@ -180,7 +180,7 @@ func (e *Engine) Generate(ctx context.Context, req Request, emit func(text strin
 
 		PromptLogits: req.PromptLogits,
 	}, func(p spec.Piece) error {
-		if n := len(req.Tokens); int(text.intake.done.Load()) < n && (text.draft == nil || text.draft.Len() >= n-1) {
+		if n := len(req.Tokens); int(text.intake.done.Load()) < n && !text.drafts(n) {
 			e.conversations.tookIn(text, n)
 		}
 		if req.Piece != nil {
