@@ -38,6 +38,7 @@ type Decoder struct {
 	ws     *Workspace
 	width  int
 	names  []string // of the layers, for the trace
+	last   *Block   // the last layer, if its MLP keeps nothing and so may leave rows out; else nil
 	turns  alternation
 	states []State // of the layers
 	unsaid error   // about the first layer that does not say what it keeps, if there is one
@@ -85,6 +86,7 @@ func NewDecoder(m DecoderConfig) (*Decoder, error) {
 		}
 	}
 	d.turns.blocks = blocksOf(m.Layers)
+	d.last = lastBlock(m.Layers)
 	d.Sequence = d.add(m.Cache)
 	return d, nil
 }
@@ -269,10 +271,25 @@ func (d *Decoder) layers(ctx context.Context, x []float32) error {
 	return nil
 }
 
+// lastBlock returns the last of the layers if it is a block whose MLP says that it keeps nothing of a text; else nil.
+func lastBlock(layers []Layer) *Block {
+	if len(layers) == 0 {
+		return nil
+	}
+	b, ok := layers[len(layers)-1].(*Block)
+	if !ok {
+		return nil
+	}
+	if states, says := statesOf(b.branches[1].sublayer); !says || len(states) > 0 {
+		return nil
+	}
+	return b
+}
+
 // layer computes a layer of x: of the last one, rows that nobody reads only as far as their keys and values need it.
 func (d *Decoder) layer(ctx context.Context, i int, layer Layer, x []float32) error {
-	b, ok := layer.(*Block)
-	if !ok || i < len(d.model.Layers)-1 || !slices.Contains(d.rows.unread, true) {
+	b := d.last
+	if b == nil || i < len(d.model.Layers)-1 || !slices.Contains(d.rows.unread, true) {
 		return layer.Forward(ctx, x, &d.rows)
 	}
 	if err := b.add(ctx, 0, 0, x, &d.rows); err != nil {

@@ -193,3 +193,45 @@ func TestLast(t *testing.T) {
 		}
 	})
 }
+
+// TestLastWithStates: in a last layer whose MLP keeps a state of the text, all rows are computed, as those to come follow from them.
+func TestLastWithStates(t *testing.T) {
+	const vocab, width = 100, 32
+	w := &toyWeights{}
+	w.matrix("embedding", vocab, width)
+	for _, name := range []string{"gate", "value", "out", "mlp.gate", "mlp.value", "mlp.out"} {
+		w.matrix("block.0."+name, width, width)
+	}
+	for _, name := range []string{"block.0.attn_norm", "block.0.mlp_norm", "final_norm"} {
+		w.gain(name, width)
+	}
+	var after [2][]float32
+	for i := range after {
+		ws := layers.NewWorkspace(w, nil, 16)
+		cache, err := layers.NewKVCache(layers.KVConfig{Context: 512})
+		if err != nil {
+			t.Fatal(err)
+		}
+		norm := layers.NormConfig{Eps: 1e-6}
+		d, err := layers.NewDecoder(layers.DecoderConfig{
+			Workspace: ws, Cache: cache, Embedding: layers.NewEmbedding(ws, "embedding", vocab, width),
+			Layers: []layers.Layer{layers.NewBlock(ws, "block.0", layers.BlockConfig{
+				Width: width, Norm: norm, Mixer: newGatedRecurrence(ws, "block.0", width), MLP: newGatedRecurrence(ws, "block.0.mlp", width),
+			})},
+			Norm: layers.NewNorm(ws, "final_norm", width, norm),
+			Head: layers.NewHead(ws, "embedding", layers.HeadConfig{Vocab: vocab, Stored: vocab, Width: width}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		for _, tokens := range [][]int32{{1, 2, 3, 4}, {5}} {
+			if _, err := d.Forward(ctx, layers.Batch{Tokens: tokens, Last: i == 1}); err != nil {
+				t.Fatal(err)
+			}
+			after[i] = slices.Clone(d.Hidden(len(tokens) - 1))
+			commitAll(t, d)
+		}
+	}
+	sameBits(t, "the row after the prompt", after[1], after[0])
+}
