@@ -143,7 +143,11 @@ func (s *Server) choose(ctx context.Context, j *job, box *mailbox, i int, arrive
 	})
 	req.Piece = func(p spec.Piece) {
 		begin()
-		s.metrics.progress(spec.Stats{Tokens: len(p.Tokens)}, &seen)
+		more := spec.Stats{Tokens: len(p.Tokens)}
+		if seen.Passes == 0 {
+			more.First = more.Tokens
+		}
+		s.metrics.progress(more, &seen)
 		if j.options.trees {
 			draftedBytes = p.Drafted
 		}

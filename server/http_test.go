@@ -109,7 +109,9 @@ func TestMetricsOfAnswerUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	until(t, "tokens and passes are counted", func() bool { return figure("lever_tokens_total") > 0 && figure("lever_passes_total") > 0 })
+	until(t, "tokens and passes are counted", func() bool {
+		return figure("lever_tokens_total") > 0 && figure("lever_first_tokens_total") == 1 && figure("lever_passes_total") > 0
+	})
 	if figure("lever_requests_running") == 0 {
 		t.Error("they were counted only when the answer was complete")
 	}
@@ -117,7 +119,7 @@ func TestMetricsOfAnswerUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, field := range map[string]string{"lever_tokens_total": "completion_tokens", "lever_passes_total": "passes", "lever_drafted_tokens_total": "drafted"} {
+	for name, field := range map[string]string{"lever_tokens_total": "completion_tokens", "lever_first_tokens_total": "first_tokens", "lever_passes_total": "passes", "lever_drafted_tokens_total": "drafted"} {
 		if told := regexp.MustCompile(`"` + field + `":(\d+)`).FindSubmatch(body); told == nil || string(told[1]) != strconv.Itoa(figure(name)) {
 			t.Errorf("%s is %d, the answer says %q", name, figure(name), told)
 		}

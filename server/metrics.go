@@ -96,6 +96,7 @@ func (m *metrics) count(r lever.Result, seen spec.Stats, since time.Duration, er
 	}
 	rest := r.Stats
 	rest.Tokens -= seen.Tokens
+	rest.First -= seen.First
 	rest.Passes -= seen.Passes
 	rest.Drafted -= seen.Drafted
 	addCounts(&m.sums.Stats, rest)
@@ -146,7 +147,8 @@ func (s *Server) showMetrics(w http.ResponseWriter, _ *http.Request) {
 	one("counter", "lever_prompt_tokens_total", "Tokens of prompts.", sums.PromptTokens)
 	one("counter", "lever_reused_tokens_total", "Tokens of prompts that were there from the generation before.", sums.ReusedTokens)
 	one("counter", "lever_tokens_total", "Tokens that were generated.", sums.Tokens)
-	one("counter", "lever_forced_tokens_total", "Of these, tokens that a grammar left no choice about.", sums.Forced)
+	one("counter", "lever_first_tokens_total", "Of these, tokens that came with the end of their prompt, and so in no pass.", sums.First)
+	one("counter", "lever_forced_tokens_total", "Of all, tokens that a grammar left no choice about.", sums.Forced)
 	one("counter", "lever_passes_total", "Passes over the target model.", sums.Passes)
 	one("counter", "lever_drafted_tokens_total", "Tokens that were proposed for passes.", sums.Drafted)
 	one("counter", "lever_decode_seconds_total", "Time of generations after their prompt was taken in.", sums.Seconds)

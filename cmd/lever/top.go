@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lever-go/lever/internal/cli"
+	"github.com/lever-go/lever/internal/plural"
 	"github.com/lever-go/lever/internal/terminal"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -168,8 +169,9 @@ func (w *watch) show(model string, now, before figures, seconds float64) error {
 	row := func(name, latest, all string) { fmt.Fprintf(table, "%s\t%s\t%s\n", name, latest, all) }
 	const tokens, passes, drafted, read = "lever_tokens_total", "lever_passes_total", "lever_drafted_tokens_total", "lever_flash_read_bytes_total"
 	row(terminal.Text(model), "now", "since it began")
-	row("tokens a second", ratio(since(tokens), seconds), ratio(now[tokens], now["lever_decode_seconds_total"]))
-	row("tokens a pass", ratio(since(tokens), since(passes)), ratio(now[tokens], now[passes]))
+	ofPasses := func(f figures) float64 { return f[tokens] - f["lever_first_tokens_total"] }
+	row("tokens a second", ratio(since(tokens), seconds), ratio(ofPasses(now), now["lever_decode_seconds_total"]))
+	row("tokens a pass", ratio(ofPasses(now)-ofPasses(before), since(passes)), ratio(ofPasses(now), now[passes]))
 	row("drafted a pass", ratio(since(drafted), since(passes)), ratio(now[drafted], now[passes]))
 	row("read from flash", cli.FormatBytes(int64(since(read)/seconds))+"/s", cli.FormatBytes(int64(now[read])))
 	const first = "lever_first_token_seconds"
@@ -178,7 +180,7 @@ func (w *watch) show(model string, now, before figures, seconds float64) error {
 		row("memory", cli.FormatBytes(int64(memory)), "")
 	}
 	count := func(name string) string { return strconv.Itoa(int(now[name])) }
-	row("answered now", count("lever_requests_running"), count("lever_request_seconds_count")+" answers, "+count("lever_failed_generations_total")+" failed, "+count("lever_cancelled_generations_total")+" cancelled")
+	row("answered now", count("lever_requests_running"), plural.Of(int(now["lever_request_seconds_count"]), "answer")+", "+count("lever_failed_generations_total")+" failed, "+count("lever_cancelled_generations_total")+" cancelled")
 	row("waiting", count("lever_requests_waiting"), "")
 	row("prepared", count("lever_requests_preparing"), "")
 	if err := table.Flush(); err != nil {
