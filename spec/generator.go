@@ -143,6 +143,7 @@ type Generator struct {
 	cold     [][4]int // by node; see Observation
 	output   output
 	stats    Stats
+	told     time.Duration // what the caller took over a token that prefill brought
 
 	constraint Constraint
 	state      int // of the constraint after the sequence
@@ -260,7 +261,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 		most = min(most, req.MaxTokens)
 	}
 	g.sequence = append(slices.Grow(g.sequence[:0], len(req.Prompt)+most), req.Prompt...)
-	g.stats = Stats{PromptTokens: len(req.Prompt), ReusedTokens: g.target.Len()}
+	g.stats, g.told = Stats{PromptTokens: len(req.Prompt), ReusedTokens: g.target.Len()}, 0
 	g.forecast.reset(g.options.Policy, most)
 	g.output.reset(req, emit)
 	g.constraint, g.state, g.guesses, g.onLogits, g.observe = req.Constraint, 0, guesses{}, req.Logits, req.Observe
@@ -270,7 +271,7 @@ func (g *Generator) begin(req Request, emit func(Piece) error) error {
 // run does prefill and passes until the output is finished.
 func (g *Generator) run(ctx context.Context, req Request, began time.Time) error {
 	err := g.prefill(ctx, req, began)
-	started, io := time.Now(), g.io()
+	started, io := time.Now().Add(-g.told), g.io()
 	g.stats.PrefillSeconds = started.Sub(began).Seconds()
 	defer func() {
 		g.stats.close(time.Since(started), g.output.tokens, g.io().since(io))
@@ -364,7 +365,9 @@ func (g *Generator) prefill(ctx context.Context, req Request, began time.Time) e
 	if first {
 		g.stats.TimeToFirstToken = time.Since(began).Seconds()
 		report()
-		if err := g.output.send(g.sequence[total+1:]); err != nil {
+		emitting := time.Now()
+		err := g.output.send(g.sequence[total+1:])
+		if g.told = time.Since(emitting); err != nil {
 			return err
 		}
 		lap(&clock)

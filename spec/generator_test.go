@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -519,6 +521,22 @@ func TestFirstInPrefill(t *testing.T) {
 			t.Errorf("prompt of %d: the first token after %d forwards, with %d tokens in the draft: %+v", c.prompt, at[0], held, s)
 		}
 	}
+}
+
+// What the caller does with a token that prefill brought is no part of prefill.
+func TestTimeOfEmittingIsNotPrefill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := spec.Options{Target: spectest.NewHashModel(3, 20, 100), FirstInPrefill: true}
+		pieces := 0
+		s := spectest.Generate(t, o, spec.Request{Prompt: []int32{1, 2, 3}, MaxTokens: 4}, func(spec.Piece) error {
+			pieces++
+			time.Sleep(time.Second)
+			return nil
+		}).Stats
+		if pieces < 4 || s.PrefillSeconds != 0 || s.Seconds != float64(pieces) {
+			t.Errorf("%d pieces: %+v", pieces, s)
+		}
+	})
 }
 
 // watchedModel notes the rows of forwards, and how many are of trees.
