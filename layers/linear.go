@@ -169,11 +169,15 @@ func (l *Linear) multiply(p tensor.Packed) error {
 		p.Rows = l.out - p.Row
 		p.Data = p.Data[:tensor.PackedBytes(p.Type, p.Rows, p.Cols)]
 	}
-	switch {
-	case l.rows != nil:
+	if l.rows != nil {
 		l.scatter(p)
-	case !l.send(p):
-		kernels.MatMul(l.ws.pool, l.dst, l.out, p, l.in)
+		return nil
+	}
+	step := l.together(p)
+	for from := 0; from < p.Rows; from += step {
+		if piece := p.Slice(from, min(from+step, p.Rows)); !l.send(piece) {
+			kernels.MatMul(l.ws.pool, l.dst, l.out, piece, l.in)
+		}
 	}
 	return nil
 }

@@ -12,9 +12,10 @@ type Offloader interface {
 	// Takes reports whether a group of products of n rows is to be computed here, whose weights are of one type and so many bytes; head says
 	// that they are those of the output head.
 	Takes(head bool, d tensor.DType, bytes, n int) bool
-	// Multiply starts the product of the rows of in with a part of a matrix; the arguments are those of [kernels.MatMul]. The products between
-	// two calls of Finish have the same in, which is borrowed until then. release, if not nil, is called when the part is no longer used;
-	// without it the caller keeps the part until Finish. If Multiply does not take the product, it returns false and has called release.
+	// Multiply starts the product of the rows of in with a part of a matrix, of at most 8 MiB unless one tile is larger; the arguments are those of
+	// [kernels.MatMul]. The products between two calls of Finish have the same in, which is borrowed until then. release, if not nil, is called when the
+	// part is no longer used; without it the caller keeps the part until Finish. If Multiply does not take the product, it returns false and has called
+	// release.
 	Multiply(dst []float32, ldd int, p tensor.Packed, in *kernels.Input, release func()) bool
 	// Finish returns when all products are computed.
 	Finish()
@@ -100,16 +101,25 @@ func (g group) product(ctx context.Context, in *kernels.Input, dst [][]float32) 
 	return nil
 }
 
-// send hands a part to the offloader, if that is to compute this product and can. On the first part the place is chosen.
-func (l *Linear) send(p tensor.Packed) bool {
-	o := l.ws.offloader
-	if o == nil {
-		return false
-	}
-	if p.Row == 0 {
+// offloadBytes is the most of a matrix that an [Offloader] gets at once, as much as a part of a stream has: devices bound rows, and take memory for the results
+// of each product.
+const offloadBytes = 8 << 20
+
+// together returns how many rows of a part are computed together: all, unless an offloader is to compute this product. On the first part that is chosen.
+func (l *Linear) together(p tensor.Packed) int {
+	if o := l.ws.offloader; o != nil && p.Row == 0 {
 		_, n, _ := l.in.Rows()
 		l.sending = o.Takes(l.head, p.Type, tensor.PackedBytes(p.Type, l.groupRows, p.Cols), n)
 	}
+	if !l.sending {
+		return p.Rows
+	}
+	return max(1, offloadBytes/tensor.PackedBytes(p.Type, tensor.TileRows, p.Cols)) * tensor.TileRows
+}
+
+// send hands a piece of a part to the offloader, if that is to compute this product and can.
+func (l *Linear) send(p tensor.Packed) bool {
+	o := l.ws.offloader
 	if !l.sending {
 		return false
 	}

@@ -143,3 +143,45 @@ func TestOffloadSurvivesFailures(t *testing.T) {
 		t.Errorf("only %d failures, %d sessions lost", failures, lost)
 	}
 }
+
+// pieces is an offloader that notes the largest part that it gets, and computes every other one.
+type pieces struct {
+	pool          *kernels.Pool
+	largest, rows int
+	got           int
+}
+
+func (o *pieces) Takes(bool, tensor.DType, int, int) bool { return true }
+
+func (o *pieces) Multiply(dst []float32, ldd int, p tensor.Packed, in *kernels.Input, release func()) bool {
+	o.largest, o.rows, o.got = max(o.largest, len(p.Data)), max(o.rows, p.Rows), o.got+1
+	if o.got%2 == 0 {
+		kernels.MatMul(o.pool, dst, ldd, p, in)
+	}
+	release()
+	return o.got%2 == 0
+}
+
+func (o *pieces) Finish() {}
+
+// Of a matrix that lies in memory in one piece, an offloader gets as much at once as of one that is streamed.
+func TestOffloadInPieces(t *testing.T) {
+	const vocab = 1 << 17 // 8.5 MiB of head
+	cfg := small(llama)
+	cfg.Vocab = vocab
+	w := randomWeights(t, cfg, tensor.Q8_0)
+	pool := kernels.NewPool(1)
+	defer pool.Close()
+	o := &pieces{pool: pool}
+	on, off := newDecoder(t, cfg, w, arch.Options{Offloader: o}), newDecoder(t, cfg, w, arch.Options{})
+	for _, d := range []*layers.Decoder{on, off} {
+		forward(t, d, []int32{1, 2}, nil)
+	}
+	o.got = 0
+	for row := range 2 {
+		sameBits(t, "logits", logits(t, on, row), logits(t, off, row))
+	}
+	if o.got != 4 || o.largest > 8<<20 || o.rows >= vocab {
+		t.Errorf("two heads are computed in %d pieces, of up to %d bytes and %d rows", o.got, o.largest, o.rows)
+	}
+}
