@@ -357,16 +357,21 @@ func (g *Generator) prefill(ctx context.Context, req Request, began time.Time) e
 		return err
 	}
 	if first {
-		if err := g.first(ctx); err != nil {
-			return errors.Join(err, g.output.send(g.sequence[total+1:]))
+		if err := g.takeLast(ctx); err != nil {
+			return err
 		}
 	}
-	p.Target.Seconds = lap(&clock)
+	p.Target.Seconds, p.IO = lap(&clock), g.io().since(reads)
 	if first {
+		err := g.walk(ctx)
+		g.stats.First = g.output.tokens
+		if err != nil {
+			return errors.Join(err, g.output.send(g.sequence[total+1:]))
+		}
 		g.stats.TimeToFirstToken = time.Since(began).Seconds()
 		report()
 		emitting := time.Now()
-		err := g.output.send(g.sequence[total+1:])
+		err = g.output.send(g.sequence[total+1:])
 		if g.told = time.Since(emitting); err != nil {
 			return err
 		}
@@ -386,7 +391,6 @@ func (g *Generator) prefill(ctx context.Context, req Request, began time.Time) e
 			p.Target.count(allTarget.since(target))
 			p.Draft.count(allDraft.since(draft))
 		}
-		p.IO = g.io().since(reads)
 		starter.Start(p)
 	}
 	return nil
@@ -401,15 +405,10 @@ func (g *Generator) mustTake() bool {
 	return ok
 }
 
-// first takes in the end of the prompt and picks the token that follows it.
-func (g *Generator) first(ctx context.Context) error {
+// takeLast takes in the end of the prompt, as a tree of its last token.
+func (g *Generator) takeLast(ctx context.Context) error {
 	g.tree.Reset(g.sequence[len(g.sequence)-1], g.options.Budget, 0)
-	if err := g.forward(ctx, true); err != nil {
-		return err
-	}
-	err := g.walk(ctx)
-	g.stats.First = g.output.tokens
-	return err
+	return g.forward(ctx, true)
 }
 
 // forwards returns those that m takes to hold total tokens.

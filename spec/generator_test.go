@@ -539,6 +539,50 @@ func TestTimeOfEmittingIsNotPrefill(t *testing.T) {
 	})
 }
 
+// What a policy is told of prefill is the time of forwards and what they read, without the projection of the first token.
+func TestPrefillIsForwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var io spec.IOStats
+		policy := &starter{}
+		o := spec.Options{Target: &slowModel{spectest.NewHashModel(3, 20, 100), &io}, Policy: policy, MaxBatch: 4, FirstInPrefill: true, IO: func() spec.IOStats { return io }}
+		s := spectest.Generate(t, o, spec.Request{Prompt: []int32{1, 2, 3, 4, 5, 6}, MaxTokens: 1}, nil).Stats
+		want := spec.Prefill{Target: spec.Forwards{Batches: 2, Rows: 6, Seconds: 4}, IO: spec.IOStats{BytesRead: 2, IOWaitSeconds: 2}}
+		if policy.got != want || s.TimeToFirstToken != 7 {
+			t.Errorf("%+v, want %+v; the first token after %v s", policy.got, want, s.TimeToFirstToken)
+		}
+	})
+}
+
+// starter is plain decoding that notes what it is told of prefill.
+type starter struct {
+	spec.None
+	got spec.Prefill
+}
+
+func (s *starter) Start(p spec.Prefill) { s.got = p }
+
+// slowModel takes two seconds for a forward and three for a projection, a second of each to wait for a byte.
+type slowModel struct {
+	*spectest.HashModel
+	io *spec.IOStats
+}
+
+func (m *slowModel) wait(d time.Duration) {
+	time.Sleep(d)
+	m.io.BytesRead++
+	m.io.IOWaitSeconds++
+}
+
+func (m *slowModel) Forward(ctx context.Context, b spec.Batch) (int, error) {
+	m.wait(2 * time.Second)
+	return m.HashModel.Forward(ctx, b)
+}
+
+func (m *slowModel) Project(ctx context.Context, dst []float32, rows []int) error {
+	m.wait(3 * time.Second)
+	return m.HashModel.Project(ctx, dst, rows)
+}
+
 // watchedModel notes the rows of forwards, and how many are of trees.
 type watchedModel struct {
 	*spectest.HashModel
