@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/lever-go/lever/internal/plural"
 	"math/rand/v2"
 
+	"github.com/lever-go/lever/internal/plural"
 	gg "gorgonia.org/gorgonia"
 )
 

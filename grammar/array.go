@@ -3,8 +3,9 @@ package grammar
 import (
 	"cmp"
 	"fmt"
-	"github.com/lever-go/lever/internal/plural"
 	"strconv"
+
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // maxSet is the number of values of which arrays without repetition are written: all sets of them are told apart.

@@ -3,8 +3,9 @@ package grammar
 import (
 	"cmp"
 	"fmt"
-	"github.com/lever-go/lever/internal/plural"
 	"slices"
+
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // object is what the members of a shape's objects are.

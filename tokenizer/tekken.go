@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+
 	"github.com/lever-go/lever/internal/plural"
 )
 

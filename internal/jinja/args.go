@@ -2,8 +2,9 @@ package jinja
 
 import (
 	"fmt"
-	"github.com/lever-go/lever/internal/plural"
 	"strings"
+
+	"github.com/lever-go/lever/internal/plural"
 )
 
 // absent stands for an argument that was not given.

@@ -3,6 +3,7 @@ package jinja
 import (
 	"errors"
 	"fmt"
+
 	"github.com/lever-go/lever/internal/plural"
 )
 
