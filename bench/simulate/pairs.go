@@ -110,9 +110,8 @@ func (p *pairTable) ask(ctx context.Context, o Options, pair Pair) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	o.Model, o.Draft = pair.Model, pair.Draft
-	s := &simulation{Options: o}
-	if s.pair, err = s.ask(ctx, engine); err != nil {
+	s, err := (&simulation{Options: o}).other(ctx, engine, pair.Model, pair.Draft)
+	if err != nil {
 		return err
 	}
 	if len(p.right) == 0 {
